@@ -1,0 +1,12 @@
+// The extension module: it only registers.
+#include <pybind11/pybind11.h>
+
+#include "ffi/registry.hpp"
+#include "numpy/bind.hpp"
+
+PYBIND11_MODULE(_core, m) {
+  m.doc() = "Compiled kernels of xaijax: NumPy faces, and XLA FFI targets by name.";
+  xaijax::bindings::bind_build_info(m);
+  xaijax::bindings::bind_entropy(m);
+  m.def("ffi_targets", &xaijax::bindings::ffi_targets, "XLA FFI handlers: name -> PyCapsule.");
+}

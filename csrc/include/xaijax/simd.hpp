@@ -1,0 +1,27 @@
+// Run-time choice of the instruction set. A function marked XAIJAX_SIMD is compiled for the baseline, AVX2 and
+// AVX-512, and the loader picks; results do not depend on the choice because contraction is off (CMakeLists.txt).
+#pragma once
+
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__SANITIZE_ADDRESS__) && \
+    !defined(__SANITIZE_THREAD__) && (!defined(__clang__) || __clang_major__ >= 14)
+#define XAIJAX_SIMD __attribute__((target_clones("avx512f", "avx2", "default")))
+#define XAIJAX_HAS_SIMD_CHOICE 1
+#else
+#define XAIJAX_SIMD
+#define XAIJAX_HAS_SIMD_CHOICE 0
+#endif
+
+namespace xaijax {
+
+inline const char* simd_level() {
+#if XAIJAX_HAS_SIMD_CHOICE
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f")) return "avx512f";
+  if (__builtin_cpu_supports("avx2")) return "avx2";
+  return "baseline";
+#else
+  return "compiler default";
+#endif
+}
+
+}  // namespace xaijax

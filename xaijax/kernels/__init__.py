@@ -1,0 +1,12 @@
+"""Compiled kernels behind a NumPy-like API, callable from any Python code and from inside `jax.jit`.
+
+Images are `[..., H, W, C]` (uint8, uint16, float32, float64), maps and masks `[..., H, W]`; leading axes are batch.
+NumPy arrays and whatever offers DLPack or the array interface on the CPU are read without a copy; for a JAX array
+or tracer the call becomes an XLA FFI call, which works inside `jit` and under `vmap`. The same input gives the
+same bytes at any number of threads. Importing this package needs NumPy only.
+"""
+
+from xaijax.kernels._backend import build_info
+from xaijax.kernels.entropy import histogram_entropy
+
+__all__ = ["build_info", "histogram_entropy"]
