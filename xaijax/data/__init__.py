@@ -1,0 +1,15 @@
+"""Images, labels and masks: readers of the field's data sets, and phantoms that need no files.
+
+    from xaijax import data
+    dataset = data.open_dataset("brain_mri/", mask_role="lesion")
+    train, validation = data.split(dataset, 0.2, seed=0)
+    batch = dataset.read(train[:32], shape=(128, 128, 3))
+
+Images are uint8 `[B, H, W, C]`, masks bool `[B, H, W]`. Nothing here imports JAX.
+"""
+
+from xaijax.data.dataset import MASK_ROLES, Batch, Case, Dataset, MaskRole, Source
+from xaijax.data.opening import open_dataset
+from xaijax.data.split import split
+
+__all__ = ["MASK_ROLES", "Batch", "Case", "Dataset", "MaskRole", "Source", "open_dataset", "split"]

@@ -1,0 +1,276 @@
+"""What a data set is to the rest of the package: cases that are listed first and read on demand.
+
+Conventions: a batch holds images as uint8 `[B, H, W, C]` with C = 1 or 3 and masks as bool `[B, H, W]`, True inside.
+Files are taken as they are stored: nothing is rotated (EXIF included), cropped or equalised; nothing is resized unless
+`read` is given a shape. A case that cannot be read is left out of its batch and named there with the reason.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal, Protocol, get_args
+
+import numpy as np
+
+from xaijax.data import images as _images
+
+MaskRole = Literal["lesion", "organ", "artefact"]
+MASK_ROLES: tuple[str, ...] = get_args(MaskRole)
+
+
+class Source(Protocol):
+    """Where the pixels of one case come from. Opening a data set makes sources; only `read` touches pixels."""
+
+    @property
+    def has_mask(self) -> bool:
+        """Whether a mask is stored for this case."""
+        ...
+
+    def read(self, *, masks: bool) -> tuple[np.ndarray, np.ndarray | None]:
+        """The image as uint8 `[h, w, 1 or 3]` and, if asked for and stored, its mask as bool `[h, w]`.
+
+        Raises:
+            OSError, ValueError: with the reason in words, when the case cannot be read.
+        """
+        ...
+
+    def fingerprint(self) -> str:
+        """A key that two cases share exactly when their decoded pixels are identical. Raises as `read` does."""
+        ...
+
+
+@dataclass(frozen=True)
+class Case:
+    """One image of a data set, not read yet.
+
+    Attributes:
+        id: unique in the data set; the file's path inside it where there is one.
+        label: position of its class in `Dataset.classes`.
+        source: where its pixels come from.
+        group: what must stay together in a split (the patient, where known), or None.
+        extra: the other columns of `labels.csv`, as text.
+    """
+
+    id: str
+    label: int
+    source: Source = field(repr=False)
+    group: str | None = None
+    extra: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+
+    @property
+    def has_mask(self) -> bool:
+        """Whether a mask is stored for this case."""
+        return self.source.has_mask
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Cases that were read.
+
+    Attributes:
+        ids: the B case ids, in the order asked for.
+        images: `[B, H, W, C]` uint8, displayed grey levels 0 to 255.
+        labels: `[B]` int32, positions in `Dataset.classes`.
+        masks: `[B, H, W]` bool, all False where there is none.
+        has_mask: `[B]` bool.
+        indices: `[B]` int64, positions in `Dataset.cases`.
+        skipped: `(id, reason)` of each case that was asked for and could not be read.
+    """
+
+    ids: tuple[str, ...]
+    images: np.ndarray
+    labels: np.ndarray
+    masks: np.ndarray
+    has_mask: np.ndarray
+    indices: np.ndarray
+    skipped: tuple[tuple[str, str], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A named, ordered list of cases with their classes.
+
+    Attributes:
+        name: short name for reports, such as the folder's.
+        classes: class names; `Case.label` counts in them.
+        mask_role: what the masks outline, or None where there are none or nobody has said.
+        cases: all cases, in an order that depends on the names alone.
+        options: how the data set was opened, JSON values only; with the name it says what was read.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    mask_role: MaskRole | None
+    cases: tuple[Case, ...] = field(repr=False)
+    options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        if self.mask_role is not None and self.mask_role not in MASK_ROLES:
+            raise ValueError(f"mask_role must be one of {', '.join(MASK_ROLES)} or None; got {self.mask_role!r}")
+        if not self.cases:
+            raise ValueError(f"data set {self.name!r} has no cases")
+        if len({case.id for case in self.cases}) != len(self.cases):
+            raise ValueError(f"data set {self.name!r} has two cases of one id")
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """`[N]` int32, the label of every case."""
+        return np.array([case.label for case in self.cases], np.int32)
+
+    def class_counts(self) -> dict[str, int]:
+        """Number of cases of each class, in the order of `classes`."""
+        counts = np.bincount(self.labels, minlength=len(self.classes))
+        return {name: int(count) for name, count in zip(self.classes, counts, strict=True)}
+
+    def require_classes(self, at_least: int = 2) -> None:
+        """Refuse a data set with cases of fewer than `at_least` classes.
+
+        Raises:
+            ValueError: naming the classes that have cases.
+        """
+        present = [name for name, count in self.class_counts().items() if count]
+        if len(present) < at_least:
+            raise ValueError(
+                f"data set {self.name!r} has cases of {len(present)} class ({', '.join(present)}); training and "
+                f"benchmarks need at least {at_least}: add cases of another class"
+            )
+
+    def require_mask_role(self, *allowed: MaskRole) -> None:
+        """Refuse masks that do not mean what a score takes them for.
+
+        Args:
+            allowed: the roles that are right; default: lesion (or the object itself).
+
+        Raises:
+            ValueError: if there are no masks, nobody said what they outline, or they outline something else.
+        """
+        allowed = allowed or ("lesion",)
+        if not any(case.has_mask for case in self.cases):
+            raise ValueError(f"data set {self.name!r} has no masks; leave out scores that compare maps with masks")
+        if self.mask_role is None:
+            raise ValueError(
+                f"data set {self.name!r} has masks but nothing says what they outline; say mask_role={allowed[0]!r} if "
+                f"they outline that ({', '.join(MASK_ROLES)} are known)"
+            )
+        if self.mask_role not in allowed:
+            raise ValueError(
+                f"the masks of data set {self.name!r} outline the {self.mask_role}, and this score needs masks of "
+                f"the {' or '.join(allowed)}"
+            )
+
+    def take(self, indices: Iterable[int]) -> "Dataset":
+        """The data set with these cases only, in this order; the classes stay."""
+        picked = tuple(self.cases[index] for index in _checked_indices(indices, len(self)))
+        return Dataset(self.name, self.classes, self.mask_role, picked, self.options)
+
+    def read(
+        self, indices: Iterable[int] | None = None, shape: tuple[int, int, int] | None = None, *, masks: bool = True
+    ) -> Batch:
+        """Read cases.
+
+        A grey image is repeated over three channels and an RGB image turned into luma (ITU-R 601) where `shape` asks
+        for it, then images are resized bilinearly with antialiasing and masks by the nearest pixel.
+
+        Args:
+            indices: positions in `cases`; default: all.
+            shape: `(H, W, C)` in pixels and channels (1 or 3) for the batch, or None to leave the pixels as they are:
+                then all cases read must agree in size and channels.
+            masks: read masks too; without them `masks` is all False and a broken mask does no harm.
+
+        Returns:
+            A `Batch` of the cases that could be read, in the order asked for; the others are in `skipped`.
+
+        Raises:
+            ValueError: for a bad shape, for images of several sizes without a shape, or if no case could be read.
+            IndexError: for an index outside the data set.
+
+        Example:
+            >>> from xaijax.data import open_dataset
+            >>> batch = open_dataset("phantoms", n=3, size=64).read(shape=(32, 32, 3))
+            >>> batch.images.shape, batch.masks.shape, batch.labels.tolist()
+            ((3, 32, 32, 3), (3, 32, 32), [0, 1, 2])
+        """
+        wanted = range(len(self)) if indices is None else _checked_indices(indices, len(self))
+        if shape is not None:
+            shape = _checked_shape(shape)
+        kept: list[int] = []
+        pixels: list[np.ndarray] = []
+        outlines: list[np.ndarray | None] = []
+        skipped: list[tuple[str, str]] = []
+        for index in wanted:
+            case = self.cases[index]
+            try:
+                image, mask = case.source.read(masks=masks)
+                if mask is not None and mask.shape != image.shape[:2]:
+                    raise ValueError(
+                        f"its mask is {mask.shape[0]}x{mask.shape[1]} and the image {image.shape[0]}x{image.shape[1]}"
+                    )
+            except (OSError, ValueError) as error:
+                skipped.append((case.id, _images.reason(error)))
+                continue
+            if shape is not None:
+                image = _images.resize_image(_images.with_channels(image, shape[2]), shape[:2])
+                mask = None if mask is None else _images.resize_mask(mask, shape[:2])
+            if pixels and image.shape != pixels[0].shape:
+                raise ValueError(
+                    f"{case.id} is {_size(image)} and {self.cases[kept[0]].id} is {_size(pixels[0])}; "
+                    "say shape=(H, W, C) to bring them to one size"
+                )
+            kept.append(index)
+            pixels.append(image)
+            outlines.append(mask)
+        if not kept:
+            raise ValueError(_nothing_read(self.name, skipped))
+        stacked = np.stack(pixels)
+        flat = np.zeros(stacked.shape[:3], bool)
+        for row, mask in enumerate(outlines):
+            if mask is not None:
+                flat[row] = mask
+        return Batch(
+            ids=tuple(self.cases[index].id for index in kept),
+            images=stacked,
+            labels=np.array([self.cases[index].label for index in kept], np.int32),
+            masks=flat,
+            has_mask=np.array([mask is not None for mask in outlines], bool),
+            indices=np.array(kept, np.int64),
+            skipped=tuple(skipped),
+        )
+
+
+def _size(image: np.ndarray) -> str:
+    height, width, channels = image.shape
+    return f"{height}x{width} with {channels} channel{'' if channels == 1 else 's'}"
+
+
+def _nothing_read(name: str, skipped: Sequence[tuple[str, str]]) -> str:
+    if not skipped:
+        return f"no cases of data set {name!r} were asked for"
+    first, why = skipped[0]
+    return f"none of the {len(skipped)} cases asked for of data set {name!r} can be read; the first, {first}: {why}"
+
+
+def _checked_shape(shape: Sequence[int]) -> tuple[int, int, int]:
+    try:
+        height, width, channels = (int(side) for side in shape)
+    except (TypeError, ValueError):
+        raise ValueError(f"shape must be (H, W, C); got {shape!r}") from None
+    if height < 1 or width < 1 or channels not in (1, 3):
+        raise ValueError(f"shape must be (H, W, C) with positive sides and 1 or 3 channels; got {tuple(shape)}")
+    return height, width, channels
+
+
+def _checked_indices(indices: Iterable[int], count: int) -> list[int]:
+    array = np.asarray(list(indices))
+    if array.size == 0:
+        return []
+    if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
+        raise ValueError(f"indices must be integers; got an array of shape {array.shape} and dtype {array.dtype}")
+    if array.min() < 0 or array.max() >= count:
+        raise IndexError(f"indices must lie in 0..{count - 1}; got {int(array.min())} to {int(array.max())}")
+    return [int(index) for index in array]

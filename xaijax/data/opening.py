@@ -1,0 +1,104 @@
+"""`open_dataset`: from the name of a source to a data set."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+from xaijax.data import phantoms
+from xaijax.data.dataset import MASK_ROLES, Dataset, MaskRole
+from xaijax.data.images import Window
+from xaijax.data.readers import class_folders, figshare, labels_csv
+
+_FOLDER_HELP = (
+    "a folder needs a labels.csv with the columns file and label, one folder of images per class, or the .mat files of "
+    "the figshare brain tumour set"
+)
+
+
+def open_dataset(
+    source: str | Path,
+    *,
+    mask_role: MaskRole | None = None,
+    window: Window | None = None,
+    transpose: bool = False,
+    n: int | None = None,
+    size: int | None = None,
+    seed: int | None = None,
+) -> Dataset:
+    """List the cases of a source; pixels are read later, by `Dataset.read`.
+
+    Args:
+        source: `"phantoms"` (the same as `"phantoms:brain_mri"`) for generated images, or a folder: with `labels.csv`,
+            with one folder per class, or with the figshare brain tumour set's `.mat` files. A folder named `phantoms`
+            is reached as `./phantoms`.
+        mask_role: what the masks outline, `"lesion"`, `"organ"` or `"artefact"`. Nothing is guessed from a folder's
+            name: unless its `labels.csv` has a `mask_role` column or its format says it, scores that need masks
+            refuse them.
+        window: `(low, high)`, the stored values of deep images (16-bit, DICOM, `.mat`) that become 0 and 255; default:
+            the file's own window or the image's own range. 8-bit images are left alone.
+        transpose: swap rows and columns of images and masks. Files are otherwise taken as stored; some copies of the
+            figshare set as PNG are the transpose of the upright head.
+        n: phantoms only: number of images, default 300; classes take turns.
+        size: phantoms only: side in pixels, 16 to 2048, default 128.
+        seed: phantoms only: default 0; the same seed gives the same images.
+
+    Returns:
+        The `Dataset`.
+
+    Raises:
+        FileNotFoundError: if there is no such folder.
+        NotADirectoryError: if the source is a file.
+        ValueError: for an empty or unknown layout, a damaged table, an unknown modality or role, or an option that the
+            source does not have.
+
+    Example:
+        >>> from xaijax.data import open_dataset
+        >>> dataset = open_dataset("phantoms:brain_mri", n=30, size=64, seed=1)
+        >>> dataset.class_counts(), dataset.mask_role
+        ({'glioma': 10, 'meningioma': 10, 'pituitary': 10}, 'lesion')
+    """
+    if mask_role is not None and mask_role not in MASK_ROLES:
+        raise ValueError(f"mask_role must be one of {', '.join(MASK_ROLES)}; got {mask_role!r}")
+    if window is not None and not (len(window) == 2 and window[0] < window[1]):
+        raise ValueError(f"window must be (low, high) with low < high; got {window!r}")
+    generated = {name: value for name, value in (("n", n), ("size", size), ("seed", seed)) if value is not None}
+    prefix, _, modality = str(source).partition(":")
+    if prefix == "phantoms" and isinstance(source, str):
+        given = [name for name, value in (("mask_role", mask_role), ("window", window)) if value is not None]
+        given += ["transpose"] if transpose else []
+        if mask_role == "lesion":
+            given.remove("mask_role")
+        if given:
+            raise ValueError(f"phantoms have no option {given[0]}; it is for folders of files")
+        return phantoms.dataset(modality or phantoms.DEFAULT, **generated)
+    if generated:
+        raise ValueError(f"{next(iter(generated))} is an option of phantoms; a folder has the images that are in it")
+    folder = Path(source).expanduser()
+    if not folder.exists():
+        raise FileNotFoundError(f"there is no folder {source}; give a folder of images, or phantoms for built-in data")
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{source} is a file; give the folder that holds the images")
+    if not any(folder.iterdir()):
+        raise ValueError(f"the folder {source} is empty; {_FOLDER_HELP}")
+    for reader in (labels_csv, class_folders, figshare):
+        if reader.matches(folder):
+            found = reader.read(folder, mask_role=mask_role, window=window, transpose=transpose)
+            options = {
+                "source": str(source),
+                "mask_role": found.mask_role,
+                "window": None if window is None else list(window),
+                "transpose": transpose,
+            }
+            return replace(found, options=MappingProxyType(options))
+    raise ValueError(f"{_why_unknown(folder)}; {_FOLDER_HELP}")
+
+
+def _why_unknown(folder: Path) -> str:
+    """What the folder holds instead, because the usual mistakes are one level too high or too low."""
+    inner = sorted(child.name for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
+    deeper = [name for name in inner if labels_csv.matches(folder / name) or class_folders.matches(folder / name)]
+    if deeper:
+        return f"{folder} holds several data sets ({', '.join(deeper[:5])}): give one of them"
+    if class_folders.holds_images(folder):
+        return f"{folder} holds images but nothing says their classes"
+    return f"{folder} holds no images in a known layout"

@@ -1,0 +1,58 @@
+"""Phantom of contrast-enhanced T1-weighted axial brain MRI with one of three tumours.
+
+The tumours differ as in life: a glioma grows irregularly inside the brain, with an enhancing ring, a dark necrotic core
+and oedema around it; a meningioma is round and homogeneous, bright, and sits on the dura at the skull or the falx; a
+pituitary tumour is small, bright and in the midline at the base. Masks are the enhancing tumour with its core, without
+oedema, exact to the pixel centre. Every slice level but the lowest two can hold a glioma or meningioma, and those two
+can hold any tumour, so that the level alone does not give the class away.
+"""
+
+import numpy as np
+
+from xaijax.data.phantoms import _fields
+from xaijax.data.phantoms.brain_mri import anatomy, tumours
+
+CLASSES = ("glioma", "meningioma", "pituitary")
+
+_LEVELS = {
+    "glioma": {"vertex": 0.20, "body": 0.25, "horns": 0.30, "cistern": 0.15, "base": 0.10},
+    "meningioma": {"vertex": 0.25, "body": 0.20, "horns": 0.25, "cistern": 0.15, "base": 0.15},
+    "pituitary": {"cistern": 0.55, "base": 0.45},
+}
+
+
+def render(label: str, size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draw one slice.
+
+    Args:
+        label: one of `CLASSES`.
+        size: side in pixels.
+        rng: a fresh generator; it decides everything else.
+
+    Returns:
+        `(image, mask)`: grey uint8 `[size, size]`, and bool `[size, size]`, True on the tumour; never empty.
+    """
+    levels = _LEVELS[label]
+    level = str(rng.choice(list(levels), p=list(levels.values())))
+    head = anatomy.Head.draw(level, rng)
+    tumour = tumours.draw(label, head, rng)
+    x, y = head.place(*_fields.grid(size))
+    soft = max(2 / size / head.scale, 0.012)
+    slice_ = anatomy.Slice(head, x, y, soft, size, rng)
+    slice_.paint(tumour)
+    mask = tumour.paint(slice_, rng)
+    return _acquire(slice_.picture, rng), mask
+
+
+def _acquire(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """What the scanner adds: a coil's slow shading, Rician noise, and the window of the export."""
+    size = len(picture)
+    x, y = _fields.grid(size)
+    tilt = rng.normal(0, 0.07, 2)
+    hollow = rng.uniform(-0.04, 0.14)
+    bias = np.exp(tilt[0] * x + tilt[1] * y + hollow * (x * x + y * y) + 0.03 * _fields.noise(rng, 2, size))
+    gain = rng.uniform(0.92, 1.10)
+    sigma = rng.uniform(0.008, 0.020)
+    real, imaginary = rng.standard_normal((2, size, size)) * sigma
+    signal = np.hypot(picture * bias + real, imaginary)
+    return np.rint(255 * np.clip(gain * signal, 0, 1)).astype(np.uint8)

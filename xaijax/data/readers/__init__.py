@@ -1,0 +1,1 @@
+"""Readers, one file per layout. Each has `matches(folder)` and `read(folder, ...) -> Dataset`."""

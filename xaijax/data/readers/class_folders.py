@@ -1,0 +1,107 @@
+"""Class folders: `root/<class>/*`, the layout most image sets are published in.
+
+Images lie in the class folder or in its `images/`. Masks are found in three places: `root/masks/<class>/<stem>.*`,
+`root/<class>/masks/<stem>.*`, and beside the image as `<stem>_mask.*`, `<stem>_mask_1.*` ... (one lesion per file;
+their union counts). Folders named `images` or `masks`, hidden folders and folders without images are no classes.
+"""
+
+import re
+from collections import defaultdict
+from pathlib import Path
+
+from xaijax.data import files
+from xaijax.data.dataset import Case, Dataset, MaskRole
+from xaijax.data.images import Window
+from xaijax.data.readers import dicom
+
+_BESIDE = re.compile(r"(?P<stem>.+)_mask(_\d+)?")
+
+
+def matches(folder: Path) -> bool:
+    """Whether the folder has this layout."""
+    return any(_images(child) for child in _class_folders(folder))
+
+
+def read(
+    folder: Path, *, mask_role: MaskRole | None = None, window: Window | None = None, transpose: bool = False
+) -> Dataset:
+    """List the cases of class folders.
+
+    Args:
+        folder: the folder that holds one folder per class.
+        mask_role: what the masks outline; nothing in this layout says it.
+        window: grey levels of deep images that become 0 and 255.
+        transpose: swap rows and columns of images and masks.
+
+    Returns:
+        The data set, classes sorted by name and cases by class and file name (digits by value); the group of a DICOM
+        file is its patient.
+
+    Raises:
+        ValueError: if no class folder holds an image.
+    """
+    folders = [child for child in _class_folders(folder) if _images(child)]
+    if not folders:
+        raise ValueError(f"no class folder with images under {folder}")
+    cases = []
+    for label, child in enumerate(folders):
+        masks = _masks(folder, child)
+        cases += [
+            Case(
+                id=path.relative_to(folder).as_posix(),
+                label=label,
+                source=files.ImageFile(path, tuple(masks.get(path.stem, ())), window, transpose),
+                group=dicom.patient(path) if path.suffix.lower() in files.DICOM else None,
+            )
+            for path in _images(child)
+        ]
+    return Dataset(folder.resolve().name, tuple(child.name for child in folders), mask_role, tuple(cases))
+
+
+def natural(path: Path) -> list[tuple[int, str]]:
+    """Sort key: names by text, digits in them by value."""
+    parts = re.split(r"(\d+)", path.name)
+    return [(int(part), "") if part.isdigit() and part.isascii() else (-1, part) for part in parts]
+
+
+def _class_folders(folder: Path) -> list[Path]:
+    return sorted(
+        (
+            child
+            for child in folder.iterdir()
+            if child.is_dir() and child.name not in ("images", "masks") and child.name[0] != "."
+        ),
+        key=lambda child: child.name,
+    )
+
+
+def _images(folder: Path) -> list[Path]:
+    found = [path for path in folder.iterdir() if files.is_image(path) and not _is_beside(path)]
+    inner = folder / "images"
+    if not found and inner.is_dir():
+        found = [path for path in inner.iterdir() if files.is_image(path) and not _is_beside(path)]
+    return sorted(found, key=natural)
+
+
+def _is_beside(path: Path) -> bool:
+    return _BESIDE.fullmatch(path.stem) is not None
+
+
+def _masks(root: Path, folder: Path) -> dict[str, list[Path]]:
+    found: defaultdict[str, list[Path]] = defaultdict(list)
+    for place in (root / "masks" / folder.name, folder / "masks"):
+        if place.is_dir():
+            for path in sorted(filter(files.is_image, place.iterdir()), key=natural):
+                match = _BESIDE.fullmatch(path.stem)
+                found[match["stem"] if match else path.stem].append(path)
+    for place in (folder, folder / "images"):
+        if place.is_dir():
+            for path in sorted(filter(files.is_image, place.iterdir()), key=natural):
+                if match := _BESIDE.fullmatch(path.stem):
+                    found[match["stem"]].append(path)
+    return found
+
+
+def holds_images(folder: Path) -> bool:
+    """Whether images lie in the folder itself or in its `images/`."""
+    return bool(_images(folder))

@@ -1,0 +1,147 @@
+"""A folder with `labels.csv`: one row per image.
+
+Columns: `file` and `label` (both required; paths count from the folder), `mask` (a path, or empty where there is
+none), `mask_role` (one value for the whole file), `patient`, `source_id`, `index`; others are kept as text in
+`Case.extra`.
+
+* `patient` is the group of a split. Without it, integers in `source_id` stand in: numbers that are near each other are
+  mostly slices of one patient, so runs of numbers form a group. A run ends at a gap of more than 50 or when it spans
+  50: a patient's series is shorter (13 slices on average in the brain tumour set this was made for), so at most the
+  one patient at a cut is on both sides.
+* `index` is the position of the class in a model's output where it is one: whole numbers, one number per label and one
+  label per number. Then it is the case's label; classes that have no row get the name `class <index>`. Any other
+  `index` column is kept as text.
+"""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from xaijax.data.dataset import MASK_ROLES, Case, Dataset, MaskRole
+from xaijax.data.files import ImageFile
+from xaijax.data.images import Window
+
+NAME = "labels.csv"
+BLOCK = 50
+# An index column beyond this is a row number or an id, not a class of a model.
+_LARGEST_INDEX = 100_000
+
+
+def matches(folder: Path) -> bool:
+    """Whether the folder has this layout."""
+    return (folder / NAME).is_file()
+
+
+def read(
+    folder: Path, *, mask_role: MaskRole | None = None, window: Window | None = None, transpose: bool = False
+) -> Dataset:
+    """List the cases of a folder with `labels.csv`.
+
+    Args:
+        folder: where `labels.csv` lies.
+        mask_role: what the masks outline; default: the `mask_role` column.
+        window: grey levels of deep images that become 0 and 255.
+        transpose: swap rows and columns of images and masks.
+
+    Returns:
+        The data set, cases in the order of the rows, classes sorted by name (or placed by `index`).
+
+    Raises:
+        ValueError: for a table without the needed columns or rows, for a row without a file or label, for a file
+            named twice, for an unknown or changing role, or if none of the images is there.
+    """
+    table = folder / NAME
+    rows = _rows(table)
+    labels = [row["label"] for row in rows]
+    index = _class_index(rows)
+    if index is None:
+        classes = tuple(sorted(set(labels)))
+        position = {name: at for at, name in enumerate(classes)}
+    else:
+        position = index
+        names = {at: name for name, at in index.items()}
+        classes = tuple(names.get(at, f"class {at}") for at in range(max(names) + 1))
+    groups = _groups(rows)
+    known = {"file", "label", "mask", "mask_role"}
+    cases = tuple(
+        Case(
+            id=row["file"],
+            label=position[row["label"]],
+            source=ImageFile(folder / row["file"], _mask_paths(folder, row), window, transpose),
+            group=group,
+            extra=MappingProxyType({name: value for name, value in row.items() if name not in known}),
+        )
+        for row, group in zip(rows, groups, strict=True)
+    )
+    if not any((folder / row["file"]).is_file() for row in rows):
+        raise ValueError(f"none of the {len(rows)} files named in {table} is there; the first is {rows[0]['file']!r}")
+    return Dataset(folder.resolve().name, classes, mask_role or _role(table, rows), cases)
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream)
+            columns = reader.fieldnames or []
+            lacking = [name for name in ("file", "label") if name not in columns]
+            if lacking:
+                raise ValueError(
+                    f"{table} lacks the column{'s' if len(lacking) > 1 else ''} {' and '.join(lacking)}; it has "
+                    f"{', '.join(columns) or 'none'}"
+                )
+            rows = [{name: (value or "").strip() for name, value in row.items() if name} for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{table} is no table of comma-separated UTF-8 text ({error})") from error
+    if not rows:
+        raise ValueError(f"{table} has no rows")
+    seen: set[str] = set()
+    for number, row in enumerate(rows, 2):
+        if not row["file"] or not row["label"]:
+            raise ValueError(f"{table}, line {number}: file and label must both have a value")
+        if row["file"] in seen:
+            raise ValueError(f"{table}, line {number}: {row['file']} is named twice")
+        seen.add(row["file"])
+    return rows
+
+
+def _mask_paths(folder: Path, row: Mapping[str, str]) -> tuple[Path, ...]:
+    mask = row.get("mask", "")
+    return (folder / mask,) if mask else ()
+
+
+def _role(table: Path, rows: Sequence[Mapping[str, str]]) -> MaskRole | None:
+    roles = {row["mask_role"] for row in rows if row.get("mask_role")}
+    if not roles:
+        return None
+    role = roles.pop()
+    if roles or role not in MASK_ROLES:
+        raise ValueError(f"the mask_role column of {table} must be one of {', '.join(MASK_ROLES)} in every row")
+    return role  # type: ignore[return-value]
+
+
+def _class_index(rows: Sequence[Mapping[str, str]]) -> dict[str, int] | None:
+    position: dict[str, int] = {}
+    for row in rows:
+        text = row.get("index", "")
+        if not (text.isascii() and text.isdigit()) or int(text) > _LARGEST_INDEX:
+            return None
+        if position.setdefault(row["label"], int(text)) != int(text):
+            return None
+    return position if len(set(position.values())) == len(position) else None
+
+
+def _groups(rows: Sequence[Mapping[str, str]]) -> list[str | None]:
+    if any(row.get("patient") for row in rows):
+        return [f"patient {row['patient']}" if row["patient"] else None for row in rows]
+    texts = [row.get("source_id", "") for row in rows]
+    if not all(text.isascii() and text.isdigit() for text in texts):
+        return [None] * len(rows)
+    block: dict[int, str] = {}
+    start = last = None
+    for number in sorted({int(text) for text in texts}):
+        if start is None or last is None or number - last > BLOCK or number - start >= BLOCK:
+            start = number
+        last = number
+        block[number] = f"source_id from {start}"
+    return [block[int(text)] for text in texts]
