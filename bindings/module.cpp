@@ -8,5 +8,6 @@ PYBIND11_MODULE(_core, m) {
   m.doc() = "Compiled kernels of xaijax: NumPy faces, and XLA FFI targets by name.";
   xaijax::bindings::bind_build_info(m);
   xaijax::bindings::bind_entropy(m);
+  xaijax::bindings::bind_localization(m);
   m.def("ffi_targets", &xaijax::bindings::ffi_targets, "XLA FFI handlers: name -> PyCapsule.");
 }

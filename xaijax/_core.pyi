@@ -10,3 +10,14 @@ def ffi_targets() -> dict[str, Any]: ...
 def histogram_entropy(
     images: NDArray[Any], bins: int, from_image: bool, low: float, high: float, num_threads: int
 ) -> NDArray[np.float64]: ...
+def localization_scores(
+    maps: NDArray[Any],
+    masks: NDArray[np.uint8],
+    mask_of: NDArray[np.int64],
+    wanted: int,
+    relu: bool,
+    threshold: float,
+    percent: float,
+    tolerance: float,
+    num_threads: int,
+) -> tuple[NDArray[np.float64], NDArray[np.uint8]]: ...

@@ -9,7 +9,8 @@
 struct XLA_FFI_CallFrame;
 struct XLA_FFI_Error;
 
-#define XAIJAX_FFI_HANDLERS(X) X(histogram_entropy)
+#define XAIJAX_FFI_HANDLERS(X) X(histogram_entropy) \
+  X(localization_scores)
 
 #define XAIJAX_DECLARE_HANDLER(name) extern "C" XLA_FFI_Error* ffi_##name(XLA_FFI_CallFrame* frame);
 XAIJAX_FFI_HANDLERS(XAIJAX_DECLARE_HANDLER)

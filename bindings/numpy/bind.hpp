@@ -17,6 +17,7 @@ namespace py = pybind11;
 
 void bind_build_info(py::module_& m);
 void bind_entropy(py::module_& m);
+void bind_localization(py::module_& m);
 
 // A C-contiguous array of exactly this dtype; nothing is converted or copied.
 template <class T>

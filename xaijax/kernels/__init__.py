@@ -8,5 +8,11 @@ same bytes at any number of threads. Importing this package needs NumPy only.
 
 from xaijax.kernels._backend import build_info
 from xaijax.kernels.entropy import histogram_entropy
+from xaijax.kernels.localization import Localization, localization_scores
 
-__all__ = ["build_info", "histogram_entropy"]
+__all__ = [
+    "Localization",
+    "build_info",
+    "histogram_entropy",
+    "localization_scores",
+]

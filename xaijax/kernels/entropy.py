@@ -14,9 +14,7 @@ from xaijax.kernels import _arrays, _backend
 Range = Literal["image"] | tuple[float, float]
 
 
-def histogram_entropy(
-    images: Any, bins: int = 256, range: Range = "image", *, num_threads: int | None = None
-) -> Any:
+def histogram_entropy(images: Any, bins: int = 256, range: Range = "image", *, num_threads: int | None = None) -> Any:
     """Base-2 Shannon entropy of each image's histogram.
 
     `H = -Σ_k p_k log2 p_k`, `p_k` the share of the values (all channels together) in bin `k` of `bins` equal bins.
