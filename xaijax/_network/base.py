@@ -1,0 +1,174 @@
+"""What a model must offer to a classifier, and the recorder that taps its layers while it runs."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from xaijax._network import grids
+
+Array = Any  # a JAX array or tracer
+
+
+class UnsupportedError(ValueError):
+    """A method was asked for something that this kind of model cannot give."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a layer: its name, the module's path, and the output's shape without the batch axis.
+
+    `shape` is None for an output that is not one floating array with the batch in front: it cannot be tapped.
+    """
+
+    name: str
+    path: str
+    shape: tuple[int, ...] | None
+
+
+class Recorder:
+    """Sees every layer's output of one forward pass, adds offsets and keeps the activations that were asked for.
+
+    A layer called once is named by its path; the calls of a layer that runs several times are `path@0`, `path@1`.
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int],
+        taps: Mapping[str, Array | None] | None = None,
+        replace: Mapping[str, Array] | None = None,
+    ) -> None:
+        self.size = size
+        self.everything = taps is None and replace is None
+        self.taps = dict(taps or {})
+        self.replace = dict(replace or {})
+        self.counts: dict[str, int] = {}
+        self.outputs: dict[str, Any] = {}  # by "path@i", in the order in which the calls ended
+
+    @property
+    def paths(self) -> set[str]:
+        """Paths of the modules that are asked for."""
+        return {call_path(name) for name in (*self.taps, *self.replace)}
+
+    def __call__(self, path: str, output: Any) -> Any:
+        """Take the output of one call of the layer at `path`; returns what the model goes on with."""
+        index = self.counts.get(path, 0)
+        self.counts[path] = index + 1
+        key = f"{path}@{index}"
+        if self.everything:
+            self.outputs[key] = output
+            return output
+        asked = [name for name in (path, key) if name in self.taps or name in self.replace]
+        if not asked:
+            return output
+        if not tappable(output):
+            raise UnsupportedError(
+                f"layer {path!r} returns {describe(output)}, not one array with the batch in front; tap another layer"
+            )
+        view = grids.view(output, self.size)
+        self.outputs[key] = view.array
+        for name in asked:
+            if name in self.replace:
+                output = view.replaced(jnp.asarray(self.replace[name], view.array.dtype), name)
+            elif self.taps[name] is not None:
+                output = view.shifted(jnp.asarray(self.taps[name], view.array.dtype), name)
+        return output
+
+    def activations(self) -> dict[str, Array]:
+        """What was asked for, by the names that were used; refuses what did not run or ran several times."""
+        found = {}
+        for name in (*self.taps, *self.replace):
+            path = call_path(name)
+            count = self.counts.get(path, 0)
+            if count > 1 and name == path:
+                raise ValueError(
+                    f"layer {name!r} runs {count} times in this model; name one of its calls, "
+                    f"{path + '@0'!r} to {path + f'@{count - 1}'!r}"
+                )
+            key = name if "@" in name else f"{name}@0"
+            if key not in self.outputs:
+                raise ValueError(f"layer {name!r} did not run in this model; see classifier.layers() for those that do")
+            found[name] = self.outputs[key]
+        return found
+
+    def calls(self, batch: int) -> tuple[Call, ...]:
+        """Every call seen, in the order in which the outputs came."""
+        found = []
+        for key, output in self.outputs.items():
+            path = call_path(key)
+            shape = None
+            if tappable(output) and output.shape[0] == batch:
+                shape = grids.view(output, self.size).array.shape[1:]
+            found.append(Call(path if self.counts[path] == 1 else key, path, shape))
+        return tuple(found)
+
+
+class Network:
+    """A model as pure functions of a parameter pytree. Subclasses are hashable and say how it runs."""
+
+    kind: ClassVar[str] = "a model"
+    has_layers: ClassVar[bool] = True
+
+    def apply(self, params: Any, images: Array, recorder: Recorder) -> Array:
+        """`[B, H, W, C]` preprocessed images -> logits `[B, K]`, with `recorder` seeing the layers."""
+        raise NotImplementedError
+
+    def roles(self, params: Any) -> dict[str, str]:
+        """Path of a layer -> "conv", "norm" or "attention", where it is one."""
+        return {}
+
+    def biases(self, params: Any, calls: tuple[Call, ...]) -> dict[str, Array]:
+        """Layer name -> the constant that this layer adds to its output, `[C]`."""
+        raise UnsupportedError(f"biases need the layers of a model; a classifier made from {self.kind} hides them")
+
+    def owners(self, params: Any) -> dict[str, Any]:
+        """Path of a layer -> the part of the parameter pytree that it owns."""
+        raise UnsupportedError(
+            f"parameter groups need the layers of a model; a classifier made from {self.kind} hides them"
+        )
+
+
+def call_path(name: str) -> str:
+    """`"block@1"` -> `"block"`."""
+    return re.sub(r"@\d+$", "", name)
+
+
+def tappable(output: Any) -> bool:
+    """True for one floating array of two axes or more."""
+    return (
+        isinstance(output, jax.Array | jax.ShapeDtypeStruct | np.ndarray)
+        and output.ndim >= 2
+        and jnp.issubdtype(output.dtype, jnp.floating)
+    )
+
+
+def describe(output: Any) -> str:
+    """A few words about a value for an error message."""
+    if hasattr(output, "shape") and hasattr(output, "dtype"):
+        return f"{output.dtype}{list(output.shape)}"
+    return f"a {type(output).__name__}"
+
+
+def check_logits(logits: Any, batch: int) -> Array:
+    """The model's output if it is `[B, K]`, else one sentence."""
+    if not isinstance(logits, jax.Array | jax.ShapeDtypeStruct) or logits.ndim != 2 or logits.shape[0] != batch:
+        raise ValueError(
+            f"the model must return logits [B, K]; got {describe(logits)}: give output=, a function that picks them"
+        )
+    return logits
+
+
+def inference_arguments(parameters: Mapping[str, Any]) -> dict[str, bool]:
+    """Keyword arguments that put a model into inference mode, for those names that its call has."""
+    names = {
+        "train": False,
+        "training": False,
+        "is_training": False,
+        "deterministic": True,
+        "use_running_average": True,
+    }
+    return {name: value for name, value in names.items() if name in parameters}

@@ -1,0 +1,130 @@
+"""What is found out about a model without running it: its layers, its default layer, and whether it ends in a dense
+layer behind global average pooling.
+"""
+
+import functools
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from xaijax._network.base import Array, Recorder
+
+_BATCH = 3  # odd, so that a batch axis is not taken for a channel axis
+
+
+@dataclass(frozen=True)
+class TracedCall:
+    """One call of a layer: name, module path, output shape without the batch axis, dtype."""
+
+    name: str
+    path: str
+    shape: tuple[int, ...]
+    dtype: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """What one abstract forward pass shows."""
+
+    outputs: int
+    calls: dict[str, TracedCall]  # those that can be tapped, in order
+    paths: tuple[str, ...]  # of all calls, in order
+    default_layer: str | None
+
+
+@functools.lru_cache(maxsize=256)
+def trace(classifier: Any, treedef: Any, shapes: tuple[tuple[tuple[int, ...], Any], ...]) -> Trace:
+    """Trace a classifier (without its parameters, of which only the shapes are needed)."""
+    params = jax.tree.unflatten(treedef, [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in shapes])
+    size = classifier.input_shape[:2]
+    images = jax.ShapeDtypeStruct((_BATCH, *classifier.input_shape), jnp.float32)
+    recorder = Recorder(size)
+
+    def run(params: Any, images: Any) -> tuple[Array, dict[str, Array]]:
+        recorder.outputs.clear()
+        recorder.counts.clear()
+        logits = classifier._apply(params, images, recorder)
+        return logits, {key: value for key, value in recorder.outputs.items() if isinstance(value, jax.Array)}
+
+    logits, outputs = jax.eval_shape(run, params, images)
+    if classifier.relu_rule is not None:
+        jax.eval_shape(classifier.logits, params, images)  # refuses a model without ReLU
+    order = list(recorder.outputs)
+    recorder.outputs = {key: outputs.get(key) for key in order}
+    seen = recorder.calls(_BATCH)
+    calls = {
+        call.name: TracedCall(call.name, call.path, call.shape, outputs[key].dtype)
+        for call, key in zip(seen, order, strict=True)
+        if call.shape is not None
+    }
+    paths = tuple(dict.fromkeys(call.path for call in seen))
+    default = _default_layer(calls, classifier.network.roles(params))
+    return Trace(logits.shape[1], calls, paths, default)
+
+
+def _default_layer(calls: dict[str, TracedCall], roles: dict[str, str]) -> str | None:
+    """The last convolutional block's output; in a transformer the first norm of the last block."""
+    pictures = [call for call in calls.values() if len(call.shape) == 3 and call.shape[0] * call.shape[1] > 1]
+    tail = [call for call in pictures if roles.get(call.path) in ("conv", "attention")]
+    if not tail:
+        return pictures[-1].name if pictures else None
+    last = pictures.index(tail[-1])
+    if roles[tail[-1].path] == "attention":
+        norms = [call for call in pictures[:last] if roles.get(call.path) == "norm"]
+        return norms[-1].name if norms else tail[-1].name
+    # What follows the last convolution on the same grid with the same channels (its norm, its block) belongs to it.
+    block = itertools.takewhile(lambda call: call.shape == tail[-1].shape, pictures[last:])
+    return list(block)[-1].name
+
+
+def head(classifier: Any, layer: str, params: Any, shape: tuple[int, ...]) -> Array | None:
+    """`W [c, K]` where the logits are `mean(activations) @ W + b` at `layer`, else None."""
+    if len(shape) != 3:
+        return None
+    leaves, treedef = jax.tree.flatten(params)
+    shapes = tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
+    if not _is_pooling_and_dense(classifier, layer, shape, treedef, shapes):
+        return None
+    return _weights(classifier, layer, shape, params)
+
+
+def _behind(classifier: Any, layer: str, params: Any, activations: Array) -> Array:
+    """Logits as a function of the activations of `layer`; under jit the layers before it fall away."""
+    images = jnp.zeros((activations.shape[0], *classifier.input_shape), activations.dtype)
+    return classifier._forward(params, images, {}, {layer: activations})[0]
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _weights(classifier: Any, layer: str, shape: tuple[int, ...], params: Any) -> Array:
+    """Derivative of the logits along each channel, spread evenly: the dense layer's weights."""
+    zeros = jnp.zeros((1, *shape))
+
+    def along(channel: Array) -> Array:
+        direction = jnp.broadcast_to(channel, zeros.shape)
+        return jax.jvp(lambda maps: _behind(classifier, layer, params, maps)[0], (zeros,), (direction,))[1]
+
+    return jax.vmap(along)(jnp.eye(shape[-1]))
+
+
+@functools.lru_cache(maxsize=256)
+def _is_pooling_and_dense(
+    classifier: Any, layer: str, shape: tuple[int, ...], treedef: Any, shapes: tuple[tuple[tuple[int, ...], Any], ...]
+) -> bool:
+    """Try it on random activations and parameters: structure is what is asked for, not these weights."""
+    random = np.random.default_rng(0)
+    # Positive, for batch norm's variances; the activations have both signs and a large mean, so that a ReLU, a
+    # softmax or a pooling by maximum behind the layer shows.
+    params = jax.tree.unflatten(treedef, [random.uniform(0.5, 1.5, s).astype(d) for s, d in shapes])
+    maps = (random.normal(size=(8, *shape)) + 3 * random.normal(size=(8, 1, 1, shape[-1]))).astype(np.float32)
+    with jax.ensure_compile_time_eval():
+        weights = np.asarray(_weights(classifier, layer, shape, params), np.float64)
+        behind = jax.jit(_behind, static_argnums=(0, 1))
+        # One image at a time, so that the trunk's dead code stays small where it is not removed.
+        logits = np.concatenate([behind(classifier, layer, params, maps[i : i + 1]) for i in range(len(maps))])
+        at_zero = np.asarray(behind(classifier, layer, params, np.zeros_like(maps[:1])))
+    expected = maps.astype(np.float64).mean((1, 2)) @ weights + at_zero
+    return bool(np.allclose(logits, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max()))

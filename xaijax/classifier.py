@@ -1,0 +1,576 @@
+"""The one contract between models and everything else: a classifier as pure functions of a parameter pytree.
+
+Images are NHWC floats in [0, 1], `[B, H, W, C]`; uint8 and uint16 are scaled where they enter. The preprocessing
+that belongs to the weights is inside `logits`. Explainers know this class and arrays, never a model.
+
+A `Classifier` is a pytree whose only children are its parameters: `jax.jit(method)(classifier, images, labels)`
+passes them as arguments, and any number of calls with classifiers of one architecture compiles once. The methods
+take `params` explicitly, so that a method can differentiate or replace them.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from xaijax._network import functions, nnx_module, probe, relu
+from xaijax._network.base import Array, Call, Network, Recorder, UnsupportedError, check_logits
+from xaijax.preprocess import Preprocess, Style
+
+__all__ = ["PREPROCESS_LAYER", "Architecture", "Classifier", "UnsupportedError", "merge_params", "to_float"]
+
+PREPROCESS_LAYER = "preprocess"  # name of the layer that the preprocessing is, where there is one
+
+Shape = tuple[int, int, int]
+Params = Any
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Which entry of the model registry builds this network, so that it can be saved and loaded.
+
+    Args:
+        name: a name of `xaijax.models.list_models()`.
+        options: the options it was made with, as sorted pairs.
+    """
+
+    name: str
+    options: tuple[tuple[str, Any], ...] = ()
+
+
+@functools.partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["params"],
+    meta_fields=["network", "classes", "input_shape", "preprocess", "layer", "relu_rule", "architecture"],
+)
+@dataclass(frozen=True)
+class Classifier:
+    """A model that gives logits, its parameters, and access to its layers.
+
+    Make one with `from_nnx`, `from_linen`, `from_functions`, `from_function`, or with `xaijax.models`. Everything but
+    `params` is static. What a kind of model cannot give is refused by the method that needs it.
+
+    Attributes:
+        params: pytree of arrays; batch statistics are part of it.
+        network: how the model runs; private.
+        classes: the names of the K classes, in the order of the logits.
+        input_shape: (H, W, C) of the images it takes.
+        preprocess: what its weights expect of pixels in [0, 1].
+        layer: the layer that `default_layer` gives, or None to infer it.
+        relu_rule: backward rule of its ReLUs, or None for the usual one.
+        architecture: its registry entry, or None for a model from elsewhere.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from xaijax.classifier import Classifier
+        >>> def logits(params, images):
+        ...     return images.mean((1, 2)) @ params
+        >>> model = Classifier.from_function(logits, jnp.eye(3), input_shape=(8, 8, 3))
+        >>> model.logits(model.params, jnp.ones((2, 8, 8, 3))).shape
+        (2, 3)
+    """
+
+    params: Params
+    network: Network
+    classes: tuple[str, ...]
+    input_shape: Shape
+    preprocess: Preprocess
+    layer: str | None = None
+    relu_rule: str | None = None
+    architecture: Architecture | None = None
+
+    # ------------------------------------------------------------------------------------------------ constructors
+
+    @classmethod
+    def from_nnx(
+        cls,
+        module: Any,
+        *,
+        input_shape: Sequence[int],
+        classes: Sequence[str] | None = None,
+        preprocess: Preprocess | Style | None = None,
+        layer: str | None = None,
+        output: Callable[[Any], Any] | None = None,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> "Classifier":
+        """A classifier from any `flax.nnx` module, which stays as it is.
+
+        It runs in inference mode: batch norm with its running statistics, dropout off; keyword arguments of the
+        module's call named `train`, `training`, `is_training`, `deterministic` or `use_running_average` are set so.
+
+        Args:
+            module: a callable module, `[B, H, W, C]` -> logits `[B, K]`.
+            input_shape: (H, W, C) of the images.
+            classes: K names; default "0", "1", ...
+            preprocess: what the weights expect of pixels in [0, 1]; None leaves them.
+            layer: the layer that CAM methods take by default; None for the last convolutional block's output (in a
+                transformer the first norm of the last block).
+            output: function that picks the logits from what the module returns, if that is more.
+            arguments: further keyword arguments of the module's call; static.
+
+        Returns:
+            The classifier; its parameters are the module's arrays, not copied.
+
+        Raises:
+            TypeError: for something that is no callable module.
+            ValueError: for logits that are not `[B, K]`, a wrong number of classes or an unknown layer.
+        """
+        network, params = nnx_module.split(module, arguments=arguments, output=output)
+        return cls.from_network(
+            network, params, input_shape=input_shape, classes=classes, preprocess=preprocess, layer=layer
+        )
+
+    @classmethod
+    def from_functions(
+        cls,
+        features: Callable[[Params, Any], Any],
+        head: Callable[[Params, Any], Any],
+        params: Params,
+        *,
+        input_shape: Sequence[int],
+        classes: Sequence[str] | None = None,
+        preprocess: Preprocess | Style | None = None,
+        layer: str = "features",
+    ) -> "Classifier":
+        """A classifier from a function pair; the activations between the two are its one layer.
+
+        Args:
+            features: `(params, images [B, H, W, C])` -> activations `[B, h, w, c]` (or tokens `[B, T, c]`).
+            head: `(params, activations)` -> logits `[B, K]`.
+            params: pytree of arrays for both.
+            input_shape: (H, W, C) of the images.
+            classes: K names; default "0", "1", ...
+            preprocess: what the weights expect of pixels in [0, 1]; None leaves them.
+            layer: the name of the layer between the two.
+
+        Returns:
+            The classifier.
+
+        Raises:
+            ValueError: for logits that are not `[B, K]` or a wrong number of classes.
+        """
+        network = functions.PairNetwork(features, head, layer)
+        return cls.from_network(
+            network, params, input_shape=input_shape, classes=classes, preprocess=preprocess, layer=layer
+        )
+
+    @classmethod
+    def from_function(
+        cls,
+        logits: Callable[[Params, Any], Any],
+        params: Params,
+        *,
+        input_shape: Sequence[int],
+        classes: Sequence[str] | None = None,
+        preprocess: Preprocess | Style | None = None,
+    ) -> "Classifier":
+        """A classifier from one function; for gradient and perturbation methods, which need no layer.
+
+        Args:
+            logits: `(params, images [B, H, W, C])` -> logits `[B, K]`.
+            params: pytree of arrays.
+            input_shape: (H, W, C) of the images.
+            classes: K names; default "0", "1", ...
+            preprocess: what the weights expect of pixels in [0, 1]; None leaves them.
+
+        Returns:
+            The classifier.
+
+        Raises:
+            ValueError: for logits that are not `[B, K]` or a wrong number of classes.
+        """
+        network = functions.FunctionNetwork(logits)
+        return cls.from_network(network, params, input_shape=input_shape, classes=classes, preprocess=preprocess)
+
+    @classmethod
+    def from_network(
+        cls,
+        network: Network,
+        params: Params,
+        *,
+        input_shape: Sequence[int],
+        classes: Sequence[str] | None = None,
+        preprocess: Preprocess | Style | None = None,
+        layer: str | None = None,
+        architecture: Architecture | None = None,
+    ) -> "Classifier":
+        """What the other constructors end in; for `xaijax.models`. The arguments are theirs."""
+        if preprocess is None or isinstance(preprocess, str):
+            preprocess = Preprocess.named(preprocess or "identity")
+        shape = _check_input_shape(input_shape, preprocess)
+        unnamed = cls(params, network, (), shape, preprocess, layer, None, architecture)
+        outputs = unnamed._trace().outputs
+        if outputs < 2:
+            raise ValueError(f"the model must return two logits or more; got {outputs}: stack the single logit with 0")
+        names = tuple(str(index) for index in range(outputs)) if classes is None else tuple(map(str, classes))
+        if len(names) != outputs or len(set(names)) != outputs:
+            raise ValueError(f"classes must be {outputs} different names for {outputs} logits; got {names}")
+        made = dataclasses.replace(unnamed, classes=names)
+        if layer is not None and network.has_layers:
+            made._check_layers([layer])
+        return made
+
+    # ---------------------------------------------------------------------------------------------------- the model
+
+    def logits(self, params: Params, images: Array) -> Array:
+        """Logits of a batch.
+
+        Args:
+            params: pytree like `self.params`.
+            images: `[B, H, W, C]`, float in [0, 1], or uint8 or uint16, which are scaled.
+
+        Returns:
+            `[B, K]`, float.
+
+        Raises:
+            ValueError: for images that are not of `input_shape`.
+        """
+        return self._forward(params, images, {}, {})[0]
+
+    def tapped(
+        self, params: Params, images: Array, offsets: Mapping[str, Array | None]
+    ) -> tuple[Array, dict[str, Array]]:
+        """Logits and the activations of layers, with an offset added to each.
+
+        `A_l` is what layer l returns; the model goes on with `A_l + offset_l`. The gradient with respect to a zero
+        offset is the gradient at that layer, without differentiating the layers before; `jax.vmap` over an offset
+        runs only the layers behind it again.
+
+        Args:
+            params: pytree like `self.params`.
+            images: `[B, H, W, C]`, float in [0, 1], or uint8 or uint16.
+            offsets: layer name -> array that broadcasts to the activations, or None to add nothing. See
+                `zero_offsets`. In a transformer the patch tokens are `[B, h, w, c]`; the others get no offset.
+
+        Returns:
+            `(logits [B, K], {name: activations [B, ...], before the offset})`.
+
+        Raises:
+            ValueError: for an unknown layer, one that runs several times (name one of its calls, `"act@1"`), or an
+                offset of another shape.
+            UnsupportedError: for a classifier without layers.
+
+        Example:
+            >>> import jax, jax.numpy as jnp
+            >>> from xaijax.classifier import Classifier
+            >>> model = Classifier.from_functions(
+            ...     lambda params, images: images * 2,
+            ...     lambda params, maps: maps.mean((1, 2)) @ params,
+            ...     jnp.eye(3),
+            ...     input_shape=(4, 4, 3),
+            ... )
+            >>> images = jnp.ones((1, 4, 4, 3))
+            >>> def class_score(offset):
+            ...     return model.tapped(model.params, images, {"features": offset})[0][0, 1]
+            >>> gradient = jax.grad(class_score)(jnp.zeros((1, 4, 4, 3)))
+            >>> gradient[0, 0, 0].tolist()
+            [0.0, 0.0625, 0.0]
+        """
+        self._check_layers(offsets)
+        return self._forward(params, images, dict(offsets), {})
+
+    def zero_offsets(self, images: Array, layers: Sequence[str]) -> dict[str, Array]:
+        """Zeros of the shapes of the layers' activations, to differentiate `tapped` by.
+
+        Args:
+            images: `[B, H, W, C]`.
+            layers: names.
+
+        Returns:
+            `{name: [B, ...] zeros}` in the activations' dtype.
+
+        Raises:
+            ValueError: for an unknown layer.
+        """
+        self._check_images(images)
+        self._check_layers(layers)
+        calls = self._trace().calls
+        return {name: jnp.zeros((images.shape[0], *calls[name].shape), calls[name].dtype) for name in layers}
+
+    def layers(self) -> dict[str, tuple[int, ...]]:
+        """The layers that can be tapped, in the order in which their outputs are computed.
+
+        Nothing runs: the model is traced. A layer that runs several times has one entry for each call, `"act@0"`.
+
+        Returns:
+            `{name: shape without the batch axis}`; `(h, w, c)` for pictures of activations and for token grids.
+
+        Raises:
+            UnsupportedError: for a classifier without layers.
+        """
+        self._need_layers("layers")
+        return {name: call.shape for name, call in self._trace().calls.items()}
+
+    @property
+    def default_layer(self) -> str:
+        """The layer that CAM methods take: the last convolutional block's output, or what the model declares.
+
+        In a transformer the first norm of the last block.
+        """
+        if self.layer is not None:
+            return self.layer
+        self._need_layers("a default layer")
+        found = self._trace().default_layer
+        if found is None:
+            raise UnsupportedError("no layer of this model gives a picture of activations; name one with layer=")
+        return found
+
+    def head(self, params: Params) -> Array | None:
+        """Weights of the last dense layer of a model that ends in global average pooling and one dense layer.
+
+        With A the activations of the default layer: `logits = mean(A) @ W + b`.
+
+        Args:
+            params: pytree like `self.params`.
+
+        Returns:
+            `[c, K]`, or None where the model ends in another way. What it ends in is found by probing the part
+            behind the default layer with other parameters, so it does not depend on `params`.
+        """
+        if not self.network.has_layers or (self._trace().default_layer is None and self.layer is None):
+            return None
+        plain = dataclasses.replace(self, params=None, relu_rule=None)
+        return probe.head(plain, self.default_layer, params, self._layer_shape(self.default_layer))
+
+    def biases(self, params: Params) -> dict[str, Array]:
+        """What each layer adds to its output whatever the input: its bias.
+
+        Of batch norm `β - μ γ / sqrt(σ² + ε)`; of the preprocessing `-mean / std`, as the layer `"preprocess"`.
+
+        Args:
+            params: pytree like `self.params`.
+
+        Returns:
+            `{layer: [c]}` in the order of `layers()`, for the layers that have one.
+
+        Raises:
+            UnsupportedError: for a classifier made from functions.
+        """
+        trace = self._trace()
+        calls = tuple(call for call in trace.calls.values() if call.name != PREPROCESS_LAYER)
+        found = dict(self.network.biases(params, tuple(Call(c.name, c.path, c.shape) for c in calls)))
+        if PREPROCESS_LAYER in trace.calls:
+            found[PREPROCESS_LAYER] = jnp.broadcast_to(self.preprocess.shift(), self.input_shape[-1:])
+        return {name: found[name] for name in trace.calls if name in found}
+
+    def param_groups(self, params: Params) -> dict[str, Params]:
+        """The parameters layer by layer, from the output backwards.
+
+        Args:
+            params: pytree like `self.params`.
+
+        Returns:
+            `{layer path: nested dictionaries, a part of params}`; `merge_params` puts changed parts back. Parameters
+            of modules that are not called as a whole (a class token) come last.
+
+        Raises:
+            UnsupportedError: for a classifier made from functions.
+        """
+        owners = self.network.owners(params)
+        order = {path: index for index, path in enumerate(self._trace().paths)}
+        return {path: owners[path] for path in sorted(owners, key=lambda path: -order.get(path, -1))}
+
+    def with_relu(self, rule: str | None) -> "Classifier":
+        """The same model with another backward rule in its ReLUs.
+
+        Args:
+            rule: `"guided"` passes positive gradients where the input was positive, `"deconvnet"` positive gradients
+                everywhere, None the usual rule.
+
+        Returns:
+            A classifier with the same parameters.
+
+        Raises:
+            UnsupportedError: for a model that has no ReLU within reach.
+            ValueError: for another rule.
+
+        References:
+            Springenberg et al., "Striving for Simplicity: The All Convolutional Net", ICLR workshop 2015.
+        """
+        if rule is not None and rule not in relu.RULES:
+            raise ValueError(f"rule must be one of {', '.join(relu.RULES)}, or None; got {rule!r}")
+        made = dataclasses.replace(self, relu_rule=rule)
+        made._trace()
+        return made
+
+    def with_params(self, params: Params) -> "Classifier":
+        """The same model with other parameters, a pytree like `self.params`."""
+        return dataclasses.replace(self, params=params)
+
+    def with_input_shape(self, input_shape: Sequence[int]) -> "Classifier":
+        """The same model for images of another size, if it takes them.
+
+        Args:
+            input_shape: (H, W, C).
+
+        Returns:
+            A classifier with the same parameters.
+
+        Raises:
+            ValueError: for a size that the model cannot take.
+        """
+        shape = _check_input_shape(input_shape, self.preprocess)
+        made = dataclasses.replace(self, input_shape=shape)
+        try:
+            made._trace()
+        except Exception as error:
+            raise ValueError(f"this model cannot take images of {list(shape)}: {error}") from error
+        return made
+
+    def predict(self, images: Array, *, batch_size: int = 64) -> Array:
+        """Class probabilities; jitted.
+
+        Args:
+            images: `[B, H, W, C]`, float in [0, 1], or uint8 or uint16.
+            batch_size: most images in one forward pass; it compiles once for any number of images.
+
+        Returns:
+            `[B, K]` float, each row in [0, 1] with sum 1.
+
+        Raises:
+            ValueError: for images that are not of `input_shape`.
+        """
+        self._check_images(images)
+        if isinstance(images, jax.core.Tracer) or len(images) <= batch_size:
+            return _probabilities(self, images)
+        parts = []
+        for start in range(0, len(images), batch_size):
+            part = images[start : start + batch_size]
+            missing = batch_size - len(part)
+            if missing:
+                filler = np.zeros((missing, *images.shape[1:]), images.dtype)
+                part = jnp.concatenate([jnp.asarray(part), filler])
+            parts.append(_probabilities(self, part)[: batch_size - missing])
+        return jnp.concatenate(parts)
+
+    # ------------------------------------------------------------------------------------------------------ private
+
+    def _forward(
+        self, params: Params, images: Array, taps: dict[str, Array | None], replace: dict[str, Array]
+    ) -> tuple[Array, dict[str, Array]]:
+        """Run the model; `taps` add to layers, `replace` puts other activations in their place."""
+        self._check_images(images)
+
+        def run(
+            params: Params, images: Array, taps: dict[str, Array | None], replace: dict[str, Array]
+        ) -> tuple[Array, dict[str, Array]]:
+            recorder = Recorder(self.input_shape[:2], taps, replace)
+            logits = self._apply(params, images, recorder)
+            return logits, recorder.activations()
+
+        if self.relu_rule is not None:
+            run = relu.replace(run, self.relu_rule)
+        return run(params, to_float(images), taps, replace)
+
+    def _apply(self, params: Params, images: Array, recorder: Recorder) -> Array:
+        if not self.preprocess.is_identity:
+            images = recorder(PREPROCESS_LAYER, self.preprocess(images))
+        return check_logits(self.network.apply(params, images, recorder), images.shape[0])
+
+    def _trace(self) -> "probe.Trace":
+        leaves, treedef = jax.tree.flatten(self.params)
+        shapes = tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
+        static = dataclasses.replace(self, params=None, classes=(), layer=None, architecture=None)
+        return probe.trace(static, treedef, shapes)
+
+    def _layer_shape(self, name: str) -> tuple[int, ...]:
+        return self._trace().calls[name].shape
+
+    def _need_layers(self, what: str) -> None:
+        if not self.network.has_layers:
+            raise UnsupportedError(
+                f"{what} cannot be had from a classifier made from {self.network.kind}; use Classifier.from_nnx, "
+                "from_linen or from_functions, or a method without layers"
+            )
+
+    def _check_layers(self, names: Any) -> None:
+        if not names:
+            return
+        self._need_layers("activations")
+        trace = self._trace()
+        for name in names:
+            if name in trace.calls:
+                continue
+            repeated = [call for call in trace.calls if call.startswith(f"{name}@")]
+            if repeated:
+                raise ValueError(
+                    f"layer {name!r} runs {len(repeated)} times in this model; name one of its calls: "
+                    f"{', '.join(repeated)}"
+                )
+            raise ValueError(f"this model has no layer {name!r}; it has {', '.join(trace.calls)}")
+
+    def _check_images(self, images: Array) -> None:
+        shape = getattr(images, "shape", None)
+        if shape is None or len(shape) != 4 or tuple(shape[1:]) != self.input_shape:
+            got = f"a {type(images).__name__}" if shape is None else str(list(shape))
+            raise ValueError(f"the model takes [B, {', '.join(map(str, self.input_shape))}]; got {got}")
+
+
+def to_float(images: Array) -> Array:
+    """Images as floats in [0, 1].
+
+    Args:
+        images: any shape; uint8 is divided by 255, uint16 by 65535, floats are taken as they are.
+
+    Returns:
+        The same shape, floating.
+
+    Raises:
+        TypeError: for other dtypes.
+
+    Example:
+        >>> import numpy as np
+        >>> from xaijax.classifier import to_float
+        >>> to_float(np.array([0, 255], np.uint8)).tolist()
+        [0.0, 1.0]
+    """
+    images = jnp.asarray(images)
+    if jnp.issubdtype(images.dtype, jnp.floating):
+        return images
+    if images.dtype in (jnp.uint8, jnp.uint16):
+        return images.astype(jnp.float32) / jnp.iinfo(images.dtype).max
+    raise TypeError(f"images must be float in [0, 1], uint8 or uint16; got {images.dtype}")
+
+
+def merge_params(params: Params, part: Params) -> Params:
+    """Parameters with a part of them replaced, as `Classifier.param_groups` gives the parts.
+
+    Args:
+        params: nested dictionaries of arrays.
+        part: nested dictionaries with some of the same keys.
+
+    Returns:
+        Nested dictionaries like `params`.
+
+    Raises:
+        ValueError: for a key that is not in `params`.
+
+    Example:
+        >>> from xaijax.classifier import merge_params
+        >>> merge_params({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}})
+        {'a': {'b': 1, 'c': 3}}
+    """
+    if not isinstance(params, Mapping) or not isinstance(part, Mapping):
+        return part
+    unknown = sorted(set(part) - set(params))
+    if unknown:
+        raise ValueError(f"part must have keys of params only; {', '.join(unknown)} are not there")
+    return {key: merge_params(value, part[key]) if key in part else value for key, value in params.items()}
+
+
+def _check_input_shape(input_shape: Sequence[int], preprocess: Preprocess) -> Shape:
+    shape = tuple(int(size) for size in input_shape)
+    if len(shape) != 3 or min(shape) < 1:
+        raise ValueError(f"input_shape must be (H, W, C), all positive; got {tuple(input_shape)}")
+    preprocess.check_channels(shape[2])
+    return shape
+
+
+@jax.jit
+def _probabilities(classifier: Classifier, images: Array) -> Array:
+    return jax.nn.softmax(classifier.logits(classifier.params, images))

@@ -1,0 +1,106 @@
+"""What weights expect of their pixels: range, channel order, mean and standard deviation.
+
+Images of xaijax are float, NHWC, RGB or grey, in [0, 1]. The preprocessing that belongs to a model's weights is part
+of `Classifier.logits`, so that a black baseline is a black picture and attributions are per displayed pixel.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import jax.numpy as jnp
+
+Style = Literal["identity", "tf", "caffe", "torch"]
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """Pixels in [0, 1] -> what a model's weights expect: `(scale · order(x) - mean) / std`.
+
+    Args:
+        scale: factor on the pixels in [0, 1]: 1 or 255.
+        mean: per channel, in the scaled unit and in `order`; one number for all channels.
+        std: per channel, in the scaled unit and in `order`; one number for all channels; not zero.
+        order: `"rgb"` leaves the channels, `"bgr"` turns them round first.
+
+    Raises:
+        ValueError: for a std of zero, another order, or values that are not finite.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from xaijax.preprocess import Preprocess
+        >>> Preprocess.named("tf")(jnp.zeros((1, 1, 1, 3))).ravel().tolist()
+        [-1.0, -1.0, -1.0]
+    """
+
+    scale: float = 1.0
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    order: Literal["rgb", "bgr"] = "rgb"
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "std"):
+            value = getattr(self, name)
+            object.__setattr__(
+                self, name, tuple(float(v) for v in (value if isinstance(value, tuple | list) else [value]))
+            )
+        object.__setattr__(self, "scale", float(self.scale))
+        numbers = (self.scale, *self.mean, *self.std)
+        if not all(abs(number) < float("inf") for number in numbers) or 0.0 in self.std or not self.scale:
+            raise ValueError(f"scale, mean and std must be finite, scale and std not zero; got {self}")
+        if self.order not in ("rgb", "bgr"):
+            raise ValueError(f'order must be "rgb" or "bgr"; got {self.order!r}')
+
+    @classmethod
+    def named(cls, style: Style | str) -> "Preprocess":
+        """One of the field's styles.
+
+        Args:
+            style: `"identity"` [0, 1]; `"tf"` [-1, 1]; `"caffe"` BGR in [0, 255] minus ImageNet's mean;
+                `"torch"` minus ImageNet's mean, divided by its standard deviation.
+
+        Returns:
+            The preprocessing.
+
+        Raises:
+            ValueError: for another name.
+
+        References:
+            keras.applications.imagenet_utils.preprocess_input (names and numbers).
+        """
+        if style == "identity":
+            return cls()
+        if style == "tf":
+            return cls(mean=(0.5,), std=(0.5,))
+        if style == "caffe":
+            return cls(scale=255.0, mean=(103.939, 116.779, 123.68), order="bgr")
+        if style == "torch":
+            return cls(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+        raise ValueError(f"preprocess must be a Preprocess or one of {', '.join(get_args(Style))}; got {style!r}")
+
+    @property
+    def is_identity(self) -> bool:
+        """True where nothing is changed."""
+        return self == Preprocess()
+
+    def check_channels(self, channels: int) -> None:
+        """Refuse images whose channels the numbers do not fit."""
+        counts = {len(values) for values in (self.mean, self.std)} - {1}
+        if counts - {channels} or (self.order == "bgr" and channels != 3):
+            raise ValueError(f"{self} does not fit images of {channels} channel{'s' * (channels != 1)}")
+
+    def __call__(self, images: Any) -> Any:
+        """`[..., H, W, C]` in [0, 1] -> the same shape in the weights' unit; differentiable."""
+        if self.is_identity:
+            return images
+        if self.order == "bgr":
+            images = images[..., ::-1]
+        # One product and one sum, so that `shift` is exactly what is added.
+        factor = jnp.asarray([self.scale / std for std in self.std], images.dtype)
+        return images * factor + self.shift(images.dtype)
+
+    def shift(self, dtype: Any = jnp.float32) -> Any:
+        """What is added to every pixel, `[C]` or `[1]`: `-mean / std`, the model's first bias."""
+        mean, std = self.mean, self.std
+        count = max(len(mean), len(std))
+        mean, std = (values * count if len(values) == 1 else values for values in (mean, std))
+        return jnp.asarray([-m / s for m, s in zip(mean, std, strict=True)], dtype)
