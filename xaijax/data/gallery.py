@@ -4,9 +4,11 @@ python -m xaijax.data.gallery --out docs/images/phantoms.png
 """
 
 import argparse
+import io
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from xaijax.data.dataset import Dataset
 from xaijax.data.opening import open_dataset
@@ -20,7 +22,7 @@ def draw(dataset: Dataset, out: str | Path, *, columns: int = 6, rows: int = 1, 
 
     Args:
         dataset: what to show.
-        out: file to write; its suffix says the format.
+        out: PNG file to write.
         columns: cases beside each other.
         rows: rows of cases per class.
         seed: which cases.
@@ -40,27 +42,45 @@ def draw(dataset: Dataset, out: str | Path, *, columns: int = 6, rows: int = 1, 
             chosen = np.sort(rng.permutation(members)[: columns * rows])
             picked.append((name, dataset.read(chosen)))
     role = dataset.mask_role or "mask"
-    figure = Figure(figsize=(1.5 * columns, sum(1.5 * 2 * rows + 0.3 for _ in picked)), facecolor="black")
-    axes = figure.subplots(2 * rows * len(picked), columns, squeeze=False)
-    figure.subplots_adjust(left=0.002, right=0.998, bottom=0.002, top=0.972, wspace=0.01, hspace=0.01)
-    for axis in axes.flat:
-        axis.set_axis_off()
+    inch, head = 1.5, 0.24
+    heights = [part for _ in picked for part in (head, *[inch] * (2 * rows))]
+    figure = Figure(figsize=(inch * columns, sum(heights)), facecolor="black")
+    grid = figure.add_gridspec(
+        len(heights), columns, height_ratios=heights, left=0, right=1, bottom=0, top=1, wspace=0.01, hspace=0.01
+    )
     for part, (name, batch) in enumerate(picked):
+        top = part * (2 * rows + 1)
+        title = figure.add_subplot(grid[top, :])
+        title.set_axis_off()
+        title.text(0.006, 0.4, name, color="white", fontsize=11, weight="bold", va="center")
+        title.text(0.994, 0.4, f"below: the {role} outlined", color=OUTLINE, fontsize=8, va="center", ha="right")
         for at in range(len(batch)):
-            row, column = 2 * rows * part + 2 * (at // columns), at % columns
+            row, column = top + 1 + 2 * (at // columns), at % columns
             image = batch.images[at]
-            for axis in (axes[row, column], axes[row + 1, column]):
+            for offset in (0, 1):
+                axis = figure.add_subplot(grid[row + offset, column])
+                axis.set_axis_off()
                 axis.imshow(image[..., 0] if image.shape[2] == 1 else image, cmap="gray", vmin=0, vmax=255)
-            if batch.masks[at].any():
-                axes[row + 1, column].contour(batch.masks[at], [0.5], colors=OUTLINE, linewidths=1.0)
-        axes[2 * rows * part, 0].text(
-            0.02, 0.97, f"{name} ({role} outlined below)", transform=axes[2 * rows * part, 0].transAxes, color="white",
-            fontsize=8, va="top",
-        )  # fmt: skip
+                if offset and batch.masks[at].any():
+                    axis.contour(batch.masks[at], [0.5], colors=OUTLINE, linewidths=1.0)
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=dpi, facecolor="black")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=dpi, facecolor="black", format="png")
+    with Image.open(buffer) as picture:
+        picture.convert("RGB").quantize(palette=_palette(), dither=Image.Dither.NONE).save(out, optimize=True)
     return out
+
+
+def _palette() -> Image.Image:
+    """48 grey levels, and the outline's colour over 16 of them in three strengths: a third of the bytes of RGB."""
+    colour = np.array([int(OUTLINE[at : at + 2], 16) for at in (1, 3, 5)])
+    grey = np.linspace(0, 255, 48)[:, None].repeat(3, axis=1)
+    mixed = [(1 - share) * grey[1::3] + share * colour for share in (0.35, 0.7, 1.0)]
+    entries = np.rint(np.concatenate([grey, *mixed])).astype(np.uint8)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(entries.tobytes())
+    return palette
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -4,11 +4,14 @@ Coordinates are [-1, 1] across the image, x to the right and y down, at pixel ce
 are first-order estimates: near an edge they are lengths, far from it only their sign and order count.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 
 Array = np.ndarray
+Window = tuple[slice, slice]
+WHOLE: Window = (slice(None), slice(None))
 
 
 @lru_cache(maxsize=8)
@@ -21,32 +24,52 @@ def grid(size: int) -> tuple[Array, Array]:
 
 
 @lru_cache(maxsize=64)
-def _basis(size: int, cells: int) -> Array:
-    """Cubic B-spline weights of `cells + 3` knots at the `size` pixel centres of one axis."""
+def _taps(size: int, cells: int) -> tuple[Array, Array]:
+    """First knot `[size]` and cubic B-spline weights `[4, size]` of the `size` pixel centres of one axis."""
     at = (np.arange(size) + 0.5) / size * cells
     cell = np.minimum(at.astype(np.int64), cells - 1)
     t = at - cell
-    weights = np.zeros((size, cells + 3))
-    rows = np.arange(size)
-    for offset, value in enumerate(
-        ((1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3),
-    ):
-        weights[rows, cell + offset] = value / 6
-    return weights
+    return cell, np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3]) / 6
 
 
 # Mean of the squared B-spline weights per axis: brings the field to unit variance.
 _SPREAD = 151 / 315
 
 
-def noise(rng: np.random.Generator, cells: int, size: int) -> Array:
-    """Smooth noise `[size, size]` of mean 0 and variance about 1; features are about `2 / cells` long.
+def noise(rng: np.random.Generator, cells: int, size: int, window: Window = WHOLE) -> Array:
+    """Smooth noise of mean 0 and variance about 1, features about `2 / cells` long: `[size, size]`, or a window of it.
 
-    The draw does not depend on the size, so the same generator state gives the same field at every size.
+    The draw depends neither on the size nor on the window, so the same generator state gives the same field.
     """
     knots = rng.standard_normal((cells + 3, cells + 3)) / _SPREAD
-    basis = _basis(size, cells)
-    return basis @ knots @ basis.T
+    # Four taps an axis instead of two matrix products: no BLAS threads, and one order of summation everywhere.
+    first, weights = _taps(size, cells)
+    columns = _mix(knots.T, first[window[1]], weights[:, window[1]])
+    return _mix(np.ascontiguousarray(columns.T), first[window[0]], weights[:, window[0]])
+
+
+def _mix(knots: Array, first: Array, weights: Array) -> Array:
+    """Rows `first[i] .. first[i] + 3` of the knots, weighted and added."""
+    total = knots[first]
+    total *= weights[0, :, None]
+    part = np.empty_like(total)
+    for tap in range(1, 4):
+        np.take(knots, first + tap, axis=0, out=part, mode="clip")  # "raise" would copy the output
+        part *= weights[tap, :, None]
+        total += part
+    return total
+
+
+def harmonics(cos: Array, sin: Array, waves: Sequence[tuple[float, float]], first: int = 2) -> Array:
+    """`Σ_n a_n cos(n t + p_n)` for n = first, first + 1 ..., from the cosine and sine of t and the `(a_n, p_n)`."""
+    c, s = cos, sin
+    for _ in range(first - 1):
+        c, s = c * cos - s * sin, s * cos + c * sin
+    total = np.zeros_like(cos)
+    for amplitude, phase in waves:
+        total = total + (amplitude * np.cos(phase)) * c - (amplitude * np.sin(phase)) * s
+        c, s = c * cos - s * sin, s * cos + c * sin
+    return total
 
 
 def ellipse(x: Array, y: Array, cx: float, cy: float, rx: float, ry: float, angle: float = 0.0) -> Array:

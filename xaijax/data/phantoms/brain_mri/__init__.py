@@ -36,12 +36,13 @@ def render(label: str, size: int, rng: np.random.Generator) -> tuple[np.ndarray,
     level = str(rng.choice(list(levels), p=list(levels.values())))
     head = anatomy.Head.draw(level, rng)
     tumour = tumours.draw(label, head, rng)
-    x, y = head.place(*_fields.grid(size))
-    soft = max(2 / size / head.scale, 0.012)
-    slice_ = anatomy.Slice(head, x, y, soft, size, rng)
+    slice_ = anatomy.Slice(head, size, rng)
     slice_.paint(tumour)
-    mask = tumour.paint(slice_, rng)
-    return _acquire(slice_.picture, rng), mask
+    edge = tumour.paint(slice_, rng)
+    mask = edge > 0
+    if not mask.any():  # a tumour smaller than a pixel of a tiny picture
+        mask.flat[edge.argmax()] = True
+    return _acquire(slice_.whole(slice_.picture, anatomy.AIR), rng), slice_.whole(mask, False)
 
 
 def _acquire(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:

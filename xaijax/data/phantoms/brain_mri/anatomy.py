@@ -15,7 +15,7 @@ from xaijax.data.phantoms import _fields as f
 
 Array = np.ndarray
 
-AIR, BONE, FLUID, MUSCLE, GREY, WHITE, MARROW, VESSEL, FAT = 0.012, 0.05, 0.11, 0.28, 0.315, 0.385, 0.40, 0.66, 0.86
+AIR, BONE, FLUID, MUSCLE, GREY, WHITE, MARROW, VESSEL, FAT = 0.012, 0.05, 0.115, 0.27, 0.305, 0.385, 0.36, 0.62, 0.76
 
 
 class Lesion(Protocol):
@@ -45,17 +45,17 @@ class Head:
     def draw(cls, level: str, rng: np.random.Generator) -> "Head":
         """A head of ordinary variation. Higher slices are smaller, the base is narrower than it is long."""
         shrink = {"vertex": rng.uniform(0.80, 0.92), "body": 0.96, "horns": 1.0, "cistern": 1.0, "base": 0.99}[level]
-        long = 1.04 if level == "base" else 1.0
+        long = 1.02 if level == "base" else 1.0
         return cls(
             level=level,
             width=shrink * rng.uniform(0.64, 0.72),
             length=shrink * long * rng.uniform(0.82, 0.90),
             waves=tuple((rng.normal(0, 0.018 / order), rng.uniform(0, 2 * np.pi)) for order in range(2, 6)),
-            scalp=rng.uniform(0.035, 0.075) * (1.2 if level == "vertex" else 1),
+            scalp=rng.uniform(0.035, 0.065) * (1.2 if level == "vertex" else 1),
             skull=rng.uniform(0.045, 0.065) * (1.2 if level == "vertex" else 1),
             space=rng.uniform(0.012, 0.035),
             angle=rng.normal(0, 0.07),
-            scale=rng.uniform(0.96, 1.06),
+            scale=rng.uniform(0.88, 1.05),
             shift=(rng.normal(0, 0.025), rng.normal(0, 0.025)),
         )
 
@@ -67,25 +67,25 @@ class Head:
 
     def outside(self, x: Array, y: Array) -> Array:
         """Distance to the skin."""
-        turn = np.arctan2(y, x)
+        x = x + 1e-12  # the very centre has no direction
+        reach = np.hypot(x, y)
+        cos, sin = x / reach, y / reach
         # Narrower in front than behind, as heads are.
-        wide = self.width * (1 + 0.07 * np.sin(turn))
-        edge = 1 / np.sqrt((np.cos(turn) / wide) ** 2 + (np.sin(turn) / self.length) ** 2)
-        for order, (size, phase) in enumerate(self.waves, 2):
-            edge = edge * (1 + size * np.cos(order * turn + phase))
-        if self.level == "base":  # nose
-            edge = edge + 0.07 * np.exp(-(((turn + np.pi / 2) / 0.13) ** 2))
-        return edge - np.hypot(x, y)
+        wide = self.width * (1 + 0.07 * sin)
+        edge = (1 + f.harmonics(cos, sin, self.waves)) / np.sqrt((cos / wide) ** 2 + (sin / self.length) ** 2)
+        if self.level == "base":  # nose; 2 (1 + sin) is the squared angle from straight ahead
+            edge = edge + 0.07 * np.exp(-2 * (1 + sin) / 0.13**2)
+        return edge - reach
 
-    def cavity(self, x: Array, y: Array) -> Array:
-        """Distance to the inner face of the skull."""
-        inner = self.outside(x, y) - self.scalp - self.skull
+    def cavity(self, x: Array, y: Array, outside: Array | None = None) -> Array:
+        """Distance to the inner face of the skull; `outside` saves its computation where it is known."""
+        inner = (self.outside(x, y) if outside is None else outside) - self.scalp - self.skull
         if self.level != "base":
             return inner
         # The floor of the skull: two middle fossae in front of the petrous ridges, the posterior fossa behind.
         side = np.abs(x)
-        middle = f.ellipse(side, y, 0.335 * self.width / 0.68, -0.155, 0.235, 0.255, -0.35)
-        back = f.ellipse(x, y, 0.0, 0.36, 0.80 * self.width, 0.40)
+        middle = f.ellipse(side, y, 0.345 * self.width / 0.68, -0.150, 0.250, 0.275, -0.35)
+        back = f.ellipse(x, y, 0.0, 0.35, 0.82 * self.width, 0.39)
         stem = f.ellipse(x, y, 0.0, 0.02, 0.17, 0.15)
         return np.minimum(inner, np.maximum(np.maximum(middle, back), stem))
 
@@ -95,19 +95,36 @@ class Head:
 
 
 class Slice:
-    """A picture being painted: canonical coordinates of its pixels, and the tissue so far."""
+    """A picture being painted: canonical coordinates of its pixels, and the tissue so far.
 
-    def __init__(self, head: Head, x: Array, y: Array, soft: float, size: int, rng: np.random.Generator) -> None:
-        self.head, self.x, self.y, self.soft, self.size, self.rng = head, x, y, soft, size, rng
-        self.picture = np.full((size, size), AIR)
-        self.outside = head.outside(x, y)
-        self.cavity = head.cavity(x, y)
+    Only the window around the head is painted; about half of the picture is air.
+    """
+
+    def __init__(self, head: Head, size: int, rng: np.random.Generator) -> None:
+        x, y = head.place(*f.grid(size))
+        outside = head.outside(x, y)
+        near = outside > -0.06
+        rows, columns = np.flatnonzero(near.any(axis=1)), np.flatnonzero(near.any(axis=0))
+        self.window = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+        self.head, self.size, self.rng = head, size, rng
+        # An edge is about a pixel wide, and never sharper than a scanner would show it.
+        self.soft = max(2 / size / head.scale, 0.017)
+        self.x, self.y = np.ascontiguousarray(x[self.window]), np.ascontiguousarray(y[self.window])
+        self.outside = np.ascontiguousarray(outside[self.window])
+        self.picture = np.full(self.x.shape, AIR)
+        self.cavity = head.cavity(self.x, self.y, self.outside)
         self.brain = self.cavity - head.space
         self.surface = self.brain  # depth below the nearest fold or surface; set when the cortex is painted
 
     def noise(self, cells: int) -> Array:
         """Smooth noise on this picture; features are `2 / cells` long in image coordinates."""
-        return f.noise(self.rng, cells, self.size)
+        return f.noise(self.rng, cells, self.size, self.window)
+
+    def whole(self, part: Array, rest: float) -> Array:
+        """The window's values in the whole picture `[size, size]`, `rest` outside."""
+        picture = np.full((self.size, self.size), rest, part.dtype)
+        picture[self.window] = part
+        return picture
 
     def paint(self, tumour: Lesion) -> None:
         """Everything but the tumour."""
@@ -130,11 +147,12 @@ class Slice:
     def _vault(self) -> None:
         """Scalp and skull of the upper levels: skin, fat, outer table, marrow, inner table."""
         depth, soft = self.outside, self.soft
-        scalp = self.head.scalp * (1 + 0.20 * self.noise(5))
+        scalp = self.head.scalp * (1 + 0.22 * self.noise(5))
         bone = depth - scalp
-        fat = FAT * (1 + 0.08 * self.noise(8) + 0.05 * self.noise(40))
+        # Fat is brightest next to the bone, and streaked.
+        fat = FAT * (0.86 + 0.10 * self.noise(7) + 0.09 * self.noise(34)) + 1.6 * np.clip(depth, 0, 0.08)
         f.paint(self.picture, f.cover(depth, soft), fat)
-        f.paint(self.picture, f.band(depth, -0.01, 0.012, soft), 0.52)
+        f.paint(self.picture, f.band(depth, -0.01, 0.012, soft), 0.42)
         # Temporal muscles lie between skin and bone at the sides of the lower levels.
         if self.head.level in ("horns", "cistern"):
             flank = np.exp(-(((self.y + 0.22) / 0.22) ** 4))
@@ -142,7 +160,7 @@ class Slice:
         f.paint(self.picture, f.cover(bone, soft), BONE)
         middle = 0.5 * self.head.skull
         marrow = MARROW * np.clip(0.75 + 0.35 * self.noise(7), 0.1, 1.3)
-        thick = 0.22 * self.head.skull * np.clip(1 + 0.5 * self.noise(6), 0.2, 2)
+        thick = 0.24 * self.head.skull * np.clip(1 + 0.6 * self.noise(6), 0.1, 2)
         f.paint(self.picture, f.cover(thick - np.abs(bone - middle), max(soft, 0.015)), marrow)
 
     def _dura(self) -> None:
@@ -164,7 +182,8 @@ class Slice:
         apart = np.full_like(x, 0.0) if level == "vertex" else 1.5 * np.clip(joined - np.abs(y - 0.02), 0, 1)
         medial = side + apart
         depth = np.minimum(self.brain, medial - 0.008)
-        folds = self._folds(x, y, depth)
+        centre = 0.47 * (self.head.width - self.head.scalp - self.head.skull)
+        folds = self._folds(x, y, depth, (centre, 0.02), int(rng.integers(16, 22)))
         if level == "horns":
             folds = np.minimum(folds, self._sylvian(side, y))
         if level == "cistern":
@@ -182,44 +201,50 @@ class Slice:
         falx = f.cover(0.006 - side - 0.5 * apart, soft) * f.cover(self.cavity, soft)
         f.paint(self.picture, falx * np.clip(0.7 + 0.3 * self.noise(9), 0, 1), 0.46)
 
-    def _folds(self, x: Array, y: Array, depth: Array) -> Array:
+    def _folds(self, x: Array, y: Array, depth: Array, centre: tuple[float, float], count: int) -> Array:
         """Depth below the nearest surface, where sulci are surfaces too.
 
-        Sulci start at the surface of each hemisphere and run towards its centre: lines of constant phase around the
-        hemisphere, of uneven spacing, meandering, each to its own depth.
+        Sulci start at the surface of a hemisphere or lobe and run towards its centre: lines of constant phase around
+        it, `count` of them, of uneven spacing, meandering, each to its own depth. `centre` is that of the lobe at
+        x > 0; the other is its mirror image.
         """
-        rng, head = self.rng, self.head
-        folded = np.full_like(x, np.inf)
-        for sign in (-1, 1):
-            centre = 0.46 * (head.width - head.scalp - head.skull)
-            turn = np.arctan2(y / head.length, (sign * x - centre) / head.width * 1.15)
-            reach = np.hypot(y, sign * x - centre)
-            count = int(rng.integers(15, 20))
-            phase = count * turn / (2 * np.pi)
-            for order in range(1, 6):
-                phase = phase + rng.normal(0, 0.30 / order**0.5) * np.cos(order * turn + rng.uniform(0, 2 * np.pi))
-            phase = phase + 0.16 * self.noise(14) + 0.05 * self.noise(30)
-            nearest = np.rint(phase)
-            across = np.abs(phase - nearest) * 2 * np.pi * np.maximum(reach, 0.08) / count
-            tips = np.abs(rng.normal(0.0, 0.11, 64)) + 0.05
-            tip = tips[nearest.astype(np.int64) % 64] * (1 + 0.15 * self.noise(20))
-            widths = rng.uniform(0.001, 0.013, 64)[nearest.astype(np.int64) % 64]
-            past = np.maximum(depth - tip, 0)
-            fold = np.hypot(across, past) - widths * np.clip(1.3 - depth / np.maximum(tip, 0.02), 0, 1.3)
-            folded = np.where(sign * x > 0, fold, folded)
-        return np.minimum(depth, folded)
+        rng = self.rng
+        right = x > 0
+        from_x, from_y = np.abs(x) - centre[0], y - centre[1]
+        turn = np.arctan2(0.8 * from_y, from_x)
+        reach = np.hypot(from_x, from_y)
+        # Both lobes in one go; the harmonics that space the sulci differ between them.
+        phase = count * turn / (2 * np.pi) + np.where(right, rng.uniform(0, 1), rng.uniform(0, 1))
+        cos, sin = from_x / (reach + 1e-9), from_y / (reach + 1e-9)
+        for lobe in (right, ~right):
+            waves = tuple((rng.normal(0, 0.34 / order**0.5), rng.uniform(0, 2 * np.pi)) for order in range(1, 6))
+            phase[lobe] += f.harmonics(cos[lobe], sin[lobe], waves, first=1)
+        phase = phase + 0.22 * self.noise(12) + 0.10 * self.noise(26)
+        nearest = np.rint(phase)
+        across = np.abs(phase - nearest) * 2 * np.pi * np.maximum(reach, 0.10) / count
+        across = across + np.maximum(0.62 * float(depth.max()) - reach, 0)
+        row = nearest.astype(np.int64) % 64 + np.where(right, 64, 0)
+        # No sulcus reaches the centre, where all phases meet.
+        deepest = 0.72 * float(depth.max())
+        tip = np.minimum(rng.gamma(2.2, 0.055, 128) + 0.02, deepest)[row] * (1 + 0.20 * self.noise(18))
+        width = rng.uniform(0.000, 0.013, 128)[row] * np.clip(1.3 - depth / np.maximum(tip, 0.02), 0, 1.3)
+        return np.minimum(depth, np.hypot(across, np.maximum(depth - tip, 0)) - width)
 
     def _sylvian(self, side: Array, y: Array) -> Array:
         """The lateral fissure with the insula at its end: depth below its banks."""
         wide = self.head.width - self.head.scalp - self.head.skull
-        stem = f.segment(side, y, wide, -0.20, 0.66 * wide, -0.10, 0.006)
-        bend = f.segment(side, y, 0.66 * wide, -0.20, 0.68 * wide, 0.10, 0.010)
-        return -np.maximum(stem, bend)
+        side = side + 0.022 * self.noise(14)
+        y = y + 0.035 * self.noise(9)
+        thin = 0.004 + 0.008 * np.abs(self.noise(8))
+        stem = f.segment(side, y, wide, -0.22, 0.68 * wide, -0.12, 0.0)
+        bend = f.segment(side, y, 0.68 * wide, -0.17, 0.70 * wide, 0.08, 0.0)
+        twig = f.segment(side, y, 0.70 * wide, 0.08, 0.84 * wide, 0.16, -0.004)
+        return -(np.maximum(np.maximum(stem, bend), twig) + thin)
 
     def _tissue(self, folds: Array, ribbon: float) -> None:
         """Cortex along the folds, white matter below, both slightly uneven."""
         soft = self.soft
-        mottle = 1 + 0.020 * self.noise(12) + 0.020 * self.noise(48)
+        mottle = 1 + 0.025 * self.noise(12) + 0.025 * self.noise(44)
         f.paint(self.picture, f.cover(folds, soft), GREY * mottle)
         edge = ribbon * (1 + 0.15 * self.noise(16))
         f.paint(self.picture, f.cover(folds - edge, max(soft, 0.028)), WHITE * mottle)
@@ -253,18 +278,22 @@ class Slice:
     def _cistern(self, x: Array, side: Array, y: Array) -> None:
         """Midbrain behind the star-shaped suprasellar cistern; the top of the cerebellum behind it."""
         soft = self.soft
-        star = np.maximum(f.ellipse(x, y, 0, -0.10, 0.10, 0.085), f.segment(side, y, 0, -0.12, 0.20, -0.17, 0.022))
-        star = np.maximum(star, f.segment(side, y, 0.0, -0.10, 0.0, -0.24, 0.018))
-        around = np.abs(f.ellipse(x, y, 0, 0.085, 0.165, 0.140)) * -1 + 0.016
-        star = np.maximum(star, np.minimum(around, 0.2 - np.abs(y - 0.06)))
+        bent, bent_y = np.abs(x + 0.016 * self.noise(12)), y + 0.022 * self.noise(9)
+        star = np.maximum(f.ellipse(x, y, 0, -0.10, 0.10, 0.085), f.segment(bent, bent_y, 0, -0.12, 0.19, -0.18, 0.016))
+        star = np.maximum(star, f.segment(bent, bent_y, 0.0, -0.10, 0.0, -0.24, 0.014) + 0.004 * self.noise(14))
+        midbrain = f.ellipse(x, y, 0, 0.075, 0.155, 0.125)
+        around = (0.006 + 0.006 * self.noise(9)) - np.abs(midbrain)
+        star = np.maximum(star, np.minimum(around, 0.17 - np.abs(y - 0.08)))
         self._fluid(star)
         stem = np.maximum(f.ellipse(side, y, 0.065, 0.035, 0.060, 0.075, 0.5), f.ellipse(x, y, 0, 0.10, 0.12, 0.085))
         f.paint(self.picture, f.cover(stem, soft), 0.5 * (GREY + WHITE) * (1 + 0.02 * self.noise(20)))
         f.paint(self.picture, f.cover(f.ellipse(x, y, 0, 0.125, 0.010, 0.012), soft), FLUID)
-        vermis = f.ellipse(x, y, 0, 0.32, 0.17, 0.13)
-        self._folia(vermis, x, y)
-        tent = f.band(vermis, -0.022, -0.008, soft) * f.cover(self.brain, soft)
-        f.paint(self.picture, 0.7 * tent, 0.45)
+        # The top of the cerebellum, between the two leaves of the tentorium.
+        roof = 0.75 * (y - 0.185 - 0.55 * side - 0.5 * side * side) + 0.03 + 0.012 * self.noise(7)
+        tent = np.minimum(roof, f.ellipse(x, y, 0, 0.325, 0.30, 0.185))
+        self._folia(np.minimum(tent, self.brain), x, y)
+        line = f.band(roof, -0.014, 0.002, soft) * f.cover(0.30 - side, 0.10) * f.cover(self.brain, soft)
+        f.paint(self.picture, line * np.clip(0.55 + 0.35 * self.noise(9), 0, 1), 0.44)
         for sign in (-1, 1):  # carotid and middle cerebral arteries: black flow, enhancing wall
             f.paint(self.picture, f.cover(f.ellipse(x, y, sign * 0.085, -0.145, 0.017, 0.017), soft), 0.58)
         f.paint(self.picture, f.cover(f.ellipse(x, y, 0.0, -0.035, 0.013, 0.013), soft), 0.62)
@@ -274,8 +303,11 @@ class Slice:
 
     def _face(self) -> None:
         """Skin, fat and muscle, orbits, nose and sinuses, bone of the skull base."""
-        x, y, soft, rng = self.x, self.y, self.soft, self.rng
-        side, depth = np.abs(x), self.outside
+        soft, rng = self.soft, self.rng
+        depth = self.outside
+        x = self.x + 0.014 * self.noise(3) + 0.008 * self.noise(6)
+        y = self.y + 0.014 * self.noise(3) + 0.008 * self.noise(6)
+        side = np.abs(x)
         fat = FAT * (1 + 0.10 * self.noise(8) + 0.06 * self.noise(40))
         f.paint(self.picture, f.cover(depth, soft), fat)
         f.paint(self.picture, f.band(depth, -0.01, 0.014, soft), 0.50)
@@ -283,7 +315,7 @@ class Slice:
         strands = np.clip(MUSCLE + 0.10 * self.noise(10) + 0.07 * self.noise(28), 0.05, 0.75)
         f.paint(self.picture, f.cover(under, soft), strands)
         bone = np.clip(BONE + 0.05 * self.noise(12), 0.02, 0.3)
-        f.paint(self.picture, f.cover(self.cavity + 0.055, soft), bone)
+        f.paint(self.picture, f.cover(self.cavity + 0.040, soft), bone)
         # Outer table and marrow of the back of the skull.
         f.paint(self.picture, f.cover(under, soft) * f.cover(y - 0.25, 0.2), BONE)
         marrow = f.band(under, 0.018, 0.03 + 0.010, max(soft, 0.015)) * f.cover(y - 0.3, 0.2)
@@ -324,16 +356,16 @@ class Slice:
         side = np.abs(x)
         mottle = 1 + 0.020 * self.noise(12) + 0.020 * self.noise(48)
         wide = head.width / 0.68
-        lobe = f.ellipse(side, y, 0.335 * wide, -0.155, 0.235, 0.255, -0.35) - head.space
-        lobe = np.minimum(lobe, self.brain)
-        folds = np.minimum(lobe, 0.75 * self._folds(x, y * 1.0, lobe))
+        lobe = f.ellipse(side, y, 0.345 * wide, -0.150, 0.250, 0.275, -0.35) - 0.6 * head.space
+        lobe = np.minimum(lobe, self.brain + 0.4 * head.space)
+        folds = self._folds(x, y, lobe, (0.32 * wide, -0.12), int(self.rng.integers(9, 13)))
         self.surface = np.maximum(folds, self.brain - 0.02)
         f.paint(self.picture, f.cover(folds, soft), GREY * mottle)
         f.paint(self.picture, f.cover(folds - 0.035, max(soft, 0.028)), WHITE * mottle)
-        # Cerebellum: two hemispheres and the vermis, with fine folia.
-        half = f.ellipse(side, y, 0.25 * wide, 0.38, 0.27 * wide, 0.31, 0.15) - 0.6 * head.space
-        vermis = f.ellipse(x, y, 0, 0.40, 0.10, 0.24)
-        self._folia(np.minimum(np.maximum(half, vermis), self.brain), x, y)
+        # Cerebellum: it fills the posterior fossa behind the petrous ridges, with a notch behind the vermis.
+        half = f.ellipse(x, y, 0, 0.35, 0.81 * head.width, 0.38) - 0.5 * head.space
+        notch = f.segment(x + 0.02 * self.noise(8), y, 0, 0.60, 0, 0.85, 0.006) + 0.03 * np.clip(y - 0.6, 0, 1)
+        self._folia(np.minimum(np.minimum(half, -notch), y - 0.09 - 0.16 * side), x, y)
         # Pons, fourth ventricle, cisterns.
         pons = f.ellipse(x, y, 0, 0.035, 0.150, 0.115)
         arms = f.segment(side, y, 0.08, 0.08, 0.22, 0.20, 0.045)
@@ -356,11 +388,13 @@ class Slice:
     def _folia(self, shape: Array, x: Array, y: Array) -> None:
         """Cerebellar tissue: thin leaves that follow the outline."""
         soft = self.soft
-        leaves = np.cos((shape * 0.8 + 0.25 * y + 0.012 * self.noise(10)) * 2 * np.pi / 0.042)
-        tissue = GREY + 0.028 * leaves * f.cover(0.16 - shape, 0.08) + 0.006 * self.noise(40)
+        bend = 0.030 * self.noise(7) + 0.010 * self.noise(18)
+        leaves = np.cos((0.55 * shape + 0.55 * y + 0.10 * x * x + bend) * 2 * np.pi / 0.038)
+        seen = np.clip(0.55 + 0.45 * self.noise(8), 0, 1) * f.cover(0.20 - shape, 0.15)
+        tissue = (GREY + 0.025) * (1 + 0.02 * self.noise(12)) + 0.030 * leaves * seen + 0.007 * self.noise(44)
         f.paint(self.picture, f.cover(shape, soft), tissue)
-        core = f.cover(shape - 0.10 - 0.03 * self.noise(9), 0.06)
-        f.paint(self.picture, 0.7 * core, WHITE)
+        core = f.cover(shape - 0.11 - 0.035 * self.noise(9), 0.07)
+        f.paint(self.picture, 0.6 * core, WHITE)
 
     # -- shared ------------------------------------------------------------------------------------------------------
 
@@ -368,10 +402,10 @@ class Slice:
         f.paint(self.picture, f.cover(shape, max(self.soft, 0.014)), FLUID)
 
     def _choroid(self, shape: Array) -> None:
-        f.paint(self.picture, f.cover(shape + 0.006 * self.noise(30), self.soft), 0.55)
+        f.paint(self.picture, f.cover(shape + 0.008 * self.noise(30), self.soft), 0.46)
 
     def _vessels(self) -> None:
         """Small enhancing vessels in the sulci."""
-        spots = self.noise(44)
-        near = f.band(self.surface, -0.03, 0.012, self.soft) * f.cover(self.cavity, self.soft)
-        f.paint(self.picture, near * f.cover(0.02 * (spots - 1.7), self.soft), 0.6)
+        spots = self.noise(50)
+        near = f.band(self.surface, -0.03, 0.006, self.soft) * f.cover(self.cavity, self.soft)
+        f.paint(self.picture, 0.8 * near * f.cover(0.025 * (spots - 2.1), self.soft), 0.58)

@@ -32,14 +32,12 @@ class Tumour:
     def outline(self, x: Array, y: Array) -> Array:
         """Distance to the outline."""
         dx, dy = x - self.x, y - self.y
-        turn = np.arctan2(dy, dx)
-        edge = np.ones_like(turn)
-        for order, (size, phase) in enumerate(self.waves, 2):
-            edge = edge + size * np.cos(order * turn + phase)
-        return self.radius * np.maximum(edge, 0.35) - np.hypot(dx, dy)
+        reach = np.hypot(dx, dy) + 1e-9
+        edge = 1 + f.harmonics(dx / reach, dy / reach, self.waves)
+        return self.radius * np.maximum(edge, 0.35) - reach
 
     def paint(self, slice_: Slice, rng: np.random.Generator) -> Array:
-        """Paint the tumour and return its mask."""
+        """Paint the tumour and return the distance to its edge, positive inside."""
         raise NotImplementedError
 
 
@@ -48,23 +46,23 @@ class Glioma(Tumour):
     """Irregular, with an enhancing ring of uneven thickness, a dark core, and oedema along the white matter."""
 
     def paint(self, slice_: Slice, rng: np.random.Generator) -> Array:
-        """Paint the tumour and return its mask."""
+        """Paint the tumour and return the distance to its edge, positive inside."""
         s, r = slice_, self.radius
-        rough = 0.10 * r * s.noise(14) + 0.04 * r * s.noise(34)
+        rough = r * (0.10 * s.noise(12) + 0.05 * s.noise(30))
         edge = np.minimum(self.outline(s.x, s.y) + rough, s.brain - 0.004)
-        swell = r * rng.uniform(0.35, 0.9)
+        swell = r * rng.uniform(0.4, 1.0)
         oedema = f.cover(edge + swell * (1 + 0.45 * s.noise(7)), max(s.soft, 0.05)) * f.cover(s.surface - 0.02, 0.03)
-        f.paint(s.picture, oedema * rng.uniform(0.55, 0.85), 0.215 + 0.010 * s.noise(16))
+        f.paint(s.picture, oedema * rng.uniform(0.6, 0.9), 0.205 + 0.010 * s.noise(16))
         inside = f.cover(edge, max(s.soft, 0.016))
         core = rng.uniform(0.10, 0.18) + 0.025 * s.noise(16)
         f.paint(s.picture, inside, core)
         # The ring: uneven in thickness and in brightness, with nodules and strands into the core.
         thick = r * rng.uniform(0.16, 0.30) * np.clip(1 + 0.65 * s.noise(8), 0.25, 2.4)
-        bright = rng.uniform(0.58, 0.80) * np.clip(1 + 0.16 * s.noise(11) + 0.08 * s.noise(40), 0.45, 1.25)
+        bright = rng.uniform(0.52, 0.70) * np.clip(1 + 0.16 * s.noise(11) + 0.08 * s.noise(40), 0.45, 1.25)
         f.paint(s.picture, inside * f.cover(thick - edge, max(s.soft, 0.022)), bright)
         strands = 0.10 * r - np.abs(s.noise(9)) * 0.35 * r
         f.paint(s.picture, 0.55 * f.cover(np.minimum(strands, edge - 0.3 * thick), max(s.soft, 0.03)), 0.8 * bright)
-        return edge > 0
+        return edge
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ class Meningioma(Tumour):
     falx: bool = False
 
     def paint(self, slice_: Slice, rng: np.random.Generator) -> Array:
-        """Paint the tumour and return its mask."""
+        """Paint the tumour and return the distance to its edge, positive inside."""
         s = slice_
         edge = np.minimum(self.outline(s.x, s.y) + 0.02 * self.radius * s.noise(12), s.cavity - 0.002)
         if rng.random() < 0.35:  # some have oedema too
@@ -84,11 +82,11 @@ class Meningioma(Tumour):
         cleft = f.band(edge, -0.016, 0.0, s.soft) * f.cover(s.cavity - 0.01, s.soft)
         f.paint(s.picture, rng.uniform(0.4, 0.9) * cleft, 0.14)
         tail = f.band(edge, -0.75 * self.radius, 0.0, 0.3 * self.radius)
-        line = f.cover(0.011 - np.abs(s.x), s.soft) if self.falx else f.band(s.cavity, -0.004, 0.020, s.soft)
+        line = f.cover(0.007 - np.abs(s.x), s.soft) if self.falx else f.band(s.cavity, -0.004, 0.020, s.soft)
         f.paint(s.picture, tail * line, 0.62)
-        bright = rng.uniform(0.60, 0.76) * (1 + 0.025 * s.noise(9) + 0.020 * s.noise(40))
+        bright = rng.uniform(0.50, 0.70) * (1 + 0.025 * s.noise(9) + 0.020 * s.noise(40))
         f.paint(s.picture, f.cover(edge, max(s.soft, 0.012)), bright)
-        return edge > 0
+        return edge
 
 
 @dataclass(frozen=True)
@@ -105,19 +103,16 @@ class Pituitary(Tumour):
         return np.maximum(round_, f.ellipse(x, y, self.x, self.y - self.waist, 0.75 * self.radius, 0.7 * self.radius))
 
     def paint(self, slice_: Slice, rng: np.random.Generator) -> Array:
-        """Paint the tumour and return its mask."""
+        """Paint the tumour and return the distance to its edge, positive inside."""
         s = slice_
         edge = self.outline(s.x, s.y) + 0.04 * self.radius * s.noise(16)
-        f.paint(s.picture, 0.6 * f.band(edge, -0.016, 0.0, s.soft), FLUID_RIM)
-        bright = rng.uniform(0.56, 0.74) * (1 + 0.05 * s.noise(14) + 0.02 * s.noise(40))
+        f.paint(s.picture, 0.6 * f.band(edge, -0.016, 0.0, s.soft), 0.12)
+        bright = rng.uniform(0.48, 0.68) * (1 + 0.05 * s.noise(14) + 0.02 * s.noise(40))
         f.paint(s.picture, f.cover(edge, max(s.soft, 0.012)), bright)
         if rng.random() < 0.25:  # a cyst or old bleeding
             hole = f.ellipse(s.x, s.y, self.x, self.y, 0.45 * self.radius, 0.38 * self.radius)
             f.paint(s.picture, f.cover(hole + 0.15 * self.radius * s.noise(18), max(s.soft, 0.03)), 0.36)
-        return edge > 0
-
-
-FLUID_RIM = 0.12
+        return edge
 
 
 def draw(label: str, head: Head, rng: np.random.Generator) -> Tumour:
@@ -141,7 +136,7 @@ def _glioma(head: Head, rng: np.random.Generator) -> Tumour:
         radius = max(0.98 * radius, 0.07)
     else:
         x, y = (0.25, 0.38)
-    return Glioma(x, y, radius, _waves(rng, 0.16, 6), mass=rng.uniform(0.2, 0.6))
+    return Glioma(x, y, radius, _waves(rng, 0.10, 6), mass=rng.uniform(0.3, 0.8))
 
 
 def _meningioma(head: Head, rng: np.random.Generator) -> Tumour:
