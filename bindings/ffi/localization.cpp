@@ -25,7 +25,7 @@ static ffi::Error localization_scores_handler(ffi::ThreadPool pool, ffi::AnyBuff
   // The result has all leading axes; under vmap either operand may have ones in their place.
   const auto whole = scores->dimensions();
   const index_t count = leading(whole, 1);
-  if (whole.size() + 1 != n || whole[whole.size() - 1] != columns || reasons->element_count() != scores->element_count())
+  if (whole.size() + 1 != n || whole[n - 2] != columns || reasons->element_count() != scores->element_count())
     return ffi::Error::InvalidArgument("scores and reasons must be [..., number of wanted scores]");
   const auto map_of = broadcast_items(whole, shape, 1, 2), mask_of = broadcast_items(whole, mask_shape, 1, 2);
   if (static_cast<index_t>(map_of.size()) != count || static_cast<index_t>(mask_of.size()) != count)

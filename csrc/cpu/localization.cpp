@@ -7,6 +7,16 @@
 
 #include "xaijax/exact_sum.hpp"
 #include "xaijax/ordered.hpp"
+#include "xaijax/simd.hpp"
+
+// What is called is inlined, so that it is compiled for each instruction set; but for what gains nothing from that.
+#if defined(__GNUC__)
+#define XAIJAX_FLATTEN __attribute__((flatten))
+#define XAIJAX_SCALAR __attribute__((noinline))
+#else
+#define XAIJAX_FLATTEN
+#define XAIJAX_SCALAR
+#endif
 
 namespace xaijax {
 
@@ -64,7 +74,7 @@ Mass mass(const std::uint8_t* mask, index_t size, const Term& term, const Test& 
 
 // Otsu's threshold of values in [0, 1] that reach both ends, as scikit-image has it: 256 bins, class weights in
 // float32, the first of equal variances, the bin's centre.
-double otsu_threshold(const double* scaled, index_t size) {
+XAIJAX_SCALAR double otsu_threshold(const double* scaled, index_t size) {
   constexpr int bins = 256;
   index_t counts[bins] = {};
   for (index_t i = 0; i < size; ++i) ++counts[std::min(static_cast<int>(scaled[i] * bins), bins - 1)];
@@ -93,7 +103,7 @@ double otsu_threshold(const double* scaled, index_t size) {
 }
 
 // A pixel is on a boundary when one of its four neighbours is on the other side: a straight edge is 2 pixels thick.
-void boundary(const std::uint8_t* set, index_t height, index_t width, std::uint8_t* edge) {
+XAIJAX_SCALAR void boundary(const std::uint8_t* set, index_t height, index_t width, std::uint8_t* edge) {
   std::fill_n(edge, height * width, std::uint8_t{0});
   for (index_t y = 0; y < height; ++y) {
     const std::uint8_t* row = set + y * width;
@@ -124,6 +134,7 @@ class Scorer {
     for (index_t i = 0; i < size_; ++i) inside += mask[i] != 0;
     inside_ = inside;
     finite_ = all_finite(map.data, size_);
+    if (!options.relu) floor_ = -std::numeric_limits<T>::infinity();
   }
 
   Value operator()(Score score) {
@@ -180,7 +191,10 @@ class Scorer {
     index_t wanted = 0;
   };
 
-  T value(index_t i) const { return options_.relu ? std::max(map_.data[i], T(0)) : map_.data[i]; }
+  T value(index_t i) const {
+    const T v = map_.data[i];
+    return v > floor_ ? v : floor_;
+  }
 
   const Key* keys() {
     if (keys_) return keys_.get();
@@ -192,14 +206,14 @@ class Scorer {
 
   void extremes() {
     if (have_extremes_) return;
-    T low = value(0), high = low;
+    Key low = ordered_key(value(0)), high = low;
     for (index_t i = 1; i < size_; ++i) {
-      const T v = value(i);
-      low = v < low ? v : low;
-      high = v > high ? v : high;
+      const Key key = ordered_key(value(i));  // integers, because a minimum of them vectorises
+      low = std::min(low, key);
+      high = std::max(high, key);
     }
-    low_ = static_cast<double>(low);
-    high_ = static_cast<double>(high);
+    low_ = static_cast<double>(ordered_value<T>(low));
+    high_ = static_cast<double>(ordered_value<T>(high));
     have_extremes_ = true;
   }
 
@@ -237,7 +251,7 @@ class Scorer {
     const Key* key = keys();
     Top top;
     top.wanted = wanted;
-    top.cut = kth_largest(key, size_, wanted, spare_.get());
+    top.cut = select(key, wanted);
     const Key at = top.cut.key;
     for (index_t i = 0; i < size_; ++i) {
       const bool in = mask_[i] != 0;
@@ -245,6 +259,10 @@ class Scorer {
       top.tied_inside += in & (key[i] == at);
     }
     return top;
+  }
+
+  XAIJAX_SCALAR Cut<Key> select(const Key* key, index_t wanted) const {
+    return kth_largest(key, size_, wanted, spare_.get());
   }
 
   const Top& top_percent() {
@@ -261,50 +279,55 @@ class Scorer {
   }
 
   // Average precision and area under the ROC curve. Only the values of the mask are places where recall steps, so
-  // pixels outside need sorting only between the mask's extremes.
-  void rank() {
+  // pixels outside need sorting only between the mask's extremes; and those equal to its smallest value (after ReLU
+  // often a large part of the map) need only counting.
+  XAIJAX_SCALAR void rank() {
     if (ranked_) return;
     ranked_ = true;
     const Key* key = keys();
-    const index_t outside = size_ - inside_;
-    const auto positives = scratch<Key>(size_ + 1), negatives = scratch<Key>(size_ + 1);
-    index_t p = 0, n = 0;
+    Key low = ~Key(0), high = 0;
     for (index_t i = 0; i < size_; ++i) {
+      const Key in = Key(0) - static_cast<Key>(mask_[i] != 0);
+      low = std::min(low, key[i] | ~in);
+      high = std::max(high, key[i] & in);
+    }
+    const index_t outside = size_ - inside_;
+    // A slot more than there are keys: what is not kept is written behind the last that is.
+    const auto positives = scratch<Key>(inside_ + 1), negatives = scratch<Key>(outside + 1);
+    index_t p = 0, n = 0, larger = 0, lowest = 0;
+    for (index_t i = 0; i < size_; ++i) {
+      const Key k = key[i];
       const bool in = mask_[i] != 0;
-      positives[p] = key[i];
-      negatives[n] = key[i];
-      p += in;
-      n += !in;
+      positives[p] = k;
+      negatives[n] = k;
+      p += in & (k > low);
+      n += !in & (k > low) & (k <= high);
+      larger += !in & (k > high);
+      lowest += !in & (k == low);
     }
-    const auto [least, most] = std::minmax_element(positives.get(), positives.get() + p);
-    const Key low = *least, high = *most;
-    index_t between = 0, larger = 0;
-    for (index_t i = 0; i < n; ++i) {
-      const Key k = negatives[i];
-      negatives[between] = k;
-      between += (k >= low) & (k <= high);
-      larger += k > high;
-    }
-    const Key* in = radix_sort(positives.get(), spare_.get(), p);
-    // The positives may lie in spare_ now; the negatives then use what the positives left.
-    Key* const free_buffer = in == positives.get() ? spare_.get() : positives.get();
-    const Key* out = radix_sort(negatives.get(), free_buffer, between);
+    sort_keys(positives.get(), spare_.get(), p);
+    sort_keys(negatives.get(), spare_.get(), n);
 
     // From the largest value down; a group of equal values enters at once.
-    index_t i = p, j = between, true_positives = 0, false_positives = larger;
+    index_t true_positives = 0, false_positives = larger;
     double precision_sum = 0.0, wins = 0.0;
-    while (i > 0) {
-      const Key at = in[i - 1];
-      index_t group = 0, tied = 0;
-      for (; i > 0 && in[i - 1] == at; --i) ++group;
-      for (; j > 0 && out[j - 1] > at; --j) ++false_positives;
-      for (; j > 0 && out[j - 1] == at; --j) ++tied;
-      // Pixels outside that are smaller than this group, and half of the tied: integers and halves, exact in double.
-      wins += static_cast<double>(group) * (static_cast<double>(outside - false_positives - tied) + 0.5 * static_cast<double>(tied));
+    const auto enter = [&](index_t group, index_t tied) {
+      const index_t smaller = outside - false_positives - tied;
+      wins += static_cast<double>(group) * (static_cast<double>(smaller) + 0.5 * static_cast<double>(tied));
       true_positives += group;
       false_positives += tied;
       precision_sum += static_cast<double>(group) * share(true_positives, true_positives + false_positives);
+    };
+    for (index_t i = p, j = n; i > 0;) {
+      const Key at = positives[i - 1];
+      index_t group = 0, tied = 0;
+      for (; i > 0 && positives[i - 1] == at; --i) ++group;
+      for (; j > 0 && negatives[j - 1] > at; --j) ++false_positives;
+      for (; j > 0 && negatives[j - 1] == at; --j) ++tied;
+      enter(group, tied);
     }
+    false_positives = larger + n;
+    enter(inside_ - p, lowest);
     average_precision_ = precision_sum / static_cast<double>(inside_);
     if (outside > 0) roc_auc_ = wins / (static_cast<double>(inside_) * static_cast<double>(outside));
   }
@@ -320,10 +343,12 @@ class Scorer {
   double pointing_game() {
     extremes();
     const T highest = static_cast<T>(high_);
-    if (options_.tolerance <= 0.0) {
-      const Members largest = count(mask_, size_, [&](index_t i) { return value(i) == highest; });
-      return share(largest.inside, largest.all);
-    }
+    if (options_.tolerance > 0.0) return pointing_game_within(highest);
+    const Members largest = count(mask_, size_, [&](index_t i) { return value(i) == highest; });
+    return share(largest.inside, largest.all);
+  }
+
+  XAIJAX_SCALAR double pointing_game_within(T highest) const {
     const index_t height = map_.height, width = map_.width;
     const double reach = options_.tolerance * options_.tolerance;
     const auto rows = static_cast<index_t>(std::min(options_.tolerance, static_cast<double>(height)));
@@ -381,12 +406,12 @@ class Scorer {
     const double high = high_;
     const T* data = map_.data;
     const Mass sums = mass(
-        mask_, size_, [data, high](index_t i) { return static_cast<double>(std::max(data[i], T(0))) / high; },
+        mask_, size_, [data, high](index_t i) { return static_cast<double>(data[i] > T(0) ? data[i] : T(0)) / high; },
         [](index_t) { return true; });
     return {sums.inside.value() / sums.all.value()};
   }
 
-  Value centroid_distance() {
+  XAIJAX_SCALAR Value centroid_distance() {
     if (flat()) return {kNaN, ScoreReason::flat_map};
     const double* s = scaled();
     std::vector<double> columns(static_cast<std::size_t>(map_.width), 0.0);
@@ -417,7 +442,8 @@ class Scorer {
   Value boundary_f1() {
     if (inside_ == size_) return {kNaN, ScoreReason::full_mask};
     const double* s = scaled();
-    const auto set = scratch<std::uint8_t>(size_), edge = scratch<std::uint8_t>(size_), other = scratch<std::uint8_t>(size_);
+    const auto set = scratch<std::uint8_t>(size_);
+    const auto edge = scratch<std::uint8_t>(size_), other = scratch<std::uint8_t>(size_);
     for (index_t i = 0; i < size_; ++i) set[i] = mask_[i] != 0;
     boundary(set.get(), map_.height, map_.width, edge.get());
     for (index_t i = 0; i < size_; ++i) set[i] = s[i] >= options_.threshold;
@@ -435,6 +461,7 @@ class Scorer {
   const LocalizationOptions& options_;
   index_t size_, inside_ = 0;
   bool finite_ = true, have_extremes_ = false, have_thresholded_ = false, ranked_ = false;
+  T floor_ = T(0);  // 0 is the ReLU
   double low_ = 0.0, high_ = 0.0, average_precision_ = kNaN, roc_auc_ = kNaN;
   Members thresholded_;
   Top top_;
@@ -442,11 +469,9 @@ class Scorer {
   std::unique_ptr<double[]> scaled_;
 };
 
-}  // namespace
-
 template <class T>
-void localization_scores(MapView<const T> map, const std::uint8_t* mask, const LocalizationOptions& options,
-                         double* scores, ScoreReason* reasons) {
+void score_all(MapView<const T> map, const std::uint8_t* mask, const LocalizationOptions& options, double* scores,
+               ScoreReason* reasons) {
   Scorer<T> scorer(map, mask, options);
   int written = 0;
   for (int i = 0; i < kLocalizationScores; ++i) {
@@ -458,9 +483,20 @@ void localization_scores(MapView<const T> map, const std::uint8_t* mask, const L
   }
 }
 
-template void localization_scores(MapView<const float>, const std::uint8_t*, const LocalizationOptions&, double*,
-                                  ScoreReason*);
-template void localization_scores(MapView<const double>, const std::uint8_t*, const LocalizationOptions&, double*,
-                                  ScoreReason*);
+}  // namespace
+
+template <>
+XAIJAX_SIMD XAIJAX_FLATTEN void localization_scores(MapView<const float> map, const std::uint8_t* mask,
+                                                    const LocalizationOptions& options, double* scores,
+                                                    ScoreReason* reasons) {
+  score_all(map, mask, options, scores, reasons);
+}
+
+template <>
+XAIJAX_SIMD XAIJAX_FLATTEN void localization_scores(MapView<const double> map, const std::uint8_t* mask,
+                                                    const LocalizationOptions& options, double* scores,
+                                                    ScoreReason* reasons) {
+  score_all(map, mask, options, scores, reasons);
+}
 
 }  // namespace xaijax

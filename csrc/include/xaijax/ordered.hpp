@@ -45,6 +45,17 @@ std::unique_ptr<T[]> scratch(index_t size) {
   return std::unique_ptr<T[]>(new T[static_cast<std::size_t>(size)]);
 }
 
+// The value of a key.
+template <class T>
+inline T ordered_value(ordered_key_t<T> key) {
+  using Key = ordered_key_t<T>;
+  constexpr Key top = Key(1) << (sizeof(Key) * 8 - 1);
+  const Key bits = key & top ? key ^ top : ~key;
+  T value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
 template <class T>
 inline bool all_finite(const T* values, index_t size) {
   using Key = ordered_key_t<T>;
@@ -105,40 +116,52 @@ Cut<Key> kth_largest(const Key* keys, index_t size, index_t k, Key* kept) {
   return cut;
 }
 
-// Sorts keys in ascending order: least significant digit first, 11 bits a pass, passes in which all keys agree left
-// out. Gives the buffer that holds the result, `keys` or `other`.
+// Sorts keys in ascending order: two passes of 11 bits over the leading bits of the range they span, then every run
+// of keys that still agree there. Two passes are enough for maps, whose values rarely agree in 22 bits unless they are
+// equal; long runs fall to std::sort. `other` is scratch of the same size.
 template <class Key>
-Key* radix_sort(Key* keys, Key* other, index_t size) {
+void sort_keys(Key* keys, Key* other, index_t size) {
   constexpr int digit_bits = 11, digits = 1 << digit_bits;
-  constexpr int bits = static_cast<int>(sizeof(Key)) * 8;
-  constexpr int passes = (bits + digit_bits - 1) / digit_bits;
-  if (size < 256 || size > 0xffffffffll) {
+  if (size < 512 || size > 0xffffffffll) {
     std::sort(keys, keys + size);
-    return keys;
+    return;
   }
-  const auto counts = scratch<std::uint32_t>(passes * digits);
-  std::fill_n(counts.get(), passes * digits, 0u);
+  Key low = keys[0], high = keys[0];
+  for (index_t i = 1; i < size; ++i) {
+    low = std::min(low, keys[i]);
+    high = std::max(high, keys[i]);
+  }
+  int span = 0;
+  while (span < static_cast<int>(sizeof(Key)) * 8 && ((high - low) >> span) != 0) ++span;
+  const int shift = std::max(0, span - 2 * digit_bits);
+  std::array<std::uint32_t, digits> first{}, second{};
   for (index_t i = 0; i < size; ++i) {
-    const Key key = keys[i];
-    for (int p = 0; p < passes; ++p) {
-      const auto digit = static_cast<std::size_t>((key >> (p * digit_bits)) & (digits - 1));
-      ++counts[static_cast<std::size_t>(p * digits) + digit];
-    }
+    const Key lead = (keys[i] - low) >> shift;
+    ++first[static_cast<std::size_t>(lead & (digits - 1))];
+    ++second[static_cast<std::size_t>(lead >> digit_bits)];
   }
-  for (int p = 0; p < passes; ++p) {
-    std::uint32_t* count = counts.get() + p * digits;
-    const int shift = p * digit_bits;
-    if (count[(keys[0] >> shift) & (digits - 1)] == static_cast<std::uint32_t>(size)) continue;
-    std::uint32_t start = 0;
-    for (int d = 0; d < digits; ++d) {
-      const std::uint32_t n = count[d];
-      count[d] = start;
-      start += n;
-    }
-    for (index_t i = 0; i < size; ++i) other[count[(keys[i] >> shift) & (digits - 1)]++] = keys[i];
-    std::swap(keys, other);
+  std::uint32_t start_first = 0, start_second = 0;
+  for (std::size_t d = 0; d < digits; ++d) {
+    const std::uint32_t n = first[d], m = second[d];
+    first[d] = start_first;
+    second[d] = start_second;
+    start_first += n;
+    start_second += m;
   }
-  return keys;
+  for (index_t i = 0; i < size; ++i)
+    other[first[static_cast<std::size_t>(((keys[i] - low) >> shift) & (digits - 1))]++] = keys[i];
+  for (index_t i = 0; i < size; ++i)
+    keys[second[static_cast<std::size_t>((other[i] - low) >> shift >> digit_bits)]++] = other[i];
+  if (shift == 0) return;
+  for (index_t i = 1; i < size; ++i) {
+    if (keys[i - 1] <= keys[i]) continue;
+    const Key lead = (keys[i] - low) >> shift;
+    index_t from = i - 1, to = i + 1;
+    while (from > 0 && (keys[from - 1] - low) >> shift == lead) --from;
+    while (to < size && (keys[to] - low) >> shift == lead) ++to;
+    std::sort(keys + from, keys + to);
+    i = to;
+  }
 }
 
 // How many pixels "the top `percent` of `size`" are: rounded up, at least one. The round-off of a percent that was

@@ -64,7 +64,8 @@ def _otsu(case: _Case) -> float:
     counts = np.bincount(np.minimum((case.scaled * 256).astype(np.int64), 255).ravel(), minlength=256)
     weights = counts.astype(np.float32)
     moments = weights * ((np.arange(256) + 0.5) / 256)
-    below, above = np.cumsum(weights), np.cumsum(weights[::-1])[::-1]
+    below: NDArray[np.float32] = np.cumsum(weights)
+    above: NDArray[np.float32] = np.cumsum(weights[::-1])[::-1]
     apart = np.cumsum(moments)[:-1] / below[:-1] - np.cumsum(moments[::-1])[::-1][1:] / above[1:]
     threshold = (np.argmax(below[:-1] * above[1:] * apart**2) + 0.5) / 256
     return _iou(case.scaled > threshold, case.mask)
