@@ -1,7 +1,10 @@
 """Phantoms: the same bytes for a seed, masks that hold the tumour, and tumours that differ as in life."""
 
+import hashlib
+
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from xaijax.data import open_dataset, phantoms
 
@@ -70,3 +73,89 @@ def test_unknown_modality_and_bad_numbers():
     with pytest.raises(ValueError, match=r"phantoms have no option transpose"):
         open_dataset("phantoms", transpose=True)
     assert list(phantoms.MODALITIES) == ["brain_mri"]
+
+
+def rings(image, mask, steps):
+    """Median grey level in bands around the mask's edge; negative steps lie inside, in pixels."""
+    distance = ndimage.distance_transform_edt(~mask) - ndimage.distance_transform_edt(mask)
+    return [np.median(image[(distance > low) & (distance <= high)]) for low, high in steps]
+
+
+@pytest.fixture(scope="module")
+def large():
+    return open_dataset("phantoms", n=60, size=192, seed=8).read()
+
+
+def of_class(batch, label):
+    pick = batch.labels == label
+    return batch.images[pick, ..., 0].astype(float), batch.masks[pick]
+
+
+def test_gliomas_have_a_bright_ring_and_a_dark_core(large):
+    ratios = []
+    for image, mask in zip(*of_class(large, 0), strict=True):
+        depth = ndimage.distance_transform_edt(mask)
+        ring = image[mask & (depth <= 0.4 * depth.max())].mean()
+        core = image[depth > 0.75 * depth.max()].mean()
+        ratios.append(ring / core)
+    assert np.quantile(ratios, 0.1) > 1.2  # strands nearly fill a small core now and then
+    assert np.median(ratios) > 1.6
+
+
+def test_gliomas_are_surrounded_by_oedema(large):
+    """Close to the tumour the brain is darker than further away, in most cases (ventricles and skull interfere)."""
+    darker = 0
+    for image, mask in zip(*of_class(large, 0), strict=True):
+        near, far = rings(image, mask, [(2, 6), (18, 26)])
+        darker += near < far
+    assert darker >= 15
+
+
+def test_meningiomas_are_bright_even_and_beside_bone_or_falx(large):
+    for image, mask in zip(*of_class(large, 1), strict=True):
+        inner = ndimage.binary_erosion(mask, iterations=2)
+        assert image[inner].std() < 0.10 * image[inner].mean()
+        around = ndimage.binary_dilation(mask, iterations=9) & ~ndimage.binary_dilation(mask, iterations=3)
+        assert image[inner].mean() > 1.2 * np.median(image[around])
+
+
+def test_only_gliomas_are_irregular(large):
+    """Circularity 4πA/P² of the outline is highest for a disk."""
+    from skimage.measure import regionprops
+
+    def roundness(label):
+        parts = [regionprops(mask.astype(np.uint8))[0] for mask in of_class(large, label)[1]]
+        return np.array([4 * np.pi * part.area / part.perimeter**2 for part in parts])
+
+    assert np.median(roundness(0)) < 0.9 * np.median(roundness(1))
+    assert np.median(roundness(1)) > 0.85
+
+
+def test_pituitary_tumours_are_small_and_central(large):
+    masks = of_class(large, 2)[1]
+    for mask in masks:
+        y, x = ndimage.center_of_mass(mask)
+        assert abs(x / 192 - 0.5) < 0.08
+        assert 0.3 < y / 192 < 0.55
+    assert np.median(masks.sum((1, 2))) < 0.6 * np.median(of_class(large, 0)[1].sum((1, 2)))
+
+
+def test_air_is_dark_and_noise_is_everywhere(large):
+    corners = large.images[:, :12, :12, 0]
+    assert corners.mean() < 12
+    assert (corners.std((1, 2)) > 0).all()
+
+
+def test_masks_are_one_piece(large):
+    assert all(ndimage.label(mask)[1] == 1 for mask in large.masks)
+
+
+def test_tiny_pictures_have_a_mask():
+    assert open_dataset("phantoms", n=60, size=16, seed=2).read().masks.any((1, 2)).all()
+
+
+def test_bytes_are_pinned():
+    """The built-in model was trained on these pictures: a change of a bit here calls for new weights."""
+    batch = open_dataset("phantoms", n=12, size=64, seed=0).read()
+    digest = hashlib.sha256(batch.images.tobytes() + np.packbits(batch.masks).tobytes()).hexdigest()
+    assert digest[:16] == "3da281998a292163"

@@ -1,5 +1,7 @@
 """Cases whose image and mask are files of their own."""
 
+import struct
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,5 +96,5 @@ def _open(path: Path) -> Image.Image:
         raise ValueError("it is no image in a known format") from None
     except Image.DecompressionBombError:
         raise ValueError("it has too many pixels") from None
-    except (SyntaxError, EOFError, IndexError, TypeError, KeyError) as error:
-        raise ValueError(f"it is damaged ({error})") from error
+    except (SyntaxError, EOFError, IndexError, TypeError, KeyError, struct.error, zlib.error) as error:
+        raise ValueError(f"it is damaged ({' '.join(str(error).split()) or type(error).__name__})") from error

@@ -1,11 +1,15 @@
 """DICOM files: stored values, rescaled and windowed as the file says. Needs `pip install 'xaijax[medical]'`."""
 
+import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from xaijax.data import images as _images
+
+# What pydicom raises on damaged, incomplete or undecodable files, apart from OSError and ValueError.
+_BROKEN = (AttributeError, NotImplementedError, RuntimeError, LookupError, TypeError, EOFError, struct.error)
 
 
 def _pydicom() -> Any:
@@ -21,7 +25,7 @@ def patient(path: Path) -> str | None:
     pydicom = _pydicom()
     try:
         header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["PatientID"])
-    except (OSError, pydicom.errors.InvalidDicomError):
+    except (OSError, ValueError, pydicom.errors.InvalidDicomError, *_BROKEN):
         return None
     name = str(header.get("PatientID", "") or "").strip()
     return f"patient {name}" if name else None
@@ -42,7 +46,7 @@ def read_image(path: Path, window: _images.Window | None = None) -> np.ndarray:
         pixels = np.asarray(stored.pixel_array)
     except pydicom.errors.InvalidDicomError:
         raise ValueError("it is no DICOM file") from None
-    except (AttributeError, NotImplementedError, RuntimeError, KeyError) as error:
+    except _BROKEN as error:
         raise ValueError(f"its pixels cannot be decoded ({' '.join(str(error).split())})") from error
     colour = int(stored.get("SamplesPerPixel", 1)) == 3
     if pixels.ndim > (3 if colour else 2):

@@ -8,6 +8,7 @@ none), `mask_role` (one value for the whole file), `patient`, `source_id`, `inde
   mostly slices of one patient, so runs of numbers form a group. A run ends at a gap of more than 50 or when it spans
   50: a patient's series is shorter (13 slices on average in the brain tumour set this was made for), so at most the
   one patient at a cut is on both sides.
+* Without either, DICOM files name their patient themselves.
 * `index` is the position of the class in a model's output where it is one: whole numbers, one number per label and one
   label per number. Then it is the case's label; classes that have no row get the name `class <index>`. Any other
   `index` column is kept as text.
@@ -19,8 +20,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from xaijax.data.dataset import MASK_ROLES, Case, Dataset, MaskRole
-from xaijax.data.files import ImageFile
+from xaijax.data.files import DICOM, ImageFile
 from xaijax.data.images import Window
+from xaijax.data.readers import dicom
 
 NAME = "labels.csv"
 BLOCK = 50
@@ -62,7 +64,7 @@ def read(
         position = index
         names = {at: name for name, at in index.items()}
         classes = tuple(names.get(at, f"class {at}") for at in range(max(names) + 1))
-    groups = _groups(rows)
+    groups = _groups(folder, rows)
     known = {"file", "label", "mask", "mask_role"}
     cases = tuple(
         Case(
@@ -131,12 +133,12 @@ def _class_index(rows: Sequence[Mapping[str, str]]) -> dict[str, int] | None:
     return position if len(set(position.values())) == len(position) else None
 
 
-def _groups(rows: Sequence[Mapping[str, str]]) -> list[str | None]:
+def _groups(folder: Path, rows: Sequence[Mapping[str, str]]) -> list[str | None]:
     if any(row.get("patient") for row in rows):
         return [f"patient {row['patient']}" if row["patient"] else None for row in rows]
     texts = [row.get("source_id", "") for row in rows]
     if not all(text.isascii() and text.isdigit() for text in texts):
-        return [None] * len(rows)
+        return [_own_patient(folder / row["file"]) for row in rows]
     block: dict[int, str] = {}
     start = last = None
     for number in sorted({int(text) for text in texts}):
@@ -145,3 +147,7 @@ def _groups(rows: Sequence[Mapping[str, str]]) -> list[str | None]:
         last = number
         block[number] = f"source_id from {start}"
     return [block[int(text)] for text in texts]
+
+
+def _own_patient(path: Path) -> str | None:
+    return dicom.patient(path) if path.suffix.lower() in DICOM else None

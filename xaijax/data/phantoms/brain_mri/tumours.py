@@ -48,7 +48,7 @@ class Glioma(Tumour):
     def paint(self, slice_: Slice, rng: np.random.Generator) -> Array:
         """Paint the tumour and return the distance to its edge, positive inside."""
         s, r = slice_, self.radius
-        rough = r * (0.10 * s.noise(12) + 0.05 * s.noise(30))
+        rough = r * (0.15 * s.noise(11) + 0.09 * s.noise(26))
         edge = np.minimum(self.outline(s.x, s.y) + rough, s.brain - 0.004)
         swell = r * rng.uniform(0.4, 1.0)
         oedema = f.cover(edge + swell * (1 + 0.45 * s.noise(7)), max(s.soft, 0.05)) * f.cover(s.surface - 0.02, 0.03)
@@ -58,9 +58,9 @@ class Glioma(Tumour):
         f.paint(s.picture, inside, core)
         # The ring: uneven in thickness and in brightness, with nodules and strands into the core.
         thick = r * rng.uniform(0.16, 0.30) * np.clip(1 + 0.65 * s.noise(8), 0.25, 2.4)
-        bright = rng.uniform(0.52, 0.70) * np.clip(1 + 0.16 * s.noise(11) + 0.08 * s.noise(40), 0.45, 1.25)
+        bright = rng.uniform(0.54, 0.70) * np.clip(1 + 0.16 * s.noise(11) + 0.08 * s.noise(40), 0.60, 1.25)
         f.paint(s.picture, inside * f.cover(thick - edge, max(s.soft, 0.022)), bright)
-        strands = 0.10 * r - np.abs(s.noise(9)) * 0.35 * r
+        strands = 0.07 * r - np.abs(s.noise(9)) * 0.35 * r
         f.paint(s.picture, 0.55 * f.cover(np.minimum(strands, edge - 0.3 * thick), max(s.soft, 0.03)), 0.8 * bright)
         return edge
 
@@ -136,7 +136,7 @@ def _glioma(head: Head, rng: np.random.Generator) -> Tumour:
         radius = max(0.98 * radius, 0.07)
     else:
         x, y = (0.25, 0.38)
-    return Glioma(x, y, radius, _waves(rng, 0.10, 6), mass=rng.uniform(0.3, 0.8))
+    return Glioma(x, y, radius, _waves(rng, 0.13, 6), mass=rng.uniform(0.3, 0.8))
 
 
 def _meningioma(head: Head, rng: np.random.Generator) -> Tumour:

@@ -1,0 +1,119 @@
+"""Pixels: values kept, windowed, repeated, weighed and resized as the docstrings say, against closed forms."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from xaijax.data import files, images
+
+
+def test_eight_bit_values_are_kept(tmp_path):
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    np.testing.assert_array_equal(files.read_image(tmp_path / "grey.png")[..., 0], grey)
+    colour = np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8)
+    Image.fromarray(colour).save(tmp_path / "colour.png")
+    np.testing.assert_array_equal(files.read_image(tmp_path / "colour.png"), colour)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 65535), (1000, 5095), (7, 8)])
+def test_sixteen_bit_images_use_their_own_range(tmp_path, low, high):
+    deep = np.linspace(low, high, 400).round().astype(np.uint16).reshape(20, 20)
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    Image.fromarray(deep).save(tmp_path / "deep.tiff")
+    expected = np.rint(255 * (deep.astype(np.float64) - low) / (high - low))
+    for name in ("deep.png", "deep.tiff"):
+        read = files.read_image(tmp_path / name)
+        assert read.dtype == np.uint8
+        np.testing.assert_array_equal(read[..., 0], expected)
+
+
+def test_a_window_clips_deep_images_only(tmp_path):
+    deep = np.array([[0, 100, 200, 300]], np.uint16)
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    assert files.read_image(tmp_path / "deep.png", (100, 200))[0, :, 0].tolist() == [0, 0, 255, 255]
+    Image.fromarray(deep.astype(np.uint8)).save(tmp_path / "shallow.png")
+    assert files.read_image(tmp_path / "shallow.png", (100, 200))[0, :, 0].tolist() == [0, 100, 200, 44]
+
+
+def test_floats_with_holes():
+    assert images.to_uint8(np.array([np.nan, -1.0, 1.0, np.inf])).tolist() == [0, 0, 255, 0]
+    assert images.to_uint8(np.full((2, 2), 7.5)).tolist() == [[0, 0], [0, 0]]
+    with pytest.raises(ValueError, match="no finite value"):
+        images.to_uint8(np.array([np.nan]))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
+def test_every_common_mode_becomes_one_or_three_channels(tmp_path, mode):
+    source = Image.fromarray(np.full((5, 6, 3), 255, np.uint8)).convert(mode)
+    source.save(tmp_path / "picture.tiff")
+    read = files.read_image(tmp_path / "picture.tiff")
+    assert read.shape == (5, 6, 1 if mode in ("1", "L", "LA") else 3)
+    assert read.min() >= 254
+
+
+def test_channels_follow_itu_r_601():
+    colour = np.random.default_rng(1).integers(0, 256, (40, 40, 3), np.uint8)
+    luma = images.with_channels(colour, 1)[..., 0]
+    assert np.abs(luma - colour @ np.array([0.299, 0.587, 0.114])).max() <= 0.51
+    grey = luma[..., None]
+    np.testing.assert_array_equal(images.with_channels(grey, 3), np.repeat(grey, 3, axis=2))
+    assert images.with_channels(grey, 1) is grey
+
+
+def test_halving_weighs_four_pixels_an_axis():
+    """A triangle filter of twice the pixel's width has the weights 1, 3, 3, 1 over 8."""
+    line = np.random.default_rng(2).integers(0, 256, 64, np.uint8)
+    image = np.repeat(line[None, :, None], 8, axis=0)
+    weighed = (line[1:-4:2] + 3.0 * line[2:-3:2] + 3.0 * line[3:-2:2] + line[4:-1:2]) / 8
+    resized = images.resize_image(image, (4, 32))[0, :, 0]
+    assert np.abs(resized[1:-1] - weighed[: len(resized) - 2]).max() <= 0.51
+
+
+def test_masks_keep_whole_pixels():
+    mask = np.zeros((8, 8), bool)
+    mask[2:4, 4:6] = True
+    half = images.resize_mask(mask, (4, 4))
+    assert half.dtype == bool
+    assert np.argwhere(half).tolist() == [[1, 2]]
+    np.testing.assert_array_equal(images.resize_mask(mask, (16, 16)), np.kron(mask, np.ones((2, 2), bool)))
+
+
+@pytest.mark.parametrize("values", [(0, 255), (0, 1), (0, 65535)])
+def test_masks_of_any_range(tmp_path, values):
+    inside = np.eye(6, dtype=bool)
+    stored = np.where(inside, values[1], values[0]).astype(np.uint8 if values[1] < 256 else np.uint16)
+    Image.fromarray(stored).save(tmp_path / "mask.png")
+    np.testing.assert_array_equal(files.read_mask(tmp_path / "mask.png"), inside)
+
+
+def test_an_all_black_mask_is_empty(tmp_path):
+    Image.new("L", (5, 5)).save(tmp_path / "mask.png")
+    assert not files.read_mask(tmp_path / "mask.png").any()
+
+
+def test_fingerprints_see_pixels_not_files(tmp_path):
+    grey = np.random.default_rng(3).integers(0, 256, (12, 10), np.uint8)
+    Image.fromarray(grey).save(tmp_path / "a.png")
+    Image.fromarray(grey).save(tmp_path / "b.bmp")
+    Image.fromarray(grey).convert("RGB").save(tmp_path / "c.png")
+    Image.fromarray(grey.T.copy()).save(tmp_path / "d.png")
+    keys = [files.ImageFile(tmp_path / name).fingerprint() for name in ("a.png", "b.bmp", "c.png", "d.png")]
+    assert keys[0] == keys[1] == keys[2] != keys[3]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL.*")  # Pillow warns of damage, then raises
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "gif", "tiff", "webp"])
+def test_damaged_files_give_a_reason(tmp_path, suffix):
+    path = tmp_path / f"whole.{suffix}"
+    Image.fromarray(np.random.default_rng(4).integers(0, 256, (24, 24, 3), np.uint8)).save(path)
+    data = path.read_bytes()
+    cut = tmp_path / f"cut.{suffix}"
+    for share in (0, 0.02, 0.1, 0.3, 0.6):
+        cut.write_bytes(data[: int(share * len(data))])
+        with pytest.raises((OSError, ValueError)) as caught:
+            files.read_image(cut)
+        assert images.reason(caught.value)
+    with pytest.raises(FileNotFoundError) as caught:
+        files.read_image(tmp_path / "none.png")
+    assert images.reason(caught.value) == "file not found"

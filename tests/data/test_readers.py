@@ -1,0 +1,378 @@
+"""Readers on small folders that the tests write: layouts, groups, roles, and bad input in one sentence."""
+
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from xaijax.data import open_dataset
+
+
+def picture(path, seed=0, shape=(12, 10)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+    Image.fromarray(pixels).save(path)
+    return pixels
+
+
+def outline(path, rows=slice(2, 5), shape=(12, 10)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mask = np.zeros(shape, np.uint8)
+    mask[rows] = 255
+    Image.fromarray(mask).save(path)
+    return mask > 0
+
+
+def table(folder, rows):
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "labels.csv").open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """Four images of two classes, three of them with masks."""
+    rows = []
+    for index, label in enumerate(["glioma", "adenoma", "glioma", "adenoma"]):
+        picture(tmp_path / "images" / f"{index}.png", index)
+        mask = ""
+        if index != 3:
+            mask = f"masks/{index}.png"
+            outline(tmp_path / mask)
+        rows.append({"file": f"images/{index}.png", "label": label, "mask": mask, "patient": f"p{index // 2}"})
+    table(tmp_path, rows)
+    return tmp_path
+
+
+class TestLabelsCsv:
+    def test_cases_in_order_with_labels_masks_and_patients(self, scans):
+        dataset = open_dataset(scans, mask_role="lesion")
+        assert dataset.classes == ("adenoma", "glioma")
+        assert [case.id for case in dataset.cases] == [f"images/{index}.png" for index in range(4)]
+        assert dataset.labels.tolist() == [1, 0, 1, 0]
+        assert [case.group for case in dataset.cases] == ["patient p0", "patient p0", "patient p1", "patient p1"]
+        batch = dataset.read()
+        assert batch.images.shape == (4, 12, 10, 1)
+        assert batch.has_mask.tolist() == [True, True, True, False]
+        assert batch.masks.sum((1, 2)).tolist() == [30, 30, 30, 0]
+        np.testing.assert_array_equal(batch.images[2, ..., 0], np.asarray(Image.open(scans / "images/2.png")))
+
+    def test_transpose_turns_image_and_mask(self, scans):
+        as_stored, turned = open_dataset(scans).read(), open_dataset(scans, transpose=True).read()
+        np.testing.assert_array_equal(turned.images, as_stored.images.transpose(0, 2, 1, 3))
+        np.testing.assert_array_equal(turned.masks, as_stored.masks.transpose(0, 2, 1))
+
+    def test_masks_can_be_left_unread(self, scans):
+        (scans / "masks" / "0.png").write_bytes(b"broken")
+        batch = open_dataset(scans).read(masks=False)
+        assert len(batch) == 4
+        assert not batch.has_mask.any()
+
+    def test_role_from_the_table(self, scans):
+        rows = list(csv.DictReader((scans / "labels.csv").read_text().splitlines()))
+        table(scans, [{**row, "mask_role": "organ"} for row in rows])
+        dataset = open_dataset(scans)
+        assert dataset.mask_role == "organ"
+        with pytest.raises(ValueError, match=r"outline the organ, and this score needs masks of the lesion"):
+            dataset.require_mask_role()
+        assert open_dataset(scans, mask_role="artefact").mask_role == "artefact"
+        table(scans, [{**row, "mask_role": "halo"} for row in rows])
+        with pytest.raises(ValueError, match=r"mask_role column .* must be one of lesion, organ, artefact"):
+            open_dataset(scans)
+
+    def test_masks_without_a_role_are_refused_for_lesion_scores(self, scans):
+        with pytest.raises(ValueError, match=r"has masks but nothing says what they outline; say mask_role='lesion'"):
+            open_dataset(scans).require_mask_role()
+        open_dataset(scans, mask_role="lesion").require_mask_role("lesion")
+
+    def test_source_ids_form_blocks(self, tmp_path):
+        numbers = [1, 2, 30, 50, 51, 60, 200, 201, 252]
+        for number in numbers:
+            picture(tmp_path / f"{number}.png", number)
+        table(tmp_path, [{"file": f"{number}.png", "label": "a", "source_id": number} for number in numbers])
+        groups = [case.group for case in open_dataset(tmp_path).cases]
+        starts = [1, 1, 1, 1, 51, 51, 200, 200, 252]
+        assert groups == [f"source_id from {start}" for start in starts]
+
+    def test_an_index_column_places_the_classes(self, tmp_path):
+        for name in ("a", "b", "c"):
+            picture(tmp_path / f"{name}.png")
+        rows = [("a.png", "tench", 0), ("b.png", "goldfish", 1), ("c.png", "cock", 7)]
+        table(tmp_path, [dict(zip(("file", "label", "index"), row, strict=True)) for row in rows])
+        dataset = open_dataset(tmp_path)
+        assert dataset.labels.tolist() == [0, 1, 7]
+        assert dataset.classes[:3] == ("tench", "goldfish", "class 2")
+        assert len(dataset.classes) == 8
+
+    def test_an_index_that_counts_rows_is_no_class(self, tmp_path):
+        for name in ("a", "b", "c"):
+            picture(tmp_path / f"{name}.png")
+        rows = [("a.png", "cat", 0), ("b.png", "dog", 1), ("c.png", "cat", 2)]
+        table(tmp_path, [dict(zip(("file", "label", "index"), row, strict=True)) for row in rows])
+        assert open_dataset(tmp_path).classes == ("cat", "dog")
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("image,label\na.png,x\n", r"lacks the column file; it has image, label"),
+            ("a,b\n1,2\n", r"lacks the columns file and label"),
+            ("", r"lacks the columns file and label; it has none"),
+            ("file,label\n", r"has no rows"),
+            ("file,label\na.png,\n", r"line 2: file and label must both have a value"),
+            ("file,label\na.png,x\na.png,y\n", r"line 3: a.png is named twice"),
+            ("file,label\nz.png,x\nq.png,y\n", r"none of the 2 files named in .* is there; the first is 'z.png'"),
+        ],
+    )
+    def test_bad_tables(self, tmp_path, text, message):
+        picture(tmp_path / "a.png")
+        (tmp_path / "labels.csv").write_text(text)
+        with pytest.raises(ValueError, match=message):
+            open_dataset(tmp_path)
+
+    def test_a_table_that_is_no_text(self, tmp_path):
+        (tmp_path / "labels.csv").write_bytes(b"\xff\xfe\x00\x9c" * 20)
+        with pytest.raises(ValueError, match="no table of comma-separated UTF-8 text"):
+            open_dataset(tmp_path)
+
+
+class TestReading:
+    def test_what_cannot_be_read_is_named_and_skipped(self, scans):
+        (scans / "images" / "0.png").unlink()
+        whole = (scans / "images" / "1.png").read_bytes()
+        (scans / "images" / "1.png").write_bytes(whole[: len(whole) // 2])
+        outline(scans / "masks" / "2.png", shape=(6, 5))
+        batch = open_dataset(scans).read()
+        assert batch.ids == ("images/3.png",)
+        assert batch.indices.tolist() == [3]
+        reasons = dict(batch.skipped)
+        assert reasons["images/0.png"] == "file not found"
+        assert reasons["images/1.png"]
+        assert reasons["images/2.png"] == "its mask is 6x5 and the image 12x10"
+
+    def test_an_error_if_none_is_left(self, scans):
+        for index in range(4):
+            (scans / "images" / f"{index}.png").write_bytes(b"no image")
+        with pytest.raises(ValueError, match=r"none of the 4 cases .* the first, images/0.png: it is no image"):
+            open_dataset(scans).read()
+
+    def test_a_missing_mask_file_is_a_reason(self, scans):
+        (scans / "masks" / "1.png").unlink()
+        assert dict(open_dataset(scans).read().skipped) == {"images/1.png": "its mask cannot be read (file not found)"}
+
+    def test_sizes_that_differ_need_a_shape(self, scans):
+        picture(scans / "images" / "3.png", shape=(20, 20))
+        dataset = open_dataset(scans)
+        with pytest.raises(ValueError, match=r"images/3.png is 20x20 with 1 channel and images/0.png is 12x10"):
+            dataset.read()
+        batch = dataset.read(shape=(8, 6, 3))
+        assert batch.images.shape == (4, 8, 6, 3)
+        assert batch.masks.shape == (4, 8, 6)
+
+    @pytest.mark.parametrize("shape", [(8, 8), (8, 8, 2), (0, 8, 1), "abc", 5])
+    def test_bad_shapes(self, scans, shape):
+        with pytest.raises(ValueError, match=r"shape must be \(H, W, C\)"):
+            open_dataset(scans).read(shape=shape)
+
+    def test_bad_indices(self, scans):
+        with pytest.raises(IndexError, match=r"0\.\.3; got 4 to 4"):
+            open_dataset(scans).read([4])
+        with pytest.raises(IndexError):
+            open_dataset(scans).read([-1])
+        with pytest.raises(ValueError, match=r"no cases .* asked for"):
+            open_dataset(scans).read([])
+
+    def test_take_keeps_classes(self, scans):
+        part = open_dataset(scans, mask_role="lesion").take([2, 0])
+        assert [case.id for case in part.cases] == ["images/2.png", "images/0.png"]
+        assert part.classes == ("adenoma", "glioma")
+        with pytest.raises(ValueError, match=r"cases of 1 class \(glioma\); .* at least 2"):
+            part.require_classes()
+
+
+class TestClassFolders:
+    def test_plain(self, tmp_path):
+        for name in ("b10", "b2", "a1"):
+            picture(tmp_path / name[0] / f"{name}.png")
+        (tmp_path / "a" / "notes.txt").write_text("no image")
+        (tmp_path / ".hidden").mkdir()
+        dataset = open_dataset(tmp_path)
+        assert dataset.classes == ("a", "b")
+        assert [case.id for case in dataset.cases] == ["a/a1.png", "b/b2.png", "b/b10.png"]
+        assert dataset.mask_role is None
+        with pytest.raises(ValueError, match="has no masks"):
+            dataset.require_mask_role()
+
+    @pytest.mark.parametrize("place", ["masks/cyst/one.png", "cyst/masks/one.png", "cyst/one_mask.png"])
+    def test_masks_in_three_places(self, tmp_path, place):
+        picture(tmp_path / "cyst" / "one.png")
+        picture(tmp_path / "none" / "two.png", 1)
+        mask = outline(tmp_path / place)
+        dataset = open_dataset(tmp_path, mask_role="lesion")
+        assert dataset.classes == ("cyst", "none")
+        assert len(dataset) == 2
+        batch = dataset.read()
+        assert batch.has_mask.tolist() == [True, False]
+        np.testing.assert_array_equal(batch.masks[0], mask)
+
+    def test_several_masks_beside_an_image_are_joined(self, tmp_path):
+        """The layout of the BUSI ultrasound set: one file per lesion."""
+        picture(tmp_path / "benign" / "benign (4).png")
+        first = outline(tmp_path / "benign" / "benign (4)_mask.png", slice(0, 2))
+        second = outline(tmp_path / "benign" / "benign (4)_mask_1.png", slice(6, 8))
+        picture(tmp_path / "normal" / "normal (1).png", 1)
+        batch = open_dataset(tmp_path, mask_role="lesion").read()
+        np.testing.assert_array_equal(batch.masks[0], first | second)
+
+    def test_images_and_masks_inside_a_class(self, tmp_path):
+        """The layout of the COVID-19 radiography database."""
+        for name in ("COVID", "Normal"):
+            picture(tmp_path / name / "images" / f"{name}-1.png")
+            outline(tmp_path / name / "masks" / f"{name}-1.png")
+        dataset = open_dataset(tmp_path, mask_role="organ")
+        assert [case.id for case in dataset.cases] == ["COVID/images/COVID-1.png", "Normal/images/Normal-1.png"]
+        assert dataset.read().has_mask.all()
+
+    def test_one_class(self, tmp_path):
+        picture(tmp_path / "only" / "a.png")
+        with pytest.raises(ValueError, match=r"cases of 1 class \(only\)"):
+            open_dataset(tmp_path).require_classes()
+
+
+class TestFigshare:
+    @pytest.fixture
+    def slices(self, tmp_path):
+        h5py = pytest.importorskip("h5py")
+        rng = np.random.default_rng(0)
+        upright = {}
+        for number, label, patient in ((1, 1, "100360"), (2, 1, "100360"), (10, 2, "MR01"), (11, 3, "MR02")):
+            image = rng.integers(0, 3000, (16, 20)).astype(np.int16)
+            mask = np.zeros((16, 20), np.uint8)
+            mask[3:6, 4:10] = 1
+            with h5py.File(tmp_path / f"{number}.mat", "w") as stored:
+                data = stored.create_group("cjdata")
+                data["image"], data["tumorMask"] = image.T, mask.T  # MATLAB's columns come first
+                data["label"] = np.array([[float(label)]])
+                data["PID"] = np.array([[ord(letter)] for letter in patient], np.uint16)
+            upright[number] = image, mask > 0
+        return tmp_path, upright
+
+    def test_upright_windowed_and_grouped_by_patient(self, slices):
+        folder, upright = slices
+        dataset = open_dataset(folder)
+        assert dataset.classes == ("glioma", "meningioma", "pituitary")
+        assert [case.id for case in dataset.cases] == ["1.mat", "2.mat", "10.mat", "11.mat"]
+        assert dataset.labels.tolist() == [1, 1, 0, 2]
+        assert dataset.cases[0].group == dataset.cases[1].group == "patient 100360"
+        assert dataset.mask_role == "lesion"
+        batch = dataset.read()
+        for row, number in enumerate((1, 2, 10, 11)):
+            image, mask = upright[number]
+            low, high = image.min(), image.max()
+            np.testing.assert_array_equal(batch.images[row, ..., 0], np.rint(255.0 * (image - low) / (high - low)))
+            np.testing.assert_array_equal(batch.masks[row], mask)
+
+    def test_transpose_and_window(self, slices):
+        folder, upright = slices
+        read = open_dataset(folder, transpose=True, window=(0, 1500)).read([0])
+        expected = np.rint(255 * np.clip(upright[1][0].T / 1500, 0, 1))
+        np.testing.assert_array_equal(read.images[0, ..., 0], expected)
+
+    def test_other_files(self, slices):
+        folder, _ = slices
+        (folder / "12.mat").write_bytes(b"MATLAB 5.0 MAT-file")
+        with pytest.raises(ValueError, match=r"12.mat is no file of the figshare brain tumour set .*; remove it"):
+            open_dataset(folder)
+
+
+class TestDicom:
+    def write(self, path, pixels, patient, **tags):
+        pydicom = pytest.importorskip("pydicom")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stored = pydicom.Dataset()
+        stored.file_meta = pydicom.dataset.FileMetaDataset()
+        stored.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+        stored.file_meta.MediaStorageSOPClassUID = pydicom.uid.CTImageStorage
+        stored.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+        stored.SOPClassUID = pydicom.uid.CTImageStorage
+        stored.SOPInstanceUID = stored.file_meta.MediaStorageSOPInstanceUID
+        stored.PatientID = patient
+        stored.Rows, stored.Columns = pixels.shape
+        stored.SamplesPerPixel = 1
+        stored.PhotometricInterpretation = "MONOCHROME2"
+        stored.BitsAllocated = stored.BitsStored = 16
+        stored.HighBit = 15
+        stored.PixelRepresentation = 1
+        stored.PixelData = pixels.astype("<i2").tobytes()
+        for name, value in tags.items():
+            setattr(stored, name, value)
+        stored.save_as(path, enforce_file_format=True)
+
+    def test_rescaled_windowed_and_grouped(self, tmp_path):
+        stored = np.arange(0, 2400, 6).reshape(20, 20)
+        lung = {"RescaleSlope": 1, "RescaleIntercept": -1024, "WindowCenter": -600, "WindowWidth": 1501}
+        self.write(tmp_path / "benign" / "1.dcm", stored, "A", **lung)
+        self.write(tmp_path / "benign" / "2.dcm", stored, "A")
+        self.write(tmp_path / "malignant" / "3.dcm", stored, "B", PhotometricInterpretation="MONOCHROME1")
+        dataset = open_dataset(tmp_path)
+        assert [case.group for case in dataset.cases] == ["patient A", "patient A", "patient B"]
+        batch = dataset.read()
+        # PS3.3 C.11.2.1.2: (value - (c - 0.5)) / (w - 1) + 0.5, from 0 to 1
+        expected = np.clip((stored - 1024 - (-600 - 0.5)) / 1500 + 0.5, 0, 1)
+        np.testing.assert_array_equal(batch.images[0, ..., 0], np.rint(255 * expected))
+        full = np.rint(255 * stored / stored.max())
+        np.testing.assert_array_equal(batch.images[1, ..., 0], full)
+        np.testing.assert_array_equal(batch.images[2, ..., 0], 255 - full)
+
+    def test_a_broken_file_is_skipped(self, tmp_path):
+        self.write(tmp_path / "a" / "1.dcm", np.arange(100).reshape(10, 10), "A")
+        self.write(tmp_path / "b" / "2.dcm", np.arange(100).reshape(10, 10), "B")
+        whole = (tmp_path / "a" / "1.dcm").read_bytes()
+        (tmp_path / "a" / "cut.dcm").write_bytes(whole[:-60])
+        (tmp_path / "a" / "text.dcm").write_bytes(b"hello")
+        batch = open_dataset(tmp_path).read()
+        assert batch.ids == ("a/1.dcm", "b/2.dcm")
+        assert [name for name, _ in batch.skipped] == ["a/cut.dcm", "a/text.dcm"]
+        assert all(reason for _, reason in batch.skipped)
+
+
+class TestOpening:
+    def test_missing_folder(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match=r"there is no folder .*/nowhere; give a folder of images"):
+            open_dataset(tmp_path / "nowhere")
+
+    def test_empty_folder(self, tmp_path):
+        with pytest.raises(ValueError, match=r"is empty; a folder needs a labels.csv"):
+            open_dataset(tmp_path)
+
+    def test_a_file(self, tmp_path):
+        picture(tmp_path / "a.png")
+        with pytest.raises(NotADirectoryError, match="is a file; give the folder"):
+            open_dataset(tmp_path / "a.png")
+
+    def test_images_without_classes(self, tmp_path):
+        picture(tmp_path / "a.png")
+        with pytest.raises(ValueError, match="holds images but nothing says their classes"):
+            open_dataset(tmp_path)
+
+    def test_one_level_too_high(self, tmp_path):
+        picture(tmp_path / "Training" / "glioma" / "a.png")
+        picture(tmp_path / "Testing" / "glioma" / "b.png")
+        with pytest.raises(ValueError, match=r"holds several data sets \(Testing, Training\): give one of them"):
+            open_dataset(tmp_path)
+
+    def test_options_that_do_not_fit(self, tmp_path):
+        picture(tmp_path / "x" / "a.png")
+        with pytest.raises(ValueError, match="n is an option of phantoms"):
+            open_dataset(tmp_path, n=3)
+        with pytest.raises(ValueError, match="mask_role must be one of"):
+            open_dataset(tmp_path, mask_role="tumor")
+        with pytest.raises(ValueError, match="window must be"):
+            open_dataset(tmp_path, window=(5, 5))
+
+    def test_options_are_recorded(self, tmp_path):
+        picture(tmp_path / "x" / "a.png")
+        options = open_dataset(tmp_path, transpose=True, window=(0, 9)).options
+        assert options == {"source": str(tmp_path), "mask_role": None, "window": [0, 9], "transpose": True}
