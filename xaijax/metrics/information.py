@@ -1,0 +1,253 @@
+"""AIC and SIC: areas under Performance Information Curves, for many maps of many images.
+
+One set of forward passes serves every response (AIC, SIC) and every information measure; the original, its fully
+blurred version and the random masks are shared by all methods of an image. What cannot be scored is decided from the
+original and the blurred image alone, so that all methods are scored on the same images.
+
+The work is a generator of pieces (rebuilt images, with their information measured) that `stream` packs into model calls
+of one shape. First come the original and the blurred versions of every image, then the rebuilt images of its maps; an
+image that is known to have no curve by then costs no more.
+
+References:
+    Kapishnikov et al., "XRAI: Better Attributions Through Regions", ICCV 2019, section 4.2.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xaijax import kernels
+from xaijax.metrics import curve
+from xaijax.metrics.curve import FRACTIONS, Convention
+from xaijax.metrics.measures import measure_information
+from xaijax.metrics.registry import Metric
+from xaijax.metrics.scores import Curves
+from xaijax.metrics.stream import stream
+
+Kind = Literal["aic", "sic"]
+Row = tuple[str, str, str, float, str]
+MASK_FRACTION = 0.01
+
+
+def mask_seed(seed: int, image: str, draw: int) -> int:
+    """The seed of an image's random mask: the same wherever the image stands and whatever is scored beside it."""
+    return int(np.random.SeedSequence([seed, zlib.crc32(image.encode()), draw]).generate_state(1)[0])
+
+
+@dataclass(frozen=True)
+class Options:
+    """How curves are made; see `evaluate`."""
+
+    convention: Convention
+    measures: tuple[str, ...]
+    fractions: tuple[float, ...]
+    random_masks: int
+    seed: int
+    batch_size: int
+    num_threads: int | None
+
+
+@dataclass
+class _Case:
+    """One image on its way through the model."""
+
+    name: str
+    image: NDArray[Any]
+    label: int
+    maps: Mapping[str, NDArray[Any]]
+    options: Options
+    # Of the original first, then of the blurred image of each random mask.
+    information: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    probabilities: NDArray[np.float64] | None = None
+    # By (draw, method), in the order of the fractions.
+    revealed: dict[tuple[int, str], dict[str, NDArray[np.float64]]] = field(default_factory=dict)
+    predicted: dict[tuple[int, str], NDArray[np.float64]] = field(default_factory=dict)
+
+    def _mask(self, draw: int) -> NDArray[np.bool_]:
+        return kernels.random_mask(self.image.shape[:2], MASK_FRACTION, mask_seed(self.options.seed, self.name, draw))
+
+    def _measure(self, images: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
+        return measure_information(
+            images,
+            self.image,
+            self.options.measures,
+            stretch=self.options.convention == "medical",
+            num_threads=self.options.num_threads,
+        )
+
+    def ends(self) -> NDArray[Any]:
+        """`[1 + draws, H, W, C]`: the original, then its fully blurred versions; measures their information."""
+        masks = np.stack([self._mask(draw) for draw in range(self.options.random_masks)])
+        levels = np.where(masks, 0, 1).astype(np.uint16)
+        blurred = kernels.reveal(self.image, levels, 1, num_threads=self.options.num_threads)[:, 0]
+        images = np.concatenate([self.image[None], blurred])
+        self.information = self._measure(images)
+        return images
+
+    def rebuilt(self, draw: int, methods: Sequence[str]) -> NDArray[Any]:
+        """`[methods * T, H, W, C]`: the images rebuilt from each fraction of each map; measures their information."""
+        options, steps = self.options, len(self.options.fractions)
+        maps = np.stack([self.maps[method] for method in methods])
+        always = np.ascontiguousarray(np.broadcast_to(self._mask(draw), maps.shape))
+        levels = kernels.reveal_levels(maps, options.fractions, always, num_threads=options.num_threads)
+        stack = kernels.reveal(self.image, levels, steps + 1, num_threads=options.num_threads)
+        images = np.ascontiguousarray(stack[:, 1:]).reshape(-1, *self.image.shape)
+        information = self._measure(images)
+        for i, method in enumerate(methods):
+            part = slice(i * steps, (i + 1) * steps)
+            self.revealed[draw, method] = {measure: values[part] for measure, values in information.items()}
+        return images
+
+    def store(self, draw: int, methods: Sequence[str], probabilities: NDArray[np.float64]) -> None:
+        for method, part in zip(methods, np.split(probabilities, len(methods)), strict=True):
+            self.predicted[draw, method] = part
+
+    def target(self) -> int:
+        """The class that is scored: the label, or what the model predicts for the original ("medical")."""
+        assert self.probabilities is not None
+        return int(self.probabilities[0].argmax()) if self.options.convention == "medical" else self.label
+
+    def reason(self, kind: Kind, measure: str, draw: int) -> str:
+        """Why there is no curve for this random mask, decided without any map."""
+        assert self.probabilities is not None
+        if not np.isfinite(self.probabilities).all():
+            return "not_finite"
+        target = self.target()
+        right = self.probabilities.argmax(axis=1) == target
+        information = self.information[measure]
+        return curve.undefined(
+            kind,
+            self.options.convention,
+            probability=(self.probabilities[0, target], self.probabilities[1 + draw, target]),
+            right=(bool(right[0]), bool(right[1 + draw])),
+            information=(information[0], information[1 + draw]),
+        )
+
+    def _curve(self, kind: Kind, measure: str, draw: int, method: str) -> tuple[Any, ...] | None:
+        assert self.probabilities is not None
+        predicted, target = self.predicted[draw, method], self.target()
+        revealed = self.revealed[draw, method][measure]
+        if not (np.isfinite(predicted).all() and np.isfinite(revealed).all()):
+            return None
+        ends = self.probabilities[[1 + draw, 0]]
+        if kind == "aic":
+            response, anchors = predicted.argmax(axis=1) == target, ends.argmax(axis=1) == target
+        else:
+            response, anchors = predicted[:, target], ends[:, target]
+        known = self.information[measure]
+        raw_information = curve.scale(revealed, known[1 + draw], known[0])
+        raw_response = curve.scale(response, anchors[0], anchors[1])
+        position, value = curve.curve_points(raw_information, raw_response, self.options.convention)
+        auc = float(curve.area(curve.read_curve(position, value)))
+        return auc, position, value, raw_information, raw_response
+
+    def score(self, methods: Sequence[str], metrics: Sequence[Metric]) -> tuple[list[Row], list[tuple[Any, ...]]]:
+        """Rows and curves of all methods. A score is the mean over the random masks that have a curve."""
+        rows: list[Row] = []
+        curves: list[tuple[Any, ...]] = []
+        for metric in metrics:
+            kind, measure = cast(Kind, metric.parts[0]), metric.parts[1]
+            reasons = [self.reason(kind, measure, draw) for draw in range(self.options.random_masks)]
+            draws = [draw for draw, reason in enumerate(reasons) if not reason]
+            for method in methods:
+                if method not in self.maps:
+                    rows.append((self.name, method, metric.name, np.nan, "empty_mask"))
+                    continue
+                made = {draw: self._curve(kind, measure, draw, method) for draw in draws}
+                good = {draw: points for draw, points in made.items() if points is not None}
+                curves += [(self.name, method, metric.name, draw, *points) for draw, points in good.items()]
+                if good:
+                    rows.append((self.name, method, metric.name, float(np.mean([p[0] for p in good.values()])), ""))
+                else:
+                    rows.append((self.name, method, metric.name, np.nan, "not_finite" if draws else reasons[0]))
+        return rows, curves
+
+
+def score_information(
+    predict: Callable[[NDArray[Any]], Any],
+    images: NDArray[Any],
+    labels: NDArray[np.integer],
+    maps: Mapping[str, NDArray[Any]],
+    metrics: Sequence[Metric],
+    *,
+    ids: Sequence[str],
+    oracle: str | None = None,
+    convention: Convention = "stable",
+    fractions: Sequence[float] = FRACTIONS,
+    random_masks: int = 1,
+    seed: int = 0,
+    batch_size: int = 64,
+    num_threads: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[list[Row], Curves]:
+    """Scores maps by AIC and SIC; `evaluate` checks the arguments and calls this.
+
+    Args:
+        predict: from `[batch_size, H, W, C]` images (uint8, or float in [0, 1]) to probabilities `[batch_size, K]`.
+        images: `[B, H, W, C]`, uint8, uint16 or float in [0, 1].
+        labels: `[B]` int, in [0, K).
+        maps: method -> `[B, H, W]` float, finite; higher means more important. A map of zeros alone in the method named
+            by `oracle` is a mask that is not there and gets no value.
+        metrics: of the family `"information"`.
+        ids: `[B]` names of the images; the random masks follow from them and `seed`.
+        convention, fractions, random_masks, seed, batch_size, num_threads, progress: see `evaluate`.
+
+    Returns:
+        Rows (image, method, metric, value, reason) and the curves.
+    """
+    measures = tuple(dict.fromkeys(metric.parts[1] for metric in metrics))
+    options = Options(convention, measures, tuple(fractions), random_masks, seed, batch_size, num_threads)
+    if convention == "medical" and not np.issubdtype(images.dtype, np.floating):
+        # The study works on floats: rebuilt images are not rounded.
+        images = (images / np.float32(np.iinfo(images.dtype).max)).astype(np.float32)
+    cases = [
+        _Case(
+            ids[i],
+            np.ascontiguousarray(images[i]),
+            int(labels[i]),
+            {
+                method: np.ascontiguousarray(values[i])
+                for method, values in maps.items()
+                if method != oracle or values[i].any()
+            },
+            options,
+        )
+        for i in range(len(images))
+    ]
+    methods = list(maps)
+    group = max(1, batch_size // len(fractions))
+    asked = [(cast(Kind, metric.parts[0]), metric.parts[1]) for metric in metrics]
+
+    def pieces() -> Iterator[tuple[tuple[_Case, int, list[str]], NDArray[Any]]]:
+        for case in cases:
+            yield (case, -1, []), case.ends()
+        for done, case in enumerate(cases, start=1):
+            for draw in range(random_masks):
+                # Undecided still when all the images so far fit into the chunks not yet computed: then it is tried.
+                if case.probabilities is not None and all(case.reason(*what, draw) for what in asked):
+                    continue
+                present = [method for method in methods if method in case.maps]
+                for some in (present[i : i + group] for i in range(0, len(present), group)):
+                    yield (case, draw, some), case.rebuilt(draw, some)
+            if progress is not None:
+                progress(done, len(cases))
+
+    total = len(cases) * (1 + random_masks) + len(cases) * random_masks * len(methods) * len(fractions)
+    for (case, draw, some), probabilities in stream(predict, pieces(), min(batch_size, total)):
+        if draw < 0:
+            case.probabilities = probabilities
+        else:
+            case.store(draw, some, probabilities)
+    rows: list[Row] = []
+    curves: list[tuple[Any, ...]] = []
+    for case in cases:
+        case_rows, case_curves = case.score(methods, metrics)
+        rows += case_rows
+        curves += case_curves
+    return rows, Curves.from_rows(curves)
