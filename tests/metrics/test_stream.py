@@ -1,0 +1,67 @@
+"""Model calls of one shape: same answers as calling the model on each piece, and as few calls as there can be."""
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from xaijax.metrics.stream import as_model_input, stream
+
+
+class Model:
+    def __init__(self):
+        self.shapes = []
+
+    def __call__(self, images):
+        self.shapes.append(images.shape)
+        return images.reshape(len(images), -1)[:, :2] * 2.0
+
+
+@settings(max_examples=60, deadline=None)
+@given(sizes=st.lists(st.integers(1, 9), max_size=12), batch_size=st.integers(1, 8))
+def test_pieces_come_back_in_order_from_full_chunks(sizes, batch_size):
+    rng = np.random.default_rng(0)
+    pieces = [(i, rng.random((n, 2, 3, 1)).astype(np.float32)) for i, n in enumerate(sizes)]
+    model = Model()
+    got = list(stream(model, iter(pieces), batch_size))
+    assert [key for key, _ in got] == list(range(len(sizes)))
+    for (_, images), (_, predictions) in zip(pieces, got, strict=True):
+        np.testing.assert_array_equal(predictions, images.reshape(len(images), -1)[:, :2].astype(np.float64) * 2)
+        assert predictions.dtype == np.float64
+    assert set(model.shapes) <= {(batch_size, 2, 3, 1)}
+    assert len(model.shapes) == -(-sum(sizes) // batch_size)
+
+
+def test_pieces_are_pulled_only_as_they_are_needed():
+    """While a chunk is in flight the next one is filled, and nothing beyond it."""
+    pulled = []
+
+    def pieces():
+        for i in range(10):
+            pulled.append(i)
+            yield i, np.zeros((1, 2, 2, 1), np.uint8)
+
+    answers = stream(lambda images: np.zeros((len(images), 1)), pieces(), 2)
+    next(answers)
+    assert pulled == [0, 1, 2, 3]
+
+
+def test_a_chunk_in_flight_is_never_written_to():
+    seen = []
+
+    def lazy(images):
+        seen.append((images, images.copy()))
+        return np.zeros((len(images), 1))
+
+    list(stream(lazy, [(0, np.arange(24, dtype=np.uint8).reshape(6, 2, 2, 1))], 2))
+    for images, copy in seen:
+        np.testing.assert_array_equal(images, copy)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(np.uint8(7), np.uint8(7)), (np.uint16(65535), np.float32(1)), (0.25, np.float32(0.25))]
+)
+def test_what_the_model_is_given(value, expected):
+    got = as_model_input(np.full((1, 2, 2, 1), value))
+    assert got.dtype == expected.dtype
+    assert (got == expected).all()
