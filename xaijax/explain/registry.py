@@ -1,0 +1,137 @@
+"""The one table of methods that the command line, the bench and the profiler share.
+
+Adding a method is one file with its function and one line here.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import jax
+import numpy as np
+
+from xaijax.classifier import Classifier, to_float
+from xaijax.explain import _method
+from xaijax.explain.controls import center_gaussian, ground_truth, random, sobel
+from xaijax.explain.grad_cam import grad_cam
+from xaijax.explain.grad_cam_pp import grad_cam_pp
+from xaijax.explain.gradient import gradient, input_x_gradient
+from xaijax.explain.hires_cam import hires_cam
+from xaijax.explain.integrated_gradients import integrated_gradients
+from xaijax.explain.layer_cam import layer_cam
+from xaijax.explain.xgrad_cam import xgrad_cam
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method, and what a caller must know to use it.
+
+    Attributes:
+        name: the name on the command line, that of the function.
+        function: `(classifier, images, labels, *, options) -> maps [B, H, W]`.
+        family: `"cam"`, `"gradient"`, `"perturbation"`, `"region"` or `"control"`.
+        needs: any of `"layer"` (a classifier with layers), `"head"`, `"biases"`, `"relu"`, `"attention"` (what the
+            classifier must give), `"key"`, `"masks"` (options that must be given).
+        signed: whether raw maps can be negative with default options, as evidence against the class.
+        cost: model passes per image with default options and a 224 x 224 image, in forward passes (a backward pass
+            through the whole model counts 2); NaN where it depends on the layer's channels.
+        options: keyword options and their defaults.
+        summary: one line.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    family: str
+    needs: frozenset[str]
+    signed: bool
+    cost: float
+    options: Mapping[str, Any] = field(compare=False)
+    summary: str
+
+    def postprocess_steps(self) -> str:
+        """The usual steps for `postprocess`: `"relu+minmax"` for class activation maps, `"abs+minmax"` for other
+        signed maps, `"minmax"` for the rest."""
+        if not self.signed:
+            return "minmax"
+        return "relu+minmax" if self.family == "cam" else "abs+minmax"
+
+
+def _method_of(function: Callable[..., Any], family: str, cost: float, *needs: str, signed: bool = False) -> Method:
+    parameters = inspect.signature(function).parameters.values()
+    options = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    summary = (function.__doc__ or "").strip().splitlines()[0]
+    name = function.__name__
+    return Method(name, function, family, frozenset(needs), signed, cost, MappingProxyType(options), summary)
+
+
+_ALL = (
+    _method_of(gradient, "gradient", 3),
+    _method_of(input_x_gradient, "gradient", 3, signed=True),
+    _method_of(integrated_gradients, "gradient", 151, signed=True),
+    _method_of(grad_cam, "cam", 1, "layer", signed=True),
+    _method_of(grad_cam_pp, "cam", 1, "layer", signed=True),
+    _method_of(xgrad_cam, "cam", 1, "layer", signed=True),
+    _method_of(layer_cam, "cam", 1, "layer", signed=True),
+    _method_of(hires_cam, "cam", 1, "layer", signed=True),
+    _method_of(random, "control", 0, "key"),
+    _method_of(sobel, "control", 0),
+    _method_of(center_gaussian, "control", 0),
+    _method_of(ground_truth, "control", 0, "masks"),
+)
+
+METHODS: Mapping[str, Method] = MappingProxyType({method.name: method for method in _ALL})
+
+
+def explain(
+    name: str, classifier: Classifier, images: Any, labels: Any = None, *, check: bool = False, **options: Any
+) -> jax.Array:
+    """Maps of a method by its name.
+
+    `METHODS[name].function(classifier, images, labels, **options)`, and with `check=True` a look at the numbers.
+
+    Args:
+        name: one of `METHODS`.
+        classifier: a classifier that has what `METHODS[name].needs` says.
+        images: `[B, H, W, C]`, floats in [0, 1] or integers of their type's full range.
+        labels: `[B]` int class indices, or None for the predicted class.
+        check: run the model once more and look for NaN and infinity in images, logits and maps (waits for the device).
+        **options: the method's own; see `METHODS[name].options`.
+
+    Returns:
+        `[B, H, W]` float32, raw: signed where the method is signed.
+
+    Raises:
+        ValueError: for an unknown name, and with `check=True` for numbers that are not finite, naming the images.
+        TypeError: for an option the method does not have.
+
+    Example:
+        >>> import jax, numpy as np
+        >>> from xaijax.classifier import Classifier
+        >>> params = jax.numpy.eye(3)
+        >>> model = Classifier.from_function(lambda w, x: x.mean((1, 2)) @ w, params, input_shape=(8, 8, 3))
+        >>> explain("gradient", model, np.zeros((2, 8, 8, 3), np.uint8)).shape
+        (2, 8, 8)
+    """
+    if name not in METHODS:
+        raise ValueError(f"there is no method {name!r}; the methods are {', '.join(METHODS)}")
+    method = METHODS[name]
+    if not check:
+        return method.function(classifier, images, labels, **options)
+    unit = to_float(_method.check_batch(classifier, images, labels)[0])
+    _check_finite("images", unit)
+    _check_finite("logits", jax.jit(lambda c, x: c.logits(c.params, x))(classifier, unit))
+    maps = method.function(classifier, images, labels, **options)
+    _check_finite(f"maps of {name}", maps)
+    return maps
+
+
+def _check_finite(what: str, values: Any) -> None:
+    values = np.asarray(values)
+    bad = np.flatnonzero(~np.isfinite(values.reshape(values.shape[0], -1)).all(1))
+    if bad.size:
+        named = ", ".join(map(str, bad[:10])) + (" ..." if bad.size > 10 else "")
+        raise ValueError(
+            f"{what} must be finite; NaN or infinity for image {named} of the batch ({bad.size} of {values.shape[0]})"
+        )
