@@ -35,7 +35,7 @@ def test_uint8_and_float_images_get_the_same_random_map(model):
 def test_sobel_finds_the_edge_and_nothing_else(model):
     image = np.zeros((1, 16, 16, 3), np.float32)
     image[:, :, 8:] = 1
-    got = np.asarray(sobel(model, image))[0]
+    got = np.array(sobel(model, image))[0]
     assert (got[:, 7:9] == 4).all()
     got[:, 7:9] = 0
     assert not got.any()

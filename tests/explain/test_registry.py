@@ -69,9 +69,7 @@ def test_check_names_the_images():
     images = np.full((4, 4, 4, 3), 0.5, np.float32)
     explain.explain("gradient", broken, images, check=True)
     images[[1, 3]] = -1
-    with pytest.raises(
-        ValueError, match="NaN or infinity for image 1, 3 of the batch"
-    ):
+    with pytest.raises(ValueError, match="NaN or infinity for image 1, 3 of the batch"):
         explain.explain("gradient", broken, images, check=True)
     images[0, 0, 0, 0] = np.inf
     with pytest.raises(ValueError, match="images must be finite; NaN or infinity for image 0"):

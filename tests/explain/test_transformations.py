@@ -14,7 +14,7 @@ from xaijax.explain import METHODS
 
 HOST = {"xrai"}  # segments the image on the host: not traceable
 # A while loop, a sort or an argmax decides what these do next: their maps have no useful derivative.
-NO_GRADIENT = {"guided_integrated_gradients", "xrai"}
+NO_GRADIENT = {"guided_ig", "xrai"}
 TRACEABLE = sorted(METHODS.keys() - HOST)
 
 

@@ -105,4 +105,4 @@ def ground_truth(
     if masks is None or tuple(masks.shape) != tuple(images.shape[:3]):
         got = None if masks is None else tuple(masks.shape)
         raise ValueError(f"ground_truth needs masks= of shape {tuple(images.shape[:3])}, one per image; got {got}")
-    return (jnp.asarray(masks) != 0).astype(jnp.float32)
+    return jnp.asarray(masks).astype(bool).astype(jnp.float32)
