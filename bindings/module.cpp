@@ -9,5 +9,8 @@ PYBIND11_MODULE(_core, m) {
   xaijax::bindings::bind_build_info(m);
   xaijax::bindings::bind_entropy(m);
   xaijax::bindings::bind_localization(m);
+  xaijax::bindings::bind_levels(m);
+  xaijax::bindings::bind_mutual_information(m);
+  xaijax::bindings::bind_random_mask(m);
   m.def("ffi_targets", &xaijax::bindings::ffi_targets, "XLA FFI handlers: name -> PyCapsule.");
 }

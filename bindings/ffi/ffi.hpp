@@ -8,6 +8,7 @@
 #include <mutex>
 #include <condition_variable>
 #include <string>
+#include <vector>
 
 #include "xaijax/views.hpp"
 #include "xla/ffi/api/ffi.h"
@@ -20,6 +21,10 @@ inline index_t leading(ffi::AnyBuffer::Dimensions shape, std::size_t trailing) {
   index_t count = 1;
   for (std::size_t axis = 0; axis + trailing < shape.size(); ++axis) count *= shape[axis];
   return count;
+}
+
+inline std::vector<index_t> leading_axes(ffi::AnyBuffer::Dimensions shape, std::size_t trailing) {
+  return std::vector<index_t>(shape.begin(), shape.end() - static_cast<std::ptrdiff_t>(trailing));
 }
 
 // Calls task(i) once for each i in [0, count) on XLA's pool. The calling thread drains items too, so the call ends

@@ -9,8 +9,13 @@
 struct XLA_FFI_CallFrame;
 struct XLA_FFI_Error;
 
-#define XAIJAX_FFI_HANDLERS(X) X(histogram_entropy) \
-  X(localization_scores)
+#define XAIJAX_FFI_HANDLERS(X) \
+  X(histogram_entropy) \
+  X(localization_scores) \
+  X(mutual_information) \
+  X(random_mask) \
+  X(reveal_levels) \
+  /* one line for each handler, in alphabetical order */
 
 #define XAIJAX_DECLARE_HANDLER(name) extern "C" XLA_FFI_Error* ffi_##name(XLA_FFI_CallFrame* frame);
 XAIJAX_FFI_HANDLERS(XAIJAX_DECLARE_HANDLER)

@@ -4,6 +4,7 @@
 
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
 #include <stdexcept>
 #include <vector>
@@ -18,6 +19,9 @@ namespace py = pybind11;
 void bind_build_info(py::module_& m);
 void bind_entropy(py::module_& m);
 void bind_localization(py::module_& m);
+void bind_levels(py::module_& m);
+void bind_mutual_information(py::module_& m);
+void bind_random_mask(py::module_& m);
 
 // A C-contiguous array of exactly this dtype; nothing is converted or copied.
 template <class T>
@@ -28,6 +32,11 @@ index_t leading(const Array<T>& array, int trailing) {
   index_t count = 1;
   for (py::ssize_t axis = 0; axis + trailing < array.ndim(); ++axis) count *= array.shape(axis);
   return count;
+}
+
+template <class T>
+std::vector<index_t> leading_axes(const Array<T>& array, int trailing) {
+  return std::vector<index_t>(array.shape(), array.shape() + array.ndim() - trailing);
 }
 
 template <class T>
