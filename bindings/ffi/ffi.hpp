@@ -10,6 +10,10 @@
 #include <string>
 #include <vector>
 
+#if defined(__SSE2__) || defined(_M_X64)
+#include <xmmintrin.h>
+#endif
+
 #include "xaijax/views.hpp"
 #include "xla/ffi/api/ffi.h"
 
@@ -26,6 +30,33 @@ inline index_t leading(ffi::AnyBuffer::Dimensions shape, std::size_t trailing) {
 inline std::vector<index_t> leading_axes(ffi::AnyBuffer::Dimensions shape, std::size_t trailing) {
   return std::vector<index_t>(shape.begin(), shape.end() - static_cast<std::ptrdiff_t>(trailing));
 }
+
+// XLA's threads flush denormal numbers to zero. The kernels do not: the same input gives the same bytes here as from
+// NumPy. Restored when the guard goes.
+class KeepDenormals {
+ public:
+#if defined(__SSE2__) || defined(_M_X64)
+  KeepDenormals() : saved_(_mm_getcsr()) { _mm_setcsr(saved_ & ~0x8040u); }
+  ~KeepDenormals() { _mm_setcsr(saved_); }
+
+ private:
+  unsigned saved_;
+#elif defined(__aarch64__)
+  KeepDenormals() {
+    __asm__ volatile("mrs %0, fpcr" : "=r"(saved_));
+    __asm__ volatile("msr fpcr, %0" : : "r"(saved_ & ~(std::uint64_t{1} << 24)));
+  }
+  ~KeepDenormals() { __asm__ volatile("msr fpcr, %0" : : "r"(saved_)); }
+
+ private:
+  std::uint64_t saved_;
+#else
+  KeepDenormals() = default;
+#endif
+ public:
+  KeepDenormals(const KeepDenormals&) = delete;
+  KeepDenormals& operator=(const KeepDenormals&) = delete;
+};
 
 // Calls task(i) once for each i in [0, count) on XLA's pool. The calling thread drains items too, so the call ends
 // even when the pool is busy with other work; a helper that starts late finds nothing left to do.
@@ -44,6 +75,7 @@ ffi::Error pool_for(ffi::ThreadPool pool, index_t count, const Task& task) {
   shared->count = count;
   shared->task = &task;  // alive while an item is unfinished: the caller waits for all of them
   auto drain = [](const std::shared_ptr<Shared>& state) {
+    const KeepDenormals guard_numbers;
     for (index_t i = state->next++; i < state->count; i = state->next++) {
       std::string failure;
       try {

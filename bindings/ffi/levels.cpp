@@ -12,9 +12,12 @@ static ffi::Error reveal_levels_handler(ffi::ThreadPool pool, ffi::AnyBuffer map
   const auto shape = maps.dimensions();
   const std::size_t n = shape.size();
   if (n < 2) return ffi::Error::InvalidArgument("maps must be [..., H, W]");
+  // Under vmap an operand that is not mapped comes with an axis of length 1, so maps broadcast to the result too.
   const auto out_shape = levels->dimensions();
-  if (!std::equal(shape.begin(), shape.end(), out_shape.begin(), out_shape.end()))
-    return ffi::Error::InvalidArgument("levels must have the shape of maps");
+  if (out_shape.size() < 2 || !std::equal(shape.end() - 2, shape.end(), out_shape.end() - 2))
+    return ffi::Error::InvalidArgument("levels must agree with maps in H and W");
+  const auto batch = leading_axes(out_shape, 2);
+  const auto map_item = broadcast_items(leading_axes(shape, 2), batch);
   const bool* known = nullptr;
   std::vector<index_t> known_item;
   if (rest.size() == 1) {
@@ -24,15 +27,15 @@ static ffi::Error reveal_levels_handler(ffi::ThreadPool pool, ffi::AnyBuffer map
     if (known_shape.size() < 2 || !std::equal(shape.end() - 2, shape.end(), known_shape.end() - 2))
       return ffi::Error::InvalidArgument("always must agree with maps in H and W");
     known = always->typed_data();
-    known_item = broadcast_items(leading_axes(known_shape, 2), leading_axes(shape, 2));
+    known_item = broadcast_items(leading_axes(known_shape, 2), batch);
   }
   const std::vector<double> shares(fractions.begin(), fractions.end());
   const auto run = [&](auto zero) {
     using T = decltype(zero);
     const MapView<const T> first{static_cast<const T*>(maps.untyped_data()), shape[n - 2], shape[n - 1]};
-    return pool_for(pool, leading(shape, 2), [&](index_t i) {
+    return pool_for(pool, leading(out_shape, 2), [&](index_t i) {
       auto map = first;
-      map.data += i * first.size();
+      map.data += map_item[static_cast<std::size_t>(i)] * first.size();
       reveal_levels(map, shares, known ? known + known_item[static_cast<std::size_t>(i)] * first.size() : nullptr,
                     levels->typed_data() + i * first.size());
     });

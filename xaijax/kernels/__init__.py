@@ -8,11 +8,17 @@ same bytes at any number of threads. Importing this package needs NumPy only.
 
 from xaijax.kernels._backend import build_info
 from xaijax.kernels.entropy import histogram_entropy
+from xaijax.kernels.levels import reveal_levels
 from xaijax.kernels.localization import Localization, localization_scores
+from xaijax.kernels.mutual_information import mutual_information
+from xaijax.kernels.random_mask import random_mask
 
 __all__ = [
     "Localization",
     "build_info",
     "histogram_entropy",
     "localization_scores",
+    "mutual_information",
+    "random_mask",
+    "reveal_levels",
 ]

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 IMAGE_DTYPES = ("uint8", "uint16", "float32", "float64")
+MAP_DTYPES = ("float32", "float64")
 
 
 def as_numpy(array: Any, name: str) -> np.ndarray:
@@ -39,7 +40,8 @@ def as_numpy(array: Any, name: str) -> np.ndarray:
 def check_dtype(array: Any, name: str, allowed: Sequence[str]) -> None:
     """Raises TypeError unless the dtype is one of `allowed`."""
     if str(array.dtype) not in allowed:
-        raise TypeError(f"{name} must be {', '.join(allowed[:-1])} or {allowed[-1]}; got {array.dtype}")
+        choice = f"{', '.join(allowed[:-1])} or {allowed[-1]}" if len(allowed) > 1 else allowed[0]
+        raise TypeError(f"{name} must be {choice}; got {array.dtype}")
 
 
 def check_images(images: Any, name: str = "images") -> None:
@@ -51,10 +53,38 @@ def check_images(images: Any, name: str = "images") -> None:
     check_dtype(images, name, IMAGE_DTYPES)
 
 
-def check_maps(maps: Any, name: str = "maps", dtypes: Sequence[str] = ("float32", "float64")) -> None:
+def check_maps(maps: Any, name: str = "maps", dtypes: Sequence[str] = MAP_DTYPES) -> None:
     """Raises unless `maps` is a non-empty `[..., H, W]` of one of `dtypes`."""
     if maps.ndim < 2:
         raise ValueError(f"{name} must be [..., H, W]; got shape {tuple(maps.shape)}")
     if 0 in maps.shape[-2:]:
         raise ValueError(f"{name} must have at least one pixel; got shape {tuple(maps.shape)}")
     check_dtype(maps, name, dtypes)
+
+
+def check_same_item(first: Any, first_name: str, second: Any, second_name: str, axes: int) -> None:
+    """Raises unless the last `axes` axes (one image, one map) of both are the same."""
+    if tuple(first.shape[-axes:]) != tuple(second.shape[-axes:]):
+        raise ValueError(
+            f"{second_name} must have the last {axes} axes of {first_name}, {tuple(first.shape[-axes:])}; "
+            f"got shape {tuple(second.shape)}"
+        )
+
+
+def broadcast_batch(first: Any, first_name: str, second: Any, second_name: str, axes: int) -> tuple[int, ...]:
+    """The batch axes (all but the last `axes`) of both together, by NumPy's broadcasting rule."""
+    try:
+        return np.broadcast_shapes(tuple(first.shape[:-axes]), tuple(second.shape[:-axes]))
+    except ValueError:
+        raise ValueError(
+            f"the leading axes of {first_name} and {second_name} must broadcast; "
+            f"got shapes {tuple(first.shape)} and {tuple(second.shape)}"
+        ) from None
+
+
+def with_batch_rank(array: Any, axes: int, rank: int) -> Any:
+    """`array` with axes of length 1 put in front, so that it has `rank` batch axes; never a copy.
+
+    Operands of one FFI call need equal rank: `vmap` puts its axis in front of each.
+    """
+    return array.reshape((1,) * (rank - (array.ndim - axes)) + tuple(array.shape))

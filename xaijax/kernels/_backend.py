@@ -20,6 +20,11 @@ def _module(name: str) -> ModuleType | None:
     return importlib.import_module(name) if importlib.util.find_spec(name) else None
 
 
+@functools.cache
+def _found(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
+
+
 def core() -> ModuleType:
     """The compiled extension; raises `BackendError` where it was not built."""
     module = _module("xaijax._core")
@@ -41,11 +46,25 @@ def forced() -> str | None:
     return name
 
 
-def use_numba() -> bool:
-    """Whether a NumPy call goes to the numba fallback: when forced, or when there is no extension."""
+def use_numba(*, jax_arrays: bool = False) -> bool:
+    """Whether a call goes to the numba fallback: when forced, or when there is no extension.
+
+    Raises:
+        BackendError: when the forced backend is not there, or is "cuda" and the arrays are not JAX's.
+    """
     name = forced()
     if name == "cuda":
-        raise BackendError("XAIJAX_BACKEND=cuda serves JAX arrays on a CUDA device; NumPy arrays need native or numba")
+        if not jax_arrays:
+            raise BackendError(
+                "XAIJAX_BACKEND=cuda serves JAX arrays on a CUDA device; NumPy arrays need native or numba"
+            )
+        if _module("xaijax._cuda") is None:
+            raise BackendError("XAIJAX_BACKEND is 'cuda', but there is no CUDA module; reinstall with nvcc present")
+        return False
+    if name == "native":
+        core()
+    if name == "numba" and not _found("numba"):
+        raise BackendError("XAIJAX_BACKEND is 'numba', but numba is not installed; pip install numba")
     return name == "numba" or (name is None and _module("xaijax._core") is None)
 
 

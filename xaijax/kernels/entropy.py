@@ -2,7 +2,7 @@
 
 Images are `[..., H, W, C]` in any unit; all channels of an image share one histogram, as in the study that brought
 Shannon entropy to the Performance Information Curves (BioData Mining 2024). Bins and edges are those of
-`np.histogram` in the image's own dtype.
+`np.histogram` in the image's own dtype (float64 edges for integers), with the same counts in every bin.
 """
 
 from typing import Any, Literal
@@ -13,6 +13,9 @@ from xaijax.kernels import _arrays, _backend
 
 Range = Literal["image"] | tuple[float, float]
 
+# More bins than a float32 can number exactly make no sense, and would need their memory for every thread.
+MAX_BINS = 2**24
+
 
 def histogram_entropy(images: Any, bins: int = 256, range: Range = "image", *, num_threads: int | None = None) -> Any:
     """Base-2 Shannon entropy of each image's histogram.
@@ -21,13 +24,14 @@ def histogram_entropy(images: Any, bins: int = 256, range: Range = "image", *, n
 
     Args:
         images: `[..., H, W, C]`, uint8, uint16, float32 or float64, any unit. NumPy, DLPack or JAX.
-        bins: number of bins, at least 1.
+        bins: number of bins, from 1 to 2**24.
         range: `"image"` for each image's own minimum and maximum, or `(low, high)`; values outside are not counted.
         num_threads: threads for the batch; default: the processors this process may use. JAX arrays use XLA's pool.
 
     Returns:
         `[...]` float64, bits, from 0 to log2(bins); float32 for JAX arrays unless x64 is on. NaN for an image that
-        holds NaN or infinity, or has no value in the range.
+        holds NaN or infinity, has no value in the range, or has a range so narrow that its dtype cannot divide it
+        into so many bins (`np.histogram` raises "Too many bins" there). A constant image has 0 bits.
 
     Raises:
         TypeError: for another dtype or an object that is no CPU array.
@@ -45,14 +49,11 @@ def histogram_entropy(images: Any, bins: int = 256, range: Range = "image", *, n
         >>> float(kernels.histogram_entropy(half))
         1.0
     """
-    if not isinstance(bins, int | np.integer) or bins < 1:
-        raise ValueError(f"bins must be a positive integer; got {bins!r}")
-    from_image = isinstance(range, str)
-    if from_image and range != "image":
-        raise ValueError(f'range must be "image" or (low, high); got {range!r}')
-    low, high = (0.0, 0.0) if from_image else (float(edge) for edge in range)
-    if not from_image and not (np.isfinite(low) and np.isfinite(high) and low <= high):
-        raise ValueError(f"range must be finite with low <= high; got {range!r}")
+    if not isinstance(bins, int | np.integer) or not 1 <= bins <= MAX_BINS:
+        raise ValueError(f"bins must be an integer from 1 to {MAX_BINS}; got {bins!r}")
+    bins = int(bins)
+    limits = _limits(range)
+    low, high = limits or (0.0, 0.0)
     if _backend.is_jax(images):
         import jax
 
@@ -63,8 +64,9 @@ def histogram_entropy(images: Any, bins: int = 256, range: Range = "image", *, n
             "histogram_entropy",
             jax.ShapeDtypeStruct(images.shape[:-3], _ffi.real_dtype()),
             images,
+            fallback=lambda array: _numba(array, bins, limits, _backend.num_threads(None)),
             bins=np.int64(bins),
-            from_image=from_image,
+            from_image=limits is None,
             low=np.float64(low),
             high=np.float64(high),
         )
@@ -72,7 +74,25 @@ def histogram_entropy(images: Any, bins: int = 256, range: Range = "image", *, n
     _arrays.check_images(images)
     threads = _backend.num_threads(num_threads)
     if _backend.use_numba():
-        from xaijax.kernels._numba import entropy as numba_entropy
+        return _numba(images, bins, limits, threads)
+    return _backend.core().histogram_entropy(images, bins, limits is None, low, high, threads)
 
-        return numba_entropy.histogram_entropy(images, bins, from_image, low, high)
-    return _backend.core().histogram_entropy(images, int(bins), from_image, low, high, threads)
+
+def _limits(range: Range) -> tuple[float, float] | None:
+    if isinstance(range, str):
+        if range != "image":
+            raise ValueError(f'range must be "image" or (low, high); got {range!r}')
+        return None
+    try:
+        low, high = (float(edge) for edge in range)
+    except (TypeError, ValueError):
+        raise ValueError(f'range must be "image" or (low, high); got {range!r}') from None
+    if not (np.isfinite(low) and np.isfinite(high) and low <= high):
+        raise ValueError(f"range must be finite with low <= high; got {range!r}")
+    return low, high
+
+
+def _numba(images: np.ndarray, bins: int, limits: tuple[float, float] | None, threads: int) -> np.ndarray:
+    from xaijax.kernels._numba import entropy
+
+    return entropy.histogram_entropy(images, bins, limits, threads)

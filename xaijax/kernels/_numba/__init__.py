@@ -1,1 +1,5 @@
-"""The portable fallback where no extension is built, and an independent oracle of the tests. Not tuned."""
+"""The portable fallback: the kernels once more, in NumPy and numba.
+
+Used where the extension is not built, and by the tests as an independent oracle: nothing here follows the C++ code,
+only the same definitions. Functions take validated, C-contiguous NumPy arrays.
+"""
