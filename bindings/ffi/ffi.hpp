@@ -8,7 +8,6 @@
 #include <mutex>
 #include <condition_variable>
 #include <string>
-#include <vector>
 
 #if defined(__SSE2__) || defined(_M_X64)
 #include <xmmintrin.h>
@@ -25,10 +24,6 @@ inline index_t leading(ffi::AnyBuffer::Dimensions shape, std::size_t trailing) {
   index_t count = 1;
   for (std::size_t axis = 0; axis + trailing < shape.size(); ++axis) count *= shape[axis];
   return count;
-}
-
-inline std::vector<index_t> leading_axes(ffi::AnyBuffer::Dimensions shape, std::size_t trailing) {
-  return std::vector<index_t>(shape.begin(), shape.end() - static_cast<std::ptrdiff_t>(trailing));
 }
 
 // XLA's threads flush denormal numbers to zero. The kernels do not: the same input gives the same bytes here as from

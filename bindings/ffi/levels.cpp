@@ -1,6 +1,6 @@
 #include "xaijax/levels.hpp"
 
-#include "broadcast.hpp"
+#include "ffi/broadcast.hpp"
 #include "ffi/ffi.hpp"
 #include "ffi/registry.hpp"
 
@@ -16,8 +16,9 @@ static ffi::Error reveal_levels_handler(ffi::ThreadPool pool, ffi::AnyBuffer map
   const auto out_shape = levels->dimensions();
   if (out_shape.size() < 2 || !std::equal(shape.end() - 2, shape.end(), out_shape.end() - 2))
     return ffi::Error::InvalidArgument("levels must agree with maps in H and W");
-  const auto batch = leading_axes(out_shape, 2);
-  const auto map_item = broadcast_items(leading_axes(shape, 2), batch);
+  const auto count = static_cast<std::size_t>(leading(out_shape, 2));
+  const auto map_item = broadcast_items(out_shape, shape, 2, 2);
+  if (map_item.size() != count) return ffi::Error::InvalidArgument("maps must broadcast to the shape of levels");
   const bool* known = nullptr;
   std::vector<index_t> known_item;
   if (rest.size() == 1) {
@@ -27,13 +28,14 @@ static ffi::Error reveal_levels_handler(ffi::ThreadPool pool, ffi::AnyBuffer map
     if (known_shape.size() < 2 || !std::equal(shape.end() - 2, shape.end(), known_shape.end() - 2))
       return ffi::Error::InvalidArgument("always must agree with maps in H and W");
     known = always->typed_data();
-    known_item = broadcast_items(leading_axes(known_shape, 2), batch);
+    known_item = broadcast_items(out_shape, known_shape, 2, 2);
+    if (known_item.size() != count) return ffi::Error::InvalidArgument("always must broadcast to the shape of levels");
   }
   const std::vector<double> shares(fractions.begin(), fractions.end());
   const auto run = [&](auto zero) {
     using T = decltype(zero);
     const MapView<const T> first{static_cast<const T*>(maps.untyped_data()), shape[n - 2], shape[n - 1]};
-    return pool_for(pool, leading(out_shape, 2), [&](index_t i) {
+    return pool_for(pool, static_cast<index_t>(count), [&](index_t i) {
       auto map = first;
       map.data += map_item[static_cast<std::size_t>(i)] * first.size();
       reveal_levels(map, shares, known ? known + known_item[static_cast<std::size_t>(i)] * first.size() : nullptr,

@@ -1,8 +1,9 @@
 #include "xaijax/mutual_information.hpp"
 
-#include "broadcast.hpp"
+#include "ffi/broadcast.hpp"
 #include "ffi/ffi.hpp"
 #include "ffi/registry.hpp"
+#include "operand_items.hpp"
 
 namespace xaijax::bindings {
 
@@ -17,9 +18,11 @@ static ffi::Error mutual_information_handler(ffi::ThreadPool pool, ffi::AnyBuffe
     return ffi::Error::InvalidArgument("images and references must have the same dtype");
   if (!is_real(bits->element_type())) return ffi::Error::InvalidArgument("bits must be float32 or float64");
   const std::size_t n = shape.size();
-  const auto batch = leading_axes(bits->dimensions(), 0);
-  const auto image_item = broadcast_items(leading_axes(shape, 3), batch);
-  const auto reference_item = broadcast_items(leading_axes(reference_shape, 3), batch);
+  const auto image_item = broadcast_items(bits->dimensions(), shape, 0, 3);
+  const auto reference_item = broadcast_items(bits->dimensions(), reference_shape, 0, 3);
+  const std::size_t count = bits->element_count();
+  if (image_item.size() != count || reference_item.size() != count)
+    return ffi::Error::InvalidArgument("images and references must broadcast to the shape of bits");
   const auto groups = group_by_item(
       reference_item, group_limit(static_cast<index_t>(reference_item.size()), static_cast<index_t>(pool.num_threads())));
   return for_image_dtype(images.element_type(), [&](auto zero) {

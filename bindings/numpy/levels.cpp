@@ -2,7 +2,7 @@
 
 #include <optional>
 
-#include "broadcast.hpp"
+#include "operand_items.hpp"
 #include "numpy/bind.hpp"
 
 namespace xaijax::bindings {
@@ -19,7 +19,7 @@ py::array_t<std::uint16_t> reveal_levels_batch(const Array<T>& maps, const std::
   const MapView<const T> first{maps.data(), maps.shape(n - 2), maps.shape(n - 1)};
   const bool* known = always ? always->data() : nullptr;
   const auto batch = leading_axes(maps, 2);
-  const auto known_item = always ? broadcast_items(leading_axes(*always, 2), batch) : std::vector<index_t>();
+  const auto known_item = always ? operand_items(leading_axes(*always, 2), batch) : std::vector<index_t>();
   const index_t count = leading(maps, 2);
   const py::gil_scoped_release release;
   parallel_for(count, num_threads, [&](index_t i) {

@@ -1,6 +1,6 @@
 #include "xaijax/mutual_information.hpp"
 
-#include "broadcast.hpp"
+#include "operand_items.hpp"
 #include "numpy/bind.hpp"
 
 namespace xaijax::bindings {
@@ -12,8 +12,8 @@ py::array_t<double> mutual_information_batch(const Array<T>& images, const Array
                                              const std::vector<index_t>& batch, int num_threads) {
   py::array_t<double> bits(std::vector<py::ssize_t>(batch.begin(), batch.end()));
   double* out = bits.mutable_data();
-  const auto image_item = broadcast_items(leading_axes(images, 3), batch);
-  const auto reference_item = broadcast_items(leading_axes(references, 3), batch);
+  const auto image_item = operand_items(leading_axes(images, 3), batch);
+  const auto reference_item = operand_items(leading_axes(references, 3), batch);
   const auto groups =
       group_by_item(reference_item, group_limit(static_cast<index_t>(reference_item.size()), num_threads));
   const py::gil_scoped_release release;

@@ -13,7 +13,7 @@ namespace xaijax::bindings {
 
 // Item numbers of an operand with leading axes `from`, in the order of the items of `to`; aligned at the right, axes
 // of length 1 are repeated, as in NumPy.
-inline std::vector<index_t> broadcast_items(const std::vector<index_t>& from, const std::vector<index_t>& to) {
+inline std::vector<index_t> operand_items(const std::vector<index_t>& from, const std::vector<index_t>& to) {
   if (from.size() > to.size()) throw std::invalid_argument("leading axes do not broadcast");
   std::vector<index_t> stride(to.size(), 0);
   index_t items = 1;
