@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from xaijax._network.base import Array, Call, Network, Recorder, inference_arguments
+from xaijax._network.base import Array, Call, Network, Recorder, check_logits, inference_arguments
 
 _Path = tuple[str, ...]
 
@@ -151,15 +151,14 @@ def split(
     if not callable(module):
         raise TypeError(f"module must be callable; {type(module).__name__} has no __call__")
     copy = nnx.merge(*nnx.split(module))
-    copy.eval()
-    copy.set_attributes(training=False, is_training=False, raise_if_not_found=False)
+    set_mode(copy, training=False)
     graphdef, state = nnx.split(copy)
-    leaves, treedef = jax.tree_util.tree_flatten_with_path(state)
     params: dict[str, Any] = {}
     sources: list[_Path | Constant] = []
+    leaves, treedef = jax.tree_util.tree_flatten_with_path(state)
     for keys, leaf in leaves:
         if jnp.issubdtype(leaf.dtype, jnp.inexact):
-            path = tuple(str(key.key) for key in keys if isinstance(key, jax.tree_util.DictKey))
+            path = _leaf_path(keys)
             put(params, path, leaf)
             sources.append(path)
         else:
@@ -167,6 +166,51 @@ def split(
     signature = inspect.signature(type(module).__call__).parameters
     given = inference_arguments(signature) | dict(arguments or {})
     return NNXNetwork(graphdef, treedef, tuple(sources), tuple(sorted(given.items())), output), params
+
+
+def float_state(module: nnx.Module) -> dict[str, Any]:
+    """A module's floating arrays as nested dictionaries: the parameters that `split` gives, without a network."""
+    params: dict[str, Any] = {}
+    for keys, leaf in jax.tree_util.tree_leaves_with_path(nnx.state(module)):
+        if jnp.issubdtype(leaf.dtype, jnp.inexact):
+            put(params, _leaf_path(keys), leaf)
+    return params
+
+
+def trainable(network: NNXNetwork, params: Any) -> dict[str, Any]:
+    """Nested dictionaries like `params`: True for what an optimiser changes, False for batch statistics."""
+    state = nnx.state(nnx.eval_shape(network.merge, params))
+    mask: dict[str, Any] = {}
+    for path, variable in nnx.to_flat_state(state):
+        if jnp.issubdtype(variable.dtype, jnp.inexact):
+            put(mask, tuple(str(part) for part in path), isinstance(variable, nnx.Param))
+    return mask
+
+
+def apply_training(network: NNXNetwork, params: Any, images: Array, key: Any) -> tuple[Array, dict[str, Any]]:
+    """One forward pass in training mode: batch statistics from the batch, dropout by `key`.
+
+    Returns:
+        Logits `[B, K]`, and the parameters with the running statistics brought forward.
+    """
+    module = network.merge(params)
+    set_mode(module, training=True)
+    nnx.reseed(module, default=key, dropout=key)
+    modes = set(inference_arguments(dict(network.arguments)))
+    arguments = {name: (not value if name in modes else value) for name, value in network.arguments}
+    logits = module(images, **arguments)
+    logits = logits if network.output is None else network.output(logits)
+    return check_logits(logits, images.shape[0]), float_state(module)
+
+
+def set_mode(module: nnx.Module, *, training: bool) -> None:
+    """Training or inference mode, also in modules that keep a flag of their own; changes the module."""
+    (module.train if training else module.eval)()
+    module.set_attributes(training=training, is_training=training, raise_if_not_found=False)
+
+
+def _leaf_path(keys: Any) -> _Path:
+    return tuple(str(key.key) for key in keys if isinstance(key, jax.tree_util.DictKey))
 
 
 def tapped_class(cls: type) -> type:

@@ -1,0 +1,214 @@
+"""Classifiers in files: arrays as safetensors, everything else as JSON in the file's header. Never pickle.
+
+A checkpoint is a folder with `model.safetensors`, or such a file itself. The header's entry `xaijax` says the
+architecture, classes, input shape, preprocessing and whatever the training wrote down. Loading reads one array after
+another into place, so that it needs little more memory than the weights, and runs no code from the file.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import jax.numpy as jnp
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from xaijax._network.nnx_module import put
+from xaijax.classifier import Architecture, Classifier
+from xaijax.models import registry
+from xaijax.preprocess import Preprocess
+
+FILE = "model.safetensors"
+FORMAT = 1
+HEADER = "xaijax"
+
+
+def save(
+    classifier: Classifier,
+    path: str | Path,
+    *,
+    info: Mapping[str, Any] | None = None,
+    dtype: Literal["float32", "float16"] = "float32",
+) -> Path:
+    """Write a classifier of the registry to a file.
+
+    The file is written beside its place and renamed, so that a killed process leaves no half of it.
+
+    Args:
+        classifier: made by `xaijax.models` (its architecture must be known to rebuild it).
+        path: a file ending in `.safetensors`, or a folder, in which `model.safetensors` is written.
+        info: JSON values to keep with it: metrics, the training command.
+        dtype: of the stored weights; float16 halves the file and rounds the weights.
+
+    Returns:
+        The file's path.
+
+    Raises:
+        UnsupportedError: for a classifier from elsewhere.
+        ValueError: for another dtype.
+    """
+    if classifier.architecture is None:
+        from xaijax.classifier import UnsupportedError
+
+        raise UnsupportedError(
+            "only classifiers made by xaijax.models can be saved; keep the module that made this one"
+        )
+    if dtype not in ("float32", "float16"):
+        raise ValueError(f"dtype must be float32 or float16; got {dtype!r}")
+    preprocess = classifier.preprocess
+    header = {
+        "format": FORMAT,
+        "architecture": classifier.architecture.name,
+        "options": dict(classifier.architecture.options),
+        "classes": list(classifier.classes),
+        "input_shape": list(classifier.input_shape),
+        "preprocess": {
+            "scale": preprocess.scale,
+            "mean": list(preprocess.mean),
+            "std": list(preprocess.std),
+            "order": preprocess.order,
+        },
+        "info": dict(info or {}),
+    }
+    tensors = {".".join(path): np.asarray(leaf, dtype) for path, leaf in flatten(classifier.params)}
+    return write(Path(path) if Path(path).suffix == ".safetensors" else Path(path) / FILE, tensors, header)
+
+
+def load(path: str | Path) -> Classifier:
+    """Read a classifier.
+
+    Loading one architecture twice does not compile anything twice.
+
+    Args:
+        path: a file, or a folder that holds `model.safetensors`.
+
+    Returns:
+        The classifier, with float32 parameters.
+
+    Raises:
+        FileNotFoundError: where there is no checkpoint.
+        ValueError: for a file that is no checkpoint of xaijax, or whose arrays are not those of its architecture:
+            all differences are listed.
+    """
+    file = find(path)
+    header = read_header(file)
+    try:
+        architecture = Architecture(header["architecture"], tuple(sorted(header["options"].items())))
+        classes = [str(name) for name in header["classes"]]
+        height, width, channels = (int(side) for side in header["input_shape"])
+        style = header["preprocess"]
+        preprocess = Preprocess(style["scale"], tuple(style["mean"]), tuple(style["std"]), style["order"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{file} is damaged: its description lacks {error}; train or convert it again") from error
+    shape = (height, width, channels)
+    registry.entry(architecture.name).check(len(classes), shape, dict(architecture.options))
+    expected = dict(flatten(registry.param_shapes(architecture, len(classes), shape)))
+    params: dict[str, Any] = {}
+    with safe_open(file, framework="numpy") as tensors:
+        found = {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
+        check_tensors(
+            {".".join(key): leaf.shape for key, leaf in expected.items()}, found, f"{file}", architecture.name
+        )
+        for key, leaf in expected.items():
+            put(params, key, jnp.asarray(tensors.get_tensor(".".join(key)), leaf.dtype))
+    return registry.assemble(architecture, params, shape, classes, preprocess)
+
+
+def read_info(path: str | Path) -> dict[str, Any]:
+    """What was kept with a checkpoint: metrics, the training command.
+
+    Args:
+        path: as for `load`.
+
+    Returns:
+        The `info` given to `save`, together with `architecture`, `classes`, `input_shape`.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load`.
+    """
+    header = read_header(find(path))
+    return {key: header.get(key) for key in ("architecture", "classes", "input_shape")} | dict(header.get("info", {}))
+
+
+def check_tensors(
+    expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]], source: str, model: str
+) -> None:
+    """Compare the arrays of a file with those of a model.
+
+    Args:
+        expected: name -> shape, as the model has them.
+        found: name -> shape, as the file has them.
+        source: what to call the file.
+        model: what to call the model.
+
+    Raises:
+        ValueError: listing every missing, unknown and mis-shaped array.
+    """
+    problems = [f"missing {name} {list(shape)}" for name, shape in expected.items() if name not in found]
+    problems += [f"unknown {name} {list(shape)}" for name, shape in found.items() if name not in expected]
+    problems += [
+        f"{name} is {list(found[name])}, not {list(shape)}"
+        for name, shape in expected.items()
+        if name in found and tuple(found[name]) != tuple(shape)
+    ]
+    if problems:
+        count = f"{len(problems)} array{'s' * (len(problems) > 1)} differ{'s' * (len(problems) == 1)}"
+        raise ValueError(f"{source} does not fit {model}: {count}: {'; '.join(problems)}")
+
+
+def find(path: str | Path) -> Path:
+    """The checkpoint file that `path` (a file or its folder) means; refuses a path without one."""
+    path = Path(path).expanduser()
+    if path.is_file():
+        return path
+    if (path / FILE).is_file():
+        return path / FILE
+    if not path.exists():
+        raise FileNotFoundError(f"there is no checkpoint {path}; give the folder that xaijax train wrote")
+    raise FileNotFoundError(f"the folder {path} holds no {FILE}; give the folder that xaijax train wrote")
+
+
+def read_header(file: Path) -> dict[str, Any]:
+    """The description in a checkpoint's header."""
+    try:
+        with safe_open(file, framework="numpy") as tensors:
+            text = (tensors.metadata() or {}).get(HEADER)
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{file} is no readable safetensors file: {error}") from error
+    if text is None:
+        raise ValueError(
+            f"{file} is no checkpoint of xaijax: its header does not say the model; "
+            "weights from elsewhere are converted with models.from_torch or models.from_keras"
+        )
+    header = json.loads(text)
+    if header.get("format") != FORMAT:
+        raise ValueError(f"{file} has format {header.get('format')!r}; this version of xaijax reads format {FORMAT}")
+    return header
+
+
+def write(file: Path, tensors: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> Path:
+    """Write arrays and a JSON header, whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
+    try:
+        save_file(
+            {name: np.ascontiguousarray(array) for name, array in tensors.items()},
+            partial,
+            metadata={HEADER: json.dumps(header)},
+        )
+        os.replace(partial, file)
+    finally:
+        partial.unlink(missing_ok=True)
+    return file
+
+
+def flatten(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Leaves of nested dictionaries with their paths, in sorted order."""
+    for name in sorted(tree):
+        if isinstance(tree[name], Mapping):
+            yield from flatten(tree[name], (*path, name))
+        else:
+            yield (*path, name), tree[name]
