@@ -280,7 +280,8 @@ class _Images:
         if len(indices) * math.prod(shape) <= CACHE_BYTES:
             batch = dataset.read(indices, shape, masks=False)
             return cls(dataset, batch.indices, batch.labels, shape, batch.images, batch.skipped)
-        kept, skipped = [], []
+        kept: list[np.ndarray] = []
+        skipped: list[tuple[str, str]] = []
         for start in range(0, len(indices), 64):
             part = dataset.read(indices[start : start + 64], shape, masks=False)
             kept.append(part.indices)
@@ -301,14 +302,10 @@ class _Images:
 
 
 def _open(config: TrainConfig) -> Dataset:
-    given = {"n": config.images, "seed": config.data_seed}
+    size = None
     if config.data.partition(":")[0] == "phantoms":
-        given["size"] = config.size or models.entry(config.model).input_shape[0]
-    return open_dataset(
-        config.data,
-        transpose=config.transpose,
-        **{name: value for name, value in given.items() if value is not None},
-    )
+        size = config.size or models.entry(config.model).input_shape[0]
+    return open_dataset(config.data, transpose=config.transpose, n=config.images, size=size, seed=config.data_seed)
 
 
 def _image_shape(config: TrainConfig, dataset: Dataset) -> tuple[int, int, int]:

@@ -80,11 +80,7 @@ class _Spec:
 
     def optimizer(self) -> optax.GradientTransformation:
         schedule = optax.warmup_cosine_decay_schedule(0.0, self.learning_rate, self.warmup_steps, self.steps)
-        return optax.adamw(
-            schedule,
-            weight_decay=self.weight_decay,
-            mask=lambda tree: {name: leaf.ndim > 1 for name, leaf in tree.items()},
-        )
+        return optax.adamw(schedule, weight_decay=self.weight_decay, mask=_is_kernel)
 
 
 class Trainer:
@@ -137,16 +133,19 @@ class Trainer:
         order = np.concatenate([order, order[: self.steps * self.batch - len(order)]])  # the last batch is full too
         batches = order.reshape(self.steps, self.batch)
         with ThreadPoolExecutor(1) as reader:  # reads the next batch while this one is computed
-            coming = reader.submit(lambda: self.images[batches[0]])
+            coming = reader.submit(self._read, batches[0])
             for step, batch in enumerate(batches):
                 images = coming.result()
                 if step + 1 < self.steps:
-                    coming = reader.submit(lambda index=step + 1: self.images[batches[index]])
+                    coming = reader.submit(self._read, batches[step + 1])
                 labels = self.labels[batch]
                 self.state, loss = _step(
                     self._spec, self.state, images, labels, self._weights, jax.random.fold_in(key, step)
                 )
                 yield float(loss)
+
+    def _read(self, batch: np.ndarray) -> Any:
+        return self.images[batch]
 
     def trained(self) -> Classifier:
         """The classifier with the parameters as they are now."""
@@ -211,6 +210,10 @@ def class_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
     present = counts > 0
     weights = np.where(present, len(labels) / (present.sum() * np.maximum(counts, 1)), 0.0)
     return weights.astype(np.float32)
+
+
+def _is_kernel(trained: dict[str, Any]) -> dict[str, bool]:
+    return {name: leaf.ndim > 1 for name, leaf in trained.items()}
 
 
 def _nest(flat: dict[str, Any]) -> dict[str, Any]:

@@ -195,7 +195,7 @@ def write(file: Path, tensors: Mapping[str, np.ndarray], header: Mapping[str, An
     partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
     try:
         save_file(
-            {name: np.ascontiguousarray(array) for name, array in tensors.items()},
+            {name: np.asarray(array, order="C") for name, array in tensors.items()},
             partial,
             metadata={HEADER: json.dumps(header)},
         )
