@@ -28,3 +28,16 @@ def random_mask(height: int, width: int, count: int, seed: int) -> NDArray[np.bo
 def reveal_levels(
     maps: NDArray[Any], fractions: list[float], always: NDArray[np.bool_] | None, num_threads: int
 ) -> NDArray[np.uint16]: ...
+def reveal(
+    images: NDArray[Any],
+    levels: NDArray[np.uint16],
+    backgrounds: NDArray[Any],
+    image_of: NDArray[np.int64],
+    level_of: NDArray[np.int64],
+    background_of: NDArray[np.int64],
+    n_levels: int,
+    deletion: bool,
+    fill: int,
+    sigma: float,
+    num_threads: int,
+) -> NDArray[Any]: ...

@@ -14,6 +14,7 @@ struct XLA_FFI_Error;
   X(localization_scores) \
   X(mutual_information) \
   X(random_mask) \
+  X(reveal) \
   X(reveal_levels) \
   /* one line for each handler, in alphabetical order */
 

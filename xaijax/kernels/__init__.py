@@ -12,6 +12,7 @@ from xaijax.kernels.levels import reveal_levels
 from xaijax.kernels.localization import Localization, localization_scores
 from xaijax.kernels.mutual_information import mutual_information
 from xaijax.kernels.random_mask import random_mask
+from xaijax.kernels.reveal import reveal, reveal_chunks
 
 __all__ = [
     "Localization",
@@ -20,5 +21,7 @@ __all__ = [
     "localization_scores",
     "mutual_information",
     "random_mask",
+    "reveal",
+    "reveal_chunks",
     "reveal_levels",
 ]

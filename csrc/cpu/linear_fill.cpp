@@ -1,0 +1,333 @@
+#include "xaijax/linear_fill.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <stdexcept>
+#include <type_traits>
+
+namespace xaijax {
+
+namespace {
+
+// Points of one level go in from a coarse grid to a fine one, row by row: neither long walks nor long thin fans.
+constexpr index_t grids = 5;
+
+index_t grid_of(index_t x, index_t y) {
+  index_t depth = 0;
+  for (index_t both = x | y; depth + 1 < grids && (both & 1) == 0; both >>= 1) ++depth;
+  return grids - 1 - depth;
+}
+
+// Turns counts per bucket into where each bucket starts, with the total at the end.
+void starts_of(std::vector<std::uint32_t>& counts) {
+  std::uint32_t total = 0;
+  for (auto& count : counts) {
+    const std::uint32_t here = count;
+    count = total;
+    total += here;
+  }
+}
+
+// The mean of two values, exact: integers half to even, reals without overflow.
+template <class T>
+T halfway(T a, T b) {
+  if constexpr (std::is_integral_v<T>)
+    return static_cast<T>(divide_half_even(std::int64_t{a} + b, 2));
+  else
+    return static_cast<T>(0.5 * static_cast<double>(a) + 0.5 * static_cast<double>(b));
+}
+
+template <class T>
+T middle(T north, T south, T west, T east) {
+  if constexpr (std::is_integral_v<T>)
+    return static_cast<T>(divide_half_even(std::int64_t{north} + south + west + east, 4));
+  else
+    return static_cast<T>((0.25 * static_cast<double>(north) + 0.25 * static_cast<double>(south)) +
+                          (0.25 * static_cast<double>(west) + 0.25 * static_cast<double>(east)));
+}
+
+template <class T>
+T between(T a, T b, index_t from_a, index_t from_b) {
+  if constexpr (std::is_integral_v<T>) {
+    return static_cast<T>(divide_half_even(from_b * a + from_a * b, from_a + from_b));
+  } else {
+    const double length = static_cast<double>(from_a + from_b);
+    const double value = static_cast<double>(from_b) / length * static_cast<double>(a) +
+                         static_cast<double>(from_a) / length * static_cast<double>(b);
+    const double low = std::min<double>(a, b), high = std::max<double>(a, b);
+    return static_cast<T>(value < low ? low : value > high ? high : value);
+  }
+}
+
+}  // namespace
+
+template <class T>
+void LinearFill<T>::prepare(ImageView<const T> image, const Levels& levels) {
+  image_ = image;
+  levels_ = &levels;
+  const index_t height = image.height, width = image.width, wide = width + 2;
+  const auto count = static_cast<std::size_t>(levels.count);
+  known_from_.assign(static_cast<std::size_t>(wide * (height + 2)), 0);
+  open_until_.assign(known_from_.size(), 0);
+  revealed_at_.assign(count + 2, 0);
+  lone_at_.assign(count + 2, 0);
+  inserted_at_.assign((count + 1) * grids + 1, 0);
+  for (index_t y = 0; y < height; ++y)
+    for (index_t x = 0; x < width; ++x) {
+      const bool corner = (x == 0 || x == width - 1) && (y == 0 || y == height - 1);
+      const std::uint16_t step = corner ? 0 : levels.step(y * width + x);
+      known_from_[static_cast<std::size_t>((y + 1) * wide + x + 1)] = step;
+      ++revealed_at_[step];
+    }
+  const auto around = [wide](const std::uint16_t* here) {
+    return std::max(std::max(here[-1], here[1]), std::max(here[-wide], here[wide]));
+  };
+  for (index_t y = 0; y < height; ++y)
+    for (index_t x = 0; x < width; ++x) {
+      const auto at = static_cast<std::size_t>((y + 1) * wide + x + 1);
+      const std::uint16_t alone = around(&known_from_[at]);
+      open_until_[at] = std::min(alone, known_from_[at]);
+      if (alone < known_from_[at]) ++lone_at_[alone];
+    }
+  const auto is_inserted = [&](std::size_t at) {
+    return known_from_[at] < levels.count && around(&open_until_[at]) > known_from_[at];
+  };
+  const auto is_corner = [&](index_t x, index_t y) {
+    return (x == 0 || x == width - 1) && (y == 0 || y == height - 1);
+  };
+  for (index_t y = 0; y < height; ++y)
+    for (index_t x = 0; x < width; ++x) {
+      const auto at = static_cast<std::size_t>((y + 1) * wide + x + 1);
+      if (is_inserted(at) && !is_corner(x, y)) ++inserted_at_[static_cast<std::size_t>(known_from_[at] * grids + grid_of(x, y))];
+    }
+  starts_of(revealed_at_);
+  starts_of(lone_at_);
+  starts_of(inserted_at_);
+  revealed_.resize(revealed_at_.back());
+  lone_.resize(lone_at_.back());
+  inserted_.resize(inserted_at_.back());
+  for (index_t y = 0; y < height; ++y)
+    for (index_t x = 0; x < width; ++x) {
+      const auto at = static_cast<std::size_t>((y + 1) * wide + x + 1);
+      const auto pixel = static_cast<std::uint32_t>(y * width + x);
+      const std::uint16_t step = known_from_[at], alone = around(&known_from_[at]);
+      revealed_[revealed_at_[step]++] = pixel;
+      if (alone < step) lone_[lone_at_[alone]++] = pixel;
+      if (is_inserted(at) && !is_corner(x, y))
+        inserted_[inserted_at_[static_cast<std::size_t>(step * grids + grid_of(x, y))]++] = Delaunay::pack(x, y);
+    }
+  // Each bucket's start has moved to its end, which is the next one's start.
+}
+
+template <class T>
+void LinearFill<T>::along_line(T* out) {
+  const index_t length = image_.pixels(), channels = image_.channels;
+  for (index_t step = 0; step < levels_->count; ++step) {
+    T* const target = out + levels_->image_of(step) * image_.size();
+    const auto known = [&](index_t i) { return i == 0 || i == length - 1 || levels_->step(i) <= step; };
+    index_t before = 0;
+    for (index_t i = 0; i < length; ++i) {
+      if (!known(i)) continue;
+      for (index_t c = 0; c < channels; ++c) {
+        const T a = image_.data[before * channels + c], b = image_.data[i * channels + c];
+        for (index_t j = before + 1; j < i; ++j) target[j * channels + c] = between(a, b, j - before, i - j);
+        target[i * channels + c] = b;
+      }
+      before = i;
+    }
+  }
+}
+
+template <class T>
+void LinearFill<T>::lone_pixel(index_t pixel, T* target) const {
+  const index_t width = image_.width, channels = image_.channels;
+  const index_t x = pixel % width, y = pixel / width;
+  const T* const here = image_.data + pixel * channels;
+  const index_t row = width * channels;
+  for (index_t c = 0; c < channels; ++c) {
+    T& value = target[pixel * channels + c];
+    if (x == 0 || x == width - 1)
+      value = halfway(here[c - row], here[c + row]);
+    else if (y == 0 || y == image_.height - 1)
+      value = halfway(here[c - channels], here[c + channels]);
+    else
+      value = middle(here[c - row], here[c + row], here[c - channels], here[c + channels]);
+  }
+}
+
+template <class T>
+void LinearFill<T>::insert_level(index_t level) {
+  mesh_.begin(static_cast<std::int32_t>(level + 1));
+  const auto bucket = [&](index_t b) { return b == 0 ? 0 : inserted_at_[static_cast<std::size_t>(b - 1)]; };
+  std::int32_t last = 0, row_start = 0;
+  index_t row = -1;
+  for (std::uint32_t i = bucket(level * grids); i < bucket((level + 1) * grids); ++i) {
+    const std::uint32_t point = inserted_[i];
+    const index_t x = Delaunay::x_of(point), y = Delaunay::y_of(point);
+    std::int32_t start = owner_[static_cast<std::size_t>(y * image_.width + x)];
+    if (level == 0) start = y == row ? last : row_start;
+    last = mesh_.insert(point, start);
+    if (y != row) row_start = last;
+    row = y;
+  }
+}
+
+template <class T>
+void LinearFill<T>::reveal_level(index_t level, T* target) {
+  const index_t channels = image_.channels;
+  const auto l = static_cast<std::size_t>(level);
+  for (std::uint32_t i = level == 0 ? 0 : revealed_at_[l - 1]; i < revealed_at_[l]; ++i) {
+    const index_t at = index_t{revealed_[i]} * channels;
+    for (index_t c = 0; c < channels; ++c) target[at + c] = image_.data[at + c];
+  }
+  for (std::uint32_t i = level == 0 ? 0 : lone_at_[l - 1]; i < lone_at_[l]; ++i) lone_pixel(lone_[i], target);
+  if (level == 0) {
+    mesh_.reset(image_.height, image_.width);
+    owner_.assign(static_cast<std::size_t>(image_.pixels()), 0);
+  }
+  insert_level(level);
+  if (level == 0)
+    for (std::int32_t t = 0; t < static_cast<std::int32_t>(mesh_.triangles().size()); ++t) fill_cell(t, level, target);
+  else
+    for (const std::int32_t t : mesh_.touched()) fill_cell(t, level, target);
+}
+
+template <class T>
+void LinearFill<T>::fill_cell(std::int32_t triangle, index_t level, T* target) {
+  const auto mark = static_cast<std::int32_t>(level + 1);
+  if (mesh_.triangle(triangle).mark == mark) return;
+  finder_.find(mesh_, triangle, mark, cell_);
+  const std::size_t n = cell_.size();
+  index_t top = cell_[0].y, bottom = top;
+  for (const Point& vertex : cell_) bottom = std::max<index_t>(bottom, vertex.y);
+  const auto rows = static_cast<std::size_t>(bottom - top + 1);
+  if (left_.size() < rows) {
+    left_.resize(rows);
+    right_.resize(rows);
+  }
+  // The first and last grid point of each row between the edges, by exact stepping.
+  for (std::size_t i = 0; i < n; ++i) {
+    Point a = cell_[i], b = cell_[i + 1 == n ? 0 : i + 1];
+    if (a.y == b.y) continue;
+    const bool is_right = b.y > a.y;  // the cell turns with the y axis pointing down
+    if (!is_right) std::swap(a, b);
+    const std::int32_t dy = b.y - a.y, dx = b.x - a.x;
+    std::int32_t step = dx / dy, rest = dx % dy;
+    if (rest < 0) {
+      --step;
+      rest += dy;
+    }
+    std::int32_t x = a.x, error = is_right ? 0 : dy - 1;
+    std::int32_t* const bound = (is_right ? right_ : left_).data() + (a.y - top);
+    for (std::int32_t k = 0; k <= dy; ++k) {
+      bound[k] = x;
+      x += step;
+      error += rest;
+      if (error >= dy) {
+        error -= dy;
+        ++x;
+      }
+    }
+  }
+  // The first grid point that is no vertex tells whether the cell is one of all known pixels.
+  const auto decide = [&] {
+    for (index_t y = top; y <= bottom; ++y)
+      for (index_t x = left_[static_cast<std::size_t>(y - top)]; x <= right_[static_cast<std::size_t>(y - top)]; ++x) {
+        if (unknown(x, y, level)) return true;
+        bool vertex = false;
+        for (const Point& v : cell_) vertex |= v.x == x && v.y == y;
+        if (!vertex) return false;
+      }
+    return false;
+  };
+  if (!decide()) return;
+  const index_t width = image_.width, channels = image_.channels;
+  values_.resize(n);
+  for (std::size_t i = 0; i < n; ++i) values_[i] = image_.data + (cell_[i].y * width + cell_[i].x) * channels;
+  for (index_t y = top; y <= bottom; ++y) {
+    const auto row = static_cast<std::size_t>(y - top);
+    std::fill(owner_.begin() + y * width + left_[row], owner_.begin() + y * width + right_[row] + 1, triangle);
+  }
+  if (std::is_integral_v<T> && n == 3) {
+    fill_triangle(target, top, bottom - top + 1);
+    return;
+  }
+  weights_.set_cell(cell_);
+  for (index_t y = top; y <= bottom; ++y)
+    for (index_t x = left_[static_cast<std::size_t>(y - top)]; x <= right_[static_cast<std::size_t>(y - top)]; ++x) {
+      if (!unknown(x, y, level)) continue;  // a vertex
+      weights_.set_pixel({static_cast<std::int32_t>(x), static_cast<std::int32_t>(y)}, std::is_integral_v<T>);
+      T* const pixel = target + (y * width + x) * channels;
+      for (index_t c = 0; c < channels; ++c) {
+        if constexpr (std::is_integral_v<T>)
+          pixel[c] = weights_.integer(values_.data(), c);
+        else
+          pixel[c] = static_cast<T>(weights_.real(values_.data(), c));
+      }
+    }
+}
+
+// Integers in a triangle: the numerators over the common denominator are affine in x and y. Both are below 2^53, so
+// the quotient in float64 is the exact one correctly rounded; values are below 2^16 and denominators below 2^29, so a
+// quotient that is not halfway stays on its side of it, and one that is stays exact. Vertices get their own value.
+template <class T>
+void LinearFill<T>::fill_triangle(T* target, index_t top, index_t rows) {
+  if constexpr (std::is_integral_v<T>) {
+    const Point a = cell_[0], b = cell_[1], c = cell_[2];
+    const auto whole = static_cast<double>(area2(a, b, c));
+    const double bx = b.x - a.x, by = b.y - a.y, cx = c.x - a.x, cy = c.y - a.y;
+    const index_t channels = image_.channels;
+    constexpr double round_half_even = 6755399441055744.0;  // 1.5 * 2^52: adding it leaves no bits below 1
+    for (index_t k = 0; k < channels; ++k) {
+      const double fa = values_[0][k], fb = values_[1][k] - fa, fc = values_[2][k] - fa;
+      const double per_x = fb * cy - fc * by, per_y = fc * bx - fb * cx;
+      for (index_t row = 0; row < rows; ++row) {
+        const index_t first = left_[static_cast<std::size_t>(row)], last = right_[static_cast<std::size_t>(row)];
+        double numerator = fa * whole + per_y * static_cast<double>(row) + per_x * static_cast<double>(first - a.x);
+        T* out = target + ((top + row) * image_.width + first) * channels + k;
+        for (index_t x = first; x <= last; ++x, numerator += per_x, out += channels)
+          *out = static_cast<T>(static_cast<std::int32_t>(numerator / whole + round_half_even - round_half_even));
+      }
+    }
+  }
+}
+
+template <class T>
+void LinearFill<T>::run(ImageView<const T> image, const Levels& levels, T* out, const LinearStart<T>* start) {
+  if (levels.count == 0) return;
+  image_ = image;
+  levels_ = &levels;
+  if (image.height == 1 || image.width == 1) return along_line(out);
+  prepare(image, levels);
+  for (index_t level = 0; level < levels.count; ++level) {
+    T* const target = out + levels.image_of(level) * image.size();
+    if (level == 0 && start != nullptr) {
+      mesh_ = start->mesh;
+      owner_ = start->owner;
+      std::copy(start->image.begin(), start->image.end(), target);
+      continue;
+    }
+    if (level > 0) {
+      const T* const previous = out + levels.image_of(level - 1) * image.size();
+      std::copy(previous, previous + image.size(), target);
+    }
+    reveal_level(level, target);
+  }
+}
+
+template <class T>
+void LinearFill<T>::first(ImageView<const T> image, const Levels& levels, LinearStart<T>& start) {
+  prepare(image, levels);
+  start.image.resize(static_cast<std::size_t>(image.size()));
+  reveal_level(0, start.image.data());
+  start.mesh = mesh_;
+  start.owner = owner_;
+}
+
+template class LinearFill<std::uint8_t>;
+template class LinearFill<std::uint16_t>;
+template class LinearFill<float>;
+template class LinearFill<double>;
+
+}  // namespace xaijax
