@@ -29,6 +29,29 @@ inline const char* launch_status() {
 }
 #endif
 
+// The item of an operand that belongs to result number i.
+__device__ inline index_t item_of(const Broadcast& broadcast, index_t i) {
+  index_t item = 0;
+  for (int axis = broadcast.axes - 1; axis >= 0; --axis) {
+    item += i % broadcast.length[axis] * broadcast.step[axis];
+    i /= broadcast.length[axis];
+  }
+  return item;
+}
+
+// Shared memory whose size the launch gives, as an array of T that starts `offset` bytes in.
+template <class T>
+__device__ T* dynamic_shared(std::size_t offset = 0) {
+#ifdef XAIJAX_CUDA_ON_CPU
+  return reinterpret_cast<T*>(cuda_on_cpu::dynamic_shared + offset);
+#else
+  extern __shared__ __align__(16) unsigned char memory[];
+  return reinterpret_cast<T*>(memory + offset);
+#endif
+}
+
+constexpr std::size_t kDynamicShared = 48 << 10;  // what every device offers without asking
+
 // First item and step of a grid-stride loop.
 __device__ inline index_t grid_first() { return static_cast<index_t>(blockIdx.x) * blockDim.x + threadIdx.x; }
 __device__ inline index_t grid_step() { return static_cast<index_t>(gridDim.x) * blockDim.x; }

@@ -4,7 +4,7 @@ namespace xaijax::cuda {
 
 template <class T>
 const char* fill_unknown(Stream stream, const FillArguments<T>& arguments) {
-  const index_t total = arguments.maps * arguments.pixels * arguments.channels;
+  const index_t total = arguments.count * arguments.pixels * arguments.channels;
   if (total == 0) return nullptr;
   fill_kernel<T><<<blocks_for(total), kBlock, 0, stream>>>(arguments);
   return launch_status();

@@ -9,20 +9,17 @@ namespace xaijax::cuda {
 template <class T>
 __global__ void fill_kernel(const FillArguments<T> a) {
   const index_t per_image = a.pixels * a.channels;
-  const index_t total = a.maps * per_image;
+  const index_t total = a.count * per_image;
   for (index_t i = grid_first(); i < total; i += grid_step()) {
-    const index_t map = i / per_image, rest = i % per_image, pixel = rest / a.channels, channel = rest % a.channels;
-    const index_t image = map / a.maps_per_image;
-    const T value = a.images[image * per_image + rest];
-    T fill{};
-    if (a.source == FillSource::per_channel) fill = a.fill[channel];
-    if (a.source == FillSource::per_image_channel) fill = a.fill[image * a.channels + channel];
-    if (a.source == FillSource::image) fill = a.fill[image * per_image + rest];
-    const index_t level = a.levels[map * a.pixels + pixel];
-    T* out = a.out + map * a.n_levels * per_image + rest;
+    const index_t n = i / per_image, rest = i % per_image, pixel = rest / a.channels, channel = rest % a.channels;
+    const T value = a.images[item_of(a.image_of, n) * per_image + rest];
+    const index_t behind = a.background_pixels == 1 ? channel : rest;
+    const T background = a.backgrounds[item_of(a.background_of, n) * a.background_pixels * a.channels + behind];
+    const index_t level = a.levels[item_of(a.level_of, n) * a.pixels + pixel];
+    T* out = a.out + n * a.n_levels * per_image + rest;
     for (index_t l = 0; l < a.n_levels; ++l) {
       const bool known = a.deletion ? level > l : level <= l;
-      out[l * per_image] = known ? value : fill;
+      out[l * per_image] = known ? value : background;
     }
   }
 }

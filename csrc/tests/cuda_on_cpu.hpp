@@ -47,6 +47,7 @@ class Barrier {
 };
 
 inline Barrier barrier;
+alignas(16) inline unsigned char dynamic_shared[48 << 10];
 
 // kernel<<<(grid_x, grid_y), threads>>>(arguments...)
 template <class Kernel, class... Arguments>
