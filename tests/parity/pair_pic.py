@@ -14,7 +14,7 @@ import numpy as np
 from PIL import features
 from scipy.ndimage import gaussian_filter
 
-np.trapz = np.trapezoid  # saliency 0.2.1 calls the name that NumPy 2 dropped
+np.trapz = np.trapezoid  # noqa: NPY201  saliency 0.2.1 calls the name that NumPy 2 dropped
 from saliency.metrics import pic  # noqa: E402
 
 FRACTIONS = [0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.10, 0.13, 0.21, 0.34, 0.5, 0.75]
@@ -91,7 +91,7 @@ def main() -> None:
         if i == 30:  # two colours compress to nothing, their blur does not
             image = np.repeat(255 * (np.indices((side, side)).sum(0) // 3 % 2)[..., None], 3, axis=2).astype(np.uint8)
         saliency_map = make_map(rng, side, ["smooth", "noise", "ties", "centre"][i % 4])
-        np.random.seed(i)  # PAIR draws its mask from the global generator
+        np.random.seed(i)  # noqa: NPY002  PAIR draws its mask from the global generator
         mask = pic.generate_random_mask(side, side)
         accuracy = i % 2 == 1
         # The last cases ask for what PAIR refuses: an unsure model, one that likes blur, an image that gains by blur.
