@@ -33,7 +33,7 @@ def test_values_are_those_of_the_definitions(problem):
     maps, masks = problem
     scores = score({"cam": maps}, masks, ["average_precision", "roc_auc", "pointing_game", "iou", "top15_energy"])
     for i, (values, mask) in enumerate(zip(maps, masks, strict=True)):
-        got = {row: value for row, value in zip(*scores_of(scores, str(i)), strict=True)}
+        got = dict(zip(*scores_of(scores, str(i)), strict=True))
         assert got["average_precision"] == pytest.approx(sk.average_precision_score(mask.ravel(), values.ravel()))
         assert got["roc_auc"] == pytest.approx(sk.roc_auc_score(mask.ravel(), values.ravel()))
         assert got["pointing_game"] == mask.ravel()[values.argmax()]

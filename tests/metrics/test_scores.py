@@ -78,7 +78,7 @@ def test_aggregate_averages_masks_before_images(scores):
 def test_nan_needs_a_reason_and_a_value_has_none():
     with pytest.raises(ValueError, match=r"row 0 has the value nan and the reason ''"):
         Scores.from_rows([("a", "cam", "iou", np.nan, "")])
-    with pytest.raises(ValueError, match="row 0 has the value 0.5"):
+    with pytest.raises(ValueError, match=r"row 0 has the value 0\.5"):
         Scores.from_rows([("a", "cam", "iou", 0.5, "empty_mask")])
 
 

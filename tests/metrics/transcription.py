@@ -15,7 +15,17 @@ from xaijax.metrics.information import mask_seed
 FRACTIONS = (0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.10, 0.13, 0.21, 0.34, 0.5, 0.75)
 
 
+_REBUILT = {}  # the same images serve eight metrics
+
+
 def rebuild(image, known):
+    key = (image.tobytes(), known.tobytes())
+    if key not in _REBUILT:
+        _REBUILT[key] = _rebuild(image, known)
+    return _REBUILT[key]
+
+
+def _rebuild(image, known):
     return kernels.reveal(image, np.where(known, 0, 1).astype(np.uint16)[None], 1)[0, 0]
 
 
@@ -30,16 +40,16 @@ def shannon(image, _original):
 
 def mutual(image, original):
     height, width, channels = original.shape
-    bins = max(1, min(64, int(np.floor(np.sqrt(height * width) / 3))))
+    bins = max(2, min(64, int(np.floor(np.sqrt(height * width) / 3))))
     total = 0.0
-    low, high = float(original.min()), float(original.max())
     for c in range(channels):
-        joint, _, _ = np.histogram2d(
-            original[..., c].ravel().astype(float),
-            image[..., c].ravel().astype(float),
-            bins=bins,
-            range=((low, high), (low, high)),
+        edges = np.histogram_bin_edges(original[..., c], bins)  # in the image's own dtype
+        i, j = (
+            np.clip(np.searchsorted(edges, values[..., c].ravel(), "right") - 1, 0, bins - 1)
+            for values in (original, image)
         )
+        joint = np.zeros((bins, bins))
+        np.add.at(joint, (i, j), 1)
         total += entropy(joint.sum(0)) + entropy(joint.sum(1)) - entropy(joint)
     return total / channels
 
@@ -84,10 +94,8 @@ def pic(predict, image, label, saliency, kind, measure, *, name, seed=0, draw=0,
     if convention == "medical":
         image = (image / np.float32(255)).astype(np.float32)
     known = kernels.random_mask(image.shape[:2], 0.01, mask_seed(seed, name, draw))
-    images = [rebuild(image, known)]
-    for fraction in FRACTIONS:
-        images.append(rebuild(image, known | (saliency >= np.quantile(saliency, 1 - fraction))))
-    images.append(image)
+    masks = [known, *(known | (saliency >= np.quantile(saliency, 1 - fraction)) for fraction in FRACTIONS)]
+    images = [*(rebuild(image, mask) for mask in masks), image]
     probabilities = [np.asarray(predict(x[None]), np.float64)[0] for x in images]
     target = int(probabilities[-1].argmax()) if convention == "medical" else label
     p = [row[target] for row in probabilities]

@@ -83,13 +83,13 @@ def evaluate(
         Kapishnikov et al., "XRAI: Better Attributions Through Regions", ICCV 2019 (AIC, SIC).
 
     Example:
-        >>> class Brightness:
+        >>> class Contrast:
         ...     def predict(self, images):
-        ...         light = np.asarray(images, float).mean((1, 2, 3)) / 255
-        ...         return np.stack([1 - light, light], axis=1)
+        ...         contrast = np.std(images, axis=(1, 2, 3)) / 128
+        ...         return np.stack([1 - contrast, contrast], axis=1)
         >>> image = np.random.default_rng(0).integers(0, 256, (1, 16, 16, 1)).astype(np.uint8)
         >>> maps = {"intensity": image[..., 0].astype(float)}
-        >>> scores = evaluate(Brightness(), image, [1], maps, metrics=["sic_mutual"])
+        >>> scores = evaluate(Contrast(), image, [1], maps, metrics=["sic_mutual"])
         >>> scores.metric.tolist(), scores.method.tolist(), bool(0 <= scores.value[0] <= 1)
         (['sic_mutual'], ['intensity'], True)
     """

@@ -1,7 +1,6 @@
 """How much information an image holds: the four measures of the information curves."""
 
 from collections.abc import Iterable
-from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -10,20 +9,6 @@ from numpy.typing import NDArray
 from xaijax import kernels
 from xaijax.metrics.registry import MEASURES
 from xaijax.metrics.webp import webp_size
-
-MAX_BINS = 64
-
-
-def mutual_bins(height: int, width: int) -> int:
-    """Bins per axis of the joint histogram: `min(64, floor(sqrt(pixels) / 3))`, at least 1.
-
-    The plug-in estimate of mutual information is biased upwards when cells are many for the pixels.
-
-    Example:
-        >>> mutual_bins(224, 224), mutual_bins(28, 28)
-        (64, 9)
-    """
-    return max(1, min(MAX_BINS, isqrt(height * width // 9)))
 
 
 def as_uint8(images: NDArray[Any], *, stretch: bool = False) -> NDArray[np.uint8]:
@@ -82,9 +67,7 @@ def measure_information(
     if "webp" in wanted or "mean" in wanted:
         values["webp"] = webp_size(as_uint8(images, stretch=stretch), num_threads=num_threads)
     if "mutual" in wanted:
-        values["mutual"] = kernels.mutual_information(
-            images, original, mutual_bins(*original.shape[:2]), num_threads=num_threads
-        )
+        values["mutual"] = kernels.mutual_information(images, original, num_threads=num_threads)
     if "mean" in wanted:
         values["mean"] = (values["shannon"] + values["webp"]) / 2.0
     return {measure: values[measure] for measure in wanted}
