@@ -1,0 +1,206 @@
+"""One part of a run: some images on one model. Maps, scores, and what the figures show of them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+import pyarrow as pa
+
+from xaijax.bench.inputs import Job, Model
+from xaijax.bench.plan import ORACLE, InputError
+from xaijax.bench.store import CURVES, SCORES
+
+# Share of the work of an image that is explaining it, for the progress bar alone.
+EXPLAINING = 0.3
+
+
+def score_part(
+    job: Job, model: Model, cases: tuple[int, ...], *, gallery: int, progress: Callable[[float], None]
+) -> tuple[pa.Table, pa.Table, dict[str, np.ndarray]]:
+    """Explains and scores the images of a part.
+
+    Args:
+        job: The run.
+        model: Which of its models.
+        cases: Positions in the data set; all of them were readable when the run was planned.
+        gallery: How many of the first images go into the figures.
+        progress: Called with the finished share of this part, 0 to 1.
+
+    Returns:
+        Scores, curves, and arrays for the figures (empty when `gallery` is 0).
+
+    Raises:
+        InputError: A method gives NaN, or an image went away since the run was planned.
+    """
+    from xaijax.metrics import evaluate
+
+    batch = job.dataset.read(list(cases), tuple(model.classifier.input_shape))  # type: ignore[arg-type]
+    if batch.skipped:
+        name, reason = batch.skipped[0]
+        raise InputError(f"the image {name} could be read when the run was planned but no longer can: {reason}")
+    probabilities = np.asarray(model.classifier.predict(_padded(batch.images, job.config.part)))[: len(batch)]
+    if not np.isfinite(probabilities).all():
+        raise InputError(f"model {model.name} gives NaN or infinite probabilities; its checkpoint is damaged")
+    labels = np.asarray(model.class_index, np.int32)[batch.labels]
+    explained = labels if job.config.target == "label" else probabilities.argmax(axis=1).astype(np.int32)
+    maps = explain_all(job, model, batch, explained, lambda share: progress(EXPLAINING * share))
+
+    scores = evaluate(
+        model.classifier,
+        batch.images,
+        explained,
+        {method: as_evidence(method, values) for method, values in maps.items()},
+        masks=batch.masks if batch.has_mask.any() else np.zeros_like(batch.masks),
+        metrics=list(job.metrics),
+        ids=list(batch.ids),
+        mask_role=job.dataset.mask_role,
+        oracle=ORACLE in job.methods,
+        convention=job.config.convention,
+        random_masks=job.config.random_masks,
+        seed=job.config.seed,
+        progress=lambda done, total: progress(EXPLAINING + (1 - EXPLAINING) * done / max(total, 1)),
+    )
+    kept: dict[str, np.ndarray] = {}
+    if gallery:
+        kept = _for_figures(job, model, batch, maps, labels, explained, probabilities, min(gallery, len(batch)))
+    progress(1.0)
+    return _score_table(scores, model.name), _curve_table(scores, model.name), kept
+
+
+def explain_all(
+    job: Job, model: Model, batch: Any, labels: np.ndarray, progress: Callable[[float], None]
+) -> dict[str, np.ndarray]:
+    """Maps of all methods: {method: [B, H, W] float32}; refuses NaN."""
+    from xaijax.explain import METHODS
+
+    # One shape for all parts: the last one would otherwise be compiled again for every method.
+    images, targets = _padded(batch.images, job.config.part), _padded(labels, job.config.part)
+    key = jax.random.key(job.config.seed)
+    maps = {}
+    methods = [method for method in job.methods if method != ORACLE]
+    for number, name in enumerate(methods):
+        needs = METHODS[name].needs
+        options: dict[str, Any] = {}
+        if "key" in needs:
+            options["key"] = key
+        made = np.asarray(METHODS[name].function(model.classifier, images, targets, **options))[: len(batch)]
+        bad = ~np.isfinite(made).all(axis=(1, 2))
+        if bad.any():
+            first = batch.ids[int(np.flatnonzero(bad)[0])]
+            raise InputError(
+                f"the method {name} gives NaN or infinity on model {model.name} for {bad.sum()} of {len(batch)} images "
+                f"({first} is the first); leave it out of --methods, or check the model"
+            )
+        maps[name] = np.asarray(made, np.float32)
+        progress((number + 1) / len(methods))
+    return maps
+
+
+def as_evidence(method: str, maps: np.ndarray) -> np.ndarray:
+    """A raw map as evidence, where higher means more important.
+
+    Signed gradient maps count by magnitude, as PAIR and the medical study take them; class activation maps keep their
+    sign: a ReLU would tie all negative pixels, and a tie reveals them all at once.
+    """
+    from xaijax.explain import METHODS
+
+    entry = METHODS[method]
+    return np.abs(maps) if entry.signed and entry.family != "cam" else maps
+
+
+def _padded(values: np.ndarray, size: int) -> np.ndarray:
+    missing = size - len(values)
+    return values if missing <= 0 else np.concatenate([values, np.repeat(values[-1:], missing, axis=0)])
+
+
+def _score_table(scores: Any, model: str) -> pa.Table:
+    table = scores.to_arrow()
+    return table.add_column(0, "model", pa.array([model] * table.num_rows, pa.string())).select(SCORES.names)
+
+
+def _curve_table(scores: Any, model: str) -> pa.Table:
+    if not len(scores.curves):
+        return CURVES.empty_table()
+    table = scores.curves.to_arrow()
+    pairs = [metric.partition("_")[::2] for metric in table["metric"].to_pylist()]
+    table = table.append_column("curve", pa.array([curve for curve, _ in pairs], pa.string()))
+    table = table.append_column("entropy", pa.array([entropy for _, entropy in pairs], pa.string()))
+    return table.append_column("model", pa.array([model] * table.num_rows, pa.string())).select(CURVES.names)
+
+
+def _for_figures(
+    job: Job,
+    model: Model,
+    batch: Any,
+    maps: dict[str, np.ndarray],
+    labels: np.ndarray,
+    explained: np.ndarray,
+    probabilities: np.ndarray,
+    count: int,
+) -> dict[str, np.ndarray]:
+    kept = {
+        "ids": np.asarray(batch.ids[:count]),
+        "images": batch.images[:count],
+        "masks": batch.masks[:count] if job.dataset.mask_role == "lesion" else np.zeros_like(batch.masks[:count]),
+        "labels": labels[:count],
+        "probabilities": probabilities[:count],
+        "methods": np.asarray(list(maps)),
+        "maps": np.stack([as_evidence(method, values[:count]) for method, values in maps.items()]),
+    }
+    return kept | rebuild_case(job, model, batch, maps, explained, probabilities, count)
+
+
+def rebuild_case(
+    job: Job,
+    model: Model,
+    batch: Any,
+    maps: dict[str, np.ndarray],
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    count: int,
+) -> dict[str, np.ndarray]:
+    """Rebuilds one image from each fraction of a few maps, as AIC and SIC do, with what they measure on the way.
+
+    The case is the first of the gallery that the model gets right, if possible with a lesion mask.
+
+    Returns:
+        Arrays whose names begin with `case_`; none where no metric is a curve.
+    """
+    from xaijax import kernels
+    from xaijax.explain import METHODS
+    from xaijax.metrics import METRICS
+    from xaijax.metrics.curve import FRACTIONS
+    from xaijax.metrics.information import MASK_FRACTION, mask_seed
+    from xaijax.metrics.measures import measure_information
+
+    measures = list(dict.fromkeys(METRICS[m].parts[1] for m in job.metrics if METRICS[m].family == "information"))
+    if not measures:
+        return {}
+    right = probabilities[:count].argmax(axis=1) == labels[:count]
+    case = int(np.argmax(2 * right + batch.has_mask[:count]))
+    explanations = [m for m in maps if METHODS[m].family != "control"]
+    shown = [next((m for m in explanations if METHODS[m].family == "cam"), (explanations or list(maps))[0])]
+    shown += [m for m in ("random",) if m in maps and m not in shown]
+
+    image = np.ascontiguousarray(batch.images[case])
+    mask = kernels.random_mask(image.shape[:2], MASK_FRACTION, mask_seed(job.config.seed, batch.ids[case], 0))
+    stack = np.stack([as_evidence(method, maps[method][case]) for method in shown])
+    always = np.ascontiguousarray(np.broadcast_to(mask, stack.shape))
+    levels = kernels.reveal_levels(stack, FRACTIONS, always)
+    steps = len(FRACTIONS) + 1
+    rebuilt = np.asarray(kernels.reveal(image, levels, steps))
+    pictures = np.concatenate([rebuilt, np.broadcast_to(image, (len(shown), 1, *image.shape))], axis=1)
+    flat = np.ascontiguousarray(pictures).reshape(-1, *image.shape)
+    information = measure_information(flat, image, measures)
+    predicted = np.asarray(model.classifier.predict(flat))
+    return {
+        "case_number": np.asarray(case),
+        "case_methods": np.asarray(shown),
+        "case_label": np.asarray(labels[case]),
+        "case_fractions": np.asarray(FRACTIONS),
+        "case_pictures": pictures,
+        "case_probabilities": predicted.reshape(len(shown), steps + 1, -1),
+        "case_measures": np.asarray(measures),
+        "case_information": np.stack([v.reshape(len(shown), steps + 1) for v in information.values()]),
+    }
