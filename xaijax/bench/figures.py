@@ -17,7 +17,6 @@ from xaijax.bench.summary import Row
 from xaijax.overlay import outline, overlay, to_rgb
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 SETTINGS: dict[str, Any] = {
@@ -56,11 +55,11 @@ def save(figure: "Figure", path: Path) -> Path:
     return path
 
 
-def _figure(width: float, height: float) -> "Figure":
+def _figure(width: float, height: float, *, layout: Any = "constrained") -> "Figure":
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout=layout)
     FigureCanvasAgg(figure)
     return figure
 
@@ -161,27 +160,20 @@ def gallery(
         captions: N texts, written beside the rows.
 
     Returns:
-        A figure 1.25 inches wide per column.
+        A figure 1.3 inches wide per column.
     """
-    import matplotlib
-
     methods = style.in_order(list(maps))
-    tile = 1.25
-    shape = images.shape[1] / images.shape[2]
-    with matplotlib.rc_context(SETTINGS):
-        figure = _figure(tile * (len(methods) + 1), 0.35 + len(images) * tile * shape)
-        grid = figure.subplots(len(images), len(methods) + 1, squeeze=False)
-        figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.0, hspace=0.0)  # type: ignore[union-attr]
-        for row, (image, caption) in enumerate(zip(images, captions, strict=True)):
-            pictures = {"image": to_rgb(image)} | {m: overlay(image, maps[m][row]) for m in methods}
-            for axes, (name, picture) in zip(grid[row], pictures.items(), strict=True):
-                if masks is not None:
-                    picture = outline(picture, masks[row])
-                _show(axes, picture)
-                if row == 0:
-                    axes.set_title("\n".join(textwrap.wrap(name.replace("_", " "), 16)), fontsize=8, loc="center")
-            grid[row][0].set_ylabel(caption, fontsize=7)
-    return figure
+    rows = []
+    for row, image in enumerate(images):
+        pictures = [to_rgb(image), *(overlay(image, maps[method][row]) for method in methods)]
+        rows.append([picture if masks is None else outline(picture, masks[row]) for picture in pictures])
+    names = [textwrap.fill(name.replace("_", " "), 16) for name in ["image", *methods]]
+    sheet = _Sheet(rows, tile=1.3, left=0.5, above_first=0.15 + 0.14 * max(name.count("\n") + 1 for name in names))
+    for column, name in enumerate(names):
+        sheet.above(0, column, name, fontsize=9, fontweight="bold")
+    for row, caption in enumerate(captions):
+        sheet.beside(row, caption, fontsize=7.5)
+    return sheet.figure
 
 
 def rebuilt(
@@ -197,32 +189,65 @@ def rebuilt(
         columns: Pictures side by side.
 
     Returns:
-        A figure 1.6 inches wide per column.
+        A figure 1.9 inches wide per column.
     """
-    import matplotlib
-
-    lines = -(-len(pictures) // columns)
-    tile = 1.6
-    shape = pictures.shape[1] / pictures.shape[2]
-    with matplotlib.rc_context(SETTINGS):
-        figure = _figure(tile * columns, 0.4 + lines * (tile * shape + 0.42))
-        grid = figure.subplots(lines, columns, squeeze=False).ravel()
-        figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)  # type: ignore[union-attr]
-        figure.suptitle(title, fontsize=10, fontweight="bold", x=0.01, ha="left")
-        for number, (axes, picture, text) in enumerate(zip(grid, pictures, texts, strict=False)):
-            rgb = to_rgb(picture)
-            if mask is not None and number == len(pictures) - 1:
-                rgb = outline(rgb, mask)
-            _show(axes, rgb)
-            axes.set_xlabel(text, fontsize=7.5, linespacing=1.25)
-        for axes in grid[len(pictures) :]:
-            axes.set_visible(False)
-    return figure
+    shown = [to_rgb(picture) for picture in pictures]
+    if mask is not None:
+        shown[-1] = outline(shown[-1], mask)
+    rows = [shown[start : start + columns] for start in range(0, len(shown), columns)]
+    room = 0.12 + 0.15 * max(text.count("\n") + 1 for text in texts)
+    sheet = _Sheet(rows, tile=1.9, below=room, above_first=0.35)
+    sheet.figure.text(0.05 / sheet.width, 1 - 0.06 / sheet.height, title, va="top", fontsize=10, fontweight="bold")
+    for number, text in enumerate(texts):
+        sheet.below(number // columns, number % columns, text, fontsize=8, linespacing=1.3)
+    return sheet.figure
 
 
-def _show(axes: "Axes", picture: np.ndarray) -> None:
-    axes.imshow(picture, interpolation="nearest")
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+class _Sheet:
+    """Pictures in rows and columns on one figure; sizes in inches, so that text has room where it is put."""
+
+    def __init__(
+        self,
+        rows: Sequence[Sequence[np.ndarray]],
+        *,
+        tile: float,
+        left: float = 0.05,
+        below: float = 0.0,
+        above_first: float = 0.05,
+        gap: float = 0.04,
+    ) -> None:
+        height, width = rows[0][0].shape[:2]
+        self.tile, self.tall = tile, tile * height / width
+        self.left, self.under, self.top, self.gap = left, below, above_first, gap
+        columns = max(len(row) for row in rows)
+        self.width = left + columns * (tile + gap)
+        self.height = above_first + len(rows) * (self.tall + below + gap)
+        self.figure = _figure(self.width, self.height, layout=None)
+        for number, row in enumerate(rows):
+            for column, picture in enumerate(row):
+                x, y = self._corner(number, column)
+                box = (x / self.width, y / self.height, tile / self.width, self.tall / self.height)
+                axes = self.figure.add_axes(box)
+                axes.set_axis_off()
+                axes.imshow(picture, interpolation="nearest", aspect="auto")
+
+    def _corner(self, row: int, column: int) -> tuple[float, float]:
+        """Lower left corner of a picture in inches."""
+        x = self.left + column * (self.tile + self.gap)
+        return x, self.height - self.top - self.tall - row * (self.tall + self.under + self.gap)
+
+    def above(self, row: int, column: int, text: str, **options: Any) -> None:
+        x, y = self._corner(row, column)
+        x, y = (x + self.tile / 2) / self.width, (y + self.tall + 0.05) / self.height
+        self.figure.text(x, y, text, ha="center", va="bottom", color=style.INK, **options)
+
+    def below(self, row: int, column: int, text: str, **options: Any) -> None:
+        x, y = self._corner(row, column)
+        x, y = (x + self.tile / 2) / self.width, (y - 0.05) / self.height
+        self.figure.text(x, y, text, ha="center", va="top", color=style.INK, **options)
+
+    def beside(self, row: int, text: str, **options: Any) -> None:
+        _, y = self._corner(row, 0)
+        x, y = (self.left - 0.05) / self.width, (y + self.tall / 2) / self.height
+        options |= {"rotation": 90, "multialignment": "center"}
+        self.figure.text(x, y, text, ha="right", va="center", color=style.INK, **options)

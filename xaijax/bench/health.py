@@ -100,67 +100,89 @@ def statements(
     """
     found: list[Statement] = []
     if skipped:
-        reasons = "; ".join(f"{image}: {reason}" for image, reason in list(skipped)[:5])
+        first = "; ".join(f"{image}: {reason}" for image, reason in list(skipped)[:5])
         more = f"; and {len(skipped) - 5} more, listed in run.json" if len(skipped) > 5 else ""
-        found.append(Statement(f"{_count(len(skipped), 'image')} could not be read and left out: {reasons}{more}.", True))
+        found.append(Statement(f"{_count(len(skipped), 'image')} could not be read and left out: {first}{more}.", True))
     several = len({row.model for row in rows}) > 1
-    for entry in usage(scores):
-        total = entry.scored + sum(entry.reasons.values())
-        if not entry.reasons:
-            continue
-        why = "; ".join(
-            f"{count} because {sentences.get(reason, reason)}" for reason, count in sorted(entry.reasons.items())
+    entries = usage(scores)
+    alike: dict[tuple[str, int, tuple[tuple[str, int], ...]], list[str]] = {}
+    for entry in entries:
+        if entry.reasons:
+            alike.setdefault((entry.model, entry.scored, tuple(sorted(entry.reasons.items()))), []).append(entry.metric)
+    for (model, scored, reasons), metrics in alike.items():
+        total = scored + sum(count for _, count in reasons)
+        why = "; ".join(f"{count} because {sentences.get(reason, reason)}" for reason, count in reasons)
+        name = _named(_join(metrics), model, several)
+        found.append(
+            Statement(
+                f"{name} could score {scored} of {_count(total, 'image')}. Not scored: {why}.", scored < total / 2
+            )
         )
-        name = _named(entry.metric, entry.model, several)
-        text = f"{name} could score {entry.scored} of {_count(total, 'image')}; left out, for all methods alike: {why}."
-        found.append(Statement(text, entry.scored < total / 2))
-    few = {entry.scored for entry in usage(scores) if 0 < entry.scored < FEW_IMAGES}
+    few = [entry.scored for entry in entries if 0 < entry.scored < FEW_IMAGES]
     if few:
         found.append(Statement(f"Some scores rest on only {_count(min(few), 'image')}: read their intervals.", True))
-    for (model, entropy), (falling, total) in falling_share(curves).items():
-        name = _named(f"the {entropy} information", model, several)
-        text = (
-            f"For {_percent(falling, total)} of the curves {name} fell at some point although more pixels were revealed"
+    found += _falls(curves, several)
+    for model in dict.fromkeys(row.model for row in rows):
+        metrics = list(dict.fromkeys(row.metric for row in rows if row.model == model))
+        found += _controls(
+            {metric: per_image(scores, model, metric) for metric in metrics}, model, better, several, seed
         )
-        found.append(Statement(f"{text}.", falling > total / 2))
-    found += _controls(scores, rows, better, several, seed)
+    return sorted(found, key=lambda statement: not statement.warns)
+
+
+def _falls(curves: pa.Table, several: bool) -> list[Statement]:
+    shares: dict[str, list[tuple[str, float]]] = {}
+    for (model, entropy), (falling, total) in falling_share(curves).items():
+        shares.setdefault(model, []).append((entropy, falling / total))
+    found = []
+    for model, entries in shares.items():
+        parts = _join([f"{share:.0%} of the {entropy} curves".replace("%", " %") for entropy, share in entries])
+        name = _named("the measured information", model, several)
+        text = f"Revealing more pixels lowered {name} at some point in {parts}; a sound measure would never fall."
+        found.append(Statement(text, any(share > 0.5 for _, share in entries)))
     return found
 
 
 def _controls(
-    scores: pa.Table, rows: Sequence[Row], better: Mapping[str, bool], several: bool, seed: int
+    values: Mapping[str, dict[str, dict[str, float]]], model: str, better: Mapping[str, bool], several: bool, seed: int
 ) -> list[Statement]:
     """Compares the controls with the methods: what random beats is not shown to explain anything."""
-    found = []
-    for model, metric in dict.fromkeys((row.model, row.metric) for row in rows):
-        values = per_image(scores, model, metric)
-        if "random" not in values:
+    upset: list[str] = []
+    beaten: dict[str, list[str]] = {}
+    level: dict[str, list[str]] = {}
+    for metric, methods in values.items():
+        if "random" not in methods:
             continue
         sign = 1.0 if better.get(metric, True) else -1.0
-        name = _named(metric, model, several)
-        if ORACLE in values:
-            gap = difference(values["random"], values[ORACLE], seed=seed)
+        if ORACLE in methods:
+            gap = difference(methods["random"], methods[ORACLE], seed=seed)
             if sign * gap.mean > 0:
-                sure = _sure(gap.low, gap.high)
-                text = (
-                    f"In {name} the random control scores better than the ground-truth oracle, by "
-                    f"{abs(gap.mean):.3f} on average over {_count(gap.n, 'image')}{sure}: on these images this metric "
-                    "does not reward the evidence that a person would call right."
-                )
-                found.append(Statement(text, True))
-        beaten, level = [], []
-        for method in values:
+                upset.append(f"{metric} by {abs(gap.mean):.3f}{_sure(gap.low, gap.high)}")
+        for method, images in methods.items():
             if method in ("random", ORACLE):
                 continue
-            gap = difference(values[method], values["random"], seed=seed)
-            if sign * gap.mean < 0 and np.isfinite(gap.low):
-                (beaten if not gap.low <= 0 <= gap.high else level).append(method)
-        if beaten:
-            text = f"In {name} the random control scores better than {_join(beaten)} (95 % interval without 0)."
-            found.append(Statement(text, True))
-        if level:
-            text = f"In {name} {_join(level)} cannot be told from the random control, which is slightly ahead."
-            found.append(Statement(text, True))
+            gap = difference(images, methods["random"], seed=seed)
+            if not np.isfinite(gap.low):
+                continue
+            if gap.low <= 0 <= gap.high:
+                level.setdefault(method, []).append(metric)
+            elif sign * gap.mean < 0:
+                beaten.setdefault(method, []).append(metric)
+    where = f" on {model}" if several else ""
+    found = []
+    if upset:
+        text = (
+            f"The random control scores better than the ground-truth oracle{where} in {_join(upset)}: on these images "
+            "these metrics do not reward the evidence that a person would call right."
+        )
+        found.append(Statement(text, True))
+    for method, metrics in beaten.items():
+        text = f"{method}{where} scores worse than the random control in {_join(metrics)} (95 % interval without 0)."
+        found.append(Statement(text, True))
+    if level:
+        parts = "; ".join(f"{method} in {_join(metrics)}" for method, metrics in level.items())
+        text = f"Not to be told from the random control{where} with these images (95 % interval with 0): {parts}."
+        found.append(Statement(text))
     return found
 
 
@@ -176,10 +198,6 @@ def _named(what: str, model: str, several: bool) -> str:
 
 def _join(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _percent(part: int, whole: int) -> str:
-    return f"{round(100 * part / whole)} %" if whole else "none"
 
 
 def _count(number: int, what: str) -> str:

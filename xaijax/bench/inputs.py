@@ -224,7 +224,7 @@ def _pool(config: BenchConfig, dataset: "Dataset", models: Sequence[Model], note
         if inside is None:
             if config.split == "validation":
                 raise InputError(
-                    f"model {model.path} does not say which images of {config.data} it was validated on; use --split all"
+                    f"model {model.path} does not name its validation images of {config.data}: use --split all"
                 )
             notes.append(f"Model {model.name} does not say which images it was trained on: some may be among these.")
             continue

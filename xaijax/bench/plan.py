@@ -137,7 +137,9 @@ def check(config: BenchConfig) -> None:
     if not config.model:
         raise InputError("no model was given; name a checkpoint, or leave --model away for the built-in one")
     if not config.entropy and any(metric in CURVES for metric in config.metrics):
-        raise InputError(f"no entropy was given for {' and '.join(CURVES)}; name at least one of {', '.join(ENTROPIES)}")
+        raise InputError(
+            f"no entropy was given for {' and '.join(CURVES)}; name at least one of {', '.join(ENTROPIES)}"
+        )
 
 
 def read_file(path: Path, known: Iterable[str]) -> dict[str, Any]:

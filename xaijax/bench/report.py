@@ -121,13 +121,14 @@ def _draw_intervals(folder: Path, prefix: str, rows: Sequence[Row]) -> list[dict
 def _draw_gallery(
     folder: Path, prefix: str, parts: Sequence[Mapping[str, np.ndarray]], classes: Sequence[str]
 ) -> dict[str, Any]:
-    join = {name: np.concatenate([part[name] for part in parts]) for name in ("images", "masks", "labels", "probabilities")}
+    join = {
+        name: np.concatenate([part[name] for part in parts]) for name in ("images", "masks", "labels", "probabilities")
+    }
     maps = np.concatenate([part["maps"] for part in parts], axis=1)
     captions = []
     for label, chances in zip(join["labels"], join["probabilities"], strict=True):
         guess = int(chances.argmax())
-        verdict = f"predicted {classes[guess]} {chances[guess]:.2f}"
-        captions.append(f"{classes[int(label)]}\n{verdict}")
+        captions.append(f"{classes[int(label)]}\npredicted {chances[guess]:.2f}\n{classes[guess]}")
     methods = [str(method) for method in parts[0]["methods"]]
     chosen = {method: maps[i] for i, method in enumerate(methods) if method != ORACLE}
     figure = figures.gallery(join["images"], chosen, masks=join["masks"], captions=captions)
@@ -169,8 +170,9 @@ def describe(name: str) -> dict[str, str]:
     from xaijax.metrics import METRICS
 
     metric = METRICS[name]
-    low, high = ("−∞" if metric.range[0] is None else f"{metric.range[0]:g}"), (
-        "∞" if metric.range[1] is None else f"{metric.range[1]:g}"
+    low, high = (
+        ("−∞" if metric.range[0] is None else f"{metric.range[0]:g}"),
+        ("∞" if metric.range[1] is None else f"{metric.range[1]:g}"),
     )
     curve, _, entropy = name.partition("_")
     words = f"{curve.upper()} ({entropy})" if metric.family == "information" else _title(name)
@@ -191,11 +193,21 @@ def _title(name: str) -> str:
     return known.get(name, name.replace("_", " "))
 
 
-def table(rows: Sequence[Row], model: str) -> dict[str, Any]:
-    """The results of a model as the report and the terminal show them: one line per method, one column per metric."""
+def tables(rows: Sequence[Row], model: str) -> list[dict[str, Any]]:
+    """The results of a model as the report and the terminal show them, one table for each family of metrics."""
     from xaijax.metrics import METRICS
 
-    chosen = [row for row in rows if row.model == model]
+    families: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.model == model:
+            families.setdefault(METRICS[row.metric].family, []).append(row)
+    return [_table(chosen, family) for family, chosen in families.items()]
+
+
+def _table(chosen: Sequence[Row], family: str) -> dict[str, Any]:
+    """One line per method, one column per metric."""
+    from xaijax.metrics import METRICS
+
     methods = style.in_order([row.method for row in chosen])
     metrics = list(dict.fromkeys(row.metric for row in chosen))
     found = {(row.method, row.metric): row for row in chosen}
@@ -226,7 +238,8 @@ def table(rows: Sequence[Row], model: str) -> dict[str, Any]:
             )
         kind = "oracle" if method == ORACLE else "control" if method in style.CONTROLS else "method"
         lines.append({"method": method, "kind": kind, "cells": cells})
-    return {"model": model, "metrics": [describe(metric) for metric in metrics], "lines": lines}
+    title = {"information": "Performance information curves", "localization": "Localization"}.get(family, family)
+    return {"title": title, "metrics": [describe(metric) for metric in metrics], "lines": lines}
 
 
 def render(
@@ -249,7 +262,8 @@ def render(
     models = list(dict.fromkeys(row.model for row in rows))
     sections = [
         {
-            "table": table(rows, model),
+            "model": model,
+            "tables": tables(rows, model),
             "figures": {kind: [_inlined(entry) for entry in entries] for kind, entries in drawn[model].items()},
         }
         for model in models
@@ -286,5 +300,5 @@ def _as_webp(path: Path) -> bytes:
 
     out = io.BytesIO()
     with Image.open(path) as picture:
-        picture.convert("RGB").save(out, "WEBP", quality=88, method=4)
+        picture.convert("RGB").save(out, "WEBP", quality=88, method=2)
     return out.getvalue()

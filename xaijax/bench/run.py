@@ -121,7 +121,9 @@ def _check_same(job: "Job", store: Store) -> None:
             if before["digest"] != model.digest:
                 raise InputError(f"the model {model.path} changed since the run in {store.root}; start a new run")
     except (KeyError, TypeError) as error:
-        raise InputError(f"{store.root / 'run.json'} is not a complete run description ({error}); start anew") from error
+        raise InputError(
+            f"{store.root / 'run.json'} is not a complete run description ({error}); start anew"
+        ) from error
 
 
 def _run_parts(job: "Job", store: Store, console: "Console") -> None:
@@ -152,7 +154,14 @@ def _run_parts(job: "Job", store: Store, console: "Console") -> None:
 @contextmanager
 def _bar(console: "Console", text: str, *, total: int | None = None) -> Iterator[Callable[..., None]]:
     """A progress bar with an estimate of the time left; yields `report(share, text=None)`."""
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("{task.description}"),
@@ -177,22 +186,17 @@ def _show(rows: list[Any], said: list[Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from xaijax.bench.report import table
+    from xaijax.bench.report import tables
 
     console = Console()
     for model in dict.fromkeys(row.model for row in rows):
-        shown = table(rows, model)
-        # As many columns as the terminal has room for; the rest follows below, under the same methods.
-        width = max(len(line["method"]) for line in shown["lines"]) + 2
-        fit = max(1, (console.width - width) // 12)
-        for start in range(0, len(shown["metrics"]), fit):
-            grid = Table(title=f"{model}: mean over images" if start == 0 else None, title_justify="left", box=None)
+        for shown in tables(rows, model):
+            grid = Table(title=f"{model}: {shown['title'].lower()}, mean over images", title_justify="left", box=None)
             grid.add_column("")
-            for metric in shown["metrics"][start : start + fit]:
-                grid.add_column(metric["title"].replace(" (", "\n("), justify="right", max_width=11)
+            for metric in shown["metrics"]:
+                grid.add_column(metric["title"].replace(" (", "\n("), justify="right", vertical="bottom")
             for line in shown["lines"]:
-                cells = line["cells"][start : start + fit]
-                texts = [Text(cell["text"], "bold" if cell["best"] else "") for cell in cells]
+                texts = [Text(cell["text"], "bold" if cell["best"] else "") for cell in line["cells"]]
                 grid.add_row(Text(line["method"], "" if line["kind"] == "method" else "dim"), *texts)
             console.print(grid)
             console.print()

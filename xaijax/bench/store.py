@@ -2,7 +2,7 @@
 
     run.json                 configuration, versions, machine, seeds, data, models, the command that repeats the run
     scores/<part>.parquet    model, image, method, metric, value (NaN for none), reason ("" where there is a value)
-    curves/<part>.parquet    model, image, method, curve, entropy, draw, and lists: position and value (the points of the
+    curves/<part>.parquet    model, image, method, curve, entropy, draw, and lists: position, value (the points of the
                              curve), information and response (raw, per revealed fraction)
     gallery/<part>.npz       images, masks and maps that the figures show
     figures/, summary.csv, report.html
