@@ -19,7 +19,7 @@ from xaijax.overlay import outline, overlay, to_rgb
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SETTINGS: dict[str, Any] = {
+SETTINGS: Any = {
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.titleweight": "bold",
@@ -97,7 +97,12 @@ def curves(
         for method in methods:
             look = looks[method]
             label = f"{method.replace('_', ' ')}  {areas[method]:.3f}"
-            line = {"color": look.color, "linestyle": look.dash, "linewidth": look.width, "label": label}
+            line: dict[str, Any] = {
+                "color": look.color,
+                "linestyle": look.dash,
+                "linewidth": look.width,
+                "label": label,
+            }
             axes.plot(positions, read[method], zorder=3 if method == style.ORACLE else 2, **line)
         axes.set(xlim=(0, 1), ylim=(-0.02, 1.02), xlabel=information, ylabel=response, title=title)
         axes.grid(True)
@@ -128,7 +133,7 @@ def intervals(rows: Sequence[Row], *, title: str) -> "Figure":
         for height, method in enumerate(methods):
             row, look = found[method], looks[method]
             if not np.isfinite(row.mean):
-                label = {"fontsize": 8, "color": style.GREY, "transform": axes.get_yaxis_transform()}
+                label: dict[str, Any] = {"fontsize": 8, "color": style.GREY, "transform": axes.get_yaxis_transform()}
                 axes.text(0.02, height, "no value", va="center", **label)
                 continue
             if np.isfinite(row.low):

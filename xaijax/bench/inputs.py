@@ -116,8 +116,10 @@ def open_data(config: BenchConfig) -> "Dataset":
     from xaijax import data
 
     if config.data.partition(":")[0] == PHANTOMS:
-        count = {"n": config.images} if config.images else {}
-        return data.open_dataset(config.data, mask_role=config.mask_role, seed=PHANTOM_SEED + config.seed, **count)
+        # Without a number of images the modality's own default holds.
+        return data.open_dataset(
+            config.data, mask_role=config.mask_role, n=config.images or None, seed=PHANTOM_SEED + config.seed
+        )
     return data.open_dataset(config.data, mask_role=config.mask_role)
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-ENTROPIES = ("shannon", "webp", "mutual")
+Entropy = Literal["shannon", "webp", "mutual"]
+ENTROPIES: tuple[Entropy, ...] = ("shannon", "webp", "mutual")
 CURVES = ("aic", "sic")
 ORACLE = "oracle"
 DEFAULT_METRICS = ("aic", "sic", "pointing_game", "average_precision", "iou", "top15_energy")
@@ -41,7 +42,7 @@ class BenchConfig:
     """Metrics; "aic" and "sic" stand for one metric per entropy ("aic_shannon" names one of them). Of the default list,
     those that need lesion masks are left out where the data have none."""
 
-    entropy: tuple[Literal["shannon", "webp", "mutual"], ...] = ENTROPIES
+    entropy: tuple[Entropy, ...] = ENTROPIES
     """Information measures of AIC and SIC."""
 
     convention: Literal["stable", "pair"] = "stable"

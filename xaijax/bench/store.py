@@ -134,7 +134,8 @@ class Store:
             gallery: Arrays for the figures, or None.
         """
         if gallery:
-            write_whole(self.root / "gallery" / f"{part}.npz", lambda file: np.savez_compressed(file, **gallery))
+            arrays: dict[str, Any] = dict(gallery)
+            write_whole(self.root / "gallery" / f"{part}.npz", lambda file: np.savez_compressed(file, **arrays))
         if curves.num_rows:
             table = curves.select(CURVES.names).cast(CURVES)
             write_whole(self.root / "curves" / f"{part}.parquet", lambda file: _write_table(table, file))

@@ -7,7 +7,7 @@ from xaijax.bench.plan import ORACLE
 
 # Okabe and Ito, 2008; without its yellow, which is too pale on white, and black, which is the oracle's.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-DASHES: tuple[str | tuple[int, tuple[int, ...]], ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 1.5, 1, 1.5)))
+DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 1.5, 1, 1.5)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
 # The report swaps these two for the reader's light or dark theme, so nothing else may use them.
 INK = "#1b1f26"
@@ -20,7 +20,7 @@ class Style:
     """Line and marker of one method."""
 
     color: str
-    dash: str | tuple[int, tuple[int, ...]] = "-"
+    dash: str | tuple[int, tuple[float, ...]] = "-"
     width: float = 1.7
     marker: str = "o"
 
