@@ -5,7 +5,9 @@ Everything that can be refused is refused here, before a run directory exists.
 
 import dataclasses
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -240,8 +242,23 @@ def _pool(config: BenchConfig, dataset: "Dataset", models: Sequence[Model], note
 
 
 def validation_of(path: str, dataset: "Dataset") -> list[int] | None:
-    """Positions of the validation images that a checkpoint names, or None where it does not know this data set."""
-    return None
+    """Positions of the validation images that a training names, or None where it does not know this data set.
+
+    `xaijax train` leaves them in train.json beside the checkpoint.
+    """
+    file = Path(path).expanduser()
+    file = (file if file.is_dir() else file.parent) / "train.json"
+    try:
+        data = json.loads(file.read_text("utf-8"))["data"]
+        validation, training = set(data["validation"]), set(data["training"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    ids = [case.id for case in dataset.cases]
+    # The same file names in another data set say nothing: the training must know nearly all of these images.
+    known = sum(name in validation or name in training for name in ids)
+    if known < len(ids) / 2:
+        return None
+    return [position for position, name in enumerate(ids) if name not in training]
 
 
 def _readable(
