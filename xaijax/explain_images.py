@@ -34,6 +34,9 @@ class ExplainConfig:
     seed: int = 0
     """Seed of random methods."""
 
+    batch_size: int = 64
+    """Images in one model call, perturbed ones included: bounds the memory."""
+
     overwrite: bool = False
     """Replace overlays that are there already."""
 
@@ -139,14 +142,12 @@ def _check_out(config: ExplainConfig, paths: list[Path]) -> None:
 
 def _draw(path: Path, classifier: Any, config: ExplainConfig, targets: dict[str, Path]) -> tuple[int, float, int]:
     """Writes the overlays of one image; returns the predicted class, its probability, and the explained class."""
-    import jax
     from PIL import Image
 
-    from xaijax.bench.part import as_evidence
+    from xaijax.bench.part import as_evidence, run_method
     from xaijax.bench.store import write_whole
     from xaijax.data.files import read_image
     from xaijax.data.images import resize_image, with_channels
-    from xaijax.explain import METHODS
     from xaijax.overlay import overlay
 
     image = read_image(path)
@@ -156,9 +157,8 @@ def _draw(path: Path, classifier: Any, config: ExplainConfig, targets: dict[str,
     label = int(chances.argmax())
     explained = label if config.target == "predicted" else classifier.classes.index(config.target)
     for method, target in targets.items():
-        options = {"key": jax.random.key(config.seed)} if "key" in METHODS[method].needs else {}
-        maps = METHODS[method].function(classifier, batch, np.array([explained], np.int32), **options)
-        heat = as_evidence(method, np.asarray(maps))[0]
+        maps = run_method(method, classifier, batch, np.array([explained], np.int32), config.seed, config.batch_size)
+        heat = as_evidence(method, maps)[0]
         if not np.isfinite(heat).all():
             raise InputError(f"the method {method} gives NaN or infinity for {path}; check the model {config.model}")
         # Overlays have the size of the image, so the map is brought to it, not the image to the map.

@@ -9,7 +9,8 @@ BETTER = {"sic_webp": True, "iou": True}
 SENTENCES = {"information_not_larger": "the original holds no more information"}
 
 
-def said(scores, curves=CURVES.empty_table(), **options):
+def said(scores, curves=None, **options):
+    curves = CURVES.empty_table() if curves is None else curves
     return statements(scores, curves, summarise(scores), better=BETTER, sentences=SENTENCES, **options)
 
 

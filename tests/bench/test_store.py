@@ -25,7 +25,7 @@ def test_a_part_without_its_scores_does_not_count(made, tmp_path, monkeypatch):
     def killed(table, file):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("xaijax.bench.store._write_table", killed)
+    monkeypatch.setattr("xaijax.bench.store._write_parquet", killed)
     with pytest.raises(KeyboardInterrupt):
         store.write_part("00-m-0000", scores, curves, {"maps": np.ones(3)})
     assert not store.finished("00-m-0000")

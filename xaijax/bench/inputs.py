@@ -117,12 +117,17 @@ def open_data(config: BenchConfig) -> "Dataset":
     """Opens the data set of a run; phantoms get as many images as are scored, and seeds of their own."""
     from xaijax import data
 
-    if config.data.partition(":")[0] == PHANTOMS:
+    if is_phantoms(config):
         # Without a number of images the modality's own default holds.
         return data.open_dataset(
             config.data, mask_role=config.mask_role, n=config.images or None, seed=PHANTOM_SEED + config.seed
         )
     return data.open_dataset(config.data, mask_role=config.mask_role)
+
+
+def is_phantoms(config: BenchConfig) -> bool:
+    """Whether the data of a run are generated."""
+    return config.data.partition(":")[0] == PHANTOMS
 
 
 def load_models(config: BenchConfig, dataset: "Dataset") -> tuple[Model, ...]:
@@ -220,7 +225,7 @@ def _with_masks(
 def _pool(config: BenchConfig, dataset: "Dataset", models: Sequence[Model], notes: list[str]) -> list[int]:
     """The images to draw from: those that no model was trained on, as far as the checkpoints tell."""
     everything = list(range(len(dataset)))
-    if config.split == "all" or dataset.name.partition(":")[0] == PHANTOMS:
+    if config.split == "all" or is_phantoms(config):
         return everything
     held_out: set[int] | None = None
     for model in models:

@@ -1,6 +1,6 @@
 """One part of a run: some images on one model. Maps, scores, and what the figures show of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -9,15 +9,16 @@ import pyarrow as pa
 
 from xaijax.bench.inputs import Job, Model
 from xaijax.bench.plan import ORACLE, InputError
-from xaijax.bench.store import CURVES, SCORES
+from xaijax.bench.store import CURVES, PREDICTIONS, SCORES
 
 # Share of the work of an image that is explaining it, for the progress bar alone.
 EXPLAINING = 0.3
+SINGLE_PASS = 3.0  # cost of one forward and one backward pass, in forward passes
 
 
 def score_part(
     job: Job, model: Model, cases: tuple[int, ...], *, gallery: int, progress: Callable[[float], None]
-) -> tuple[pa.Table, pa.Table, dict[str, np.ndarray]]:
+) -> tuple[pa.Table, pa.Table, dict[str, np.ndarray], pa.Table]:
     """Explains and scores the images of a part.
 
     Args:
@@ -28,7 +29,7 @@ def score_part(
         progress: Called with the finished share of this part, 0 to 1.
 
     Returns:
-        Scores, curves, and arrays for the figures (empty when `gallery` is 0).
+        Scores, curves, arrays for the figures (empty when `gallery` is 0), and predictions.
 
     Raises:
         InputError: A method gives NaN, or an image went away since the run was planned.
@@ -59,32 +60,27 @@ def score_part(
         convention=job.config.convention,
         random_masks=job.config.random_masks,
         seed=job.config.seed,
+        batch_size=job.config.batch_size,
         progress=lambda done, total: progress(EXPLAINING + (1 - EXPLAINING) * done / max(total, 1)),
     )
     kept: dict[str, np.ndarray] = {}
     if gallery:
         kept = _for_figures(job, model, batch, maps, labels, explained, probabilities, min(gallery, len(batch)))
     progress(1.0)
-    return _score_table(scores, model.name), _curve_table(scores, model.name), kept
+    predictions = _prediction_table(model, batch.ids, labels, probabilities)
+    return _score_table(scores, model.name), _curve_table(scores, model.name), kept, predictions
 
 
 def explain_all(
     job: Job, model: Model, batch: Any, labels: np.ndarray, progress: Callable[[float], None]
 ) -> dict[str, np.ndarray]:
     """Maps of all methods: {method: [B, H, W] float32}; refuses NaN."""
-    from xaijax.explain import METHODS
-
     # One shape for all parts: the last one would otherwise be compiled again for every method.
     images, targets = _padded(batch.images, job.config.part), _padded(labels, job.config.part)
-    key = jax.random.key(job.config.seed)
     maps = {}
     methods = [method for method in job.methods if method != ORACLE]
     for number, name in enumerate(methods):
-        needs = METHODS[name].needs
-        options: dict[str, Any] = {}
-        if "key" in needs:
-            options["key"] = key
-        made = np.asarray(METHODS[name].function(model.classifier, images, targets, **options))[: len(batch)]
+        made = run_method(name, model.classifier, images, targets, job.config.seed, job.config.batch_size)[: len(batch)]
         bad = ~np.isfinite(made).all(axis=(1, 2))
         if bad.any():
             first = batch.ids[int(np.flatnonzero(bad)[0])]
@@ -95,6 +91,28 @@ def explain_all(
         maps[name] = np.asarray(made, np.float32)
         progress((number + 1) / len(methods))
     return maps
+
+
+def run_method(
+    name: str, classifier: Any, images: np.ndarray, labels: np.ndarray, seed: int, batch_size: int
+) -> np.ndarray:
+    """Raw maps `[B, H, W]` of one method.
+
+    Methods that perturb each image many times get one image per call: what fits into one batch then needs no loop
+    inside the compiled program, and on the CPU XLA runs convolutions several times slower inside a loop.
+    """
+    from xaijax.explain import METHODS
+
+    method = METHODS[name]
+    options: dict[str, Any] = {"key": jax.random.key(seed)} if "key" in method.needs else {}
+    if "batch_size" in method.options:
+        options["batch_size"] = batch_size
+    step = len(images) if method.cost <= SINGLE_PASS else 1
+    made = [
+        np.asarray(method.function(classifier, images[start : start + step], labels[start : start + step], **options))
+        for start in range(0, len(images), step)
+    ]
+    return np.concatenate(made)
 
 
 def as_evidence(method: str, maps: np.ndarray) -> np.ndarray:
@@ -127,6 +145,18 @@ def _curve_table(scores: Any, model: str) -> pa.Table:
     table = table.append_column("curve", pa.array([curve for curve, _ in pairs], pa.string()))
     table = table.append_column("entropy", pa.array([entropy for _, entropy in pairs], pa.string()))
     return table.append_column("model", pa.array([model] * table.num_rows, pa.string())).select(CURVES.names)
+
+
+def _prediction_table(model: Model, ids: Sequence[str], labels: np.ndarray, probabilities: np.ndarray) -> pa.Table:
+    classes = model.classifier.classes
+    columns = {
+        "model": [model.name] * len(ids),
+        "image": list(ids),
+        "label": [classes[label] for label in labels],
+        "predicted": [classes[guess] for guess in probabilities.argmax(axis=1)],
+        "probability": probabilities.max(axis=1).astype(np.float64),
+    }
+    return pa.table(columns, schema=PREDICTIONS)
 
 
 def _for_figures(

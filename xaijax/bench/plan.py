@@ -75,6 +75,9 @@ class BenchConfig:
     part: int = 8
     """Images in one part: what a killed run can lose at most, for one model."""
 
+    batch_size: int = 64
+    """Images in one model call, perturbed ones included: bounds the memory."""
+
     gallery: int = 6
     """Images shown in the gallery of heat maps."""
 
@@ -130,7 +133,7 @@ def check(config: BenchConfig) -> None:
     """Refuses what no data set and no model could make right; raises `InputError`."""
     if config.images < 0:
         raise InputError(f"--images is {config.images}; give a number of images, or 0 for all")
-    for name, least in (("part", 1), ("gallery", 0), ("seed", 0), ("size", 16), ("random_masks", 1)):
+    for name, least in (("part", 1), ("gallery", 0), ("seed", 0), ("size", 16), ("random_masks", 1), ("batch_size", 1)):
         value = getattr(config, name)
         name = name.replace("_", "-")
         if value is not None and value < least:

@@ -50,7 +50,7 @@ def write_report(store: Store) -> tuple[list[Row], list[health.Statement], Path]
         seed=seed,
     )
     drawn = _draw(store, rows, curves)
-    text = render(run, rows, said, drawn, store.root)
+    text = render(run, rows, said, drawn, store.root, accuracy=accuracy(store.predictions()))
     return rows, said, store.write_text("report.html", text)
 
 
@@ -87,7 +87,8 @@ def _draw_curves(folder: Path, prefix: str, table: pa.Table, model: str) -> list
             images = read.setdefault((entropy, kind), {}).setdefault(method, {})
             images.setdefault(image, []).append(read_curve(x, y))
     drawn = []
-    for (entropy, kind), methods in sorted(read.items(), key=lambda entry: (entry[0][1], entry[0][0])):
+    entropies = list(ENTROPY_WORDS)
+    for (entropy, kind), methods in sorted(read.items(), key=lambda entry: (entry[0][1], entropies.index(entry[0][0]))):
         # First over the random masks of an image, then over images, so that its area is the table's mean.
         lines = {m: np.mean([np.mean(c, axis=0) for c in images.values()], axis=0) for m, images in methods.items()}
         count = max(len(images) for images in methods.values())
@@ -165,6 +166,15 @@ def _draw_rebuilt(
     return drawn
 
 
+def accuracy(predictions: pa.Table) -> dict[str, tuple[int, int]]:
+    """{model: (images it classifies right, images)}."""
+    counts: dict[str, tuple[int, int]] = {}
+    for model, label, guess in zip(*(predictions[n].to_pylist() for n in ("model", "label", "predicted")), strict=True):
+        right, total = counts.get(model, (0, 0))
+        counts[model] = right + (label == guess), total + 1
+    return counts
+
+
 def describe(name: str) -> dict[str, str]:
     """Title, direction, range, unit and source of a metric, in words."""
     from xaijax.metrics import METRICS
@@ -175,10 +185,12 @@ def describe(name: str) -> dict[str, str]:
         ("∞" if metric.range[1] is None else f"{metric.range[1]:g}"),
     )
     curve, _, entropy = name.partition("_")
+    arrow = "↑" if metric.higher_is_better else "↓"
     words = f"{curve.upper()} ({entropy})" if metric.family == "information" else _title(name)
     return {
         "name": name,
-        "title": f"{words} {'↑' if metric.higher_is_better else '↓'}",
+        "title": f"{words} {arrow}",
+        "heading": f"{curve.upper()}\n{entropy} {arrow}" if metric.family == "information" else f"{words} {arrow}",
         "summary": metric.summary,
         "direction": "higher is better" if metric.higher_is_better else "lower is better",
         "range": f"{low} to {high}",
@@ -239,7 +251,12 @@ def _table(chosen: Sequence[Row], family: str) -> dict[str, Any]:
         kind = "oracle" if method == ORACLE else "control" if method in style.CONTROLS else "method"
         lines.append({"method": method, "kind": kind, "cells": cells})
     title = {"information": "Performance information curves", "localization": "Localization"}.get(family, family)
-    return {"title": title, "metrics": [describe(metric) for metric in metrics], "lines": lines}
+    counts = {metric: max(found[m, metric].n for m in methods if (m, metric) in found) for metric in metrics}
+    return {
+        "title": title,
+        "metrics": [describe(metric) | {"count": counts[metric]} for metric in metrics],
+        "lines": lines,
+    }
 
 
 def render(
@@ -248,6 +265,8 @@ def render(
     said: Sequence[health.Statement],
     drawn: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]],
     root: Path,
+    *,
+    accuracy: Mapping[str, tuple[int, int]],
 ) -> str:
     """The report as one HTML text with everything in it: no script, font or picture is loaded from elsewhere."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -270,7 +289,7 @@ def render(
     ]
     metrics = [describe(metric) for metric in dict.fromkeys(row.metric for row in rows)]
     return environment.get_template("report.html.j2").render(
-        run=run, name=root.resolve().name, sections=sections, metrics=metrics, said=said, oracle=ORACLE
+        run=run, name=root.resolve().name, sections=sections, metrics=metrics, said=said, accuracy=accuracy
     )
 
 

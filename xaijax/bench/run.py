@@ -192,9 +192,9 @@ def _show(rows: list[Any], said: list[Any]) -> None:
     for model in dict.fromkeys(row.model for row in rows):
         for shown in tables(rows, model):
             grid = Table(title=f"{model}: {shown['title'].lower()}, mean over images", title_justify="left", box=None)
-            grid.add_column("")
+            grid.add_column("", no_wrap=True)
             for metric in shown["metrics"]:
-                grid.add_column(metric["title"].replace(" (", "\n("), justify="right", vertical="bottom")
+                grid.add_column(metric["heading"], justify="right", vertical="bottom")
             for line in shown["lines"]:
                 texts = [Text(cell["text"], "bold" if cell["best"] else "") for cell in line["cells"]]
                 grid.add_row(Text(line["method"], "" if line["kind"] == "method" else "dim"), *texts)

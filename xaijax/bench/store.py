@@ -4,6 +4,7 @@
     scores/<part>.parquet    model, image, method, metric, value (NaN for none), reason ("" where there is a value)
     curves/<part>.parquet    model, image, method, curve, entropy, draw, and lists: position, value (the points of the
                              curve), information and response (raw, per revealed fraction)
+    predictions/<part>.parquet   model, image, label, predicted, probability (of the predicted class)
     gallery/<part>.npz       images, masks and maps that the figures show
     figures/, summary.csv, report.html
 
@@ -46,6 +47,15 @@ CURVES = pa.schema(
         ("value", pa.list_(pa.float64())),
         ("information", pa.list_(pa.float64())),
         ("response", pa.list_(pa.float64())),
+    ]
+)
+PREDICTIONS = pa.schema(
+    [
+        ("model", pa.string()),
+        ("image", pa.string()),
+        ("label", pa.string()),
+        ("predicted", pa.string()),
+        ("probability", pa.float64()),
     ]
 )
 _TEMPORARY = ".writing-"
@@ -123,7 +133,12 @@ class Store:
         return (self.root / "scores" / f"{part}.parquet").is_file()
 
     def write_part(
-        self, part: str, scores: pa.Table, curves: pa.Table, gallery: Mapping[str, np.ndarray] | None = None
+        self,
+        part: str,
+        scores: pa.Table,
+        curves: pa.Table,
+        gallery: Mapping[str, np.ndarray] | None = None,
+        predictions: pa.Table | None = None,
     ) -> None:
         """Writes one part; its scores come last and mark it as finished.
 
@@ -132,23 +147,40 @@ class Store:
             scores: Table of schema `SCORES`.
             curves: Table of schema `CURVES`; may have no rows.
             gallery: Arrays for the figures, or None.
+            predictions: Table of schema `PREDICTIONS`, or None.
         """
         if gallery:
             arrays: dict[str, Any] = dict(gallery)
             write_whole(self.root / "gallery" / f"{part}.npz", lambda file: np.savez_compressed(file, **arrays))
         if curves.num_rows:
-            table = curves.select(CURVES.names).cast(CURVES)
-            write_whole(self.root / "curves" / f"{part}.parquet", lambda file: _write_table(table, file))
-        rows = scores.select(SCORES.names).cast(SCORES)
-        write_whole(self.root / "scores" / f"{part}.parquet", lambda file: _write_table(rows, file))
+            self._write_table("curves", part, curves, CURVES)
+        if predictions is not None:
+            self._write_table("predictions", part, predictions, PREDICTIONS)
+        self._write_table("scores", part, scores, SCORES)
+
+    def _write_table(self, folder: str, part: str, table: pa.Table, schema: pa.Schema) -> None:
+        rows = table.select(schema.names).cast(schema)
+        write_whole(self.root / folder / f"{part}.parquet", lambda file: _write_parquet(rows, file))
+
+    def _read_tables(self, folder: str, schema: pa.Schema) -> pa.Table:
+        """The tables of finished parts, in the order of their names."""
+        paths = [path for path in sorted((self.root / folder).glob("*.parquet")) if self.finished(path.stem)]
+        if not paths:
+            return schema.empty_table()
+        # One file at a time and no data-set discovery: that would read a column out of a folder name.
+        return pa.concat_tables([pq.ParquetFile(path).read().cast(schema) for path in paths])
 
     def scores(self) -> pa.Table:
         """All finished scores, in the order of the parts."""
-        return _read_tables(self.root / "scores", SCORES)
+        return self._read_tables("scores", SCORES)
 
     def curves(self) -> pa.Table:
         """The curves of all finished parts, in the order of the parts."""
-        return _read_tables(self.root / "curves", CURVES, only=[p.stem for p in self.root.glob("scores/*.parquet")])
+        return self._read_tables("curves", CURVES)
+
+    def predictions(self) -> pa.Table:
+        """What the models predicted for the images of all finished parts, in the order of the parts."""
+        return self._read_tables("predictions", PREDICTIONS)
 
     def galleries(self) -> dict[str, dict[str, np.ndarray]]:
         """The arrays kept for the figures, by part."""
@@ -176,13 +208,5 @@ def refuse_existing(root: Path) -> None:
         raise InputError(f"{root} is not empty; name another directory with --out")
 
 
-def _write_table(table: pa.Table, file: BinaryIO) -> None:
+def _write_parquet(table: pa.Table, file: BinaryIO) -> None:
     pq.write_table(table, file, compression="zstd")
-
-
-def _read_tables(folder: Path, schema: pa.Schema, only: list[str] | None = None) -> pa.Table:
-    paths = [p for p in sorted(folder.glob("*.parquet")) if only is None or p.stem in only]
-    if not paths:
-        return schema.empty_table()
-    # One file at a time and no data-set discovery: that would read a column out of a folder name.
-    return pa.concat_tables([pq.ParquetFile(path).read().cast(schema) for path in paths])

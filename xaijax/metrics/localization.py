@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 
 from xaijax import kernels
 from xaijax.metrics.registry import LESION_ROLE, ROLES, Metric
@@ -37,26 +38,35 @@ def check_role(role: str | None, what: str) -> None:
 def oracle_maps(masks: Any, *, mask_role: str | None = "lesion") -> NDArray[np.float32]:
     """The ground truth as a map: what a perfect explanation would mark, a control that should win.
 
+    `S = 1 + d / (1 + max d)` inside, with d the distance to the border, and `S = 1 / (1 + d)` outside, with d the
+    distance to the mask. The mask itself would have two values: a lesion smaller than the first fraction that reaches
+    beyond it would then reveal the whole image at once, because ties are revealed together, and score like a constant.
+
     Args:
         masks: `[B, H, W]` bool or uint8, nonzero inside.
         mask_role: of the masks; only `"lesion"` is allowed.
 
     Returns:
-        `[B, H, W]` float32, 1 inside and 0 outside. An empty mask gives zeros, which is no explanation: leave such
-        images out, or let `evaluate(..., oracle=True)` do so.
+        `[B, H, W]` float32, at least 1 inside and below 1 outside, falling with the distance. An empty mask gives
+        zeros, which is no explanation: leave such images out, or let `evaluate(..., oracle=True)` do so.
 
     Raises:
         ValueError: for masks of another role or shape.
 
     Example:
-        >>> oracle_maps(np.eye(2, dtype=bool)[None]).tolist()
-        [[[1.0, 0.0], [0.0, 1.0]]]
+        >>> oracle_maps(np.array([[[0, 0, 1, 1]]], np.uint8)).tolist()
+        [[[0.3333333432674408, 0.5, 1.3333333730697632, 1.6666666269302368]]]
     """
     check_role(mask_role, "the ground-truth oracle")
-    masks = np.asarray(masks)
+    masks = np.asarray(masks) != 0
     if masks.ndim != 3:
-        raise ValueError(f"masks must be [B, H, W]; got shape {masks.shape}")
-    return (masks != 0).astype(np.float32)
+        raise ValueError(f"masks must be [B, H, W]; got {masks.shape}")
+    maps = np.zeros(masks.shape, np.float32)
+    for mask, graded in zip(masks, maps, strict=True):
+        if mask.any():
+            inside, outside = distance_transform_edt(mask), distance_transform_edt(~mask)
+            graded[...] = np.where(mask, 1 + inside / (1 + inside.max()), 1 / (1 + outside))
+    return maps
 
 
 def score_localization(
