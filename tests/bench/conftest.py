@@ -13,7 +13,7 @@ METHODS = ("gradient", "grad_cam", "random", "oracle")
 FRACTIONS = 5
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def made():
     """This module: tests are collected without a package around them, so they cannot import it."""
     return sys.modules[__name__]

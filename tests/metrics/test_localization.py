@@ -52,12 +52,27 @@ def scores_of(scores, image):
 
 def test_the_mask_itself_is_a_perfect_map(problem):
     _, masks = problem
-    scores = score({"truth": oracle_maps(masks)}, masks, NAMES)
+    scores = score({"truth": masks.astype(np.float32)}, masks, NAMES)
     best = {"centroid_distance": 0.0}
     # The 15 % largest pixels of a smaller mask hold others too.
     for name in sorted(set(NAMES) - {"top15_precision", "iou_top15"}):
         _, _, values = scores.matrix(name)
         np.testing.assert_allclose(values, best.get(name, 1.0), atol=1e-12, err_msg=name)
+
+
+def test_the_oracle_falls_with_the_distance_to_the_mask_and_ties_nothing_that_matters():
+    mask = np.zeros((40, 40), bool)
+    mask[10:14, 20:26] = True
+    truth = oracle_maps(np.stack([mask, np.zeros_like(mask)]))
+    assert not truth[1].any()
+    assert truth[0][mask].min() >= 1 > truth[0][~mask].max() > 0
+    rows, columns = np.indices(mask.shape)
+    inside = np.argwhere(mask)
+    away = np.sqrt(((np.stack([rows, columns], -1)[:, :, None] - inside) ** 2).sum(-1)).min(-1)
+    np.testing.assert_allclose(truth[0][~mask], 1 / (1 + away[~mask]), rtol=1e-6)
+    # The mask alone has two values: the first fraction beyond it would reveal the whole image.
+    shares = [(truth[0] >= np.quantile(truth[0], 1 - fraction)).mean() for fraction in (0.02, 0.1, 0.5)]
+    assert shares == pytest.approx([0.02, 0.1, 0.5], abs=0.02)
 
 
 def test_an_empty_mask_has_no_value_whatever_the_metric(problem):

@@ -95,7 +95,7 @@ def closest(name: str, known: Iterable[str], *, count: int = 3) -> str:
     """The phrase that follows an unknown name: the nearest known ones, else all of them.
 
     Example:
-        >>> closest("gradcam", ["grad_cam", "random"])
+        >>> closest("gradcam", ["grad_cam", "sobel"])
         'did you mean grad_cam?'
     """
     known = list(known)

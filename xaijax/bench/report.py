@@ -21,6 +21,7 @@ ENTROPY_WORDS = {
     "mutual": "mutual information with the original",
     "mean": "mean of Shannon entropy and WebP size",
 }
+KINDS = ("curves", "gallery", "rebuilt", "intervals")
 RESPONSE_WORDS = {"aic": "prediction is the explained class", "sic": "probability of the explained class"}
 
 
@@ -283,7 +284,7 @@ def render(
         {
             "model": model,
             "tables": tables(rows, model),
-            "figures": {kind: [_inlined(entry) for entry in entries] for kind, entries in drawn[model].items()},
+            "figures": {kind: [_inlined(entry) for entry in drawn[model].get(kind, ())] for kind in KINDS},
         }
         for model in models
     ]

@@ -1,0 +1,133 @@
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from xaijax.bench import report, style
+from xaijax.bench.store import Store
+
+IDS = [f"case {n}" for n in range(6)]
+# The closing tags that HTML lets out.
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+
+
+class Checker(HTMLParser):
+    """Collects what a page loads, and sees that its tags are balanced."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.loads, self.images = [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        self.loads += [values[name] for name in ("src", "href") if name in values]
+        if tag == "img":
+            self.images.append(values)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory, made):
+    root = tmp_path_factory.mktemp("report") / "a <run> & more"
+    store = Store.create(root, made.run_description(IDS))
+    first, second = made.parts(IDS[:3]), made.parts(IDS[3:])
+    store.write_part("00-m-0000", *first, made.gallery_arrays())
+    store.write_part("00-m-0001", *second)
+    rows, said, path = report.write_report(store)
+    return store, rows, said, path.read_text("utf-8")
+
+
+def test_the_report_is_one_well_formed_page_that_loads_nothing(written):
+    _, _, _, text = written
+    checker = Checker()
+    checker.feed(text)
+    assert checker.open == []
+    assert checker.loads
+    assert all(load.startswith("data:") for load in checker.loads)
+    assert not re.search(r"url\((?!#|data:)", re.sub(r"data:[^\"]+", "data:", text))
+    assert all(image["alt"] for image in checker.images)
+
+
+def test_every_figure_is_there_in_the_run_and_in_the_page(written):
+    store, _, _, text = written
+    names = sorted(path.name for path in (store.root / "figures").iterdir())
+    assert names == [
+        "m-gallery.png",
+        "m-mean-iou.svg",
+        "m-mean-sic_webp.svg",
+        "m-rebuilt-grad_cam.png",
+        "m-sic-webp.svg",
+    ]
+    assert text.count("<img ") == len(names)
+
+
+def test_the_page_says_what_was_run_and_escapes_it(written):
+    store, _, _, text = written
+    assert "a &lt;run&gt; &amp; more" in text
+    assert "<run>" not in text
+    run = store.read_run()
+    assert run["command"] in text
+    assert "broken.png" in text
+    assert "A note." in text
+
+
+def test_the_table_has_the_numbers_of_the_summary(written):
+    _, rows, _, text = written
+    for row in rows:
+        if np.isfinite(row.mean):
+            assert f">{row.mean:.3f}<" in text
+    chosen = {table["title"]: table for table in report.tables(rows, "m")}
+    assert list(chosen) == ["Performance information curves", "Localization"]
+    lines = chosen["Performance information curves"]["lines"]
+    assert [line["method"] for line in lines] == ["gradient", "grad_cam", "random", "oracle"]
+    # The oracle has the largest mean, but only explanations compete.
+    assert [line["cells"][0]["best"] for line in lines] == [False, True, False, False]
+
+
+def test_the_area_under_the_drawn_curve_is_the_mean_score(made):
+    """The legend and the table must not disagree: the mean of the curves has the mean of the areas."""
+    from xaijax.metrics.curve import area, read_curve
+
+    curves = made.curve_rows(IDS)
+    areas = [float(area(read_curve(row[6], row[7]))) for row in curves if row[2] == "grad_cam"]
+    mean = np.mean([read_curve(row[6], row[7]) for row in curves if row[2] == "grad_cam"], axis=0)
+    assert float(area(mean)) == pytest.approx(np.mean(areas), abs=1e-12)
+
+
+def test_the_same_run_gives_the_same_files(written, tmp_path):
+    store, _, _, text = written
+    before = {path: path.read_bytes() for path in store.root.rglob("*") if path.is_file()}
+    report.write_report(store)
+    assert {path: path.read_bytes() for path in store.root.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_without_curves_or_masks_has_a_report(made, tmp_path):
+    store = Store.create(tmp_path / "run", made.run_description(IDS))
+    scores = made.table([row for row in made.score_rows(IDS) if row[3] == "iou"], made.SCORES)
+    store.write_part("00-m-0000", scores, made.CURVES.empty_table())
+    _, _, path = report.write_report(store)
+    text = path.read_text("utf-8")
+    assert "The curves" not in text
+    assert "One image, rebuilt" not in text
+
+
+def test_svg_ink_follows_the_theme_only_inside_the_page(written):
+    store, _, _, _ = written
+    svg = (store.root / "figures" / "m-sic-webp.svg").read_text("utf-8")
+    assert style.INK in svg
+    assert "var(--ink)" not in svg
+    themed = report.themed(svg)
+    assert "prefers-color-scheme" in themed
+    assert themed.count(style.INK) == 1
+
+
+def test_styles_tell_methods_apart():
+    names = [f"method {n}" for n in range(20)]
+    looks = style.styles([*names, "random", "sobel", "oracle"])
+    assert len({(look.color, look.dash, look.width) for look in looks.values()}) == len(looks)
+    assert style.in_order(["oracle", "random", "a", "sobel", "b"]) == ["a", "b", "sobel", "random", "oracle"]
