@@ -61,7 +61,7 @@ def evaluate(
         mask_role: `"lesion"`, `"organ"`, `"artefact"` or None; lesion scores and the oracle refuse all but the first.
         ids: `[B]` distinct names of the images; default `"0"`, `"1"`, ... The random masks follow from `seed` and the
             name, so an image scores the same whatever is scored beside it.
-        oracle: also score the masks themselves, as the method `"oracle"`, by the information metrics.
+        oracle: also score the ground truth (`oracle_maps`), as the method `"oracle"`, by the information metrics.
         seed: of the random masks, 0 or more.
         batch_size: images in a model call, at least 1; it bounds the rebuilt images in memory too (one
             method's at least).
