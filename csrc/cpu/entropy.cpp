@@ -26,7 +26,7 @@ EdgesOf<T> edges_of(Extent<T> values, int bins, BinRange range) {
   return linear_edges<double, E>(range.low, range.high, bins);
 }
 
-void count_floats_into(const std::int32_t* bin, index_t n, std::uint32_t* counts, std::size_t stride) {
+void count_bins(const std::int32_t* bin, index_t n, std::uint32_t* counts, std::size_t stride) {
   index_t i = 0;
   for (; i + 4 <= n; i += 4) {
     ++counts[static_cast<std::size_t>(bin[i])];
@@ -37,23 +37,32 @@ void count_floats_into(const std::int32_t* bin, index_t n, std::uint32_t* counts
   for (; i < n; ++i) ++counts[static_cast<std::size_t>(bin[i])];
 }
 
+// Values in one of four tables by turns, so that neighbours in one bin do not wait for each other's store. T: also
+// uint16_t, which is read as float64, the dtype of its edges.
 template <class T>
-std::vector<index_t> count_floats(const T* values, index_t n, const EdgesOf<T>& edges) {
+std::vector<index_t> count_by_edges(const T* values, index_t n, const EdgesOf<T>& edges) {
+  using E = typename EdgeOf<T>::type;
   constexpr index_t block = 2048;
   constexpr index_t flush = index_t(1) << 31;
   constexpr std::size_t tables = 4;
-  const Binner<T> binner(edges);
+  const Binner<E> binner(edges);
   const std::size_t stride = edges.size();  // one more than the bins: the last place takes what is dropped
   std::vector<index_t> counts(stride, 0);
   std::vector<std::uint32_t> partial(tables * stride);
   std::int32_t bin[block];
+  E real[block];
   for (index_t chunk = 0; chunk < n; chunk += flush) {
     std::fill(partial.begin(), partial.end(), 0u);
     const index_t stop = std::min(n, chunk + flush);
     for (index_t start = chunk; start < stop; start += block) {
       const index_t length = std::min(block, stop - start);
-      binner(values + start, length, Outside::drop, bin);
-      count_floats_into(bin, length, partial.data(), stride);
+      if constexpr (std::is_same_v<T, E>) {
+        binner(values + start, length, Outside::drop, bin);
+      } else {
+        std::copy(values + start, values + start + length, real);
+        binner(real, length, Outside::drop, bin);
+      }
+      count_bins(bin, length, partial.data(), stride);
     }
     for (std::size_t t = 0; t < tables; ++t)
       for (std::size_t k = 0; k < stride; ++k) counts[k] += partial[t * stride + k];
@@ -62,18 +71,26 @@ std::vector<index_t> count_floats(const T* values, index_t n, const EdgesOf<T>& 
   return counts;
 }
 
-template <class T>
-std::vector<index_t> count_integers(const T* values, index_t n, Extent<T> range, const std::vector<double>& edges) {
-  const int first = range.smallest, last = range.largest;
-  std::vector<index_t> of_value(static_cast<std::size_t>(std::is_same_v<T, std::uint8_t> ? 256 : last + 1), 0);
-  if constexpr (std::is_same_v<T, std::uint8_t>)
-    count_bytes(values, n, of_value.data());
-  else
-    for (index_t i = 0; i < n; ++i) ++of_value[values[i]];
+// A constant image where np.histogram has no edges for it.
+std::vector<index_t> in_the_middle(index_t n, int bins) {
+  std::vector<index_t> counts(static_cast<std::size_t>(bins), 0);
+  counts[static_cast<std::size_t>(bins / 2)] = n;
+  return counts;
+}
+
+// Bytes are counted by value; the extremes and the bins follow from the 256 counts.
+std::vector<index_t> histogram_of_bytes(const std::uint8_t* values, index_t n, int bins, BinRange range) {
+  index_t of_value[256] = {};
+  count_bytes(values, n, of_value);
+  int first = 0, last = 255;
+  while (of_value[first] == 0) ++first;
+  while (of_value[last] == 0) --last;
+  const Extent<std::uint8_t> values_in{static_cast<std::uint8_t>(first), static_cast<std::uint8_t>(last), true};
+  const auto edges = edges_of(values_in, bins, range);
+  if (edges.empty()) return {};
   const auto bin = integer_bins(edges, first, last, Outside::drop);
   std::vector<index_t> counts(edges.size(), 0);
-  for (int v = first; v <= last; ++v)
-    counts[static_cast<std::size_t>(bin[static_cast<std::size_t>(v - first)])] += of_value[static_cast<std::size_t>(v)];
+  for (int v = first; v <= last; ++v) counts[static_cast<std::size_t>(bin[static_cast<std::size_t>(v - first)])] += of_value[v];
   counts.pop_back();
   return counts;
 }
@@ -84,19 +101,16 @@ template <class T>
 std::vector<index_t> histogram(ImageView<const T> image, int bins, BinRange range) {
   const index_t n = image.size();
   if (n == 0 || bins < 1) return {};
-  const auto values = extent(image.data, n);
-  if (!values.finite) return {};
-  const auto edges = edges_of(values, bins, range);
-  if (edges.empty()) {
-    if (!range.from_image || values.smallest != values.largest) return {};
-    std::vector<index_t> counts(static_cast<std::size_t>(bins), 0);
-    counts[static_cast<std::size_t>(bins / 2)] = n;
-    return counts;
+  if constexpr (std::is_same_v<T, std::uint8_t>) {
+    return histogram_of_bytes(image.data, n, bins, range);
+  } else {
+    const auto values = extent(image.data, n);
+    if (!values.finite) return {};
+    const auto edges = edges_of(values, bins, range);
+    if (!edges.empty()) return count_by_edges(image.data, n, edges);
+    const bool constant = range.from_image && values.smallest == values.largest;
+    return constant ? in_the_middle(n, bins) : std::vector<index_t>();
   }
-  if constexpr (std::is_floating_point_v<T>)
-    return count_floats(image.data, n, edges);
-  else
-    return count_integers(image.data, n, values, edges);
 }
 
 template <class T>

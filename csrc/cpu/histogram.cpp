@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "xaijax/simd.hpp"
 
@@ -34,51 +35,57 @@ template std::vector<double> linear_edges<double, double>(double, double, int);
 
 namespace {
 
-// The estimate is f(v) = (v - low) * scale. f is monotone in rounded arithmetic too, so with
-// margin >= max_k |f(edge[k]) - k| the integer part of f(v) is the bin whenever its fraction is further than the
-// margin from 0 and 1: then f(v) > f(edge[k]) and f(v) < f(edge[k+1]). Returns whether any value was not so clear.
 template <class T>
-XAIJAX_INLINE int estimate_bins(const T* values, index_t n, T low, T high, T scale, T margin, int bins, int outside_bin,
-                                std::int32_t* out) {
-  int unclear = 0;
-  const std::int32_t last = bins - 1;
-  for (index_t i = 0; i < n; ++i) {
-    const T value = values[i];
-    const T floor_clamped = value > low ? value : low;
-    const T clamped = floor_clamped < high ? floor_clamped : high;
-    const T f = (clamped - low) * scale;
-    std::int32_t k = static_cast<std::int32_t>(f);
-    k = k < last ? k : last;
-    const T fraction = f - static_cast<T>(k);
-    unclear |= static_cast<int>(fraction <= margin) & static_cast<int>(k > 0);
-    unclear |= static_cast<int>(T(1) - fraction <= margin) & static_cast<int>(k < last);
-    // outside_bin < 0: clamp. A comparison with NaN is false, so NaN is outside.
-    const bool inside = (value >= low) & (value <= high);
-    out[i] = (inside | (outside_bin < 0)) ? k : outside_bin;
+XAIJAX_INLINE auto bits_of(T value) {
+  std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t> bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+template <class T, class Int>
+XAIJAX_INLINE T float_of(Int bits) {
+  T value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+constexpr index_t run_length = 64;
+
+// The estimate is the integer part of f(v) = (v - low) * scale. f is monotone in rounded arithmetic too, so with
+// margin >= max_k |f(edge[k]) - k| it is the bin whenever the fraction of f(v) is further than the margin from 0 and
+// from 1: then f(v) > f(edge[k]) and f(v) < f(edge[k+1]). Clamping f to half a bin inside the ends keeps the bin (the
+// margin is below a quarter) and makes the ends themselves, often the most frequent values, clear cases.
+// Works on whole runs; `clear` is 0.5 - margin; unclear[r] tells whether run r has a value that is not clear.
+template <bool drop, class T>
+XAIJAX_INLINE void estimate_bins(const T* values, index_t runs, T low, T high, T scale, T clear, int bins,
+                                 std::int32_t* out, std::int32_t* unclear) {
+  // Clamped as integers, whose order is that of positive floats: minimum and maximum of floats do not vectorise
+  // without relaxed arithmetic.
+  const auto first = bits_of(T(0.5)), last = bits_of(static_cast<T>(bins) - T(0.5));
+  for (index_t r = 0; r < runs; ++r) {
+    std::int32_t found = 0;
+    for (index_t i = r * run_length; i < (r + 1) * run_length; ++i) {
+      const auto bits = bits_of((values[i] - low) * scale);
+      const T f = float_of<T>(std::min(std::max(bits, first), last));
+      const std::int32_t k = static_cast<std::int32_t>(f);
+      const T from_middle = f - static_cast<T>(k) - T(0.5);
+      found |= (from_middle < T(0) ? -from_middle : from_middle) >= clear ? 1 : 0;
+      out[i] = drop && !((values[i] >= low) & (values[i] <= high)) ? bins : k;
+    }
+    unclear[r] = found;
   }
-  return unclear;
 }
 
-XAIJAX_SIMD int estimate(const float* values, index_t n, float low, float high, float scale, float margin, int bins,
-                         int outside_bin, std::int32_t* out) {
-  return estimate_bins(values, n, low, high, scale, margin, bins, outside_bin, out);
+XAIJAX_SIMD void estimate(const float* v, index_t runs, float low, float high, float scale, float clear, int bins,
+                          bool drop, std::int32_t* out, std::int32_t* unclear) {
+  return drop ? estimate_bins<true>(v, runs, low, high, scale, clear, bins, out, unclear)
+              : estimate_bins<false>(v, runs, low, high, scale, clear, bins, out, unclear);
 }
 
-XAIJAX_SIMD int estimate(const double* values, index_t n, double low, double high, double scale, double margin,
-                         int bins, int outside_bin, std::int32_t* out) {
-  return estimate_bins(values, n, low, high, scale, margin, bins, outside_bin, out);
-}
-
-// Moves each estimate by at most one bin, to where the edges say.
-template <class T>
-void correct_bins(const T* values, index_t n, const T* edges, int bins, std::int32_t* out) {
-  for (index_t i = 0; i < n; ++i) {
-    std::int32_t k = out[i];
-    if (k >= bins) continue;
-    k -= (values[i] < edges[k]) & (k > 0);
-    k += (values[i] >= edges[k + 1]) & (k < bins - 1);
-    out[i] = k;
-  }
+XAIJAX_SIMD void estimate(const double* v, index_t runs, double low, double high, double scale, double clear, int bins,
+                          bool drop, std::int32_t* out, std::int32_t* unclear) {
+  return drop ? estimate_bins<true>(v, runs, low, high, scale, clear, bins, out, unclear)
+              : estimate_bins<false>(v, runs, low, high, scale, clear, bins, out, unclear);
 }
 
 }  // namespace
@@ -91,28 +98,51 @@ Binner<T>::Binner(std::vector<T> edges) : edges_(std::move(edges)) {
   estimates_ = std::isfinite(scale_) && std::isfinite(high - low);
   for (std::size_t k = 0; estimates_ && k < edges_.size(); ++k)
     margin = std::max(margin, std::abs((edges_[k] - low) * scale_ - static_cast<T>(k)));
-  margin_ = margin;
+  // A little is taken off for the rounding of the comparison with the middle.
+  clear_ = T(0.5) - margin - 4 * std::numeric_limits<T>::epsilon();
   estimates_ = estimates_ && margin < T(0.25);
+  // The first bin has no lower limit and the last no upper one; nor has the place of what is dropped.
+  constexpr T infinity = std::numeric_limits<T>::infinity();
+  limits_.resize(edges_.size(), {-infinity, infinity});
+  for (std::size_t k = 1; k + 1 < edges_.size(); ++k) limits_[k].low = limits_[k - 1].high = edges_[k];
+}
+
+template <class T>
+void Binner<T>::correct(const T* values, index_t n, std::int32_t* out) const {
+  for (index_t i = 0; i < n; ++i) {
+    const Limits limits = limits_[static_cast<std::size_t>(out[i])];
+    out[i] += (values[i] >= limits.high) - (values[i] < limits.low);
+  }
+}
+
+template <class T>
+void Binner<T>::search(const T* values, index_t n, Outside outside, std::int32_t* out) const {
+  const int count = bins();
+  for (index_t i = 0; i < n; ++i) {
+    const bool inside = values[i] >= edges_.front() && values[i] <= edges_.back();
+    const auto above = std::upper_bound(edges_.begin(), edges_.end(), values[i]) - edges_.begin();
+    out[i] = inside || outside == Outside::clamp
+                 ? static_cast<std::int32_t>(std::clamp<index_t>(above - 1, 0, count - 1))
+                 : count;
+  }
 }
 
 template <class T>
 void Binner<T>::operator()(const T* values, index_t n, Outside outside, std::int32_t* out) const {
-  const T low = edges_.front(), high = edges_.back();
-  const int count = bins();
-  if (estimates_) {
-    const int outside_bin = outside == Outside::clamp ? -1 : count;
-    if (estimate(values, n, low, high, scale_, margin_, count, outside_bin, out))
-      correct_bins(values, n, edges_.data(), count, out);
-    return;
+  if (!estimates_) return search(values, n, outside, out);
+  constexpr index_t most = 64;
+  std::int32_t unclear[most];
+  index_t done = 0;
+  while (n - done >= run_length) {
+    const index_t runs = std::min(most, (n - done) / run_length);
+    estimate(values + done, runs, edges_.front(), edges_.back(), scale_, clear_, bins(), outside == Outside::drop,
+             out + done, unclear);
+    // One value close to an edge costs the correction of its run only.
+    for (index_t r = 0; r < runs; ++r)
+      if (unclear[r]) correct(values + done + r * run_length, run_length, out + done + r * run_length);
+    done += runs * run_length;
   }
-  for (index_t i = 0; i < n; ++i) {
-    if (outside == Outside::drop && !(values[i] >= low && values[i] <= high)) {
-      out[i] = count;
-      continue;
-    }
-    const auto above = std::upper_bound(edges_.begin(), edges_.end(), values[i]) - edges_.begin();
-    out[i] = static_cast<std::int32_t>(std::clamp<index_t>(above - 1, 0, count - 1));
-  }
+  search(values + done, n - done, outside, out + done);
 }
 
 template class Binner<float>;
@@ -217,12 +247,13 @@ Extent<double> extent(const double* values, index_t n) {
 }
 
 void count_bytes(const std::uint8_t* values, index_t n, index_t* counts) {
-  // Eight tables: equal neighbours would otherwise wait for each other's store.
-  constexpr int tables = 8;
+  // Eight tables: equal neighbours would otherwise wait for each other's store. Their distance is no power of two, or
+  // equal values would share the low address bits and wait all the same.
+  constexpr int tables = 8, stride = 256 + 16;
   constexpr index_t chunk = index_t(1) << 31;
   for (index_t start = 0; start < n; start += chunk) {
     const index_t stop = std::min(n, start + chunk);
-    std::uint32_t partial[tables][256] = {};
+    std::uint32_t partial[tables][stride] = {};
     index_t i = start;
     for (; i + tables <= stop; i += tables) {
       std::uint64_t word;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "xaijax/simd.hpp"
 
@@ -92,19 +93,97 @@ T interpolate(T a, T b, double weight) {
   return a + difference * static_cast<T>(weight);
 }
 
-// Values at the wanted ranks (ascending, without repeats) of keys[0..n), which is reordered.
+constexpr int bucket_bits = 12;
+constexpr index_t small = 512;  // fewer keys are selected by comparisons
+
 template <class Int>
-void select(Int* keys, index_t n, const index_t* ranks, std::size_t count, Int* out) {
-  // Halve the ranks: log2(count) passes over the keys instead of count.
+XAIJAX_INLINE void make_buckets_body(const Int* keys, index_t n, Int low, int shift, std::uint16_t* bucket) {
+  using Unsigned = std::make_unsigned_t<Int>;
+  for (index_t i = 0; i < n; ++i)
+    bucket[i] = static_cast<std::uint16_t>((static_cast<Unsigned>(keys[i]) - static_cast<Unsigned>(low)) >> shift);
+}
+
+XAIJAX_SIMD void make_buckets(const std::int32_t* keys, index_t n, std::int32_t low, int shift, std::uint16_t* bucket) {
+  make_buckets_body(keys, n, low, shift, bucket);
+}
+XAIJAX_SIMD void make_buckets(const std::int64_t* keys, index_t n, std::int64_t low, int shift, std::uint16_t* bucket) {
+  make_buckets_body(keys, n, low, shift, bucket);
+}
+
+// Keys at the wanted ranks (ascending, without repeats) by std::nth_element; halving the ranks needs log2(count)
+// passes over the keys instead of count.
+template <class Int>
+void select_by_comparison(Int* keys, index_t n, const index_t* ranks, std::size_t count, index_t offset, Int* out) {
   if (count == 0) return;
   const std::size_t middle = count / 2;
-  const index_t rank = ranks[middle];
+  const index_t rank = ranks[middle] - offset;
   std::nth_element(keys, keys + rank, keys + n);
   out[middle] = keys[rank];
-  select(keys, rank, ranks, middle, out);
-  std::vector<index_t> rest(ranks + middle + 1, ranks + count);
-  for (index_t& r : rest) r -= rank + 1;
-  select(keys + rank + 1, n - rank - 1, rest.data(), rest.size(), out + middle + 1);
+  select_by_comparison(keys, rank, ranks, middle, offset, out);
+  select_by_comparison(keys + rank + 1, n - rank - 1, ranks + middle + 1, count - middle - 1, offset + rank + 1,
+                       out + middle + 1);
+}
+
+// The same for keys in [low, high]: counted in equal buckets of the key range, then only the keys in the buckets that
+// hold a wanted rank are looked at again. The range shrinks by 2^11 at least, so this ends soon whatever the values.
+// `offset` is the rank of the first of these keys in the whole map.
+template <class Int>
+void select(Int* keys, index_t n, Int low, Int high, const index_t* ranks, std::size_t count, index_t offset,
+            Int* out) {
+  using Unsigned = std::make_unsigned_t<Int>;
+  if (low == high) return std::fill(out, out + count, low);
+  if (n <= small) return select_by_comparison(keys, n, ranks, count, offset, out);
+  int shift = 0;
+  const Unsigned span = static_cast<Unsigned>(high) - static_cast<Unsigned>(low);
+  while ((span >> shift) >= (1u << bucket_bits)) ++shift;
+  std::vector<std::uint16_t> bucket(static_cast<std::size_t>(n));
+  make_buckets(keys, n, low, shift, bucket.data());
+
+  // Two tables: neighbours of one bucket would wait for each other's store.
+  const std::size_t buckets = static_cast<std::size_t>(span >> shift) + 1;
+  std::vector<std::uint32_t> counts(2 * buckets, 0);
+  std::uint32_t* const even = counts.data();
+  std::uint32_t* const odd = even + buckets;
+  index_t i = 0;
+  for (; i + 2 <= n; i += 2) {
+    ++even[bucket[static_cast<std::size_t>(i)]];
+    ++odd[bucket[static_cast<std::size_t>(i) + 1]];
+  }
+  if (i < n) ++even[bucket[static_cast<std::size_t>(i)]];
+
+  // Wanted buckets in order, each with the first rank in it and the wanted ranks it holds.
+  struct Wanted {
+    std::size_t bucket;
+    index_t first_rank;
+    std::size_t ranks_begin, ranks_end;
+    std::vector<Int> keys;
+  };
+  std::vector<Wanted> wanted;
+  constexpr std::uint16_t none = std::numeric_limits<std::uint16_t>::max();
+  std::vector<std::uint16_t> slot(buckets, none);
+  index_t rank = offset;
+  std::size_t next = 0;
+  for (std::size_t b = 0; b < buckets && next < count; ++b) {
+    const index_t here = index_t(even[b]) + odd[b];
+    const std::size_t begin = next;
+    while (next < count && ranks[next] < rank + here) ++next;
+    if (next > begin) {
+      slot[b] = static_cast<std::uint16_t>(wanted.size());
+      wanted.push_back({b, rank, begin, next, {}});
+      wanted.back().keys.reserve(static_cast<std::size_t>(here));
+    }
+    rank += here;
+  }
+  for (index_t k = 0; k < n; ++k) {
+    const std::uint16_t s = slot[bucket[static_cast<std::size_t>(k)]];
+    if (s != none) wanted[s].keys.push_back(keys[k]);
+  }
+  for (Wanted& w : wanted) {
+    const auto [smallest, largest] = std::minmax_element(w.keys.begin(), w.keys.end());
+    const Int from = *smallest, to = *largest;
+    select(w.keys.data(), static_cast<index_t>(w.keys.size()), from, to, ranks + w.ranks_begin,
+           w.ranks_end - w.ranks_begin, w.first_rank, out + w.ranks_begin);
+  }
 }
 
 template <class T>
@@ -144,7 +223,7 @@ std::vector<T> reveal_thresholds(MapView<const T> map, const std::vector<double>
   std::sort(ranks.begin(), ranks.end());
   ranks.erase(std::unique(ranks.begin(), ranks.end()), ranks.end());
   std::vector<Key<T>> selected(ranks.size());
-  select(keys.data(), n, ranks.data(), ranks.size(), selected.data());
+  select(keys.data(), n, low, high, ranks.data(), ranks.size(), index_t{0}, selected.data());
   const auto at = [&](index_t rank) {
     return value_of<T>(selected[static_cast<std::size_t>(std::lower_bound(ranks.begin(), ranks.end(), rank) -
                                                          ranks.begin())]);

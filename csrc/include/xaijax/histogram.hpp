@@ -42,10 +42,18 @@ class Binner {
   void operator()(const T* values, index_t n, Outside outside, std::int32_t* out) const;
 
  private:
+  struct Limits {
+    T low, high;
+  };
+
+  void correct(const T* values, index_t n, std::int32_t* out) const;  // moves an estimate to the neighbour if need be
+  void search(const T* values, index_t n, Outside outside, std::int32_t* out) const;
+
   std::vector<T> edges_;
+  std::vector<Limits> limits_;  // a value below low or at least high belongs to the neighbouring bin
   T scale_ = 0;
-  T margin_ = 0;
-  bool estimates_ = false;  // whether the arithmetic estimate is within the margin of the edges
+  T clear_ = 0;
+  bool estimates_ = false;  // whether the arithmetic estimate is less than a quarter of a bin off
 };
 
 // The bin of every integer in [first, last] (values outside the edges as above); edges in float64.
