@@ -10,7 +10,7 @@ import pytest
 from xaijax import kernels
 from xaijax.kernels import _backend
 
-IMPLEMENTATIONS = ("reference", "numba", "native", "jit", "jit-numba")
+IMPLEMENTATIONS = ("reference", "numba", "native", "ffi", "jax-numba")
 
 
 def _load(path):
@@ -36,7 +36,7 @@ def native():
 def implementation(request, monkeypatch, reference):
     """Gives a kernel by name, in one of its implementations: `implementation("reveal_levels")(maps, fractions)`.
 
-    "jit" and "jit-numba" compile a call on JAX arrays, in float64, through XLA FFI and through the host callback.
+    "ffi" and "jax-numba" are jitted calls on JAX arrays, in float64, by XLA FFI and by a callback to the host.
     NumPy arrays among the arguments are operands, everything else is static.
     """
     if request.param == "reference":
@@ -46,7 +46,7 @@ def implementation(request, monkeypatch, reference):
     if backend == "native":
         request.getfixturevalue("native")
     monkeypatch.setenv("XAIJAX_BACKEND", backend)
-    if not request.param.startswith("jit"):
+    if request.param in ("numba", "native"):
         yield lambda name: getattr(kernels, name)
         return
     # Not the context manager: it holds for this thread only, and a host callback runs on another.

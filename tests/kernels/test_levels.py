@@ -50,7 +50,7 @@ class TestEveryImplementation:
 
     def test_denormal_values(self, request, implementation, reference):
         """XLA flushes them to zero on its threads; the compiled kernels switch that off while they run."""
-        if "jit-numba" in request.node.callspec.id:
+        if "jax-numba" in request.node.callspec.id:
             pytest.skip("a host callback runs with XLA's flush to zero")
         maps = (np.random.default_rng(0).random((2, 9, 9)) * 1e-40).astype(np.float32)
         assert maps.max() > 0
@@ -109,7 +109,7 @@ def test_nan_is_named():
 
 
 @pytest.mark.parametrize("backend", ["native", "numba"])
-def test_nan_reveals_nothing_inside_jit(monkeypatch, backend):
+def test_nan_reveals_nothing_in_jax(monkeypatch, backend):
     import jax
 
     if backend == "native":
