@@ -1,17 +1,47 @@
+#include "xaijax/entropy.hpp"
+
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "check.hpp"
-#include "xaijax/entropy.hpp"
+
+namespace {
+
+using xaijax::index_t;
+
+template <class T>
+double entropy(const std::vector<T>& values, int bins = 256, xaijax::BinRange range = {}) {
+  return xaijax::histogram_entropy<T>({values.data(), 1, static_cast<index_t>(values.size()), 1}, bins, range);
+}
+
+template <class T>
+void closed_forms() {
+  CHECK(entropy<T>({0, 0, 255, 255}) == 1.0);
+  CHECK(entropy<T>({7, 7, 7}) == 0.0);
+  CHECK(entropy<T>({7}) == 0.0);
+  CHECK(std::isnan(entropy<T>({})));
+  std::vector<T> all;
+  for (int i = 0; i < 256; ++i) all.push_back(static_cast<T>(i));
+  CHECK(std::abs(entropy(all) - 8.0) < 1e-12);
+  CHECK(std::abs(entropy(all, 4) - 2.0) < 1e-12);
+  // A range given: what lies outside is not counted, the upper end is.
+  const auto counts = xaijax::histogram<T>({all.data(), 16, 16, 1}, 4, {false, 10.0, 18.0});
+  CHECK(counts == std::vector<index_t>{2, 2, 2, 3});
+  CHECK(std::isnan(entropy(all, 4, {false, 300.0, 400.0})));
+}
+
+}  // namespace
 
 int main() {
-  using xaijax::ImageView;
-  const std::vector<std::uint8_t> halves{0, 0, 255, 255};
-  CHECK(xaijax::histogram_entropy<std::uint8_t>({halves.data(), 2, 2, 1}, 256, {}) == 1.0);
-  const std::vector<float> constant(12, 0.25f);
-  CHECK(xaijax::histogram_entropy<float>({constant.data(), 2, 2, 3}, 256, {}) == 0.0);
-  std::vector<std::uint8_t> all(256);
-  for (int i = 0; i < 256; ++i) all[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(i);
-  CHECK(std::abs(xaijax::histogram_entropy<std::uint8_t>({all.data(), 16, 16, 1}, 256, {}) - 8.0) < 1e-12);
+  closed_forms<std::uint8_t>();
+  closed_forms<std::uint16_t>();
+  closed_forms<float>();
+  closed_forms<double>();
+  CHECK(entropy<float>(std::vector<float>(12, 1e8f)) == 0.0);  // no edges in float32, and still no information
+  CHECK(std::isnan(entropy<float>({1e8f, 1e8f, 1e8f + 8})));
+  CHECK(std::isnan(entropy<float>({0.0f, std::nanf(""), 1.0f})));
+  CHECK(std::isnan(entropy<double>({0.0, std::numeric_limits<double>::infinity(), 1.0})));
   return check::report();
 }
