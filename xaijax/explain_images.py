@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tyro
 
 from xaijax.bench.plan import InputError, check_names, closest
 
@@ -13,7 +14,7 @@ from xaijax.bench.plan import InputError, check_names, closest
 class ExplainConfig:
     """Draw heat maps of a classifier over images, as PNG."""
 
-    images: tuple[Path, ...]
+    images: tyro.conf.Positional[tuple[Path, ...]]
     """Image files, or folders of them."""
 
     model: str = "builtin"

@@ -103,3 +103,15 @@ def run_description(ids, model="m"):
         "metrics": ["sic_webp", "iou"],
         "notes": ["A note."],
     }
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    """A small untrained network for phantoms at 32 pixels, saved as training saves it."""
+    from xaijax import models
+
+    classes = ("glioma", "meningioma", "pituitary")
+    classifier = models.create("small_cnn", input_shape=(32, 32, 1), classes=classes, key=3)
+    folder = tmp_path_factory.mktemp("checkpoint") / "tiny"
+    models.save(classifier, folder)
+    return folder

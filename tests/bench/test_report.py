@@ -100,7 +100,7 @@ def test_the_area_under_the_drawn_curve_is_the_mean_score(made):
 
 
 def test_the_same_run_gives_the_same_files(written, tmp_path):
-    store, _, _, text = written
+    store, *_ = written
     before = {path: path.read_bytes() for path in store.root.rglob("*") if path.is_file()}
     report.write_report(store)
     assert {path: path.read_bytes() for path in store.root.rglob("*") if path.is_file()} == before

@@ -1,0 +1,210 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from xaijax import __version__, cli
+
+
+def call(*arguments):
+    """Exit status, whether the command returns it or exits with it."""
+    try:
+        return cli.main(arguments)
+    except SystemExit as exit_:
+        return exit_.code
+
+
+def test_without_a_command_the_usage_is_printed(capsys):
+    assert call() == 2
+    assert call("--help") == 0
+    text = capsys.readouterr().out
+    assert all(f"\n  {name} " in text for name in cli.COMMANDS)
+    assert call("--version") == 0
+    assert __version__ in capsys.readouterr().out
+
+
+def test_help_starts_fast_and_imports_nothing_heavy():
+    heavy = ("jax", "flax", "numba", "matplotlib", "pyarrow", "scipy", "numpy")
+    code = (
+        "import sys, time; from xaijax.cli import main; status = main(['--help']);"
+        f"print([name for name in {heavy!r} if name in sys.modules], time.process_time()); sys.exit(status)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded, seconds = done.stdout.splitlines()[-1].rsplit(" ", 1)
+    assert loaded == "[]"
+    assert float(seconds) < 1.0  # of the processor: the wall clock would measure who else is using it
+
+
+def test_help_of_the_benchmark_does_not_start_jax():
+    code = (
+        "import sys\nfrom xaijax.cli import main\n"
+        "try:\n    main(['bench', '--help'])\nexcept SystemExit as e:\n    assert e.code == 0\n"
+        "assert not {'jax', 'matplotlib', 'pyarrow'} & set(sys.modules)"
+    )
+    text = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    for option in (
+        "--data",
+        "--model",
+        "--methods",
+        "--metrics",
+        "--images",
+        "--seed",
+        "--out",
+        "--resume",
+        "--config",
+    ):
+        assert option in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["benhc"], "unknown command 'benhc': did you mean bench?"),
+        (["bench", "--methods", "gradcam"], "unknown method 'gradcam': did you mean grad_cam"),
+        (["bench", "--data", "no/such"], "there is no folder no/such"),
+        (["bench", "--config", "none.toml"], "the configuration file none.toml does not exist"),
+        (["bench", "--resume", "--out", "none"], "none holds no run to resume"),
+        (["bench", "--images", "-3"], "--images is -3"),
+        (["explain", "none.png"], "the image none.png does not exist"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_status_2(arguments, sentence, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("XAIJAX_DEBUG", raising=False)
+    assert call(*arguments) == 2
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert "Traceback" not in error
+    assert len(error.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_option_is_status_2(capsys):
+    assert call("bench", "--metods", "random") == 2
+    assert "--metods" in capsys.readouterr().err
+
+
+def test_the_traceback_is_shown_when_asked_for(monkeypatch):
+    monkeypatch.setenv("XAIJAX_DEBUG", "1")
+    with pytest.raises(ValueError, match="unknown command"):
+        cli.main(["benhc"])
+
+
+def test_interruption_is_status_130_and_an_unexpected_error_is_status_1(monkeypatch, capsys):
+    monkeypatch.delenv("XAIJAX_DEBUG", raising=False)
+
+    def raises(error):
+        def run(name, args):
+            raise error
+
+        monkeypatch.setattr(cli, "_run", run)
+        return call("bench")
+
+    assert raises(KeyboardInterrupt()) == 130
+    assert raises(RuntimeError("two\nlines")) == 1
+    assert "RuntimeError: two lines (XAIJAX_DEBUG=1 shows where)" in capsys.readouterr().err
+    assert raises(FileNotFoundError(2, "No such file or directory", "x.png")) == 2
+    assert "x.png: No such file or directory" in capsys.readouterr().err
+
+
+def test_a_file_and_the_command_line_together(tmp_path):
+    from xaijax.bench import BenchConfig
+
+    path = tmp_path / "run.toml"
+    path.write_text('methods = ["random"]\nimages = 5\nresume = true\n')
+    config = cli.parse(BenchConfig, "bench", ["--config", str(path), "--images", "7", "--no-resume"])
+    assert (config.methods, config.images, config.resume) == (("random",), 7, False)
+    assert config.config == path
+
+
+def test_a_resumed_run_keeps_its_configuration(tmp_path):
+    from xaijax.bench import BenchConfig, plan
+    from xaijax.bench.store import Store
+
+    before = BenchConfig(images=9, methods=("sobel",), oracle=False)
+    Store.create(tmp_path / "run", {"config": plan.resolved(before)})
+    config = cli.parse(BenchConfig, "bench", ["--resume", "--out", str(tmp_path / "run")])
+    assert (config.images, config.methods, config.oracle) == (9, ("sobel",), False)
+    assert config.resume
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "scan.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    from xaijax import models
+
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    models.save(models.create("small_cnn", input_shape=(32, 32, 1), classes=("a", "b"), key=0), folder)
+    return folder
+
+
+def test_explain_writes_overlays_at_the_size_of_the_image(picture, checkpoint, tmp_path, capsys):
+    out = tmp_path / "out"
+    options = ["--model", str(checkpoint), "--method", "grad_cam", "random", "--out", str(out)]
+    assert call("explain", str(picture), *options) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["scan.grad_cam.png", "scan.random.png"]
+    for path in out.iterdir():
+        with Image.open(path) as drawn:
+            assert (drawn.size, drawn.mode) == ((70, 50), "RGB")
+    assert "predicted" in capsys.readouterr().out
+    assert call("explain", str(picture), *options) == 2
+    assert "is there already; add --overwrite" in capsys.readouterr().err
+    assert call("explain", str(picture), *options, "--overwrite", "--target", "b") == 0
+
+
+def test_explain_goes_on_after_an_unreadable_image_and_says_so(picture, checkpoint, tmp_path, capsys):
+    (tmp_path / "bad.png").write_bytes(b"nothing")
+    out = tmp_path / "out"
+    assert call("explain", str(tmp_path), "--model", str(checkpoint), "--method", "sobel", "--out", str(out)) == 2
+    assert [path.name for path in out.iterdir()] == ["scan.sobel.png"]
+    assert "bad.png" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--target", "c"], "has no class 'c'"),
+        (["--opacity", "3"], "must lie between 0 and 1"),
+        (["--method", "gradcam"], "did you mean grad_cam"),
+        (["--model", "none"], "there is no checkpoint none"),
+    ],
+)
+def test_explain_refuses_bad_input(picture, checkpoint, tmp_path, capsys, options, sentence):
+    out = tmp_path / "out"
+    assert call("explain", str(picture), "--model", str(checkpoint), "--out", str(out), *options) == 2
+    assert sentence in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_doctor_examines_and_names_what_mends(capsys, monkeypatch):
+    from xaijax import doctor
+
+    assert call("doctor", "--json") == 0
+    found = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
+    assert found["kernel in jit"]["state"] == "ok"
+    assert found["FFI version"]["value"].count("0.") >= 2
+    assert "cpu" in found["devices"]["value"]
+    assert all(entry["mend"] for entry in found.values() if entry["state"] != "ok")
+    real = doctor.version
+    monkeypatch.setattr(doctor, "version", lambda package: None if package == "optax" else real(package))
+    assert call("doctor") == 1
+    assert "pip install optax" in capsys.readouterr().out
+
+
+def test_doctor_reads_the_version_of_headers(tmp_path):
+    from xaijax.doctor import header_ffi_version
+
+    header = tmp_path / "xla" / "ffi" / "api" / "c_api.h"
+    header.parent.mkdir(parents=True)
+    header.write_text("#define XLA_FFI_API_MAJOR 0\n#define XLA_FFI_API_MINOR 17\n")
+    assert header_ffi_version(tmp_path) == (0, 17)
+    assert header_ffi_version(tmp_path / "none") is None
