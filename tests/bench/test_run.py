@@ -220,7 +220,7 @@ def test_folders_without_masks_run_without_localization(folder, config, tmp_path
         ({"data": "no/such/folder"}, "no folder no/such/folder"),
         ({"methods": ("gradcam",)}, "unknown method 'gradcam': did you mean grad_cam"),
         ({"metrics": ("sic_webb",)}, "unknown metric 'sic_webb': did you mean sic_webp"),
-        ({"model": ("no/such/model",)}, "no/such/model"),
+        ({"model": ("no/such/model",), "metrics": ("sic_mutual",)}, "no/such/model"),
         ({"metrics": ("iou",)}, "metric iou cannot be computed: .* no masks"),
         ({"methods": ("oracle",)}, "method oracle cannot be scored"),
         ({"model": ("builtin",), "size": 7}, "size is 7; it must be at least 16"),
