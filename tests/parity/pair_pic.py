@@ -1,7 +1,7 @@
 """Makes tests/metrics/data/pair_*.npz with PAIR's own metric code. Needs the peer in an environment of its own:
 
     python -m venv peer && peer/bin/pip install saliency==0.2.1 scikit-image
-    peer/bin/python tests/parity/pair_pic.py tests/metrics/data
+    OPENBLAS_NUM_THREADS=1 peer/bin/python tests/parity/pair_pic.py tests/metrics/data
 
 `pair_curves.npz` keeps predictions, WebP sizes and curves of many small problems, skipped ones included;
 `pair_case.npz` one problem with all of its images. The model is a function of the image, so no weights are needed.
