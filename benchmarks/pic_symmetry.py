@@ -211,13 +211,14 @@ def markdown(rows: list[dict[str, Any]]) -> str:
             below = sum(cell["shift"] < 0 for cell in chosen)
             cells = [np.median(shift), shift.max(), np.median(theirs), max(theirs)]
             lines.append(
-                f"| {measure} | {kind} | {len(chosen)} | {' | '.join(f'{c:.4f}' for c in cells)} | {ours:.2g} | {within} | {below} |"
+                f"| {measure} | {kind} | {len(chosen)} | {' | '.join(f'{c:.4f}' for c in cells)} | {ours:.2g} "
+                f"| {within} | {below} |"
             )
     lines += [
         "",
         "With WebP our range is not zero either: the rebuilt images are the same, but the size of a file depends on",
-        "the direction in which the image is read. Where the shift has one sign in all pairs the fill changes the measure",
-        "itself and not only its noise: areas from the two fills are not to be mixed in one table.",
+        "the direction in which the image is read. Where the shift has one sign in all pairs the fill changes",
+        "the measure itself and not only its noise: areas from the two fills are not to be mixed in one table.",
         "",
         "| image | map | pixels that differ by more than one level | Shannon: ours, shift, PAIR's range | mutual: "
         "ours, shift, PAIR's range | WebP: ours, shift, PAIR's range |",
