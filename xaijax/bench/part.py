@@ -65,7 +65,8 @@ def score_part(
     )
     kept: dict[str, np.ndarray] = {}
     if gallery:
-        kept = _for_figures(job, model, batch, maps, labels, explained, probabilities, min(gallery, len(batch)))
+        scored = set(scores.curves.image)
+        kept = _for_figures(job, model, batch, maps, labels, explained, probabilities, scored, min(gallery, len(batch)))
     progress(1.0)
     predictions = _prediction_table(model, batch.ids, labels, probabilities)
     return _score_table(scores, model.name), _curve_table(scores, model.name), kept, predictions
@@ -167,6 +168,7 @@ def _for_figures(
     labels: np.ndarray,
     explained: np.ndarray,
     probabilities: np.ndarray,
+    scored: set[str],
     count: int,
 ) -> dict[str, np.ndarray]:
     kept = {
@@ -178,7 +180,7 @@ def _for_figures(
         "methods": np.asarray(list(maps)),
         "maps": np.stack([as_evidence(method, values[:count]) for method, values in maps.items()]),
     }
-    return kept | rebuild_case(job, model, batch, maps, explained, probabilities, count)
+    return kept | rebuild_case(job, model, batch, maps, explained, probabilities, scored, count)
 
 
 def rebuild_case(
@@ -188,11 +190,12 @@ def rebuild_case(
     maps: dict[str, np.ndarray],
     labels: np.ndarray,
     probabilities: np.ndarray,
+    scored: set[str],
     count: int,
 ) -> dict[str, np.ndarray]:
     """Rebuilds one image from each fraction of a few maps, as AIC and SIC do, with what they measure on the way.
 
-    The case is the first of the gallery that the model gets right, if possible with a lesion mask.
+    The case is the first of the gallery that has a curve, if possible one that the model gets right and with a lesion.
 
     Returns:
         Arrays whose names begin with `case_`; none where no metric is a curve.
@@ -208,7 +211,8 @@ def rebuild_case(
     if not measures:
         return {}
     right = probabilities[:count].argmax(axis=1) == labels[:count]
-    case = int(np.argmax(2 * right + batch.has_mask[:count]))
+    curved = np.array([name in scored for name in batch.ids[:count]])
+    case = int(np.argmax(4 * curved + 2 * right + batch.has_mask[:count]))
     explanations = [m for m in maps if METHODS[m].family != "control"]
     shown = [next((m for m in explanations if METHODS[m].family == "cam"), (explanations or list(maps))[0])]
     shown += [m for m in ("random",) if m in maps and m not in shown]

@@ -151,7 +151,7 @@ def _draw_rebuilt(
         information = arrays["case_information"][:, row]
         low, high = information[:, :1], information[:, -1:]
         with np.errstate(divide="ignore", invalid="ignore"):
-            scaled = (information - low) / (high - low)
+            scaled = np.round((information - low) / (high - low), 2) + 0.0  # + 0.0: no minus before a zero
         texts = []
         for step, name in enumerate(names):
             chances = arrays["case_probabilities"][row, step]
