@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from xaijax._network import functions, nnx_module, probe, relu
-from xaijax._network.base import Array, Call, Network, Recorder, UnsupportedError, check_logits
+from xaijax._network.base import Array, Network, Recorder, UnsupportedError, check_logits
 from xaijax.preprocess import Preprocess, Style
 
 __all__ = ["PREPROCESS_LAYER", "Architecture", "Classifier", "UnsupportedError", "merge_params", "to_float"]
@@ -121,6 +121,48 @@ class Classifier:
             ValueError: for logits that are not `[B, K]`, a wrong number of classes or an unknown layer.
         """
         network, params = nnx_module.split(module, arguments=arguments, output=output)
+        return cls.from_network(
+            network, params, input_shape=input_shape, classes=classes, preprocess=preprocess, layer=layer
+        )
+
+    @classmethod
+    def from_linen(
+        cls,
+        module: Any,
+        variables: Mapping[str, Any],
+        *,
+        input_shape: Sequence[int],
+        classes: Sequence[str] | None = None,
+        preprocess: Preprocess | Style | None = None,
+        layer: str | None = None,
+        output: Callable[[Any], Any] | None = None,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> "Classifier":
+        """A classifier from any `flax.linen` module; its layers are those of `flax.linen.intercept_methods`.
+
+        It runs in inference mode: keyword arguments of the module's call named `train`, `training`, `is_training`,
+        `deterministic` or `use_running_average` are set so; for another name give `arguments`.
+
+        Args:
+            module: `[B, H, W, C]` -> logits `[B, K]`.
+            variables: what `module.init` returned or training made of it: "params", "batch_stats".
+            input_shape: (H, W, C) of the images.
+            classes: K names; default "0", "1", ...
+            preprocess: what the weights expect of pixels in [0, 1]; None leaves them.
+            layer: the layer that CAM methods take by default; None to infer it, as for `from_nnx`.
+            output: function that picks the logits from what the module returns, if that is more.
+            arguments: further keyword arguments of the module's call; static.
+
+        Returns:
+            The classifier; its parameters are the variables.
+
+        Raises:
+            TypeError: for something that is no linen module.
+            ValueError: for variables without "params", and as for `from_nnx`.
+        """
+        from xaijax._network import linen_module
+
+        network, params = linen_module.wrap(module, variables, arguments=arguments, output=output)
         return cls.from_network(
             network, params, input_shape=input_shape, classes=classes, preprocess=preprocess, layer=layer
         )
@@ -290,7 +332,7 @@ class Classifier:
         self._check_images(images)
         self._check_layers(layers)
         calls = self._trace().calls
-        return {name: jnp.zeros((images.shape[0], *calls[name].shape), calls[name].dtype) for name in layers}
+        return {name: jnp.zeros((images.shape[0], *self._layer_shape(name)), calls[name].dtype) for name in layers}
 
     def layers(self) -> dict[str, tuple[int, ...]]:
         """The layers that can be tapped, in the order in which their outputs are computed.
@@ -304,7 +346,7 @@ class Classifier:
             UnsupportedError: for a classifier without layers.
         """
         self._need_layers("layers")
-        return {name: call.shape for name, call in self._trace().calls.items()}
+        return {name: self._layer_shape(name) for name in self._trace().calls}
 
     @property
     def default_layer(self) -> str:
@@ -353,7 +395,7 @@ class Classifier:
         """
         trace = self._trace()
         calls = tuple(call for call in trace.calls.values() if call.name != PREPROCESS_LAYER)
-        found = dict(self.network.biases(params, tuple(Call(c.name, c.path, c.shape) for c in calls)))
+        found = dict(self.network.biases(params, calls))
         if PREPROCESS_LAYER in trace.calls:
             found[PREPROCESS_LAYER] = jnp.broadcast_to(self.preprocess.shift(), self.input_shape[-1:])
         return {name: found[name] for name in trace.calls if name in found}
@@ -479,7 +521,9 @@ class Classifier:
         return probe.trace(static, treedef, shapes)
 
     def _layer_shape(self, name: str) -> tuple[int, ...]:
-        return self._trace().calls[name].shape
+        shape = self._trace().calls[name].shape
+        assert shape is not None  # only calls that can be tapped are kept
+        return shape
 
     def _need_layers(self, what: str) -> None:
         if not self.network.has_layers:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ import numpy as np
 from xaijax._network import grids
 
 Array = Any  # a JAX array or tracer
+Role = Literal["conv", "norm", "attention"]
 
 
 class UnsupportedError(ValueError):
@@ -20,14 +21,24 @@ class UnsupportedError(ValueError):
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a layer: its name, the module's path, and the output's shape without the batch axis.
+    """One call of a layer.
 
-    `shape` is None for an output that is not one floating array with the batch in front: it cannot be tapped.
+    Args:
+        name: what the user calls it.
+        path: of the module.
+        shape: of the output without the batch axis; None where it is not one floating array with the batch in front,
+            so that it cannot be tapped.
+        dtype: of the output.
+        role: what kind of layer it is, where that matters.
+        epsilon: of a batch norm.
     """
 
     name: str
     path: str
     shape: tuple[int, ...] | None
+    dtype: Any = None
+    role: Role | None = None
+    epsilon: float | None = None
 
 
 class Recorder:
@@ -48,11 +59,16 @@ class Recorder:
         self.replace = dict(replace or {})
         self.counts: dict[str, int] = {}
         self.outputs: dict[str, Any] = {}  # by "path@i", in the order in which the calls ended
+        self.notes: dict[str, tuple[Role | None, float | None]] = {}
 
     @property
     def paths(self) -> set[str]:
         """Paths of the modules that are asked for."""
         return {call_path(name) for name in (*self.taps, *self.replace)}
+
+    def note(self, path: str, role: Role | None, epsilon: float | None = None) -> None:
+        """Remember what kind of layer is at `path`."""
+        self.notes[path] = (role, epsilon)
 
     def __call__(self, path: str, output: Any) -> Any:
         """Take the output of one call of the layer at `path`; returns what the model goes on with."""
@@ -100,10 +116,11 @@ class Recorder:
         found = []
         for key, output in self.outputs.items():
             path = call_path(key)
-            shape = None
+            shape, dtype = None, None
             if tappable(output) and output.shape[0] == batch:
-                shape = grids.view(output, self.size).array.shape[1:]
-            found.append(Call(path if self.counts[path] == 1 else key, path, shape))
+                shape, dtype = grids.view(output, self.size).array.shape[1:], output.dtype
+            name = path if self.counts[path] == 1 else key
+            found.append(Call(name, path, shape, dtype, *self.notes.get(path, (None, None))))
         return tuple(found)
 
 
@@ -116,10 +133,6 @@ class Network:
     def apply(self, params: Any, images: Array, recorder: Recorder) -> Array:
         """`[B, H, W, C]` preprocessed images -> logits `[B, K]`, with `recorder` seeing the layers."""
         raise NotImplementedError
-
-    def roles(self, params: Any) -> dict[str, str]:
-        """Path of a layer -> "conv", "norm" or "attention", where it is one."""
-        return {}
 
     def biases(self, params: Any, calls: tuple[Call, ...]) -> dict[str, Array]:
         """Layer name -> the constant that this layer adds to its output, `[C]`."""

@@ -18,10 +18,8 @@ class PairNetwork(Network):
     kind = "a function pair"
 
     def apply(self, params: Any, images: Array, recorder: Recorder) -> Array:
+        recorder.note(self.layer, "conv")
         return self.head(params, recorder(self.layer, self.features(params, images)))
-
-    def roles(self, params: Any) -> dict[str, str]:
-        return {self.layer: "conv"}
 
 
 @dataclass(frozen=True)

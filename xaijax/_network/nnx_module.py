@@ -20,9 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from xaijax._network.base import Array, Call, Network, Recorder, check_logits, inference_arguments
-
-_Path = tuple[str, ...]
+from xaijax._network.base import Array, Call, Network, Recorder, Role, check_logits, inference_arguments
+from xaijax._network.trees import Path, get, put
 
 # Modules to tap in the forward pass that runs now: id -> path, and the recorder. Modules that a nested transformation
 # (scan, remat) merges again have other ids, so their tracers cannot leak into the recorder.
@@ -62,7 +61,7 @@ class NNXNetwork(Network):
 
     graphdef: Any
     treedef: Any
-    sources: tuple[_Path | Constant, ...]  # per leaf of the state: a path in the parameters, or a constant
+    sources: tuple[Path | Constant, ...]  # per leaf of the state: a path in the parameters, or a constant
     arguments: tuple[tuple[str, Any], ...]
     output: Callable[[Any], Any] | None
 
@@ -99,6 +98,7 @@ class NNXNetwork(Network):
         for path, child in modules:
             if callable(child) and (recorder.everything or path in recorder.paths):
                 paths[id(child)] = path
+                recorder.note(path, _role(child))
                 object.__setattr__(child, "__class__", tapped_class(type(child)))
         token = _active.set((paths, recorder))
         try:
@@ -106,18 +106,6 @@ class NNXNetwork(Network):
         finally:
             _active.reset(token)
         return result if self.output is None else self.output(result)
-
-    def roles(self, params: Any) -> dict[str, str]:
-        roles = {}
-        for path, module in nnx.iter_modules(nnx.eval_shape(self.merge, params)):
-            kernel = getattr(module, "kernel", None)
-            if isinstance(module, nnx.Conv | nnx.ConvTranspose) or getattr(kernel, "ndim", 0) == 4:
-                roles[join(path)] = "conv"
-            elif isinstance(module, nnx.LayerNorm | nnx.RMSNorm):
-                roles[join(path)] = "norm"
-            elif "attention" in type(module).__name__.lower():
-                roles[join(path)] = "attention"
-        return roles
 
     def biases(self, params: Any, calls: tuple[Call, ...]) -> dict[str, Array]:
         modules = {join(path): module for path, module in nnx.iter_modules(self.merge(params))}
@@ -154,7 +142,7 @@ def split(
     set_mode(copy, training=False)
     graphdef, state = nnx.split(copy)
     params: dict[str, Any] = {}
-    sources: list[_Path | Constant] = []
+    sources: list[Path | Constant] = []
     leaves, treedef = jax.tree_util.tree_flatten_with_path(state)
     for keys, leaf in leaves:
         if jnp.issubdtype(leaf.dtype, jnp.inexact):
@@ -209,7 +197,7 @@ def set_mode(module: nnx.Module, *, training: bool) -> None:
     module.set_attributes(training=training, is_training=training, raise_if_not_found=False)
 
 
-def _leaf_path(keys: Any) -> _Path:
+def _leaf_path(keys: Any) -> Path:
     return tuple(str(key.key) for key in keys if isinstance(key, jax.tree_util.DictKey))
 
 
@@ -235,19 +223,13 @@ def join(path: tuple[Any, ...]) -> str:
     return ".".join(str(part) for part in path)
 
 
-def get(tree: Mapping[str, Any], path: _Path) -> Any:
-    """The leaf of nested dictionaries at `path`."""
-    node: Any = tree
-    for part in path:
-        node = node[part]
-    return node
-
-
-def put(tree: dict[str, Any], path: _Path, leaf: Any) -> None:
-    """Set the leaf of nested dictionaries at `path`."""
-    for part in path[:-1]:
-        tree = tree.setdefault(part, {})
-    tree[path[-1]] = leaf
+def _role(module: nnx.Module) -> Role | None:
+    kernel = getattr(module, "kernel", None)
+    if isinstance(module, nnx.Conv | nnx.ConvTranspose) or getattr(kernel, "ndim", 0) == 4:
+        return "conv"
+    if isinstance(module, nnx.LayerNorm | nnx.RMSNorm):
+        return "norm"
+    return "attention" if "attention" in type(module).__name__.lower() else None
 
 
 def _bias(module: nnx.Module) -> Array | None:

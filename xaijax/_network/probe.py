@@ -11,19 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from xaijax._network.base import Array, Recorder
+from xaijax._network.base import Array, Call, Recorder
 
 _BATCH = 3  # odd, so that a batch axis is not taken for a channel axis
-
-
-@dataclass(frozen=True)
-class TracedCall:
-    """One call of a layer: name, module path, output shape without the batch axis, dtype."""
-
-    name: str
-    path: str
-    shape: tuple[int, ...]
-    dtype: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +21,7 @@ class Trace:
     """What one abstract forward pass shows."""
 
     outputs: int
-    calls: dict[str, TracedCall]  # those that can be tapped, in order
+    calls: dict[str, Call]  # those that can be tapped, in order
     paths: tuple[str, ...]  # of all calls, in order
     default_layer: str | None
 
@@ -56,29 +46,28 @@ def trace(classifier: Any, treedef: Any, shapes: tuple[tuple[tuple[int, ...], An
     order = list(recorder.outputs)
     recorder.outputs = {key: outputs.get(key) for key in order}
     seen = recorder.calls(_BATCH)
-    calls = {
-        call.name: TracedCall(call.name, call.path, call.shape, outputs[key].dtype)
-        for call, key in zip(seen, order, strict=True)
-        if call.shape is not None
-    }
+    calls = {call.name: call for call in seen if call.shape is not None}
     paths = tuple(dict.fromkeys(call.path for call in seen))
-    default = _default_layer(calls, classifier.network.roles(params))
-    return Trace(logits.shape[1], calls, paths, default)
+    return Trace(logits.shape[1], calls, paths, _default_layer(calls))
 
 
-def _default_layer(calls: dict[str, TracedCall], roles: dict[str, str]) -> str | None:
+def _default_layer(calls: dict[str, Call]) -> str | None:
     """The last convolutional block's output; in a transformer the first norm of the last block."""
-    pictures = [call for call in calls.values() if len(call.shape) == 3 and call.shape[0] * call.shape[1] > 1]
-    tail = [call for call in pictures if roles.get(call.path) in ("conv", "attention")]
+    pictures = [call for call in calls.values() if _is_picture(call.shape)]
+    tail = [call for call in pictures if call.role in ("conv", "attention")]
     if not tail:
         return pictures[-1].name if pictures else None
     last = pictures.index(tail[-1])
-    if roles[tail[-1].path] == "attention":
-        norms = [call for call in pictures[:last] if roles.get(call.path) == "norm"]
+    if tail[-1].role == "attention":
+        norms = [call for call in pictures[:last] if call.role == "norm"]
         return norms[-1].name if norms else tail[-1].name
     # What follows the last convolution on the same grid with the same channels (its norm, its block) belongs to it.
     block = itertools.takewhile(lambda call: call.shape == tail[-1].shape, pictures[last:])
     return list(block)[-1].name
+
+
+def _is_picture(shape: tuple[int, ...] | None) -> bool:
+    return shape is not None and len(shape) == 3 and shape[0] * shape[1] > 1
 
 
 def head(classifier: Any, layer: str, params: Any, shape: tuple[int, ...]) -> Array | None:

@@ -22,10 +22,10 @@ import numpy as np
 import optax
 
 from xaijax._network import nnx_module
+from xaijax._network.trees import flatten, nest
 from xaijax._training import scores
 from xaijax._training.augment import Augmentation
 from xaijax.classifier import Classifier, to_float
-from xaijax.models.checkpoint import flatten
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class Trainer:
 
     def trained(self) -> Classifier:
         """The classifier with the parameters as they are now."""
-        return self.classifier.with_params(jax.tree.map(jnp.array, _nest(self.state[0] | self.state[1])))
+        return self.classifier.with_params(jax.tree.map(jnp.array, nest(self.state[0] | self.state[1])))
 
 
 @functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
@@ -162,7 +162,7 @@ def _step(spec: _Spec, state: Any, images: Any, labels: Any, weights: Any, key: 
     images = spec.preprocess(images)
 
     def loss(trained: Any) -> tuple[Any, Any]:
-        logits, params = nnx_module.apply_training(spec.network, _nest(trained | kept), images, model_key)
+        logits, params = nnx_module.apply_training(spec.network, nest(trained | kept), images, model_key)
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
         return (weights[labels] * losses).mean(), params
 
@@ -214,10 +214,3 @@ def class_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
 
 def _is_kernel(trained: dict[str, Any]) -> dict[str, bool]:
     return {name: leaf.ndim > 1 for name, leaf in trained.items()}
-
-
-def _nest(flat: dict[str, Any]) -> dict[str, Any]:
-    nested: dict[str, Any] = {}
-    for name, leaf in flat.items():
-        nnx_module.put(nested, tuple(name.split(".")), leaf)
-    return nested

@@ -7,7 +7,7 @@ another into place, so that it needs little more memory than the weights, and ru
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from xaijax._network.nnx_module import put
+from xaijax._network.trees import flatten, put
 from xaijax.classifier import Architecture, Classifier
 from xaijax.models import registry
 from xaijax.preprocess import Preprocess
@@ -203,12 +203,3 @@ def write(file: Path, tensors: Mapping[str, np.ndarray], header: Mapping[str, An
     finally:
         partial.unlink(missing_ok=True)
     return file
-
-
-def flatten(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Leaves of nested dictionaries with their paths, in sorted order."""
-    for name in sorted(tree):
-        if isinstance(tree[name], Mapping):
-            yield from flatten(tree[name], (*path, name))
-        else:
-            yield (*path, name), tree[name]

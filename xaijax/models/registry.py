@@ -86,8 +86,8 @@ def create(
     Example:
         >>> from xaijax import models
         >>> model = models.create("small_cnn", 3, (64, 64, 1))
-        >>> model.default_layer, model.layers()["block3"]
-        ('block3', (8, 8, 96))
+        >>> model.default_layer, model.layers()["top"]
+        ('top', (8, 8, 96))
     """
     if num_classes is None:
         if classes is None:

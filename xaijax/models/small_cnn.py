@@ -1,8 +1,8 @@
 """A small convolutional network for medical images of any size: the built-in model, and a quick baseline.
 
-Seven convolutions with batch normalisation and ReLU, global average pooling and one dense layer, so that plain CAM
-applies. The last block sees 1/8 of the input's resolution (16x16 of 128x128) through a receptive field of 67 pixels.
-210 thousand parameters with one channel and three classes: 0.8 MB in float32.
+Six convolutions with batch normalisation and ReLU, global average pooling and one dense layer, so that plain CAM
+applies. The last one works at 1/8 of the input's resolution (16x16 of 128x128) and sees 75 pixels a side. 126
+thousand parameters with one channel and three classes, 0.5 MB in float32; 42 million multiply-adds at 128x128.
 """
 
 from typing import Any
@@ -35,16 +35,14 @@ class Unit(nnx.Module):
 
 
 class Block(nnx.Module):
-    """Two 3x3 units, and optionally a maximum over 2x2 pixels."""
+    """A maximum over 2x2 pixels, then two 3x3 units."""
 
-    def __init__(self, inputs: int, outputs: int, *, pool: bool, rngs: nnx.Rngs) -> None:
+    def __init__(self, inputs: int, outputs: int, *, rngs: nnx.Rngs) -> None:
         self.unit1 = Unit(inputs, outputs, 3, 1, rngs=rngs)
         self.unit2 = Unit(outputs, outputs, 3, 1, rngs=rngs)
-        self.pool = pool
 
     def __call__(self, x: Any) -> Any:
-        x = self.unit2(self.unit1(x))
-        return nnx.max_pool(x, (2, 2), (2, 2)) if self.pool else x
+        return self.unit2(self.unit1(nnx.max_pool(x, (2, 2), (2, 2))))
 
 
 class SmallCNN(nnx.Module):
@@ -52,13 +50,13 @@ class SmallCNN(nnx.Module):
 
     def __init__(self, num_classes: int, channels: int, *, width: int = 16, rngs: nnx.Rngs) -> None:
         self.stem = Unit(channels, width, 5, 2, rngs=rngs)
-        self.block1 = Block(width, 2 * width, pool=True, rngs=rngs)
-        self.block2 = Block(2 * width, 4 * width, pool=True, rngs=rngs)
-        self.block3 = Block(4 * width, 6 * width, pool=False, rngs=rngs)
+        self.block1 = Block(width, 2 * width, rngs=rngs)
+        self.block2 = Block(2 * width, 4 * width, rngs=rngs)
+        self.top = Unit(4 * width, 6 * width, 3, 1, rngs=rngs)
         self.dense = nnx.Linear(6 * width, num_classes, rngs=rngs)
 
     def __call__(self, x: Any) -> Any:
-        x = self.block3(self.block2(self.block1(self.stem(x))))
+        x = self.top(self.block2(self.block1(self.stem(x))))
         return self.dense(x.mean((1, 2)))
 
 
@@ -75,8 +73,8 @@ ENTRIES = (
         build=build,
         input_shape=(128, 128, 1),
         minimum=16,
-        layer="block3",
+        layer="top",
         options=("width",),
-        summary="7 convolutions, batch norm, pooling and dense; 0.8 MB",
+        summary="6 convolutions, batch norm, pooling and dense; 0.5 MB",
     ),
 )
