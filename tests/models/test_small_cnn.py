@@ -41,7 +41,7 @@ def test_the_receptive_field_is_as_documented():
         images = jax.random.uniform(jax.random.key(seed), (1, 128, 128, 1))
         reached |= np.asarray(jax.grad(centre)(images)[0, :, :, 0] != 0)
     rows = np.flatnonzero(reached.any(axis=1))
-    assert 67 <= rows[-1] - rows[0] + 1 <= 75
+    assert 51 <= rows[-1] - rows[0] + 1 <= 59
 
 
 def test_the_same_key_gives_the_same_weights_and_another_key_others():
