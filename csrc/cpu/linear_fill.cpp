@@ -60,6 +60,25 @@ T between(T a, T b, index_t from_a, index_t from_b) {
   }
 }
 
+// The grid points next to the edge from a down to b, one a row: floor(x) with early = 0, ceil(x) with early = dy - 1.
+void trace(Point a, Point b, std::int32_t early, std::int32_t* bound) {
+  const std::int32_t dy = b.y - a.y, dx = b.x - a.x;
+  std::int32_t step = dx / dy, rest = dx % dy, x = a.x, error = early;
+  if (rest < 0) {
+    --step;
+    rest += dy;
+  }
+  for (std::int32_t k = 0; k <= dy; ++k) {
+    bound[k] = x;
+    x += step;
+    error += rest;
+    if (error >= dy) {
+      error -= dy;
+      ++x;
+    }
+  }
+}
+
 }  // namespace
 
 template <class T>
@@ -188,75 +207,155 @@ void LinearFill<T>::reveal_level(index_t level, T* target) {
   }
   insert_level(level);
   if (level == 0)
-    for (std::int32_t t = 0; t < static_cast<std::int32_t>(mesh_.triangles().size()); ++t) fill_cell(t, level, target);
+    for (std::int32_t t = 0; t < static_cast<std::int32_t>(mesh_.triangles().size()); ++t) fill_from(t, level, target);
   else
-    for (const std::int32_t t : mesh_.touched()) fill_cell(t, level, target);
+    for (const std::int32_t t : mesh_.touched()) fill_from(t, level, target);
+}
+
+// One pass over a touched triangle. The first grid point in it that is no vertex decides: known or lone, and the cell
+// holds nothing to fill; else the triangle is filled here if it is a cell, and with the rest of its cell if not.
+template <class T>
+void LinearFill<T>::fill_from(std::int32_t t, index_t level, T* target) {
+  const auto mark = static_cast<std::int32_t>(level + 1);
+  const Delaunay::Triangle& triangle = mesh_.triangle(t);
+  if (triangle.mark == mark) return;
+  Point p[3];
+  for (int i = 0; i < 3; ++i) p[i] = {Delaunay::x_of(triangle.v[i]), Delaunay::y_of(triangle.v[i])};
+  const Point q{p[1].x - p[0].x, p[1].y - p[0].y}, r{p[2].x - p[0].x, p[2].y - p[0].y};
+  const std::int64_t turn = std::int64_t{q.x} * r.y - std::int64_t{q.y} * r.x;
+  // Half a unit square: its circle passes through the square's corners and holds nothing.
+  if (turn == 1 && std::max({std::abs(q.x), std::abs(q.y), std::abs(r.x), std::abs(r.y), std::abs(q.x - r.x),
+                             std::abs(q.y - r.y)}) == 1)
+    return;
+  const auto is_cell = [&] {
+    const auto square = [](Point v) { return std::int64_t{v.x} * v.x + std::int64_t{v.y} * v.y; };
+    const std::int64_t q2 = square(q), r2 = square(r), along = q2 * r.y - r2 * q.y, down = r2 * q.x - q2 * r.x;
+    bool shares = false;
+    for (const std::int32_t twin : triangle.twin) {
+      if (twin < 0) continue;
+      const std::uint32_t apex = mesh_.triangle(twin >> 2).v[(twin & 3) == 0 ? 2 : (twin & 3) - 1];
+      const Point v{Delaunay::x_of(apex) - p[0].x, Delaunay::y_of(apex) - p[0].y};
+      shares |= along * v.x + down * v.y == turn * square(v);
+    }
+    return !shares;
+  };
+  if (turn == 1) {  // no grid point but the vertices
+    if (!is_cell()) fill_cell(t, level, target);
+    return;
+  }
+  const index_t width = image_.width, channels = image_.channels;
+  const bool remember = level + 1 < levels_->count;  // where a later level can start its walk
+  const TriangleScan scan(p[0], p[1], p[2]);
+  bool decided = false;
+  for (index_t y = scan.top(); y <= scan.bottom(); ++y) {
+    index_t first, last;
+    scan.row(y, first, last);
+    if (!decided) {
+      for (index_t x = first; x <= last && !decided; ++x) {
+        if (unknown(x, y, level)) {
+          decided = true;
+        } else {
+          const std::uint32_t here = Delaunay::pack(x, y);
+          if (here != triangle.v[0] && here != triangle.v[1] && here != triangle.v[2]) return;
+        }
+      }
+      if (!decided) continue;
+      if (!is_cell()) return fill_cell(t, level, target);
+      set_triangle(p);
+    }
+    if (first > last) continue;
+    if (remember) std::fill(owner_.begin() + y * width + first, owner_.begin() + y * width + last + 1, t);
+    T* const out = target + (y * width + first) * channels;
+    if constexpr (std::is_integral_v<T>)
+      rows_.fill(y, first, last, out);
+    else
+      fill_real_row(y, first, last, out);
+  }
+  if (!decided && !is_cell()) fill_cell(t, level, target);
 }
 
 template <class T>
+void LinearFill<T>::set_triangle(const Point* p) {
+  if constexpr (std::is_integral_v<T>) {
+    rows_.set(p[0], p[1], p[2], value_at(p[0]), value_at(p[1]), value_at(p[2]), image_.channels);
+  } else {
+    // From the first vertex in row-major order: sums of reals depend on the order.
+    const auto before = [](Point a, Point b) { return a.y < b.y || (a.y == b.y && a.x < b.x); };
+    cell_.assign(p, p + 3);
+    std::rotate(cell_.begin(), std::min_element(cell_.begin(), cell_.end(), before), cell_.end());
+    values_.resize(3);
+    for (std::size_t i = 0; i < 3; ++i) values_[i] = value_at(cell_[i]);
+    weights_.set_cell(cell_);
+  }
+}
+
+// Inside a triangle the weights are areas. Its edges and vertices are left to the cell's own way.
+template <class T>
+void LinearFill<T>::fill_real_row([[maybe_unused]] index_t y, [[maybe_unused]] index_t first,
+                                  [[maybe_unused]] index_t last, [[maybe_unused]] T* out) {
+  if constexpr (std::is_floating_point_v<T>) {
+    const Point a = cell_[0], b = cell_[1], c = cell_[2], p{static_cast<std::int32_t>(first), static_cast<std::int32_t>(y)};
+    std::int64_t ab = area2(p, a, b), bc = area2(p, b, c), ca = area2(p, c, a);
+    const double share = 1.0 / static_cast<double>(ab + bc + ca);
+    for (index_t x = first; x <= last; ++x, out += image_.channels) {
+      if (ab > 0 && bc > 0 && ca > 0) {
+        const double u = static_cast<double>(bc) * share, v = static_cast<double>(ca) * share,
+                     w = static_cast<double>(ab) * share;
+        for (index_t k = 0; k < image_.channels; ++k) {
+          const double fa = static_cast<double>(values_[0][k]), fb = static_cast<double>(values_[1][k]),
+                       fc = static_cast<double>(values_[2][k]);
+          const double value = u * fa + v * fb + w * fc;
+          const double low = std::min(std::min(fa, fb), fc), high = std::max(std::max(fa, fb), fc);
+          out[k] = static_cast<T>(value < low ? low : value > high ? high : value);
+        }
+      } else if ((ab == 0) + (bc == 0) + (ca == 0) < 2) {
+        weights_.set_pixel({static_cast<std::int32_t>(x), static_cast<std::int32_t>(y)}, false);
+        for (index_t k = 0; k < image_.channels; ++k) out[k] = static_cast<T>(weights_.real(values_.data(), k));
+      }
+      ab += a.y - b.y;
+      bc += b.y - c.y;
+      ca += c.y - a.y;
+    }
+  }
+}
+
+// A cell of four vertices or more, from any of its triangles.
+template <class T>
 void LinearFill<T>::fill_cell(std::int32_t triangle, index_t level, T* target) {
-  const auto mark = static_cast<std::int32_t>(level + 1);
-  if (mesh_.triangle(triangle).mark == mark) return;
-  finder_.find(mesh_, triangle, mark, cell_);
+  finder_.find(mesh_, triangle, static_cast<std::int32_t>(level + 1), cell_);
   const std::size_t n = cell_.size();
-  index_t top = cell_[0].y, bottom = top;
+  const index_t top = cell_[0].y, width = image_.width, channels = image_.channels;
+  index_t bottom = top;
   for (const Point& vertex : cell_) bottom = std::max<index_t>(bottom, vertex.y);
   const auto rows = static_cast<std::size_t>(bottom - top + 1);
   if (left_.size() < rows) {
     left_.resize(rows);
     right_.resize(rows);
   }
-  // The first and last grid point of each row between the edges, by exact stepping.
   for (std::size_t i = 0; i < n; ++i) {
-    Point a = cell_[i], b = cell_[i + 1 == n ? 0 : i + 1];
-    if (a.y == b.y) continue;
-    const bool is_right = b.y > a.y;  // the cell turns with the y axis pointing down
-    if (!is_right) std::swap(a, b);
-    const std::int32_t dy = b.y - a.y, dx = b.x - a.x;
-    std::int32_t step = dx / dy, rest = dx % dy;
-    if (rest < 0) {
-      --step;
-      rest += dy;
-    }
-    std::int32_t x = a.x, error = is_right ? 0 : dy - 1;
-    std::int32_t* const bound = (is_right ? right_ : left_).data() + (a.y - top);
-    for (std::int32_t k = 0; k <= dy; ++k) {
-      bound[k] = x;
-      x += step;
-      error += rest;
-      if (error >= dy) {
-        error -= dy;
-        ++x;
-      }
-    }
+    const Point a = cell_[i], b = cell_[i + 1 == n ? 0 : i + 1];
+    // The cell turns with the y axis pointing down: edges going down are on its right.
+    if (b.y > a.y) trace(a, b, 0, right_.data() + (a.y - top));
+    if (b.y < a.y) trace(b, a, a.y - b.y - 1, left_.data() + (b.y - top));
   }
-  // The first grid point that is no vertex tells whether the cell is one of all known pixels.
-  const auto decide = [&] {
-    for (index_t y = top; y <= bottom; ++y)
-      for (index_t x = left_[static_cast<std::size_t>(y - top)]; x <= right_[static_cast<std::size_t>(y - top)]; ++x) {
-        if (unknown(x, y, level)) return true;
+  bool decided = false;
+  for (index_t y = top; y <= bottom; ++y) {
+    const index_t first = left_[static_cast<std::size_t>(y - top)], last = right_[static_cast<std::size_t>(y - top)];
+    for (index_t x = first; x <= last; ++x) {
+      if (!unknown(x, y, level)) {
+        if (decided) continue;  // a vertex
         bool vertex = false;
         for (const Point& v : cell_) vertex |= v.x == x && v.y == y;
-        if (!vertex) return false;
+        if (!vertex) return;
+        continue;
       }
-    return false;
-  };
-  if (!decide()) return;
-  const index_t width = image_.width, channels = image_.channels;
-  values_.resize(n);
-  for (std::size_t i = 0; i < n; ++i) values_[i] = image_.data + (cell_[i].y * width + cell_[i].x) * channels;
-  for (index_t y = top; y <= bottom; ++y) {
-    const auto row = static_cast<std::size_t>(y - top);
-    std::fill(owner_.begin() + y * width + left_[row], owner_.begin() + y * width + right_[row] + 1, triangle);
-  }
-  if (std::is_integral_v<T> && n == 3) {
-    fill_triangle(target, top, bottom - top + 1);
-    return;
-  }
-  weights_.set_cell(cell_);
-  for (index_t y = top; y <= bottom; ++y)
-    for (index_t x = left_[static_cast<std::size_t>(y - top)]; x <= right_[static_cast<std::size_t>(y - top)]; ++x) {
-      if (!unknown(x, y, level)) continue;  // a vertex
+      if (!decided) {
+        decided = true;
+        weights_.set_cell(cell_);
+        values_.resize(n);
+        for (std::size_t i = 0; i < n; ++i) values_[i] = value_at(cell_[i]);
+      }
+      owner_[static_cast<std::size_t>(y * width + x)] = triangle;
       weights_.set_pixel({static_cast<std::int32_t>(x), static_cast<std::int32_t>(y)}, std::is_integral_v<T>);
       T* const pixel = target + (y * width + x) * channels;
       for (index_t c = 0; c < channels; ++c) {
@@ -264,30 +363,6 @@ void LinearFill<T>::fill_cell(std::int32_t triangle, index_t level, T* target) {
           pixel[c] = weights_.integer(values_.data(), c);
         else
           pixel[c] = static_cast<T>(weights_.real(values_.data(), c));
-      }
-    }
-}
-
-// Integers in a triangle: the numerators over the common denominator are affine in x and y. Both are below 2^53, so
-// the quotient in float64 is the exact one correctly rounded; values are below 2^16 and denominators below 2^29, so a
-// quotient that is not halfway stays on its side of it, and one that is stays exact. Vertices get their own value.
-template <class T>
-void LinearFill<T>::fill_triangle(T* target, index_t top, index_t rows) {
-  if constexpr (std::is_integral_v<T>) {
-    const Point a = cell_[0], b = cell_[1], c = cell_[2];
-    const auto whole = static_cast<double>(area2(a, b, c));
-    const double bx = b.x - a.x, by = b.y - a.y, cx = c.x - a.x, cy = c.y - a.y;
-    const index_t channels = image_.channels;
-    constexpr double round_half_even = 6755399441055744.0;  // 1.5 * 2^52: adding it leaves no bits below 1
-    for (index_t k = 0; k < channels; ++k) {
-      const double fa = values_[0][k], fb = values_[1][k] - fa, fc = values_[2][k] - fa;
-      const double per_x = fb * cy - fc * by, per_y = fc * bx - fb * cx;
-      for (index_t row = 0; row < rows; ++row) {
-        const index_t first = left_[static_cast<std::size_t>(row)], last = right_[static_cast<std::size_t>(row)];
-        double numerator = fa * whole + per_y * static_cast<double>(row) + per_x * static_cast<double>(first - a.x);
-        T* out = target + ((top + row) * image_.width + first) * channels + k;
-        for (index_t x = first; x <= last; ++x, numerator += per_x, out += channels)
-          *out = static_cast<T>(static_cast<std::int32_t>(numerator / whole + round_half_even - round_half_even));
       }
     }
   }
