@@ -39,5 +39,7 @@ def reveal(
     deletion: bool,
     fill: int,
     sigma: float,
+    noise: float,
+    seed: int,
     num_threads: int,
 ) -> NDArray[Any]: ...

@@ -10,7 +10,7 @@ namespace xaijax::bindings {
 
 static ffi::Error reveal_handler(ffi::ThreadPool pool, ffi::AnyBuffer images, ffi::AnyBuffer levels,
                                  ffi::AnyBuffer backgrounds, ffi::Result<ffi::AnyBuffer> out, bool deletion,
-                                 std::int64_t fill, double sigma) {
+                                 std::int64_t fill, double sigma, double noise, std::int64_t seed) {
   const auto shape = images.dimensions(), level_shape = levels.dimensions(), back_shape = backgrounds.dimensions();
   const auto whole = out->dimensions();
   const std::size_t n = shape.size(), w = whole.size();
@@ -41,7 +41,7 @@ static ffi::Error reveal_handler(ffi::ThreadPool pool, ffi::AnyBuffer images, ff
     batch.background_of = background_of;
     batch.out = static_cast<T*>(out->untyped_data());
     try {
-      reveal_batch(batch, {static_cast<Fill>(fill), sigma}, [&](index_t items, const auto& task) {
+      reveal_batch(batch, {static_cast<Fill>(fill), sigma, noise, static_cast<std::uint64_t>(seed)}, [&](index_t items, const auto& task) {
         const ffi::Error error = pool_for(pool, items, task);
         if (error.failure()) throw std::runtime_error(error.message());
       });
@@ -63,4 +63,6 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(ffi_reveal, xaijax::bindings::reveal_handler,
                                   .Ret<xla::ffi::AnyBuffer>()
                                   .Attr<bool>("deletion")
                                   .Attr<std::int64_t>("fill")
-                                  .Attr<double>("sigma"));
+                                  .Attr<double>("sigma")
+                                  .Attr<double>("noise")
+                                  .Attr<std::int64_t>("seed"));

@@ -1,6 +1,8 @@
 #include "xaijax/reveal.hpp"
 
 #include "xaijax/fills.hpp"
+#include "xaijax/nearest_fill.hpp"
+#include "xaijax/noisy_fill.hpp"
 
 namespace xaijax {
 
@@ -33,6 +35,10 @@ void reveal(ImageView<const T> image, const Levels& levels, ImageView<const T> b
       const std::vector<T> blurred = gaussian_blur(image, options.sigma);
       return background_fill(image, levels, {blurred.data(), image.height, image.width, image.channels}, out);
     }
+    case Fill::nearest:
+      return nearest_fill(image, levels, out);
+    case Fill::noisy_linear:
+      return noisy_linear_fill(image, levels, options.noise, options.seed, out);
   }
 }
 

@@ -1,10 +1,12 @@
 """Reveal as a whole: every fill and backend through the same body, shapes, directions, threads, chunks, errors."""
 
 import sys
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
+from scipy.stats import kstest
 
 from xaijax import kernels
 
@@ -84,7 +86,71 @@ def test_linear_backends_agree(dtype: str, size: tuple[int, int], monkeypatch: p
                 np.testing.assert_allclose(*got, rtol=0, atol=1e-6 if dtype == "float32" else 1e-12)
 
 
-@pytest.mark.parametrize("fill", ["linear", "mean", "blur"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 2), (11, 14)])
+def test_nearest(backend: str, dtype: str, size: tuple[int, int]) -> None:
+    """Against all distances: the mean of all pixels at the smallest one, as fractions."""
+    rng = np.random.default_rng(8)
+    for share in (0.0, 0.05, 0.4, 1.0):
+        image, known = random_image(rng, (*size, 2), dtype), rng.random(size) < share
+        got = kernels.reveal(image, np.where(known, 0, 1).astype(np.uint16), 1, "nearest")[0]
+        known[[0, 0, -1, -1], [0, -1, 0, -1]] = True
+        points = np.argwhere(known)
+        np.testing.assert_array_equal(got[known], image[known])
+        for y, x in np.argwhere(~known):
+            distance = ((points - (y, x)) ** 2).sum(axis=1)
+            tied = [tuple(p) for p in points[distance == distance.min()]]
+            for c in range(2):
+                mean = sum(Fraction(image[(*p, c)].item()) for p in tied) / len(tied)
+                if dtype.startswith("uint"):
+                    assert got[y, x, c] == round(mean)
+                else:
+                    assert abs(float(got[y, x, c]) - float(mean)) < (1e-6 if dtype == "float32" else 1e-12)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_noisy_linear_solves_its_equations(backend: str, dtype: str) -> None:
+    rng = np.random.default_rng(9)
+    image, levels = random_image(rng, (13, 10, 2), dtype), random_levels(rng, (13, 10), 3)
+    for step, stack in enumerate(kernels.reveal(image, levels, 3, "noisy_linear", noise=0.0)):
+        known = levels <= step
+        np.testing.assert_array_equal(stack[known], image[known])
+        padded = np.pad(stack.astype(np.float64), ((1, 1), (1, 1), (0, 0)))
+        inside = np.pad(np.ones((13, 10, 1)), ((1, 1), (1, 1), (0, 0)))
+        total = weight = 0.0
+        for dy, dx in np.ndindex(3, 3):
+            share = 0.0 if (dy, dx) == (1, 1) else 1 / 6 if 1 in (dy, dx) else 1 / 12
+            total = total + share * padded[dy : dy + 13, dx : dx + 10]
+            weight = weight + share * inside[dy : dy + 13, dx : dx + 10]
+        atol = {"float64": 1e-9, "float32": 1e-6}.get(dtype, 1.0)  # each integer is rounded by up to a half
+        np.testing.assert_allclose(stack[~known], (total / weight)[~known], rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_noisy_linear_backends_agree(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Conjugate gradients against SciPy's direct solver, and the same noise."""
+    rng = np.random.default_rng(10)
+    image, levels = random_image(rng, (12, 15, 2), dtype), random_levels(rng, (12, 15), 3)
+    got = []
+    for name in ("native", "numba"):
+        monkeypatch.setenv("XAIJAX_BACKEND", name)
+        got.append(kernels.reveal(image, levels, 3, "noisy_linear", seed=5).astype(np.float64))
+    # Within rounding; an integer may fall to either side of a half.
+    np.testing.assert_allclose(*got, rtol=0, atol={"float64": 1e-8, "float32": 1e-6}.get(dtype, 1.0))
+    if dtype.startswith("uint"):
+        assert (got[0] != got[1]).mean() < 1e-3
+
+
+def test_noise_is_normal_and_seeded() -> None:
+    image, levels = np.zeros((64, 64, 3)), np.ones((64, 64), np.uint16)
+    draws = kernels.reveal(image, levels, 1, "noisy_linear", noise=1.0, seed=1)[0]
+    assert kstest(draws.ravel(), "norm").pvalue > 0.01
+    np.testing.assert_array_equal(draws, kernels.reveal(image, levels, 1, "noisy_linear", noise=1.0, seed=1)[0])
+    other = kernels.reveal(image, levels, 1, "noisy_linear", noise=1.0, seed=2)[0]
+    assert abs(np.corrcoef(draws.ravel(), other.ravel())[0, 1]) < 0.05
+
+
+@pytest.mark.parametrize("fill", ["linear", "mean", "blur", "nearest"])
 def test_deletion_is_insertion_read_backwards(fill: str) -> None:
     rng = np.random.default_rng(2)
     image, levels = random_image(rng, (21, 18, 3), "uint8"), random_levels(rng, (21, 18), 5)
@@ -110,7 +176,7 @@ def test_leading_axes_broadcast(backend: str, fill: object) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("fill", ["linear", "mean", "blur"])
+@pytest.mark.parametrize("fill", ["linear", "mean", "blur", "nearest", "noisy_linear"])
 def test_same_bytes_at_any_thread_count(dtype: str, fill: str) -> None:
     rng = np.random.default_rng(4)
     images, levels = random_image(rng, (7, 33, 29, 3), dtype), random_levels(rng, (7, 33, 29), 6)

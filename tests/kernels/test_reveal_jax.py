@@ -12,7 +12,7 @@ import pytest
 
 from xaijax import kernels
 
-FILLS = ["linear", "mean", "blur", 9]
+FILLS = ["linear", "mean", "blur", "nearest", "noisy_linear", 9]
 
 
 def problem(seed: int, lead: tuple[int, ...] = (), dtype: str = "uint8") -> tuple[np.ndarray, np.ndarray]:

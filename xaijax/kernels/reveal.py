@@ -19,9 +19,9 @@ import numpy as np
 from xaijax.kernels import _arrays, _backend
 
 Direction = Literal["insertion", "deletion"]
-FILLS = {"linear": 0, "mean": 2, "blur": 3}
+FILLS = {"linear": 0, "mean": 2, "blur": 3, "nearest": 4, "noisy_linear": 5}
 """Named fills and their codes in the compiled kernel; 1 is a background that is given."""
-MAX_LINEAR_SIDE = 16384
+MAX_SIDE = 16384
 
 
 def reveal(
@@ -32,6 +32,8 @@ def reveal(
     *,
     direction: Direction = "insertion",
     sigma: float = 10.0,
+    noise: float = 0.01,
+    seed: int = 0,
     num_threads: int | None = None,
 ) -> Any:
     """The images of every level: image i shows the pixels with level <= i and rebuilds the others.
@@ -41,6 +43,8 @@ def reveal(
     | `"linear"` | `Σ w_i f_i / Σ w_i` over the vertices of its Delaunay cell; the corners count as known |
     | `"mean"` | the mean colour of the intact image, one value per channel |
     | `"blur"` | the intact image under a Gaussian of `sigma` pixels, cut at 4 sigma, sides mirrored (edge repeated) |
+    | `"nearest"` | the mean of all known pixels at the smallest Euclidean distance; the corners count as known |
+    | `"noisy_linear"` | the solution of `x_p = Σ w_q x_q / Σ w_q` over its neighbours, w 1/6 and 1/12, plus noise |
     | a number, or one per channel | that colour |
     | an array `[..., H, W, C]` | that image |
 
@@ -59,6 +63,9 @@ def reveal(
         direction: `"insertion"`, or `"deletion"`: image i hides the pixels with level 1 to i and knows the others
             (those of level 0 always), so that image 0 is intact.
         sigma: of the blur, pixels, above 0.
+        noise: of `"noisy_linear"`, the standard deviation: in the images' unit for floats, as a share of the largest
+            value for integers (which are clipped to their range). The solution alone with 0.
+        seed: of that noise, 0 to 2^63 - 1. It depends on seed, pixel and channel only: all images get the same.
         num_threads: threads over the maps; default: the processors this process may use. JAX arrays use XLA's pool.
 
     Returns:
@@ -67,11 +74,13 @@ def reveal(
 
     Raises:
         TypeError: for other dtypes or objects that are no CPU arrays.
-        ValueError: for shapes that do not fit, options out of range, or a side above 16384 pixels in a linear fill.
+        ValueError: for shapes that do not fit, options out of range, or a side above 16384 pixels in the fills
+            `"linear"` and `"nearest"`.
 
     References:
         Kapishnikov et al., "XRAI: Better Attributions Through Regions", ICCV 2019 (the curves);
-        Wachspress, "A Rational Finite Element Basis", 1975 (the coordinates).
+        Wachspress, "A Rational Finite Element Basis", 1975 (the coordinates);
+        Rong et al., "A Consistent and Efficient Evaluation Strategy for Attribution Methods", ICML 2022 (noisy linear).
 
     Example:
         >>> import numpy as np
@@ -89,6 +98,10 @@ def reveal(
         raise ValueError(f'direction must be "insertion" or "deletion"; got {direction!r}')
     if not (isinstance(sigma, int | float) and 0.0 < sigma < 1e4):
         raise ValueError(f"sigma must be above 0 and below 10000 pixels; got {sigma!r}")
+    if not (isinstance(noise, int | float) and 0.0 <= noise < 1e6):
+        raise ValueError(f"noise must be 0 or more; got {noise!r}")
+    if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
+        raise ValueError(f"seed must be an integer from 0 to 2^63 - 1; got {seed!r}")
     traced = _backend.is_jax(images, levels, fill)
     if not traced:
         images, levels = _arrays.as_numpy(images, "images"), _arrays.as_numpy(levels, "levels")
@@ -100,9 +113,10 @@ def reveal(
             f"levels must be [..., {height}, {width}] like images {tuple(images.shape)}; got {tuple(levels.shape)}"
         )
     code, background = _fill(fill, images)
-    if code == FILLS["linear"] and max(height, width) > MAX_LINEAR_SIDE:
+    deviation = float(noise) * (np.iinfo(images.dtype).max if np.dtype(images.dtype).kind == "u" else 1)
+    if code in (FILLS["linear"], FILLS["nearest"]) and max(height, width) > MAX_SIDE:
         raise ValueError(
-            f"a linear fill takes sides up to {MAX_LINEAR_SIDE} pixels; got {height} x {width}: "
+            f"the fill {fill!r} takes sides up to {MAX_SIDE} pixels; got {height} x {width}: "
             "reveal a smaller image, or use another fill"
         )
     leads = [images.shape[:-3], levels.shape[:-2], background.shape[:-3]]
@@ -130,17 +144,21 @@ def reveal(
             deletion=deletion,
             fill=np.int64(code),
             sigma=np.float64(sigma),
+            noise=np.float64(deviation),
+            seed=np.int64(seed),
         )
     owners = [_owners(own, lead) for own in leads]
     threads = _backend.num_threads(num_threads)
     if _backend.use_numba():
         from xaijax.kernels._numba import reveal as numba_reveal
 
-        stacks = numba_reveal.reveal((images, levels, background), owners, int(n_levels), deletion, code, sigma)
+        stacks = numba_reveal.reveal(
+            (images, levels, background), owners, int(n_levels), deletion, code, sigma, deviation, int(seed)
+        )
         return stacks.reshape(shape)
     core = _backend.core()
     return core.reveal(
-        images, levels, background, *owners, int(n_levels), deletion, code, float(sigma), threads
+        images, levels, background, *owners, int(n_levels), deletion, code, float(sigma), deviation, int(seed), threads
     ).reshape(shape)
 
 

@@ -18,11 +18,15 @@ enum class Fill : int {
   background = 1,    // a colour or an image that is given
   mean = 2,          // the intact image's mean colour
   blur = 3,          // the intact image under a Gaussian
+  nearest = 4,       // the mean of the nearest known pixels
+  noisy_linear = 5,  // ROAD: every pixel the weighted mean of its neighbours, plus noise
 };
 
 struct RevealOptions {
   Fill fill = Fill::linear;
-  double sigma = 0.0;        // blur: standard deviation in pixels
+  double sigma = 0.0;      // blur: standard deviation in pixels
+  double noise = 0.0;      // noisy_linear: standard deviation in pixel values
+  std::uint64_t seed = 0;  // noisy_linear
 };
 
 // One image, one map: writes levels.count images to out. `background` is used by Fill::background alone and is one

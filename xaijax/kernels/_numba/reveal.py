@@ -8,11 +8,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
-from scipy.sparse import coo_array
+from scipy.sparse import coo_array, lil_array
 from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import splu
 from scipy.spatial import Delaunay
 
-LINEAR, BACKGROUND, MEAN, BLUR = range(4)
+LINEAR, BACKGROUND, MEAN, BLUR, NEAREST, NOISY_LINEAR = range(6)
 
 
 def reveal(
@@ -22,6 +23,8 @@ def reveal(
     deletion: bool,
     fill: int,
     sigma: float,
+    noise: float,
+    seed: int,
 ) -> np.ndarray:
     """`[items, n_levels, H, W, C]` from images, levels and backgrounds, and the number of each item's in them."""
     images, levels, backgrounds = operands
@@ -39,6 +42,10 @@ def reveal(
             known = (levels[level] == 0) | (levels[level] > step) if deletion else levels[level] <= step
             if fill == LINEAR:
                 out[item, step] = linear(image, known)
+            elif fill == NEAREST:
+                out[item, step] = nearest(image, known)
+            elif fill == NOISY_LINEAR:
+                out[item, step] = noisy_linear(image, known, noise, seed)
             else:
                 out[item, step] = np.where(known[..., None], image, behind)
     return out
@@ -63,6 +70,70 @@ def half_even(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     quotient = numerator // denominator
     rest = numerator - quotient * denominator
     return quotient + ((2 * rest > denominator) | ((2 * rest == denominator) & (quotient % 2 == 1)))
+
+
+def nearest(image: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Unknown pixels as the mean of all nearest known pixels and corners, by comparing all distances."""
+    known = known.copy()
+    known[[0, 0, -1, -1], [0, -1, 0, -1]] = True
+    points, values = np.argwhere(known), image[known]
+    out = image.copy()
+    for y, x in np.argwhere(~known):
+        distance = ((points - (y, x)) ** 2).sum(axis=1)
+        found = values[distance == distance.min()]
+        out[y, x] = _weighted(np.ones((1, len(found)), np.int64), found[None])[0]
+    return out
+
+
+def noisy_linear(image: np.ndarray, known: np.ndarray, noise: float, seed: int) -> np.ndarray:
+    """ROAD's imputation by a sparse direct solver."""
+    height, width, channels = image.shape
+    unknown = np.argwhere(~known)
+    out = image.copy()
+    if len(unknown) == 0:
+        return out
+    if known.any():
+        number = np.full(known.shape, -1)
+        number[~known] = np.arange(len(unknown))
+        matrix, right = lil_array((len(unknown), len(unknown))), np.zeros((len(unknown), channels))
+        for i, (y, x) in enumerate(unknown):
+            for dy, dx in np.ndindex(3, 3):
+                v, u = y + dy - 1, x + dx - 1
+                if (dy == 1 and dx == 1) or not (0 <= v < height and 0 <= u < width):
+                    continue
+                weight = 1 / 6 if dy == 1 or dx == 1 else 1 / 12
+                matrix[i, i] += weight
+                if known[v, u]:
+                    right[i] += weight * image[v, u].astype(np.float64)
+                else:
+                    matrix[i, number[v, u]] -= weight
+        solved = splu(matrix.tocsc()).solve(right)
+    else:
+        solved = np.broadcast_to(mean_colour(image), (len(unknown), channels)).astype(np.float64)
+    if noise > 0:
+        index = ((unknown[:, 0] * width + unknown[:, 1])[:, None] * channels + np.arange(channels)).astype(np.uint64)
+        solved = solved + noise * pixel_noise(seed, index)
+    if image.dtype.kind == "u":
+        solved = np.clip(np.rint(solved), 0, np.iinfo(image.dtype).max)
+    out[~known] = solved.astype(image.dtype)
+    return out
+
+
+def pixel_noise(seed: int, index: np.ndarray) -> np.ndarray:
+    """A standard normal number for each index: Box-Muller on two SplitMix64 hashes."""
+
+    def mix(state: np.ndarray) -> np.ndarray:
+        state = state + np.uint64(0x9E3779B97F4A7C15)
+        state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return state ^ (state >> np.uint64(31))
+
+    key = mix(np.array([seed], np.uint64))
+    first, second = (
+        ((mix(key ^ (np.uint64(2) * index + np.uint64(k))) >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+        for k in (0, 1)
+    )
+    return np.sqrt(-2 * np.log(first)) * np.cos(2 * np.pi * second)
 
 
 def linear(image: np.ndarray, known: np.ndarray) -> np.ndarray:
