@@ -10,12 +10,14 @@ struct XLA_FFI_CallFrame;
 struct XLA_FFI_Error;
 
 #define XAIJAX_FFI_HANDLERS(X) \
+  X(ebayes_threshold) \
   X(histogram_entropy) \
   X(localization_scores) \
   X(mutual_information) \
   X(random_mask) \
   X(reveal) \
   X(reveal_levels) \
+  X(top_k_threshold) \
   /* one line for each handler, in alphabetical order */
 
 #define XAIJAX_DECLARE_HANDLER(name) extern "C" XLA_FFI_Error* ffi_##name(XLA_FFI_CallFrame* frame);

@@ -23,6 +23,7 @@ void bind_levels(py::module_& m);
 void bind_mutual_information(py::module_& m);
 void bind_random_mask(py::module_& m);
 void bind_reveal(py::module_& m);
+void bind_threshold(py::module_& m);
 
 // A C-contiguous array of exactly this dtype; nothing is converted or copied.
 template <class T>

@@ -13,10 +13,13 @@ from xaijax.kernels.localization import Localization, localization_scores
 from xaijax.kernels.mutual_information import mutual_information
 from xaijax.kernels.random_mask import random_mask
 from xaijax.kernels.reveal import reveal, reveal_chunks
+from xaijax.kernels.threshold import Ebayes, ebayes_threshold, top_k_threshold
 
 __all__ = [
+    "Ebayes",
     "Localization",
     "build_info",
+    "ebayes_threshold",
     "histogram_entropy",
     "localization_scores",
     "mutual_information",
@@ -24,4 +27,5 @@ __all__ = [
     "reveal",
     "reveal_chunks",
     "reveal_levels",
+    "top_k_threshold",
 ]

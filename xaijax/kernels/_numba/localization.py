@@ -93,10 +93,11 @@ def _mass_accuracy(case: _Case) -> float:
 
 
 def _centroid_distance(case: _Case) -> float:
-    y, x = np.indices(case.map.shape)
+    height, width = case.map.shape
+    y, x = np.arange(height)[:, None], np.arange(width)
     total, area = case.scaled.sum(), case.mask.sum()
-    down = (case.scaled * y).sum() / total - y[case.mask].sum() / area
-    right = (case.scaled * x).sum() / total - x[case.mask].sum() / area
+    down = (case.scaled * y).sum() / total - (case.mask * y).sum() / area
+    right = (case.scaled * x).sum() / total - (case.mask * x).sum() / area
     return float(np.hypot(down, right))
 
 
