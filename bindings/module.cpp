@@ -12,7 +12,9 @@ PYBIND11_MODULE(_core, m) {
   xaijax::bindings::bind_levels(m);
   xaijax::bindings::bind_mutual_information(m);
   xaijax::bindings::bind_random_mask(m);
+  xaijax::bindings::bind_regions(m);
   xaijax::bindings::bind_reveal(m);
+  xaijax::bindings::bind_similarity(m);
   xaijax::bindings::bind_threshold(m);
   m.def("ffi_targets", &xaijax::bindings::ffi_targets, "XLA FFI handlers: name -> PyCapsule.");
 }

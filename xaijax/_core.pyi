@@ -59,3 +59,21 @@ def ebayes_threshold(
 def ebayes_function(
     name: str, x: NDArray[np.float64], prior: int, a: float, w: float
 ) -> NDArray[np.float64]: ...
+def rank_regions(
+    attribution: NDArray[Any],
+    masks: NDArray[np.uint8],
+    dilate: int,
+    fast: bool,
+    min_pixels: int,
+    area: float,
+    num_threads: int,
+) -> tuple[NDArray[np.float64], NDArray[np.int32]]: ...
+def similarity(
+    a: NDArray[Any],
+    b: NDArray[Any],
+    a_of: NDArray[np.int64],
+    b_of: NDArray[np.int64],
+    wanted: int,
+    percent: float,
+    num_threads: int,
+) -> NDArray[np.float64]: ...

@@ -15,8 +15,10 @@ struct XLA_FFI_Error;
   X(localization_scores) \
   X(mutual_information) \
   X(random_mask) \
+  X(rank_regions) \
   X(reveal) \
   X(reveal_levels) \
+  X(similarity) \
   X(top_k_threshold) \
   /* one line for each handler, in alphabetical order */
 

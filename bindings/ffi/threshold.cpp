@@ -42,7 +42,8 @@ static ffi::Error ebayes_threshold_handler(ffi::ThreadPool pool, ffi::AnyBuffer 
   if (reasons->element_type() != ffi::DataType::U8 || static_cast<index_t>(reasons->element_count()) != count)
     return ffi::Error::InvalidArgument("reasons must be [...] uint8");
   auto* const reason = static_cast<std::uint8_t*>(reasons->untyped_data());
-  const Ebayes ebayes({{static_cast<Prior>(prior), a}, fit_scale, sd, static_cast<ThresholdRule>(rule), universal_floor});
+  const Slab slab{static_cast<Prior>(prior), a};
+  const Ebayes ebayes({slab, fit_scale, sd, static_cast<ThresholdRule>(rule), universal_floor});
   return for_map_dtype(maps.element_type(), [&](auto zero) {
     using T = decltype(zero);
     const MapView<const T> first{static_cast<const T*>(maps.untyped_data()), shape[n - 2], shape[n - 1]};

@@ -22,7 +22,9 @@ void bind_localization(py::module_& m);
 void bind_levels(py::module_& m);
 void bind_mutual_information(py::module_& m);
 void bind_random_mask(py::module_& m);
+void bind_regions(py::module_& m);
 void bind_reveal(py::module_& m);
+void bind_similarity(py::module_& m);
 void bind_threshold(py::module_& m);
 
 // A C-contiguous array of exactly this dtype; nothing is converted or copied.

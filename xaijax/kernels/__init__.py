@@ -12,20 +12,25 @@ from xaijax.kernels.levels import reveal_levels
 from xaijax.kernels.localization import Localization, localization_scores
 from xaijax.kernels.mutual_information import mutual_information
 from xaijax.kernels.random_mask import random_mask
+from xaijax.kernels.regions import Regions, rank_regions
 from xaijax.kernels.reveal import reveal, reveal_chunks
+from xaijax.kernels.similarity import similarity
 from xaijax.kernels.threshold import Ebayes, ebayes_threshold, top_k_threshold
 
 __all__ = [
     "Ebayes",
     "Localization",
+    "Regions",
     "build_info",
     "ebayes_threshold",
     "histogram_entropy",
     "localization_scores",
     "mutual_information",
     "random_mask",
+    "rank_regions",
     "reveal",
     "reveal_chunks",
     "reveal_levels",
+    "similarity",
     "top_k_threshold",
 ]

@@ -116,29 +116,32 @@ Cut<Key> kth_largest(const Key* keys, index_t size, index_t k, Key* kept) {
   return cut;
 }
 
-// Sorts keys in ascending order: two passes of 11 bits over the leading bits of the range they span, then every run
-// of keys that still agree there. Two passes are enough for maps, whose values rarely agree in 22 bits unless they are
-// equal; long runs fall to std::sort. `other` is scratch of the same size.
-template <class Key>
-void sort_keys(Key* keys, Key* other, index_t size) {
+// Sorts entries by ascending key: two passes of 11 bits over the leading bits of the range the keys span, then every
+// run of keys that still agree there. Two passes are enough for maps, whose values rarely agree in 22 bits unless they
+// are equal; long runs fall to std::sort. `other` is scratch of the same size.
+template <class Entry, class KeyOf>
+void sort_by_key(Entry* entries, Entry* other, index_t size, const KeyOf& key_of) {
+  using Key = decltype(key_of(entries[0]));
   constexpr int digit_bits = 11, digits = 1 << digit_bits;
+  const auto smaller = [&](const Entry& a, const Entry& b) { return key_of(a) < key_of(b); };
   if (size < 512 || size > 0xffffffffll) {
-    std::sort(keys, keys + size);
+    std::sort(entries, entries + size, smaller);
     return;
   }
-  Key low = keys[0], high = keys[0];
+  Key low = key_of(entries[0]), high = low;
   for (index_t i = 1; i < size; ++i) {
-    low = std::min(low, keys[i]);
-    high = std::max(high, keys[i]);
+    low = std::min(low, key_of(entries[i]));
+    high = std::max(high, key_of(entries[i]));
   }
   int span = 0;
   while (span < static_cast<int>(sizeof(Key)) * 8 && ((high - low) >> span) != 0) ++span;
   const int shift = std::max(0, span - 2 * digit_bits);
+  const auto lead = [&](const Entry& entry) { return (key_of(entry) - low) >> shift; };
   std::array<std::uint32_t, digits> first{}, second{};
   for (index_t i = 0; i < size; ++i) {
-    const Key lead = (keys[i] - low) >> shift;
-    ++first[static_cast<std::size_t>(lead & (digits - 1))];
-    ++second[static_cast<std::size_t>(lead >> digit_bits)];
+    const Key digit = lead(entries[i]);
+    ++first[static_cast<std::size_t>(digit & (digits - 1))];
+    ++second[static_cast<std::size_t>(digit >> digit_bits)];
   }
   std::uint32_t start_first = 0, start_second = 0;
   for (std::size_t d = 0; d < digits; ++d) {
@@ -149,19 +152,24 @@ void sort_keys(Key* keys, Key* other, index_t size) {
     start_second += m;
   }
   for (index_t i = 0; i < size; ++i)
-    other[first[static_cast<std::size_t>(((keys[i] - low) >> shift) & (digits - 1))]++] = keys[i];
+    other[first[static_cast<std::size_t>(lead(entries[i]) & (digits - 1))]++] = entries[i];
   for (index_t i = 0; i < size; ++i)
-    keys[second[static_cast<std::size_t>((other[i] - low) >> shift >> digit_bits)]++] = other[i];
+    entries[second[static_cast<std::size_t>(lead(other[i]) >> digit_bits)]++] = other[i];
   if (shift == 0) return;
   for (index_t i = 1; i < size; ++i) {
-    if (keys[i - 1] <= keys[i]) continue;
-    const Key lead = (keys[i] - low) >> shift;
+    if (!smaller(entries[i], entries[i - 1])) continue;
+    const Key run = lead(entries[i]);
     index_t from = i - 1, to = i + 1;
-    while (from > 0 && (keys[from - 1] - low) >> shift == lead) --from;
-    while (to < size && (keys[to] - low) >> shift == lead) ++to;
-    std::sort(keys + from, keys + to);
+    while (from > 0 && lead(entries[from - 1]) == run) --from;
+    while (to < size && lead(entries[to]) == run) ++to;
+    std::sort(entries + from, entries + to, smaller);
     i = to;
   }
+}
+
+template <class Key>
+void sort_keys(Key* keys, Key* other, index_t size) {
+  sort_by_key(keys, other, size, [](Key key) { return key; });
 }
 
 // How many pixels "the top `percent` of `size`" are: rounded up, at least one. The round-off of a percent that was

@@ -1,0 +1,233 @@
+#include "xaijax/regions.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <stdexcept>
+
+namespace xaijax {
+
+namespace {
+
+// The sum NumPy gives for a contiguous array: eight running sums over blocks of at most 128, halves above that. Ties
+// between means decide which mask comes first, so the rounding is part of the definition.
+template <class T>
+T pairwise_sum(const T* values, index_t count) {
+  if (count < 8) {
+    T sum = T(-0.0);
+    for (index_t i = 0; i < count; ++i) sum += values[i];
+    return sum;
+  }
+  if (count <= 128) {
+    T lane[8];
+    for (int j = 0; j < 8; ++j) lane[j] = values[j];
+    index_t i = 8;
+    for (; i + 8 <= count; i += 8)
+      for (int j = 0; j < 8; ++j) lane[j] += values[i + j];
+    T sum = ((lane[0] + lane[1]) + (lane[2] + lane[3])) + ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+    for (; i < count; ++i) sum += values[i];
+    return sum;
+  }
+  index_t half = count / 2;
+  half -= half % 8;
+  return pairwise_sum(values, half) + pairwise_sum(values + half, count - half);
+}
+
+template <class T>
+double mean(const T* values, index_t count) {
+  const double exact = static_cast<double>(pairwise_sum(values, count)) / static_cast<double>(count);
+  return static_cast<double>(static_cast<T>(exact));
+}
+
+// A mask dilated by a disk: a pixel joins when, some rows up or down, a member lies close enough along the row.
+class Dilation {
+ public:
+  Dilation(index_t height, index_t width, index_t radius)
+      : height_(height), width_(width), radius_(radius), reach_(static_cast<std::size_t>(radius) + 1) {
+    for (index_t dy = 0; dy <= radius; ++dy) {
+      auto reach = static_cast<index_t>(std::sqrt(static_cast<double>(radius * radius - dy * dy)));
+      while (reach * reach > radius * radius - dy * dy) --reach;
+      while ((reach + 1) * (reach + 1) <= radius * radius - dy * dy) ++reach;
+      reach_[static_cast<std::size_t>(dy)] = static_cast<std::int32_t>(reach);
+    }
+    along_.resize(static_cast<std::size_t>(height * width));
+    out_.resize(static_cast<std::size_t>(height * width));
+  }
+
+  const std::uint8_t* operator()(const std::uint8_t* mask) {
+    const auto far = static_cast<std::int32_t>(radius_ + 1);
+    index_t top = height_, bottom = -1;
+    for (index_t y = 0; y < height_; ++y) {
+      const std::uint8_t* row = mask + y * width_;
+      std::int32_t* along = along_.data() + y * width_;
+      std::int32_t d = far;
+      for (index_t x = 0; x < width_; ++x) along[x] = d = row[x] != 0 ? 0 : std::min(d + 1, far);
+      bool any = d < far;
+      d = far;
+      for (index_t x = width_ - 1; x >= 0; --x) {
+        d = row[x] != 0 ? 0 : std::min(d + 1, far);
+        any |= d == 0;
+        along[x] = std::min(along[x], d);
+      }
+      if (any) {
+        top = std::min(top, y);
+        bottom = y;
+      }
+    }
+    std::fill(out_.begin(), out_.end(), std::uint8_t{0});
+    for (index_t y = top; y <= bottom; ++y) {
+      const std::int32_t* along = along_.data() + y * width_;
+      for (index_t to = std::max<index_t>(0, y - radius_); to <= std::min(height_ - 1, y + radius_); ++to) {
+        const std::int32_t reach = reach_[static_cast<std::size_t>(to > y ? to - y : y - to)];
+        std::uint8_t* out = out_.data() + to * width_;
+        for (index_t x = 0; x < width_; ++x) out[x] |= static_cast<std::uint8_t>(along[x] <= reach);
+      }
+    }
+    return out_.data();
+  }
+
+ private:
+  index_t height_, width_, radius_;
+  std::vector<std::int32_t> reach_, along_;
+  std::vector<std::uint8_t> out_;
+};
+
+}  // namespace
+
+Regions::Regions(const std::uint8_t* masks, index_t count, index_t height, index_t width, index_t dilate)
+    : pixels_(height * width) {
+  if (pixels_ > 0xffffffffll) throw std::invalid_argument("attribution has more than 2^32 pixels");
+  // No disk reaches further than the image is wide and high.
+  Dilation dilation(height, width, dilate > 0 ? std::min(dilate, height + width) : 0);
+  owner_starts_.assign(static_cast<std::size_t>(pixels_) + 1, 0);
+  starts_.push_back(0);
+  for (index_t m = 0; m < count; ++m) {
+    const std::uint8_t* mask = masks + m * pixels_;
+    if (dilate > 0) mask = dilation(mask);
+    for (index_t p = 0; p < pixels_; ++p) {
+      if (mask[p] == 0) continue;
+      members_.push_back(static_cast<std::uint32_t>(p));
+      ++owner_starts_[static_cast<std::size_t>(p) + 1];
+    }
+    starts_.push_back(static_cast<index_t>(members_.size()));
+  }
+  std::partial_sum(owner_starts_.begin(), owner_starts_.end(), owner_starts_.begin());
+  owners_.resize(members_.size());
+  auto next = owner_starts_;
+  for (index_t m = 0; m < count; ++m)
+    for (index_t i = starts_[static_cast<std::size_t>(m)]; i < starts_[static_cast<std::size_t>(m) + 1]; ++i)
+      owners_[static_cast<std::size_t>(next[members_[static_cast<std::size_t>(i)]]++)] = static_cast<std::uint32_t>(m);
+}
+
+template <class T>
+void Regions::rank(const T* attribution, const RegionOptions& options, double* map, std::int32_t* ranks) const {
+  constexpr double worst = -std::numeric_limits<double>::infinity();
+  const index_t masks = count();
+  struct Mask {
+    index_t size;  // pixels that no chosen mask covers
+    double gain;   // their mean attribution
+    bool stale;    // lost pixels since the mean was taken
+    bool gone;
+  };
+  std::vector<Mask> state(static_cast<std::size_t>(masks));
+  std::vector<std::uint32_t> members = members_;
+  std::vector<std::uint8_t> covered(static_cast<std::size_t>(pixels_), 0);
+  std::vector<T> values(static_cast<std::size_t>(pixels_));
+  index_t covered_count = 0;
+
+  struct Region {
+    double gain;
+    std::vector<std::uint32_t> pixels;
+  };
+  std::vector<Region> chosen;
+
+  // Drops the covered pixels of a mask and takes the mean of the others.
+  const auto refresh = [&](index_t m) {
+    Mask& mask = state[static_cast<std::size_t>(m)];
+    std::uint32_t* const pixel = members.data() + starts_[static_cast<std::size_t>(m)];
+    index_t n = 0;
+    for (index_t i = 0; i < mask.size; ++i) {
+      const std::uint32_t p = pixel[i];
+      pixel[n] = p;
+      values[static_cast<std::size_t>(n)] = attribution[p];
+      n += covered[p] == 0;
+    }
+    mask.size = n;
+    mask.gain = n > 0 ? mean(values.data(), n) : worst;
+    mask.stale = false;
+  };
+  const auto take = [&](index_t m) {
+    Mask& mask = state[static_cast<std::size_t>(m)];
+    const std::uint32_t* const pixel = members.data() + starts_[static_cast<std::size_t>(m)];
+    chosen.push_back({mask.gain, std::vector<std::uint32_t>(pixel, pixel + mask.size)});
+    for (const std::uint32_t p : chosen.back().pixels) {
+      covered[p] = 1;
+      map[p] = mask.gain;
+      for (index_t i = owner_starts_[p]; i < owner_starts_[static_cast<std::size_t>(p) + 1]; ++i)
+        state[owners_[static_cast<std::size_t>(i)]].stale = true;
+    }
+    covered_count += mask.size;
+    mask.gone = true;
+  };
+
+  for (index_t m = 0; m < masks; ++m) {
+    const auto at = static_cast<std::size_t>(m);
+    state[at] = {starts_[at + 1] - starts_[at], worst, false, false};
+    refresh(m);
+  }
+  if (options.fast) {
+    std::vector<index_t> order(static_cast<std::size_t>(masks));
+    std::iota(order.begin(), order.end(), index_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](index_t a, index_t b) {
+      return state[static_cast<std::size_t>(a)].gain > state[static_cast<std::size_t>(b)].gain;
+    });
+    for (const index_t m : order) {
+      Mask& mask = state[static_cast<std::size_t>(m)];
+      if (mask.stale) refresh(m);
+      if (mask.size >= options.min_pixels) take(m);
+    }
+  } else {
+    while (static_cast<double>(covered_count) / static_cast<double>(pixels_) <= options.area) {
+      index_t best = -1;
+      double best_gain = worst;
+      for (index_t m = 0; m < masks; ++m) {
+        Mask& mask = state[static_cast<std::size_t>(m)];
+        if (mask.gone) continue;
+        if (mask.stale) refresh(m);
+        if (mask.size < options.min_pixels) {
+          mask.gone = true;
+        } else if (mask.gain > best_gain) {
+          best_gain = mask.gain;
+          best = m;
+        }
+      }
+      if (best < 0) break;
+      take(best);
+    }
+  }
+
+  index_t rest = 0;
+  for (index_t p = 0; p < pixels_; ++p) {
+    values[static_cast<std::size_t>(rest)] = attribution[p];
+    rest += covered[static_cast<std::size_t>(p)] == 0;
+  }
+  const double rest_gain = rest > 0 ? mean(values.data(), rest) : worst;
+  std::vector<std::size_t> order(chosen.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return chosen[a].gain > chosen[b].gain; });
+  const auto last = static_cast<std::int32_t>(chosen.size()) + 1;
+  for (index_t p = 0; p < pixels_; ++p) {
+    if (covered[static_cast<std::size_t>(p)]) continue;
+    map[p] = rest_gain;
+    ranks[p] = last;
+  }
+  for (std::size_t i = 0; i < order.size(); ++i)
+    for (const std::uint32_t p : chosen[order[i]].pixels) ranks[p] = static_cast<std::int32_t>(i) + 1;
+}
+
+template void Regions::rank(const float*, const RegionOptions&, double*, std::int32_t*) const;
+template void Regions::rank(const double*, const RegionOptions&, double*, std::int32_t*) const;
+
+}  // namespace xaijax
