@@ -7,6 +7,7 @@
 
 #include "xaijax/exact_sum.hpp"
 #include "xaijax/ordered.hpp"
+#include "xaijax/select.hpp"
 #include "xaijax/simd.hpp"
 
 namespace xaijax {
@@ -47,8 +48,8 @@ XAIJAX_SIMD Terms add_terms(const double* beta, index_t count, double w, double 
 class MedianCurve {
  public:
   MedianCurve(const Slab& slab, double w, double threshold) : slab_(slab), w_(w), threshold_(threshold) {
-    double near = 0.25, far = kTableEnd, pieces = kPieces;
-    for (int level = 0; level < 4; ++level, far = near, near /= 4, pieces *= 4)
+    double near = 4.0, far = kTableEnd, pieces = 2.0;
+    for (int level = 0; level < 6; ++level, far = near, near /= 4, pieces *= 3)
       levels_.emplace_back(threshold + near, threshold + far, pieces);
   }
 
@@ -101,22 +102,29 @@ class Likelihood {
     return sum.value() * range - static_cast<double>(count_) * 0.5 * range;
   }
 
-  // The weight in [low, 1] of the largest likelihood: Newton steps in log w, kept inside a shrinking bracket.
+  // The weight in [low, 1] of the largest likelihood: Newton steps in log w from the lower end, kept inside a
+  // shrinking bracket. After a step below 1e-8 the next one would be below the last bit.
   double best_weight(double low) const {
     double slope, curvature;
-    derivatives(1.0, slope, curvature);
-    if (slope >= 0.0) return 1.0;
     derivatives(low, slope, curvature);
     if (slope <= 0.0) return low;
     double left = std::log(low), right = 0.0, at = left;
+    bool bounded = false;  // whether the likelihood is known to fall at `right`
     for (int step = 0; step < 100; ++step) {
       double next = curvature < 0.0 ? at - slope / curvature : right + 1.0;
+      if (next >= right && !bounded) {
+        derivatives(1.0, slope, curvature);
+        if (slope >= 0.0) return 1.0;
+        bounded = true;
+        next = -slope / curvature;
+      }
       if (!(next > left && next < right)) next = 0.5 * (left + right);
-      if (std::abs(next - at) <= 1e-14 * (1.0 + std::abs(at))) return std::exp(next);
+      if (std::abs(next - at) <= 1e-8) return std::exp(next);
       at = next;
       derivatives(std::exp(at), slope, curvature);
       if (slope == 0.0) break;
       (slope > 0.0 ? left : right) = at;
+      bounded |= slope < 0.0;
     }
     return std::exp(at);
   }
@@ -165,8 +173,7 @@ double spread(const T* map, index_t size) {
   const auto lower = static_cast<double>(ordered_value<T>(cut.key));
   if (size % 2 == 1 || cut.above < size / 2) return 1.4826 * lower;
   Key next = ~Key(0);
-  for (index_t i = 0; i < size; ++i)
-    if (keys[i] > cut.key) next = std::min(next, keys[i]);
+  for (index_t i = 0; i < size; ++i) next = std::min(next, keys[i] > cut.key ? keys[i] : ~Key(0));
   return 1.4826 * (0.5 * lower + 0.5 * static_cast<double>(ordered_value<T>(next)));
 }
 

@@ -82,8 +82,9 @@ double mills_ratio(double z) {
   if (z < 0.0) return kSqrtTwoPi * std::exp(0.5 * z * z) - mills_ratio(-z);
   if (z < 5.0) return 0.5 * kSqrtTwoPi * std::exp(0.5 * z * z) * std::erfc(z * kSqrtHalf);
   // Laplace's continued fraction 1/(z + 1/(z + 2/(z + 3/(z + ...)))).
+  // So many terms as double precision takes at this z.
   double tail = z;
-  for (int k = 60; k >= 1; --k) tail = z + k / tail;
+  for (int k = 5 + static_cast<int>(90.0 / z); k >= 1; --k) tail = z + k / tail;
   return 1.0 / tail;
 }
 

@@ -6,17 +6,10 @@
 #include <vector>
 
 #include "xaijax/exact_sum.hpp"
+#include "xaijax/flatten.hpp"
 #include "xaijax/ordered.hpp"
+#include "xaijax/select.hpp"
 #include "xaijax/simd.hpp"
-
-// What is called is inlined, so that it is compiled for each instruction set; but for what gains nothing from that.
-#if defined(__GNUC__)
-#define XAIJAX_FLATTEN __attribute__((flatten))
-#define XAIJAX_SCALAR __attribute__((noinline))
-#else
-#define XAIJAX_FLATTEN
-#define XAIJAX_SCALAR
-#endif
 
 namespace xaijax {
 
@@ -251,7 +244,7 @@ class Scorer {
     const Key* key = keys();
     Top top;
     top.wanted = wanted;
-    top.cut = select(key, wanted);
+    top.cut = kth_largest(key, size_, wanted, spare_.get());
     const Key at = top.cut.key;
     for (index_t i = 0; i < size_; ++i) {
       const bool in = mask_[i] != 0;
@@ -259,10 +252,6 @@ class Scorer {
       top.tied_inside += in & (key[i] == at);
     }
     return top;
-  }
-
-  XAIJAX_SCALAR Cut<Key> select(const Key* key, index_t wanted) const {
-    return kth_largest(key, size_, wanted, spare_.get());
   }
 
   const Top& top_percent() {

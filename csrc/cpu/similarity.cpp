@@ -6,6 +6,7 @@
 
 #include "xaijax/exact_sum.hpp"
 #include "xaijax/ordered.hpp"
+#include "xaijax/select.hpp"
 
 namespace xaijax {
 
@@ -47,7 +48,7 @@ double rank_correlation(const std::int32_t* a, const std::int32_t* b, index_t si
     ab += x * y;
   }
   if (aa == 0 || bb == 0) return kNaN;
-  return static_cast<double>(ab) / (std::sqrt(static_cast<double>(aa)) * std::sqrt(static_cast<double>(bb)));
+  return static_cast<double>(ab) / std::sqrt(static_cast<double>(aa) * static_cast<double>(bb));
 }
 
 template <class T>
@@ -92,7 +93,7 @@ double pearson(const T* a, const T* b, index_t size) {
   const double xx = signed_sum(size, [&](index_t i) { return x[i] * x[i]; });
   const double yy = signed_sum(size, [&](index_t i) { return y[i] * y[i]; });
   const double xy = signed_sum(size, [&](index_t i) { return x[i] * y[i]; });
-  return std::min(1.0, std::max(-1.0, xy / (std::sqrt(xx) * std::sqrt(yy))));
+  return std::min(1.0, std::max(-1.0, xy / std::sqrt(xx * yy)));
 }
 
 template <class T>

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "xaijax/ordered.hpp"
+#include "xaijax/select.hpp"
 #include "xaijax/simd.hpp"
 
 namespace xaijax {

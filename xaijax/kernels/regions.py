@@ -2,9 +2,9 @@
 
 An attribution map `[..., H, W]` and a set of S masks `[S, H, W]` (or one set per map) give a map that is constant on
 regions. Greedy growth takes, again and again, the mask whose pixels that are not covered yet have the largest mean
-attribution. Means are taken in the attribution's dtype and summed pairwise in raster order as NumPy does, so that on the
-same masks map and ranks are those of PAIR's `saliency` 0.2.1, ties included. PAIR dilates masks while it segments; here
-they are taken as given unless `dilate` says otherwise.
+attribution. Means are taken in the attribution's dtype and summed pairwise in raster order as NumPy does, so that on
+the same masks map and ranks are those of PAIR's `saliency` 0.2.1, ties included (and a flipped input may differ in the
+last bit of a mean). PAIR dilates masks while it segments; here they are taken as given unless `dilate` says otherwise.
 """
 
 from typing import Any, NamedTuple
@@ -35,7 +35,8 @@ def rank_regions(
 
     Full: `argmax_m mean(attribution[m \\ covered])`, the first of equal means, until no mask is left; masks that would
     add fewer than `min_pixels` are dropped on the way. Fast: one sort of the masks by `mean(attribution[m])`, added in
-    that order. Either way a region gets the mean of the pixels it added; the pixels no mask covers form the last region.
+    that order. Either way a region gets the mean of the pixels it added; the pixels that no mask covers form the last
+    region.
 
     Args:
         attribution: `[..., H, W]`, float32 or float64, any unit, finite, channels already merged (PAIR takes their
@@ -50,7 +51,8 @@ def rank_regions(
 
     Returns:
         `Regions(maps, ranks)`: `maps` float64 (float32 for JAX arrays unless x64 is on) in the unit of `attribution`,
-        `ranks` int32 from 1 (largest mean) up, equal means in the order in which they were added, uncovered pixels last.
+        `ranks` int32 from 1 (largest mean) up, equal means in the order in which they were added, uncovered pixels
+        last.
 
     Raises:
         TypeError: for other dtypes or objects that are no CPU arrays.

@@ -1,4 +1,4 @@
-// Order of floating-point values as integers: keys that compare like the values, selection and radix sort on them.
+// Order of floating-point values as integers: keys that compare like the values, and a sort by them.
 // -0.0 and 0.0 get one key. NaN is not ordered: callers look for it first (all_finite).
 #pragma once
 
@@ -68,52 +68,6 @@ inline bool all_finite(const T* values, index_t size) {
     bad |= static_cast<Key>((bits & magnitude) >= infinity);
   }
   return bad == 0;
-}
-
-// What lies at the cut when the k largest of `size` keys are taken.
-template <class Key>
-struct Cut {
-  Key key = 0;        // the k-th largest
-  index_t above = 0;  // how many keys are larger than it
-  index_t tied = 0;   // how many keys are equal to it
-};
-
-// The k-th largest key, 1 <= k <= size, by radix selection: 11 bits at a time, from the top. `kept` is scratch of the
-// same size; the keys are left as they are.
-template <class Key>
-Cut<Key> kth_largest(const Key* keys, index_t size, index_t k, Key* kept) {
-  constexpr int digit_bits = 11, digits = 1 << digit_bits;
-  constexpr int bits = static_cast<int>(sizeof(Key)) * 8;
-  Cut<Key> cut;
-  const Key* from = keys;
-  index_t left = size, wanted = k;
-  for (int done = 0; done < bits; done += digit_bits) {
-    const int width = std::min(digit_bits, bits - done);
-    const int shift = bits - done - width;
-    const Key mask = (Key(1) << width) - 1;
-    std::array<index_t, digits> counts{};
-    for (index_t i = 0; i < left; ++i) ++counts[static_cast<std::size_t>((from[i] >> shift) & mask)];
-    Key digit = mask;
-    while (counts[static_cast<std::size_t>(digit)] < wanted) wanted -= counts[static_cast<std::size_t>(digit--)];
-    const index_t matching = counts[static_cast<std::size_t>(digit)];
-    cut.key |= digit << shift;
-    if (shift == 0) {
-      cut.tied = matching;
-    } else if (matching < left) {
-      // One store per key, taken or not, so that random keys do not cost a mispredicted branch each. Writing stays
-      // behind reading, so one buffer serves every round.
-      index_t n = 0;
-      for (index_t i = 0; i < left; ++i) {
-        const Key key = from[i];
-        kept[n] = key;
-        n += static_cast<index_t>(((key >> shift) & mask) == digit);
-      }
-      from = kept;
-      left = n;
-    }
-  }
-  cut.above = k - wanted;
-  return cut;
 }
 
 // Sorts entries by ascending key: two passes of 11 bits over the leading bits of the range the keys span, then every

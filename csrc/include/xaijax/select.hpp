@@ -1,0 +1,20 @@
+// The k-th largest of a set of ordered keys (ordered.hpp).
+#pragma once
+
+#include "xaijax/ordered.hpp"
+
+namespace xaijax {
+
+// What lies at the cut when the k largest of `size` keys are taken.
+template <class Key>
+struct Cut {
+  Key key = 0;        // the k-th largest
+  index_t above = 0;  // how many keys are larger than it
+  index_t tied = 0;   // how many keys are equal to it
+};
+
+// 1 <= k <= size. `kept` is scratch of the same size; the keys are left as they are. Key: uint32_t, uint64_t.
+template <class Key>
+Cut<Key> kth_largest(const Key* keys, index_t size, index_t k, Key* kept);
+
+}  // namespace xaijax
