@@ -1,6 +1,7 @@
 """Small random-weight models and images for the explainers' tests, and cheap options for every method."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -81,40 +82,42 @@ def labels():
     return np.array([0, 3, 1], np.int32)
 
 
-@pytest.fixture(scope="session")
-def cheap_options():
-    """`(method name, images) -> options` that make the method quick without changing what it does."""
+SMALL = {"steps": 6, "draws": 5, "count": 12, "window": 5, "stride": 4, "max_sigma": 3.0, "min_pixel_diff": 5}
 
-    def options(name, images):
+
+@dataclasses.dataclass
+class Case:
+    """A method with a model that has what it needs, cheap options, and its maps (made once)."""
+
+    name: str
+    classifier: Classifier
+    traces: list  # grows by one each time the model is traced
+    images: np.ndarray
+    labels: np.ndarray
+    options: dict
+
+    def __call__(self, *, images=None, labels=None, classifier=None, **more):
         from xaijax.explain import METHODS
 
-        method = METHODS[name]
-        found = {}
-        if "key" in method.needs:
-            found["key"] = jax.random.key(1)
-        if "masks" in method.needs:
-            found["masks"] = np.zeros(images.shape[:3], bool) | (np.arange(images.shape[2]) < 4)
-        small = {"steps": 6, "draws": 5, "count": 12, "window": 5, "stride": 4, "max_sigma": 3.0}
-        found |= {option: value for option, value in small.items() if option in method.options}
-        return found
+        return METHODS[self.name].function(
+            self.classifier if classifier is None else classifier,
+            self.images if images is None else images,
+            self.labels if labels is None else labels,
+            **self.options | more,
+        )
 
-    return options
+    @functools.cached_property
+    def maps(self):
+        return np.asarray(self())
 
 
-@pytest.fixture
-def counted():
-    """A two-layer classifier whose features function counts how often it is traced: `(classifier, counter)`."""
-
-    @dataclasses.dataclass
-    class Counter:
-        traces: int = 0
-
-    counter = Counter()
+def _tiny(traces):
+    """One convolution, ReLU, pooling and a dense layer, from functions: quick to trace and to compile."""
 
     def features(params, x):
-        counter.traces += 1
-        kernel = jax.lax.conv_dimension_numbers(x.shape, params["conv"].shape, ("NHWC", "HWIO", "NHWC"))
-        return jax.nn.relu(jax.lax.conv_general_dilated(x, params["conv"], (2, 2), "SAME", dimension_numbers=kernel))
+        traces.append(x.shape)
+        numbers = ("NHWC", "HWIO", "NHWC")
+        return jax.nn.relu(jax.lax.conv_general_dilated(x, params["conv"], (2, 2), "SAME", dimension_numbers=numbers))
 
     def head(params, a):
         return a.mean((1, 2)) @ params["dense"]
@@ -122,6 +125,52 @@ def counted():
     rng = np.random.default_rng(0)
     params = {
         "conv": jnp.asarray(rng.normal(size=(3, 3, 3, 6)), jnp.float32),
-        "dense": jnp.asarray(rng.normal(size=(6, 4)), jnp.float32),
+        "dense": jnp.asarray(rng.normal(size=(6, 5)), jnp.float32),
     }
-    return Classifier.from_functions(features, head, params, input_shape=SHAPE), counter
+    return Classifier.from_functions(features, head, params, input_shape=SHAPE)
+
+
+def _attentive(traces):
+    """A "transformer" of one attention over 16 patches and a class token, which is all that rollout looks at."""
+
+    def features(params, x):
+        traces.append(x.shape)
+        patches = x.reshape(x.shape[0], 4, 4, 4, 4, 3).transpose(0, 1, 3, 2, 4, 5).reshape(x.shape[0], 16, 48)
+        tokens = jnp.concatenate([jnp.ones_like(patches[:, :1]), patches], axis=1) @ params["embed"]
+        return jax.nn.softmax(jnp.einsum("btc,hcd,bsd->bhts", tokens, params["mix"], tokens))
+
+    rng = np.random.default_rng(0)
+    params = {
+        "embed": jnp.asarray(rng.normal(size=(48, 4)) / 7, jnp.float32),
+        "mix": jnp.asarray(rng.normal(size=(2, 4, 4)), jnp.float32),
+    }
+    return Classifier.from_functions(
+        features, lambda p, a: a.mean((1, 2))[:, :5], params, input_shape=SHAPE, layer="attention"
+    )
+
+
+@pytest.fixture(scope="session")
+def cases(model, images, labels):
+    """`name -> Case`, made on first use."""
+    from xaijax.explain import METHODS
+
+    traces = []
+    tiny = _tiny(traces)
+
+    @functools.cache
+    def case(name):
+        method = METHODS[name]
+        options = {option: value for option, value in SMALL.items() if option in method.options}
+        if "key" in method.needs:
+            options["key"] = jax.random.key(1)
+        if "masks" in method.needs:
+            options["masks"] = np.zeros(images.shape[:3], bool) | (np.arange(images.shape[2]) < 4)
+        seen, classifier = traces, tiny
+        if "attention" in method.needs:
+            seen = []
+            classifier = _attentive(seen)
+        elif "biases" in method.needs:
+            seen, classifier = [], model
+        return Case(name, classifier, seen, images, labels, options)
+
+    return case

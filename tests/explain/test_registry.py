@@ -45,8 +45,8 @@ def test_docstrings_have_formula_shapes_and_every_option(name):
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_maps_are_float32_of_the_images_size_and_signed_as_said(name, model, images, labels, cheap_options):
-    maps = np.asarray(explain.explain(name, model, images, labels, check=True, **cheap_options(name, images)))
+def test_maps_are_float32_of_the_images_size_and_signed_as_said(name, cases):
+    maps = cases(name).maps
     assert maps.shape == (3, 16, 16)
     assert maps.dtype == np.float32
     assert np.isfinite(maps).all()

@@ -7,42 +7,76 @@ Every method is `method(classifier, images, labels, *, options) -> maps`:
 * maps are `[B, H, W]` float32, raw: signed where the method is signed, at the image's size; `postprocess` is separate.
 * one `batch_size` bounds the images (perturbed ones too) in flight, and does not change the result; random methods take
   `key`, and an image's draws depend on the key and its own pixels only.
-* compiled once per shape and options; works inside `jit`, `vmap` and `shard_map`. XRAI alone segments on the host.
+* compiled once per shape and options; works inside `jit`, `vmap` and `shard_map`. XRAI alone works on the host.
 
 `METHODS` lists them, `explain(name, ...)` calls one by name.
 """
 
+from xaijax.explain.ablation_cam import ablation_cam
+from xaijax.explain.blur_ig import blur_ig
+from xaijax.explain.class_activation import cam
 from xaijax.explain.controls import center_gaussian, ground_truth, random, sobel
+from xaijax.explain.eigen_cam import eigen_cam, eigen_grad_cam
+from xaijax.explain.expected_gradients import expected_gradients
+from xaijax.explain.fullgrad import fullgrad, fullgrad_with_gap
 from xaijax.explain.grad_cam import grad_cam
 from xaijax.explain.grad_cam_pp import grad_cam_pp
 from xaijax.explain.gradient import gradient, input_x_gradient
+from xaijax.explain.guided_backprop import guided_backprop
+from xaijax.explain.guided_ig import guided_ig
 from xaijax.explain.hires_cam import hires_cam
 from xaijax.explain.integrated_gradients import integrated_gradients, integrated_gradients_with_gap
 from xaijax.explain.layer_cam import layer_cam
+from xaijax.explain.occlusion import occlusion
 from xaijax.explain.postprocess import postprocess
 from xaijax.explain.registry import METHODS, Method, explain
 from xaijax.explain.resize import resize
+from xaijax.explain.rise import rise
+from xaijax.explain.rollout import attention_rollout
+from xaijax.explain.score_cam import score_cam
+from xaijax.explain.smoothgrad import smoothgrad, smoothgrad_ig, smoothgrad_squared, vargrad
 from xaijax.explain.targets import LogitDifference
 from xaijax.explain.xgrad_cam import xgrad_cam
+from xaijax.explain.xrai import xrai, xrai_fast
 
 __all__ = [
     "METHODS",
     "LogitDifference",
     "Method",
+    "ablation_cam",
+    "attention_rollout",
+    "blur_ig",
+    "cam",
     "center_gaussian",
+    "eigen_cam",
+    "eigen_grad_cam",
+    "expected_gradients",
     "explain",
+    "fullgrad",
+    "fullgrad_with_gap",
     "grad_cam",
     "grad_cam_pp",
     "gradient",
     "ground_truth",
+    "guided_backprop",
+    "guided_ig",
     "hires_cam",
     "input_x_gradient",
     "integrated_gradients",
     "integrated_gradients_with_gap",
     "layer_cam",
+    "occlusion",
     "postprocess",
     "random",
     "resize",
+    "rise",
+    "score_cam",
+    "smoothgrad",
+    "smoothgrad_ig",
+    "smoothgrad_squared",
     "sobel",
+    "vargrad",
     "xgrad_cam",
+    "xrai",
+    "xrai_fast",
 ]

@@ -58,8 +58,8 @@ def check_batch(classifier: Classifier, images: Any, labels: Any) -> tuple[Any, 
     return images, labels.astype(np.int32)
 
 
-def explainer(function: Callable[P, R]) -> Callable[P, R]:
-    """Makes a pure map function a public, checked, compiled method (see the module)."""
+def explainer(function: Callable[P, R], *, host: bool = False) -> Callable[P, R]:
+    """Makes a pure map function a public, checked, compiled method (see the module); not compiled with `host=True`."""
     parameters = inspect.signature(function).parameters
     defaults = {name: p.default for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
 
@@ -83,9 +83,11 @@ def explainer(function: Callable[P, R]) -> Callable[P, R]:
         size = options.get("batch_size", 1)
         if not isinstance(size, int | np.integer) or size < 1:
             raise ValueError(f"batch_size must be a positive integer; got {size!r}")
-        if "target" in options:
+        if "target" in options and not (options["target"] is None and defaults["target"] is None):
             check_target(options["target"])
         images, labels = check_batch(classifier, images, labels)
+        if host:
+            return function(classifier, to_float(images).astype(jnp.float32), labels, **options)  # type: ignore[call-arg]
         # None is a value here, not an empty subtree.
         leaves, layout = jax.tree.flatten(options, is_leaf=lambda x: x is None)
         static = tuple(_Operand if _is_array(leaf) else leaf for leaf in leaves)

@@ -20,7 +20,7 @@ def gaussian_table(sigmas: np.ndarray, truncate: float = 4.0) -> np.ndarray:
     radii = (truncate * sigmas + 0.5).astype(np.int64)
     place = np.arange(int(radii.max()) + 1)
     inside = place <= radii
-    kernel = np.exp(-0.5 * (place / np.maximum(sigmas, 1e-300)) ** 2, where=inside, out=np.zeros(inside.shape))
+    kernel = np.where(inside, np.exp(-0.5 * (place / np.where(sigmas > 0, sigmas, 1.0)) ** 2), 0.0)
     kernel[:, 0] = 1.0
     return kernel / (2 * kernel.sum(1, keepdims=True) - kernel[:, :1])
 

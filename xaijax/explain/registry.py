@@ -4,6 +4,7 @@ Adding a method is one file with its function and one line here.
 """
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -14,14 +15,28 @@ import numpy as np
 
 from xaijax.classifier import Classifier, to_float
 from xaijax.explain import _method
+from xaijax.explain.ablation_cam import ablation_cam
+from xaijax.explain.blur_ig import blur_ig
+from xaijax.explain.class_activation import cam
 from xaijax.explain.controls import center_gaussian, ground_truth, random, sobel
+from xaijax.explain.eigen_cam import eigen_cam, eigen_grad_cam
+from xaijax.explain.expected_gradients import expected_gradients
+from xaijax.explain.fullgrad import fullgrad
 from xaijax.explain.grad_cam import grad_cam
 from xaijax.explain.grad_cam_pp import grad_cam_pp
 from xaijax.explain.gradient import gradient, input_x_gradient
+from xaijax.explain.guided_backprop import guided_backprop
+from xaijax.explain.guided_ig import guided_ig
 from xaijax.explain.hires_cam import hires_cam
 from xaijax.explain.integrated_gradients import integrated_gradients
 from xaijax.explain.layer_cam import layer_cam
+from xaijax.explain.occlusion import occlusion
+from xaijax.explain.rise import rise
+from xaijax.explain.rollout import attention_rollout
+from xaijax.explain.score_cam import score_cam
+from xaijax.explain.smoothgrad import smoothgrad, smoothgrad_ig, smoothgrad_squared, vargrad
 from xaijax.explain.xgrad_cam import xgrad_cam
+from xaijax.explain.xrai import xrai, xrai_fast
 
 
 @dataclass(frozen=True)
@@ -70,11 +85,30 @@ _ALL = (
     _method_of(gradient, "gradient", 3),
     _method_of(input_x_gradient, "gradient", 3, signed=True),
     _method_of(integrated_gradients, "gradient", 151, signed=True),
+    _method_of(expected_gradients, "gradient", 151, "key", signed=True),
+    _method_of(smoothgrad, "gradient", 76, "key"),
+    _method_of(smoothgrad_squared, "gradient", 76, "key"),
+    _method_of(vargrad, "gradient", 76, "key"),
+    _method_of(smoothgrad_ig, "gradient", 3751, "key", signed=True),
+    _method_of(guided_ig, "gradient", 600, signed=True),
+    _method_of(blur_ig, "gradient", 301, signed=True),
+    _method_of(guided_backprop, "gradient", 3, "relu"),
+    _method_of(cam, "cam", 1, "layer", "head", signed=True),
     _method_of(grad_cam, "cam", 1, "layer", signed=True),
     _method_of(grad_cam_pp, "cam", 1, "layer", signed=True),
     _method_of(xgrad_cam, "cam", 1, "layer", signed=True),
     _method_of(layer_cam, "cam", 1, "layer", signed=True),
     _method_of(hires_cam, "cam", 1, "layer", signed=True),
+    _method_of(score_cam, "cam", math.nan, "layer", signed=True),
+    _method_of(ablation_cam, "cam", math.nan, "layer", signed=True),
+    _method_of(eigen_cam, "cam", 1, "layer", signed=True),
+    _method_of(eigen_grad_cam, "cam", 1, "layer", signed=True),
+    _method_of(fullgrad, "cam", 3, "biases"),
+    _method_of(attention_rollout, "cam", 1, "attention"),
+    _method_of(occlusion, "perturbation", 44101, signed=True),
+    _method_of(rise, "perturbation", 4000, "key"),
+    _method_of(xrai, "region", 601, signed=True),
+    _method_of(xrai_fast, "region", 601, signed=True),
     _method_of(random, "control", 0, "key"),
     _method_of(sobel, "control", 0),
     _method_of(center_gaussian, "control", 0),

@@ -1,0 +1,55 @@
+"""CAM, for models that end in global average pooling and one dense layer."""
+
+import jax
+import jax.numpy as jnp
+
+from xaijax.classifier import Classifier
+from xaijax.explain import _cam, _chunk
+from xaijax.explain._method import explainer
+
+
+@explainer
+def cam(
+    classifier: Classifier,
+    images: jax.Array,
+    labels: jax.Array | None = None,
+    *,
+    convention: str = "paper",
+    batch_size: int = 32,
+) -> jax.Array:
+    """Class activation map: activations weighted by the dense layer's weights of the class.
+
+    `S = Σ_c W[c, class] A_c`, `A` the activations before global average pooling; no bias. Grad-CAM of such a model is
+    this divided by the number of positions.
+
+    Args:
+        classifier: a classifier whose `head` is pooling and one dense layer.
+        images: `[B, H, W, C]`, floats in [0, 1] or integers of their type's full range.
+        labels: `[B]` int class indices, or None for the predicted class.
+        convention: `"paper"`, or `"pytorch-grad-cam"` (ReLU and min-max at low resolution, then resize).
+        batch_size: most images in one forward pass.
+
+    Returns:
+        `[B, H, W]` float32, signed, unit of the logit: the mean over the layer's positions is the logit less its bias;
+        in [0, 1] with `convention="pytorch-grad-cam"`.
+
+    Raises:
+        ValueError: for a model that ends in another way.
+
+    References:
+        Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR 2016, equation 2.
+    """
+    _cam.check_convention(convention)
+    (name,) = _cam.layer_names(classifier, None)
+    weights = classifier.head(classifier.params)
+    if weights is None:
+        raise ValueError("cam needs a model that ends in global average pooling and one dense layer; use grad_cam")
+
+    def maps(group: tuple) -> jax.Array:
+        x, y = group
+        logits, taps = classifier.tapped(classifier.params, x, {name: None})
+        y = jnp.argmax(logits, axis=1) if y is None else y
+        low = jnp.einsum("bhwc,bc->bhw", taps[name], weights.T[y], precision=jax.lax.Precision.HIGHEST)
+        return _cam.finish([low], (x.shape[1], x.shape[2]), convention)
+
+    return _chunk.map_images(maps, (images, labels), batch_size)
