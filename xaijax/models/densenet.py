@@ -12,8 +12,9 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from xaijax.models.convert import Rule, keras_conv, keras_norm, torch_conv, torch_dense, torch_norm
-from xaijax.models.layers import Chain, ConvNorm, Head, average_pool, batch_norm, conv, max_pool
+from xaijax.models.convert import Rule, keras_conv, keras_norm, torch_conv, torch_norm
+from xaijax.models.family import entry
+from xaijax.models.layers import Chain, ConvNorm, Head, NormRelu, average_pool, batch_norm, conv, max_pool
 from xaijax.models.resnet import KERAS_EPSILON
 
 # growth, channels of the stem, layers per block
@@ -64,14 +65,18 @@ class DenseNet(nnx.Module):
                 setattr(self, f"transition{number}", Transition(width, epsilon=epsilon, rngs=rngs))
                 self.parts += (f"transition{number}",)
                 width //= 2
-        self.norm = batch_norm(width, epsilon, rngs=rngs)
+        self.top = NormRelu(width, epsilon, rngs=rngs)
         self.head = Head(width, num_classes, rngs=rngs, **head)
 
-    def __call__(self, x: Any) -> Any:
+    def features(self, x: Any) -> Any:
+        """What the head reads."""
         x = max_pool(self.stem(x), 3, 2, 1)
         for part in self.parts:
             x = getattr(self, part)(x)
-        return self.head(jax.nn.relu(self.norm(x)))
+        return self.top(x)
+
+    def __call__(self, x: Any) -> Any:
+        return self.head(self.features(x))
 
 
 _TORCH_LAYER = r"features\.denseblock(\d)\.denselayer(\d+)"
@@ -84,8 +89,7 @@ TORCH_RULES: list[Rule] = [
     *torch_conv(_TORCH_LAYER + r"\.conv2", "block{0}.layer{1}.conv"),
     *torch_norm(r"features\.transition(\d)\.norm", "transition{0}.norm"),
     *torch_conv(r"features\.transition(\d)\.conv", "transition{0}.conv"),
-    *torch_norm(r"features\.norm5", "norm"),
-    *torch_dense("classifier", "head.logits"),
+    *torch_norm(r"features\.norm5", "top.norm"),
 ]
 _KERAS_LAYER = r"conv(\d)_block(\d+)"
 KERAS_RULES: list[Rule] = [
@@ -97,6 +101,16 @@ KERAS_RULES: list[Rule] = [
     *keras_conv(_KERAS_LAYER + "_2_conv", "block{0-1}.layer{1}.conv"),
     *keras_norm(r"pool(\d)_bn", "transition{0-1}.norm"),
     *keras_conv(r"pool(\d)_conv", "transition{0-1}.conv"),
-    *keras_norm("bn", "norm"),
-    *keras_conv("predictions", "head.logits"),
+    *keras_norm("bn", "top.norm"),
 ]
+
+ENTRIES = tuple(
+    entry(
+        name,
+        DenseNet,
+        variants=("torchvision", "keras") if name == "densenet121" else ("torchvision",),
+        layer="top",
+        summary=f"DenseNet with {name.removeprefix('densenet')} weight layers",
+    )
+    for name in SETTINGS
+)

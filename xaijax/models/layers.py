@@ -95,6 +95,16 @@ class ConvNorm(nnx.Module):
         return x if self.activation is None else self.activation(x)
 
 
+class NormRelu(nnx.Module):
+    """Batch normalisation and ReLU."""
+
+    def __init__(self, features: int, epsilon: float, *, rngs: nnx.Rngs) -> None:
+        self.norm = batch_norm(features, epsilon, rngs=rngs)
+
+    def __call__(self, x: Any) -> Any:
+        return jax.nn.relu(self.norm(x))
+
+
 def max_pool(x: Any, size: int, stride: int, padding: int | str | Sequence[tuple[int, int]] = 0) -> Any:
     """Maximum over windows; padding never wins."""
     return nnx.max_pool(x, (size, size), (stride, stride), padding if isinstance(padding, str) else pairs(padding))

@@ -19,9 +19,9 @@ from xaijax.models.convert import (
     keras_depthwise,
     keras_norm,
     torch_conv,
-    torch_dense,
     torch_norm,
 )
+from xaijax.models.family import entry
 from xaijax.models.layers import Chain, ConvNorm, Head
 
 # expansion, channels, blocks, stride
@@ -76,8 +76,12 @@ class MobileNetV2(nnx.Module):
         self.top = ConvNorm(inputs, 1280, 1, **options, activation=jax.nn.relu6, rngs=rngs)
         self.head = Head(1280, num_classes, rngs=rngs, **head)
 
+    def features(self, x: Any) -> Any:
+        """What the head reads."""
+        return self.top(self.blocks(self.stem(x)))
+
     def __call__(self, x: Any) -> Any:
-        return self.head(self.top(self.blocks(self.stem(x))))
+        return self.head(self.features(x))
 
 
 TORCH_RULES: list[Rule] = [
@@ -95,7 +99,6 @@ TORCH_RULES: list[Rule] = [
     *torch_norm(r"features\.(\d+)\.conv\.1\.1", "blocks.block{0-1}.depthwise.norm"),
     *torch_conv(r"features\.(\d+)\.conv\.2", "blocks.block{0-1}.project.conv"),
     *torch_norm(r"features\.(\d+)\.conv\.3", "blocks.block{0-1}.project.norm"),
-    *torch_dense(r"classifier\.1", "head.logits"),
 ]
 KERAS_RULES: list[Rule] = [
     *keras_conv("Conv1", "stem.conv"),
@@ -109,5 +112,14 @@ KERAS_RULES: list[Rule] = [
     *keras_norm(r"block_(\d+)_(expand|depthwise|project)_BN", "blocks.block{0}.{1}.norm"),
     *keras_conv("Conv_1", "top.conv"),
     *keras_norm("Conv_1_bn", "top.norm"),
-    *keras_conv("predictions", "head.logits"),
 ]
+
+ENTRIES = (
+    entry(
+        "mobilenet_v2",
+        MobileNetV2,
+        variants=("torchvision", "keras", "folded"),
+        layer="top",
+        summary="MobileNetV2: inverted residuals",
+    ),
+)

@@ -14,8 +14,9 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from xaijax.models.convert import Rule, keras_conv, keras_norm, torch_conv, torch_dense, torch_norm
-from xaijax.models.layers import Chain, ConvNorm, Head, batch_norm, conv, max_pool
+from xaijax.models.convert import Rule, keras_conv, keras_norm, torch_conv, torch_norm
+from xaijax.models.family import entry
+from xaijax.models.layers import Chain, ConvNorm, Head, NormRelu, batch_norm, conv, max_pool
 
 DEPTHS = {"resnet34": (3, 4, 6, 3), "resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
 KERAS_EPSILON = 1.001e-5
@@ -94,12 +95,16 @@ class ResNet(nnx.Module):
             setattr(self, stage, Chain(**blocks))
         self.head = Head(inputs, num_classes, rngs=rngs, **head)
 
-    def __call__(self, x: Any) -> Any:
+    def features(self, x: Any) -> Any:
+        """What the head reads."""
         # Keras pads with zeros where torch ignores the padding: the same maximum, since ReLU leaves nothing below 0.
         x = max_pool(self.stem(x), 3, 2, 1)
         for stage in self.stages:
             x = getattr(self, stage)(x)
-        return self.head(x)
+        return x
+
+    def __call__(self, x: Any) -> Any:
+        return self.head(self.features(x))
 
 
 class PreactivationBlock(nnx.Module):
@@ -140,15 +145,19 @@ class ResNetV2(nnx.Module):
                 blocks[f"block{index + 1}"] = PreactivationBlock(inputs, width, stride, project=index == 0, rngs=rngs)
                 inputs = 4 * width
             setattr(self, stage, Chain(**blocks))
-        self.norm = batch_norm(inputs, KERAS_EPSILON, rngs=rngs)
+        self.top = NormRelu(inputs, KERAS_EPSILON, rngs=rngs)
         self.head = Head(inputs, num_classes, rngs=rngs, **head)
 
-    def __call__(self, x: Any) -> Any:
+    def features(self, x: Any) -> Any:
+        """What the head reads."""
         # Nothing is rectified before this pooling, so Keras' zero padding can win: it is part of the model.
         x = max_pool(jnp.pad(self.stem(x), ((0, 0), (1, 1), (1, 1), (0, 0))), 3, 2)
         for stage in self.stages:
             x = getattr(self, stage)(x)
-        return self.head(jax.nn.relu(self.norm(x)))
+        return self.top(x)
+
+    def __call__(self, x: Any) -> Any:
+        return self.head(self.features(x))
 
 
 _UNIT = r"layer(\d)\.(\d+)"
@@ -159,7 +168,6 @@ TORCH_RULES: list[Rule] = [
     *torch_norm(_UNIT + r"\.bn(\d)", "stage{0}.block{1+1}.unit{2}.norm"),
     *torch_conv(_UNIT + r"\.downsample\.0", "stage{0}.block{1+1}.shortcut.conv"),
     *torch_norm(_UNIT + r"\.downsample\.1", "stage{0}.block{1+1}.shortcut.norm"),
-    *torch_dense("fc", "head.logits"),
 ]
 _BLOCK = r"conv(\d)_block(\d+)"
 KERAS_RULES: list[Rule] = [
@@ -169,7 +177,6 @@ KERAS_RULES: list[Rule] = [
     *keras_norm(_BLOCK + "_0_bn", "stage{0-1}.block{1}.shortcut.norm"),
     *keras_conv(_BLOCK + r"_(\d)_conv", "stage{0-1}.block{1}.unit{2}.conv"),
     *keras_norm(_BLOCK + r"_(\d)_bn", "stage{0-1}.block{1}.unit{2}.norm"),
-    *keras_conv("predictions", "head.logits"),
 ]
 KERAS_V2_RULES: list[Rule] = [
     *keras_conv("conv1_conv", "stem"),
@@ -178,6 +185,26 @@ KERAS_V2_RULES: list[Rule] = [
     *keras_conv(_BLOCK + "_3_conv", "stage{0-1}.block{1}.conv3"),
     *keras_conv(_BLOCK + r"_(\d)_conv", "stage{0-1}.block{1}.unit{2}.conv"),
     *keras_norm(_BLOCK + r"_(\d)_bn", "stage{0-1}.block{1}.unit{2}.norm"),
-    *keras_norm("post_bn", "norm"),
-    *keras_conv("predictions", "head.logits"),
+    *keras_norm("post_bn", "top.norm"),
 ]
+
+ENTRIES = (
+    *(
+        entry(
+            name,
+            ResNet,
+            variants=("torchvision",) if name == "resnet34" else ("torchvision", "keras"),
+            layer="stage4",
+            summary=f"ResNet v1.5 with {name.removeprefix('resnet')} weight layers",
+        )
+        for name in DEPTHS
+    ),
+    entry(
+        "resnet50v2",
+        ResNetV2,
+        variants=("keras",),
+        layer="top",
+        preprocess="tf",
+        summary="ResNet v2 (normalised before the convolutions) with 50 weight layers",
+    ),
+)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from xaijax.models.convert import Rule, torch_conv
+from xaijax.models.family import entry
 from xaijax.models.layers import conv, max_pool_ceil
 
 # squeeze and expand channels of fire2 to fire9
@@ -65,3 +66,14 @@ TORCH_RULES: list[Rule] = [
     ),
     *torch_conv(r"classifier\.1", "class_maps"),
 ]
+
+ENTRIES = (
+    entry(
+        "squeezenet",
+        SqueezeNet,
+        variants=("torchvision", "caffe"),
+        layer="fire9",
+        fixed_head=True,
+        summary="SqueezeNet 1.0: fire modules; one map per class",
+    ),
+)

@@ -12,7 +12,8 @@ from typing import Any
 import jax
 from flax import nnx
 
-from xaijax.models.convert import Rule, keras_conv, torch_conv, torch_dense
+from xaijax.models.convert import Rule, keras_conv, torch_conv
+from xaijax.models.family import entry
 from xaijax.models.layers import Chain, Head, adaptive_average_pool, conv, max_pool
 
 DEPTHS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
@@ -48,10 +49,14 @@ class VGG(nnx.Module):
         self.adaptive = variant == "torchvision" and head.get("pool") == "flatten"
         self.head = Head(inputs, num_classes, rngs=rngs, **head)
 
-    def __call__(self, x: Any) -> Any:
+    def features(self, x: Any) -> Any:
+        """What the head reads."""
         for block in self.blocks:
             x = max_pool(getattr(self, block)(x), 2, 2)
-        return self.head(adaptive_average_pool(x, TORCH_GRID) if self.adaptive else x)
+        return adaptive_average_pool(x, TORCH_GRID) if self.adaptive else x
+
+    def __call__(self, x: Any) -> Any:
+        return self.head(self.features(x))
 
 
 def torch_rules(name: str) -> list[Rule]:
@@ -63,20 +68,20 @@ def torch_rules(name: str) -> list[Rule]:
             rules += torch_conv(rf"features\.{index}", f"block{block}.conv{number}.conv")
             index += 2
         index += 1
-    # The first dense layer reads channel by channel in torch and pixel by pixel here.
-    rules += [
-        (r"classifier\.0\.weight", "head.hidden1.kernel", f"dense_chw{WIDTHS[-1]}"),
-        (r"classifier\.0\.bias", "head.hidden1.bias", "same"),
-    ]
-    return [
-        *rules,
-        *torch_dense(r"classifier\.3", "head.hidden2"),
-        *torch_dense(r"classifier\.6", "head.logits"),
-    ]
+    return rules
 
 
-KERAS_RULES: list[Rule] = [
-    *keras_conv(r"block(\d)_conv(\d)", "block{0}.conv{1}.conv"),
-    *keras_conv(r"fc(\d)", "head.hidden{0}"),
-    *keras_conv("predictions", "head.logits"),
-]
+KERAS_RULES: list[Rule] = keras_conv(r"block(\d)_conv(\d)", "block{0}.conv{1}.conv")
+
+ENTRIES = tuple(
+    entry(
+        name,
+        VGG,
+        variants=("torchvision", "keras"),
+        layer="block5",
+        head=HEAD,
+        positions=lambda variant, height, width: TORCH_GRID**2 if variant == "torchvision" else None,
+        summary=f"VGG with {sum(depths) + 3} weight layers; flattened, two hidden dense layers",
+    )
+    for name, depths in DEPTHS.items()
+)
