@@ -10,10 +10,25 @@ from pathlib import Path
 
 from xaijax.classifier import Classifier
 from xaijax.models.checkpoint import load, read_info, save
+from xaijax.models.fold import optimized
+from xaijax.models.keras_weights import from_keras
 from xaijax.models.registry import create, entry, list_models
+from xaijax.models.torch_weights import from_torch
 from xaijax.preprocess import Preprocess
 
-__all__ = ["Preprocess", "builtin", "create", "entry", "list_models", "load", "read_info", "save"]
+__all__ = [
+    "Preprocess",
+    "builtin",
+    "create",
+    "entry",
+    "from_keras",
+    "from_torch",
+    "list_models",
+    "load",
+    "optimized",
+    "read_info",
+    "save",
+]
 
 BUILTIN = Path(__file__).parent / "weights" / "small_cnn_phantoms.safetensors"
 

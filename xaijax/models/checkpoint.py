@@ -96,7 +96,7 @@ def load(path: str | Path) -> Classifier:
     file = find(path)
     header = read_header(file)
     try:
-        architecture = Architecture(header["architecture"], tuple(sorted(header["options"].items())))
+        architecture = Architecture(header["architecture"], registry.frozen(header["options"]))
         classes = [str(name) for name in header["classes"]]
         height, width, channels = (int(side) for side in header["input_shape"])
         style = header["preprocess"]

@@ -3,23 +3,34 @@
 A rule is `(pattern, target, transform)`: the pattern must match a source name whole; `{0}`, `{1-1}`, `{2+1}` in the
 target are its groups, as text or as a number plus a constant. Every source entry must find a rule or be known to carry
 nothing, every entry of ours must be filled, every shape must fit; what does not is one error that lists all of it.
-Arrays are permuted as views and copied once, into place.
+Arrays are read piece by piece into their places, so that no weight is held twice.
 """
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 Rule = tuple[str, str, str]
 
-TRANSFORMS = {
-    "same": lambda a: a,
-    "conv": lambda a: a.transpose(2, 3, 1, 0),  # OIHW -> HWIO; depthwise O1HW -> HW1O alike
-    "depthwise": lambda a: a.transpose(0, 1, 3, 2),  # Keras HWC1 -> HW1C
-    "dense": lambda a: a.T,  # OI -> IO
+# Name of a permutation -> our array seen in the layout of the source. Reading is writing into that view, in pieces:
+# nothing is held twice.
+VIEWS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "same": lambda ours: ours,
+    "conv": lambda ours: ours.transpose(3, 2, 0, 1),  # OIHW; depthwise O1HW alike
+    "depthwise": lambda ours: ours.transpose(0, 1, 3, 2),  # HWC1 of Keras
+    "dense": lambda ours: ours.T,  # OI
+    "ohwi": lambda ours: ours.transpose(3, 0, 1, 2),
+    "1hwc": lambda ours: ours.transpose(2, 0, 1, 3),  # depthwise
+    # One sigmoid output z as two logits 0, z: the softmax of them is the sigmoid.
+    "dense_pair": lambda ours: ours[:, 1:].T,
+    "pair_dense": lambda ours: ours[:, 1:],
+    "pair_bias": lambda ours: ours[1:],
 }
+PIECE = 16 << 20  # bytes read at once
+GREY_FROM = 3  # input channels that are summed for grey images
 IGNORED = (r".*\.num_batches_tracked", r"top_level_model_weights/.*", r".*seed_generator_state.*")
 
 
@@ -34,13 +45,18 @@ def torch_dense(source: str, target: str) -> list[Rule]:
 
 
 def torch_norm(source: str, target: str) -> list[Rule]:
-    """Rules of one torch batch or layer normalisation."""
+    """Rules of one torch batch normalisation."""
     return [
         (rf"{source}\.weight", f"{target}.scale", "same"),
         (rf"{source}\.bias", f"{target}.bias", "same"),
         (rf"{source}\.running_mean", f"{target}.mean", "same"),
         (rf"{source}\.running_var", f"{target}.var", "same"),
     ]
+
+
+def torch_layer_norm(source: str, target: str) -> list[Rule]:
+    """Rules of one torch layer normalisation."""
+    return torch_norm(source, target)[:2]
 
 
 def keras_conv(source: str, target: str) -> list[Rule]:
@@ -66,77 +82,135 @@ def keras_norm(source: str, target: str) -> list[Rule]:
     ]
 
 
-def _fill(template: str, groups: tuple[str, ...]) -> str:
+def view_of(name: str) -> Callable[[np.ndarray], np.ndarray]:
+    """The view of that name; `dense_chw512` reads `[O, 512 h w]` (channels first) for our `[h w 512, O]`."""
+    if not name.startswith("dense_chw"):
+        return VIEWS[name]
+    channels = int(name.removeprefix("dense_chw"))
+    return lambda ours: ours.reshape(-1, channels, ours.shape[1]).transpose(2, 1, 0)
+
+
+def _fill_in(template: str, groups: tuple[str, ...]) -> str:
     def group(match: re.Match[str]) -> str:
         text = groups[int(match[1])]
+        if match[2] == "@":
+            return str(ord(text) - ord("a") + 1)
         return str(int(text) + int(match[2])) if match[2] else text
 
-    return re.sub(r"\{(\d+)([+-]\d+)?\}", group, template)
+    return re.sub(r"\{(\d+)([+-]\d+|@)?\}", group, template)
 
 
-def transform_of(name: str) -> Callable[[np.ndarray], np.ndarray]:
-    """The permutation of that name; `dense_chw512` reads `[O, 512 h w]` and gives `[h w 512, O]`, h = w."""
-    if not name.startswith("dense_chw"):
-        return TRANSFORMS[name]
-    channels = int(name.removeprefix("dense_chw"))
+class Table:
+    """Rules with their patterns compiled."""
 
-    def flattened(a: np.ndarray) -> np.ndarray:
-        return a.reshape(a.shape[0], channels, -1).transpose(2, 1, 0).reshape(-1, a.shape[0])
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self.rules = [(re.compile(pattern), target, view) for pattern, target, view in rules]
 
-    return flattened
-
-
-def target_of(name: str, rules: Iterable[Rule]) -> tuple[str, str] | None:
-    """Where a source entry goes and how, or None."""
-    for pattern, target, transform in rules:
-        match = re.fullmatch(pattern, name)
-        if match:
-            return _fill(target, match.groups()), transform
-    return None
+    def target(self, name: str) -> tuple[str, str] | None:
+        """Where a source entry goes and by which view, or None."""
+        for pattern, target, view in self.rules:
+            match = pattern.fullmatch(name)
+            if match:
+                return _fill_in(target, match.groups()), view
+        return None
 
 
-def convert(
-    entries: Mapping[str, Any], rules: Iterable[Rule], shapes: Mapping[str, tuple[int, ...]], source: str
-) -> dict[str, np.ndarray]:
-    """Source entries -> our entries, by name.
+@dataclass(frozen=True)
+class Step:
+    """One source entry, where it goes, and how."""
+
+    source: str
+    target: str
+    view: str
+
+
+def plan(
+    entries: Mapping[str, Any],
+    tables: Iterable[Table],
+    shapes: Mapping[str, tuple[int, ...]],
+    source: str,
+    *,
+    grey: str | None = None,
+) -> list[Step]:
+    """Which source entry goes where.
 
     Args:
-        entries: source name -> array.
-        rules: the family's table.
+        entries: source name -> anything with a shape.
+        tables: where a name is looked up, in this order.
         shapes: our names -> the shapes that the model has.
         source: what the error calls the weights.
+        grey: our name of the first kernel, if its input channels are to be summed to one.
 
     Returns:
-        Our names -> float32 arrays, all of `shapes` and nothing else.
+        Steps that fill every entry of `shapes` once.
 
     Raises:
         ValueError: one message that lists every unmapped, doubly mapped, missing and mis-shaped entry.
     """
-    rules = list(rules)
-    filled: dict[str, np.ndarray] = {}
-    origin: dict[str, str] = {}
+    tables = list(tables)
+    steps: dict[str, Step] = {}
     wrong: list[str] = []
     for name, value in entries.items():
-        found = target_of(name, rules)
+        shape = tuple(value.shape)
+        found = next((hit for hit in (table.target(name) for table in tables) if hit), None)
         if found is None:
             if not any(re.fullmatch(pattern, name) for pattern in IGNORED):
-                wrong.append(f"unmapped: {name} {list(np.shape(value))}")
+                wrong.append(f"unmapped: {name} {list(shape)}")
             continue
-        target, transform = found
+        target, view = found
         if target not in shapes:
-            wrong.append(f"unmapped: {name} {list(np.shape(value))} (the model has no {target})")
-            continue
-        if target in filled:
-            wrong.append(f"mapped twice: {origin[target]} and {name} both give {target}")
-            continue
-        try:
-            array = transform_of(transform)(np.asarray(value))
-        except ValueError:
-            array = np.asarray(value)
-        if array.shape != tuple(shapes[target]):
-            wrong.append(f"mis-shaped: {name} gives {list(array.shape)}; {target} is {list(shapes[target])}")
-        filled[target], origin[target] = array, name
-    wrong += [f"missing: {target} {list(shape)}" for target, shape in shapes.items() if target not in filled]
+            wrong.append(f"unmapped: {name} {list(shape)} (the model has no {target})")
+        elif target in steps:
+            wrong.append(f"mapped twice: {steps[target].source} and {name} both give {target}")
+        else:
+            steps[target] = Step(name, target, view)
+            ours = shapes[target]
+            if target == grey:
+                ours = (*ours[:2], GREY_FROM, ours[3])
+            layout = view_of(view)(np.broadcast_to(np.float32(0), ours)) if _viewable(ours, view) else None
+            if layout is None or not _fits(layout.shape, shape):
+                wrong.append(f"mis-shaped: {name} {list(shape)} does not fit {target} {list(shapes[target])}")
+    wrong += [f"missing: {target} {list(shape)}" for target, shape in shapes.items() if target not in steps]
     if wrong:
-        raise ValueError(f"the weights of {source} do not fit the model ({len(wrong)} entries):\n  " + "\n  ".join(wrong))
-    return {target: np.ascontiguousarray(array, dtype=np.float32) for target, array in filled.items()}
+        count = f"{len(wrong)} entr{'y' if len(wrong) == 1 else 'ies'}"
+        raise ValueError(f"the weights of {source} do not fit the model ({count}):\n  " + "\n  ".join(wrong))
+    return list(steps.values())
+
+
+def read(step: Step, entries: Mapping[str, Any], shape: tuple[int, ...], *, grey: bool = False) -> np.ndarray:
+    """The array of one step.
+
+    Args:
+        step: from `plan`.
+        entries: source name -> array, or anything that has a shape and gives arrays by slices of its first axis.
+        shape: ours.
+        grey: True to sum three input channels to one.
+
+    Returns:
+        float32 of `shape`.
+    """
+    value = entries[step.source]
+    if grey:
+        whole = np.empty((*shape[:2], GREY_FROM, shape[3]), np.float32)
+        view_of(step.view)(whole)[...] = np.asarray(value[:])
+        return whole.sum(2, keepdims=True)
+    ours = np.zeros(shape, np.float32)
+    layout = view_of(step.view)(ours)
+    rows = max(1, PIECE // max(4 * ours.size // max(value.shape[0], 1), 1)) if value.shape else 1
+    for start in range(0, value.shape[0], rows):
+        stop = min(start + rows, value.shape[0])
+        piece = layout[start:stop]
+        piece[...] = np.asarray(value[start:stop]).reshape(piece.shape)
+    return ours
+
+
+def _viewable(shape: tuple[int, ...], view: str) -> bool:
+    axes = {"conv": 4, "depthwise": 4, "ohwi": 4, "1hwc": 4, "same": len(shape), "pair_bias": 1}.get(view, 2)
+    if len(shape) != axes or ("pair" in view and shape[-1] != 2):
+        return False
+    return not view.startswith("dense_chw") or shape[0] % int(view.removeprefix("dense_chw")) == 0
+
+
+def _fits(layout: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """The same shape, but for axes that one of the two has in one piece."""
+    return layout == shape or (len(layout) == 3 and len(shape) == 2 and (layout[0], layout[1] * layout[2]) == shape)

@@ -52,7 +52,7 @@ def entry(
     Returns:
         The entry.
     """
-    usual = {"pool": "average", "hidden": (), "dropout": 0.0} | dict(head or {})
+    usual: dict[str, Any] = {"pool": "average", "hidden": (), "dropout": 0.0} | dict(head or {})
 
     def build(
         num_classes: int,

@@ -16,13 +16,13 @@ from flax import nnx
 
 from xaijax.models.convert import Rule, keras_conv, keras_norm, torch_conv, torch_norm
 from xaijax.models.family import entry
-from xaijax.models.layers import Chain, ConvNorm, Head, average_pool, max_pool
+from xaijax.models.layers import Chain, ConvNorm, Head, Padding, average_pool, max_pool
 
 EPSILON = 1e-3
 Size = int | tuple[int, int]
 Branches = Mapping[str, Sequence[tuple[int, Size]]]
 
-STEM: tuple[tuple[str, int, int, int, str], ...] = (
+STEM: tuple[tuple[str, int, int, int, Padding], ...] = (
     ("conv1a", 32, 3, 2, "VALID"),
     ("conv2a", 32, 3, 1, "VALID"),
     ("conv2b", 64, 3, 1, "SAME"),
@@ -83,9 +83,7 @@ BLOCKS: dict[str, Branches] = {
 class Mixed(nnx.Module):
     """Branches side by side, their channels concatenated; a pooling branch last."""
 
-    def __init__(
-        self, name: str, inputs: int, *, options: dict[str, Any], count_padding: bool, rngs: nnx.Rngs
-    ) -> None:
+    def __init__(self, name: str, inputs: int, *, options: dict[str, Any], count_padding: bool, rngs: nnx.Rngs) -> None:
         reduction, split = name in REDUCTIONS, BLOCKS[name] is SPLIT
         self.reduction, self.count_padding = reduction, count_padding
         self.outputs = 0
@@ -167,7 +165,13 @@ def units() -> list[str]:
     ]
 
 
-_STEM_NAMES = {"1a": "stem.conv1a", "2a": "stem.conv2a", "2b": "stem.conv2b", "3b": "stem2.conv3b", "4a": "stem2.conv4a"}
+_STEM_NAMES = {
+    "1a": "stem.conv1a",
+    "2a": "stem.conv2a",
+    "2b": "stem.conv2b",
+    "3b": "stem2.conv3b",
+    "4a": "stem2.conv4a",
+}
 _MIXED = r"Mixed_(\d\w)\.(branch\w+?)"
 
 
@@ -186,7 +190,10 @@ TORCH_RULES: list[Rule] = [
 KERAS_RULES: list[Rule] = [
     rule
     for index, path in enumerate(units())
-    for rule in (*keras_conv(f"conv2d#{index}", f"{path}.conv"), *keras_norm(f"batch_normalization#{index}", f"{path}.norm"))
+    for rule in (
+        *keras_conv(f"conv2d#{index}", f"{path}.conv"),
+        *keras_norm(f"batch_normalization#{index}", f"{path}.norm"),
+    )
 ]
 
 ENTRIES = (

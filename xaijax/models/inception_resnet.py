@@ -101,6 +101,7 @@ class InceptionResNetV2(nnx.Module):
         self.mixed_5b = Branches(channels, MIXED_5B, "average", **mixed)
         self.mixed_6a = Branches(320, MIXED_6A, "max", **mixed)
         self.mixed_7a = Branches(1088, MIXED_7A, "max", **mixed)
+        stages: dict[str, Chain] = {}
         for (stage, branches, count, factor), width in zip(STAGES, (320, 1088, 2080), strict=True):
             blocks = {}
             for index in range(1, count + 1):
@@ -108,7 +109,8 @@ class InceptionResNetV2(nnx.Module):
                 blocks[f"block{index}"] = ResidualBlock(
                     width, branches, 1.0 if last else factor, activate=not last, **mixed
                 )
-            setattr(self, stage, Chain(**blocks))
+            stages[stage] = Chain(**blocks)
+        self.block35, self.block17, self.block8 = stages["block35"], stages["block17"], stages["block8"]
         self.top = ConvNorm(2080, 1536, 1, **options, rngs=rngs)
         self.head = Head(1536, num_classes, rngs=rngs, **head)
 

@@ -69,6 +69,8 @@ def batch_norm(features: int, epsilon: float = 1e-5, *, scale: bool = True, rngs
 class ConvNorm(nnx.Module):
     """Convolution, batch normalisation unless `norm` is False, activation unless it is None."""
 
+    FOLDS = (("conv", "norm"),)  # see fold
+
     def __init__(
         self,
         inputs: int,

@@ -4,21 +4,48 @@ The static half of a classifier (its network) is built abstractly and once for e
 input shape: creating, loading and training share it, so that they share compiled code too.
 """
 
+import dataclasses
 import difflib
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
+import numpy as np
 from flax import nnx
 
 from xaijax._network import nnx_module
 from xaijax.classifier import Architecture, Classifier
-from xaijax.models import small_cnn
+from xaijax.models import (
+    densenet,
+    efficientnet,
+    inception,
+    inception_resnet,
+    mobilenet,
+    resnet,
+    small_cnn,
+    squeezenet,
+    vgg,
+    vit,
+    xception,
+)
 from xaijax.models.entry import Entry
 from xaijax.preprocess import Preprocess, Style
 
-FAMILIES = (small_cnn,)  # modules with a tuple ENTRIES
+# Modules with a tuple ENTRIES.
+FAMILIES: tuple[Any, ...] = (
+    small_cnn,
+    vgg,
+    resnet,
+    densenet,
+    inception,
+    xception,
+    inception_resnet,
+    efficientnet,
+    vit,
+    mobilenet,
+    squeezenet,
+)
 
 _ENTRIES: dict[str, Entry] = {entry.name: entry for family in FAMILIES for entry in family.ENTRIES}
 
@@ -95,10 +122,24 @@ def create(
         num_classes = len(classes)
     made = _entry_checked(name, num_classes, input_shape, options)
     shape = made.input_shape if input_shape is None else _shape(input_shape)
-    architecture = Architecture(name, tuple(sorted(options.items())))
+    architecture = Architecture(name, frozen(options))
     key = jax.random.key(key) if isinstance(key, int) else key
     params = _init(architecture, num_classes, shape)(key)
-    return assemble(architecture, params, shape, classes or num_classes, preprocess or made.preprocess)
+    usual = Preprocess.named(made.preprocess)
+    return assemble(
+        architecture, params, shape, classes or num_classes, preprocess or (grey(usual) if shape[2] == 1 else usual)
+    )
+
+
+def frozen(options: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """Options as sorted pairs that can be hashed; lists, which JSON makes of tuples, become tuples again."""
+    return tuple(sorted((name, tuple(v) if isinstance(v, list) else v) for name, v in options.items()))
+
+
+def grey(preprocess: Preprocess) -> Preprocess:
+    """The same for one channel: mean and standard deviation averaged over the channels, exact where they are equal."""
+    mean, std = float(np.mean(preprocess.mean)), float(np.mean(preprocess.std))
+    return dataclasses.replace(preprocess, mean=(mean,), std=(std,), order="rgb")
 
 
 def assemble(

@@ -80,7 +80,7 @@ class ResNet(nnx.Module):
         inputs = 64
         self.stages = tuple(f"stage{i}" for i in range(1, 5))
         for number, (stage, depth) in enumerate(zip(self.stages, DEPTHS[name], strict=True)):
-            blocks = {}
+            blocks: dict[str, nnx.Module] = {}
             for index in range(depth):
                 stride = 2 if number > 0 and index == 0 else 1
                 width = 64 << number

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from xaijax.models.convert import Rule, torch_conv, torch_dense, torch_norm
+from xaijax.models.convert import Rule, torch_conv, torch_dense, torch_layer_norm
 from xaijax.models.family import entry
 from xaijax.models.layers import Chain, Head, conv
 
@@ -110,23 +110,23 @@ TORCH_RULES: list[Rule] = [
     ("class_token", "class_token", "same"),
     (r"encoder\.pos_embedding", "positions", "same"),
     *torch_conv("conv_proj", "patches"),
-    *torch_norm(_LAYER + r"\.ln_(\d)", _TO + ".norm{1}"),
+    *torch_layer_norm(_LAYER + r"\.ln_(\d)", _TO + ".norm{1}"),
     (_LAYER + r"\.self_attention\.in_proj_weight", _TO + ".attention.qkv.kernel", "dense"),
     (_LAYER + r"\.self_attention\.in_proj_bias", _TO + ".attention.qkv.bias", "same"),
     *torch_dense(_LAYER + r"\.self_attention\.out_proj", _TO + ".attention.project"),
     *torch_dense(_LAYER + r"\.mlp\.(?:0|linear_1)", _TO + ".mlp.dense1"),
     *torch_dense(_LAYER + r"\.mlp\.(?:3|linear_2)", _TO + ".mlp.dense2"),
-    *torch_norm(r"encoder\.ln", "norm"),
+    *torch_layer_norm(r"encoder\.ln", "norm"),
 ]
 TIMM_RULES: list[Rule] = [
     ("cls_token", "class_token", "same"),
     ("pos_embed", "positions", "same"),
     *torch_conv(r"patch_embed\.proj", "patches"),
-    *torch_norm(_BLOCK + r"\.norm(\d)", _TO + ".norm{1}"),
+    *torch_layer_norm(_BLOCK + r"\.norm(\d)", _TO + ".norm{1}"),
     *torch_dense(_BLOCK + r"\.attn\.qkv", _TO + ".attention.qkv"),
     *torch_dense(_BLOCK + r"\.attn\.proj", _TO + ".attention.project"),
     *torch_dense(_BLOCK + r"\.mlp\.fc(\d)", _TO + ".mlp.dense{1}"),
-    *torch_norm("norm", "norm"),
+    *torch_layer_norm("norm", "norm"),
 ]
 
 ENTRIES = (

@@ -22,6 +22,8 @@ MIDDLE = range(5, 13)
 class Separable(nnx.Module):
     """3x3 depthwise and 1x1 convolution, batch norm; ReLU before or behind."""
 
+    FOLDS = (("pointwise", "norm"),)  # see fold
+
     def __init__(self, inputs: int, outputs: int, *, before: bool, after: bool, rngs: nnx.Rngs) -> None:
         self.before, self.after = before, after
         self.depthwise = conv(inputs, inputs, 3, groups=inputs, rngs=rngs)
@@ -39,9 +41,7 @@ class ReducingBlock(nnx.Module):
     def __init__(self, inputs: int, widths: tuple[int, int], *, relu_first: bool, rngs: nnx.Rngs) -> None:
         self.sepconv1 = Separable(inputs, widths[0], before=relu_first, after=False, rngs=rngs)
         self.sepconv2 = Separable(widths[0], widths[1], before=True, after=False, rngs=rngs)
-        self.shortcut = ConvNorm(
-            inputs, widths[1], 1, 2, padding="SAME", epsilon=EPSILON, activation=None, rngs=rngs
-        )
+        self.shortcut = ConvNorm(inputs, widths[1], 1, 2, padding="SAME", epsilon=EPSILON, activation=None, rngs=rngs)
 
     def __call__(self, x: Any) -> Any:
         return max_pool(self.sepconv2(self.sepconv1(x)), 3, 2, "SAME") + self.shortcut(x)

@@ -1,0 +1,52 @@
+"""The one recipe by which the peers and the tests make the same weights and images, so that none have to be stored."""
+
+import hashlib
+
+import numpy as np
+
+SMALL, USUAL, ODD = "small", "usual", "odd"
+
+
+def stream(name: str) -> np.random.Generator:
+    """A random stream that belongs to a name."""
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(hashlib.sha256(name.encode()).digest()[:16], "big")))
+
+
+def fan_in(name: str, shape: tuple[int, ...], outputs_first: bool) -> int:
+    """Inputs of one output of a kernel."""
+    if outputs_first:
+        return int(np.prod(shape[1:]))
+    if "depthwise" in name or "dwconv" in name:
+        return int(np.prod(shape[:2]))
+    return int(np.prod(shape[:-1]))
+
+
+def weight(name: str, shape: tuple[int, ...], outputs_first: bool) -> np.ndarray:
+    """The weights of one source entry, by its name and kind: kernels as He draws them, random statistics and biases."""
+    last = name.replace("/", ".").split(".")[-1]
+    u = stream(name).random(shape, np.float32)
+    if last in ("running_var", "moving_variance", "variance"):
+        return u + 0.5
+    if len(shape) == 1 and last in ("weight", "gamma"):
+        return 0.6 * u + 0.7
+    if len(shape) >= 2 and last not in ("class_token", "cls_token", "pos_embedding", "pos_embed"):
+        u -= 0.5
+        u *= 2 * (6 / fan_in(name, shape, outputs_first)) ** 0.5
+        return u
+    return 0.2 * u - 0.1
+
+
+def images(count: int, side: int) -> np.ndarray:
+    """`[count, side, side, 3]` in [0, 1)."""
+    return stream(f"images {side}").random((count, side, side, 3), np.float32)
+
+
+def summary(activations: np.ndarray) -> np.ndarray:
+    """`[B, h, w, C]` -> `[3, c]` of the first image: mean, and mean times a ramp down and across (positions count).
+
+    Some 64 to 128 of the channels, to keep the files small.
+    """
+    first = np.asarray(activations[0, ..., :: max(1, activations.shape[-1] // 64)], np.float64)
+    down = np.linspace(-1, 1, first.shape[0])[:, None, None] if first.shape[0] > 1 else np.zeros((1, 1, 1))
+    across = np.linspace(-1, 1, first.shape[1])[None, :, None] if first.shape[1] > 1 else np.zeros((1, 1, 1))
+    return np.stack([first.mean((0, 1)), (first * down).mean((0, 1)), (first * across).mean((0, 1))])
