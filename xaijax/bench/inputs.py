@@ -122,7 +122,7 @@ def open_data(config: BenchConfig) -> "Dataset":
         return data.open_dataset(
             config.data, mask_role=config.mask_role, n=config.images or None, seed=PHANTOM_SEED + config.seed
         )
-    return data.open_dataset(config.data, mask_role=config.mask_role)
+    return data.open_dataset(config.data, mask_role=config.mask_role, transpose=config.transpose)
 
 
 def is_phantoms(config: BenchConfig) -> bool:
@@ -237,6 +237,12 @@ def _pool(config: BenchConfig, dataset: "Dataset", models: Sequence[Model], note
                 )
             notes.append(f"Model {model.name} does not say which images it was trained on: some may be among these.")
             continue
+        turned = bool(training_of(model.path).get("config", {}).get("transpose", config.transpose))
+        if turned != config.transpose:
+            raise InputError(
+                f"model {model.path} was trained with{'' if turned else 'out'} --transpose and this run is "
+                f"with{'out' if turned else ''} it: give {'--transpose' if turned else 'no --transpose'}"
+            )
         held_out = set(inside) if held_out is None else held_out & set(inside)
     if held_out is None:
         return everything
@@ -246,17 +252,26 @@ def _pool(config: BenchConfig, dataset: "Dataset", models: Sequence[Model], note
     return sorted(held_out)
 
 
+def training_of(path: str) -> dict[str, Any]:
+    """What a training left in train.json beside its checkpoint; empty where there is none."""
+    file = Path(path).expanduser()
+    file = (file if file.is_dir() else file.parent) / "train.json"
+    try:
+        record = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
 def validation_of(path: str, dataset: "Dataset") -> list[int] | None:
     """Positions of the validation images that a training names, or None where it does not know this data set.
 
     `xaijax train` leaves them in train.json beside the checkpoint.
     """
-    file = Path(path).expanduser()
-    file = (file if file.is_dir() else file.parent) / "train.json"
+    data = training_of(path).get("data", {})
     try:
-        data = json.loads(file.read_text("utf-8"))["data"]
         validation, training = set(data["validation"]), set(data["training"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (KeyError, TypeError):
         return None
     ids = [case.id for case in dataset.cases]
     # The same file names in another data set say nothing: the training must know nearly all of these images.

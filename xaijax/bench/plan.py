@@ -60,6 +60,9 @@ class BenchConfig:
     mask_role: Literal["lesion", "organ", "artefact"] | None = None
     """What the masks show, where the data do not say. Only lesion masks are scored against."""
 
+    transpose: bool = False
+    """Swap rows and columns of images and masks, for files that store the transpose of the upright picture."""
+
     oracle: bool = True
     """Score the lesion masks themselves as maps, as an upper control."""
 
