@@ -156,6 +156,22 @@ def test_train_learns_and_keeps_the_best_epoch():
     assert np.abs(statistics - before["stem"]["norm"]["mean"]).max() > 1e-3
 
 
+def test_batch_statistics_are_those_of_the_training_images():
+    """Of the first batch norm, whose input can be computed by hand, over all images in two batches."""
+    images = np.random.default_rng(0).random((32, 16, 16, 1)).astype(np.float32)
+    start = models.create("small_cnn", 2, (16, 16, 1), width=4)
+    options = train.Options(epochs=6, batch_size=16, learning_rate=1e-2)  # augmentation must not show
+    trainer = loop.Trainer(start, images, np.arange(32) % 2, options)
+    for _ in trainer.epoch(1):
+        pass
+    made = trainer.trained()
+    convolved = np.asarray(made.tapped(made.params, images, {"stem.conv": None})[1]["stem.conv"], np.float64)
+    np.testing.assert_allclose(made.params["stem"]["norm"]["mean"], convolved.mean((0, 1, 2)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(made.params["stem"]["norm"]["var"], convolved.var((0, 1, 2)), rtol=1e-2)
+    running = trainer.state[1]["stem.norm.mean"]
+    assert np.abs(running - made.params["stem"]["norm"]["mean"]).max() > 1e-3  # training goes on with its own
+
+
 def validation(macro_f1, loss):
     return {"macro_f1": macro_f1, "loss": loss, "accuracy": macro_f1}
 

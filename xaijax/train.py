@@ -71,7 +71,7 @@ class TrainConfig:
     channels: Literal["auto", "1", "3"] = "auto"
     epochs: int = 30
     batch_size: int = 32
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     warmup: float = 0.1
     patience: int = 10

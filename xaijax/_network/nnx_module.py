@@ -191,6 +191,23 @@ def apply_training(network: NNXNetwork, params: Any, images: Array, key: Any) ->
     return check_logits(logits, images.shape[0]), float_state(module)
 
 
+def batch_statistics(network: NNXNetwork, params: Any, images: Array) -> dict[str, Any]:
+    """The parameters with the running statistics of every batch norm replaced by those of one batch.
+
+    Nothing else is in training mode: dropout is off.
+    """
+    module = network.merge(params)
+    for _, child in nnx.iter_modules(module):
+        if isinstance(child, nnx.BatchNorm):
+            child.use_running_average = False
+            child.momentum = 0.0
+    arguments = dict(network.arguments)
+    if "use_running_average" in arguments:
+        arguments["use_running_average"] = False
+    module(images, **arguments)
+    return float_state(module)
+
+
 def set_mode(module: nnx.Module, *, training: bool) -> None:
     """Training or inference mode, also in modules that keep a flag of their own; changes the module."""
     (module.train if training else module.eval)()

@@ -47,7 +47,7 @@ def confusion(scores: Mapping[str, Any], path: Path, title: str) -> None:
     counts = np.asarray(scores["confusion"])
     names = scores["classes"]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    side = 2.4 + 0.7 * len(names)
+    side = 3.2 + 0.7 * len(names)
     figure = Figure(figsize=(side + 1, side), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
@@ -55,7 +55,8 @@ def confusion(scores: Mapping[str, Any], path: Path, title: str) -> None:
     figure.colorbar(shown, ax=axes, label="share of the true class")
     axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
     axes.set_yticks(range(len(names)), names)
-    axes.set(xlabel="predicted class", ylabel="true class", title=title)
+    axes.set(xlabel="predicted class", ylabel="true class")
+    axes.set_title(title, fontsize="medium", wrap=True)
     for row, column in np.ndindex(counts.shape):
         color = "white" if shares[row, column] > 0.5 else "black"
         axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=color)

@@ -27,6 +27,8 @@ from xaijax._training import scores
 from xaijax._training.augment import Augmentation
 from xaijax.classifier import Classifier, to_float
 
+CALIBRATION_IMAGES = 512  # on which the batch statistics are measured after an epoch
+
 
 @dataclass(frozen=True)
 class Options:
@@ -46,7 +48,7 @@ class Options:
 
     epochs: int = 30
     batch_size: int = 32
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     warmup: float = 0.1
     patience: int = 10
@@ -148,8 +150,33 @@ class Trainer:
         return self.images[batch]
 
     def trained(self) -> Classifier:
-        """The classifier with the parameters as they are now."""
-        return self.classifier.with_params(jax.tree.map(jnp.array, nest(self.state[0] | self.state[1])))
+        """The classifier as it is now, its batch statistics measured anew on training images without augmentation.
+
+        The running statistics lag behind the weights and are those of augmented images: with them the validation
+        scores jump from epoch to epoch (0.75 for 0.84 accuracy on brain MRI).
+
+        References:
+            Wu & Johnson, "Rethinking 'Batch' in BatchNorm", 2021 (precise statistics).
+        """
+        trained, kept, _ = self.state
+        if kept:
+            order = np.random.default_rng(self.options.seed).permutation(len(self.labels))
+            count = min(self.steps, -(-CALIBRATION_IMAGES // self.batch), len(order) // self.batch)
+            parts = [
+                _statistics(self._spec, (trained, kept), self._read(order[i * self.batch : (i + 1) * self.batch]))
+                for i in range(count)
+            ]
+            kept = jax.tree.map(lambda *values: sum(values) / count, *parts)
+        # Copies, because the next step takes the state's memory.
+        return self.classifier.with_params(jax.tree.map(jnp.array, nest(trained | kept)))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _statistics(spec: _Spec, state: Any, images: Any) -> dict[str, Any]:
+    trained, kept = state
+    params = nnx_module.batch_statistics(spec.network, nest(trained | kept), spec.preprocess(to_float(images)))
+    measured = {".".join(path): leaf for path, leaf in flatten(params)}
+    return {name: measured[name] for name in kept}
 
 
 @functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
