@@ -56,11 +56,12 @@ def markdown(table: Iterable[dict[str, Any]]) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in table:
-        goal = row["goal"]
-        met = "" if goal is None else ("yes" if row["ratio"] >= goal else "no")
+        goal, met = "", ""
+        if row["goal"] is not None:
+            goal, met = f"{row['goal']}x", "yes" if row["ratio"] >= row["goal"] else "no"
         lines.append(
             f"| {row['case']} | {row['ours']} | {row['peer']} | {seconds(row['peer_s'])} | {seconds(row['ours_s'])} "
-            f"| {row['ratio']:.3g}x ({row['low']:.3g} to {row['high']:.3g}) | {'' if goal is None else f'{goal}x'} | {met} |"
+            f"| {row['ratio']:.3g}x ({row['low']:.3g} to {row['high']:.3g}) | {goal} | {met} |"
         )
     return "\n".join(lines)
 

@@ -43,9 +43,7 @@ def reveal(
     seed: int,
     num_threads: int,
 ) -> NDArray[Any]: ...
-def top_k_threshold(
-    maps: NDArray[Any], percent: float, num_threads: int
-) -> tuple[NDArray[Any], NDArray[np.uint8]]: ...
+def top_k_threshold(maps: NDArray[Any], percent: float, num_threads: int) -> tuple[NDArray[Any], NDArray[np.uint8]]: ...
 def ebayes_threshold(
     maps: NDArray[Any],
     prior: int,
@@ -56,9 +54,7 @@ def ebayes_threshold(
     universal_floor: bool,
     num_threads: int,
 ) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.uint8]]: ...
-def ebayes_function(
-    name: str, x: NDArray[np.float64], prior: int, a: float, w: float
-) -> NDArray[np.float64]: ...
+def ebayes_function(name: str, x: NDArray[np.float64], prior: int, a: float, w: float) -> NDArray[np.float64]: ...
 def rank_regions(
     attribution: NDArray[Any],
     masks: NDArray[np.uint8],
