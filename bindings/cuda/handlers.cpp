@@ -3,8 +3,8 @@
 
 #include "ffi/ffi.hpp"
 #include "xaijax/cuda.hpp"
+#include "xaijax/ordered.hpp"
 #include "xaijax/reveal.hpp"
-#include "xaijax/top_k.hpp"
 
 namespace xaijax::bindings {
 
@@ -129,15 +129,14 @@ ffi::Error top_k_threshold_handler(Stream stream, ffi::AnyBuffer maps, ffi::Resu
   return for_real(maps.element_type(), [&](auto zero) {
     using T = decltype(zero);
     const index_t pixels = shape[n - 2] * shape[n - 1];
-    return status(cuda::top_k_threshold(stream, data<T>(maps), leading(shape, 2), pixels, top_k_count(pixels, percent),
+    return status(cuda::top_k_threshold(stream, data<T>(maps), leading(shape, 2), pixels, top_count(pixels, percent),
                                         static_cast<T*>(out->untyped_data())));
   });
 }
 
 ffi::Error reveal_handler(Stream stream, ffi::ScratchAllocator scratch, ffi::AnyBuffer images, ffi::AnyBuffer levels,
                           ffi::AnyBuffer backgrounds, ffi::Result<ffi::AnyBuffer> out, bool deletion, std::int64_t fill,
-                          double sigma) {
-  static_cast<void>(sigma);
+                          double, double, std::int64_t) {
   const auto kind = static_cast<Fill>(fill);
   if (kind != Fill::background && kind != Fill::mean)
     return ffi::Error(ffi::ErrorCode::kUnimplemented,
@@ -229,4 +228,6 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(cuda_ffi_reveal, xaijax::bindings::reveal_handler,
                                   .Ret<ffi::AnyBuffer>()
                                   .Attr<bool>("deletion")
                                   .Attr<std::int64_t>("fill")
-                                  .Attr<double>("sigma"));
+                                  .Attr<double>("sigma")
+                                  .Attr<double>("noise")
+                                  .Attr<std::int64_t>("seed"));

@@ -87,7 +87,7 @@ def explainer(function: Callable[P, R], *, host: bool = False) -> Callable[P, R]
             check_target(options["target"])
         images, labels = check_batch(classifier, images, labels)
         if host:
-            return function(classifier, to_float(images).astype(jnp.float32), labels, **options)  # type: ignore[call-arg]
+            return function(classifier, to_float(images).astype(jnp.float32), labels, **options)
         # None is a value here, not an empty subtree.
         leaves, layout = jax.tree.flatten(options, is_leaf=lambda x: x is None)
         static = tuple(_Operand if _is_array(leaf) else leaf for leaf in leaves)
