@@ -9,10 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from xaijax._network.nnx_module import put
+from xaijax._network.trees import flatten, put
 from xaijax.classifier import Architecture, Classifier
 from xaijax.models import registry
-from xaijax.models.checkpoint import flatten
 from xaijax.models.convert import GREY_FROM, Rule, Table, plan, read
 from xaijax.models.sources import Source
 from xaijax.preprocess import Preprocess
