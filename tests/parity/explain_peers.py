@@ -2,11 +2,11 @@
 
 Run in an environment of its own, from the repository's root:
 
-    python -m venv /tmp/peers
-    /tmp/peers/bin/pip install torch==2.13.0 numpy scipy scikit-image pillow opencv-python-headless tqdm ttach \\
+    python -m venv peers
+    peers/bin/pip install torch==2.13.0 numpy scipy scikit-image pillow opencv-python-headless tqdm ttach \\
         matplotlib scikit-learn
-    /tmp/peers/bin/pip install --no-deps torchvision==0.28.0 grad-cam==1.5.7 captum==0.9.0 saliency==0.2.1
-    /tmp/peers/bin/python tests/parity/explain_peers.py
+    peers/bin/pip install --no-deps torchvision==0.28.0 grad-cam==1.5.7 captum==0.9.0 saliency==0.2.1
+    peers/bin/python tests/parity/explain_peers.py
 
 The network is that of tests/explain/conftest.py: three blocks of convolution, batch norm and ReLU, global average
 pooling, one dense layer. Weights are stored in PyTorch's layout; the test moves them into the JAX model.
