@@ -306,7 +306,9 @@ def test_the_command_repeats_the_configuration():
         data="a b", out="runs/x", balance=False, images=7, augmentation=train.Augmentation(flip="none"), resume=True
     )
     command = made.command()
-    assert command == "xaijax train --data 'a b' --out runs/x --no-balance --augmentation.flip none --images 7"
+    assert command == (
+        "xaijax train --data 'a b' --model small_cnn --out runs/x --no-balance --augmentation.flip none --images 7"
+    )
     parsed = tyro.cli(train.TrainConfig, args=__import__("shlex").split(command)[2:], use_underscores=False)
     assert dataclasses.replace(parsed, resume=True, out="runs/x") == made
 

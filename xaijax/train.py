@@ -101,7 +101,8 @@ class TrainConfig:
 
     def command(self) -> str:
         """The command that repeats this training, without `--resume`."""
-        return shlex.join(["xaijax", "train", *_arguments(self, skip=("resume",))])
+        always = ["--data", self.data, "--model", self.model, "--out", str(self.out)]
+        return shlex.join(["xaijax", "train", *always, *_arguments(self, skip=("data", "model", "out", "resume"))])
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from xaijax.models.torch_weights import from_torch
 from xaijax.preprocess import Preprocess
 
 __all__ = [
+    "BUILTIN",
     "Preprocess",
     "builtin",
     "create",

@@ -1,0 +1,57 @@
+"""The model that comes with the package: small, good on phantoms it has not seen, and looking at the lesion."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.ndimage import binary_dilation
+
+from xaijax import models
+from xaijax.data import open_dataset
+from xaijax.train import evaluate
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return models.builtin()
+
+
+@pytest.fixture(scope="module")
+def batch(classifier):
+    """Phantoms of another seed than those it was trained on."""
+    return open_dataset("phantoms", n=60, seed=0).read(shape=classifier.input_shape)
+
+
+def test_it_is_small_and_says_how_it_was_made(classifier):
+    assert models.BUILTIN.stat().st_size < 2_000_000
+    info = models.read_info(models.BUILTIN)
+    assert "--data-seed 1" in info["command"]
+    assert info["command"] in (models.BUILTIN.parent / "README.md").read_text()
+    assert classifier.classes == ("glioma", "meningioma", "pituitary")
+
+
+def test_it_tells_unseen_phantoms_apart(classifier, batch):
+    assert evaluate(classifier, batch.images, batch.labels)["macro_f1"] > 0.9
+
+
+def test_its_evidence_is_the_lesion(classifier, batch):
+    """Grad-CAM of the true class peaks within one cell of the 16x16 map from the lesion."""
+    layer = classifier.default_layer
+
+    @jax.jit
+    def grad_cam(classifier, images, labels):
+        def score(offsets):
+            logits, activations = classifier.tapped(classifier.params, images, offsets)
+            return jnp.take_along_axis(logits, labels[:, None], 1).sum(), activations
+
+        gradients, activations = jax.grad(score, has_aux=True)(classifier.zero_offsets(images, [layer]))
+        weights = gradients[layer].mean((1, 2), keepdims=True)
+        return (weights * activations[layer]).sum(-1)
+
+    maps = np.asarray(grad_cam(classifier, batch.images, batch.labels))
+    hits = []
+    for each, mask in zip(maps, batch.masks, strict=True):
+        row, column = np.unravel_index(each.argmax(), each.shape)
+        hits.append(binary_dilation(mask, iterations=8)[row * 8 + 4, column * 8 + 4])
+    area = np.mean([binary_dilation(mask, iterations=8).mean() for mask in batch.masks])
+    assert np.mean(hits) > 0.6 > 5 * area
