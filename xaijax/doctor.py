@@ -35,9 +35,9 @@ PACKAGES = (
 )
 # extra -> (packages, what they are for)
 EXTRAS = {
-    "medical": (("h5py", "pydicom", "nibabel"), "reads .mat, DICOM and NIfTI"),
-    "keras": (("keras",), "reads Keras weights"),
-    "torch": (("torch",), "reads PyTorch checkpoints"),
+    "medical": (("h5py", "pydicom"), "reads .mat and DICOM"),
+    "keras": (("h5py",), "reads Keras weights from .h5 and .keras files"),
+    "torch": (("torch",), "reads PyTorch .pth files"),
 }
 REINSTALL = "pip install --force-reinstall --no-deps xaijax   (in a checkout: pip install .)"
 
