@@ -15,6 +15,17 @@ HOST = {"xrai", "xrai_fast"}  # segments the image on the host: not traceable
 # A while loop, a sort or an argmax decides what these do next: their maps have no useful derivative.
 NO_GRADIENT = {"guided_ig"}
 TRACEABLE = sorted(METHODS.keys() - HOST)
+# Few passes: these go through every transformation in every run, the others when slow tests
+# are asked for, because each costs several compilations.
+QUICK = {
+    *("gradient", "input_x_gradient", "integrated_gradients", "grad_cam", "grad_cam_pp", "xgrad_cam", "layer_cam"),
+    *("hires_cam", "random", "sobel", "center_gaussian", "ground_truth"),
+}
+
+
+def each(names):
+    """A parameter for each name, slow where the method is."""
+    return [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in names]
 
 
 def close(a, b, tolerance=2e-4):
@@ -52,14 +63,14 @@ def test_host_methods_take_an_image_alone_and_refuse_to_be_traced(name, cases):
         jax.jit(lambda x: case(images=x))(case.images)
 
 
-@pytest.mark.parametrize("name", sorted(set(TRACEABLE) - NO_GRADIENT))
+@pytest.mark.parametrize("name", each(sorted(set(TRACEABLE) - NO_GRADIENT)))
 def test_gradient_of_a_function_of_the_map_is_finite(name, cases):
     case = cases(name)
     grads = jax.grad(lambda x: (case(images=x) ** 2).sum())(jnp.asarray(case.images))
     assert np.isfinite(grads).all()
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", each(METHODS))
 def test_one_compilation_for_twenty_calls(name, cases):
     case = cases(name)
     assert case.maps.any()  # compiled here
@@ -77,7 +88,7 @@ def test_one_compilation_for_twenty_calls(name, cases):
 MANY = sorted(n for n in TRACEABLE if METHODS[n].cost > 10 and n != "guided_ig")
 
 
-@pytest.mark.parametrize("name", MANY)
+@pytest.mark.parametrize("name", each(MANY))
 def test_peak_memory_follows_batch_size_and_not_the_number_of_variants(name, cases):
     case = cases(name)
 
@@ -124,7 +135,7 @@ SHARDED = """
     small = {"steps": 5, "draws": 3, "count": 6, "window": 3, "stride": 2, "max_sigma": 2.0, "batch_size": 2}
     failed = []
     for name, method in METHODS.items():
-        if name.startswith("xrai") or "attention" in method.needs:
+        if name not in sys.argv[1:] or name.startswith("xrai") or "attention" in method.needs:
             continue
         options = {k: v for k, v in small.items() if k in method.options}
         if "key" in method.needs:
@@ -149,13 +160,22 @@ SHARDED = """
 """
 
 
-def test_shard_map_over_two_devices_without_any_collective():
+@pytest.mark.parametrize(
+    "names",
+    [sorted(QUICK), pytest.param(sorted(METHODS.keys() - QUICK), marks=pytest.mark.slow)],
+    ids=["quick", "rest"],
+)
+def test_shard_map_over_two_devices_without_any_collective(names):
     """In a process of its own: the number of devices is fixed when JAX starts."""
     import os
 
     environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
     environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(SHARDED)], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", textwrap.dedent(SHARDED), *names],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
