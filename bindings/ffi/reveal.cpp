@@ -41,7 +41,8 @@ static ffi::Error reveal_handler(ffi::ThreadPool pool, ffi::AnyBuffer images, ff
     batch.background_of = background_of;
     batch.out = static_cast<T*>(out->untyped_data());
     try {
-      reveal_batch(batch, {static_cast<Fill>(fill), sigma, noise, static_cast<std::uint64_t>(seed)}, [&](index_t items, const auto& task) {
+      const RevealOptions options{static_cast<Fill>(fill), sigma, noise, static_cast<std::uint64_t>(seed)};
+      reveal_batch(batch, options, [&](index_t items, const auto& task) {
         const ffi::Error error = pool_for(pool, items, task);
         if (error.failure()) throw std::runtime_error(error.message());
       });

@@ -17,7 +17,8 @@ void background_fill(ImageView<const T> image, const Levels& levels, ImageView<c
   for (index_t p = 0; p < pixels; ++p) ++ends[levels.step(p)];
   index_t total = 0;
   for (auto& end : ends) total = (end += total);
-  for (index_t p = pixels; p-- > 0;) order[static_cast<std::size_t>(--ends[levels.step(p)])] = static_cast<std::uint32_t>(p);
+  for (index_t p = pixels; p-- > 0;)
+    order[static_cast<std::size_t>(--ends[levels.step(p)])] = static_cast<std::uint32_t>(p);
   // ends[s] is where step s starts now.
   for (index_t step = 0; step < levels.count; ++step) {
     T* const target = out + levels.image_of(step) * image.size();
@@ -25,7 +26,8 @@ void background_fill(ImageView<const T> image, const Levels& levels, ImageView<c
       const T* const previous = out + levels.image_of(step - 1) * image.size();
       std::copy(previous, previous + image.size(), target);
     } else if (one_colour) {
-      for (index_t p = 0; p < pixels; ++p) std::copy(background.data, background.data + channels, target + p * channels);
+      for (index_t p = 0; p < pixels; ++p)
+        std::copy(background.data, background.data + channels, target + p * channels);
     } else {
       std::copy(background.data, background.data + image.size(), target);
     }
@@ -85,7 +87,8 @@ std::vector<T> gaussian_blur(ImageView<const T> image, double sigma) {
       if (k == 0)
         for (index_t i = 0; i < line; ++i) to[i] += weight * static_cast<double>(up[i]);
       else
-        for (index_t i = 0; i < line; ++i) to[i] += weight * (static_cast<double>(up[i]) + static_cast<double>(down[i]));
+        for (index_t i = 0; i < line; ++i)
+          to[i] += weight * (static_cast<double>(up[i]) + static_cast<double>(down[i]));
     }
   for (index_t x = 0; x < width; ++x)
     for (index_t k = radius; k >= 0; --k) {

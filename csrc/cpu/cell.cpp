@@ -87,7 +87,8 @@ void CellFinder::find(Delaunay& mesh, std::int32_t t, std::int32_t mark, std::ve
     open_.pop_back();
     if (edge.twin >= 0) {
       Delaunay::Triangle& behind = mesh.triangle(edge.twin >> 2);
-      const int entered = edge.twin & 3, second = entered == 2 ? 0 : entered + 1, third = entered == 0 ? 2 : entered - 1;
+      const int entered = edge.twin & 3, second = entered == 2 ? 0 : entered + 1;
+      const int third = entered == 0 ? 2 : entered - 1;
       const Point apex = from_origin(behind.v[third]);
       if (along * apex.x + down * apex.y == turn * square(apex)) {
         behind.mark = mark;

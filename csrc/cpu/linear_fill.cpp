@@ -118,7 +118,8 @@ void LinearFill<T>::prepare(ImageView<const T> image, const Levels& levels) {
   for (index_t y = 0; y < height; ++y)
     for (index_t x = 0; x < width; ++x) {
       const auto at = static_cast<std::size_t>((y + 1) * wide + x + 1);
-      if (is_inserted(at) && !is_corner(x, y)) ++inserted_at_[static_cast<std::size_t>(known_from_[at] * grids + grid_of(x, y))];
+      if (is_inserted(at) && !is_corner(x, y))
+        ++inserted_at_[static_cast<std::size_t>(known_from_[at] * grids + grid_of(x, y))];
     }
   starts_of(revealed_at_);
   starts_of(lone_at_);
@@ -294,7 +295,8 @@ template <class T>
 void LinearFill<T>::fill_real_row([[maybe_unused]] index_t y, [[maybe_unused]] index_t first,
                                   [[maybe_unused]] index_t last, [[maybe_unused]] T* out) {
   if constexpr (std::is_floating_point_v<T>) {
-    const Point a = cell_[0], b = cell_[1], c = cell_[2], p{static_cast<std::int32_t>(first), static_cast<std::int32_t>(y)};
+    const Point a = cell_[0], b = cell_[1], c = cell_[2];
+    const Point p{static_cast<std::int32_t>(first), static_cast<std::int32_t>(y)};
     std::int64_t ab = area2(p, a, b), bc = area2(p, b, c), ca = area2(p, c, a);
     const double share = 1.0 / static_cast<double>(ab + bc + ca);
     for (index_t x = first; x <= last; ++x, out += image_.channels) {

@@ -62,7 +62,8 @@ struct Transform {
       const index_t last = hull.back();
       const std::int64_t g = reach(y, column), h = reach(y, last);
       const std::int64_t numerator = column * column - last * last + g * g - h * h, denominator = 2 * (column - last);
-      const std::int64_t floor = numerator >= 0 ? numerator / denominator : -((-numerator + denominator - 1) / denominator);
+      const std::int64_t floor =
+          numerator >= 0 ? numerator / denominator : -((-numerator + denominator - 1) / denominator);
       if (floor + 1 >= width) continue;
       hull.push_back(column);
       from.push_back(floor + 1);

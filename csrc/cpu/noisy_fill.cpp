@@ -91,7 +91,8 @@ class Solver {
 }  // namespace
 
 double pixel_noise(std::uint64_t seed, std::uint64_t index) {
-  const std::uint64_t first = split_mix(split_mix(seed) ^ (2 * index)), second = split_mix(split_mix(seed) ^ (2 * index + 1));
+  const std::uint64_t key = split_mix(seed);
+  const std::uint64_t first = split_mix(key ^ (2 * index)), second = split_mix(key ^ (2 * index + 1));
   return std::sqrt(-2.0 * std::log(unit(first))) * std::cos(6.283185307179586 * unit(second));
 }
 
@@ -99,7 +100,9 @@ template <class T>
 void noisy_linear_fill(ImageView<const T> image, const Levels& levels, double noise, std::uint64_t seed, T* out) {
   const index_t height = image.height, width = image.width, channels = image.channels, pixels = image.pixels();
   const std::vector<T> colour = mean_colour(image);
-  const auto place = [width](index_t p) { return static_cast<std::size_t>((p / width + 1) * (width + 2) + p % width + 1); };
+  const auto place = [width](index_t p) {
+    return static_cast<std::size_t>((p / width + 1) * (width + 2) + p % width + 1);
+  };
   std::vector<index_t> open;
   std::vector<std::size_t> places;
   Solver solver(height, width);

@@ -53,7 +53,8 @@ void random_points() {
     int count;
   };
   for (const auto& [height, width, count] :
-       {Case{2, 2, 0}, Case{2, 9, 8}, Case{9, 2, 10}, Case{5, 5, 21}, Case{12, 17, 60}, Case{40, 40, 200}, Case{7, 300, 120}}) {
+       {Case{2, 2, 0}, Case{2, 9, 8}, Case{9, 2, 10}, Case{5, 5, 21}, Case{12, 17, 60}, Case{40, 40, 200},
+        Case{7, 300, 120}}) {
     Delaunay mesh;
     mesh.reset(height, width);
     std::vector<std::uint32_t> points{Delaunay::pack(0, 0), Delaunay::pack(width - 1, 0), Delaunay::pack(0, height - 1),
@@ -115,8 +116,8 @@ void far_corners() {
   std::vector<std::uint32_t> points{Delaunay::pack(0, 0), Delaunay::pack(side - 1, 0), Delaunay::pack(0, side - 1),
                                     Delaunay::pack(side - 1, side - 1)};
   std::int32_t last = 0;
-  for (const auto& [x, y] : {std::pair<index_t, index_t>{1, 1}, {side - 2, 1}, {side / 2, side / 2}, {side - 2, side - 2},
-                             {3, side - 1}, {side - 1, 7}, {5, 8000}, {6, 8001}}) {
+  for (const auto& [x, y] : {std::pair<index_t, index_t>{1, 1}, {side - 2, 1}, {side / 2, side / 2},
+                             {side - 2, side - 2}, {3, side - 1}, {side - 1, 7}, {5, 8000}, {6, 8001}}) {
     points.push_back(Delaunay::pack(x, y));
     last = mesh.insert(points.back(), last);
   }

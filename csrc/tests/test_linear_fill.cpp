@@ -136,8 +136,10 @@ void flips() {
     auto turned_image = image;
     for (index_t y = 0; y < height; ++y)
       for (index_t x = 0; x < width; ++x) {
-        turned_levels[static_cast<std::size_t>(x * height + y)] = levels[static_cast<std::size_t>(y * width + width - 1 - x)];
-        turned_image[static_cast<std::size_t>(x * height + y)] = image[static_cast<std::size_t>(y * width + width - 1 - x)];
+        const auto to = static_cast<std::size_t>(x * height + y);
+        const auto from = static_cast<std::size_t>(y * width + width - 1 - x);
+        turned_levels[to] = levels[from];
+        turned_image[to] = image[from];
       }
     const auto straight = fill(image, height, width, 1, levels, count);
     const auto turned = fill(turned_image, width, height, 1, turned_levels, count);

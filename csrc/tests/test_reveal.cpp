@@ -57,11 +57,11 @@ void backgrounds() {
   const std::vector<std::uint16_t> levels{0, 1, 2, 3, 3, 0};
   const std::vector<std::uint8_t> colour{200};
   std::vector<std::uint8_t> out(12);
-  xaijax::background_fill<std::uint8_t>({image.data(), 2, 3, 1}, {levels.data(), 2, 3, 2, false}, {colour.data(), 1, 1, 1},
-                                        out.data());
+  xaijax::background_fill<std::uint8_t>({image.data(), 2, 3, 1}, {levels.data(), 2, 3, 2, false},
+                                        {colour.data(), 1, 1, 1}, out.data());
   CHECK((out == std::vector<std::uint8_t>{1, 200, 200, 200, 200, 9, 1, 2, 200, 200, 200, 9}));
-  xaijax::background_fill<std::uint8_t>({image.data(), 2, 3, 1}, {levels.data(), 2, 3, 2, true}, {colour.data(), 1, 1, 1},
-                                        out.data());
+  xaijax::background_fill<std::uint8_t>({image.data(), 2, 3, 1}, {levels.data(), 2, 3, 2, true},
+                                        {colour.data(), 1, 1, 1}, out.data());
   CHECK((out == std::vector<std::uint8_t>{1, 2, 3, 4, 5, 9, 1, 200, 3, 4, 5, 9}));
   CHECK(xaijax::mean_colour<std::uint8_t>({image.data(), 2, 3, 1})[0] == 4);
   const std::vector<double> constant(30, 0.1);

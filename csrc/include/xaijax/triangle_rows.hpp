@@ -1,4 +1,4 @@
-// Interpolation along the rows of one triangle. In a triangle the weights are affine, so a row needs a start and a step.
+// Interpolation along the rows of one triangle. Its weights are affine, so a row needs a start and a step.
 #pragma once
 
 #include <algorithm>
