@@ -19,7 +19,6 @@ PACKAGES = (
     "jaxlib",
     "flax",
     "optax",
-    "orbax-checkpoint",
     "safetensors",
     "numba",
     "numpy",
