@@ -18,7 +18,7 @@ __global__ void fill_kernel(const FillArguments<T> a) {
     const index_t level = a.levels[item_of(a.level_of, n) * a.pixels + pixel];
     T* out = a.out + n * a.n_levels * per_image + rest;
     for (index_t l = 0; l < a.n_levels; ++l) {
-      const bool known = a.deletion ? level > l : level <= l;
+      const bool known = a.deletion ? level == 0 || level > l : level <= l;
       out[l * per_image] = known ? value : background;
     }
   }

@@ -79,7 +79,7 @@ void test_fill(bool deletion) {
           for (index_t c = 0; c < channels; ++c) {
             const index_t n = m / per_image, level = levels[static_cast<std::size_t>(m * pixels + p)];
             const index_t behind = whole ? (n * pixels + p) * channels + c : n * channels + c;
-            const T expected = (deletion ? level > l : level <= l)
+            const T expected = (deletion ? level == 0 || level > l : level <= l)
                                    ? image[static_cast<std::size_t>((n * pixels + p) * channels + c)]
                                    : background[static_cast<std::size_t>(behind)];
             same &= out[static_cast<std::size_t>(((m * n_levels + l) * pixels + p) * channels + c)] == expected;

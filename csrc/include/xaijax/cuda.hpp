@@ -46,7 +46,7 @@ template <class T>
 const char* top_k_threshold(Stream stream, const T* maps, index_t count, index_t pixels, index_t k, T* out);
 
 // out[n, l, p, c] = known(levels[n, p], l) ? image[p, c] : background[p, c]. A background of one pixel serves all
-// pixels. In deletion a pixel is known while its level is greater than l, in insertion when it is at most l.
+// pixels. In deletion a pixel is known while its level is 0 or greater than l, in insertion when it is at most l.
 template <class T>
 struct FillArguments {
   const T* images = nullptr;
