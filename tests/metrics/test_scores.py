@@ -1,9 +1,12 @@
 """The table of scores: round trips through Arrow, pivots, and what is refused."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from xaijax.metrics import METRICS, REASONS, Curves, Scores
+from xaijax.metrics import FAMILIES, METRICS, REASONS, Curves, Responses, Scores, evaluate
+from xaijax.metrics.metric import ROLES, Family, Inputs, Metric, Result, rows_of
 from xaijax.metrics.registry import resolve
 
 
@@ -87,10 +90,10 @@ def test_the_registry_says_what_numbers_mean():
     assert {"pointing_game", "average_precision", "iou", "top15_energy"} <= set(METRICS)
     for name, metric in METRICS.items():
         assert metric.name == name
-        assert metric.family in ("information", "localization")
+        assert metric in FAMILIES[metric.family].metrics
         assert metric.summary
         assert metric.reference
-        assert metric.needs <= {"model", "mask"}
+        assert set(metric.roles) <= set(ROLES)
     assert not METRICS["centroid_distance"].higher_is_better
     assert all(sentence for sentence in REASONS.values())
 
@@ -103,3 +106,90 @@ def test_names_are_resolved_once_and_unknown_ones_named():
         resolve("iou")
     with pytest.raises(ValueError, match="at least one"):
         resolve([])
+
+
+def test_perturbation_curves_may_differ_in_length(scores):
+    rows = [
+        ("a", "cam", "deletion", 0.5, [0.0, 1.0], [1.0, 0.0]),
+        ("b", "cam", "deletion", 0.7, [0, 0.5, 1], [1, 1, 0]),
+    ]
+    curves = Responses.concatenate([Responses.from_rows(rows[:1]), Responses.from_rows(rows[1:])])
+    again = Responses.from_arrow(curves.to_arrow())
+    assert [len(points) for points in again.fraction] == [2, 3]
+    _, value = again.mean("cam", "deletion", positions=5)
+    np.testing.assert_allclose(value, [1, (0.75 + 1) / 2, (0.5 + 1) / 2, (0.25 + 0.5) / 2, 0])
+    both = Scores.concatenate([scores, Scores.from_rows([("a", "cam", "deletion", 0.5, "")], responses=curves)])
+    assert len(both.select(image="b").responses) == 1
+    with pytest.raises(ValueError, match="no deletion curve of 'ig'"):
+        curves.mean("ig", "deletion")
+
+
+def test_a_family_plugs_in_with_all_it_may_need(monkeypatch):
+    """The contract of `xaijax.metrics.metric`: what a family declares is what it is given, checked."""
+    everything = frozenset({"model", "mask", "raw", "variants", "explainer"})
+    needy = Metric("needy", "mine", "all", True, (None, None), "-", everything, "-", roles=("organ", "artefact"))
+    easy = Metric("easy", "mine", "nothing", True, (None, None), "-", frozenset(), "-")
+    seen = []
+
+    def score(inputs: Inputs, metrics, settings):
+        seen.append(inputs)
+        made = inputs.explainers["cam"](inputs.classifier, inputs.images, inputs.labels)
+        values = {"needy": made.sum((1, 2)) + settings.more, "easy": [np.nan] * len(inputs.ids)}
+        return Result([row for m in metrics for row in rows_of(inputs.ids, "cam", m, values[m.name])])
+
+    @dataclasses.dataclass(frozen=True)
+    class Settings:
+        more: float = 0.0
+
+    family = Family("mine", (needy, easy), score, settings=Settings, reasons={"mine_only": "why"})
+    monkeypatch.setitem(FAMILIES, "mine", family)
+    monkeypatch.setitem(METRICS, "needy", needy)
+    monkeypatch.setitem(METRICS, "easy", easy)
+
+    class Model:
+        def predict(self, images):
+            return np.ones((len(images), 1))
+
+    images, maps = np.zeros((2, 4, 4, 1), np.uint8), {"cam": np.ones((2, 4, 4))}
+    given = {
+        "masks": {"organ": np.ones((2, 4, 4), bool), "artefact": np.zeros((2, 4, 4), np.uint8)},
+        "raw_maps": {"cam": -np.ones((2, 4, 4))},
+        "variants": {"cam": {"flipped": np.ones((2, 4, 4))}},
+        "explainers": {"cam": lambda classifier, images, labels: images[..., 0] + labels[:, None, None]},
+    }
+    scores = evaluate(
+        Model(), images, [0, 0], maps, metrics=["needy", "easy"], settings={"mine": {"more": 2.0}}, **given
+    )
+    assert scores.matrix("needy")[2].ravel().tolist() == [2.0, 2.0]
+    assert scores.select(metric="easy").reason.tolist() == ["not_finite"] * 2
+    assert (seen[0].raw["cam"] == -1).all()
+    assert set(seen[0].masks) == {"organ", "artefact"}
+
+    for missing, message in [
+        ("explainers", "needy needs the methods themselves; got maps alone"),
+        ("variants", "needy compares several maps of an image; got one"),
+        ("masks", "needy needs masks; got none"),
+    ]:
+        rest = {name: value for name, value in given.items() if name != missing}
+        with pytest.raises(ValueError, match=message):
+            evaluate(Model(), images, [0, 0], maps, metrics=["needy"], **rest)
+    with pytest.raises(ValueError, match="needy needs artefact masks; these masks have the role 'organ'"):
+        evaluate(
+            Model(),
+            images,
+            [0, 0],
+            maps,
+            metrics=["needy"],
+            **given | {"masks": given["masks"]["organ"]},
+            mask_role="organ",
+        )
+    with pytest.raises(TypeError, match="needy needs a classifier with predict"):
+        evaluate(None, images, [0, 0], maps, metrics=["needy"], **given)
+    for settings, message in [
+        ({"mine": {"less": 1}}, "no setting 'less'; it has: more"),
+        ({"my": {}}, "by 'my'; known"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            evaluate(Model(), images, [0, 0], maps, metrics=["needy"], settings=settings, **given)
+    with pytest.raises(ValueError, match="explainers names 'ig', which has no maps"):
+        evaluate(Model(), images, [0, 0], maps, metrics=["easy"], explainers={"ig": print})

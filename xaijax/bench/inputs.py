@@ -202,10 +202,17 @@ def choose(labels: np.ndarray, count: int, seed: int) -> list[int]:
 def _with_masks(
     config: BenchConfig, dataset: "Dataset", metrics: tuple[str, ...], notes: list[str]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Adds the oracle where there are lesion masks; elsewhere drops the default metrics that need them, or refuses."""
+    """Adds the oracle where there are lesion masks; drops default metrics whose masks are not there, refuses others."""
     from xaijax.metrics import METRICS
 
-    needing = [metric for metric in metrics if "mask" in METRICS[metric].needs]
+    for metric in metrics:
+        if "variants" in METRICS[metric].needs:
+            raise InputError(
+                f"the metric {metric} compares several maps of an image, and a run makes one: use "
+                "xaijax.metrics.evaluate"
+            )
+    roles = () if dataset.mask_role is None else (dataset.mask_role,)
+    needing = [metric for metric in metrics if not set(METRICS[metric].roles) <= set(roles)]
     methods = tuple(method for method in config.methods if method != ORACLE)
     try:
         dataset.require_mask_role("lesion")
@@ -213,13 +220,24 @@ def _with_masks(
         if ORACLE in config.methods:
             raise InputError(f"the method {ORACLE} cannot be scored: {error}") from error
         if needing and config.metrics != plan.DEFAULT_METRICS:
-            raise InputError(f"the metric {needing[0]} cannot be computed: {error}") from error
+            if "lesion" in METRICS[needing[0]].roles:
+                raise InputError(f"the metric {needing[0]} cannot be computed: {error}") from error
+            raise InputError(_lacking(needing[0], roles)) from error
         if needing:
             notes.append(f"Localization was not scored: {error}.")
         return methods, tuple(metric for metric in metrics if metric not in needing)
     if config.oracle or ORACLE in config.methods:
         methods = (*methods, ORACLE)
+    if needing:
+        raise InputError(_lacking(needing[0], roles))
     return methods, metrics
+
+
+def _lacking(metric: str, roles: Sequence[str]) -> str:
+    from xaijax.metrics import METRICS
+
+    wanted = " and ".join(METRICS[metric].roles)
+    return f"the metric {metric} needs {wanted} masks; the data have {' and '.join(roles) or 'none'}: leave it out"
 
 
 def _pool(config: BenchConfig, dataset: "Dataset", models: Sequence[Model], notes: list[str]) -> list[int]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from xaijax.bench.inputs import Job, Model
 from xaijax.bench.plan import ORACLE, InputError
-from xaijax.bench.store import CURVES, PREDICTIONS, SCORES
+from xaijax.bench.store import CURVES, PREDICTIONS, RESPONSES, SCORES
 
 # Share of the work of an image that is explaining it, for the progress bar alone.
 EXPLAINING = 0.3
@@ -18,7 +18,7 @@ SINGLE_PASS = 3.0  # cost of one forward and one backward pass, in forward passe
 
 def score_part(
     job: Job, model: Model, cases: tuple[int, ...], *, gallery: int, progress: Callable[[float], None]
-) -> tuple[pa.Table, pa.Table, dict[str, np.ndarray], pa.Table]:
+) -> tuple[pa.Table, pa.Table, dict[str, np.ndarray], pa.Table, pa.Table]:
     """Explains and scores the images of a part.
 
     Args:
@@ -29,12 +29,12 @@ def score_part(
         progress: Called with the finished share of this part, 0 to 1.
 
     Returns:
-        Scores, curves, arrays for the figures (empty when `gallery` is 0), and predictions.
+        Scores, curves, arrays for the figures (empty when `gallery` is 0), predictions, and perturbation curves.
 
     Raises:
         InputError: A method gives NaN, or an image went away since the run was planned.
     """
-    from xaijax.metrics import evaluate
+    from xaijax.metrics import METRICS, evaluate
 
     batch = job.dataset.read(list(cases), tuple(model.classifier.input_shape))  # type: ignore[arg-type]
     if batch.skipped:
@@ -56,6 +56,8 @@ def score_part(
         metrics=list(job.metrics),
         ids=list(batch.ids),
         mask_role=job.dataset.mask_role,
+        raw_maps=maps,
+        explainers=_explainers(job) if any("explainer" in METRICS[metric].needs for metric in job.metrics) else None,
         oracle=ORACLE in job.methods,
         convention=job.config.convention,
         random_masks=job.config.random_masks,
@@ -69,7 +71,8 @@ def score_part(
         kept = _for_figures(job, model, batch, maps, labels, explained, probabilities, scored, min(gallery, len(batch)))
     progress(1.0)
     predictions = _prediction_table(model, batch.ids, labels, probabilities)
-    return _score_table(scores, model.name), _curve_table(scores, model.name), kept, predictions
+    responses = _with_model(scores.responses.to_arrow(), model.name, RESPONSES)
+    return _score_table(scores, model.name), _curve_table(scores, model.name), kept, predictions, responses
 
 
 def explain_all(
@@ -116,6 +119,17 @@ def run_method(
     return np.concatenate(made)
 
 
+def _explainers(job: Job) -> dict[str, Callable[..., np.ndarray]]:
+    """The methods of a run as functions of (classifier, images, labels), for metrics that explain changed images."""
+
+    def explainer(name: str) -> Callable[..., np.ndarray]:
+        return lambda classifier, images, labels: run_method(
+            name, classifier, images, labels, job.config.seed, job.config.batch_size
+        )
+
+    return {name: explainer(name) for name in job.methods if name != ORACLE}
+
+
 def as_evidence(method: str, maps: np.ndarray) -> np.ndarray:
     """A raw map as evidence, where higher means more important.
 
@@ -134,8 +148,11 @@ def _padded(values: np.ndarray, size: int) -> np.ndarray:
 
 
 def _score_table(scores: Any, model: str) -> pa.Table:
-    table = scores.to_arrow()
-    return table.add_column(0, "model", pa.array([model] * table.num_rows, pa.string())).select(SCORES.names)
+    return _with_model(scores.to_arrow(), model, SCORES)
+
+
+def _with_model(table: pa.Table, model: str, schema: pa.Schema) -> pa.Table:
+    return table.add_column(0, "model", pa.array([model] * table.num_rows, pa.string())).select(schema.names)
 
 
 def _curve_table(scores: Any, model: str) -> pa.Table:

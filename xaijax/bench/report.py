@@ -219,7 +219,7 @@ def tables(rows: Sequence[Row], model: str) -> list[dict[str, Any]]:
 
 def _table(chosen: Sequence[Row], family: str) -> dict[str, Any]:
     """One line per method, one column per metric."""
-    from xaijax.metrics import METRICS
+    from xaijax.metrics import FAMILIES, METRICS
 
     methods = style.in_order([row.method for row in chosen])
     metrics = list(dict.fromkeys(row.metric for row in chosen))
@@ -251,7 +251,7 @@ def _table(chosen: Sequence[Row], family: str) -> dict[str, Any]:
             )
         kind = "oracle" if method == ORACLE else "control" if method in style.CONTROLS else "method"
         lines.append({"method": method, "kind": kind, "cells": cells})
-    title = {"information": "Performance information curves", "localization": "Localization"}.get(family, family)
+    title = FAMILIES[family].title or family
     counts = {metric: max(found[m, metric].n for m in methods if (m, metric) in found) for metric in metrics}
     return {
         "title": title,

@@ -4,6 +4,8 @@
     scores/<part>.parquet    model, image, method, metric, value (NaN for none), reason ("" where there is a value)
     curves/<part>.parquet    model, image, method, curve, entropy, draw, and lists: position, value (the points of the
                              curve), information and response (raw, per revealed fraction)
+    responses/<part>.parquet model, image, method, metric, area, and lists: fraction (of the pixels changed), value (the
+                             model's response there); of perturbation metrics
     predictions/<part>.parquet   model, image, label, predicted, probability (of the predicted class)
     gallery/<part>.npz       images, masks and maps that the figures show
     figures/, summary.csv, report.html
@@ -47,6 +49,17 @@ CURVES = pa.schema(
         ("value", pa.list_(pa.float64())),
         ("information", pa.list_(pa.float64())),
         ("response", pa.list_(pa.float64())),
+    ]
+)
+RESPONSES = pa.schema(
+    [
+        ("model", pa.string()),
+        ("image", pa.string()),
+        ("method", pa.string()),
+        ("metric", pa.string()),
+        ("area", pa.float64()),
+        ("fraction", pa.list_(pa.float64())),
+        ("value", pa.list_(pa.float64())),
     ]
 )
 PREDICTIONS = pa.schema(
@@ -139,6 +152,7 @@ class Store:
         curves: pa.Table,
         gallery: Mapping[str, np.ndarray] | None = None,
         predictions: pa.Table | None = None,
+        responses: pa.Table | None = None,
     ) -> None:
         """Writes one part; its scores come last and mark it as finished.
 
@@ -148,12 +162,15 @@ class Store:
             curves: Table of schema `CURVES`; may have no rows.
             gallery: Arrays for the figures, or None.
             predictions: Table of schema `PREDICTIONS`, or None.
+            responses: Table of schema `RESPONSES`, or None.
         """
         if gallery:
             arrays: dict[str, Any] = dict(gallery)
             write_whole(self.root / "gallery" / f"{part}.npz", lambda file: np.savez_compressed(file, **arrays))
         if curves.num_rows:
             self._write_table("curves", part, curves, CURVES)
+        if responses is not None and responses.num_rows:
+            self._write_table("responses", part, responses, RESPONSES)
         if predictions is not None:
             self._write_table("predictions", part, predictions, PREDICTIONS)
         self._write_table("scores", part, scores, SCORES)
@@ -177,6 +194,10 @@ class Store:
     def curves(self) -> pa.Table:
         """The curves of all finished parts, in the order of the parts."""
         return self._read_tables("curves", CURVES)
+
+    def responses(self) -> pa.Table:
+        """The perturbation curves of all finished parts, in the order of the parts."""
+        return self._read_tables("responses", RESPONSES)
 
     def predictions(self) -> pa.Table:
         """What the models predicted for the images of all finished parts, in the order of the parts."""

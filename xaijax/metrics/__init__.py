@@ -7,19 +7,23 @@ methods; `METRICS` says what each metric's numbers mean, `health` whether they c
 from xaijax.metrics.evaluate import DEFAULT_MASK_METRICS, DEFAULT_METRICS, evaluate
 from xaijax.metrics.health import MethodHealth, MetricHealth, health
 from xaijax.metrics.localization import oracle_maps
-from xaijax.metrics.registry import METRICS, REASONS, Metric
-from xaijax.metrics.scores import Curves, Scores
+from xaijax.metrics.metric import Family, Metric
+from xaijax.metrics.registry import FAMILIES, METRICS, REASONS
+from xaijax.metrics.scores import Curves, Responses, Scores
 from xaijax.metrics.webp import webp_size
 
 __all__ = [
     "DEFAULT_MASK_METRICS",
     "DEFAULT_METRICS",
+    "FAMILIES",
     "METRICS",
     "REASONS",
     "Curves",
+    "Family",
     "MethodHealth",
     "Metric",
     "MetricHealth",
+    "Responses",
     "Scores",
     "evaluate",
     "health",

@@ -15,7 +15,7 @@ References:
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -24,14 +24,14 @@ from numpy.typing import NDArray
 
 from xaijax import kernels
 from xaijax.metrics import curve
-from xaijax.metrics.curve import FRACTIONS, Convention
-from xaijax.metrics.measures import measure_information
-from xaijax.metrics.registry import Metric
+from xaijax.metrics.curve import FRACTIONS, Convention, check_convention
+from xaijax.metrics.measures import MEASURES, measure_information
+from xaijax.metrics.metric import Family, Inputs, Metric, Result, Row, check_fractions, check_integer
 from xaijax.metrics.scores import Curves
 from xaijax.metrics.stream import stream
 
 Kind = Literal["aic", "sic"]
-Row = tuple[str, str, str, float, str]
+NAME = "information"
 MASK_FRACTION = 0.01
 
 
@@ -41,16 +41,24 @@ def mask_seed(seed: int, image: str, draw: int) -> int:
 
 
 @dataclass(frozen=True)
-class Options:
+class Settings:
     """How curves are made; see `evaluate`."""
 
-    convention: Convention
-    measures: tuple[str, ...]
-    fractions: tuple[float, ...]
-    random_masks: int
-    seed: int
-    batch_size: int
-    num_threads: int | None
+    convention: Convention = "stable"
+    fractions: tuple[float, ...] = FRACTIONS
+    random_masks: int = 1
+
+    def __post_init__(self) -> None:
+        check_convention(self.convention)
+        check_integer("random_masks", self.random_masks, 1)
+        object.__setattr__(self, "fractions", check_fractions(self.fractions))
+
+
+@dataclass(frozen=True)
+class _Options(Settings):
+    measures: tuple[str, ...] = ()
+    seed: int = 0
+    num_threads: int | None = None
 
 
 @dataclass
@@ -61,7 +69,7 @@ class _Case:
     image: NDArray[Any]
     label: int
     maps: Mapping[str, NDArray[Any]]
-    options: Options
+    options: _Options
     # Of the original first, then of the blurred image of each random mask.
     information: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     probabilities: NDArray[np.float64] | None = None
@@ -169,77 +177,45 @@ class _Case:
         return rows, curves
 
 
-def score_information(
-    predict: Callable[[NDArray[Any]], Any],
-    images: NDArray[Any],
-    labels: NDArray[np.integer],
-    maps: Mapping[str, NDArray[Any]],
-    metrics: Sequence[Metric],
-    *,
-    ids: Sequence[str],
-    oracle: str | None = None,
-    convention: Convention = "stable",
-    fractions: Sequence[float] = FRACTIONS,
-    random_masks: int = 1,
-    seed: int = 0,
-    batch_size: int = 64,
-    num_threads: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> tuple[list[Row], Curves]:
-    """Scores maps by AIC and SIC; `evaluate` checks the arguments and calls this.
-
-    Args:
-        predict: from `[batch_size, H, W, C]` images (uint8, or float in [0, 1]) to probabilities `[batch_size, K]`.
-        images: `[B, H, W, C]`, uint8, uint16 or float in [0, 1].
-        labels: `[B]` int, in [0, K).
-        maps: method -> `[B, H, W]` float, finite; higher means more important. A map of zeros alone in the method named
-            by `oracle` is a mask that is not there and gets no value.
-        metrics: of the family `"information"`.
-        ids: `[B]` names of the images; the random masks follow from them and `seed`.
-        convention, fractions, random_masks, seed, batch_size, num_threads, progress: see `evaluate`.
-
-    Returns:
-        Rows (image, method, metric, value, reason) and the curves.
-    """
+def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Result:
+    """Scores maps by AIC and SIC; the oracle has no value for an image without a mask."""
+    images, convention = inputs.images, settings.convention
     measures = tuple(dict.fromkeys(metric.parts[1] for metric in metrics))
-    options = Options(convention, measures, tuple(fractions), random_masks, seed, batch_size, num_threads)
+    options = _Options(convention, settings.fractions, settings.random_masks, measures, inputs.seed, inputs.num_threads)
     if convention == "medical" and not np.issubdtype(images.dtype, np.floating):
         # The study works on floats: rebuilt images are not rounded.
         images = (images / np.float32(np.iinfo(images.dtype).max)).astype(np.float32)
+    absent = {method: inputs.absent(method) for method in inputs.maps}
     cases = [
         _Case(
-            ids[i],
+            inputs.ids[i],
             np.ascontiguousarray(images[i]),
-            int(labels[i]),
-            {
-                method: np.ascontiguousarray(values[i])
-                for method, values in maps.items()
-                if method != oracle or values[i].any()
-            },
+            int(inputs.labels[i]),
+            {method: np.ascontiguousarray(maps[i]) for method, maps in inputs.maps.items() if not absent[method][i]},
             options,
         )
         for i in range(len(images))
     ]
-    methods = list(maps)
-    group = max(1, batch_size // len(fractions))
+    methods, steps, draws = list(inputs.maps), len(settings.fractions), settings.random_masks
+    group = max(1, inputs.batch_size // steps)
     asked = [(cast(Kind, metric.parts[0]), metric.parts[1]) for metric in metrics]
 
     def pieces() -> Iterator[tuple[tuple[_Case, int, list[str]], NDArray[Any]]]:
         for case in cases:
             yield (case, -1, []), case.ends()
         for done, case in enumerate(cases, start=1):
-            for draw in range(random_masks):
+            for draw in range(draws):
                 # Undecided still when all the images so far fit into the chunks not yet computed: then it is tried.
                 if case.probabilities is not None and all(case.reason(*what, draw) for what in asked):
                     continue
                 present = [method for method in methods if method in case.maps]
                 for some in (present[i : i + group] for i in range(0, len(present), group)):
                     yield (case, draw, some), case.rebuilt(draw, some)
-            if progress is not None:
-                progress(done, len(cases))
+            if inputs.progress is not None:
+                inputs.progress(done, len(cases))
 
-    total = len(cases) * (1 + random_masks) + len(cases) * random_masks * len(methods) * len(fractions)
-    for (case, draw, some), probabilities in stream(predict, pieces(), min(batch_size, total)):
+    total = len(cases) * (1 + draws) + len(cases) * draws * len(methods) * steps
+    for (case, draw, some), probabilities in stream(inputs.classifier.predict, pieces(), min(inputs.batch_size, total)):
         if draw < 0:
             case.probabilities = probabilities
         else:
@@ -250,4 +226,34 @@ def score_information(
         case_rows, case_curves = case.score(methods, metrics)
         rows += case_rows
         curves += case_curves
-    return rows, Curves.from_rows(curves)
+    return Result(rows, curves=Curves.from_rows(curves))
+
+
+_MEASURED = {
+    "shannon": "base-2 entropy of the 256-bin histogram",
+    "webp": "size as lossless WebP",
+    "mutual": "mutual information with the original",
+    "mean": "mean of Shannon entropy (bits) and WebP size (bytes), as in the medical study; bytes dominate",
+}
+_PIC = "Kapishnikov et al., ICCV 2019"
+_RESPONSE = {"aic": "share of right predictions", "sic": "softmax probability of the class"}
+
+
+def _metrics() -> Iterable[Metric]:
+    for measure in MEASURES:
+        for kind, response in _RESPONSE.items():
+            yield Metric(
+                name=f"{kind}_{measure}",
+                family=NAME,
+                summary=f"area under {response} against information ({_MEASURED[measure]})",
+                higher_is_better=True,
+                range=(0.0, 1.0),
+                unit="area",
+                needs=frozenset({"model"}),
+                reference=_PIC if measure != "mean" else f"{_PIC}; BioData Mining 2024",
+                parity="PAIR saliency 0.2.1 (curve arithmetic)" if measure in ("shannon", "webp") else "",
+                parts=(kind, measure),
+            )
+
+
+FAMILY = Family(NAME, tuple(_metrics()), score, settings=Settings, title="Performance information curves", oracle=True)

@@ -4,7 +4,7 @@ A mask has a role: `"lesion"` (what the class is about), `"organ"` or `"artefact
 artefact is no merit, so lesion scores and the ground-truth oracle refuse these roles.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,27 +12,14 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from xaijax import kernels
-from xaijax.metrics.registry import LESION_ROLE, ROLES, Metric
+from xaijax.metrics.checks import check_role
+from xaijax.metrics.metric import LESION_ROLE, Family, Inputs, Metric, NoSettings, Result, Row
 
 # In the order of the kernel's codes.
 REASON_CODES = ("", "empty_mask", "full_mask", "flat_map", "not_finite")
 PERCENT = 15.0
-
-
-def check_role(role: str | None, what: str) -> None:
-    """Raises ValueError unless masks of this role are lesions.
-
-    Example:
-        >>> check_role("organ", "pointing_game")
-        Traceback (most recent call last):
-        ValueError: pointing_game needs lesion masks; these masks have the role 'organ': leave pointing_game out or ...
-    """
-    if role is not None and role not in ROLES:
-        raise ValueError(f"mask_role must be one of {', '.join(ROLES)}; got {role!r}")
-    if role != LESION_ROLE:
-        raise ValueError(
-            f"{what} needs lesion masks; these masks have the role {role!r}: leave {what} out or give lesion masks"
-        )
+NAME = "localization"
+_SKLEARN = ("average_precision", "roc_auc")
 
 
 def oracle_maps(masks: Any, *, mask_role: str | None = "lesion") -> NDArray[np.float32]:
@@ -69,39 +56,149 @@ def oracle_maps(masks: Any, *, mask_role: str | None = "lesion") -> NDArray[np.f
     return maps
 
 
-def score_localization(
-    maps: Mapping[str, NDArray[Any]],
-    masks: NDArray[np.bool_],
-    metrics: Sequence[Metric],
-    *,
-    ids: Sequence[str],
-    num_threads: int | None = None,
-) -> list[tuple[str, str, str, float, str]]:
-    """Scores maps against lesion masks; `evaluate` checks the arguments and calls this.
-
-    Args:
-        maps: method -> `[B, H, W]` float32 or float64, finite.
-        masks: `[B, H, W]` bool; an empty mask has no value, whatever the metric.
-        metrics: of the family `"localization"`.
-        ids: `[B]` names of the images.
-        num_threads: threads for the batch.
-
-    Returns:
-        Rows (image, method, metric, value, reason).
-    """
-    rows: list[tuple[str, str, str, float, str]] = []
-    masks = np.ascontiguousarray(masks)
-    for method, values in maps.items():
+def score(inputs: Inputs, metrics: Sequence[Metric], settings: NoSettings) -> Result:
+    """Scores maps against lesion masks; an empty mask has no value, whatever the metric."""
+    rows: list[Row] = []
+    masks = np.ascontiguousarray(inputs.masks[LESION_ROLE])
+    for method, values in inputs.maps.items():
         found = kernels.localization_scores(
             np.ascontiguousarray(values),
             masks,
             scores=[metric.parts[0] for metric in metrics],
             percent=PERCENT,
-            num_threads=num_threads,
+            num_threads=inputs.num_threads,
         )
         for metric in metrics:
             numbers, codes = found.values[metric.parts[0]], found.reasons[metric.parts[0]]
             rows += [
-                (ids[i], method, metric.name, float(numbers[i]), REASON_CODES[int(codes[i])]) for i in range(len(ids))
+                (image, method, metric.name, float(number), REASON_CODES[int(code)])
+                for image, number, code in zip(inputs.ids, numbers, codes, strict=True)
             ]
-    return rows
+    return Result(rows)
+
+
+# name, the kernel's score, summary, direction, upper bound, unit, reference
+_LOCALIZATION = (
+    (
+        "pointing_game",
+        "pointing_game",
+        "share of the largest pixels (one, unless tied) that lie in the mask",
+        True,
+        1.0,
+        "share",
+        "Zhang et al., IJCV 2018",
+    ),
+    (
+        "average_precision",
+        "average_precision",
+        "sum over thresholds of recall step times precision, pixels as samples",
+        True,
+        1.0,
+        "area",
+        "scikit-learn's average_precision_score",
+    ),
+    ("roc_auc", "roc_auc", "chance that a mask pixel ranks above another one", True, 1.0, "area", "Fawcett, PRL 2006"),
+    (
+        "iou",
+        "iou",
+        "intersection over union of the mask and the map's pixels above half its range",
+        True,
+        1.0,
+        "share",
+        "Jaccard index",
+    ),
+    ("iou_top15", "iou_top_k", "the same for the 15 % largest pixels", True, 1.0, "share", "Jaccard index"),
+    (
+        "iou_otsu",
+        "iou_otsu",
+        "the same for the pixels above Otsu's threshold",
+        True,
+        1.0,
+        "share",
+        "Otsu, IEEE TSMC 1979",
+    ),
+    ("dice", "dice", "twice the intersection over the sum of sizes, as iou", True, 1.0, "share", "Dice, Ecology 1945"),
+    (
+        "energy",
+        "energy",
+        "share of the map's energy that lies in the mask",
+        True,
+        1.0,
+        "share",
+        "Wang et al., CVPRW 2020",
+    ),
+    (
+        "top15_energy",
+        "top_energy",
+        "share of the energy of the 15 % largest pixels that lies in the mask",
+        True,
+        1.0,
+        "share",
+        "after Wang et al., CVPRW 2020",
+    ),
+    (
+        "top15_precision",
+        "top_precision",
+        "share of the 15 % largest pixels in the mask",
+        True,
+        1.0,
+        "share",
+        "precision",
+    ),
+    (
+        "rank_accuracy",
+        "rank_accuracy",
+        "share of the n largest pixels in the mask, n = pixels of the mask",
+        True,
+        1.0,
+        "share",
+        "Arras et al., Information Fusion 2022",
+    ),
+    (
+        "mass_accuracy",
+        "mass_accuracy",
+        "share of the positive attribution that lies in the mask, unscaled",
+        True,
+        1.0,
+        "share",
+        "Arras et al., Information Fusion 2022",
+    ),
+    (
+        "centroid_distance",
+        "centroid_distance",
+        "distance between the centroids of map and mask",
+        False,
+        None,
+        "pixels",
+        "Euclidean distance",
+    ),
+    (
+        "boundary_f1",
+        "boundary_f1",
+        "F1 of the 2-pixel boundaries of mask and thresholded map",
+        True,
+        1.0,
+        "share",
+        "Csurka et al., BMVC 2013",
+    ),
+)
+
+
+def _metrics() -> Iterable[Metric]:
+    for name, score, summary, higher, top, unit, reference in _LOCALIZATION:
+        yield Metric(
+            name=name,
+            family=NAME,
+            summary=summary,
+            higher_is_better=higher,
+            range=(0.0, top),
+            unit=unit,
+            needs=frozenset({"mask"}),
+            reference=reference,
+            parity="scikit-learn" if name in _SKLEARN else "",
+            roles=(LESION_ROLE,),
+            parts=(score,),
+        )
+
+
+FAMILY = Family(NAME, tuple(_metrics()), score, title="Localization")

@@ -18,7 +18,7 @@ Texts = NDArray[np.object_]
 Floats = NDArray[np.float64]
 
 
-def _texts(values: Iterable[str]) -> Texts:
+def _texts(values: Iterable[Any]) -> Texts:
     values = list(values)
     result = np.empty(len(values), object)
     result[:] = values
@@ -77,10 +77,7 @@ class Curves:
 
     def select(self, *, image: str | None = None, method: str | None = None, metric: str | None = None) -> Curves:
         """The rows that match every name that is given."""
-        keep = np.ones(len(self), bool)
-        for column, name in ((self.image, image), (self.method, method), (self.metric, metric)):
-            if name is not None:
-                keep &= column == name
+        keep = _matching(self, image, method, metric)
         return self.take(keep)
 
     def aggregate(
@@ -126,6 +123,91 @@ class Curves:
         return cls.from_rows(list(zip(*(table.column(column.name).to_pylist() for column in fields(cls)), strict=True)))
 
 
+@dataclass(frozen=True, eq=False)
+class Responses:
+    """Curves of perturbation: the model's response against the share of pixels that were changed.
+
+    Attributes:
+        image, method, metric: `[N]` names.
+        area: `[N]`, under the curve as the metric defines it; NaN where there is none.
+        fraction: `[N]` arrays of P numbers in [0, 1], ascending: the share of the pixels that were changed.
+        value: `[N]` arrays of P numbers: the response there. P may differ between rows.
+
+    Example:
+        >>> curves = Responses.from_rows([("a", "cam", "deletion_black", 0.25, [0, 0.5, 1], [0.5, 0.25, 0.0])])
+        >>> fraction, value = curves.mean("cam", "deletion_black", positions=3)
+        >>> fraction.tolist(), value.tolist()
+        ([0.0, 0.5, 1.0], [0.5, 0.25, 0.0])
+    """
+
+    image: Texts = field(default_factory=lambda: _texts([]))
+    method: Texts = field(default_factory=lambda: _texts([]))
+    metric: Texts = field(default_factory=lambda: _texts([]))
+    area: Floats = field(default_factory=lambda: np.zeros(0))
+    fraction: Texts = field(default_factory=lambda: _texts([]))
+    value: Texts = field(default_factory=lambda: _texts([]))
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[tuple[Any, ...]]) -> Responses:
+        """From tuples in the order of the attributes."""
+        rows = list(rows)
+        if not rows:
+            return cls()
+        image, method, metric, area, fraction, value = zip(*rows, strict=True)
+        points = [_texts(np.asarray(points, np.float64) for points in column) for column in (fraction, value)]
+        return cls(_texts(image), _texts(method), _texts(metric), np.asarray(area, np.float64), *points)
+
+    @classmethod
+    def concatenate(cls, parts: Iterable[Responses]) -> Responses:
+        """The rows of all parts, in order."""
+        parts = list(parts)
+        return cls(*(np.concatenate([getattr(p, c.name) for p in parts]) for c in fields(cls))) if parts else cls()
+
+    def select(self, *, image: str | None = None, method: str | None = None, metric: str | None = None) -> Responses:
+        """The rows that match every name that is given."""
+        keep = _matching(self, image, method, metric)
+        return Responses(*(getattr(self, column.name)[keep] for column in fields(self)))
+
+    def mean(self, method: str, metric: str, *, positions: int = 101) -> tuple[Floats, Floats]:
+        """The mean curve over images, read at equally spaced fractions; `(fraction, value)`, each `[positions]`.
+
+        Raises:
+            ValueError: when the method has no curve of this metric.
+        """
+        chosen = self.select(method=method, metric=metric)
+        if not len(chosen):
+            raise ValueError(f"there is no {metric} curve of {method!r}: no image could be scored, or it was not asked")
+        where = np.linspace(0.0, 1.0, positions)
+        read = [np.interp(where, x, y) for x, y in zip(chosen.fraction, chosen.value, strict=True)]
+        return where, np.mean(read, axis=0)
+
+    def to_arrow(self) -> pa.Table:
+        """As an Arrow table; the points are lists."""
+        import pyarrow as pa
+
+        columns: dict[str, Any] = {name: pa.array(getattr(self, name), pa.string()) for name in _NAMES}
+        columns["area"] = pa.array(self.area)
+        for name in ("fraction", "value"):
+            columns[name] = pa.array(list(getattr(self, name)), pa.list_(pa.float64()))
+        return pa.table(columns)
+
+    @classmethod
+    def from_arrow(cls, table: pa.Table) -> Responses:
+        """The inverse of `to_arrow`."""
+        return cls.from_rows(zip(*(table.column(column.name).to_pylist() for column in fields(cls)), strict=True))
+
+
+def _matching(table: Any, image: str | None, method: str | None, metric: str | None) -> NDArray[np.bool_]:
+    keep = np.ones(len(table), bool)
+    for column, name in ((table.image, image), (table.method, method), (table.metric, metric)):
+        if name is not None:
+            keep &= column == name
+    return keep
+
+
 _NAMES = ("image", "method", "metric")
 
 
@@ -138,6 +220,7 @@ class Scores:
         value: `[N]` float64, NaN where there is none.
         reason: `[N]` a code of `xaijax.metrics.REASONS`: why there is no value, `""` where there is one.
         curves: the curves behind the information metrics.
+        responses: the curves behind the perturbation metrics.
 
     Example:
         >>> scores = Scores.from_rows([("a", "cam", "iou", 0.5, ""), ("b", "cam", "iou", np.nan, "empty_mask")])
@@ -152,6 +235,7 @@ class Scores:
     value: Floats = field(default_factory=lambda: np.zeros(0))
     reason: Texts = field(default_factory=lambda: _texts([]))
     curves: Curves = field(default_factory=Curves)
+    responses: Responses = field(default_factory=Responses)
 
     def __post_init__(self) -> None:
         lengths = {len(getattr(self, name)) for name in (*_NAMES, "value", "reason")}
@@ -169,14 +253,19 @@ class Scores:
         return len(self.image)
 
     @classmethod
-    def from_rows(cls, rows: Iterable[tuple[str, str, str, float, str]], curves: Curves | None = None) -> Scores:
+    def from_rows(
+        cls,
+        rows: Iterable[tuple[str, str, str, float, str]],
+        curves: Curves | None = None,
+        responses: Responses | None = None,
+    ) -> Scores:
         """From tuples (image, method, metric, value, reason)."""
         rows = list(rows)
-        curves = Curves() if curves is None else curves
+        kept = Curves() if curves is None else curves, Responses() if responses is None else responses
         if not rows:
-            return cls(curves=curves)
+            return cls(curves=kept[0], responses=kept[1])
         image, method, metric, value, reason = zip(*rows, strict=True)
-        return cls(_texts(image), _texts(method), _texts(metric), np.asarray(value, np.float64), _texts(reason), curves)
+        return cls(_texts(image), _texts(method), _texts(metric), np.asarray(value, np.float64), _texts(reason), *kept)
 
     @classmethod
     def concatenate(cls, parts: Iterable[Scores]) -> Scores:
@@ -193,16 +282,14 @@ class Scores:
             if full
             else Curves()
         )
-        return cls(**columns, curves=curves)
+        return cls(**columns, curves=curves, responses=Responses.concatenate(part.responses for part in parts))
 
     def select(self, *, image: str | None = None, method: str | None = None, metric: str | None = None) -> Scores:
         """The rows that match every name that is given, with their curves."""
-        keep = np.ones(len(self), bool)
-        for column, name in ((self.image, image), (self.method, method), (self.metric, metric)):
-            if name is not None:
-                keep &= column == name
+        keep = _matching(self, image, method, metric)
         columns = {name: getattr(self, name)[keep] for name in (*_NAMES, "value", "reason")}
-        return Scores(**columns, curves=self.curves.select(image=image, method=method, metric=metric))
+        wanted = {"image": image, "method": method, "metric": metric}
+        return Scores(**columns, curves=self.curves.select(**wanted), responses=self.responses.select(**wanted))
 
     def images(self) -> list[str]:
         """The images, in order of first appearance."""

@@ -1,0 +1,213 @@
+"""What a metric is, what it is given, and how a family of metrics plugs in.
+
+A family is one file: it computes its metrics together, so that forward passes and sorted maps are shared. It defines
+
+    METRICS = (Metric("my_metric", "my_family", "one line", True, (0.0, 1.0), "share", frozenset({"mask"}), "Paper"),)
+
+    def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Result:
+        return Result([(image, method, metric.name, value, reason), ...])
+
+    FAMILY = Family("my_family", METRICS, score, settings=Settings)
+
+and stands in the table of `xaijax.metrics.registry`; `evaluate`, the benchmark and docs/metrics.md follow from that.
+A new metric of a family is a function in its file and an entry in its `METRICS`.
+
+Imports go one way: this file, then the families, then the registry, then `evaluate`. A family knows classifiers by what
+they can do, explainers as functions that it is given, and no other family.
+"""
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from xaijax.metrics.scores import Curves, Responses
+
+LESION_ROLE = "lesion"
+ARTEFACT_ROLE = "artefact"
+ROLES = (LESION_ROLE, "organ", ARTEFACT_ROLE)
+NEEDS = frozenset({"model", "mask", "raw", "variants", "explainer"})
+
+REASONS = {
+    "": "there is a value",
+    "low_probability": 'the class has a probability under 0.8 on the original (convention "pair")',
+    "original_wrong": "the class is not predicted on the original image",
+    "blurred_already_right": "the class is already predicted on the fully blurred image",
+    "blurred_as_probable": "the class is at least as probable on the fully blurred image as on the original",
+    "information_not_larger": "the original holds no more information than the fully blurred image",
+    "not_finite": "the model or the information measure gave NaN or infinity",
+    "empty_mask": "the mask is empty",
+    "full_mask": "the mask covers the whole image",
+    "flat_map": "the map has one value everywhere",
+}
+"""Why an image has no value; families add theirs by `Family.reasons`."""
+
+Row = tuple[str, str, str, float, str]
+"""(image, method, metric, value, reason)"""
+
+Explainer = Callable[[Any, NDArray[Any], NDArray[Any]], Any]
+"""(classifier, images `[B, H, W, C]`, labels `[B]`) -> raw maps `[B, H, W]`; a random one gives the same each time."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a metric's numbers mean.
+
+    Attributes:
+        name: as in scores and on the command line.
+        family: the name of its `Family`.
+        summary: one line.
+        higher_is_better: which direction is good.
+        range: smallest and largest value; None where there is no bound.
+        unit: of the value.
+        needs: what the metric cannot do without: `"model"`, `"mask"`, `"raw"` (maps with their sign), `"variants"`
+            (several maps of an image), `"explainer"` (the method itself).
+        reference: the source of the definition.
+        parity: what the values are held against in the tests.
+        roles: of the masks that it needs; all of them must be there.
+        parts: what the family makes of the name.
+    """
+
+    name: str
+    family: str
+    summary: str
+    higher_is_better: bool
+    range: tuple[float | None, float | None]
+    unit: str
+    needs: frozenset[str]
+    reference: str
+    parity: str = ""
+    roles: tuple[str, ...] = ()
+    parts: tuple[str, ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.needs <= NEEDS:
+            raise ValueError(f"{self.name} needs {sorted(self.needs - NEEDS)}; known needs are {sorted(NEEDS)}")
+        if ("mask" in self.needs) != bool(self.roles):
+            raise ValueError(f"{self.name} needs a mask exactly if it names the roles of masks; roles: {self.roles}")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What `evaluate` was given, checked; the same for every family.
+
+    Attributes:
+        classifier: has `predict`, and what else the metrics of this family need of it.
+        images: `[B, H, W, C]` uint8, uint16, or float in [0, 1].
+        labels: `[B]` int: the class that each map explains.
+        maps: method -> `[B, H, W]` float32 or float64, finite; higher means more important.
+        raw: the same as the method made them, with their sign; `maps` where no others were given.
+        masks: role -> `[B, H, W]` bool.
+        variants: method -> name of the variant -> `[B, H, W]`: other maps of the same images by this method (another
+            seed, another model, a flipped image mapped back).
+        explainers: method -> function, for those that were given.
+        oracle: the method in `maps` that is the ground truth, or None; its map is zero where an image has no mask.
+        ids: `[B]` names of the images.
+        seed: of everything random; what is drawn for an image must follow from it and the image's name.
+        batch_size: images in a model call.
+        num_threads: threads of the kernels; None for the processors this process may use.
+        progress: called as `progress(done, total)` with numbers of images.
+    """
+
+    classifier: Any
+    images: NDArray[Any]
+    labels: NDArray[np.integer]
+    maps: Mapping[str, NDArray[Any]]
+    raw: Mapping[str, NDArray[Any]]
+    masks: Mapping[str, NDArray[np.bool_]]
+    variants: Mapping[str, Mapping[str, NDArray[Any]]]
+    explainers: Mapping[str, Explainer]
+    oracle: str | None
+    ids: Sequence[str]
+    seed: int
+    batch_size: int
+    num_threads: int | None
+    progress: Callable[[int, int], None] | None = None
+
+    def absent(self, method: str) -> NDArray[np.bool_]:
+        """`[B]`: where a method has no map, which is the oracle on images without a mask."""
+        if method != self.oracle:
+            return np.zeros(len(self.images), bool)
+        return np.asarray(~self.maps[method].any(axis=(1, 2)))
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a family gives back: one row per image, method and metric, in any order, and its curves if it has any."""
+
+    rows: list[Row]
+    curves: "Curves | None" = None
+    responses: "Responses | None" = None
+
+
+@dataclass(frozen=True)
+class NoSettings:
+    """Of a family that has none."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """Metrics that are computed together.
+
+    Attributes:
+        name: of the family.
+        metrics: its entries in the registry.
+        score: computes those of its metrics that were asked for.
+        settings: frozen dataclass with defaults; raises ValueError in `__post_init__` for what is not allowed.
+            `evaluate(..., settings={"family": {"option": value}})` fills it.
+        title: in reports; default: the name.
+        reasons: codes that only this family gives, with their sentences.
+        oracle: whether the ground truth as a map is scored too.
+    """
+
+    name: str
+    metrics: tuple[Metric, ...]
+    score: Callable[[Inputs, Sequence[Metric], Any], Result]
+    settings: type = NoSettings
+    title: str = ""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    oracle: bool = False
+
+
+def rows_of(
+    ids: Sequence[str], method: str, metric: Metric, values: Any, reasons: Iterable[str] | str = ""
+) -> list[Row]:
+    """Rows of one method and metric; a NaN without a reason becomes `"not_finite"`, a reason makes its value NaN.
+
+    Args:
+        ids: `[B]` names of the images.
+        method: its name.
+        metric: its entry.
+        values: `[B]` floats.
+        reasons: `[B]` codes, or one for all.
+
+    Example:
+        >>> metric = Metric("m", "f", "", True, (0.0, 1.0), "share", frozenset(), "")
+        >>> rows_of(["a", "b"], "cam", metric, [0.5, 1.0], ["", "empty_mask"])
+        [('a', 'cam', 'm', 0.5, ''), ('b', 'cam', 'm', nan, 'empty_mask')]
+    """
+    values = np.asarray(values, np.float64)
+    codes = [reasons] * len(ids) if isinstance(reasons, str) else list(reasons)
+    rows: list[Row] = []
+    for image, value, code in zip(ids, values, codes, strict=True):
+        code = code or ("" if np.isfinite(value) else "not_finite")
+        rows.append((image, method, metric.name, float("nan") if code else float(value), code))
+    return rows
+
+
+def check_integer(name: str, number: Any, low: int) -> None:
+    """Raises ValueError unless `number` is an integer of at least `low`."""
+    if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < low:
+        raise ValueError(f"{name} must be an integer of at least {low}; got {number!r}")
+
+
+def check_fractions(fractions: Sequence[float]) -> tuple[float, ...]:
+    """The fractions as floats; raises ValueError unless they ascend within (0, 1)."""
+    steps = tuple(float(fraction) for fraction in fractions)
+    if not steps or not all(0.0 < step < 1.0 for step in steps) or any(a >= b for a, b in itertools.pairwise(steps)):
+        raise ValueError(f"fractions must ascend within (0, 1); got {steps}")
+    return steps
