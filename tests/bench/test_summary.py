@@ -6,12 +6,13 @@ import pytest
 from scipy import stats
 
 from xaijax.bench.store import SCORES
-from xaijax.bench.summary import difference, interval, per_image, summarise, to_csv
+from xaijax.bench.summary import difference, per_image, summarise, to_csv
+from xaijax.metrics.statistics import mean_interval
 
 
 def test_interval_agrees_with_scipy():
     values = np.random.default_rng(1).gamma(2.0, size=60)
-    low, high = interval(values, draws=20_000)
+    low, high = mean_interval(values, draws=20_000)
     peer = stats.bootstrap((values,), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(2))
     # Two independent sets of 20,000 resamples: the ends have a standard error of about 1 % of the width.
     width = peer.confidence_interval.high - peer.confidence_interval.low
@@ -23,18 +24,18 @@ def test_interval_covers_the_mean_as_often_as_it_says():
     rng = np.random.default_rng(3)
     inside = 0
     for trial in range(200):
-        low, high = interval(rng.normal(5.0, 1.0, 40), seed=trial, draws=400)
+        low, high = mean_interval(rng.normal(5.0, 1.0, 40), seed=trial, draws=400)
         inside += low <= 5.0 <= high
     # 95 % of 200 is 190; the percentile interval is a little short at n = 40, four standard errors are 12.
     assert 174 <= inside <= 200
 
 
 def test_interval_of_few_or_equal_values():
-    assert np.isnan(interval(np.array([1.0]))).all()
-    assert np.isnan(interval(np.array([]))).all()
-    assert interval(np.full(5, 0.25)) == (0.25, 0.25)
+    assert np.isnan(mean_interval(np.array([1.0]))).all()
+    assert np.isnan(mean_interval(np.array([]))).all()
+    assert mean_interval(np.full(5, 0.25)) == (0.25, 0.25)
     with pytest.raises(ValueError, match=r"\[N\]"):
-        interval(np.zeros((2, 2)))
+        mean_interval(np.zeros((2, 2)))
 
 
 def test_summary_counts_values_and_reasons(made):

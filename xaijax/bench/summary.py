@@ -9,8 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-DRAWS = 2000
-LEVEL = 0.95
+from xaijax.metrics.statistics import mean_interval
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,37 +41,6 @@ class Difference:
     n: int
 
 
-def interval(values: np.ndarray, *, seed: int = 0, draws: int = DRAWS, level: float = LEVEL) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean.
-
-    Args:
-        values: [N] numbers without NaN.
-        seed: Seed of the resampling; the same number of values with the same seed is resampled the same way, so
-            methods that are scored on the same images are compared on the same draws.
-        draws: Number of resamples.
-        level: Coverage, between 0 and 1.
-
-    Returns:
-        Lower and upper bound in the unit of the values; NaN for fewer than two values.
-
-    References:
-        Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
-
-    Example:
-        >>> interval(np.array([2.0, 2.0, 2.0]))
-        (2.0, 2.0)
-    """
-    values = np.asarray(values, np.float64)
-    if values.ndim != 1:
-        raise ValueError(f"values must be [N]; got {values.shape}")
-    if len(values) < 2:
-        return float("nan"), float("nan")
-    picks = np.random.default_rng(seed).integers(0, len(values), size=(draws, len(values)))
-    means = values[picks].mean(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
 def summarise(scores: pa.Table, *, seed: int = 0) -> list[Row]:
     """Groups per-image scores by model, method and metric, in their order of appearance.
 
@@ -96,7 +64,7 @@ def summarise(scores: pa.Table, *, seed: int = 0) -> list[Row]:
     rows = []
     for key, numbers in values.items():
         array = np.asarray(numbers, np.float64)
-        low, high = interval(array, seed=seed)
+        low, high = mean_interval(array, seed=seed)
         skipped = reasons[key]
         rows.append(
             Row(
@@ -155,5 +123,5 @@ def difference(first: dict[str, float], second: dict[str, float], *, seed: int =
     """
     shared = sorted(first.keys() & second.keys())
     deltas = np.array([first[image] - second[image] for image in shared], np.float64)
-    low, high = interval(deltas, seed=seed)
+    low, high = mean_interval(deltas, seed=seed)
     return Difference(float(deltas.mean()) if shared else float("nan"), low, high, len(shared))

@@ -1,0 +1,384 @@
+"""Statistics against published examples, closed forms and SciPy."""
+
+import doctest
+import importlib
+import itertools
+import pkgutil
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from xaijax.metrics import statistics as st
+from xaijax.metrics.scores import Curves, Scores
+from xaijax.metrics.statistics.friedman import groups
+
+# Demšar, JMLR 2006, table 6: AUC of C4.5, C4.5+m, C4.5+cf and C4.5+m+cf on 14 data sets.
+DEMSAR = np.array(
+    [
+        [0.763, 0.768, 0.771, 0.798],
+        [0.599, 0.591, 0.590, 0.569],
+        [0.954, 0.971, 0.968, 0.967],
+        [0.628, 0.661, 0.654, 0.657],
+        [0.882, 0.888, 0.886, 0.898],
+        [0.936, 0.931, 0.916, 0.931],
+        [0.661, 0.668, 0.609, 0.685],
+        [0.583, 0.583, 0.563, 0.625],
+        [0.775, 0.838, 0.866, 0.875],
+        [1.000, 1.000, 1.000, 1.000],
+        [0.940, 0.962, 0.965, 0.962],
+        [0.619, 0.666, 0.614, 0.669],
+        [0.972, 0.981, 0.97501, 0.975],  # printed as equal, ranked as different
+        [0.957, 0.978, 0.946, 0.970],
+    ]
+)
+NAMES = ["c45", "m", "cf", "m+cf"]
+
+
+def modules():
+    return [f"{st.__name__}.{module.name}" for module in pkgutil.iter_modules(st.__path__)]
+
+
+@pytest.mark.parametrize("name", modules())
+def test_examples(name):
+    module = importlib.import_module(name)
+    assert doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
+
+
+# --------------------------------------------------------------------------------------------------------- Holm
+
+
+def test_holm_on_a_published_example():
+    # The worked example of the article "Holm-Bonferroni method": four tests, corrected by 4, 3, 2, 1 in order.
+    np.testing.assert_allclose(st.holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02], rtol=1e-12)
+
+
+def test_holm_follows_its_definition_and_ignores_tests_without_a_value():
+    rng = np.random.default_rng(0)
+    for count in (1, 2, 7, 30):
+        p = rng.random(count) ** 3
+        order = np.argsort(p)
+        steps = [(count - j) * p[order[j]] for j in range(count)]
+        wanted = np.empty(count)
+        for i in range(count):
+            wanted[order[i]] = min(1.0, max(steps[: i + 1]))
+        np.testing.assert_allclose(st.holm(p), wanted, rtol=1e-12)
+        padded = np.insert(p, 0, np.nan)
+        np.testing.assert_array_equal(st.holm(padded)[1:], st.holm(p))
+        assert np.isnan(st.holm(padded)[0])
+    assert len(st.holm([])) == 0
+    with pytest.raises(ValueError, match=r"in \[0, 1\]"):
+        st.holm([0.5, 1.5])
+
+
+# --------------------------------------------------------------------------------------------- intervals and effects
+
+
+def test_intervals_are_scipys_and_refuse_what_is_no_number():
+    values = np.random.default_rng(1).gamma(2.0, size=60)
+    peer = stats.bootstrap((values,), np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(7))
+    assert st.mean_interval(values, seed=7) == (peer.confidence_interval.low, peer.confidence_interval.high)
+    with pytest.raises(ValueError, match="finite"):
+        st.mean_interval([1.0, np.nan])
+
+
+def test_effect_sizes_have_their_closed_forms():
+    rng = np.random.default_rng(2)
+    d = rng.normal(0.3, 1.0, 40)
+    t = stats.ttest_1samp(d, 0.0).statistic
+    assert st.cohens_d(d) == pytest.approx(t / np.sqrt(40), rel=1e-12)  # d_z = t / sqrt(n)
+    # R+ + R- = n (n + 1) / 2, and SciPy's one-sided statistic is R+.
+    plus = stats.wilcoxon(d, alternative="greater").statistic
+    assert st.rank_biserial(d) == pytest.approx(2 * plus / (40 * 41 / 2) - 1, rel=1e-12)
+    assert st.rank_biserial(-d) == -st.rank_biserial(d)
+    assert st.rank_biserial([1.0, 1.0, 0.0]) == 1.0
+    assert np.isnan(st.rank_biserial([0.0, 0.0]))
+    assert np.isnan(st.cohens_d([0.1]))
+
+
+# ------------------------------------------------------------------------------------------------------------ pairs
+
+
+def test_pairs_are_scipys():
+    rng = np.random.default_rng(3)
+    table = rng.random((20, 4))
+    table[3, 1] = table[7, 2] = np.nan
+    pairs = st.compare_pairs(table, NAMES)
+    assert [(p.first, p.second) for p in pairs] == list(itertools.combinations(NAMES, 2))
+    for pair in pairs:
+        a, b = table[:, NAMES.index(pair.first)], table[:, NAMES.index(pair.second)]
+        both = ~np.isnan(a) & ~np.isnan(b)
+        t, w = stats.ttest_rel(a[both], b[both]), stats.wilcoxon(a[both], b[both], method="exact")
+        assert (pair.n, pair.missing) == (both.sum(), 20 - both.sum())
+        assert pair.t == pytest.approx(t.statistic, rel=1e-9)
+        assert pair.p_t == pytest.approx(t.pvalue, rel=1e-9)
+        assert (pair.w, pair.p_w, pair.w_kind) == (w.statistic, pytest.approx(w.pvalue, rel=1e-12), "exact")
+        assert pair.low <= pair.difference <= pair.high
+        assert pair.note == ""
+    np.testing.assert_array_equal([p.p_t_holm for p in pairs], st.holm([p.p_t for p in pairs]))
+    np.testing.assert_array_equal([p.p_w_holm for p in pairs], st.holm([p.p_w for p in pairs]))
+
+
+def test_tied_differences_of_few_images_get_an_exact_test():
+    d = np.array([0.5, 0.5, -0.5, 1.0, 1.5, 0.0, -1.0, 2.0, 1.5])
+    pair = st.compare_two(d, np.zeros(9))
+    left = d[d != 0]
+    peer = stats.wilcoxon(left, method=stats.PermutationMethod(n_resamples=2**13))
+    assert pair.w_kind == "permutation"
+    assert (pair.w, pair.p_w) == (peer.statistic, pytest.approx(peer.pvalue, rel=1e-12))
+    # By hand: all sign changes of the ranks, as far from the middle as ours.
+    ranks = stats.rankdata(np.abs(left))
+    ours = (ranks * np.sign(left)).sum()
+    sums = np.array([(ranks * signs).sum() for signs in itertools.product((-1, 1), repeat=len(left))])
+    assert pair.p_w == pytest.approx((np.abs(sums) >= abs(ours)).mean(), rel=1e-12)
+
+
+def test_many_images_or_ties_get_the_normal_approximation():
+    d = np.random.default_rng(4).normal(0.2, 1.0, 80)
+    assert st.compare_two(d, np.zeros(80)).w_kind == "normal"
+    tied = np.round(np.random.default_rng(5).normal(0.2, 1.0, 30), 1)
+    pair = st.compare_two(tied, np.zeros(30))
+    peer = stats.wilcoxon(tied[tied != 0], method="asymptotic")
+    assert (pair.w, pair.p_w, pair.w_kind) == (peer.statistic, peer.pvalue, "normal")
+
+
+def test_wilcoxon_of_a_published_example():
+    # Demšar 2006, table 2 splits the ranks of the zeros between both sides: R+ = 93 and R- = 12.
+    d = DEMSAR[:, 1] - DEMSAR[:, 0]
+    assert stats.wilcoxon(np.round(d, 6), zero_method="zsplit").statistic == 12.0
+    # We leave the two zeros out, which takes 1.5 from each side and 2 from each of the twelve other ranks.
+    pair = st.compare_two(DEMSAR[:, 1], DEMSAR[:, 0])
+    assert (pair.n, pair.w) == (14, 12.0 - 1.5 - 2 * int((d < 0).sum()))
+    assert pair.p_w < 0.05
+
+
+def test_rounding_parts_no_ties():
+    a, b = np.array([0.5, 0.3, 0.9, 0.7]), np.array([0.3, 0.1, 0.7, 0.5])
+    pair = st.compare_two(a, b)
+    assert "the same on every image" in pair.note
+    assert np.isnan([pair.t, pair.p_t, pair.cohens_d]).all()
+    assert (pair.w, pair.p_w) == (0.0, 0.125)
+    assert pair.difference == pytest.approx(0.2)
+
+
+def test_what_cannot_be_said_is_no_number():
+    same = np.random.default_rng(6).random(10)
+    equal = st.compare_two(same, same)
+    assert equal.note == st.compare_two(np.zeros(3), np.zeros(3)).note == "both have the same value on every image"
+    assert equal.difference == equal.low == equal.high == 0.0
+    assert np.isnan([equal.t, equal.p_t, equal.w, equal.p_w, equal.cohens_d, equal.rank_biserial]).all()
+
+    one = st.compare_two([0.4, np.nan, 0.1], [0.1, 0.2, np.nan])
+    assert (one.n, one.missing, one.note) == (1, 2, "fewer than two images have a value for both")
+    assert np.isnan([one.p_t, one.p_w, one.low]).all()
+
+    nothing = st.compare_two([np.nan, 0.1], [0.2, np.nan])
+    assert nothing.n == 0
+    assert np.isnan(nothing.difference)
+
+
+def test_one_image_is_refused_in_one_sentence():
+    with pytest.raises(ValueError, match=r"^one image has no p-value: score at least two images"):
+        st.compare_pairs([[0.1, 0.2]], ["a", "b"])
+
+
+@pytest.mark.parametrize("n", [2, 5])
+def test_few_images_are_said(n):
+    rng = np.random.default_rng(n)
+    pair = st.compare_two(rng.random(n) + 1, rng.random(n))
+    assert f"cannot be below {2 ** (1 - n):g}" in pair.note
+    assert pair.p_w == 2 ** (1 - n)  # all differences positive: the smallest there is
+
+
+def test_bad_arrays_are_refused():
+    with pytest.raises(ValueError, match=r"\[images, 2\]"):
+        st.compare_pairs(np.zeros((3, 3)), ["a", "b"])
+    with pytest.raises(ValueError, match="distinct"):
+        st.compare_pairs(np.zeros((3, 2)), ["a", "a"])
+    with pytest.raises(ValueError, match="infinity"):
+        st.friedman([[0.1, np.inf]] * 3, ["a", "b"])
+    with pytest.raises(ValueError, match="alike"):
+        st.compare_two(np.zeros(3), np.zeros(2))
+
+
+# --------------------------------------------------------------------------------------------- Friedman and Nemenyi
+
+
+def test_friedman_and_nemenyi_of_a_published_example():
+    # Demšar 2006, section 3.2.2: mean ranks 3.143, 2.000, 2.893, 1.964, chi-squared 9.28, critical difference 1.25.
+    # His chi-squared is not corrected for ties; the formula with the sum of squared ranks gives his number.
+    ranking = st.friedman(DEMSAR, NAMES)
+    found = dict(zip(ranking.methods, ranking.ranks, strict=True))
+    assert [round(found[name], 3) for name in NAMES] == [3.143, 2.0, 2.893, 1.964]
+    n, k = DEMSAR.shape
+    plain = 12 * n / (k * (k + 1)) * ((ranking.ranks**2).sum() - k * (k + 1) ** 2 / 4)
+    assert plain == pytest.approx(9.28, abs=0.005)
+    peer = stats.friedmanchisquare(*DEMSAR.T)
+    assert (ranking.statistic, ranking.p) == (peer.statistic, peer.pvalue)
+    assert ranking.critical_difference == pytest.approx(1.25, abs=0.005)
+    # 3.143 - 1.964 = 1.18 < 1.25: his post-hoc test cannot tell any two apart.
+    assert ranking.groups == (("m+cf", "m", "cf", "c45"),)
+    # p-values and the critical difference are one test.
+    assert (ranking.p_nemenyi > 0.05).all()
+    np.testing.assert_allclose(np.diag(ranking.p_nemenyi), 1.0)
+
+
+def test_critical_values_are_those_of_the_published_table():
+    # Demšar 2006, table 5a, for 2 to 10 classifiers.
+    published = {3: 2.343, 4: 2.569, 5: 2.728, 6: 2.850, 7: 2.949, 8: 3.031, 9: 3.102, 10: 3.164}
+    rng = np.random.default_rng(0)
+    for k, q in published.items():
+        n = 12
+        gap = st.friedman(rng.random((n, k)), [str(i) for i in range(k)]).critical_difference
+        # Some of the table's entries are rounded, some are cut after three digits.
+        assert gap / np.sqrt(k * (k + 1) / (6 * n)) == pytest.approx(q, abs=0.001)
+
+
+def test_the_p_value_at_the_critical_difference_is_alpha():
+    rng = np.random.default_rng(1)
+    ranking = st.friedman(rng.random((15, 5)) + np.arange(5) / 3, list("abcde"), alpha=0.1)
+    apart = np.abs(ranking.ranks[:, None] - ranking.ranks)
+    np.testing.assert_array_equal(ranking.p_nemenyi <= 0.1, apart >= ranking.critical_difference)
+
+
+def test_direction_and_missing_values():
+    rng = np.random.default_rng(2)
+    table = rng.random((10, 3)) + np.arange(3.0)
+    up, down = (st.friedman(table, list("abc"), higher_is_better=h) for h in (True, False))
+    assert up.methods == tuple("cba")
+    assert down.methods == tuple("abc")
+    assert up.statistic == pytest.approx(down.statistic, rel=1e-12)
+    table[[1, 4], [0, 2]] = np.nan
+    found = st.friedman(table, list("abc"))
+    assert (found.n, found.missing) == (8, 2)
+    assert found.statistic == pytest.approx(stats.friedmanchisquare(*np.delete(table, [1, 4], 0).T).statistic)
+
+
+def test_no_test_where_there_can_be_none():
+    two = st.friedman(np.random.default_rng(0).random((5, 2)), ["a", "b"])
+    assert "fewer than three methods" in two.note
+    assert np.isnan([two.p, two.critical_difference]).all()
+    equal = st.friedman(np.full((5, 3), 0.5), list("abc"))
+    assert equal.note == "all methods have the same value on every image"
+    assert equal.ranks.tolist() == [2.0, 2.0, 2.0]
+    one = st.friedman([[1.0, 2.0, 3.0]], list("abc"))
+    assert "fewer than two images" in one.note
+    none = st.friedman([[1.0, np.nan, 3.0]], list("abc"))
+    assert none.note == "no image has a value for every method"
+    assert np.isnan(none.ranks).all()
+
+
+def test_groups_are_the_largest_runs():
+    assert groups([1.0, 2.0, 3.0], 0.5) == []
+    assert groups([1.0, 1.4, 1.8, 2.2], 0.9) == [(0, 3), (1, 4)]
+    assert groups([1.0, 1.4, 1.8, 2.2], 5.0) == [(0, 4)]
+
+
+# -------------------------------------------------------------------------------------------------------- stability
+
+
+def test_tau_is_kendalls():
+    # Five items, two neighbouring pairs exchanged: 8 of 10 pairs agree, tau = (8 - 2) / 10.
+    assert st.tau([1, 2, 3, 4, 5], [2, 1, 3, 5, 4]) == pytest.approx(0.6)
+    assert np.isnan(st.tau([1, 1, 1], [1, 2, 3]))
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 4, 12), rng.integers(0, 4, 12)
+    assert st.tau(a, b) == stats.kendalltau(a, b, variant="b").statistic
+
+
+def test_a_clear_order_is_stable_and_noise_is_not():
+    rng = np.random.default_rng(0)
+    clear = st.over_subsets(rng.normal(0, 0.01, (30, 4)) + np.arange(4), list("abcd"))
+    assert (clear.tau, clear.low, clear.high, clear.same_best) == (1.0, 1.0, 1.0, 1.0)
+    # Independent noise: the halves' orders are independent, so the mean tau is 0 in expectation. Splits of one sample
+    # are not independent of each other, and the mean over samples is what vanishes.
+    noise = [st.over_subsets(rng.normal(size=(20, 4)), list("abcd"), splits=20, seed=i).tau for i in range(60)]
+    # tau of 4 items under independence has variance 2 (2 k + 5) / (9 k (k - 1)) = 0.24, less within one sample.
+    assert abs(np.mean(noise)) < 4 * np.sqrt(0.24 / 60)
+
+
+def test_subsets_follow_direction_and_seed():
+    rng = np.random.default_rng(1)
+    table = rng.normal(size=(12, 3)) + 0.3 * np.arange(3)
+    up = st.over_subsets(table, list("abc"), seed=4)
+    assert up == st.over_subsets(table, list("abc"), seed=4)
+    down = st.over_subsets(-table, list("abc"), higher_is_better=False, seed=4)
+    assert (up.tau, up.same_best) == (down.tau, down.same_best)
+    assert "fewer than four images" in st.over_subsets(table[:3], list("abc")).note
+    assert "fewer than three methods" in st.over_subsets(table[:, :2], list("ab")).note
+
+
+def test_tied_rankings_have_no_tau():
+    tied = st.agreement([[1, 1, 1], [1, 2, 3], [1, 2, 3]], over="masks")
+    assert (tied.tau, tied.undefined) == (1.0, 2)
+    nothing = st.agreement(np.zeros((3, 3)), over="masks")
+    assert nothing.note == "all methods tie"
+    assert np.isnan(nothing.tau)
+    assert nothing.undefined == 3
+    assert "fewer than two masks" in st.agreement([[1, 2, 3]], over="masks").note
+
+
+def curves_of(areas):
+    """Curves with given areas {(image, method, draw): area}."""
+    rows = [(i, m, "sic_mutual", draw, auc, [0, 1], [0, 1], [0.5], [0.5]) for (i, m, draw), auc in areas.items()]
+    return Curves.from_rows(rows)
+
+
+def test_stability_over_masks_uses_the_images_with_every_curve():
+    areas = {(i, m, d): k for i in "xyz" for k, m in enumerate("abc") for d in range(2)}
+    areas["x", "a", 1] = 9.0  # one image of one mask turns the order of the means: (9 + 0 + 0) / 3 = 3 > 2
+    found = st.over_masks(curves_of(areas), "sic_mutual", list("abc"))
+    assert (found.n, found.rankings) == (3, 2)
+    assert found.tau == pytest.approx(stats.kendalltau([0, 1, 2], [3, 1, 2]).statistic)
+    assert found.same_best == 0.0
+    del areas["x", "b", 0]
+    found = st.over_masks(curves_of(areas), "sic_mutual", list("abc"))
+    assert (found.n, found.tau) == (2, 1.0)
+    one = st.over_masks(curves_of({k: v for k, v in areas.items() if k[2] == 0}), "sic_mutual", list("abc"))
+    assert "fewer than two masks" in one.note
+
+
+def test_stability_over_metrics_uses_the_images_that_all_could_score():
+    first = (["x", "y", "z"], [[0, 1, 2], [0, 1, 2], [2, 1, 0]])
+    second = (["z", "x"], [[np.nan, 1, 2], [0.1, 0.2, 0.3]])
+    found = st.over_metrics([first, second], over="entropies", methods=3)
+    assert (found.n, found.tau, found.same_best) == (1, 1.0, 1.0)
+    apart = st.over_metrics([first, (["q"], [[1, 2, 3]])], over="entropies", methods=3)
+    assert "no image has a value" in apart.note
+
+
+# ------------------------------------------------------------------------------------------------------ all of them
+
+
+def test_analyse_makes_every_table():
+    rng = np.random.default_rng(0)
+    rows = []
+    for i, j in itertools.product(range(12), range(5)):
+        method = ("cam", "ig", "fullgrad", "random", "oracle")[j]
+        rows.append((f"i{i}", method, "sic_mutual", float(rng.random() / 5 + 1 - j / 10), ""))
+        rows.append((f"i{i}", method, "sic_webp", float(rng.random() / 5 + 1 - j / 10), ""))
+        empty = i == 2
+        rows.append((f"i{i}", method, "iou", np.nan if empty else float(rng.random()), "empty_mask" if empty else ""))
+    scores = Scores.from_rows(rows)
+    found = st.analyse(scores, controls=("random",))
+    assert list(found) == ["sic_mutual", "sic_webp", "iou"]
+    entry = found["sic_mutual"]
+    assert [mean.method for mean in entry.means] == ["cam", "ig", "fullgrad", "random", "oracle"]
+    assert len(entry.pairs) == 6  # the oracle takes no part
+    assert set(entry.ranking.methods) == {"cam", "ig", "fullgrad", "random"}
+    assert entry.stability[0].methods == 3  # and the control none in the stability
+    assert found["iou"].means[0].n == 11
+    assert found["iou"].pairs[0].missing == 1
+    stable = st.entropy_stability(scores, "sic", methods=["cam", "ig", "fullgrad"])
+    assert (stable.rankings, stable.n, stable.tau) == (2, 12, 1.0)
+    assert "fewer than two entropies" in st.entropy_stability(scores, "aic", methods=["cam", "ig", "fullgrad"]).note
+
+
+def test_analyse_says_what_one_image_cannot():
+    rows = [("only", method, "iou", 0.1 * i, "") for i, method in enumerate("abc")]
+    entry = st.analyse(Scores.from_rows(rows))["iou"]
+    assert entry.pairs == ()
+    assert entry.note.startswith("one image has no p-value")
+    assert np.isnan(entry.means[0].low)
+    assert "fewer than two images" in entry.ranking.note
+    assert "fewer than four images" in entry.stability[0].note

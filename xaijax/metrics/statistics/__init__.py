@@ -1,0 +1,36 @@
+"""Statistics over per-image scores: intervals, paired tests, rankings, and how stable the rankings are.
+
+`analyse` makes all of them for `Scores`; the parts take plain arrays `[images, methods]` with NaN for no value. The
+tests are SciPy's. What cannot be said (one image, equal scores, no image that both methods have a value for) is NaN
+with a `note`, never a number.
+"""
+
+from xaijax.metrics.statistics.analysis import Mean, MetricStatistics, analyse, entropy_stability
+from xaijax.metrics.statistics.effect import cohens_d, rank_biserial
+from xaijax.metrics.statistics.friedman import Ranking, friedman
+from xaijax.metrics.statistics.holm import holm
+from xaijax.metrics.statistics.interval import mean_interval
+from xaijax.metrics.statistics.pairs import Pair, compare_pairs, compare_two
+from xaijax.metrics.statistics.stability import Stability, agreement, over_masks, over_metrics, over_subsets, tau
+
+__all__ = [
+    "Mean",
+    "MetricStatistics",
+    "Pair",
+    "Ranking",
+    "Stability",
+    "agreement",
+    "analyse",
+    "cohens_d",
+    "compare_pairs",
+    "compare_two",
+    "entropy_stability",
+    "friedman",
+    "holm",
+    "mean_interval",
+    "over_masks",
+    "over_metrics",
+    "over_subsets",
+    "rank_biserial",
+    "tau",
+]
