@@ -43,9 +43,24 @@ def ablation_cam(
         `[B, H, W]` float32, signed, unit of the activations; in [0, 1] with several layers or
         `convention="pytorch-grad-cam"`.
 
+    Differences:
+        pytorch-grad-cam sets a channel to the smallest activation less 1e7 where that is not 0; here channels are set
+        to zero, as in the paper, in every convention.
+
     References:
         Desai, Ramaswamy, "Ablation-CAM: Visual Explanations for Deep Convolutional Network via Gradient-free
         Localization", WACV 2020, equations 3 to 5.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from xaijax.classifier import Classifier
+        >>> weights = jnp.array([[4.0, 0.0], [0.0, 4.0]])
+        >>> model = Classifier.from_functions(  # the layer is the image itself
+        ...     lambda w, x: x, lambda w, a: a.mean((1, 2)) @ w, weights, input_shape=(1, 2, 2)
+        ... )
+        >>> image = jnp.array([[[[1.0, 0.0], [0.5, 1.0]]]])  # two pixels, two channels
+        >>> ablation_cam(model, image, 0).tolist()
+        [[[1.0, 0.5]]]
     """
     _cam.check_convention(convention)
     names = _cam.layer_names(classifier, layer)

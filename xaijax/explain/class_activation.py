@@ -36,8 +36,22 @@ def cam(
     Raises:
         ValueError: for a model that ends in another way.
 
+    Differences:
+        The authors' code scales to [0, 255] and resizes by OpenCV; here the map is raw and `postprocess` scales.
+
     References:
         Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR 2016, equation 2.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from xaijax.classifier import Classifier
+        >>> weights = jnp.array([[4.0, 0.0], [0.0, 4.0]])
+        >>> model = Classifier.from_functions(  # the layer is the image itself
+        ...     lambda w, x: x, lambda w, a: a.mean((1, 2)) @ w, weights, input_shape=(1, 2, 2)
+        ... )
+        >>> image = jnp.array([[[[1.0, 0.0], [0.5, 1.0]]]])  # two pixels, two channels
+        >>> cam(model, image, 0).tolist()
+        [[[4.0, 2.0]]]
     """
     _cam.check_convention(convention)
     (name,) = _cam.layer_names(classifier, None)

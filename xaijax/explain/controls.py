@@ -30,6 +30,22 @@ def random(
 
     Raises:
         ValueError: without a key.
+
+    Differences:
+        An image's map depends on the key and its own pixels, so it is the same in any batch; elsewhere it depends on
+        the order of the calls.
+
+    References:
+        Hooker et al., "A Benchmark for Interpretability Methods in Deep Neural Networks", NeurIPS 2019 (the random
+        ranking).
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from xaijax.classifier import Classifier
+        >>> model = Classifier.from_function(lambda w, x: x.mean((1, 2)) @ w, jnp.eye(2), input_shape=(4, 4, 2))
+        >>> maps = random(model, jnp.zeros((1, 4, 4, 2)), key=jax.random.key(0))
+        >>> bool((maps >= 0).all() and (maps < 1).all())
+        True
     """
     keys = image_keys(require_key(key, "random"), images)
     return jax.vmap(lambda k: jax.random.uniform(k, images.shape[1:3], jnp.float32))(keys)
@@ -49,8 +65,19 @@ def sobel(classifier: Classifier, images: jax.Array, labels: jax.Array | None = 
     Returns:
         `[B, H, W]` float32, at least 0: 8 times the slope in intensity per pixel.
 
+    Differences:
+        None to `scipy.ndimage.sobel` of the channel mean.
+
     References:
         Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018 (the edge detector as control).
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from xaijax.classifier import Classifier
+        >>> model = Classifier.from_function(lambda w, x: x.mean((1, 2)) @ w, jnp.eye(2), input_shape=(3, 4, 2))
+        >>> step = jnp.zeros((1, 3, 4, 2)).at[:, :, 2:].set(1.0)
+        >>> sobel(model, step)[0, 0].tolist()
+        [0.0, 4.0, 4.0, 0.0]
     """
     return filters.sobel_magnitude(images)
 
@@ -71,6 +98,19 @@ def center_gaussian(
 
     Returns:
         `[B, H, W]` float32 in (0, 1].
+
+    Differences:
+        There is no known implementation; centre priors are usually fitted to the data.
+
+    References:
+        Judd et al., "Learning to Predict Where Humans Look", ICCV 2009 (the centre as a baseline).
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from xaijax.classifier import Classifier
+        >>> model = Classifier.from_function(lambda w, x: x.mean((1, 2)) @ w, jnp.eye(2), input_shape=(3, 3, 2))
+        >>> divmod(int(center_gaussian(model, jnp.zeros((1, 3, 3, 2))).argmax()), 3)
+        (1, 1)
     """
     if not sigma > 0:
         raise ValueError(f"sigma must be positive (a share of the image's side); got {sigma!r}")
@@ -101,6 +141,20 @@ def ground_truth(
 
     Raises:
         ValueError: without masks, or for masks of another shape.
+
+    Differences:
+        There is no known implementation.
+
+    References:
+        Arras, Osman, Samek, "CLEVR-XAI: A benchmark dataset for the ground truth evaluation of neural network
+        explanations", Information Fusion 2022.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from xaijax.classifier import Classifier
+        >>> model = Classifier.from_function(lambda w, x: x.mean((1, 2)) @ w, jnp.eye(2), input_shape=(1, 2, 2))
+        >>> ground_truth(model, jnp.zeros((1, 1, 2, 2)), masks=jnp.array([[[0, 255]]])).tolist()
+        [[[0.0, 1.0]]]
     """
     if masks is None or tuple(masks.shape) != tuple(images.shape[:3]):
         got = None if masks is None else tuple(masks.shape)

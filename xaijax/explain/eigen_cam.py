@@ -67,8 +67,23 @@ def eigen_cam(
         `[B, H, W]` float32, signed, unit of the activations; in [0, 1] with several layers or
         `convention="pytorch-grad-cam"`.
 
+    Differences:
+        pytorch-grad-cam centres the channels, the paper does not; its sign is that of the linear algebra library, so
+        its map may be the ReLU of the negative of ours.
+
     References:
         Muhammad, Yeasin, "Eigen-CAM: Class Activation Map using Principal Components", IJCNN 2020.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from xaijax.classifier import Classifier
+        >>> weights = jnp.array([[4.0, 0.0], [0.0, 4.0]])
+        >>> model = Classifier.from_functions(  # the layer is the image itself
+        ...     lambda w, x: x, lambda w, a: a.mean((1, 2)) @ w, weights, input_shape=(1, 2, 2)
+        ... )
+        >>> image = jnp.array([[[[1.0, 0.0], [0.5, 0.0]]]])  # two pixels, two channels
+        >>> eigen_cam(model, image).round(3).tolist()
+        [[[1.0, 0.5]]]
     """
     _cam.check_convention(convention)
     names = _cam.layer_names(classifier, layer)
@@ -110,8 +125,22 @@ def eigen_grad_cam(
         `[B, H, W]` float32, signed, unit of the score; in [0, 1] with several layers or
         `convention="pytorch-grad-cam"`.
 
+    Differences:
+        As for `eigen_cam`: centring and sign.
+
     References:
         Muhammad, Yeasin, IJCNN 2020, with the gradient factor of pytorch-grad-cam 1.5.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from xaijax.classifier import Classifier
+        >>> weights = jnp.array([[4.0, 0.0], [0.0, 4.0]])
+        >>> model = Classifier.from_functions(  # the layer is the image itself
+        ...     lambda w, x: x, lambda w, a: a.mean((1, 2)) @ w, weights, input_shape=(1, 2, 2)
+        ... )
+        >>> image = jnp.array([[[[1.0, 0.0], [0.5, 1.0]]]])  # two pixels, two channels
+        >>> eigen_grad_cam(model, image, 0).round(3).tolist()
+        [[[2.0, 1.0]]]
     """
     _cam.check_convention(convention)
 

@@ -47,9 +47,22 @@ def expected_gradients(
     Raises:
         ValueError: without a key.
 
+    Differences:
+        The authors draw the place on the path uniformly, independent of the other draws; here the draws are stratified,
+        which has the same mean and less variance.
+
     References:
         Erion et al., "Improving performance of deep learning models with axiomatic attribution priors and expected
         gradients", Nature Machine Intelligence 2021.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from xaijax.classifier import Classifier
+        >>> weights = jnp.array([[2.0, 0.0], [4.0, 1.0]])  # [pixels, classes]
+        >>> model = Classifier.from_function(lambda w, x: x.reshape(-1, 2) @ w, weights, input_shape=(1, 2, 1))
+        >>> image = jnp.array([[[[1.0], [0.5]]]])
+        >>> expected_gradients(model, image, 0, baselines="black", draws=3, key=jax.random.key(0)).round(3).tolist()
+        [[[2.0, 2.0]]]
     """
     if draws < 1:
         raise ValueError(f"draws must be a positive integer; got {draws!r}")

@@ -91,9 +91,24 @@ def fullgrad(
     Raises:
         ValueError: for a classifier whose biases cannot be had.
 
+    Differences:
+        pytorch-grad-cam knows the biases of convolutions and batch norm; here the preprocessing's shift is in the map
+        as well, and dense biases, which have no place, in the completeness gap. `convention="pytorch-grad-cam"` adds
+        its 1e-7 and a last min-max.
+
     References:
         Srinivas, Fleuret, "Full-Gradient Representation for Neural Network Visualization", NeurIPS 2019, equations 3
         and 7.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from flax import nnx
+        >>> from xaijax.classifier import Classifier
+        >>> net = nnx.Sequential(nnx.Linear(1, 2, rngs=nnx.Rngs(0)), nnx.relu, lambda a: a.mean((1, 2)))
+        >>> net.layers[0].bias[...] = jnp.ones(2)
+        >>> model = Classifier.from_nnx(net, input_shape=(2, 2, 1))
+        >>> fullgrad(model, jnp.arange(4.0).reshape(1, 2, 2, 1) / 4, 0).shape
+        (1, 2, 2)
     """
     _cam.check_convention(convention)
     return _chunk.map_images(
@@ -126,6 +141,16 @@ def fullgrad_with_gap(
 
     Returns:
         `(maps [B, H, W], gap [B])`, float32; the gap in the unit of the score.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from flax import nnx
+        >>> from xaijax.classifier import Classifier
+        >>> net = nnx.Sequential(nnx.Linear(1, 2, rngs=nnx.Rngs(0)), nnx.relu, lambda a: a.mean((1, 2)))
+        >>> model = Classifier.from_nnx(net, input_shape=(2, 2, 1))
+        >>> _, gap = fullgrad_with_gap(model, jnp.ones((1, 2, 2, 1)), 0)
+        >>> abs(float(gap[0])) < 1e-6
+        True
     """
     _cam.check_convention(convention)
     return _chunk.map_images(

@@ -74,8 +74,24 @@ def grad_cam_pp(
         `[B, H, W]` float32, signed, unit of the score per position;
         in [0, 1] with several layers or `convention="pytorch-grad-cam"`.
 
+    Differences:
+        pytorch-grad-cam adds 1e-6 to the denominator of α, which decides the map at real gradient sizes, and
+        tf-keras-vis normalises α to sum 1; only their conventions do. The score is the logit, not the paper's `exp(y)`,
+        which gives the same map after min-max.
+
     References:
         Chattopadhay et al., "Grad-CAM++", WACV 2018, equations 10, 11 and 19.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from xaijax.classifier import Classifier
+        >>> weights = jnp.array([[4.0, 0.0], [0.0, 4.0]])
+        >>> model = Classifier.from_functions(  # the layer is the image itself
+        ...     lambda w, x: x, lambda w, a: a.mean((1, 2)) @ w, weights, input_shape=(1, 2, 2)
+        ... )
+        >>> image = jnp.array([[[[1.0, 0.0], [0.5, 1.0]]]])  # two pixels, two channels
+        >>> print(grad_cam_pp(model, image, 0).round(3)[0])
+        [[0.8 0.4]]
     """
     _cam.check_convention(convention, tuple(_FORMULAS))
     return gradient_cam(

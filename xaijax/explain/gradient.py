@@ -38,6 +38,10 @@ def gradient(
     Returns:
         `[B, H, W]` float32, score per unit of image intensity; signed only with `reduce="sum"`.
 
+    Differences:
+        saliency and Captum keep the channels (`reduce="none"`), Captum takes absolute values, and both differentiate by
+        the normalised input; here the weights' preprocessing is in the model.
+
     References:
         Simonyan, Vedaldi, Zisserman, "Deep Inside Convolutional Networks", ICLR workshop 2014.
 
@@ -80,8 +84,21 @@ def input_x_gradient(
     Returns:
         `[B, H, W]` float32, unit of the score, signed with `reduce="sum"`.
 
+    Differences:
+        Captum multiplies by the normalised input, here by the displayed image in [0, 1]: the zero reference is a black
+        picture.
+
     References:
         Shrikumar et al., "Not Just a Black Box", 2016.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from xaijax.classifier import Classifier
+        >>> square = lambda w, x: (x**2).sum((1, 2, 3))[:, None] * w
+        >>> model = Classifier.from_function(square, jnp.array([3.0, 1.0]), input_shape=(1, 2, 1))
+        >>> image = jnp.array([[[[1.0], [0.5]]]])
+        >>> input_x_gradient(model, image, 0).tolist()
+        [[[6.0, 1.5]]]
     """
     grads = _chunk.map_images(
         lambda group: input_gradients(classifier, group[0], group[1], target), (images, labels), batch_size

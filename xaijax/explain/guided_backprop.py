@@ -40,8 +40,21 @@ def guided_backprop(
     Raises:
         ValueError: for a model without ReLU.
 
+    Differences:
+        Captum's module hooks reach `nn.ReLU` modules that are used once; here every ReLU of the traced program gets the
+        rule.
+
     References:
         Springenberg et al., "Striving for Simplicity: The All Convolutional Net", ICLR workshop 2015.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from xaijax.classifier import Classifier
+        >>> def logits(w, x):  # the second unit speaks against class 0 and is shut out
+        ...     return jax.nn.relu(x.reshape(-1, 2)) @ w
+        >>> model = Classifier.from_function(logits, jnp.array([[2.0, 0.0], [-4.0, 1.0]]), input_shape=(1, 2, 1))
+        >>> guided_backprop(model, jnp.ones((1, 1, 2, 1)), 0).tolist()
+        [[[2.0, 0.0]]]
     """
     guided = classifier.with_relu("guided")
     grads = _chunk.map_images(

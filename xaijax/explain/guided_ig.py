@@ -119,8 +119,21 @@ def guided_ig(
     Returns:
         `[B, H, W]` float32, unit of the score; `Σ S` approaches `y(x) - y(x0)` as `steps` grows.
 
+    Differences:
+        saliency moves pixel values in float64 and recognises by an exact comparison of floats those that have arrived;
+        here the state is each value's place on its line. The rule is the same.
+
     References:
         Kapishnikov et al., "Guided Integrated Gradients: An Adaptive Path Method for Removing Noise", CVPR 2021.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from xaijax.classifier import Classifier
+        >>> weights = jnp.array([[2.0, 0.0], [4.0, 1.0]])  # [pixels, classes]
+        >>> model = Classifier.from_function(lambda w, x: x.reshape(-1, 2) @ w, weights, input_shape=(1, 2, 1))
+        >>> image = jnp.array([[[[1.0], [0.5]]]])
+        >>> guided_ig(model, image, 0, steps=10).round(3).tolist()  # exact for a linear model on any path
+        [[[2.0, 2.0]]]
     """
     if not isinstance(steps, int) or steps < 1:
         raise ValueError(f"steps must be a positive integer; got {steps!r}")

@@ -45,8 +45,23 @@ def hires_cam(
         `[B, H, W]` float32, signed, unit of the score;
         in [0, 1] with several layers or `convention="pytorch-grad-cam"`.
 
+    Differences:
+        pytorch-grad-cam applies ReLU and min-max at low resolution and resizes then: `convention="pytorch-grad-cam"`.
+        Otherwise none.
+
     References:
         Draelos, Carin, "Use HiResCAM instead of Grad-CAM", 2020, equation 4.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from xaijax.classifier import Classifier
+        >>> weights = jnp.array([[4.0, 0.0], [0.0, 4.0]])
+        >>> model = Classifier.from_functions(  # the layer is the image itself
+        ...     lambda w, x: x, lambda w, a: a.mean((1, 2)) @ w, weights, input_shape=(1, 2, 2)
+        ... )
+        >>> image = jnp.array([[[[1.0, 0.0], [0.5, 1.0]]]])  # two pixels, two channels
+        >>> hires_cam(model, image, 0).tolist()
+        [[[2.0, 1.0]]]
     """
     _cam.check_convention(convention)
     return gradient_cam(

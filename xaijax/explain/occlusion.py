@@ -46,8 +46,21 @@ def occlusion(
     Returns:
         `[B, H, W]` float32, unit of the score, positive where covering lowers it.
 
+    Differences:
+        As Captum's with one window over all channels; Captum's default stride is 1 and its windows at the far border
+        are cut off too. Zeiler and Fergus covered with grey.
+
     References:
         Zeiler, Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from xaijax.classifier import Classifier
+        >>> weights = jnp.array([[2.0, 0.0], [4.0, 1.0]])  # [pixels, classes]
+        >>> model = Classifier.from_function(lambda w, x: x.reshape(-1, 2) @ w, weights, input_shape=(1, 2, 1))
+        >>> image = jnp.array([[[[1.0], [0.5]]]])
+        >>> occlusion(model, image, 0, window=1).tolist()
+        [[[2.0, 2.0]]]
     """
     height, width = images.shape[1:3]
     if not 1 <= window <= min(height, width):

@@ -54,6 +54,10 @@ class Method:
             through the whole model counts 2); NaN where it depends on the layer's channels.
         options: keyword options and their defaults.
         summary: one line.
+
+    Example:
+        >>> METHODS["grad_cam"].family, METHODS["grad_cam"].cost, METHODS["grad_cam"].postprocess_steps()
+        ('cam', 1, 'relu+minmax')
     """
 
     name: str

@@ -61,9 +61,22 @@ def rise(
     Raises:
         ValueError: without a key.
 
+    Differences:
+        As the authors' code, which makes all masks beforehand and keeps them; here they are made chunk by chunk from
+        the key.
+
     References:
         Petsiuk, Das, Saenko, "RISE: Randomized Input Sampling for Explanation of Black-box Models", BMVC 2018,
         equation 6.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from xaijax.classifier import Classifier
+        >>> lit = lambda w, x: jnp.stack([x[:, 2, 6, 0], 0 * x[:, 0, 0, 0]], 1) + w  # class 0 looks at one pixel
+        >>> model = Classifier.from_function(lit, jnp.zeros(2), input_shape=(8, 8, 1))
+        >>> maps = rise(model, jnp.ones((1, 8, 8, 1)), 0, count=500, grid=8, target="logit", key=jax.random.key(0))
+        >>> divmod(int(maps.argmax()), 8)
+        (2, 6)
     """
     if count < 1 or grid < 1 or not 0 < probability <= 1:
         raise ValueError(

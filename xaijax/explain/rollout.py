@@ -53,8 +53,24 @@ def attention_rollout(
     Raises:
         ValueError: for a model that shows no attention weights.
 
+    Differences:
+        The mean over heads, as in the paper; later variants with a maximum or with the smallest weights discarded are
+        not here.
+
     References:
         Abnar, Zuidema, "Quantifying Attention Flow in Transformers", ACL 2020, equation 1.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from xaijax.classifier import Classifier
+        >>> def attention(p, x):  # one head that spreads evenly over a class token and four patches
+        ...     return jnp.full((x.shape[0], 1, 5, 5), 0.2) + 0 * x.sum()
+        >>> model = Classifier.from_functions(
+        ...     attention, lambda p, a: a[:, 0, 0, :2] * p, jnp.ones(2), input_shape=(2, 2, 1), layer="attention"
+        ... )
+        >>> print(attention_rollout(model, jnp.zeros((1, 2, 2, 1))).round(3)[0])
+        [[0.1 0.1]
+         [0.1 0.1]]
     """
     names = attention_layers(classifier) if layer is None else (layer,) if isinstance(layer, str) else tuple(layer)
     if not names:

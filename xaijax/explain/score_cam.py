@@ -49,8 +49,24 @@ def score_cam(
         `[B, H, W]` float32, unit of the activations, negative only where the activations are; in [0, 1] with several
         layers or `convention="pytorch-grad-cam"`.
 
+    Differences:
+        pytorch-grad-cam resizes channels with corners aligned, and tf-keras-vis weights by the probability without a
+        softmax: their conventions. The authors' code skips constant channels; here such a channel masks the image to
+        zeros and is weighted like any other.
+
     References:
         Wang et al., "Score-CAM: Score-Weighted Visual Explanations for CNNs", CVPR workshops 2020, algorithm 1.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from xaijax.classifier import Classifier
+        >>> weights = jnp.array([[4.0, 0.0], [0.0, 4.0]])
+        >>> model = Classifier.from_functions(  # the layer is the image itself
+        ...     lambda w, x: x, lambda w, a: a.mean((1, 2)) @ w, weights, input_shape=(1, 2, 2)
+        ... )
+        >>> image = jnp.array([[[[1.0, 0.0], [0.5, 1.0]]]])  # two pixels, two channels
+        >>> print(score_cam(model, image, 0).round(3)[0])  # softmax of the scores 2 and 1
+        [[0.731 0.634]]
     """
     _cam.check_convention(convention, CONVENTIONS)
     if max_channels is not None and max_channels < 1:

@@ -105,10 +105,23 @@ def smoothgrad(
     Raises:
         ValueError: without a key or noise.
 
+    Differences:
+        saliency's `GetSmoothedMask` returns the mean square by default: `statistic="square"`. Its noise has the
+        standard deviation of each image's own range, as here; Captum's is absolute.
+
     References:
         Smilkov et al., "SmoothGrad: removing noise by adding noise", 2017; Adebayo et al., "Local explanation methods
         for deep neural networks lack sensitivity to parameter values", 2018 (VarGrad); Hooker et al., "A Benchmark for
         Interpretability Methods in Deep Neural Networks", NeurIPS 2019 (squared).
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from xaijax.classifier import Classifier
+        >>> square = lambda w, x: (x**2).sum((1, 2, 3))[:, None] * w
+        >>> model = Classifier.from_function(square, jnp.array([3.0, 1.0]), input_shape=(1, 2, 1))
+        >>> image = jnp.array([[[[1.0], [0.5]]]])
+        >>> smoothgrad(model, image, 0, std=0.0, draws=2, key=jax.random.key(0)).tolist()  # no noise: the gradient
+        [[[6.0, 3.0]]]
     """
     if method not in ("gradient", "input_x_gradient", "guided_backprop"):
         raise ValueError(f'method must be "gradient", "input_x_gradient" or "guided_backprop"; got {method!r}')
@@ -164,8 +177,20 @@ def smoothgrad_squared(
     Returns:
         `[B, H, W]` float32, at least 0, squared score per unit of image intensity.
 
+    Differences:
+        None to saliency's default; Captum's `smoothgrad_sq` takes an absolute noise level.
+
     References:
         Hooker et al., "A Benchmark for Interpretability Methods in Deep Neural Networks", NeurIPS 2019.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from xaijax.classifier import Classifier
+        >>> square = lambda w, x: (x**2).sum((1, 2, 3))[:, None] * w
+        >>> model = Classifier.from_function(square, jnp.array([3.0, 1.0]), input_shape=(1, 2, 1))
+        >>> image = jnp.array([[[[1.0], [0.5]]]])
+        >>> smoothgrad_squared(model, image, 0, std=0.0, draws=2, key=jax.random.key(0)).tolist()
+        [[[36.0, 9.0]]]
     """
     return _plain(classifier, images, labels, "square", draws, std, key, target, reduce, batch_size)
 
@@ -201,8 +226,20 @@ def vargrad(
     Returns:
         `[B, H, W]` float32, at least 0, squared score per unit of image intensity.
 
+    Differences:
+        Captum's `vargrad` divides by n as well, and takes an absolute noise level.
+
     References:
         Adebayo et al., "Local explanation methods for deep neural networks lack sensitivity to parameter values", 2018.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from xaijax.classifier import Classifier
+        >>> square = lambda w, x: (x**2).sum((1, 2, 3))[:, None] * w
+        >>> model = Classifier.from_function(square, jnp.array([3.0, 1.0]), input_shape=(1, 2, 1))
+        >>> image = jnp.array([[[[1.0], [0.5]]]])
+        >>> vargrad(model, image, 0, std=0.0, draws=2, key=jax.random.key(0)).tolist()  # no noise: no variance
+        [[[0.0, 0.0]]]
     """
     return _plain(classifier, images, labels, "variance", draws, std, key, target, reduce, batch_size)
 
@@ -274,8 +311,20 @@ def smoothgrad_ig(
     Returns:
         `[B, H, W]` float32, unit of the score (squared for the other statistics).
 
+    Differences:
+        saliency gives all noisy copies one baseline image; here a named baseline such as `"mean"` is that of the copy.
+
     References:
         Smilkov et al., 2017, section 3.3; Sundararajan et al., ICML 2017.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from xaijax.classifier import Classifier
+        >>> square = lambda w, x: (x**2).sum((1, 2, 3))[:, None] * w
+        >>> model = Classifier.from_function(square, jnp.array([3.0, 1.0]), input_shape=(1, 2, 1))
+        >>> image = jnp.array([[[[1.0], [0.5]]]])
+        >>> print(smoothgrad_ig(model, image, 0, std=0.0, draws=2, key=jax.random.key(0)).round(2)[0])
+        [[3.   0.75]]
     """
 
     def attributions(x: jax.Array, y: jax.Array) -> jax.Array:

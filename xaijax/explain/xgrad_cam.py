@@ -47,8 +47,23 @@ def xgrad_cam(
         `[B, H, W]` float32, signed, unit of the score per position;
         in [0, 1] with several layers or `convention="pytorch-grad-cam"`.
 
+    Differences:
+        pytorch-grad-cam applies ReLU and min-max at low resolution and resizes then: `convention="pytorch-grad-cam"`.
+        The 1e-7 is that of the authors' code; a channel that is zero everywhere gets weight 0.
+
     References:
         Fu et al., "Axiom-based Grad-CAM", BMVC 2020, equation 9.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from xaijax.classifier import Classifier
+        >>> weights = jnp.array([[4.0, 0.0], [0.0, 4.0]])
+        >>> model = Classifier.from_functions(  # the layer is the image itself
+        ...     lambda w, x: x, lambda w, a: a.mean((1, 2)) @ w, weights, input_shape=(1, 2, 2)
+        ... )
+        >>> image = jnp.array([[[[1.0, 0.0], [0.5, 1.0]]]])  # two pixels, two channels
+        >>> xgrad_cam(model, image, 0).round(3).tolist()
+        [[[2.0, 1.0]]]
     """
     _cam.check_convention(convention)
     return gradient_cam(
