@@ -1,0 +1,83 @@
+"""Convolutions in loops: the same values in XLA's fast order, whatever order they were written in."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from xaijax import explain
+from xaijax.classifier import Classifier
+from xaijax.explain._convolution import fast_in_loops
+
+CANONICAL = {"b01f_01io->b01f"}
+
+
+def orders(function, *args):
+    """The axis orders of all convolutions in the compiled program."""
+    return set(re.findall(r"dim_labels=([^\s,]+)", jax.jit(function).lower(*args).compile().as_text()))
+
+
+def convolve(images, kernel, stride, numbers, **more):
+    return jax.lax.conv_general_dilated(
+        images, kernel, stride, [(1, 2)] * len(stride), dimension_numbers=numbers, **more
+    )
+
+
+@pytest.mark.parametrize(
+    ("numbers", "images", "kernel", "more"),
+    [
+        (("NHWC", "HWIO", "NHWC"), (2, 9, 8, 4), (3, 3, 4, 6), {}),
+        (("NCHW", "OIHW", "NCHW"), (2, 4, 9, 8), (6, 4, 3, 3), {"rhs_dilation": (2, 1)}),
+        (("NCHW", "HWIO", "NHWC"), (2, 4, 9, 8), (3, 5, 2, 6), {"feature_group_count": 2}),
+        (("NWC", "WIO", "NWC"), (2, 9, 4), (3, 4, 6), {"lhs_dilation": (2,)}),
+    ],
+)
+def test_same_values_and_gradients_in_the_fast_order(numbers, images, kernel, more):
+    rng = np.random.default_rng(0)
+    batches = jnp.asarray(rng.normal(size=(3, *images)), jnp.float32)
+    weights = jnp.asarray(rng.normal(size=kernel), jnp.float32)
+    stride = (2,) * (len(images) - 2)
+
+    def total(weights, batches):
+        def add(total, x):
+            return total + (convolve(x, weights, stride, numbers, **more) ** 2).sum(), None
+
+        return jax.lax.scan(add, jnp.float32(0), batches)[0]
+
+    function = jax.value_and_grad(total, argnums=(0, 1))
+    expected = jax.tree.leaves(jax.jit(function)(weights, batches))
+    rewritten = jax.tree.leaves(jax.jit(fast_in_loops(function))(weights, batches))
+    # The result is a JAX function like any other.
+    differentiated = jax.tree.leaves(jax.jit(jax.grad(fast_in_loops(total), argnums=(0, 1)))(weights, batches))
+    for found, wanted in ((rewritten, expected), (differentiated, expected[1:])):
+        for a, b in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * float(jnp.abs(b).max()))
+
+
+@pytest.mark.skipif("jax.default_backend() != 'cpu'", reason="other backends choose the order themselves")
+@pytest.mark.parametrize("method", ["integrated_gradients", "guided_ig", "score_cam", "grad_cam"])
+def test_no_method_leaves_a_slow_convolution_in_its_loop(method, model, images):
+    options = {"batch_size": 2} | ({"steps": 5} if "steps" in explain.METHODS[method].options else {})
+    layer = {"layer": "block1"} if method == "grad_cam" else {}
+    call = lambda m, x: explain.METHODS[method].function(m, x, 0, **options, **layer)  # noqa: E731
+    assert orders(call, model, images) == CANONICAL
+
+
+@pytest.mark.skipif("jax.default_backend() != 'cpu'", reason="other backends choose the order themselves")
+def test_a_model_with_channels_first_is_brought_into_the_fast_order(images):
+    def logits(kernel, x):
+        x = convolve(jnp.moveaxis(x, -1, 1), kernel, (2, 2), ("NCHW", "OIHW", "NCHW"))
+        return jax.nn.relu(x).mean((2, 3))
+
+    kernel = jnp.asarray(np.random.default_rng(0).normal(size=(4, 3, 3, 3)), jnp.float32)
+    model = Classifier.from_function(logits, kernel, input_shape=(16, 16, 3))
+    assert orders(lambda m, x: explain.integrated_gradients(m, x, 0, steps=4, batch_size=2), model, images) == CANONICAL
+    plain = Classifier.from_function(
+        lambda k, x: jax.nn.relu(convolve(x, k.transpose(2, 3, 1, 0), (2, 2), ("NHWC", "HWIO", "NHWC"))).mean((1, 2)),
+        kernel,
+        input_shape=(16, 16, 3),
+    )
+    maps = [explain.integrated_gradients(m, images, 0, steps=4, batch_size=2) for m in (model, plain)]
+    np.testing.assert_allclose(maps[0], maps[1], atol=1e-5)
