@@ -1,5 +1,8 @@
 """Model calls of one shape: same answers as calling the model on each piece, and as few calls as there can be."""
 
+import threading
+import time
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -33,17 +36,61 @@ def test_pieces_come_back_in_order_from_full_chunks(sizes, batch_size):
 
 
 def test_pieces_are_pulled_only_as_they_are_needed():
-    """While a chunk is in flight the next one is filled, and nothing beyond it."""
+    """Two chunks are with the model and one is being filled; nothing beyond that."""
     pulled = []
 
     def pieces():
-        for i in range(10):
+        for i in range(20):
             pulled.append(i)
             yield i, np.zeros((1, 2, 2, 1), np.uint8)
 
     answers = stream(lambda images: np.zeros((len(images), 1)), pieces(), 2)
     next(answers)
-    assert pulled == [0, 1, 2, 3]
+    time.sleep(0.05)
+    assert pulled == list(range(6))
+    answers.close()
+    assert len(pulled) == 6
+
+
+def test_the_next_chunk_is_filled_while_the_model_runs():
+    """A model that blocks, as those of other frameworks do, does not stop the generator: they meet in the middle."""
+    met = threading.Barrier(2, timeout=20)
+
+    def pieces():
+        for i in range(4):
+            if i:
+                met.wait()  # here while the model is at work on chunk i - 1
+            yield i, np.full((2, 1, 1, 1), i, np.uint8)
+
+    calls = []
+
+    def predict(images):
+        calls.append(int(images[0, 0, 0, 0]))
+        if calls[-1] < 3:
+            met.wait()
+        return images.reshape(len(images), 1)
+
+    got = list(stream(predict, pieces(), 2))
+    assert calls == [key for key, _ in got] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("where", ["generator", "model"])
+def test_an_error_on_either_side_is_the_caller_s(where):
+    def pieces():
+        for i in range(6):
+            if where == "generator" and i == 3:
+                raise RuntimeError("no image")
+            yield i, np.zeros((1, 2, 2, 1), np.uint8)
+
+    def predict(images):
+        if where == "model":
+            raise RuntimeError("no model")
+        return np.zeros((len(images), 1))
+
+    before = threading.active_count()
+    with pytest.raises(RuntimeError, match="no image" if where == "generator" else "no model"):
+        list(stream(predict, pieces(), 2))
+    assert threading.active_count() == before
 
 
 def test_a_chunk_in_flight_is_never_written_to():

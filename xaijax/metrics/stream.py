@@ -1,12 +1,14 @@
-"""Model calls of one shape over pieces of any size.
+"""Model calls of one shape over pieces of any size, with the next call's images made meanwhile.
 
-Pieces are taken from a generator, packed into chunks of exactly `batch_size` images, and handed to the model. One chunk
-is in flight while the next is filled: a jitted model returns before it has computed, so the kernels behind the
-generator run while the model does. The last chunk is padded, so the model is compiled once.
+Pieces are taken from a generator, packed into chunks of exactly `batch_size` images, and handed to the model. A worker
+thread runs the generator and fills the next chunk while the model computes, whether or not the model returns at once:
+the kernels behind the generator and most models release the interpreter. The last chunk is padded, so the model is
+compiled once.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,6 +26,30 @@ def as_model_input(images: NDArray[Any]) -> NDArray[Any]:
     return images.astype(np.float32, copy=False)
 
 
+def _chunks(
+    pieces: Iterable[tuple[Key, NDArray[Any]]], batch_size: int
+) -> Iterator[tuple[NDArray[Any], list[tuple[Key, int, bool]]]]:
+    """`(images [batch_size, H, W, C], [(key, images of it in this chunk, whether these are its last)])`, in order."""
+    chunk: NDArray[Any] | None = None
+    used, parts = 0, []
+    for key, images in pieces:
+        images = as_model_input(images)
+        while len(images):
+            if chunk is None:
+                # A new buffer each time: the model may still be reading the last one.
+                chunk, used, parts = np.empty((batch_size, *images.shape[1:]), images.dtype), 0, []
+            count = min(batch_size - used, len(images))
+            chunk[used : used + count] = images[:count]
+            images, used = images[count:], used + count
+            parts.append((key, count, not len(images)))
+            if used == batch_size:
+                yield chunk, parts
+                chunk = None
+    if chunk is not None:
+        chunk[used:] = chunk[0]
+        yield chunk, parts
+
+
 def stream(
     predict: Callable[[NDArray[Any]], Any], pieces: Iterable[tuple[Key, NDArray[Any]]], batch_size: int
 ) -> Iterator[tuple[Key, NDArray[np.float64]]]:
@@ -31,9 +57,9 @@ def stream(
 
     Args:
         predict: from `[batch_size, H, W, C]` to `[batch_size, K]`; never called with another shape.
-        pieces: all of one image shape and dtype; n at least 1, and may differ. Pulled one at
-            a time, only when a chunk has room.
-        batch_size: images per call; no more than two chunks exist at a time.
+        pieces: all of one image shape and dtype; n at least 1, and may differ. Pulled in one worker thread, one at a
+            time, only when a chunk has room.
+        batch_size: images per call; no more than three chunks exist at a time: two with the model, one being filled.
 
     Yields:
         Each piece's predictions in float64 once all of its images went through. Equivalent to
@@ -44,40 +70,25 @@ def stream(
         >>> [(key, p.tolist()) for key, p in stream(lambda x: x.mean(axis=(1, 2)), pieces, 2)]
         [('a', [[1.0], [1.0], [1.0]]), ('b', [[0.0]])]
     """
-    waiting: deque[tuple[Key, int, list[NDArray[np.float64]]]] = deque()
-    flying: tuple[Any, int] | None = None
-    chunk: NDArray[Any] | None = None
-    used = 0
-
-    def land(flight: tuple[Any, int]) -> Iterator[tuple[Key, NDArray[np.float64]]]:
-        rows = np.asarray(flight[0], np.float64)[: flight[1]]
-        while len(rows):
-            key, missing, parts = waiting.popleft()
-            part, rows = rows[:missing], rows[missing:]
-            parts.append(part)
-            if len(part) < missing:
-                waiting.appendleft((key, missing - len(part), parts))
-            else:
-                yield key, np.concatenate(parts)
-
-    for key, images in pieces:
-        images = as_model_input(images)
-        waiting.append((key, len(images), []))
-        while len(images):
-            if chunk is None:
-                # A new buffer each time: the model may still be reading the last one.
-                chunk, used = np.empty((batch_size, *images.shape[1:]), images.dtype), 0
-            count = min(batch_size - used, len(images))
-            chunk[used : used + count] = images[:count]
-            images, used = images[count:], used + count
-            if used == batch_size:
-                previous, flying, chunk = flying, (predict(chunk), used), None
-                if previous is not None:
-                    yield from land(previous)
-    if chunk is not None:
-        chunk[used:] = chunk[0]
-        previous, flying = flying, (predict(chunk), used)
-        if previous is not None:
-            yield from land(previous)
-    if flying is not None:
-        yield from land(flying)
+    chunks = _chunks(pieces, batch_size)
+    collected: list[NDArray[np.float64]] = []
+    flying: deque[tuple[Any, list[tuple[Key, int, bool]]]] = deque()
+    with ThreadPoolExecutor(1, thread_name_prefix="xaijax-fill") as worker:
+        filled = worker.submit(next, chunks, None)
+        while True:
+            chunk = filled.result()
+            if chunk is not None:
+                filled = worker.submit(next, chunks, None)
+                flying.append((predict(chunk[0]), chunk[1]))
+            # A model that returns before it has computed gets its next chunk before this one is waited for.
+            if len(flying) > 1 or (flying and chunk is None):
+                answers, parts = flying.popleft()
+                rows, start = np.asarray(answers, np.float64), 0
+                for key, count, last in parts:
+                    collected.append(rows[start : start + count])
+                    start += count
+                    if last:
+                        yield key, np.concatenate(collected)
+                        collected = []
+            elif chunk is None:
+                return
