@@ -14,7 +14,6 @@ References:
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
@@ -26,7 +25,7 @@ from xaijax import kernels
 from xaijax.metrics import curve
 from xaijax.metrics.curve import FRACTIONS, Convention, check_convention
 from xaijax.metrics.measures import MEASURES, measure_information
-from xaijax.metrics.metric import Family, Inputs, Metric, Result, Row, check_fractions, check_integer
+from xaijax.metrics.metric import Family, Inputs, Metric, Result, Row, check_fractions, check_integer, image_seed
 from xaijax.metrics.scores import Curves
 from xaijax.metrics.stream import stream
 
@@ -35,9 +34,7 @@ NAME = "information"
 MASK_FRACTION = 0.01
 
 
-def mask_seed(seed: int, image: str, draw: int) -> int:
-    """The seed of an image's random mask: the same wherever the image stands and whatever is scored beside it."""
-    return int(np.random.SeedSequence([seed, zlib.crc32(image.encode()), draw]).generate_state(1)[0])
+mask_seed = image_seed
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ they can do, explainers as functions that it is given, and no other family.
 """
 
 import itertools
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,10 @@ REASONS = {
     "empty_mask": "the mask is empty",
     "full_mask": "the mask covers the whole image",
     "flat_map": "the map has one value everywhere",
+    "not_positive": "the map has no positive value",
+    "zero_probability": "the class has probability 0 on the original",
+    "no_explainer": "the method was given as maps alone, without its explainer",
+    "no_variants": "the method was given with one map of the image alone",
 }
 """Why an image has no value; families add theirs by `Family.reasons`."""
 
@@ -211,3 +216,8 @@ def check_fractions(fractions: Sequence[float]) -> tuple[float, ...]:
     if not steps or not all(0.0 < step < 1.0 for step in steps) or any(a >= b for a, b in itertools.pairwise(steps)):
         raise ValueError(f"fractions must ascend within (0, 1); got {steps}")
     return steps
+
+
+def image_seed(seed: int, image: str, draw: int = 0) -> int:
+    """The seed of an image's random draw: the same wherever the image stands and whatever is scored beside it."""
+    return int(np.random.SeedSequence([seed, zlib.crc32(image.encode()), draw]).generate_state(1)[0])

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from xaijax.metrics import information, localization
+from xaijax.metrics import artefact, complexity, confidence, information, localization, perturbation
 from xaijax.metrics import metric as base
 from xaijax.metrics.metric import Family, Metric
 
@@ -10,7 +10,11 @@ FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (
         information.FAMILY,
+        perturbation.FAMILY,
+        confidence.FAMILY,
         localization.FAMILY,
+        artefact.FAMILY,
+        complexity.FAMILY,
     )
 }
 

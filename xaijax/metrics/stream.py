@@ -31,7 +31,8 @@ def _chunks(
 ) -> Iterator[tuple[NDArray[Any], list[tuple[Key, int, bool]]]]:
     """`(images [batch_size, H, W, C], [(key, images of it in this chunk, whether these are its last)])`, in order."""
     chunk: NDArray[Any] | None = None
-    used, parts = 0, []
+    parts: list[tuple[Key, int, bool]] = []
+    used = 0
     for key, images in pieces:
         images = as_model_input(images)
         while len(images):

@@ -1,0 +1,105 @@
+"""In which order a map gives up its pixels: the levels behind every perturbation curve.
+
+Levels are `[..., H, W]` uint16 as in `xaijax.kernels.reveal`: 1 = changed first, n = changed last, n + 1 = never.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xaijax import kernels
+
+Levels = NDArray[np.uint16]
+
+
+def by_quantile(
+    maps: NDArray[Any], fractions: Sequence[float], *, num_threads: int | None = None
+) -> tuple[Levels, int]:
+    """The largest pixels first, in steps of these shares of the pixels; tied pixels go together.
+
+    Args:
+        maps: `[M, H, W]` float32 or float64, finite.
+        fractions: ascending in (0, 1].
+        num_threads: threads over the maps.
+
+    Returns:
+        `(levels [M, H, W], n)`, n = `len(fractions)`.
+
+    Example:
+        >>> by_quantile(np.array([[[0.0, 1.0, 2.0, 2.0]]]), (0.25, 1.0))[0].tolist()
+        [[[2, 2, 1, 1]]]
+    """
+    return kernels.reveal_levels(np.ascontiguousarray(maps), fractions, num_threads=num_threads), len(fractions)
+
+
+def by_rank(maps: NDArray[Any], steps: int) -> tuple[Levels, int]:
+    """The largest pixels first, in steps of as nearly equal size as can be; of tied pixels the first goes first.
+
+    Args:
+        maps: `[M, H, W]`, finite.
+        steps: at least 1; as many as there are pixels at most.
+
+    Returns:
+        `(levels [M, H, W], n)`.
+
+    Example:
+        >>> by_rank(np.array([[[0.0, 1.0, 2.0, 2.0]]]), 4)[0].tolist()
+        [[[4, 3, 1, 2]]]
+    """
+    flat = maps.reshape(len(maps), -1)
+    pixels = flat.shape[1]
+    n = min(steps, pixels)
+    level = (np.arange(pixels, dtype=np.int64) * n // pixels + 1).astype(np.uint16)
+    levels = np.empty(flat.shape, np.uint16)
+    np.put_along_axis(levels, np.argsort(-flat, axis=1, kind="stable"), level[None], axis=1)
+    return levels.reshape(maps.shape), n
+
+
+def by_patch(maps: NDArray[Any], side: int, count: int) -> tuple[Levels, int]:
+    """The squares of a grid, the one of the largest mean first; after `count` of them the rest never.
+
+    Where the side does not divide the image, the last squares of rows and columns are cut.
+
+    Args:
+        maps: `[M, H, W]`, finite.
+        side: of a square, pixels.
+        count: squares at most.
+
+    Returns:
+        `(levels [M, H, W], n)`, n = `count`, or the number of squares if that is smaller.
+
+    Example:
+        >>> by_patch(np.array([[[0.0, 1.0, 2.0, 2.0, 1.0]]]), 2, 2)[0].tolist()
+        [[[3, 3, 1, 1, 2]]]
+    """
+    height, width = maps.shape[1:]
+    rows, columns = np.arange(height) // side, np.arange(width) // side
+    levels, squares = by_segment(maps, rows[:, None] * (columns[-1] + 1) + columns)
+    n = min(count, squares)
+    return np.minimum(levels, np.uint16(n + 1)), n
+
+
+def by_segment(maps: NDArray[Any], segments: NDArray[np.integer]) -> tuple[Levels, int]:
+    """Whole segments, the one of the largest mean first; ties to the smaller number.
+
+    Args:
+        maps: `[M, H, W]`, finite.
+        segments: `[H, W]`, numbered from 0 without gaps.
+
+    Returns:
+        `(levels [M, H, W], n)`, n = number of segments.
+
+    Example:
+        >>> by_segment(np.array([[[0.0, 1.0, 0.25, 0.5]]]), np.array([[0, 1, 0, 2]]))[0].tolist()
+        [[[3, 1, 3, 2]]]
+    """
+    flat, sizes = segments.reshape(-1), np.bincount(segments.reshape(-1))
+    levels = np.empty((len(maps), flat.size), np.uint16)
+    for one, level in zip(maps, levels, strict=True):
+        means = np.bincount(flat, weights=one.reshape(-1).astype(np.float64)) / sizes
+        rank = np.empty(len(sizes), np.uint16)
+        rank[np.argsort(-means, kind="stable")] = np.arange(1, len(sizes) + 1)
+        level[:] = rank[flat]
+    return levels.reshape(maps.shape), len(sizes)

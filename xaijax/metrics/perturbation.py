@@ -1,0 +1,194 @@
+"""Perturbation curves: how the class's probability answers as a map's pixels are hidden or shown in order.
+
+Every metric is an order of pixels (`xaijax.metrics.orders`), a fill for hidden pixels, a direction, and what is read
+off the curve. All channels of a pixel change together. A curve begins with the image that nothing was done to (or, in
+insertion, with everything hidden), and its abscissa is the true share of changed pixels, not the nominal one: ties
+change together. Metrics with the same order, fill and direction share their forward passes, and all maps of an image
+share its two ends. Responses are softmax probabilities of the label.
+
+| metric | order | fill | read off the curve p(fraction) |
+|---|---|---|---|
+| insertion, deletion | quantiles, ties together | by name | area by the trapezoid rule |
+| pixel_flipping | rank, equal steps | black | area |
+| region_perturbation | squares of a grid by mean | black | `Σ_{k=0..L} (p_0 - p_k) / (L + 1)`, the paper's AOPC |
+| road, road_accuracy | quantiles at 10 to 90 % | noisy linear | mean of p, and of "the label is predicted" |
+| irof | SLIC segments by mean | mean | `1 - ∫ p_l/p_0 dl / L`, the area over the curve |
+
+References:
+    Petsiuk et al., "RISE", BMVC 2018 (insertion, deletion); Bach et al., PLoS ONE 2015 (pixel flipping); Samek et al.,
+    IEEE TNNLS 2017 (region perturbation, AOPC); Rong et al., ICML 2022 (ROAD); Rieger and Hansen, "IROF: a low resource
+    evaluation metric for explanation methods", 2020.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xaijax.metrics.metric import Family, Inputs, Metric, Result, Row
+from xaijax.metrics.perturbed import FILLS, GROUP, Case, Job, Settings
+from xaijax.metrics.scores import Responses
+from xaijax.metrics.stream import stream
+
+NAME = "perturbation"
+Floats = NDArray[np.float64]
+
+
+def area(fraction: Floats, answers: Floats) -> float:
+    """Under p over the true fraction, by the trapezoid rule."""
+    return float(np.trapezoid(answers[:, 0], fraction))
+
+
+def aopc(fraction: Floats, answers: Floats) -> float:
+    """`Σ_{k=0..L} (p_0 - p_k) / (L + 1)`; the fractions play no part, equation 12 of Samek et al."""
+    return float((answers[0, 0] - answers[:, 0]).mean())
+
+
+def mean_probability(fraction: Floats, answers: Floats) -> float:
+    """Over the changed images."""
+    return float(answers[1:, 0].mean())
+
+
+def accuracy(fraction: Floats, answers: Floats) -> float:
+    """Share of the changed images whose label is predicted."""
+    return float(answers[1:, 1].mean())
+
+
+def over_curve(fraction: Floats, answers: Floats) -> float:
+    """`1 - ∫ p_l/p_0 dl / L` over the segments l = 0..L, each counting alike."""
+    relative = answers[:, 0] / answers[0, 0]
+    return float(1 - np.trapezoid(relative) / (len(relative) - 1))
+
+
+def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Result:
+    """Scores maps by perturbation curves, with the curves in `Result.responses`."""
+    wanted = {metric: _TABLE[metric.name] for metric in metrics}
+    jobs = list(dict.fromkeys(job for job, _ in wanted.values()))
+    _check_sizes(inputs, jobs, settings)
+    flat = {method: np.ptp(maps, axis=(1, 2)) == 0 for method, maps in inputs.maps.items()}
+    cases = [Case(inputs, settings, i, np.ascontiguousarray(image)) for i, image in enumerate(inputs.images)]
+
+    def pieces() -> Iterator[tuple[tuple[Case, Any], NDArray[Any]]]:
+        for done, case in enumerate(cases, start=1):
+            names, images = case.end_images(jobs)
+            yield (case, names), images
+            methods = [method for method in inputs.maps if not flat[method][case.index]]
+            for job in jobs if methods else ():
+                for some in (methods[i : i + GROUP] for i in range(0, len(methods), GROUP)):
+                    for method, levels, changed in case.changed(job, some):
+                        yield (case, (job, method, levels)), changed
+            if inputs.progress is not None:
+                inputs.progress(done, len(cases))
+
+    total = len(cases) * (1 + len(FILLS) + len(inputs.maps) * sum(settings.length(job.order) for job in jobs))
+    for (case, what), probabilities in stream(inputs.classifier.predict, pieces(), min(inputs.batch_size, total)):
+        answers = case.answers(probabilities)
+        if isinstance(what, list):
+            case.ends = dict(zip(what, answers, strict=True))
+        else:
+            job, method, levels = what
+            case.found[job, method][levels] = answers
+
+    rows: list[Row] = []
+    curves: list[tuple[Any, ...]] = []
+    for method in inputs.maps:
+        absent = inputs.absent(method)
+        for case in cases:
+            name = inputs.ids[case.index]
+            for metric, (job, read) in wanted.items():
+                reason = "empty_mask" if absent[case.index] else "flat_map" if flat[method][case.index] else ""
+                value = np.nan
+                if not reason:
+                    fraction, answers = case.curve(job, method)
+                    reason = _reason(metric, answers)
+                    if not reason:
+                        value = read(fraction, answers)
+                        curve = answers[:, 1 if read is accuracy else 0]
+                        curves.append((name, method, metric.name, value, fraction, curve))
+                rows.append((name, method, metric.name, value, reason))
+    return Result(rows, responses=Responses.from_rows(curves))
+
+
+def _reason(metric: Metric, answers: Floats) -> str:
+    if not np.isfinite(answers).all():
+        return "not_finite"
+    if metric.name == "irof" and len(answers) < 3:
+        return "one_segment"
+    if metric.name == "irof" and answers[0, 0] == 0:
+        return "zero_probability"
+    return ""
+
+
+def _check_sizes(inputs: Inputs, jobs: Sequence[Job], settings: Settings) -> None:
+    side = min(inputs.images.shape[1:3])
+    if any(job.order == "patch" for job in jobs) and settings.patch > side:
+        raise ValueError(
+            f"the regions of region_perturbation are {settings.patch} pixels wide and the images {side}: give "
+            'settings={"perturbation": {"patch": ...}} of at most that'
+        )
+
+
+_AREA = "area"
+_RISE = "Petsiuk et al., BMVC 2018"
+_TABLE: dict[str, tuple[Job, Callable[[Floats, Floats], float]]] = {}
+_METRICS: list[Metric] = []
+
+
+def _add(
+    name: str, job: Job, read: Any, summary: str, higher: bool, low: float | None, unit: str, source: str, parity: str
+) -> None:
+    _TABLE[name] = (job, read)
+    _METRICS.append(Metric(name, NAME, summary, higher, (low, 1.0), unit, frozenset({"model"}), source, parity=parity))
+
+
+_CLOSED = "closed form: linear model"
+for _fill in FILLS:
+    _words = _fill.replace("_", " ")
+    _add(
+        f"insertion_{_fill}", Job("quantile", _fill, "insertion"), area,
+        f"area under the probability as the largest pixels appear, the others {_words}",
+        True, 0.0, _AREA, _RISE, _CLOSED,
+    )  # fmt: skip
+for _fill in FILLS:
+    _words = _fill.replace("_", " ")
+    _add(
+        f"deletion_{_fill}", Job("quantile", _fill, "deletion"), area,
+        f"area under the probability as the largest pixels become {_words}",
+        False, 0.0, _AREA, _RISE, _CLOSED,
+    )  # fmt: skip
+_add(
+    "pixel_flipping", Job("rank", "black", "deletion"), area,
+    "area under the probability as the largest pixels become black, in equal steps",
+    False, 0.0, _AREA, "Bach et al., PLoS ONE 2015", "Quantus 0.6.0",
+)  # fmt: skip
+_add(
+    "region_perturbation", Job("patch", "black", "deletion"), aopc,
+    "mean fall of the probability as squares of the largest means become black (AOPC)",
+    True, -1.0, "probability", "Samek et al., IEEE TNNLS 2017", "Quantus 0.6.0",
+)  # fmt: skip
+_add(
+    "road", Job("road", "noisy_linear", "deletion"), mean_probability,
+    "mean probability with the 10 to 90 % largest pixels imputed (remove and debias)",
+    False, 0.0, "probability", "Rong et al., ICML 2022", _CLOSED,
+)  # fmt: skip
+_add(
+    "road_accuracy", Job("road", "noisy_linear", "deletion"), accuracy,
+    "share of right predictions with the 10 to 90 % largest pixels imputed (remove and debias)",
+    False, 0.0, "share", "Rong et al., ICML 2022", _CLOSED,
+)  # fmt: skip
+_add(
+    "irof", Job("segment", "mean", "deletion"), over_curve,
+    "area over the relative probability as SLIC segments of the largest means become the mean colour",
+    True, None, _AREA, "Rieger and Hansen, 2020", _CLOSED,
+)  # fmt: skip
+
+FAMILY = Family(
+    NAME,
+    tuple(_METRICS),
+    score,
+    settings=Settings,
+    title="Perturbation",
+    reasons={"one_segment": "the image is a single segment"},
+    oracle=True,
+)

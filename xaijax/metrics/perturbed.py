@@ -1,0 +1,172 @@
+"""The images of perturbation curves: which of a map's pixels are hidden when, and what the model says of them.
+
+Everything that differs between the metrics is a `Job`: an order of pixels, a fill for hidden ones, a direction. The two
+ends of a curve, the original and the image that is hidden everywhere, are shared by all maps of an image.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xaijax import kernels
+from xaijax.kernels.levels import MAX_FRACTIONS
+from xaijax.metrics import orders
+from xaijax.metrics.metric import Inputs, check_fractions, check_integer, image_seed
+
+FILLS: dict[str, Any] = {"black": 0, "mean": "mean", "blur": "blur", "linear": "linear", "noisy_linear": "noisy_linear"}
+CHEAP = ("black", "mean")
+GROUP = 4  # maps that are rebuilt together: bounds the memory
+ROAD_FRACTIONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+Order = Literal["quantile", "road", "rank", "patch", "segment"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options of the family: `evaluate(..., settings={"perturbation": {"steps": 16}})`.
+
+    Attributes:
+        steps: of insertion and deletion, equal shares of the pixels.
+        fractions: instead of equal steps, ascending in (0, 1); 1 follows by itself.
+        flip_steps: of pixel flipping.
+        patch: side of the regions of region perturbation, pixels.
+        regions: how many of them, at most.
+        sigma: of the blurred baseline, pixels.
+        noise: of noisy linear fills, share of the image's range.
+        segments: that SLIC is asked for in IROF.
+        compactness: of SLIC.
+    """
+
+    steps: int = 32
+    fractions: tuple[float, ...] | None = None
+    flip_steps: int = 224
+    patch: int = 8
+    regions: int = 100
+    sigma: float = 10.0
+    noise: float = 0.01
+    segments: int = 300
+    compactness: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "flip_steps", "patch", "regions", "segments"):
+            check_integer(name, getattr(self, name), 1)
+            if getattr(self, name) > MAX_FRACTIONS:
+                raise ValueError(f"{name} must be at most {MAX_FRACTIONS}; got {getattr(self, name)}")
+        for name, low in (("sigma", 0.0), ("noise", -1e-300), ("compactness", 0.0)):
+            if not low < getattr(self, name) < 1e6:
+                raise ValueError(f"{name} must be above {max(low, 0):g}; got {getattr(self, name)!r}")
+        if self.fractions is not None:
+            object.__setattr__(self, "fractions", check_fractions(self.fractions))
+
+    def shares(self) -> tuple[float, ...]:
+        """The shares of insertion and deletion, ascending to 1."""
+        if self.fractions is not None:
+            return (*self.fractions, 1.0)
+        return tuple((np.arange(1, self.steps + 1) / self.steps).tolist())
+
+    def length(self, order: Order) -> int:
+        """How many levels an order has, at most."""
+        lengths = {"quantile": len(self.shares()), "road": len(ROAD_FRACTIONS), "rank": self.flip_steps}
+        return {**lengths, "patch": self.regions, "segment": self.segments}[order]
+
+
+class Job(NamedTuple):
+    """One series of changed images for a map: what is hidden in which order, and how."""
+
+    order: Order
+    fill: str
+    direction: Literal["insertion", "deletion"]
+
+    @property
+    def total(self) -> bool:
+        """Whether the last image is changed everywhere: it does not depend on the map then."""
+        return self.order not in ("road", "patch")
+
+
+@dataclass
+class Case:
+    """One image on its way through the model."""
+
+    inputs: Inputs
+    settings: Settings
+    index: int
+    image: NDArray[Any]
+    # By (job, method): the share of changed pixels, p of the label and whether it is predicted, one per level.
+    fraction: dict[tuple[Job, str], NDArray[np.float64]] = field(default_factory=dict)
+    found: dict[tuple[Job, str], NDArray[np.float64]] = field(default_factory=dict)
+    # "" is the original, a fill's name the image that is hidden everywhere.
+    ends: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    def _levels(self, job: Job, maps: NDArray[Any]) -> tuple[NDArray[np.uint16], int]:
+        settings, threads = self.settings, self.inputs.num_threads
+        match job.order:
+            case "quantile":
+                return orders.by_quantile(maps, settings.shares(), num_threads=threads)
+            case "road":
+                return orders.by_quantile(maps, ROAD_FRACTIONS, num_threads=threads)
+            case "rank":
+                return orders.by_rank(maps, settings.flip_steps)
+            case "patch":
+                return orders.by_patch(maps, settings.patch, settings.regions)
+            case "segment":
+                return orders.by_segment(maps, _segments(self.image, settings))
+
+    def _options(self) -> dict[str, Any]:
+        seed = image_seed(self.inputs.seed, self.inputs.ids[self.index])
+        return {"sigma": self.settings.sigma, "noise": self.settings.noise, "seed": seed}
+
+    def end_images(self, jobs: Sequence[Job]) -> tuple[list[str], NDArray[Any]]:
+        """The original and the images that are hidden everywhere, one per fill that needs one."""
+        fills = list(dict.fromkeys(job.fill for job in jobs if job.total))
+        everywhere = np.ones(self.image.shape[:2], np.uint16)
+        hidden = [kernels.reveal(self.image, everywhere, 1, FILLS[fill], **self._options()) for fill in fills]
+        return ["", *fills], np.concatenate([self.image[None], *hidden])
+
+    def changed(self, job: Job, methods: Sequence[str]) -> Iterator[tuple[str, slice, NDArray[Any]]]:
+        """`(method, levels, images)` between the two ends; notes the fractions."""
+        maps = np.stack([self.inputs.maps[method][self.index] for method in methods])
+        levels, n = self._levels(job, maps)
+        for method, one in zip(methods, levels, strict=True):
+            counts = np.bincount(one.reshape(-1), minlength=n + 1)[: n + 1]
+            self.fraction[job, method] = counts.cumsum() / one.size
+            self.found[job, method] = np.full((n + 1, 2), np.nan)
+        batch = self.inputs.batch_size
+        first, last = 1, n - 1 if job.total else n
+        # The kernels have one thread for each map, which pays for fills that cost something.
+        size = self.image.nbytes * (batch if job.fill in CHEAP else max(batch, len(methods) * (n + 1)))
+        threads = self.inputs.num_threads
+        for start, level, stack in kernels.reveal_chunks(
+            self.image, levels, n + 1, FILLS[job.fill], max_bytes=size, direction=job.direction, num_threads=threads,
+            **self._options(),
+        ):  # fmt: skip
+            inner = slice(max(first, level), min(last + 1, level + stack.shape[1]))
+            if inner.start < inner.stop:
+                for number, images in enumerate(stack[:, inner.start - level : inner.stop - level]):
+                    yield methods[start + number], inner, images
+
+    def answers(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+        """`[n, 2]`: p of the label, and whether it is predicted; NaN where the model gave any."""
+        label = int(self.inputs.labels[self.index])
+        right = (probabilities.argmax(axis=1) == label).astype(np.float64)
+        result = np.stack([probabilities[:, label], right], axis=1)
+        result[~np.isfinite(probabilities).all(axis=1)] = np.nan
+        return result
+
+    def curve(self, job: Job, method: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """`(fraction [n + 1], answers [n + 1, 2])`, both ends included."""
+        values = self.found[job, method]
+        intact, hidden = (0, -1) if job.direction == "deletion" else (-1, 0)
+        values[intact] = self.ends[""]
+        if job.total:
+            values[hidden] = self.ends[job.fill]
+        return self.fraction[job, method], values
+
+
+def _segments(image: NDArray[Any], settings: Settings) -> NDArray[np.int64]:
+    from skimage.segmentation import slic
+
+    found = slic(image, n_segments=settings.segments, compactness=settings.compactness, start_label=0, channel_axis=-1)
+    return np.unique(found, return_inverse=True)[1].reshape(found.shape)
