@@ -55,7 +55,8 @@ def save(figure: "Figure", path: Path) -> Path:
     return path
 
 
-def _figure(width: float, height: float, *, layout: Any = "constrained") -> "Figure":
+def new_figure(width: float, height: float, *, layout: Any = "constrained") -> "Figure":
+    """An empty figure of this size in inches, outside pyplot."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -92,7 +93,7 @@ def curves(
     looks = style.styles(methods)
     # The legend stands below the plot, where it can hide no curve.
     with matplotlib.rc_context(SETTINGS):
-        figure = _figure(4.2, 3.7 + 0.17 * ((len(methods) + 1) // 2))
+        figure = new_figure(4.2, 3.7 + 0.17 * ((len(methods) + 1) // 2))
         axes = figure.subplots()
         for method in methods:
             look = looks[method]
@@ -128,7 +129,7 @@ def intervals(rows: Sequence[Row], *, title: str) -> "Figure":
     found = {row.method: row for row in rows}
     edges = [edge for row in rows for edge in (row.mean, row.low, row.high) if np.isfinite(edge)]
     with matplotlib.rc_context(SETTINGS):
-        figure = _figure(4.2, 0.75 + 0.24 * len(methods))
+        figure = new_figure(4.2, 0.75 + 0.24 * len(methods))
         axes = figure.subplots()
         for height, method in enumerate(methods):
             row, look = found[method], looks[method]
@@ -227,7 +228,7 @@ class _Sheet:
         columns = max(len(row) for row in rows)
         self.width = left + columns * (tile + gap)
         self.height = above_first + len(rows) * (self.tall + below + gap)
-        self.figure = _figure(self.width, self.height, layout=None)
+        self.figure = new_figure(self.width, self.height, layout=None)
         for number, row in enumerate(rows):
             for column, picture in enumerate(row):
                 x, y = self._corner(number, column)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from xaijax.bench import figures, health, style
+from xaijax.bench import comparison, figures, health, statistics, style
 from xaijax.bench.plan import ORACLE
 from xaijax.bench.store import Store
 from xaijax.bench.summary import Row, summarise, to_csv
@@ -26,7 +26,7 @@ RESPONSE_WORDS = {"aic": "prediction is the explained class", "sic": "probabilit
 
 
 def write_report(store: Store) -> tuple[list[Row], list[health.Statement], Path]:
-    """Writes summary.csv, the figures and report.html of a run from what its parts hold.
+    """Writes the tables (CSV), the figures and report.html of a run from what its parts hold.
 
     Args:
         store: A run directory with at least one finished part.
@@ -50,8 +50,13 @@ def write_report(store: Store) -> tuple[list[Row], list[health.Statement], Path]
         skipped=run["data"]["skipped"],
         seed=seed,
     )
+    found = statistics.tabulate(scores, curves, seed=seed)
+    store.write_text("statistics.csv", statistics.pairs_csv(found))
+    store.write_text("ranks.csv", statistics.ranks_csv(found))
+    store.write_text("stability.csv", statistics.stability_csv(found))
     drawn = _draw(store, rows, curves)
-    text = render(run, rows, said, drawn, store.root, accuracy=accuracy(store.predictions()))
+    compared = _compared(store.root / "figures", rows, found)
+    text = render(run, rows, said, drawn, store.root, accuracy=accuracy(store.predictions()), compared=compared)
     return rows, said, store.write_text("report.html", text)
 
 
@@ -167,6 +172,46 @@ def _draw_rebuilt(
     return drawn
 
 
+def _compared(folder: Path, rows: Sequence[Row], found: statistics.RunStatistics) -> dict[str, Any]:
+    """What the report's section on statistics shows: lines and figures per model, and the models side by side."""
+    from xaijax.metrics import METRICS
+
+    sections = []
+    for model, metrics in found.models.items():
+        prefix = re.sub(r"[^\w-]", "-", model)
+        drawn = []
+        for metric, entry in metrics.items():
+            title = describe(metric)["title"]
+            if np.isfinite(entry.ranking.critical_difference):
+                count = f"{entry.ranking.n} image{'s' if entry.ranking.n != 1 else ''}"
+                figure = comparison.critical_difference(entry.ranking, title=f"{title}, mean ranks, {count}")
+                path = figures.save(figure, folder / f"{prefix}-ranks-{metric}.svg")
+                drawn.append({"path": path, "alt": f"{title}: mean ranks and critical difference, {model}"})
+            if any(np.isfinite(pair.p_w_holm) for pair in entry.pairs):
+                higher = METRICS[metric].higher_is_better
+                figure = comparison.p_matrix(
+                    entry.pairs, entry.ranking.methods, title=f"{title}, every pair", higher_is_better=higher
+                )
+                path = figures.save(figure, folder / f"{prefix}-pairs-{metric}.svg")
+                drawn.append({"path": path, "alt": f"{title}: corrected p-values of every pair, {model}"})
+        lines = [line | {"title": describe(line["metric"])["title"]} for line in statistics.overview(found, model)]
+        entropies = [
+            {"title": kind.upper(), "tau": f"{one.tau:.2f}", "n": one.n, "note": one.note}
+            for kind, one in found.entropies[model].items()
+        ]
+        inlined = [_inlined(entry) for entry in drawn]
+        sections.append({"model": model, "lines": lines, "entropies": entropies, "figures": inlined})
+    several = []
+    if len({row.model for row in rows}) > 1:
+        for metric in dict.fromkeys(row.metric for row in rows):
+            info = describe(metric)
+            chosen = [row for row in rows if row.metric == metric]
+            figure = comparison.models_side_by_side(chosen, title=f"{info['title']}, {info['unit']}")
+            path = figures.save(figure, folder / f"models-mean-{metric}.svg")
+            several.append({"path": path, "alt": f"{info['title']}: mean and 95 % interval per method and model"})
+    return {"sections": sections, "models": [_inlined(entry) for entry in several]}
+
+
 def accuracy(predictions: pa.Table) -> dict[str, tuple[int, int]]:
     """{model: (images it classifies right, images)}."""
     counts: dict[str, tuple[int, int]] = {}
@@ -268,6 +313,7 @@ def render(
     root: Path,
     *,
     accuracy: Mapping[str, tuple[int, int]],
+    compared: Mapping[str, Any],
 ) -> str:
     """The report as one HTML text with everything in it: no script, font or picture is loaded from elsewhere."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -290,7 +336,13 @@ def render(
     ]
     metrics = [describe(metric) for metric in dict.fromkeys(row.metric for row in rows)]
     return environment.get_template("report.html.j2").render(
-        run=run, name=root.resolve().name, sections=sections, metrics=metrics, said=said, accuracy=accuracy
+        run=run,
+        name=root.resolve().name,
+        sections=sections,
+        metrics=metrics,
+        said=said,
+        accuracy=accuracy,
+        compared=compared,
     )
 
 
