@@ -233,6 +233,13 @@ _MEASURED = {
     "mean": "mean of Shannon entropy (bits) and WebP size (bytes), as in the medical study; bytes dominate",
 }
 _PIC = "Kapishnikov et al., ICCV 2019"
+_PAIR = "PAIR saliency 0.2.1 (curve arithmetic); plain transcription"
+_PARITY = {
+    "shannon": _PAIR,
+    "webp": _PAIR,
+    "mutual": "plain transcription; closed form",
+    "mean": "plain transcription",
+}
 _RESPONSE = {"aic": "share of right predictions", "sic": "softmax probability of the class"}
 
 
@@ -248,7 +255,7 @@ def _metrics() -> Iterable[Metric]:
                 unit="area",
                 needs=frozenset({"model"}),
                 reference=_PIC if measure != "mean" else f"{_PIC}; BioData Mining 2024",
-                parity="PAIR saliency 0.2.1 (curve arithmetic)" if measure in ("shannon", "webp") else "",
+                parity=_PARITY[measure],
                 parts=(kind, measure),
             )
 

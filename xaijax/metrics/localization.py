@@ -19,7 +19,14 @@ from xaijax.metrics.metric import LESION_ROLE, Family, Inputs, Metric, NoSetting
 REASON_CODES = ("", "empty_mask", "full_mask", "flat_map", "not_finite")
 PERCENT = 15.0
 NAME = "localization"
-_SKLEARN = ("average_precision", "roc_auc")
+_QUANTUS = "Quantus 0.6.0"
+_PARITY = {
+    "average_precision": "scikit-learn",
+    "roc_auc": f"scikit-learn; {_QUANTUS}",
+    "rank_accuracy": _QUANTUS,
+    "mass_accuracy": f"{_QUANTUS} (positive maps)",
+    "top15_precision": f"{_QUANTUS} (top-k intersection)",
+}
 
 
 def oracle_maps(masks: Any, *, mask_role: str | None = "lesion") -> NDArray[np.float32]:
@@ -195,7 +202,7 @@ def _metrics() -> Iterable[Metric]:
             unit=unit,
             needs=frozenset({"mask"}),
             reference=reference,
-            parity="scikit-learn" if name in _SKLEARN else "",
+            parity=_PARITY.get(name, "closed form; NumPy"),
             roles=(LESION_ROLE,),
             parts=(score,),
         )

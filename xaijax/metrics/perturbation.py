@@ -143,19 +143,25 @@ def _add(
 
 
 _CLOSED = "closed form: linear model"
+_KERNEL = "linear model on the fill kernel, which has tests of its own"
+_HIDDEN = {
+    "black": "black",
+    "mean": "the mean colour",
+    "blur": "blurred",
+    "linear": "rebuilt by linear interpolation",
+    "noisy_linear": "rebuilt by noisy linear imputation",
+}
 for _fill in FILLS:
-    _words = _fill.replace("_", " ")
     _add(
         f"insertion_{_fill}", Job("quantile", _fill, "insertion"), area,
-        f"area under the probability as the largest pixels appear, the others {_words}",
-        True, 0.0, _AREA, _RISE, _CLOSED,
+        f"area under the probability as the largest pixels appear; the others are {_HIDDEN[_fill]}",
+        True, 0.0, _AREA, _RISE, _KERNEL if "linear" in _fill else _CLOSED,
     )  # fmt: skip
 for _fill in FILLS:
-    _words = _fill.replace("_", " ")
     _add(
         f"deletion_{_fill}", Job("quantile", _fill, "deletion"), area,
-        f"area under the probability as the largest pixels become {_words}",
-        False, 0.0, _AREA, _RISE, _CLOSED,
+        f"area under the probability as the largest pixels are hidden: {_HIDDEN[_fill]}",
+        False, 0.0, _AREA, _RISE, _KERNEL if "linear" in _fill else _CLOSED,
     )  # fmt: skip
 _add(
     "pixel_flipping", Job("rank", "black", "deletion"), area,
@@ -170,12 +176,12 @@ _add(
 _add(
     "road", Job("road", "noisy_linear", "deletion"), mean_probability,
     "mean probability with the 10 to 90 % largest pixels imputed (remove and debias)",
-    False, 0.0, "probability", "Rong et al., ICML 2022", _CLOSED,
+    False, 0.0, "probability", "Rong et al., ICML 2022", _KERNEL,
 )  # fmt: skip
 _add(
     "road_accuracy", Job("road", "noisy_linear", "deletion"), accuracy,
     "share of right predictions with the 10 to 90 % largest pixels imputed (remove and debias)",
-    False, 0.0, "share", "Rong et al., ICML 2022", _CLOSED,
+    False, 0.0, "share", "Rong et al., ICML 2022", _KERNEL,
 )  # fmt: skip
 _add(
     "irof", Job("segment", "mean", "deletion"), over_curve,

@@ -1,0 +1,49 @@
+"""The page of metrics is the registry's, its example runs, and so do the docstrings'."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import xaijax.metrics
+from xaijax.metrics import FAMILIES, METRICS, REASONS, table
+
+PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+MODULES = sorted(module.name for module in pkgutil.iter_modules(xaijax.metrics.__path__, "xaijax.metrics."))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples(name):
+    assert doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS).failed == 0
+
+
+def test_the_tables_of_the_page_are_up_to_date():
+    text = PAGE.read_text("utf-8")
+    assert table.insert(text) == text, "run: python -m xaijax.metrics.table docs/metrics.md"
+
+
+def test_every_metric_and_reason_has_its_row():
+    text = PAGE.read_text("utf-8")
+    for name, metric in METRICS.items():
+        assert text.count(f"| `{name}` |") == 1
+        assert metric.parity, f"{name} does not say what it is held against"
+        assert metric.unit
+    for code in REASONS:
+        assert not code or text.count(f"| `{code}` |") == 1
+    assert sum(len(family.metrics) for family in FAMILIES.values()) == len(METRICS)
+
+
+def test_the_example_of_the_page_runs():
+    code = re.search(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    names: dict = {}
+    exec(code[1], names)
+    assert names["values"].shape == (4, 2)
+    assert (names["scores"].reason == "").mean() > 0.5
+
+
+def test_a_page_without_the_marks_is_refused():
+    with pytest.raises(ValueError, match="has no lines"):
+        table.insert("# Metrics\n")

@@ -1,0 +1,92 @@
+"""The table of all metrics and of the reasons why there is no value, from the registry.
+
+python -m xaijax.metrics.table docs/metrics.md    writes them between their marks
+python -m xaijax.metrics.table                    prints them
+"""
+
+import sys
+from pathlib import Path
+
+from xaijax.metrics.registry import FAMILIES, REASONS, Metric
+
+MARKS = {
+    "metrics": ("<!-- metrics: written by python -m xaijax.metrics.table -->", "<!-- end of metrics -->"),
+    "reasons": ("<!-- reasons: written by python -m xaijax.metrics.table -->", "<!-- end of reasons -->"),
+}
+HEADINGS = ("name", "what it is", "range", "better", "unit", "needs", "reference", "held against")
+
+
+def bounds(metric: Metric) -> str:
+    """The range in words.
+
+    Example:
+        >>> from xaijax.metrics import METRICS
+        >>> bounds(METRICS["iou"]), bounds(METRICS["centroid_distance"])
+        ('0 to 1', '0 to ∞')
+    """
+    low, high = metric.range
+    return f"{'−∞' if low is None else f'{low:g}'.replace('-', '−')} to {'∞' if high is None else f'{high:g}'}"
+
+
+def needs(metric: Metric) -> str:
+    """What it cannot do without, with the roles of masks.
+
+    Example:
+        >>> from xaijax.metrics import METRICS
+        >>> needs(METRICS["iou"]), needs(METRICS["adcc"]), needs(METRICS["entropy"])
+        ('lesion mask', 'explainer, model', '-')
+    """
+    words = [f"{role} mask" for role in metric.roles] + sorted(metric.needs - {"mask"})
+    return ", ".join(words) or "-"
+
+
+def metrics() -> list[str]:
+    """Lines of Markdown: for each family a heading and a table."""
+    lines = []
+    for family in FAMILIES.values():
+        lines += ["", f"### {family.title or family.name}", "", _row(HEADINGS), "|" + "---|" * len(HEADINGS)]
+        for metric in family.metrics:
+            better = "higher" if metric.higher_is_better else "lower"
+            cells = (metric.summary, bounds(metric), better, metric.unit, needs(metric), metric.reference)
+            lines.append(_row((f"`{metric.name}`", *cells, metric.parity or "-")))
+    return [*lines, ""]
+
+
+def reasons() -> list[str]:
+    """Lines of the Markdown table of reasons."""
+    rows = [_row((f"`{code}`", sentence)) for code, sentence in REASONS.items() if code]
+    return [_row(("code", "why there is no value")), "|---|---|", *rows]
+
+
+def insert(text: str) -> str:
+    """A page with both tables between their marks replaced.
+
+    Raises:
+        ValueError: for a page without the marks.
+    """
+    for name, lines in (("metrics", metrics()), ("reasons", reasons())):
+        start, end = MARKS[name]
+        before, found, rest = text.partition(start)
+        _, closed, after = rest.partition(end)
+        if not found or not closed:
+            raise ValueError(f"the page has no lines {start} and {end} to put the table between")
+        text = "\n".join([before + start, *lines, end + after])
+    return text
+
+
+def main(arguments: list[str]) -> int:
+    """Prints the tables, or writes them into a page."""
+    if not arguments:
+        print("\n".join([*metrics(), *reasons()]))
+        return 0
+    page = Path(arguments[0])
+    page.write_text(insert(page.read_text("utf-8")), "utf-8")
+    return 0
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
