@@ -1,9 +1,9 @@
 """What all explainers share: argument checks, one compilation per shape, scores, gradients and random keys.
 
 `explainer` turns a pure function `(classifier, images, labels, *, options) -> maps` into the public method: it checks
-what can be checked from shapes, scales integer images to [0, 1], brings convolutions into the order of axes that is
-fast in loops (`_convolution`), and compiles. Options that are arrays (a baseline, a
-key, masks) are operands of the compiled program; all others are part of it.
+what can be checked from shapes, scales integer images to [0, 1], rewrites what XLA does slowly on the CPU (`_cpu`),
+and compiles. Options that are arrays (a baseline, a key, masks) are operands of the compiled program; all others are
+part of it.
 """
 
 import functools
@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from xaijax.classifier import Classifier, to_float
-from xaijax.explain import _chunk, _convolution
+from xaijax.explain import _chunk, _cpu
 from xaijax.explain.targets import Target, check_target, score
 
 P = ParamSpec("P")
@@ -71,7 +71,7 @@ def explainer(function: Callable[P, R], *, host: bool = False) -> Callable[P, R]
             options = jax.tree.unflatten(layout, leaves)
             return function(classifier, to_float(images).astype(jnp.float32), labels, **options)
 
-        return _convolution.fast_in_loops(whole)(classifier, images, labels, arrays)
+        return _cpu.fast(whole)(classifier, images, labels, arrays)
 
     run.__name__ = function.__name__  # the name in profiles and in the HLO
     compiled = jax.jit(run, static_argnums=(0, 1))

@@ -1,4 +1,4 @@
-"""Convolutions in loops: the same values in XLA's fast order, whatever order they were written in."""
+"""Rewriting for XLA's CPU compiler: the same values and derivatives, and none of what it does slowly is left."""
 
 import re
 
@@ -9,7 +9,7 @@ import pytest
 
 from xaijax import explain
 from xaijax.classifier import Classifier
-from xaijax.explain._convolution import fast_in_loops
+from xaijax.explain._cpu import fast
 
 CANONICAL = {"b01f_01io->b01f"}
 
@@ -48,9 +48,9 @@ def test_same_values_and_gradients_in_the_fast_order(numbers, images, kernel, mo
 
     function = jax.value_and_grad(total, argnums=(0, 1))
     expected = jax.tree.leaves(jax.jit(function)(weights, batches))
-    rewritten = jax.tree.leaves(jax.jit(fast_in_loops(function))(weights, batches))
+    rewritten = jax.tree.leaves(jax.jit(fast(function))(weights, batches))
     # The result is a JAX function like any other.
-    differentiated = jax.tree.leaves(jax.jit(jax.grad(fast_in_loops(total), argnums=(0, 1)))(weights, batches))
+    differentiated = jax.tree.leaves(jax.jit(jax.grad(fast(total), argnums=(0, 1)))(weights, batches))
     for found, wanted in ((rewritten, expected), (differentiated, expected[1:])):
         for a, b in zip(found, wanted, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * float(jnp.abs(b).max()))
@@ -81,3 +81,21 @@ def test_a_model_with_channels_first_is_brought_into_the_fast_order(images):
     )
     maps = [explain.integrated_gradients(m, images, 0, steps=4, batch_size=2) for m in (model, plain)]
     np.testing.assert_allclose(maps[0], maps[1], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("size", "stride", "padding"),
+    [((3, 3), (2, 2), ((1, 1), (1, 1))), ((2, 3), (1, 2), ((0, 0), (0, 2))), ((2, 2), (3, 3), ((1, 0), (0, 1)))],
+)
+def test_max_pooling_has_the_same_gradient_ties_included(size, stride, padding):
+    images = np.random.default_rng(0).integers(0, 4, (2, 9, 8, 3)).astype(np.float32)  # many equal maxima
+
+    def pool(x):
+        pads = ((0, 0), *padding, (0, 0))
+        return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, *size, 1), (1, *stride, 1), pads)
+
+    weights = np.random.default_rng(1).normal(size=jax.eval_shape(pool, images).shape).astype(np.float32)
+    gradient = jax.grad(lambda x: (pool(x) * weights).sum())
+    rewritten = fast(gradient)
+    np.testing.assert_allclose(jax.jit(rewritten)(images), jax.jit(gradient)(images), atol=1e-6)
+    assert ("scatter" in jax.jit(rewritten).lower(images).as_text()) == (jax.default_backend() != "cpu")
