@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from xaijax import explain
+from xaijax._cpu import compiler_options, fast, jit
 from xaijax.classifier import Classifier
-from xaijax.explain._cpu import fast
 
 CANONICAL = {"b01f_01io->b01f"}
 
@@ -99,3 +99,22 @@ def test_max_pooling_has_the_same_gradient_ties_included(size, stride, padding):
     rewritten = fast(gradient)
     np.testing.assert_allclose(jax.jit(rewritten)(images), jax.jit(gradient)(images), atol=1e-6)
     assert ("scatter" in jax.jit(rewritten).lower(images).as_text()) == (jax.default_backend() != "cpu")
+
+
+def test_options_where_the_program_is_its_own_and_none_inside_another():
+    calls = []
+
+    def double(x):
+        calls.append(x)
+        return 2 * x
+
+    quick = jit(double)
+    x = np.float32(1.5)
+    assert quick(x) == 3
+    assert quick(x) == 3
+    assert len(calls) == 1
+    # JAX refuses options here; a constant inside a traced function counts as inside.
+    assert jax.jit(lambda v: v + quick(x))(x) == 4.5
+    assert jax.grad(quick)(x) == 2
+    assert jax.vmap(quick)(x[None]) == 3
+    assert isinstance(compiler_options(), dict)

@@ -5,7 +5,7 @@ here a group of images and a chunk of their variants are taken at a time, at mos
 a chunk yields is added to (or, for scalars, written beside) what the chunks before it yielded. Groups and chunks are
 made equally large, so that little of the last one is padding. Loops are `lax.scan`: one compilation of the model,
 differentiable, and inside `shard_map` each device loops over its own images only. That a loop costs no more than its
-passes outside one is the work of `_cpu`.
+passes outside one is the work of `xaijax._cpu`.
 """
 
 import math

@@ -1,9 +1,9 @@
 """What all explainers share: argument checks, one compilation per shape, scores, gradients and random keys.
 
 `explainer` turns a pure function `(classifier, images, labels, *, options) -> maps` into the public method: it checks
-what can be checked from shapes, scales integer images to [0, 1], rewrites what XLA does slowly on the CPU (`_cpu`),
-and compiles. Options that are arrays (a baseline, a key, masks) are operands of the compiled program; all others are
-part of it.
+what can be checked from shapes, scales integer images to [0, 1], rewrites what XLA does slowly on the CPU
+(`xaijax._cpu`), and compiles. Options that are arrays (a baseline, a key, masks) are operands of the compiled program;
+all others are part of it.
 """
 
 import functools
@@ -15,8 +15,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from xaijax import _cpu
 from xaijax.classifier import Classifier, to_float
-from xaijax.explain import _chunk, _cpu
+from xaijax.explain import _chunk
 from xaijax.explain.targets import Target, check_target, score
 
 P = ParamSpec("P")
@@ -74,7 +75,7 @@ def explainer(function: Callable[P, R], *, host: bool = False) -> Callable[P, R]
         return _cpu.fast(whole)(classifier, images, labels, arrays)
 
     run.__name__ = function.__name__  # the name in profiles and in the HLO
-    compiled = jax.jit(run, static_argnums=(0, 1))
+    compiled = _cpu.jit(run, static_argnums=(0, 1))
 
     @functools.wraps(function)
     def method(classifier: Any, images: Any, labels: Any = None, **options: Any) -> Any:
