@@ -6,7 +6,6 @@ the kernels behind the generator and most models release the interpreter. The la
 compiled once.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -60,7 +59,7 @@ def stream(
         predict: from `[batch_size, H, W, C]` to `[batch_size, K]`; never called with another shape.
         pieces: all of one image shape and dtype; n at least 1, and may differ. Pulled in one worker thread, one at a
             time, only when a chunk has room.
-        batch_size: images per call; no more than three chunks exist at a time: two with the model, one being filled.
+        batch_size: images per call; no more than two chunks exist at a time, one with the model and one being filled.
 
     Yields:
         Each piece's predictions in float64 once all of its images went through. Equivalent to
@@ -73,23 +72,15 @@ def stream(
     """
     chunks = _chunks(pieces, batch_size)
     collected: list[NDArray[np.float64]] = []
-    flying: deque[tuple[Any, list[tuple[Key, int, bool]]]] = deque()
     with ThreadPoolExecutor(1, thread_name_prefix="xaijax-fill") as worker:
         filled = worker.submit(next, chunks, None)
-        while True:
-            chunk = filled.result()
-            if chunk is not None:
-                filled = worker.submit(next, chunks, None)
-                flying.append((predict(chunk[0]), chunk[1]))
-            # A model that returns before it has computed gets its next chunk before this one is waited for.
-            if len(flying) > 1 or (flying and chunk is None):
-                answers, parts = flying.popleft()
-                rows, start = np.asarray(answers, np.float64), 0
-                for key, count, last in parts:
-                    collected.append(rows[start : start + count])
-                    start += count
-                    if last:
-                        yield key, np.concatenate(collected)
-                        collected = []
-            elif chunk is None:
-                return
+        while (chunk := filled.result()) is not None:
+            filled = worker.submit(next, chunks, None)
+            # Waited for before the next call: XLA would run two calls at once on the CPU, and both slower.
+            rows, start = np.asarray(predict(chunk[0]), np.float64), 0
+            for key, count, last in chunk[1]:
+                collected.append(rows[start : start + count])
+                start += count
+                if last:
+                    yield key, np.concatenate(collected)
+                    collected = []
