@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <vector>
 
-#include "xaijax/exact_sum.hpp"
+#include "xaijax/ebayes_median.hpp"
+#include "xaijax/flatten.hpp"
+#include "xaijax/node_weights.hpp"
 #include "xaijax/ordered.hpp"
 #include "xaijax/select.hpp"
 #include "xaijax/simd.hpp"
@@ -14,92 +17,70 @@ namespace xaijax {
 
 namespace {
 
-// Beyond this many standard deviations beta is above 1e20 and the table ends.
-constexpr double kTableEnd = 12.0;
-constexpr double kPieces = 16.0;  // per standard deviation
+constexpr double kMeanEnd = 12.0;  // of the table of posterior means
+constexpr double kPieces = 16.0;   // of a table, per standard deviation
+
+// From here on a value is surely no noise (beta is above 1e18), and counts as one that lies here.
+double end_of(const Slab& slab) { return std::max(13.0, std::ceil(slab.a) + 10.0); }
 
 Curve beta_table(const Slab& slab) {
-  Curve curve(0.0, kTableEnd, kPieces);
-  curve.fill([&](double x) { return slab_beta(slab, x); });
+  Curve curve(0.0, end_of(slab), kPieces);
+  curve.fill([&](double x) { return slab_beta_unbounded(slab, x); });
   return curve;
 }
 
-// For terms t = w beta/(1 + w beta) in [-depth, 1]: the sums of t and of t (1 - t), which are the derivatives of the
-// log-likelihood with respect to log w. Fixed point, so that a flipped map has the same estimate to the last bit.
-struct Terms {
-  std::uint64_t first = 0, second = 0;
-};
+// Sums in eight lanes, the same whatever the width of the registers.
+constexpr index_t lanes = 8;
 
-XAIJAX_SIMD Terms add_terms(const double* beta, index_t count, double w, double depth, double first_scale,
-                            double second_scale) {
-  std::uint64_t first = 0, second = 0;
-  const double floor = depth * (1.0 + depth);
-  for (index_t i = 0; i < count; ++i) {
-    const double wb = w * beta[i];
-    const double t = wb / (1.0 + wb);
-    first += fixed_point((t + depth) * first_scale);
-    second += fixed_point((t * (1.0 - t) + floor) * second_scale);
-  }
-  return {first, second};
+double total(const double* lane) {
+  return ((lane[0] + lane[4]) + (lane[1] + lane[5])) + ((lane[2] + lane[6]) + (lane[3] + lane[7]));
 }
 
-// The posterior median has a singularity right below its threshold when w is small. The pieces shrink towards it,
-// so that each lies several of its lengths away, and the last bit is left to the function itself.
-class MedianCurve {
- public:
-  MedianCurve(const Slab& slab, double w, double threshold) : slab_(slab), w_(w), threshold_(threshold) {
-    double near = 4.0, far = kTableEnd, pieces = 2.0;
-    for (int level = 0; level < 6; ++level, far = near, near /= 4, pieces *= 3)
-      levels_.emplace_back(threshold + near, threshold + far, pieces);
+// The sums of t and of t (1 - t), t = w beta/(1 + w beta), with the weights given.
+XAIJAX_SIMD void add_terms(const double* beta, const double* weight, index_t count, double w, double* first,
+                           double* second) {
+  double sums[lanes] = {}, products[lanes] = {};
+  for (index_t i = 0; i < count; i += lanes)
+    for (index_t j = 0; j < lanes; ++j) {
+      const double wb = w * beta[i + j];
+      const double t = wb / (1.0 + wb), weighted = weight[i + j] * t;
+      sums[j] += weighted;
+      products[j] += weighted * (1.0 - t);
+    }
+  for (index_t j = 0; j < lanes; ++j) {
+    first[j] = sums[j];
+    second[j] = products[j];
   }
+}
 
-  double operator()(double u) {
-    if (u <= threshold_) return 0.0;
-    const auto median = [this](double x) { return posterior_median(slab_, w_, x); };
-    for (Curve& level : levels_)
-      if (level.covers(u)) return level(u, median);
-    return median(u);
-  }
-
- private:
-  Slab slab_;
-  double w_, threshold_;
-  std::vector<Curve> levels_;
-};
-
+// The marginal log-likelihood sum log(1 + w beta(x_i)) of the weight, for one slab. Its derivatives are with respect to
+// log w.
 class Likelihood {
  public:
-  Likelihood(const double* beta, index_t count, double least) : beta_(beta), count_(count) {
-    depth_ = std::max(0.0, -least / (1.0 + least));
+  Likelihood(const NodeWeights& data, const Curve& table, const Slab& slab) : weight_(data.weights()) {
+    beta_.reserve(weight_.size() + lanes);
+    for (const double x : data.nodes()) beta_.push_back(table(x));
+    if (data.beyond() > 0) {
+      beta_.push_back(slab_beta_unbounded(slab, data.end()));
+      weight_.push_back(static_cast<double>(data.beyond()));
+    }
+    while (beta_.size() % lanes != 0) {
+      beta_.push_back(0.0);
+      weight_.push_back(0.0);
+    }
   }
 
-  // d/d log w of the log-likelihood and its derivative.
   void derivatives(double w, double& slope, double& curvature) const {
-    const double floor = depth_ * (1.0 + depth_);
-    const double first_range = 1.0 + depth_, second_range = 0.25 + floor;
-    ExactSum first, second;
-    for (index_t start = 0; start < count_; start += ExactSum::block) {
-      const Terms terms = add_terms(beta_ + start, std::min(count_ - start, ExactSum::block), w, depth_,
-                                    1.0 / first_range, 1.0 / second_range);
-      first.add(terms.first);
-      second.add(terms.second);
-    }
-    const auto n = static_cast<double>(count_);
-    slope = first.value() * first_range - n * depth_;
-    curvature = second.value() * second_range - n * floor;
+    double first[lanes], second[lanes];
+    add_terms(beta_.data(), weight_.data(), static_cast<index_t>(beta_.size()), w, first, second);
+    slope = total(first);
+    curvature = total(second);
   }
 
-  // sum log(1 + w beta), each term within log(1e20).
   double value(double w) const {
-    constexpr double range = 128.0;
-    ExactSum sum;
-    for (index_t start = 0; start < count_; start += ExactSum::block) {
-      std::uint64_t block = 0;
-      for (index_t i = start; i < std::min(count_, start + ExactSum::block); ++i)
-        block += fixed_point((std::log1p(w * beta_[i]) + 0.5 * range) / range);
-      sum.add(block);
-    }
-    return sum.value() * range - static_cast<double>(count_) * 0.5 * range;
+    double sum = 0.0;
+    for (std::size_t i = 0; i < beta_.size(); ++i) sum += weight_[i] * std::log1p(w * beta_[i]);
+    return sum;
   }
 
   // The weight in [low, 1] of the largest likelihood: Newton steps in log w from the lower end, kept inside a
@@ -130,9 +111,7 @@ class Likelihood {
   }
 
  private:
-  const double* beta_;
-  index_t count_;
-  double depth_;
+  std::vector<double> beta_, weight_;
 };
 
 double smallest_weight(const Slab& slab, index_t count, bool universal_floor) {
@@ -140,27 +119,54 @@ double smallest_weight(const Slab& slab, index_t count, bool universal_floor) {
   return weight_from_threshold(slab, std::sqrt(2.0 * std::log(static_cast<double>(std::max<index_t>(count, 1)))));
 }
 
-void all_betas(const Curve& table, const Slab& slab, const double* sizes, index_t count, double* beta) {
-  const double least = slab_beta(slab, 0.0);
-  for (index_t i = 0; i < count; ++i) {
-    const double u = sizes[i];
-    beta[i] = table.covers(u) ? std::min(std::max(table(u), least), kLargestBeta) : slab_beta(slab, u);
-  }
-}
-
-double fit_weight(const Curve& table, const Slab& slab, const double* sizes, index_t count, bool universal_floor,
-                  double* beta, double* likelihood = nullptr) {
-  all_betas(table, slab, sizes, count, beta);
-  const Likelihood marginal(beta, count, slab_beta(slab, 0.0));
-  const double w = marginal.best_weight(smallest_weight(slab, count, universal_floor));
+double fit_weight(const Curve& table, const Slab& slab, const NodeWeights& data, bool universal_floor,
+                  double* likelihood = nullptr) {
+  const Likelihood marginal(data, table, slab);
+  const double w = marginal.best_weight(smallest_weight(slab, data.count(), universal_floor));
   if (likelihood) *likelihood = marginal.value(w);
   return w;
 }
 
-// Absolute values divided by sd.
+constexpr index_t block = 256;
+
+// Writes zeros, and the sizes |x| / sd; lists which are above `from`.
 template <class T>
-void standardise(const T* map, index_t size, double sd, double* sizes) {
-  for (index_t i = 0; i < size; ++i) sizes[i] = std::abs(static_cast<double>(map[i])) / sd;
+inline index_t above_of(const T* values, index_t count, double sd, double from, T* out, double* sizes,
+                        std::int32_t* chosen) {
+  for (index_t i = 0; i < count; ++i) {
+    sizes[i] = std::abs(static_cast<double>(values[i])) / sd;
+    out[i] = T(0);
+  }
+  index_t n = 0;
+  for (index_t i = 0; i < count; ++i) {
+    chosen[n] = static_cast<std::int32_t>(i);
+    n += sizes[i] > from;
+  }
+  return n;
+}
+
+XAIJAX_SIMD XAIJAX_FLATTEN index_t above(const float* values, index_t count, double sd, double from, float* out,
+                                         double* sizes, std::int32_t* chosen) {
+  return above_of(values, count, sd, from, out, sizes, chosen);
+}
+XAIJAX_SIMD XAIJAX_FLATTEN index_t above(const double* values, index_t count, double sd, double from, double* out,
+                                         double* sizes, std::int32_t* chosen) {
+  return above_of(values, count, sd, from, out, sizes, chosen);
+}
+
+XAIJAX_SIMD XAIJAX_FLATTEN bool finite(const float* values, index_t count) { return all_finite(values, count); }
+XAIJAX_SIMD XAIJAX_FLATTEN bool finite(const double* values, index_t count) { return all_finite(values, count); }
+
+template <class T>
+inline void keys_of_sizes(const T* values, index_t count, ordered_key_t<T>* keys) {
+  for (index_t i = 0; i < count; ++i) keys[i] = ordered_key(std::abs(values[i]));
+}
+
+XAIJAX_SIMD XAIJAX_FLATTEN void size_keys(const float* values, index_t count, std::uint32_t* keys) {
+  keys_of_sizes(values, count, keys);
+}
+XAIJAX_SIMD XAIJAX_FLATTEN void size_keys(const double* values, index_t count, std::uint64_t* keys) {
+  keys_of_sizes(values, count, keys);
 }
 
 // 1.4826 * median |x|, the mean of the two middle values when there is an even number.
@@ -168,7 +174,7 @@ template <class T>
 double spread(const T* map, index_t size) {
   using Key = ordered_key_t<T>;
   const auto keys = scratch<Key>(size), kept = scratch<Key>(size);
-  for (index_t i = 0; i < size; ++i) keys[i] = ordered_key(std::abs(map[i]));
+  size_keys(map, size, keys.get());
   const Cut<Key> cut = kth_largest(keys.get(), size, size / 2 + 1, kept.get());
   const auto lower = static_cast<double>(ordered_value<T>(cut.key));
   if (size % 2 == 1 || cut.above < size / 2) return 1.4826 * lower;
@@ -180,18 +186,30 @@ double spread(const T* map, index_t size) {
 }  // namespace
 
 double weight_from_data(const Slab& slab, const double* sizes, index_t count, bool universal_floor) {
-  const auto beta = scratch<double>(count);
-  return fit_weight(beta_table(slab), slab, sizes, count, universal_floor, beta.get());
+  return fit_weight(beta_table(slab), slab, NodeWeights(sizes, count, 1.0, end_of(slab)), universal_floor);
+}
+
+// The sum of the sizes from `end` on, in ascending order so that it does not depend on theirs.
+template <class T>
+static double far_sum(const T* map, index_t count, double sd, double end) {
+  std::vector<double> far;
+  for (index_t i = 0; i < count; ++i) {
+    const double size = std::abs(static_cast<double>(map[i])) / sd;
+    if (size >= end) far.push_back(size);
+  }
+  std::sort(far.begin(), far.end());
+  return std::accumulate(far.begin(), far.end(), 0.0);
 }
 
 // The profile likelihood over log a: a scan, then golden sections around the best of it. The ends count as they are.
-Slab scale_from_data(const double* sizes, index_t count, bool universal_floor) {
-  const auto beta = scratch<double>(count);
+Slab scale_from_data(const NodeWeights& data, double far_sum, bool universal_floor) {
+  const double far = static_cast<double>(data.beyond()), moved = far_sum - far * data.end();
   const auto profile = [&](double log_a) {
     const Slab slab{Prior::laplace, std::exp(log_a)};
     double likelihood = 0.0;
-    fit_weight(beta_table(slab), slab, sizes, count, universal_floor, beta.get(), &likelihood);
-    return likelihood;
+    fit_weight(beta_table(slab), slab, data, universal_floor, &likelihood);
+    // There log(w beta(x)) is log(w beta(end)) - a (x - end), but for what does not depend on a.
+    return likelihood - slab.a * moved;
   };
   constexpr int scan = 12;
   const double first = std::log(kSmallestScale), last = std::log(kLargestScale), step = (last - first) / scan;
@@ -223,14 +241,16 @@ Slab scale_from_data(const double* sizes, index_t count, bool universal_floor) {
 }
 
 Ebayes::Ebayes(const EbayesOptions& options) : options_(options) {
-  if (!options.fit_scale) beta_ = beta_table(options.slab);
+  if (options.fit_scale) return;
+  beta_ = beta_table(options.slab);
+  if (options.rule == ThresholdRule::median && options.slab.prior == Prior::laplace) median_.emplace(options.slab.a);
 }
 
 template <class T>
 EbayesFit Ebayes::operator()(MapView<const T> map, T* out) const {
   const index_t size = map.size();
   constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-  if (!all_finite(map.data, size)) {
+  if (!finite(map.data, size)) {
     std::fill_n(out, size, std::numeric_limits<T>::quiet_NaN());
     return {nan, nan, nan, nan, EbayesReason::not_finite};
   }
@@ -240,42 +260,54 @@ EbayesFit Ebayes::operator()(MapView<const T> map, T* out) const {
     std::copy_n(map.data, size, out);
     return {0.0, nan, nan, nan, EbayesReason::no_spread};
   }
-  const auto sizes = scratch<double>(size), beta = scratch<double>(size);
-  standardise(map.data, size, fit.sd, sizes.get());
   Slab slab = options_.slab;
+  const NodeWeights data(map.data, size, fit.sd, options_.fit_scale ? end_of({Prior::laplace, kLargestScale}) : end_of(slab));
   if (options_.fit_scale) {
-    slab = scale_from_data(sizes.get(), size, options_.universal_floor);
-    fit.w = fit_weight(beta_table(slab), slab, sizes.get(), size, options_.universal_floor, beta.get());
+    slab = scale_from_data(data, far_sum(map.data, size, fit.sd, data.end()), options_.universal_floor);
+    fit.w = fit_weight(beta_table(slab), slab, data, options_.universal_floor);
   } else {
-    fit.w = fit_weight(*beta_, slab, sizes.get(), size, options_.universal_floor, beta.get());
+    fit.w = fit_weight(*beta_, slab, data, options_.universal_floor);
   }
   fit.a = slab.prior == Prior::laplace ? slab.a : nan;
-  const double w = fit.w, threshold = threshold_from_weight(slab, w);
-  fit.threshold = threshold * fit.sd;
+  const double w = fit.w, sd = fit.sd, threshold = threshold_from_weight(slab, w);
+  fit.threshold = threshold * sd;
 
-  // The rules leave the sign alone and never enlarge a value. Zero is written without a sign.
-  const auto write = [&](auto&& rule) {
-    for (index_t i = 0; i < size; ++i) {
-      const auto kept = static_cast<T>(rule(sizes[i]) * fit.sd);
-      out[i] = kept > T(0) ? std::copysign(kept, map.data[i]) : T(0);
+  // Calls rule(size) where the size is above `from`; elsewhere zero is written, without a sign. The rules leave the
+  // sign alone and never enlarge a value.
+  const auto write = [&](double from, auto&& rule) {
+    std::int32_t chosen[block];
+    double sizes[block];
+    for (index_t start = 0; start < size; start += block) {
+      const index_t length = std::min(block, size - start);
+      const T* const in = map.data + start;
+      T* const to = out + start;
+      const index_t count = above(in, length, sd, from, to, sizes, chosen);
+      for (index_t k = 0; k < count; ++k) {
+        const std::int32_t i = chosen[k];
+        const auto kept = static_cast<T>(rule(sizes[i]) * sd);
+        if (kept > T(0)) to[i] = std::copysign(kept, in[i]);
+      }
     }
   };
   switch (options_.rule) {
     case ThresholdRule::hard:
-      for (index_t i = 0; i < size; ++i) out[i] = sizes[i] > threshold ? map.data[i] : T(0);
+      for (index_t i = 0; i < size; ++i)
+        out[i] = std::abs(static_cast<double>(map.data[i])) / sd > threshold ? map.data[i] : T(0);
       break;
     case ThresholdRule::soft:
-      write([&](double u) { return std::max(u - threshold, 0.0); });
+      write(threshold, [&](double u) { return u - threshold; });
       break;
     case ThresholdRule::median: {
-      MedianCurve median(slab, w, threshold);
-      write(median);
+      std::optional<LaplaceMedian> own;
+      if (!median_ && slab.prior == Prior::laplace) own.emplace(slab.a);
+      MedianCurve median(slab, median_ ? &*median_ : own ? &*own : nullptr, w, threshold);
+      write(threshold, median);
       break;
     }
     case ThresholdRule::mean: {
       const auto rule = [&](double u) { return posterior_mean(slab, w, u); };
-      Curve table(0.0, kTableEnd, kPieces);
-      write([&](double u) { return u == 0.0 ? 0.0 : table.covers(u) ? table(u, rule) : rule(u); });
+      Curve table(0.0, kMeanEnd, kPieces);
+      write(0.0, [&](double u) { return table.covers(u) ? table(u, rule) : rule(u); });
       break;
     }
   }

@@ -102,17 +102,14 @@ double normal_quantile(double p) {
   return p < 0.5 ? -z : z;
 }
 
-double slab_beta(const Slab& slab, double x) {
+double slab_beta_unbounded(const Slab& slab, double x) {
   x = std::abs(x);
-  double beta;
-  if (slab.prior == Prior::laplace) {
-    beta = 0.5 * slab.a * (mills_ratio(x + slab.a) + mills_ratio(slab.a - x)) - 1.0;
-  } else {
-    const double v = 0.5 * x * x;
-    beta = v < 1e-4 ? -0.5 + 0.25 * v * (1.0 + v / 3.0 * (1.0 + v / 4.0)) : std::expm1(v) / (x * x) - 1.0;
-  }
-  return std::min(beta, kLargestBeta);
+  if (slab.prior == Prior::laplace) return 0.5 * slab.a * (mills_ratio(x + slab.a) + mills_ratio(slab.a - x)) - 1.0;
+  const double v = 0.5 * x * x;
+  return v < 1e-4 ? -0.5 + 0.25 * v * (1.0 + v / 3.0 * (1.0 + v / 4.0)) : std::expm1(v) / (x * x) - 1.0;
 }
+
+double slab_beta(const Slab& slab, double x) { return std::min(slab_beta_unbounded(slab, x), kLargestBeta); }
 
 double posterior_mean(const Slab& slab, double w, double x) {
   const double size = std::abs(x);

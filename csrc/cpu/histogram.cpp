@@ -258,6 +258,10 @@ void count_bytes(const std::uint8_t* values, index_t n, index_t* counts) {
     for (; i + tables <= stop; i += tables) {
       std::uint64_t word;
       std::memcpy(&word, values + i, sizeof word);
+      if (word == (word << 8 | word >> 56)) {  // eight equal bytes: the background of a scan
+        partial[0][word & 255] += tables;
+        continue;
+      }
       ++partial[0][word & 255];
       ++partial[1][(word >> 8) & 255];
       ++partial[2][(word >> 16) & 255];

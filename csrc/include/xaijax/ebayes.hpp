@@ -6,7 +6,9 @@
 #include <optional>
 
 #include "xaijax/curve.hpp"
+#include "xaijax/ebayes_median.hpp"
 #include "xaijax/ebayes_prior.hpp"
+#include "xaijax/node_weights.hpp"
 #include "xaijax/views.hpp"
 
 namespace xaijax {
@@ -44,10 +46,12 @@ class Ebayes {
  private:
   EbayesOptions options_;
   std::optional<Curve> beta_;
+  std::optional<LaplaceMedian> median_;
 };
 
-// Estimates from absolute values in units of the noise: w for a fixed slab, or w and a.
+// Estimates from absolute values in units of the noise: w for a fixed slab, or w and a (`far_sum`: the sum of those
+// that `data` only counts).
 double weight_from_data(const Slab& slab, const double* sizes, index_t count, bool universal_floor);
-Slab scale_from_data(const double* sizes, index_t count, bool universal_floor);
+Slab scale_from_data(const NodeWeights& data, double far_sum, bool universal_floor);
 
 }  // namespace xaijax

@@ -17,9 +17,10 @@ double mills_ratio(double z);
 // Phi^-1(p).
 double normal_quantile(double p);
 
-// g(x)/phi(x) - 1, at most `kLargestBeta`.
+// g(x)/phi(x) - 1, at most `kLargestBeta`; or as large as it is, for |x| up to 35.
 constexpr double kLargestBeta = 1e20;
 double slab_beta(const Slab& slab, double x);
+double slab_beta_unbounded(const Slab& slab, double x);
 double posterior_mean(const Slab& slab, double w, double x);
 double posterior_median(const Slab& slab, double w, double x);
 

@@ -120,8 +120,12 @@ def best_scale(sizes: Floats, universal: bool) -> float:
 
     def loss(log_a: float) -> float:
         a = float(np.exp(log_a))
-        b = beta(sizes, LAPLACE, a)
-        return -float(np.sum(np.log1p(fit_weight(b, _floor(sizes.size, LAPLACE, a, universal)) * b)))
+        w = fit_weight(beta(sizes, LAPLACE, a), _floor(sizes.size, LAPLACE, a, universal))
+        # log((g/φ)(x)) - x²/2, which large values do not overflow.
+        far = log_ndtr(sizes - a) + np.log(ROOT_TWO_PI) + a * a / 2 - a * sizes
+        slab = np.log(a / 2) + np.logaddexp(far, np.log(mills(sizes + a)) - sizes * sizes / 2)
+        atom = np.log1p(-w) if w < 1 else -np.inf
+        return -float(np.sum(np.logaddexp(atom - sizes * sizes / 2, np.log(w) + slab)))
 
     grid = np.linspace(np.log(0.04), np.log(3.0), 13)
     best = int(np.argmin([loss(point) for point in grid]))
