@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <numeric>
 #include <stdexcept>
 
@@ -104,29 +105,27 @@ Regions::Regions(const std::uint8_t* masks, index_t count, index_t height, index
   owner_starts_.assign(static_cast<std::size_t>(pixels_) + 1, 0);
   starts_.push_back(0);
   constexpr index_t word_size = sizeof(std::uint64_t);
+  const auto found = std::make_unique<std::uint32_t[]>(static_cast<std::size_t>(pixels_ + word_size));
+  members_.reserve(static_cast<std::size_t>(8 * pixels_));  // as many as sets usually have
   for (index_t m = 0; m < count; ++m) {
     const std::uint8_t* mask = masks + m * pixels_;
     if (dilate > 0) mask = dilation(mask);
-    const auto first = members_.size();
-    std::size_t n = first;
-    // Eight pixels at a time, since most of a mask is empty; all eight are written, members or not.
-    const auto take = [&](index_t from, index_t to) {
-      if (members_.size() < n + word_size) members_.resize(2 * (n + word_size));
-      for (index_t p = from; p < to; ++p) {
-        members_[n] = static_cast<std::uint32_t>(p);
-        n += mask[p] != 0;
-      }
+    index_t n = 0, p = 0;
+    const auto look_at = [&](index_t pixel) {
+      found[static_cast<std::size_t>(n)] = static_cast<std::uint32_t>(pixel);
+      n += mask[pixel] != 0;
     };
-    index_t p = 0;
+    // Eight pixels at a time, since most of a mask is empty.
     for (; p + word_size <= pixels_; p += word_size) {
       std::uint64_t word;
       std::memcpy(&word, mask + p, sizeof word);
-      if (word != 0) take(p, p + word_size);
+      if (word == 0) continue;
+      for (index_t i = 0; i < word_size; ++i) look_at(p + i);
     }
-    take(p, pixels_);
-    members_.resize(n);
-    for (std::size_t i = first; i < n; ++i) ++owner_starts_[static_cast<std::size_t>(members_[i]) + 1];
-    starts_.push_back(static_cast<index_t>(n));
+    for (; p < pixels_; ++p) look_at(p);
+    for (index_t i = 0; i < n; ++i) ++owner_starts_[std::size_t{found[static_cast<std::size_t>(i)]} + 1];
+    members_.insert(members_.end(), found.get(), found.get() + n);
+    starts_.push_back(static_cast<index_t>(members_.size()));
   }
   std::partial_sum(owner_starts_.begin(), owner_starts_.end(), owner_starts_.begin());
   owners_.resize(members_.size());
