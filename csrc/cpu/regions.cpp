@@ -104,7 +104,7 @@ Regions::Regions(const std::uint8_t* masks, index_t count, index_t height, index
   Dilation dilation(height, width, dilate > 0 ? std::min(dilate, height + width) : 0);
   owner_starts_.assign(static_cast<std::size_t>(pixels_) + 1, 0);
   starts_.push_back(0);
-  constexpr index_t word_size = sizeof(std::uint64_t);
+  constexpr index_t word_size = sizeof(std::uint64_t), words = 4;
   const auto found = std::make_unique<std::uint32_t[]>(static_cast<std::size_t>(pixels_ + word_size));
   members_.reserve(static_cast<std::size_t>(8 * pixels_));  // as many as sets usually have
   for (index_t m = 0; m < count; ++m) {
@@ -115,12 +115,15 @@ Regions::Regions(const std::uint8_t* masks, index_t count, index_t height, index
       found[static_cast<std::size_t>(n)] = static_cast<std::uint32_t>(pixel);
       n += mask[pixel] != 0;
     };
-    // Eight pixels at a time, since most of a mask is empty.
-    for (; p + word_size <= pixels_; p += word_size) {
-      std::uint64_t word;
-      std::memcpy(&word, mask + p, sizeof word);
-      if (word == 0) continue;
-      for (index_t i = 0; i < word_size; ++i) look_at(p + i);
+    // Whole words at a time, since most of a mask is empty.
+    for (; p + words * word_size <= pixels_; p += words * word_size) {
+      std::uint64_t word[words], any = 0;
+      std::memcpy(word, mask + p, sizeof word);
+      for (index_t k = 0; k < words; ++k) any |= word[k];
+      if (any == 0) continue;
+      for (index_t k = 0; k < words; ++k)
+        if (word[k] != 0)
+          for (index_t i = 0; i < word_size; ++i) look_at(p + k * word_size + i);
     }
     for (; p < pixels_; ++p) look_at(p);
     for (index_t i = 0; i < n; ++i) ++owner_starts_[std::size_t{found[static_cast<std::size_t>(i)]} + 1];
@@ -182,14 +185,17 @@ template <class T>
 void Regions::rank(const T* attribution, const RegionOptions& options, double* map, std::int32_t* ranks) const {
   constexpr double worst = -std::numeric_limits<double>::infinity();
   const index_t masks = count();
+  struct Left {  // pixels of a mask that no chosen mask covers, and the sum of their integers
+    index_t size;
+    std::int64_t sum;
+  };
   struct Mask {
-    index_t size;      // pixels that no chosen mask covers
-    std::int64_t sum;  // of their integers
-    double gain;       // their mean attribution
-    bool stale;        // lost pixels since the mean was taken
+    double gain;        // mean attribution of the pixels that are left
+    index_t gain_size;  // how many there were when it was taken
     bool gone;
   };
   const Integers<T> integers(attribution, pixels_);
+  std::vector<Left> left(static_cast<std::size_t>(masks));
   std::vector<Mask> state(static_cast<std::size_t>(masks));
   std::vector<std::uint8_t> covered(static_cast<std::size_t>(pixels_), 0);
   std::vector<T> values(static_cast<std::size_t>(pixels_));
@@ -201,24 +207,27 @@ void Regions::rank(const T* attribution, const RegionOptions& options, double* m
   };
   std::vector<Region> chosen;
 
-  // The mean over the pixels of a mask that are not covered.
+  // Brings the mean over the pixels of a mask that are not covered up to date.
   const auto refresh = [&](index_t m) {
     Mask& mask = state[static_cast<std::size_t>(m)];
+    const index_t size = left[static_cast<std::size_t>(m)].size;
+    if (mask.gain_size == size) return;
     index_t n = 0;
-    for (index_t i = starts_[static_cast<std::size_t>(m)]; n < mask.size; ++i) {
+    for (index_t i = starts_[static_cast<std::size_t>(m)]; n < size; ++i) {
       const std::uint32_t p = members_[static_cast<std::size_t>(i)];
       values[static_cast<std::size_t>(n)] = attribution[p];
       n += covered[p] == 0;
     }
     mask.gain = n > 0 ? mean(values.data(), n) : worst;
-    mask.stale = false;
+    mask.gain_size = size;
   };
   const auto take = [&](index_t m) {
     Mask& mask = state[static_cast<std::size_t>(m)];
+    const index_t size = left[static_cast<std::size_t>(m)].size;
     chosen.push_back({mask.gain, {}});
     std::vector<std::uint32_t>& pixels = chosen.back().pixels;
-    pixels.reserve(static_cast<std::size_t>(mask.size));
-    covered_count += mask.size;
+    pixels.reserve(static_cast<std::size_t>(size));
+    covered_count += size;
     mask.gone = true;
     for (index_t i = starts_[static_cast<std::size_t>(m)]; i < starts_[static_cast<std::size_t>(m) + 1]; ++i) {
       const std::uint32_t p = members_[static_cast<std::size_t>(i)];
@@ -228,10 +237,9 @@ void Regions::rank(const T* attribution, const RegionOptions& options, double* m
       pixels.push_back(p);
       const std::int64_t value = integers.values[p];
       for (index_t k = owner_starts_[p]; k < owner_starts_[static_cast<std::size_t>(p) + 1]; ++k) {
-        Mask& owner = state[owners_[static_cast<std::size_t>(k)]];
+        Left& owner = left[owners_[static_cast<std::size_t>(k)]];
         --owner.size;
         owner.sum -= value;
-        owner.stale = true;
       }
     }
   };
@@ -241,7 +249,8 @@ void Regions::rank(const T* attribution, const RegionOptions& options, double* m
     std::int64_t sum = 0;
     for (index_t i = starts_[at]; i < starts_[at + 1]; ++i)
       sum += integers.values[members_[static_cast<std::size_t>(i)]];
-    state[at] = {starts_[at + 1] - starts_[at], sum, worst, true, false};
+    left[at] = {starts_[at + 1] - starts_[at], sum};
+    state[at] = {worst, -1, false};
   }
   if (options.fast) {
     for (index_t m = 0; m < masks; ++m) refresh(m);
@@ -251,9 +260,8 @@ void Regions::rank(const T* attribution, const RegionOptions& options, double* m
       return state[static_cast<std::size_t>(a)].gain > state[static_cast<std::size_t>(b)].gain;
     });
     for (const index_t m : order) {
-      Mask& mask = state[static_cast<std::size_t>(m)];
-      if (mask.size < options.min_pixels) continue;
-      if (mask.stale) refresh(m);
+      if (left[static_cast<std::size_t>(m)].size < options.min_pixels) continue;
+      refresh(m);
       take(m);
     }
   } else {
@@ -262,9 +270,10 @@ void Regions::rank(const T* attribution, const RegionOptions& options, double* m
       double largest = worst;
       for (index_t m = 0; m < masks; ++m) {
         Mask& mask = state[static_cast<std::size_t>(m)];
-        mask.gone |= mask.size < options.min_pixels;
+        const auto [size, sum] = left[static_cast<std::size_t>(m)];
+        mask.gone |= size < options.min_pixels;
         if (mask.gone) continue;
-        const double gain = static_cast<double>(mask.sum) * integers.unit / static_cast<double>(mask.size);
+        const double gain = static_cast<double>(sum) * integers.unit / static_cast<double>(size);
         about[static_cast<std::size_t>(m)] = gain;
         largest = std::max(largest, gain);
       }
@@ -275,7 +284,7 @@ void Regions::rank(const T* attribution, const RegionOptions& options, double* m
       for (index_t m = 0; m < masks; ++m) {
         Mask& mask = state[static_cast<std::size_t>(m)];
         if (mask.gone || about[static_cast<std::size_t>(m)] < least) continue;
-        if (mask.stale) refresh(m);
+        refresh(m);
         if (mask.gain > best_gain) {
           best_gain = mask.gain;
           best = m;
