@@ -23,10 +23,16 @@ constexpr double kPieces = 16.0;   // of a table, per standard deviation
 // From here on a value is surely no noise (beta is above 1e18), and counts as one that lies here.
 double end_of(const Slab& slab) { return std::max(13.0, std::ceil(slab.a) + 10.0); }
 
-Curve beta_table(const Slab& slab) {
+// Beta at all nodes of one slab.
+std::vector<double> betas_of(const Slab& slab) {
   Curve curve(0.0, end_of(slab), kPieces);
   curve.fill([&](double x) { return slab_beta_unbounded(slab, x); });
-  return curve;
+  const auto pieces = static_cast<index_t>(end_of(slab) * NodeWeights::pieces_per_unit);
+  std::vector<double> betas;
+  betas.reserve(static_cast<std::size_t>(pieces * NodeWeights::per_piece));
+  for (index_t piece = 0; piece < pieces; ++piece)
+    for (index_t j = 0; j < NodeWeights::per_piece; ++j) betas.push_back(curve(NodeWeights::node(piece, j)));
+  return betas;
 }
 
 // Sums in eight lanes, the same whatever the width of the registers.
@@ -57,9 +63,13 @@ XAIJAX_SIMD void add_terms(const double* beta, const double* weight, index_t cou
 // log w.
 class Likelihood {
  public:
-  Likelihood(const NodeWeights& data, const Curve& table, const Slab& slab) : weight_(data.weights()) {
+  // `betas` of the same slab.
+  Likelihood(const NodeWeights& data, const std::vector<double>& betas, const Slab& slab) : weight_(data.weights()) {
     beta_.reserve(weight_.size() + lanes);
-    for (const double x : data.nodes()) beta_.push_back(table(x));
+    for (const std::int32_t piece : data.pieces()) {
+      const double* const first = betas.data() + piece * NodeWeights::per_piece;
+      beta_.insert(beta_.end(), first, first + NodeWeights::per_piece);
+    }
     if (data.beyond() > 0) {
       beta_.push_back(slab_beta_unbounded(slab, data.end()));
       weight_.push_back(static_cast<double>(data.beyond()));
@@ -119,9 +129,9 @@ double smallest_weight(const Slab& slab, index_t count, bool universal_floor) {
   return weight_from_threshold(slab, std::sqrt(2.0 * std::log(static_cast<double>(std::max<index_t>(count, 1)))));
 }
 
-double fit_weight(const Curve& table, const Slab& slab, const NodeWeights& data, bool universal_floor,
+double fit_weight(const std::vector<double>& betas, const Slab& slab, const NodeWeights& data, bool universal_floor,
                   double* likelihood = nullptr) {
-  const Likelihood marginal(data, table, slab);
+  const Likelihood marginal(data, betas, slab);
   const double w = marginal.best_weight(smallest_weight(slab, data.count(), universal_floor));
   if (likelihood) *likelihood = marginal.value(w);
   return w;
@@ -129,29 +139,29 @@ double fit_weight(const Curve& table, const Slab& slab, const NodeWeights& data,
 
 constexpr index_t block = 256;
 
-// Writes zeros, and the sizes |x| / sd; lists which are above `from`.
+// Writes zeros, and lists the values whose size may be above `least`.
 template <class T>
-inline index_t above_of(const T* values, index_t count, double sd, double from, T* out, double* sizes,
-                        std::int32_t* chosen) {
+inline index_t above_of(const T* values, index_t count, double least, T* out, std::int32_t* chosen) {
+  std::uint8_t large[block];
   for (index_t i = 0; i < count; ++i) {
-    sizes[i] = std::abs(static_cast<double>(values[i])) / sd;
+    large[i] = std::abs(static_cast<double>(values[i])) > least;
     out[i] = T(0);
   }
   index_t n = 0;
   for (index_t i = 0; i < count; ++i) {
     chosen[n] = static_cast<std::int32_t>(i);
-    n += sizes[i] > from;
+    n += large[i];
   }
   return n;
 }
 
-XAIJAX_SIMD XAIJAX_FLATTEN index_t above(const float* values, index_t count, double sd, double from, float* out,
-                                         double* sizes, std::int32_t* chosen) {
-  return above_of(values, count, sd, from, out, sizes, chosen);
+XAIJAX_SIMD XAIJAX_FLATTEN index_t above(const float* values, index_t count, double least, float* out,
+                                         std::int32_t* chosen) {
+  return above_of(values, count, least, out, chosen);
 }
-XAIJAX_SIMD XAIJAX_FLATTEN index_t above(const double* values, index_t count, double sd, double from, double* out,
-                                         double* sizes, std::int32_t* chosen) {
-  return above_of(values, count, sd, from, out, sizes, chosen);
+XAIJAX_SIMD XAIJAX_FLATTEN index_t above(const double* values, index_t count, double least, double* out,
+                                         std::int32_t* chosen) {
+  return above_of(values, count, least, out, chosen);
 }
 
 XAIJAX_SIMD XAIJAX_FLATTEN bool finite(const float* values, index_t count) { return all_finite(values, count); }
@@ -186,7 +196,7 @@ double spread(const T* map, index_t size) {
 }  // namespace
 
 double weight_from_data(const Slab& slab, const double* sizes, index_t count, bool universal_floor) {
-  return fit_weight(beta_table(slab), slab, NodeWeights(sizes, count, 1.0, end_of(slab)), universal_floor);
+  return fit_weight(betas_of(slab), slab, NodeWeights(sizes, count, 1.0, end_of(slab)), universal_floor);
 }
 
 // The sum of the sizes from `end` on, in ascending order so that it does not depend on theirs.
@@ -207,7 +217,7 @@ Slab scale_from_data(const NodeWeights& data, double far_sum, bool universal_flo
   const auto profile = [&](double log_a) {
     const Slab slab{Prior::laplace, std::exp(log_a)};
     double likelihood = 0.0;
-    fit_weight(beta_table(slab), slab, data, universal_floor, &likelihood);
+    fit_weight(betas_of(slab), slab, data, universal_floor, &likelihood);
     // There log(w beta(x)) is log(w beta(end)) - a (x - end), but for what does not depend on a.
     return likelihood - slab.a * moved;
   };
@@ -242,7 +252,7 @@ Slab scale_from_data(const NodeWeights& data, double far_sum, bool universal_flo
 
 Ebayes::Ebayes(const EbayesOptions& options) : options_(options) {
   if (options.fit_scale) return;
-  beta_ = beta_table(options.slab);
+  betas_ = betas_of(options.slab);
   if (options.rule == ThresholdRule::median && options.slab.prior == Prior::laplace) median_.emplace(options.slab.a);
 }
 
@@ -264,27 +274,28 @@ EbayesFit Ebayes::operator()(MapView<const T> map, T* out) const {
   const NodeWeights data(map.data, size, fit.sd, options_.fit_scale ? end_of({Prior::laplace, kLargestScale}) : end_of(slab));
   if (options_.fit_scale) {
     slab = scale_from_data(data, far_sum(map.data, size, fit.sd, data.end()), options_.universal_floor);
-    fit.w = fit_weight(beta_table(slab), slab, data, options_.universal_floor);
+    fit.w = fit_weight(betas_of(slab), slab, data, options_.universal_floor);
   } else {
-    fit.w = fit_weight(*beta_, slab, data, options_.universal_floor);
+    fit.w = fit_weight(betas_, slab, data, options_.universal_floor);
   }
   fit.a = slab.prior == Prior::laplace ? slab.a : nan;
   const double w = fit.w, sd = fit.sd, threshold = threshold_from_weight(slab, w);
   fit.threshold = threshold * sd;
 
   // Calls rule(size) where the size is above `from`; elsewhere zero is written, without a sign. The rules leave the
-  // sign alone and never enlarge a value.
+  // sign alone and never enlarge a value. Divides only where it may matter.
   const auto write = [&](double from, auto&& rule) {
+    const double least = from * sd * (1.0 - 1e-14);
     std::int32_t chosen[block];
-    double sizes[block];
     for (index_t start = 0; start < size; start += block) {
-      const index_t length = std::min(block, size - start);
       const T* const in = map.data + start;
       T* const to = out + start;
-      const index_t count = above(in, length, sd, from, to, sizes, chosen);
+      const index_t count = above(in, std::min(block, size - start), least, to, chosen);
       for (index_t k = 0; k < count; ++k) {
         const std::int32_t i = chosen[k];
-        const auto kept = static_cast<T>(rule(sizes[i]) * sd);
+        const double u = std::abs(static_cast<double>(in[i])) / sd;
+        if (!(u > from)) continue;
+        const auto kept = static_cast<T>(rule(u) * sd);
         if (kept > T(0)) to[i] = std::copysign(kept, in[i]);
       }
     }

@@ -62,16 +62,9 @@ double LaplaceMedian::operator()(double w, double x) const {
 
 MedianCurve::MedianCurve(const Slab& slab, const LaplaceMedian* fast, double w, double threshold)
     : slab_(slab), fast_(fast), w_(w), threshold_(threshold) {
-  double near = 4.0, far = 12.0, pieces = 2.0;
-  for (int level = 0; level < 6; ++level, far = near, near /= 4, pieces *= 3)
+  double near = kNear, far = kFar, pieces = 2.0;
+  for (std::size_t level = 0; level < kLevels; ++level, far = near, near /= 4, pieces *= 3)
     levels_.emplace_back(threshold + near, threshold + far, pieces);
-}
-
-double MedianCurve::operator()(double x) {
-  if (x <= threshold_) return 0.0;
-  for (Curve& level : levels_)
-    if (level.covers(x)) return level(x, [this](double at) { return median(at); });
-  return median(x);
 }
 
 }  // namespace xaijax

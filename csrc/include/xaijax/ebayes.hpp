@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "xaijax/curve.hpp"
 #include "xaijax/ebayes_median.hpp"
@@ -45,7 +46,7 @@ class Ebayes {
 
  private:
   EbayesOptions options_;
-  std::optional<Curve> beta_;
+  std::vector<double> betas_;
   std::optional<LaplaceMedian> median_;
 };
 

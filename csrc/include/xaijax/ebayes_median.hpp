@@ -31,9 +31,20 @@ class MedianCurve {
   // `fast` may be null; else it must outlive this.
   MedianCurve(const Slab& slab, const LaplaceMedian* fast, double w, double threshold);
 
-  double operator()(double x);
+  double operator()(double x) {
+    const double distance = x - threshold_;
+    if (distance <= 0.0) return 0.0;
+    std::size_t level = 0;
+    for (double near = kNear; level < kLevels && distance < near; near /= 4) ++level;
+    if (level < kLevels && levels_[level].covers(x))
+      return levels_[level](x, [this](double at) { return median(at); });
+    return median(x);
+  }
 
  private:
+  static constexpr std::size_t kLevels = 6;
+  static constexpr double kNear = 4.0, kFar = 12.0;  // the first level's ends, beyond the threshold
+
   double median(double x) const { return fast_ ? (*fast_)(w_, x) : posterior_median(slab_, w_, x); }
 
   Slab slab_;

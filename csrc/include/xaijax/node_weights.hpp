@@ -27,14 +27,18 @@ class NodeWeights {
   index_t beyond() const { return beyond_; }
   double end() const { return end_; }
 
-  // The nodes that have weight, in ascending order, and their weights.
-  const std::vector<double>& nodes() const { return nodes_; }
+  // The pieces that hold values, in ascending order, and the weights of their nodes, four for each.
+  const std::vector<std::int32_t>& pieces() const { return pieces_; }
   const std::vector<double>& weights() const { return weights_; }
+
+  // Node j of a piece.
+  static double node(index_t piece, index_t j);
 
  private:
   index_t count_, beyond_ = 0;
   double end_;
-  std::vector<double> nodes_, weights_;
+  std::vector<std::int32_t> pieces_;
+  std::vector<double> weights_;
 };
 
 }  // namespace xaijax
