@@ -155,6 +155,17 @@ void CellWeights::set_pixel(Point p, bool exact) {
 // w_i times all the |p v_j v_{j+1}|: corner_i times those of the sides that do not touch vertex i.
 void CellWeights::multiply_out() {
   const std::size_t n = size_;
+  if (n == 4) {  // most cells
+    const std::int64_t* const c = corner_.data();
+    const std::int64_t* const s = side_.data();
+    std::int64_t* const product = product_.data();
+    product[0] = c[0] * s[1] * s[2];
+    product[1] = c[1] * s[2] * s[3];
+    product[2] = c[2] * s[3] * s[0];
+    product[3] = c[3] * s[0] * s[1];
+    sum_ = (product[0] + product[1]) + (product[2] + product[3]);
+    return;
+  }
   sum_ = 0;
   for (std::size_t i = 0; i < n; ++i) {
     std::int64_t product = corner_[i];

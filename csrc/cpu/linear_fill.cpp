@@ -10,6 +10,12 @@ namespace xaijax {
 
 namespace {
 
+inline void prefetch([[maybe_unused]] const void* place) {
+#if defined(__GNUC__)
+  __builtin_prefetch(place);
+#endif
+}
+
 // Points of one level go in from a coarse grid to a fine one, row by row: neither long walks nor long thin fans.
 constexpr index_t grids = 5;
 
@@ -182,7 +188,14 @@ void LinearFill<T>::insert_level(index_t level) {
   const auto bucket = [&](index_t b) { return b == 0 ? 0 : inserted_at_[static_cast<std::size_t>(b - 1)]; };
   std::int32_t last = 0, row_start = 0;
   index_t row = -1;
-  for (std::uint32_t i = bucket(level * grids); i < bucket((level + 1) * grids); ++i) {
+  const std::uint32_t end = bucket((level + 1) * grids);
+  const auto owner_of = [&](std::uint32_t i) -> const std::int32_t& {
+    const std::uint32_t point = inserted_[std::min(i, end - 1)];
+    return owner_[static_cast<std::size_t>(Delaunay::y_of(point) * image_.width + Delaunay::x_of(point))];
+  };
+  for (std::uint32_t i = bucket(level * grids); i < end; ++i) {
+    prefetch(&owner_of(i + 8));
+    prefetch(&mesh_.triangle(owner_of(i + 4)));
     const std::uint32_t point = inserted_[i];
     const index_t x = Delaunay::x_of(point), y = Delaunay::y_of(point);
     std::int32_t start = owner_[static_cast<std::size_t>(y * image_.width + x)];
@@ -210,7 +223,21 @@ void LinearFill<T>::reveal_level(index_t level, T* target) {
   if (level == 0)
     for (std::int32_t t = 0; t < static_cast<std::int32_t>(mesh_.triangles().size()); ++t) fill_from(t, level, target);
   else
-    for (const std::int32_t t : mesh_.touched()) fill_from(t, level, target);
+    fill_touched(level, target);
+}
+
+// The records do not fit the second-level cache: they and their neighbours are asked for in time.
+template <class T>
+void LinearFill<T>::fill_touched(index_t level, T* target) {
+  const std::vector<std::int32_t>& touched = mesh_.touched();
+  const std::size_t count = touched.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i + 8 < count) prefetch(&mesh_.triangle(touched[i + 8]));
+    if (i + 4 < count)
+      for (const std::int32_t twin : mesh_.triangle(touched[i + 4]).twin)
+        if (twin >= 0) prefetch(&mesh_.triangle(twin >> 2));
+    fill_from(touched[i], level, target);
+  }
 }
 
 // One pass over a touched triangle. The first grid point in it that is no vertex decides: known or lone, and the cell

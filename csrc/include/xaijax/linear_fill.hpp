@@ -51,6 +51,7 @@ class LinearFill {
   void along_line(T* out);
   void reveal_level(index_t level, T* target);
   void insert_level(index_t level);
+  void fill_touched(index_t level, T* target);
   void fill_from(std::int32_t triangle, index_t level, T* target);
   void set_triangle(const Point* vertices);
   void fill_real_row(index_t y, index_t first, index_t last, T* out);

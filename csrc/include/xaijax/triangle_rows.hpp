@@ -137,7 +137,8 @@ class TriangleRows {
   std::vector<std::int64_t> start_, per_x_, per_y_;
 };
 
-// The rows of a triangle: for y from top() to bottom() the first and last grid point between its edges, edges included.
+// The rows of a triangle that hold more than a vertex: for y from top() to bottom() the first and last grid point
+// between its edges, edges included.
 // x + (dx * k + 1/2) / dy in float64 cannot cross an integer: it stays away from them by 1/(2 dy) > 2^-15, and the
 // rounding error is below 2^-36.
 class TriangleScan {
@@ -146,9 +147,9 @@ class TriangleScan {
     if (b.y < a.y) std::swap(a, b);
     if (c.y < a.y) std::swap(a, c);
     if (c.y < b.y) std::swap(b, c);
-    top_ = a.y;
+    top_ = a.y < b.y ? a.y + 1 : a.y;
     middle_ = b.y;
-    bottom_ = c.y;
+    bottom_ = b.y < c.y ? c.y - 1 : c.y;
     long_ = Edge(a, c);
     upper_ = a.y < b.y ? Edge(a, b) : Edge(b, c);
     lower_ = b.y < c.y ? Edge(b, c) : Edge(a, b);
