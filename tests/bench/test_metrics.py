@@ -32,7 +32,7 @@ def test_every_metric_can_be_named(score, family, tmp_path):
     rows = zip(scores["method"].to_pylist(), scores["metric"].to_pylist(), scores["reason"].to_pylist(), strict=True)
     # The oracle is a map without a method.
     assert all(reason != "no_explainer" for method, _, reason in rows if method != "oracle")
-    assert (responses.num_rows > 0) == (family == "perturbation")
+    assert (responses.num_rows > 0) == (family in ("perturbation", "sanity"))
     store = Store.create(tmp_path / "run", {})
     store.write_part("00-tiny-0000", scores, curves, gallery, predictions, responses)
     assert store.responses().equals(responses)

@@ -2,7 +2,17 @@
 
 from collections.abc import Iterable
 
-from xaijax.metrics import artefact, complexity, confidence, information, localization, perturbation
+from xaijax.metrics import (
+    artefact,
+    complexity,
+    confidence,
+    consistency,
+    information,
+    localization,
+    perturbation,
+    robustness,
+    sanity,
+)
 from xaijax.metrics import metric as base
 from xaijax.metrics.metric import Family, Metric
 
@@ -15,6 +25,9 @@ FAMILIES: dict[str, Family] = {
         localization.FAMILY,
         artefact.FAMILY,
         complexity.FAMILY,
+        robustness.FAMILY,
+        consistency.FAMILY,
+        sanity.FAMILY,
     )
 }
 

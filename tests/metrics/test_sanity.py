@@ -1,0 +1,180 @@
+"""Parameter randomisation and random logit: exact cases, any zoo model, Quantus on identical maps."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xaijax import models
+from xaijax.classifier import Classifier
+from xaijax.metrics import evaluate, sanity
+from xaijax.metrics.consistency import compare
+
+MPRT = ["mprt_spearman", "mprt_ssim"]
+LOGIT = ["random_logit_spearman", "random_logit_ssim"]
+
+
+@pytest.fixture(scope="module")
+def small():
+    return models.create("small_cnn", input_shape=(32, 32, 1), classes=("a", "b", "c"), key=0)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).random((2, 32, 32, 1)).astype(np.float32)
+
+
+def leaves(tree, prefix=""):
+    if isinstance(tree, dict):
+        return {k: v for key, value in tree.items() for k, v in leaves(value, f"{prefix}/{key}").items()}
+    return {prefix: np.asarray(tree)}
+
+
+def test_layers_are_randomised_from_the_output_backwards(small):
+    before = leaves(small.params)
+    groups = list(small.param_groups(small.params).items())
+    left = set(before)
+    stages = list(sanity.randomised(small, seed=1))
+    assert [(name, share) for name, share, _ in stages] == [(g[0], (i + 1) / 13) for i, g in enumerate(groups)]
+    for (_, _, model), (_, part) in zip(stages, groups, strict=True):
+        left -= set(leaves(part))
+        after = leaves(model.params)
+        assert after.keys() == before.keys()
+        for key in left:  # nothing before this layer has changed
+            np.testing.assert_array_equal(after[key], before[key])
+    assert left == set()
+    for key, value in after.items():
+        if key.endswith("kernel"):
+            assert not np.array_equal(value, before[key])
+            fan_in = np.prod(value.shape[:-1])
+            # Variance 1 / fan-in; the deviation of n normal draws has a relative error of about 1 / sqrt(2 n).
+            assert value.std() == pytest.approx(fan_in**-0.5, rel=5 / np.sqrt(2 * value.size) + 0.02)
+        if key.endswith(("scale", "var")):
+            np.testing.assert_array_equal(value, 1.0)
+        if key.endswith(("bias", "mean")):
+            np.testing.assert_array_equal(value, 0.0)
+
+
+def test_a_layer_gets_the_same_parameters_in_any_number_of_stages(small):
+    every = list(sanity.randomised(small, seed=1))
+    few = list(sanity.randomised(small, seed=1, stages=3))
+    assert [round(share * len(every)) for _, share, _ in few] == [4, 9, 13]
+    for name, _, model in few:
+        same = next(other for known, _, other in every if known == name)
+        for key, value in leaves(model.params).items():
+            np.testing.assert_array_equal(value, leaves(same.params)[key])
+    kernels = [v for k, v in leaves(every[-1][2].params).items() if k.endswith("kernel")]
+    # Another key per layer: no two begin with the same numbers.
+    starts = [tuple(np.round(v.reshape(-1)[:5] * np.sqrt(np.prod(v.shape[:-1])), 3)) for v in kernels]
+    assert len(set(starts)) == len(starts) > 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("resnet34", (64, 64, 3)), ("densenet121", (64, 64, 3)), ("vit_b16", (224, 224, 3)), ("xception", (96, 96, 3))],
+)
+def test_any_zoo_model_can_be_randomised(name, shape):
+    model = models.create(name, input_shape=shape, classes=("a", "b"))
+    image = np.random.default_rng(0).random((1, *shape)).astype(np.float32)
+    before = leaves(model.params)
+    found = list(sanity.randomised(model, seed=2, stages=3))
+    assert len(found) == 3
+    for _, _, changed in found:
+        assert np.isfinite(np.asarray(changed.logits(changed.params, image))).all()
+    after = leaves(found[-1][2].params)
+    kernels = [key for key in before if key.endswith("kernel")]
+    assert len(kernels) > 30
+    assert not any(np.array_equal(before[key], after[key]) for key in kernels)
+
+
+def test_maps_of_the_image_alone_fail_and_the_curve_says_so(small, images):
+    labels = np.array([0, 1])
+
+    def sobel(model, images, labels):
+        return np.abs(np.diff(np.asarray(images)[..., 0], axis=1, append=0))
+
+    def of_the_model(model, images, labels):
+        logits = np.asarray(model.logits(model.params, images))
+        rng = np.random.default_rng(abs(int(1e6 * logits[0, 0])))
+        return rng.random(np.asarray(images).shape[:3])
+
+    explainers = {"sobel": sobel, "model": of_the_model}
+    maps = {name: function(small, images, labels) for name, function in explainers.items()}
+    scores = evaluate(small, images, labels, maps, metrics=MPRT, explainers=explainers)
+    for metric in MPRT:
+        np.testing.assert_allclose(scores.select(method="sobel", metric=metric).value, 1.0, atol=1e-6)
+        # Independent noise of 1,024 pixels, mean over 13 layers.
+        assert (np.abs(scores.select(method="model", metric=metric).value) < 0.1).all()
+    curve = scores.responses.select(method="sobel", metric="mprt_spearman")
+    assert len(curve) == 2
+    np.testing.assert_allclose(curve.fraction[0], np.arange(1, 14) / 13)
+    few = evaluate(
+        small, images, labels, maps, metrics=MPRT[:1], explainers=explainers, settings={"sanity": {"stages": 4}}
+    )
+    assert len(few.responses.fraction[0]) == 4
+
+
+def test_mprt_of_a_real_method_falls(small, images):
+    from xaijax.explain import METHODS
+
+    def gradient(model, images, labels):
+        return METHODS["input_x_gradient"].function(model, images, labels)
+
+    labels = np.array([0, 1])
+    maps = {"gradient": np.asarray(gradient(small, images, labels))}
+    scores = evaluate(
+        small, images, labels, maps, metrics=MPRT, explainers={"gradient": gradient}, settings={"sanity": {"stages": 5}}
+    )
+    assert (scores.value < 0.9).all()
+    assert np.isfinite(scores.value).all()
+
+
+def test_random_logit_compares_two_classes(images):
+    weights = np.random.default_rng(1).normal(size=(32 * 32, 3))
+    model = Classifier.from_function(
+        lambda w, x: x.reshape(x.shape[0], -1) @ w, weights.astype(np.float32), input_shape=(32, 32, 1)
+    )
+
+    def gradient(model, images, labels):
+        return np.asarray(model.params).T[np.asarray(labels)].reshape(-1, 32, 32)
+
+    labels = np.array([2, 0])
+    maps = {"gradient": gradient(model, images, labels)}
+    scores = evaluate(model, images, labels, maps, metrics=LOGIT, explainers={"gradient": gradient}, ids=["p", "q"])
+    others = sanity.other_classes(labels, 3, ["p", "q"], 0)
+    assert (others != labels).all()
+    wanted = compare(maps["gradient"], gradient(model, images, others), ["spearman", "ssim"])
+    for measure in ("spearman", "ssim"):
+        np.testing.assert_allclose(scores.select(metric=f"random_logit_{measure}").value, wanted[measure], rtol=1e-9)
+
+
+def test_other_classes_are_drawn_evenly_and_follow_the_name():
+    labels = np.repeat([0, 1, 2, 3], 500)
+    ids = [str(i) for i in range(2000)]
+    others = sanity.other_classes(labels, 4, ids, 0)
+    assert (others != labels).all()
+    counts = np.array([[np.sum(others[labels == a] == b) for b in range(4) if b != a] for a in range(4)])
+    assert (np.abs(counts - 500 / 3) < 4 * np.sqrt(500 * 2 / 9)).all()
+    assert others[7] == sanity.other_classes(labels[7:8], 4, ["7"], 0)[0]
+
+
+def test_no_explainer_and_flat_maps_have_no_value(small, images):
+    labels = np.array([0, 1])
+    explainers = {"flat": lambda model, images, labels: np.ones(np.asarray(images).shape[:3])}
+    maps = {"flat": np.ones((2, 32, 32)), "alone": np.random.default_rng(0).random((2, 32, 32))}
+    scores = evaluate(
+        small, images, labels, maps, metrics=[*MPRT, *LOGIT], explainers=explainers, settings={"sanity": {"stages": 2}}
+    )
+    assert set(scores.select(method="flat").reason) == {"flat_map"}
+    assert set(scores.select(method="alone").reason) == {"no_explainer"}
+
+
+def test_layer_similarities_are_quantus():
+    """tests/parity/robustness_peers.py: Quantus' MPRT on maps that were handed to it, its own "original" apart."""
+    with np.load(Path(__file__).parent / "data" / "robustness.npz") as arrays:
+        stages, wanted = arrays["stages"], arrays["mprt"]
+    np.testing.assert_allclose(wanted[0], 1.0, atol=1e-12)
+    for stage, quantus in zip(stages[1:], wanted[1:], strict=True):
+        found = compare(np.abs(stages[0]), np.abs(stage), ["spearman"])["spearman"]
+        np.testing.assert_allclose(found, quantus, atol=1e-6)

@@ -1,0 +1,254 @@
+"""Does the map depend on the model at all: sanity checks.
+
+* Model parameter randomisation (MPRT, cascading): the layers are re-initialised one after the other from the output
+  backwards, each with a key of its own, and stay so; after each the image is explained again. `mprt_spearman` and
+  `mprt_ssim` are the similarity of the absolute maps with those of the trained model, mean over the layers; a curve
+  over the layers is kept beside the scores. A map that does not change shows the image, not what the model learned:
+  lower is better.
+* Random logit: the image is explained for another class, drawn at random; `random_logit_spearman` and
+  `random_logit_ssim` are the similarity of both maps, with their sign. Lower is better.
+
+Kernels are drawn from a truncated normal distribution of variance 1 / fan-in (Flax's default), biases and the means of
+batch norm become 0, scales and variances 1, other parameters (class token, positions) normal with the deviation that
+the trained ones have.
+
+References:
+    Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018;
+    Sixt et al., "When Explanations Lie", ICML 2020.
+"""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xaijax.metrics.changed import Floats, explain, float_images
+from xaijax.metrics.consistency import WINDOW, compare
+from xaijax.metrics.metric import Family, Inputs, Metric, Result, Row, check_integer, image_seed, rows_of
+from xaijax.metrics.scores import Responses
+
+NAME = "sanity"
+TRUNCATED = 0.87962566103423978  # standard deviation of a normal distribution that is cut at two of its own
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options of the family: `evaluate(..., settings={"sanity": {"stages": 8}})`.
+
+    Attributes:
+        stages: after how many re-initialised layers, spread evenly, the image is explained again; 0: after each. The
+            last stage is always the fully random model.
+    """
+
+    stages: int = 0
+
+    def __post_init__(self) -> None:
+        check_integer("stages", self.stages, 0)
+
+
+def randomised(classifier: Any, *, seed: int, stages: int = 0) -> Iterator[tuple[str, float, Any]]:
+    """The classifier with more and more of its layers re-initialised, from the output backwards.
+
+    Args:
+        classifier: a `xaijax.classifier.Classifier` whose parameters are known by layers.
+        seed: of the new parameters; each layer has a key of its own, whatever the number of stages.
+        stages: how many classifiers to give, evenly over the layers; 0 for one per layer.
+
+    Yields:
+        (name of the last layer re-initialised, share of the layers re-initialised, classifier).
+
+    Raises:
+        ValueError: for a classifier without layers (`UnsupportedError`).
+    """
+    params = classifier.params
+    groups = list(classifier.param_groups(params).items())
+    count = len(groups)
+    steps = (
+        set(range(count))
+        if not 0 < stages < count
+        else set(np.linspace(0, count, stages + 1)[1:].round().astype(int) - 1)
+    )
+    for number, (name, part) in enumerate(groups):
+        params = _merge(params, _initialise(part, (seed, zlib.crc32(name.encode()))))
+        if number in steps:
+            yield name, (number + 1) / count, classifier.with_params(params)
+
+
+def _merge(params: Any, part: Any) -> Any:
+    if not isinstance(params, dict) or not isinstance(part, dict):
+        return part
+    return {key: _merge(value, part[key]) if key in part else value for key, value in params.items()}
+
+
+def _initialise(part: Any, seed: tuple[int, ...]) -> Any:
+    import jax
+
+    leaves, layout = jax.tree_util.tree_flatten_with_path(part)
+    made = []
+    for number, (path, leaf) in enumerate(leaves):
+        name = str(getattr(path[-1], "key", getattr(path[-1], "name", path[-1]))) if path else ""
+        values = np.asarray(leaf)
+        if np.issubdtype(values.dtype, np.floating):
+            # NumPy's generator: JAX would compile one program for every shape there is.
+            values = _draw(name, values, np.random.default_rng((*seed, number))).astype(values.dtype)
+        made.append(jax.numpy.asarray(values))
+    return jax.tree_util.tree_unflatten(layout, made)
+
+
+def _draw(name: str, trained: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+    if name in ("scale", "var"):
+        return np.ones_like(trained)
+    if name in ("bias", "mean"):
+        return np.zeros_like(trained)
+    drawn = rng.standard_normal(trained.shape)
+    if name != "kernel" or trained.ndim < 2:
+        return drawn * trained.std()
+    while (outside := np.abs(drawn) > 2.0).any():
+        drawn[outside] = rng.standard_normal(int(outside.sum()))
+    return drawn / (TRUNCATED * np.sqrt(np.prod(trained.shape[:-1])))
+
+
+def other_classes(labels: Any, count: int, ids: Sequence[str], seed: int) -> NDArray[np.int64]:
+    """`[B]` for each image a class that is not its label, drawn evenly.
+
+    Args:
+        labels: `[B]` int.
+        count: of classes, at least 2.
+        ids: `[B]` names of the images: the class follows from the seed and the name.
+        seed: of the draws.
+
+    Example:
+        >>> other_classes([0, 1], 2, ["a", "b"], 0).tolist()
+        [1, 0]
+    """
+    draws = [np.random.default_rng(image_seed(seed, name, 4)).integers(0, count - 1) for name in ids]
+    return np.asarray([draw + (draw >= label) for draw, label in zip(draws, labels, strict=True)], np.int64)
+
+
+def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Result:
+    """Scores how much the maps still resemble themselves when the model or the class is another."""
+    images = float_images(inputs.images)
+    asked: dict[str, list[Metric]] = {}
+    for metric in metrics:
+        asked.setdefault(metric.parts[0], []).append(metric)
+    rows: list[Row] = []
+    curves: list[tuple[Any, ...]] = []
+    able = [method for method in inputs.raw if method in inputs.explainers]
+    for method in inputs.raw:
+        for metric in metrics if method not in able else ():
+            rows += rows_of(inputs.ids, method, metric, np.full(len(images), np.nan), "no_explainer")
+    if "random_logit" in asked and able:
+        rows += _random_logit(inputs, images, able, asked["random_logit"])
+    if "mprt" in asked and able:
+        found, curves = _mprt(inputs, images, able, asked["mprt"], settings)
+        rows += found
+    return Result(rows, responses=Responses.from_rows(curves))
+
+
+def _random_logit(inputs: Inputs, images: NDArray[Any], methods: Sequence[str], metrics: Sequence[Metric]) -> list[Row]:
+    classes = len(inputs.classifier.classes)
+    rows: list[Row] = []
+    if classes < 2:
+        for method in methods:
+            for metric in metrics:
+                rows += rows_of(inputs.ids, method, metric, np.full(len(images), np.nan), "one_class")
+        return rows
+    others = other_classes(inputs.labels, classes, inputs.ids, inputs.seed)
+    for method in methods:
+        again = explain(inputs, method, images, labels=others)
+        rows += _rows(inputs, method, metrics, _similar(inputs, inputs.raw[method], again, metrics))
+    return rows
+
+
+def _mprt(
+    inputs: Inputs, images: NDArray[Any], methods: Sequence[str], metrics: Sequence[Metric], settings: Settings
+) -> tuple[list[Row], list[tuple[Any, ...]]]:
+    shares: list[float] = []
+    found: dict[str, list[dict[str, Floats]]] = {method: [] for method in methods}
+    for _, share, model in randomised(inputs.classifier, seed=inputs.seed, stages=settings.stages):
+        shares.append(share)
+        for method in methods:
+            again = np.abs(explain(inputs, method, images, classifier=model))
+            found[method].append(_similar(inputs, np.abs(inputs.raw[method]), again, metrics))
+        if inputs.progress is not None:
+            inputs.progress(int(share * len(images)), len(images))
+    rows: list[Row] = []
+    curves: list[tuple[Any, ...]] = []
+    for method in methods:
+        flat = np.ptp(np.abs(inputs.raw[method]), axis=(1, 2)) == 0
+        for metric in metrics:
+            table = np.stack([one[metric.parts[1]] for one in found[method]])
+            # A random model may give a map that is zero everywhere (dead ReLUs): that stage has no similarity.
+            there = ~np.isnan(table)
+            count = there.sum(axis=0)
+            mean = np.divide(
+                np.where(there, table, 0).sum(axis=0), count, out=np.full(len(images), np.nan), where=count > 0
+            )
+            small = metric.parts[1] == "ssim" and min(images.shape[1:3]) < WINDOW
+            reasons = [
+                "small_map" if small else "flat_map" if one else "" if n else "no_stage"
+                for one, n in zip(flat, count, strict=True)
+            ]
+            rows += rows_of(inputs.ids, method, metric, mean, reasons)
+            for i, name in enumerate(inputs.ids):
+                if count[i] and not reasons[i]:
+                    points = there[:, i]
+                    curves.append((name, method, metric.name, mean[i], np.asarray(shares)[points], table[points, i]))
+    return rows, curves
+
+
+def _similar(inputs: Inputs, a: NDArray[Any], b: NDArray[Any], metrics: Sequence[Metric]) -> dict[str, Floats]:
+    return compare(a, b, [metric.parts[1] for metric in metrics], num_threads=inputs.num_threads)
+
+
+def _rows(inputs: Inputs, method: str, metrics: Sequence[Metric], found: dict[str, Floats]) -> list[Row]:
+    rows: list[Row] = []
+    for metric in metrics:
+        values = found[metric.parts[1]]
+        small = metric.parts[1] == "ssim" and min(inputs.images.shape[1:3]) < WINDOW
+        rows += rows_of(
+            inputs.ids,
+            method,
+            metric,
+            values,
+            ["" if np.isfinite(v) else "small_map" if small else "flat_map" for v in values],
+        )
+    return rows
+
+
+_ADEBAYO, _SIXT = "Adebayo et al., NeurIPS 2018", "Sixt et al., ICML 2020"
+_NEEDS = frozenset({"model", "raw", "explainer"})
+
+FAMILY = Family(
+    NAME,
+    (
+        Metric(
+            "mprt_spearman", NAME, "rank correlation of absolute maps with those of ever more random models", False,
+            (-1.0, 1.0), "score", _NEEDS, _ADEBAYO, parity="Quantus 0.6.0 on identical maps",
+            parts=("mprt", "spearman"),
+        ),
+        Metric(
+            "mprt_ssim", NAME, "structural similarity of absolute maps with those of ever more random models", False,
+            (-1.0, 1.0), "score", _NEEDS, _ADEBAYO, parity="scikit-image", parts=("mprt", "ssim"),
+        ),
+        Metric(
+            "random_logit_spearman", NAME, "rank correlation of the maps of the label and of another class", False,
+            (-1.0, 1.0), "score", _NEEDS, _SIXT, parity="SciPy", parts=("random_logit", "spearman"),
+        ),
+        Metric(
+            "random_logit_ssim", NAME, "structural similarity of the maps of the label and of another class", False,
+            (-1.0, 1.0), "score", _NEEDS, _SIXT, parity="scikit-image", parts=("random_logit", "ssim"),
+        ),
+    ),
+    score,
+    settings=Settings,
+    title="Sanity checks",
+    reasons={
+        "no_stage": "the random models give maps with one value everywhere",
+        "one_class": "the model has no other class",
+        "small_map": "the map is smaller than the 7 x 7 window of SSIM",
+    },
+)  # fmt: skip
