@@ -16,6 +16,7 @@ from xaijax import __version__
 COMMANDS = {
     "bench": ("xaijax.bench", "BenchConfig", "run_bench", "score explanation methods on a data set, with a report"),
     "train": ("xaijax.train", "TrainConfig", "run_train", "train a classifier"),
+    "evaluate": ("xaijax.evaluate", "EvaluateConfig", "run_evaluate", "score a trained classifier, or compare two"),
     "explain": ("xaijax.explain_images", "ExplainConfig", "run_explain", "draw heat maps over images"),
     "doctor": ("xaijax.doctor", "DoctorConfig", "run_doctor", "say what is installed, what works and what is missing"),
 }

@@ -19,6 +19,7 @@ PACKAGES = (
     "jaxlib",
     "flax",
     "optax",
+    "orbax-checkpoint",
     "safetensors",
     "numba",
     "numpy",

@@ -175,14 +175,29 @@ def trainable(network: NNXNetwork, params: Any) -> dict[str, Any]:
     return mask
 
 
-def apply_training(network: NNXNetwork, params: Any, images: Array, key: Any) -> tuple[Array, dict[str, Any]]:
+def apply_training(
+    network: NNXNetwork, params: Any, images: Array, key: Any, *, dtype: Any = None, statistics: bool = True
+) -> tuple[Array, dict[str, Any]]:
     """One forward pass in training mode: batch statistics from the batch, dropout by `key`.
+
+    Args:
+        network: the model.
+        params: its parameters.
+        images: `[B, H, W, C]`, preprocessed.
+        key: of the dropout.
+        dtype: that layers compute in and hand on, or None for that of the parameters. The parameters keep theirs, and
+            batch norm takes means and variances in float32.
+        statistics: False leaves batch norm in inference mode, its running statistics untouched.
 
     Returns:
         Logits `[B, K]`, and the parameters with the running statistics brought forward.
     """
     module = network.merge(params)
     set_mode(module, training=True)
+    if dtype is not None:
+        module.set_attributes(dtype=dtype, raise_if_not_found=False)
+    if not statistics:
+        module.set_attributes(use_running_average=True, raise_if_not_found=False)
     nnx.reseed(module, default=key, dropout=key)
     modes = set(inference_arguments(dict(network.arguments)))
     arguments = {name: (not value if name in modes else value) for name, value in network.arguments}

@@ -1,7 +1,8 @@
-"""ResNet-34, -50, -101 (v1 and v1.5) and ResNet50V2.
+"""ResNet-34, -50, -101 (v1 and v1.5), ResNet50V2, and a small one to train from scratch.
 
 `variant="torchvision"` puts a bottleneck's stride on its 3x3 convolution (v1.5) and has no convolution biases;
 `variant="keras"` puts it on the first 1x1 (v1) and has biases. ResNet-34 exists in torchvision alone, V2 in Keras.
+The small one has the layout of ResNet-18 with a quarter of its channels: 0.7 million parameters, no published weights.
 
 References:
     He et al., "Deep Residual Learning for Image Recognition", CVPR 2016;
@@ -18,7 +19,14 @@ from xaijax.models.convert import Rule, keras_conv, keras_norm, torch_conv, torc
 from xaijax.models.family import entry
 from xaijax.models.layers import Chain, ConvNorm, Head, NormRelu, batch_norm, conv, max_pool
 
-DEPTHS = {"resnet34": (3, 4, 6, 3), "resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
+DEPTHS = {
+    "small_resnet": (2, 2, 2, 2),
+    "resnet34": (3, 4, 6, 3),
+    "resnet50": (3, 4, 6, 3),
+    "resnet101": (3, 4, 23, 3),
+}
+WIDTHS = {"small_resnet": 16}  # of the first stage; 64 otherwise
+BASIC = ("small_resnet", "resnet34")  # made of two 3x3 convolutions a block
 KERAS_EPSILON = 1.001e-5
 
 
@@ -76,15 +84,15 @@ class ResNet(nnx.Module):
     ) -> None:
         keras = variant == "keras"
         options: dict[str, Any] = {"bias": True, "epsilon": KERAS_EPSILON} if keras else {}
-        self.stem = ConvNorm(channels, 64, 7, 2, padding=3, **options, rngs=rngs)
-        inputs = 64
+        inputs = first = WIDTHS.get(name, 64)
+        self.stem = ConvNorm(channels, first, 7, 2, padding=3, **options, rngs=rngs)
         self.stages = tuple(f"stage{i}" for i in range(1, 5))
         for number, (stage, depth) in enumerate(zip(self.stages, DEPTHS[name], strict=True)):
             blocks: dict[str, nnx.Module] = {}
             for index in range(depth):
                 stride = 2 if number > 0 and index == 0 else 1
-                width = 64 << number
-                if name == "resnet34":
+                width = first << number
+                if name in BASIC:
                     blocks[f"block{index + 1}"] = BasicBlock(inputs, width, stride, options=options, rngs=rngs)
                     inputs = width
                 else:
@@ -193,9 +201,13 @@ ENTRIES = (
         entry(
             name,
             ResNet,
-            variants=("torchvision",) if name == "resnet34" else ("torchvision", "keras"),
+            variants=("torchvision",) if name in BASIC else ("torchvision", "keras"),
             layer="stage4",
-            summary=f"ResNet v1.5 with {name.removeprefix('resnet')} weight layers",
+            summary=(
+                "ResNet-18 with a quarter of its channels; 2.8 MB"
+                if name == "small_resnet"
+                else f"ResNet v1.5 with {name.removeprefix('resnet')} weight layers"
+            ),
         )
         for name in DEPTHS
     ),

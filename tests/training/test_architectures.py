@@ -1,0 +1,32 @@
+"""Every architecture can be trained."""
+
+import jax
+import numpy as np
+import pytest
+
+from xaijax import models, train
+from xaijax._training import loop
+
+NAMES = models.list_models()
+
+
+def trainer(name, precision):
+    entry = models.entry(name)
+    side = max(entry.minimum, 32)
+    images = np.random.default_rng(0).random((2, side, side, 3)).astype(np.float32)
+    options = train.Options(epochs=1, batch_size=2, precision=precision, warmup=0.0)
+    start = models.create(name, 2, (side, side, 3))
+    return loop.Trainer(start, images, [0, 1], options)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_step_changes_every_parameter(name, precision):
+    made = trainer(name, precision)
+    before = jax.tree.map(np.array, made.state[0])
+    (loss,) = made.epoch(1)
+    assert 0 < loss < 20
+    still = [key for key, leaf in made.state[0].items() if np.array_equal(leaf, before[key])]
+    assert not still
+    assert all(leaf.dtype == np.float32 for leaf in jax.tree.leaves(made.state[:2]))

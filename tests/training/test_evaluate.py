@@ -1,0 +1,90 @@
+"""`xaijax evaluate`: the scores of a training again, the comparison of two checkpoints, and what is refused."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from xaijax import cli, models
+from xaijax._training.comparison import bootstrap_difference, mcnemar
+from xaijax.bench.plan import InputError
+from xaijax.evaluate import EvaluateConfig, run_evaluate
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    """An untrained checkpoint that counts the classes in another order and takes other images."""
+    out = tmp_path_factory.mktemp("other")
+    model = models.create("small_cnn", 3, (24, 24, 3), key=1, classes=["middle", "low", "high"], width=4)
+    models.save(model, out / "untrained")
+    return out / "untrained"
+
+
+def rows(out):
+    return list(csv.reader((out / "predictions.csv").read_text().splitlines()))
+
+
+def test_one_checkpoint_scores_as_its_training_said(finished, folder, tmp_path):
+    out = tmp_path / "scores"
+    assert cli.main(["evaluate", "--data", str(folder), "--model", str(finished.out), "--out", str(out)]) == 0
+    assert {path.name for path in out.iterdir()} == {
+        "evaluation.json", "predictions.csv", "confusion.png", "calibration.png", "embedding.png",
+    }  # fmt: skip
+    written = json.loads((out / "evaluation.json").read_text())
+    assert written["comparison"] is None
+    assert written["data"] == {"name": folder.name, "which": "validation images", "images": finished.metrics["images"]}
+    (metrics,) = written["models"]
+    for name in ("confusion", "per_class", "classes", "macro_f1", "micro_f1", "accuracy"):
+        assert metrics[name] == finished.metrics[name]
+    assert metrics["loss"] == pytest.approx(finished.metrics["loss"], rel=1e-5)
+    assert metrics["calibration"]["ece"] == pytest.approx(finished.metrics["calibration"]["ece"], abs=1e-5)
+    heading, *table = rows(out)
+    assert heading == ["id", "class", "predicted", "high", "low", "middle"]
+    validation = json.loads((finished.out / "train.json").read_text())["data"]["validation"]
+    assert [row[0] for row in table] == validation
+    assert np.mean([row[1] == row[2] for row in table]) == pytest.approx(metrics["accuracy"])
+    np.testing.assert_allclose([sum(map(float, row[3:])) for row in table], 1, atol=1e-5)
+    assert all(row[2] == heading[3 + int(np.argmax([float(cell) for cell in row[3:]]))] for row in table)
+
+
+def test_two_checkpoints_are_compared_image_by_image(finished, other, folder, tmp_path, console):
+    """They differ in size, channels and the order of their classes; the comparison is by the data's classes."""
+    out = tmp_path / "both"
+    config = EvaluateConfig(data=str(folder), model=(finished.out, other), out=out, split="all", seed=5)
+    done = run_evaluate(config, console=console)
+    heading, *table = rows(out)
+    classes = ["high", "low", "middle"]
+    assert heading[2:] == [f"{name}: {what}" for name in ("run", "untrained") for what in ("predicted", *classes)]
+    assert len(table) == 48
+    assert [item[0] for item in json.loads((out / "evaluation.json").read_text())["skipped"]] == ["low/broken.png"]
+    labels, first, second = (np.array([classes.index(row[column]) for row in table]) for column in (1, 2, 6))
+    for predicted, metrics in zip((first, second), done.metrics, strict=True):
+        assert np.mean(predicted == labels) == pytest.approx(metrics["accuracy"])
+    assert done.metrics[1]["classes"] == ["middle", "low", "high"]
+    assert done.comparison["mcnemar"] == mcnemar(labels, first, second)
+    assert done.comparison["bootstrap"] == bootstrap_difference(labels, first, second, 3, seed=5)
+    assert done.comparison["resampled"] == "images"
+    for kind in ("confusion", "calibration", "embedding"):
+        assert (out / f"{kind}_1.png").stat().st_size > 5000
+        assert (out / f"{kind}_2.png").stat().st_size > 5000
+    assert "McNemar p =" in console.file.getvalue()
+
+
+def test_bad_input_is_refused_and_nothing_is_written(finished, other, folder, tmp_path, console):
+    out = tmp_path / "out"
+    fox = tmp_path / "fox"
+    models.save(models.create("small_cnn", 2, (24, 24, 3), classes=["fox", "hen"], width=1), fox)
+    for changes, error, message in (
+        ({"model": (other,) * 3}, ValueError, "one checkpoint or two; got 3"),
+        ({"model": (tmp_path / "none",)}, FileNotFoundError, "there are no weights"),
+        ({"model": (fox,)}, InputError, "knows the classes fox, hen"),
+        ({"model": (other,), "split": "validation"}, ValueError, "does not name its validation images"),
+        ({"data": str(tmp_path / "none")}, FileNotFoundError, "there is no folder"),
+        ({"out": finished.out}, FileExistsError, "is not empty; give another folder"),
+        ({"transpose": True}, ValueError, "was trained without --transpose"),
+    ):
+        given = {"data": str(folder), "model": (finished.out,), "out": out} | changes
+        with pytest.raises(error, match=message):
+            run_evaluate(EvaluateConfig(**given), console=console)
+        assert not out.exists()

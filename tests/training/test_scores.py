@@ -1,0 +1,138 @@
+"""Scores against scikit-learn, calibration, the comparison of two classifiers, the embedding."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn import decomposition
+from sklearn import metrics as sklearn_metrics
+
+from xaijax import models
+from xaijax._training import loop, scores
+from xaijax._training.calibration import calibration
+from xaijax._training.comparison import bootstrap_difference, mcnemar
+from xaijax._training.embedding import penultimate, principal_components
+
+
+def test_scores_equal_scikit_learn():
+    random = np.random.default_rng(0)
+    for classes in (2, 3, 5):
+        labels, predictions = random.integers(0, classes, (2, 200))
+        confusion = scores.confusion_matrix(labels, predictions, classes)
+        np.testing.assert_array_equal(confusion, sklearn_metrics.confusion_matrix(labels, predictions))
+        got = scores.scores(confusion, [str(k) for k in range(classes)])
+        assert got["accuracy"] == pytest.approx(sklearn_metrics.accuracy_score(labels, predictions), abs=1e-12)
+        macro = sklearn_metrics.f1_score(labels, predictions, average="macro")
+        assert got["macro_f1"] == pytest.approx(macro, abs=1e-12)
+        micro = sklearn_metrics.f1_score(labels, predictions, average="micro")
+        assert got["micro_f1"] == pytest.approx(micro, abs=1e-12)
+        each = sklearn_metrics.precision_recall_fscore_support(labels, predictions)
+        for k in range(classes):
+            row = got["per_class"][str(k)]
+            assert [row[w] for w in ("precision", "recall", "f1", "images")] == pytest.approx([e[k] for e in each])
+
+
+def test_a_class_that_nobody_has_or_predicts_does_not_count():
+    labels, predictions = np.array([0, 0, 2, 2]), np.array([0, 2, 2, 2])
+    got = scores.scores(scores.confusion_matrix(labels, predictions, 4), "abcd")
+    expected = sklearn_metrics.f1_score(labels, predictions, average="macro")
+    assert got["macro_f1"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_class_weights_make_classes_count_alike():
+    weights = loop.class_weights(np.array([0, 0, 0, 2]), 3)
+    np.testing.assert_allclose(weights, [4 / 6, 0, 2], rtol=1e-6)
+    assert weights[[0, 0, 0, 2]].mean() == pytest.approx(1)
+
+
+def test_calibration_error_by_hand():
+    """Bins (0.4, 0.6] and (0.8, 1]: |1/2 - 0.55| of two images in five, |2/3 - 0.9| of three."""
+    probabilities = [[0.5, 0.5], [0.6, 0.4], [0.9, 0.1], [0.1, 0.9], [0.1, 0.9]]
+    found = calibration(probabilities, [1, 0, 0, 1, 0], bins=5)
+    assert found["ece"] == pytest.approx(2 / 5 * 0.05 + 3 / 5 * (0.9 - 2 / 3))
+    assert [row["images"] for row in found["bins"]] == [0, 0, 2, 0, 3]
+    assert found["bins"][4]["accuracy"] == pytest.approx(2 / 3)
+    assert found["bins"][4]["confidence"] == pytest.approx(0.9)
+    assert found["bins"][0]["accuracy"] is None
+
+
+def test_probabilities_that_are_true_are_calibrated():
+    random = np.random.default_rng(0)
+    probabilities = random.dirichlet(np.ones(3), 60_000)
+    labels = (random.random((60_000, 1)) > probabilities.cumsum(axis=1)).sum(axis=1)
+    assert calibration(probabilities, labels)["ece"] < 0.01
+    sharper = probabilities**2 / (probabilities**2).sum(axis=1, keepdims=True)
+    assert calibration(sharper, labels)["ece"] > 0.1
+    with pytest.raises(ValueError, match="as many and not none"):
+        calibration(np.zeros((0, 3)), [])
+
+
+def test_mcnemar_is_the_binomial_tail():
+    """1 against 9 discordant images: p = 2 (1 + 10) / 2^10."""
+    labels = np.zeros(30, int)
+    first, second = np.zeros(30, int), np.zeros(30, int)
+    first[:9], second[9:10] = 1, 1
+    found = mcnemar(labels, first, second)
+    assert found == {"only_first_right": 1, "only_second_right": 9, "p_value": pytest.approx(22 / 1024)}
+    assert mcnemar(labels, second, first)["p_value"] == found["p_value"]
+    assert mcnemar(labels, first, first)["p_value"] == 1
+
+
+def test_bootstrap_interval_of_a_difference():
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, 400)
+    first, second = (np.where(random.random(400) < p, labels, random.integers(0, 3, 400)) for p in (0.6, 0.7))
+    found = bootstrap_difference(labels, first, second, 3)
+    each = [scores.scores(scores.confusion_matrix(labels, predicted, 3), "abc") for predicted in (first, second)]
+    for name in ("accuracy", "macro_f1"):
+        assert found[name]["difference"] == pytest.approx(each[1][name] - each[0][name], abs=1e-12)
+    # Of the accuracy, a mean of differences of -1, 0 and 1, the normal approximation is good.
+    differences = (second == labels).astype(float) - (first == labels)
+    half = stats.norm.ppf(0.975) * differences.std() / 20
+    assert found["accuracy"]["low"] == pytest.approx(differences.mean() - half, abs=0.1 * half)
+    assert found["accuracy"]["high"] == pytest.approx(differences.mean() + half, abs=0.1 * half)
+    same = bootstrap_difference(labels, first, first, 3)["macro_f1"]
+    assert same == {"difference": 0, "low": 0, "high": 0}
+
+
+def test_bootstrap_draws_whole_patients():
+    """Three copies of each image are as much evidence as one, if they are one patient's."""
+    random = np.random.default_rng(0)
+    labels, first, second = random.integers(0, 2, (3, 50))
+    alone = bootstrap_difference(labels, first, second, 2)
+    copies = [np.repeat(values, 3) for values in (labels, first, second)]
+    names = np.repeat([f"{number:02d}" for number in range(50)], 3)
+    grouped = bootstrap_difference(*copies, 2, groups=names)
+    assert grouped["units"] == 50
+    for name in ("accuracy", "macro_f1"):
+        assert grouped[name] == pytest.approx(alone[name], abs=1e-12)
+
+
+def test_the_penultimate_layer_gives_the_logits():
+    images = np.random.default_rng(0).random((5, 32, 32, 1)).astype(np.float32)
+    model = models.create("small_cnn", 3, (32, 32, 1), width=4)
+    found = penultimate(model, images, batch_size=3)
+    dense = model.params["dense"]
+    logits = found @ np.asarray(dense["kernel"]) + np.asarray(dense["bias"])
+    np.testing.assert_allclose(logits, model.logits(model.params, images), rtol=1e-4, atol=1e-5)
+    pooled = model.tapped(model.params, images, {"top": None})[1]["top"].mean((1, 2))
+    np.testing.assert_allclose(found, pooled, rtol=1e-4, atol=1e-6)
+
+
+def test_a_model_without_a_dense_layer_gives_the_means_of_its_default_layer():
+    images = np.random.default_rng(0).random((2, 32, 32, 3)).astype(np.float32)
+    model = models.create("squeezenet", 3, (32, 32, 3))
+    layer = model.default_layer
+    expected = model.tapped(model.params, images, {layer: None})[1][layer].mean((1, 2))
+    np.testing.assert_allclose(penultimate(model, images), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_principal_components_are_those_of_scikit_learn():
+    features = np.random.default_rng(0).normal(size=(40, 7)) @ np.diag([5, 3, 1, 1, 1, 1, 0.1])
+    coordinates, shares = principal_components(features)
+    oracle = decomposition.PCA(2, svd_solver="full")
+    np.testing.assert_allclose(np.abs(coordinates), np.abs(oracle.fit_transform(features)), atol=1e-9)
+    np.testing.assert_allclose(shares, oracle.explained_variance_ratio_, atol=1e-12)
+    assert (coordinates.max(axis=0) == np.abs(coordinates).max(axis=0)).all()
+    flat, none = principal_components(np.ones((3, 4)))
+    assert not flat.any()
+    assert not none.any()
