@@ -185,6 +185,29 @@ def test_explain_refuses_bad_input(picture, checkpoint, tmp_path, capsys, option
     assert not out.exists()
 
 
+def test_explain_says_which_model_a_method_needs(picture, checkpoint, tmp_path, capsys):
+    options = ["--model", str(checkpoint), "--out", str(tmp_path / "out")]
+    assert call("explain", str(picture), *options, "--method", "attention_rollout") == 2
+    error = capsys.readouterr().err
+    assert "attention_rollout needs a vision transformer" in error
+    assert len(error.strip().splitlines()) == 1
+    assert call("explain", str(picture), *options, "--method", "ground_truth") == 2
+    assert "unknown method 'ground_truth'" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_explain_reaches_every_method(picture, checkpoint, tmp_path):
+    """All with their own default options, on a small model; the two above are the ones it cannot draw."""
+    from xaijax.explain import METHODS
+
+    names = [name for name in METHODS if name not in ("attention_rollout", "ground_truth")]
+    out = tmp_path / "out"
+    assert call("explain", str(picture), "--model", str(checkpoint), "--out", str(out), "--method", *names) == 0
+    assert sorted(path.name for path in out.iterdir()) == sorted(f"scan.{name}.png" for name in names)
+    drawn = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert len(set(drawn.values())) >= len(names) - 2  # Fast XRAI and XRAI may agree on so small an image
+
+
 def test_doctor_examines_and_names_what_mends(capsys, monkeypatch):
     from xaijax import doctor
 
