@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <numeric>
 #include <vector>
@@ -35,8 +36,10 @@ std::vector<double> betas_of(const Slab& slab) {
   return betas;
 }
 
-// Sums in eight lanes, the same whatever the width of the registers.
+// Sums in eight lanes, the same whatever the width of the registers. Vectors by name, because the loop over the lanes
+// inside the loop over the nodes becomes a tangle of shuffles otherwise.
 constexpr index_t lanes = 8;
+using Lanes = double __attribute__((vector_size(lanes * sizeof(double))));
 
 double total(const double* lane) {
   return ((lane[0] + lane[4]) + (lane[1] + lane[5])) + ((lane[2] + lane[6]) + (lane[3] + lane[7]));
@@ -45,18 +48,17 @@ double total(const double* lane) {
 // The sums of t and of t (1 - t), t = w beta/(1 + w beta), with the weights given.
 XAIJAX_SIMD void add_terms(const double* beta, const double* weight, index_t count, double w, double* first,
                            double* second) {
-  double sums[lanes] = {}, products[lanes] = {};
-  for (index_t i = 0; i < count; i += lanes)
-    for (index_t j = 0; j < lanes; ++j) {
-      const double wb = w * beta[i + j];
-      const double t = wb / (1.0 + wb), weighted = weight[i + j] * t;
-      sums[j] += weighted;
-      products[j] += weighted * (1.0 - t);
-    }
-  for (index_t j = 0; j < lanes; ++j) {
-    first[j] = sums[j];
-    second[j] = products[j];
+  Lanes sums{}, products{};
+  for (index_t i = 0; i < count; i += lanes) {
+    Lanes b, weights;
+    std::memcpy(&b, beta + i, sizeof b);
+    std::memcpy(&weights, weight + i, sizeof weights);
+    const Lanes wb = w * b, t = wb / (1.0 + wb), weighted = weights * t;
+    sums += weighted;
+    products += weighted * (1.0 - t);
   }
+  std::memcpy(first, &sums, sizeof sums);
+  std::memcpy(second, &products, sizeof products);
 }
 
 // The marginal log-likelihood sum log(1 + w beta(x_i)) of the weight, for one slab. Its derivatives are with respect to
@@ -70,6 +72,12 @@ class Likelihood {
       const double* const first = betas.data() + piece * NodeWeights::per_piece;
       beta_.insert(beta_.end(), first, first + NodeWeights::per_piece);
     }
+    // As many as lie above three standard deviations: a first guess of the weight.
+    double large = static_cast<double>(data.beyond());
+    for (std::size_t i = 0; i < data.pieces().size(); ++i)
+      if (data.pieces()[i] >= 3 * static_cast<std::int32_t>(NodeWeights::pieces_per_unit))
+        for (std::size_t j = 0; j < NodeWeights::per_piece; ++j) large += weight_[i * NodeWeights::per_piece + j];
+    guess_ = std::min(large / static_cast<double>(data.count()), 0.9);
     if (data.beyond() > 0) {
       beta_.push_back(slab_beta_unbounded(slab, data.end()));
       weight_.push_back(static_cast<double>(data.beyond()));
@@ -93,7 +101,7 @@ class Likelihood {
     return sum;
   }
 
-  // The weight in [low, 1] of the largest likelihood: Newton steps in log w from the lower end, kept inside a
+  // The weight in [low, 1] of the largest likelihood: Newton steps in log w from the guess, kept inside a
   // shrinking bracket. After a step below 1e-8 the next one would be below the last bit.
   double best_weight(double low) const {
     double slope, curvature;
@@ -101,6 +109,13 @@ class Likelihood {
     if (slope <= 0.0) return low;
     double left = std::log(low), right = 0.0, at = left;
     bool bounded = false;  // whether the likelihood is known to fall at `right`
+    if (guess_ > low) {
+      at = std::log(guess_);
+      derivatives(guess_, slope, curvature);
+      if (slope == 0.0) return guess_;
+      (slope > 0.0 ? left : right) = at;
+      bounded = slope < 0.0;
+    }
     for (int step = 0; step < 100; ++step) {
       double next = curvature < 0.0 ? at - slope / curvature : right + 1.0;
       if (next >= right && !bounded) {
@@ -122,6 +137,7 @@ class Likelihood {
 
  private:
   std::vector<double> beta_, weight_;
+  double guess_ = 0.0;
 };
 
 double smallest_weight(const Slab& slab, index_t count, bool universal_floor) {
@@ -179,6 +195,24 @@ XAIJAX_SIMD XAIJAX_FLATTEN void size_keys(const double* values, index_t count, s
   keys_of_sizes(values, count, keys);
 }
 
+// The smallest key above `key`, all ones if there is none.
+template <class Key>
+inline Key next_of(const Key* keys, index_t count, Key key) {
+  Key next = ~Key(0);
+  for (index_t i = 0; i < count; ++i) {
+    const Key candidate = keys[i] > key ? keys[i] : ~Key(0);
+    next = candidate < next ? candidate : next;
+  }
+  return next;
+}
+
+XAIJAX_SIMD XAIJAX_FLATTEN std::uint32_t next_key(const std::uint32_t* keys, index_t count, std::uint32_t key) {
+  return next_of(keys, count, key);
+}
+XAIJAX_SIMD XAIJAX_FLATTEN std::uint64_t next_key(const std::uint64_t* keys, index_t count, std::uint64_t key) {
+  return next_of(keys, count, key);
+}
+
 // 1.4826 * median |x|, the mean of the two middle values when there is an even number.
 template <class T>
 double spread(const T* map, index_t size) {
@@ -188,8 +222,7 @@ double spread(const T* map, index_t size) {
   const Cut<Key> cut = kth_largest(keys.get(), size, size / 2 + 1, kept.get());
   const auto lower = static_cast<double>(ordered_value<T>(cut.key));
   if (size % 2 == 1 || cut.above < size / 2) return 1.4826 * lower;
-  Key next = ~Key(0);
-  for (index_t i = 0; i < size; ++i) next = std::min(next, keys[i] > cut.key ? keys[i] : ~Key(0));
+  const Key next = next_key(keys.get(), size, cut.key);
   return 1.4826 * (0.5 * lower + 0.5 * static_cast<double>(ordered_value<T>(next)));
 }
 

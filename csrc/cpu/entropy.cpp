@@ -1,10 +1,13 @@
 #include "xaijax/entropy.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <type_traits>
 
 #include "xaijax/histogram.hpp"
+
+#define XAIJAX_INLINE inline __attribute__((always_inline))
 
 namespace xaijax {
 
@@ -26,28 +29,40 @@ EdgesOf<T> edges_of(Extent<T> values, int bins, BinRange range) {
   return linear_edges<double, E>(range.low, range.high, bins);
 }
 
-void count_bins(const std::int32_t* bin, index_t n, std::uint32_t* counts, std::size_t stride) {
+// Eight tables by turns, so that neighbours in one bin do not wait for each other's store. Eight equal bins, which is what
+// a background is made of, are counted at once.
+constexpr std::size_t tables = 8;
+
+// The distance of two tables, known at compile time for as many bins as most have; no power of two (see count_bytes).
+constexpr std::size_t usual_stride = 256 + 16;
+
+XAIJAX_INLINE void count_bins(const std::int32_t* bin, index_t n, std::uint32_t* counts, std::size_t stride) {
+  constexpr auto step = static_cast<index_t>(tables);
   index_t i = 0;
-  for (; i + 4 <= n; i += 4) {
-    ++counts[static_cast<std::size_t>(bin[i])];
-    ++counts[stride + static_cast<std::size_t>(bin[i + 1])];
-    ++counts[2 * stride + static_cast<std::size_t>(bin[i + 2])];
-    ++counts[3 * stride + static_cast<std::size_t>(bin[i + 3])];
+  for (; i + step <= n; i += step) {
+    std::uint64_t pair[tables / 2];
+    std::memcpy(pair, bin + i, sizeof pair);
+    if (pair[0] == pair[1] && pair[0] == pair[2] && pair[0] == pair[3] && bin[i] == bin[i + 1]) {
+      counts[static_cast<std::size_t>(bin[i])] += tables;
+      continue;
+    }
+    std::uint32_t* table = counts;
+    for (index_t t = 0; t < step; ++t, table += stride) ++table[bin[i + t]];
   }
   for (; i < n; ++i) ++counts[static_cast<std::size_t>(bin[i])];
 }
 
-// Values in one of four tables by turns, so that neighbours in one bin do not wait for each other's store. T: also
-// uint16_t, which is read as float64, the dtype of its edges.
+// T: also uint16_t, which is read as float64, the dtype of its edges. With edges from the values themselves none of
+// them lies outside, and nobody has to look.
 template <class T>
-std::vector<index_t> count_by_edges(const T* values, index_t n, const EdgesOf<T>& edges) {
+std::vector<index_t> count_by_edges(const T* values, index_t n, const EdgesOf<T>& edges, Outside outside) {
   using E = typename EdgeOf<T>::type;
   constexpr index_t block = 2048;
   constexpr index_t flush = index_t(1) << 31;
-  constexpr std::size_t tables = 4;
   const Binner<E> binner(edges);
-  const std::size_t stride = edges.size();  // one more than the bins: the last place takes what is dropped
-  std::vector<index_t> counts(stride, 0);
+  const std::size_t places = edges.size();  // one more than the bins: the last place takes what is dropped
+  const std::size_t stride = std::max(places, usual_stride);
+  std::vector<index_t> counts(places, 0);
   std::vector<std::uint32_t> partial(tables * stride);
   std::int32_t bin[block];
   E real[block];
@@ -57,15 +72,18 @@ std::vector<index_t> count_by_edges(const T* values, index_t n, const EdgesOf<T>
     for (index_t start = chunk; start < stop; start += block) {
       const index_t length = std::min(block, stop - start);
       if constexpr (std::is_same_v<T, E>) {
-        binner(values + start, length, Outside::drop, bin);
+        binner(values + start, length, outside, bin);
       } else {
         std::copy(values + start, values + start + length, real);
-        binner(real, length, Outside::drop, bin);
+        binner(real, length, outside, bin);
       }
-      count_bins(bin, length, partial.data(), stride);
+      if (stride == usual_stride)
+        count_bins(bin, length, partial.data(), usual_stride);
+      else
+        count_bins(bin, length, partial.data(), stride);
     }
     for (std::size_t t = 0; t < tables; ++t)
-      for (std::size_t k = 0; k < stride; ++k) counts[k] += partial[t * stride + k];
+      for (std::size_t k = 0; k < places; ++k) counts[k] += partial[t * stride + k];
   }
   counts.pop_back();
   return counts;
@@ -107,7 +125,7 @@ std::vector<index_t> histogram(ImageView<const T> image, int bins, BinRange rang
     const auto values = extent(image.data, n);
     if (!values.finite) return {};
     const auto edges = edges_of(values, bins, range);
-    if (!edges.empty()) return count_by_edges(image.data, n, edges);
+    if (!edges.empty()) return count_by_edges(image.data, n, edges, range.from_image ? Outside::clamp : Outside::drop);
     const bool constant = range.from_image && values.smallest == values.largest;
     return constant ? in_the_middle(n, bins) : std::vector<index_t>();
   }

@@ -1,6 +1,7 @@
 // Published values of EbayesThresh (R package 1.3.2 on CRAN; its tests, sd = 1) and numbers from direct quadrature.
 #include "xaijax/ebayes.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -108,6 +109,57 @@ void tables(const Slab& slab) {
   }
 }
 
+// The weights integrate cubics on their pieces exactly, other smooth functions closely, in any order of the values.
+void node_weights() {
+  std::mt19937 random(5);
+  std::normal_distribution<double> normal;
+  std::vector<double> map(5000);
+  for (double& x : map) x = 3.0 * normal(random);
+  map[7] = 100.0;
+  const auto sum = [](const NodeWeights& data, const auto& f) {
+    double total = 0.0;
+    for (std::size_t i = 0; i < data.pieces().size(); ++i)
+      for (index_t j = 0; j < NodeWeights::per_piece; ++j)
+        total += data.weights()[4 * i + static_cast<std::size_t>(j)] * f(NodeWeights::node(data.pieces()[i], j));
+    return total;
+  };
+  const double sd = 0.7;
+  const NodeWeights data(map.data(), 5000, sd, 13.0);
+  const auto directly = [&](const auto& f) {
+    double total = 0.0;
+    for (const double x : map)
+      if (std::abs(x) / sd < 13.0) total += f(std::abs(x) / sd);
+    return total;
+  };
+  const auto cubic = [](double u) { return 1.0 - 2.0 * u + 0.5 * u * u * u; };
+  const auto sigmoid = [](double u) { return 1.0 / (1.0 + std::exp(5.0 * (4.0 - u))); };
+  index_t far = 0;
+  for (const double x : map) far += std::abs(x) / sd >= 13.0;
+  CHECK(data.beyond() == far && far > 0);
+  CHECK(near(sum(data, [](double) { return 1.0; }), static_cast<double>(5000 - far), 1e-13));
+  CHECK(near(sum(data, cubic), directly(cubic), 1e-12));
+  CHECK(near(sum(data, sigmoid), directly(sigmoid), 1e-11));
+  std::reverse(map.begin(), map.end());
+  CHECK(NodeWeights(map.data(), 5000, sd, 13.0).weights() == data.weights());
+  // The smallest standard deviation of all.
+  std::vector<double> tiny{0.0, 5e-324, 1e-323};
+  const NodeWeights small(tiny.data(), 3, 5e-324, 13.0);
+  CHECK(small.beyond() == 0 && near(sum(small, [](double u) { return u; }), 3.0, 1e-12));
+}
+
+// The tables of the Laplace median against the function itself.
+void laplace_median() {
+  for (const double a : {0.04, 0.5, 3.0, 20.0}) {
+    const LaplaceMedian median(a);
+    double worst = 0.0;
+    for (const double w : {1e-9, 1e-3, 0.2, 1.0})
+      for (double x = 0.0; x < 45.0; x += 0.037)
+        worst = std::max(worst, std::abs(median(w, x) - posterior_median({Prior::laplace, a}, w, x)));
+    CHECK(worst < 1e-11);
+    if (!(worst < 1e-11)) std::fprintf(stderr, "a = %g: %g\n", a, worst);
+  }
+}
+
 void special_maps() {
   EbayesOptions options;
   std::vector<float> map{0, 0, 0, 0, 0, 1, 2, -3}, out(8);
@@ -137,6 +189,8 @@ int main() {
   tables(laplace);
   tables(cauchy);
   tables(Slab{Prior::laplace, 3.0});
+  node_weights();
+  laplace_median();
   special_maps();
   CHECK(near(normal_quantile(0.975), 1.959963984540054, 1e-14));
   CHECK(near(normal_quantile(1e-300), -37.0471, 1e-5));

@@ -1,9 +1,10 @@
 // Run-time choice of the instruction set. A function marked XAIJAX_SIMD is compiled for the baseline, AVX2 and
 // AVX-512, and the loader picks; results do not depend on the choice because contraction is off (CMakeLists.txt).
+// XAIJAX_BASELINE_ONLY leaves the baseline alone, so that instructions can be counted the same on every machine.
 #pragma once
 
 #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__SANITIZE_ADDRESS__) && \
-    !defined(__SANITIZE_THREAD__) && (!defined(__clang__) || __clang_major__ >= 14)
+    !defined(__SANITIZE_THREAD__) && !defined(XAIJAX_BASELINE_ONLY) && (!defined(__clang__) || __clang_major__ >= 14)
 #define XAIJAX_SIMD __attribute__((target_clones("avx512f", "avx2", "default")))
 #define XAIJAX_HAS_SIMD_CHOICE 1
 #else
