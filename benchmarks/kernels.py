@@ -2,6 +2,7 @@
 
     python benchmarks/kernels.py --pair-python ../pair/bin/python
     python benchmarks/kernels.py --only entropy mutual      # cases by the start of their key; other results stay
+    python benchmarks/kernels.py --pair-python ... --only fills-512 --rounds 3 --add    # a long case bit by bit
     python benchmarks/kernels.py --table                    # only writes the table again
 
 `--pair-python` is the interpreter of an environment with `saliency==0.2.1` (`pip install saliency==0.2.1 scipy`);
@@ -109,11 +110,12 @@ def quartiles(seconds: list[float]) -> dict[str, Any]:
     return {"median": median, "q1": low, "q3": high, "best": min(seconds), "rounds": len(seconds)}
 
 
-def measure(case: kernel_cases.Case, worker: PairWorker | None, rounds: int | None) -> dict[str, Any]:
+def measure(case: kernel_cases.Case, worker: PairWorker | None, rounds: int | None, before: Any) -> dict[str, Any]:
+    """One row; `before` is the stored row that its rounds are added to, or None."""
     trial = case.make(worker)  # type: ignore[arg-type]
     trial.check()
-    ours: list[float] = []
-    theirs: dict[str, list[float]] = {name: [] for name in trial.peers}
+    ours: list[float] = list(before["seconds"]["ours"]) if before else []
+    theirs = {name: list(before["seconds"]["peers"][name]) if before else [] for name in trial.peers}
     trial.ours()
     for _ in range(rounds or case.rounds):
         for name, peer in trial.peers.items():
@@ -130,6 +132,7 @@ def measure(case: kernel_cases.Case, worker: PairWorker | None, rounds: int | No
         "who": trial.who,
         "ours": quartiles(ours),
         "peers": {name: quartiles(seconds) for name, seconds in theirs.items()},
+        "seconds": {"ours": ours, "peers": theirs},
         "versions": versions,
         "commit": commit(),
         "date": datetime.date.today().isoformat(),
@@ -175,28 +178,8 @@ def write_page(result: dict[str, Any]) -> None:
     PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pair-python", help="interpreter with saliency==0.2.1")
-    parser.add_argument("--only", nargs="+", default=[""], help="starts of the keys of the cases to run")
-    parser.add_argument("--rounds", type=int, help="in place of each case's own number, for a trial: nothing is stored")
-    parser.add_argument("--table", action="store_true", help="writes the table from the stored results and ends")
-    options = parser.parse_args()
-    stored = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"rows": []}
-    if options.table:
-        return write_page(stored)
-    rows = {row["key"]: row for row in stored["rows"]}
-    with tempfile.TemporaryDirectory() as folder:
-        worker = PairWorker(options.pair_python, Path(folder)) if options.pair_python else None
-        for case in kernel_cases.CASES:
-            if not case.key.startswith(tuple(options.only)) or (case.needs_pair and worker is None):
-                continue
-            rows[case.key] = measure(case, worker, options.rounds)
-            print(table([rows[case.key]]).split("\n", 2)[2], flush=True)
-        if worker:
-            worker.close()
-    if options.rounds:
-        return None
+def save(rows: dict[str, Any]) -> None:
+    """After every case, so that a run can be interrupted."""
     result = {
         "command": "python benchmarks/kernels.py --pair-python PYTHON",
         "machine": machine(),
@@ -205,7 +188,37 @@ def main() -> None:
         "rows": [rows[case.key] for case in kernel_cases.CASES if case.key in rows],
     }
     RESULTS.write_text(json.dumps(result, indent=1) + "\n")
-    return write_page(result)
+    write_page(result)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pair-python", help="interpreter with saliency==0.2.1")
+    parser.add_argument("--only", nargs="+", default=[""], help="starts of the keys of the cases to run")
+    parser.add_argument("--rounds", type=int, help="in place of each case's own number, for a trial: nothing is stored")
+    parser.add_argument(
+        "--add", action="store_true", help="stores the --rounds, added to those that are stored already"
+    )
+    parser.add_argument("--table", action="store_true", help="writes the table from the stored results and ends")
+    options = parser.parse_args()
+    stored = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"rows": []}
+    if options.table:
+        return write_page(stored)
+    rows = {row["key"]: row for row in stored["rows"]}
+    kernel_cases.peers.settle_allocator()
+    with tempfile.TemporaryDirectory() as folder:
+        worker = PairWorker(options.pair_python, Path(folder)) if options.pair_python else None
+        for case in kernel_cases.CASES:
+            if not case.key.startswith(tuple(options.only)) or (case.needs_pair and worker is None):
+                continue
+            before = rows.get(case.key) if options.add else None
+            rows[case.key] = measure(case, worker, options.rounds, before)
+            print(table([rows[case.key]]).split("\n", 2)[2], flush=True)
+            if options.add or not options.rounds:
+                save(rows)
+        if worker:
+            worker.close()
+    return None
 
 
 if __name__ == "__main__":

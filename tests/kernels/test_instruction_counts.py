@@ -36,7 +36,16 @@ def build(folder: Path) -> Path:
     """The driver, compiled for the baseline instruction set with the build's own flags."""
     program = folder / "counted_kernels"
     sources = [ROOT / "csrc" / "tests" / "counted_kernels.cpp", *sorted((ROOT / "csrc" / "cpu").glob("*.cpp"))]
-    command = [os.environ.get("CXX", "c++"), *FLAGS, "-I", ROOT / "csrc" / "include", *sources, "-pthread", "-o", program]
+    command = [
+        os.environ.get("CXX", "c++"),
+        *FLAGS,
+        "-I",
+        ROOT / "csrc" / "include",
+        *sources,
+        "-pthread",
+        "-o",
+        program,
+    ]
     subprocess.run([str(part) for part in command], check=True)
     return program
 
@@ -67,7 +76,9 @@ def test_kernels_take_no_more_instructions_than_they_took():
         pytest.skip(f"no counts for this compiler ({name or 'none found'}); there are some for {', '.join(stored)}")
     found, expected = count_all(), stored[name]
     assert found.keys() == expected.keys()
-    changed = {kernel: f"{expected[kernel]} -> {n}" for kernel, n in found.items() if n > (1 + BOUND) * expected[kernel]}
+    changed = {
+        kernel: f"{expected[kernel]} -> {n}" for kernel, n in found.items() if n > (1 + BOUND) * expected[kernel]
+    }
     assert not changed, f"more instructions than stored in {COUNTS.name}: {changed}"
 
 
