@@ -50,3 +50,37 @@ def summary(activations: np.ndarray) -> np.ndarray:
     down = np.linspace(-1, 1, first.shape[0])[:, None, None] if first.shape[0] > 1 else np.zeros((1, 1, 1))
     across = np.linspace(-1, 1, first.shape[1])[None, :, None] if first.shape[1] > 1 else np.zeros((1, 1, 1))
     return np.stack([first.mean((0, 1)), (first * down).mean((0, 1)), (first * across).mean((0, 1))])
+
+
+def scenes(count: int, side: int) -> np.ndarray:
+    """`[count, side, side, 3]` in [0, 1]: coloured discs on a gradient and a little noise, so that places differ."""
+    rng = stream(f"scenes {side}")
+    row, column = np.mgrid[:side, :side] / side
+    found = []
+    for _ in range(count):
+        image = np.stack([row, column, 1 - row], -1) * rng.uniform(0.2, 0.6, 3)
+        for _ in range(5):
+            centre, radius = rng.uniform(0.1, 0.9, 2), rng.uniform(0.08, 0.25)
+            image[(row - centre[0]) ** 2 + (column - centre[1]) ** 2 < radius**2] = rng.uniform(0, 1, 3)
+        found.append(np.clip(image + 0.02 * rng.normal(size=image.shape), 0, 1))
+    return np.stack(found).astype(np.float32)
+
+
+# Functions of an image whose gradients are known, so that a path method can be followed in float64 without a network.
+ANALYTIC = ("linear", "quadratic", "smooth")
+
+
+def analytic_weights(shape: tuple[int, ...]) -> np.ndarray:
+    """`[3, *shape]` float32, one plane of weights for each function of `ANALYTIC`."""
+    return stream(f"analytic {shape}").normal(size=(3, *shape)).astype(np.float32)
+
+
+def analytic_gradients(images: np.ndarray, which: int) -> np.ndarray:
+    """`dy/dx` of `Σ w x`, `Σ w x²` or `Σ w sin(3 x) + (mean x)²`, in the dtype of `images` `[N, H, W, C]`."""
+    weights = analytic_weights(images.shape[1:])[which].astype(images.dtype)
+    if which == 0:
+        return np.broadcast_to(weights, images.shape).copy()
+    if which == 1:
+        return 2 * weights * images
+    mean = images.mean((1, 2, 3), keepdims=True)
+    return 3 * weights * np.cos(3 * images) + 2 * mean / images[0].size
