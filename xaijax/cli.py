@@ -91,7 +91,7 @@ def parse(config_class: Any, name: str, args: list[str]) -> Any:
         if "config" in fields:
             args = _with_file(args, fields)
         if name == "bench":
-            args = _with_run(args)
+            args = _with_preset(_with_run(args))
     return tyro.cli(config_class, args=args, prog=f"xaijax {name}", use_underscores=False)
 
 
@@ -113,6 +113,15 @@ def _with_run(args: list[str]) -> list[str]:
 
     stored = store.Store.open(Path(out)).read_run().get("config", {})
     return plan.merge(args, {key: value for key, value in stored.items() if key not in plan.FREE_KEYS})
+
+
+def _with_preset(args: list[str]) -> list[str]:
+    """The options of a study, where the arguments, the file and the run to resume do not give them."""
+    from xaijax.bench import plan, presets
+
+    name = _value(args, "preset")
+    # An unknown one is refused by the parser, which names the known ones.
+    return plan.merge(args, presets.PRESETS[name]) if name in presets.PRESETS else args
 
 
 def _value(args: list[str], name: str) -> str | None:

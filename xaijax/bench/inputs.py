@@ -6,6 +6,7 @@ Everything that can be refused is refused here, before a run directory exists.
 import dataclasses
 import hashlib
 import json
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import numpy as np
 
 from xaijax.bench import plan
 from xaijax.bench.plan import ORACLE, BenchConfig, InputError
+from xaijax.bench.presets import PRESETS
 
 if TYPE_CHECKING:
     from xaijax.classifier import Classifier
@@ -96,6 +98,7 @@ def prepare(config: BenchConfig, *, progress: Callable[[int, int], None] | None 
 
     plan.check_names("method", config.methods, [name for name in METHODS if name not in GROUND_TRUTH] + [ORACLE])
     plan.check_names("metric", metrics, METRICS)
+    refuse_untrained(config)
     dataset = open_data(config)
     dataset.require_classes(2)
     notes: list[str] = []
@@ -142,6 +145,24 @@ def load_models(config: BenchConfig, dataset: "Dataset") -> tuple[Model, ...]:
         index = match_classes(dataset.classes, classifier.classes, f"model {path}", f"the data {config.data}")
         loaded.append(Model(name, path, classifier, digest(classifier.params), index))
     return tuple(loaded)
+
+
+def refuse_untrained(config: BenchConfig) -> None:
+    """Refuses architectures that are named where trained checkpoints are needed, and says how to train them."""
+    from xaijax import models
+
+    known = models.list_models()
+    bare = [name for name in config.model if name in known and not Path(name).exists()]
+    if not bare:
+        return
+    whose = "" if config.preset is None else f" of the preset {config.preset}"
+    train = shlex.join(["xaijax", "train", "--data", config.data, "--model", bare[0], "--out", f"runs/{bare[0]}"])
+    others = f" (likewise {', '.join(bare[1:])})" if len(bare) > 1 else ""
+    folders = " ".join(f"runs/{name}" for name in bare)
+    raise InputError(
+        f"the model{'s' if len(bare) > 1 else ''}{whose} must be trained first: run `{train}`{others}, then give "
+        f"--model {folders}"
+    )
 
 
 def match_classes(wanted: Sequence[str], known: Sequence[str], model: str, data: str) -> tuple[int, ...]:
@@ -206,11 +227,10 @@ def _with_masks(
     from xaijax.metrics import METRICS
 
     for metric in metrics:
-        if "variants" in METRICS[metric].needs:
-            raise InputError(
-                f"the metric {metric} compares several maps of an image, and a run makes one: use "
-                "xaijax.metrics.evaluate"
-            )
+        if "variants" in METRICS[metric].needs and len(config.model) < 2:
+            raise InputError(f"the metric {metric} compares the maps of several models: give two or more with --model")
+    study = {} if config.preset is None else PRESETS[config.preset]
+    optional = config.metrics in (plan.DEFAULT_METRICS, study.get("metrics"))
     roles = () if dataset.mask_role is None else (dataset.mask_role,)
     needing = [metric for metric in metrics if not set(METRICS[metric].roles) <= set(roles)]
     methods = tuple(method for method in config.methods if method != ORACLE)
@@ -219,7 +239,7 @@ def _with_masks(
     except ValueError as error:
         if ORACLE in config.methods:
             raise InputError(f"the method {ORACLE} cannot be scored: {error}") from error
-        if needing and config.metrics != plan.DEFAULT_METRICS:
+        if needing and not optional:
             if "lesion" in METRICS[needing[0]].roles:
                 raise InputError(f"the metric {needing[0]} cannot be computed: {error}") from error
             raise InputError(_lacking(needing[0], roles)) from error

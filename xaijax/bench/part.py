@@ -1,12 +1,14 @@
 """One part of a run: some images on one model. Maps, scores, and what the figures show of them."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 import pyarrow as pa
 
+from xaijax.bench import agreement
 from xaijax.bench.inputs import Job, Model
 from xaijax.bench.plan import ORACLE, InputError
 from xaijax.bench.store import CURVES, PREDICTIONS, RESPONSES, SCORES
@@ -17,7 +19,13 @@ SINGLE_PASS = 3.0  # cost of one forward and one backward pass, in forward passe
 
 
 def score_part(
-    job: Job, model: Model, cases: tuple[int, ...], *, gallery: int, progress: Callable[[float], None]
+    job: Job,
+    model: Model,
+    cases: tuple[int, ...],
+    *,
+    gallery: int,
+    progress: Callable[[float], None],
+    keep: Path | None = None,
 ) -> tuple[pa.Table, pa.Table, dict[str, np.ndarray], pa.Table, pa.Table]:
     """Explains and scores the images of a part.
 
@@ -27,6 +35,7 @@ def score_part(
         cases: Positions in the data set; all of them were readable when the run was planned.
         gallery: How many of the first images go into the figures.
         progress: Called with the finished share of this part, 0 to 1.
+        keep: Folder for maps that the other models' parts need too; None where no metric compares models.
 
     Returns:
         Scores, curves, arrays for the figures (empty when `gallery` is 0), predictions, and perturbation curves.
@@ -36,17 +45,12 @@ def score_part(
     """
     from xaijax.metrics import METRICS, evaluate
 
-    batch = job.dataset.read(list(cases), tuple(model.classifier.input_shape))  # type: ignore[arg-type]
-    if batch.skipped:
-        name, reason = batch.skipped[0]
-        raise InputError(f"the image {name} could be read when the run was planned but no longer can: {reason}")
-    probabilities = np.asarray(model.classifier.predict(_padded(batch.images, job.config.part)))[: len(batch)]
-    if not np.isfinite(probabilities).all():
-        raise InputError(f"model {model.name} gives NaN or infinite probabilities; its checkpoint is damaged")
-    labels = np.asarray(model.class_index, np.int32)[batch.labels]
-    explained = labels if job.config.target == "label" else probabilities.argmax(axis=1).astype(np.int32)
-    maps = explain_all(job, model, batch, explained, lambda share: progress(EXPLAINING * share))
+    batch, labels, probabilities, explained = _read(job, model, cases)
 
+    def make() -> dict[str, np.ndarray]:
+        return explain_all(job, model, batch, explained, lambda share: progress(EXPLAINING * share))
+
+    maps = make() if keep is None else agreement.kept_maps(keep, job, model, cases, make)
     scores = evaluate(
         model.classifier,
         batch.images,
@@ -57,6 +61,7 @@ def score_part(
         ids=list(batch.ids),
         mask_role=job.dataset.mask_role,
         raw_maps=maps,
+        variants=None if keep is None else _variants(job, model, cases, keep),
         explainers=_explainers(job) if any("explainer" in METRICS[metric].needs for metric in job.metrics) else None,
         oracle=ORACLE in job.methods,
         convention=job.config.convention,
@@ -73,6 +78,37 @@ def score_part(
     predictions = _prediction_table(model, batch.ids, labels, probabilities)
     responses = _with_model(scores.responses.to_arrow(), model.name, RESPONSES)
     return _score_table(scores, model.name), _curve_table(scores, model.name), kept, predictions, responses
+
+
+def _read(job: Job, model: Model, cases: tuple[int, ...]) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray]:
+    """The images of a part as a model takes them, their labels, its probabilities, and the classes to explain."""
+    batch = job.dataset.read(list(cases), tuple(model.classifier.input_shape))  # type: ignore[arg-type]
+    if batch.skipped:
+        name, reason = batch.skipped[0]
+        raise InputError(f"the image {name} could be read when the run was planned but no longer can: {reason}")
+    probabilities = np.asarray(model.classifier.predict(_padded(batch.images, job.config.part)))[: len(batch)]
+    if not np.isfinite(probabilities).all():
+        raise InputError(f"model {model.name} gives NaN or infinite probabilities; its checkpoint is damaged")
+    labels = np.asarray(model.class_index, np.int32)[batch.labels]
+    explained = labels if job.config.target == "label" else probabilities.argmax(axis=1).astype(np.int32)
+    return batch, labels, probabilities, explained
+
+
+def _variants(job: Job, model: Model, cases: tuple[int, ...], folder: Path) -> dict[str, dict[str, np.ndarray]]:
+    """{method: {another model: its evidence for the same images, at this model's size}}."""
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for other in job.models:
+        if other is model:
+            continue
+
+        def make(other: Model = other) -> dict[str, np.ndarray]:
+            batch, _, _, explained = _read(job, other, cases)
+            return explain_all(job, other, batch, explained, lambda share: None)
+
+        for method, maps in agreement.kept_maps(folder, job, other, cases, make).items():
+            shape = model.classifier.input_shape[:2]
+            found.setdefault(method, {})[other.name] = agreement.resized(as_evidence(method, maps), shape)
+    return found
 
 
 def explain_all(

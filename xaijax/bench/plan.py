@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from xaijax.bench.presets import PRESETS, Preset
+
 Entropy = Literal["shannon", "webp", "mutual"]
 ENTROPIES: tuple[Entropy, ...] = ("shannon", "webp", "mutual")
 CURVES = ("aic", "sic")
@@ -84,6 +86,10 @@ class BenchConfig:
     gallery: int = 6
     """Images shown in the gallery of heat maps."""
 
+    preset: Preset | None = None
+    """A study: its models, methods, metrics and number of images hold where those options are not given. In Python use
+    xaijax.bench.preset."""
+
     out: Path | None = None
     """Run directory; default runs/<data>-<model>-<date>-<time>."""
 
@@ -92,6 +98,28 @@ class BenchConfig:
 
     resume: bool = False
     """Go on with the run in --out; its configuration is read from there."""
+
+
+def preset(name: str, **options: Any) -> BenchConfig:
+    """The configuration of a study, with any option changed; the command line's `--preset`.
+
+    Args:
+        name: of a preset.
+        **options: fields of `BenchConfig`; they override the preset's.
+
+    Returns:
+        A configuration.
+
+    Raises:
+        InputError: for an unknown preset.
+
+    Example:
+        >>> preset("study-pic", images=8).metrics, preset("study-pic", images=8).images
+        (('aic', 'sic'), 8)
+    """
+    if name not in PRESETS:
+        raise InputError(f"unknown preset {name!r}: {closest(name, PRESETS)}")
+    return BenchConfig(**{**PRESETS[name], "preset": name, **options})
 
 
 def closest(name: str, known: Iterable[str], *, count: int = 3) -> str:
@@ -134,6 +162,10 @@ def expand_metrics(metrics: Sequence[str], entropies: Sequence[str]) -> tuple[st
 
 def check(config: BenchConfig) -> None:
     """Refuses what no data set and no model could make right; raises `InputError`."""
+    if config.preset is not None:
+        default, table = BenchConfig(), PRESETS[config.preset]
+        if all(getattr(config, key) == getattr(default, key) for key in table):
+            raise InputError(f"the preset {config.preset} was named but not applied: use preset({config.preset!r})")
     if config.images < 0:
         raise InputError(f"--images is {config.images}; give a number of images, or 0 for all")
     for name, least in (("part", 1), ("gallery", 0), ("seed", 0), ("size", 16), ("random_masks", 1), ("batch_size", 1)):
@@ -245,7 +277,8 @@ def command(config: BenchConfig) -> str:
         >>> command(BenchConfig(images=8, methods=("random",)))
         'xaijax bench --methods random --images 8'
     """
-    default = resolved(BenchConfig())
+    base = BenchConfig() if config.preset is None else dataclasses.replace(preset(config.preset), preset=None)
+    default = resolved(base)
     values = {k: v for k, v in resolved(config).items() if k not in FREE_KEYS and v != default[k]}
     return shlex.join(["xaijax", "bench", *to_arguments(values)])
 

@@ -2,6 +2,7 @@
 
 import datetime
 import shlex
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -127,6 +128,7 @@ def _check_same(job: "Job", store: Store) -> None:
 
 
 def _run_parts(job: "Job", store: Store, console: "Console") -> None:
+    from xaijax.bench import agreement
     from xaijax.bench.part import score_part
 
     parts = job.parts()
@@ -135,6 +137,7 @@ def _run_parts(job: "Job", store: Store, console: "Console") -> None:
         console.print(f"{len(parts) - len(missing)} of {len(parts)} parts are there already", highlight=False)
     if not missing:
         return
+    keep = store.root / agreement.FOLDER if agreement.wants_variants(job.metrics) else None
     position = {case: number for number, case in enumerate(job.cases)}
     total = sum(len(cases) for _, _, cases in missing)
     done = 0
@@ -147,8 +150,10 @@ def _run_parts(job: "Job", store: Store, console: "Console") -> None:
                 report(before + weight * share)
 
             shown = max(0, job.config.gallery - position[cases[0]])
-            store.write_part(name, *score_part(job, model, cases, gallery=shown, progress=step))
+            store.write_part(name, *score_part(job, model, cases, gallery=shown, progress=step, keep=keep))
             done += len(cases)
+    if keep is not None:
+        shutil.rmtree(keep, ignore_errors=True)
 
 
 @contextmanager

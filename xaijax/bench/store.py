@@ -8,7 +8,8 @@
                              model's response there); of perturbation metrics
     predictions/<part>.parquet   model, image, label, predicted, probability (of the predicted class)
     gallery/<part>.npz       images, masks and maps that the figures show
-    figures/, summary.csv, report.html
+    maps/                    raw maps that several models' parts need, while a run goes on that compares models
+    figures/, report.html, summary.csv, statistics.csv, ranks.csv, stability.csv
 
 A part is written to a temporary name and renamed into place, its scores last: a part whose scores are there is
 finished, and a run that is killed at any moment loses only the part it was in.

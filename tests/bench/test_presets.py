@@ -1,0 +1,180 @@
+"""Studies as presets: tables of options that the user's own override, whole runs on tiny phantoms and models."""
+
+import csv
+import dataclasses
+import shlex
+import shutil
+
+import numpy as np
+import pytest
+
+from xaijax import cli
+from xaijax.bench import BenchConfig, InputError, plan, preset, run_bench
+from xaijax.bench.inputs import prepare
+from xaijax.bench.presets import PRESETS
+from xaijax.bench.store import Store
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_names_what_there_is(name):
+    from xaijax.explain import METHODS
+    from xaijax.metrics import METRICS
+    from xaijax.models import list_models
+
+    config = preset(name)
+    plan.check(config)
+    assert set(PRESETS[name]) <= set(BenchConfig.__dataclass_fields__)
+    assert set(config.methods) <= set(METHODS)
+    assert set(plan.expand_metrics(config.metrics, config.entropy)) <= set(METRICS)
+    assert set(config.model) <= set(list_models())
+
+
+def test_the_studies_are_those_of_the_literature():
+    pic, confidence, reliability = (preset(name) for name in ("study-pic", "study-confidence", "study-reliability"))
+    assert len([method for method in pic.methods if method != "random"]) == 8
+    assert "random" in pic.methods
+    assert pic.metrics == ("aic", "sic")
+    assert confidence.methods == ("grad_cam", "grad_cam_pp", "xgrad_cam", "layer_cam", "eigen_grad_cam")
+    assert confidence.model == ("resnet50", "densenet121", "vgg16", "efficientnet_b0")
+    assert "confidence_increase" in confidence.metrics
+    assert len(reliability.model) == 5
+    assert "vit_b16" in reliability.model
+
+
+def test_the_users_options_come_first(tmp_path):
+    config = cli.parse(BenchConfig, "bench", ["--preset", "study-confidence", "--images", "32", "--model", "builtin"])
+    assert config == preset(
+        "study-confidence", images=32, model=("builtin",)
+    )  # 32 is the plain default: given is given
+    file = tmp_path / "run.toml"
+    file.write_text('preset = "study-pic"\nimages = 7\n')
+    config = cli.parse(BenchConfig, "bench", ["--config", str(file), "--metrics", "sic"])
+    assert (config.images, config.metrics) == (7, ("sic",))
+    assert config.methods == preset("study-pic").methods
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_command_repeats_the_configuration(name):
+    for config in (preset(name), preset(name, images=32, methods=("random",), seed=4)):
+        words = shlex.split(plan.command(config))[2:]
+        assert cli.parse(BenchConfig, "bench", words) == config
+
+
+def test_a_preset_that_was_only_named_is_refused():
+    with pytest.raises(InputError, match=r"use preset\('study-pic'\)"):
+        plan.check(BenchConfig(preset="study-pic"))
+    with pytest.raises(InputError, match="unknown preset 'study-pick': did you mean study-pic"):
+        preset("study-pick")
+
+
+def test_untrained_models_are_refused_and_the_sentence_says_how_to_train_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as caught:
+        prepare(preset("study-confidence", data="my brains"))
+    text = str(caught.value)
+    assert "xaijax train --data 'my brains' --model resnet50 --out runs/resnet50" in text
+    assert "likewise densenet121, vgg16, efficientnet_b0" in text
+    assert text.endswith("--model runs/resnet50 runs/densenet121 runs/vgg16 runs/efficientnet_b0")
+    assert "\n" not in text
+    with pytest.raises(
+        InputError, match="the model must be trained first: run `xaijax train --data phantoms --model vgg16"
+    ):
+        prepare(BenchConfig(model=("vgg16",)))
+
+
+# --------------------------------------------------------------------------------------------------------- whole runs
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """Two tiny untrained networks of other seeds."""
+    from xaijax import models
+
+    folder = tmp_path_factory.mktemp("pair")
+    for key, name in enumerate(("one", "two")):
+        classes = ("glioma", "meningioma", "pituitary")
+        models.save(models.create("small_cnn", input_shape=(32, 32, 1), classes=classes, key=key), folder / name)
+    return str(folder / "one"), str(folder / "two")
+
+
+def read(store, name):
+    return list(csv.DictReader((store.root / name).read_text().splitlines()))
+
+
+def run(name, models, tmp_path, **options):
+    tiny = {"images": 4, "part": 2, "gallery": 1, "batch_size": 32, "model": models, "out": tmp_path / "run"}
+    return Store(run_bench(preset(name, **{**tiny, **options})))
+
+
+def test_study_confidence_runs(pair, tmp_path):
+    store = run("study-confidence", pair, tmp_path)
+    scores = store.scores()
+    assert set(scores["model"].to_pylist()) == {"one", "two"}
+    assert set(scores["method"].to_pylist()) - {"oracle"} == set(preset("study-confidence").methods)
+    lines = read(store, "statistics.csv")
+    inside = [x for x in lines if (x["model"], x["metric"]) == ("one", "confidence_gain")]
+    assert len(inside) == 10  # five methods
+    assert {x["model"] for x in lines if x["compared"] == "methods"} == {"one", "two", "all models"}
+    assert {(x["first"], x["second"]) for x in lines if x["compared"] == "models"} == {("one", "two")}
+    assert "study-confidence" in store.read_run()["command"]
+    text = (store.root / "report.html").read_text("utf-8")
+    assert "Models side by side" in text
+    assert (store.root / "figures" / "models-mean-confidence_gain.svg").exists()
+
+
+@pytest.mark.slow
+def test_study_reliability_compares_the_models(pair, tmp_path):
+    store = run("study-reliability", pair, tmp_path)
+    table = store.scores().to_pydict()
+    rows = list(zip(table["model"], table["image"], table["method"], table["metric"], table["value"], strict=True))
+    values = {row[:4]: row[4] for row in rows}
+    assert {row[3] for row in rows} >= {"iou", "insertion_blur", "agreement_spearman"}
+    # Two models: each agrees with the other as much as the other with it.
+    for model, image, method, metric, value in rows:
+        if metric.startswith("agreement") and model == "one":
+            np.testing.assert_allclose(value, values["two", image, method, metric], atol=1e-12)
+    # A random map knows nothing of the model: both models have the same one.
+    random = [row[4] for row in rows if (row[2], row[3]) == ("random", "agreement_spearman")]
+    np.testing.assert_allclose(random, 1.0, atol=1e-12)
+    gradient = [row[4] for row in rows if (row[2], row[3]) == ("gradient", "agreement_spearman")]
+    assert max(gradient) < 0.9
+    assert not (store.root / "maps").exists()  # dropped with the last part
+
+
+def test_agreement_does_not_depend_on_how_a_run_was_cut(pair, tmp_path, monkeypatch):
+    small = {"metrics": ("agreement_pearson",), "methods": ("grad_cam", "gradient"), "gallery": 0}
+    whole = run("study-reliability", pair, tmp_path, **small)
+    written = []
+    original = Store.write_part
+
+    def interrupted(self, part, *tables):
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(part)
+        original(self, part, *tables)
+
+    monkeypatch.setattr(Store, "write_part", interrupted)
+    out = tmp_path / "again"
+    with pytest.raises(KeyboardInterrupt):
+        run("study-reliability", pair, tmp_path, **small, out=out)
+    monkeypatch.undo()
+    assert (out / "maps").is_dir()
+    shutil.rmtree(out / "maps")  # made anew where they are not there
+    again = run("study-reliability", pair, tmp_path, **small, out=out, resume=True)
+    assert repr(again.scores().to_pydict()) == repr(whole.scores().to_pydict())
+
+
+def test_agreement_of_one_model_is_refused(pair):
+    config = dataclasses.replace(preset("study-reliability", images=4), model=pair[:1])
+    with pytest.raises(InputError, match="agreement_spearman compares the maps of several models: give two or more"):
+        prepare(config)
+
+
+@pytest.mark.slow
+def test_study_pic_runs(pair, tmp_path):
+    store = run("study-pic", pair[:1], tmp_path, images=2)
+    scores = store.scores()
+    assert set(scores["method"].to_pylist()) - {"oracle"} == set(preset("study-pic").methods)
+    metrics = {f"{kind}_{entropy}" for kind in ("aic", "sic") for entropy in ("shannon", "webp", "mutual")}
+    assert set(scores["metric"].to_pylist()) == metrics
+    assert read(store, "statistics.csv")
