@@ -1,0 +1,135 @@
+"""The peers' side of run_peers.py: PyTorch, pytorch-grad-cam, Captum and PAIR's saliency, in their own environment.
+
+It is started by run_peers.py. Requests are lines of JSON on standard input, `{"case": name, "images": n, options}`;
+answers are lines of JSON on standard output, and arrays go by `.npy` files in the folder given as the first argument.
+PAIR asks for gradients: it gets them from the process that started this one, so that both sides run the same model.
+"""
+
+import json
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+try:
+    import torchvision
+except RuntimeError:  # a torchvision whose compiled operators do not fit a CPU torch: nothing here calls them
+    library = torch.library.Library("torchvision", "DEF")
+    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    import torchvision
+
+import captum.attr
+import pytorch_grad_cam
+import saliency.core as pair
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+FOLDER = Path(sys.argv[1])
+CAMS = {
+    "grad_cam": pytorch_grad_cam.GradCAM,
+    "hires_cam": pytorch_grad_cam.HiResCAM,
+    "layer_cam": pytorch_grad_cam.LayerCAM,
+    "grad_cam_pp": pytorch_grad_cam.GradCAMPlusPlus,
+    "score_cam": pytorch_grad_cam.ScoreCAM,
+    "ablation_cam": pytorch_grad_cam.AblationCAM,
+}
+
+
+def say(**message: Any) -> None:
+    print(json.dumps(message), file=answers, flush=True)
+
+
+def make_model() -> torch.nn.Module:
+    """ResNet-50 with random weights, and random batch statistics, which keep activations of usual size."""
+    torch.manual_seed(0)
+    model = torchvision.models.resnet50(weights=None).eval()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.8, 1.5)
+            module.weight.data.uniform_(0.4, 0.8)
+    return model.to(memory_format=torch.channels_last)
+
+
+def gradients(points: Any, call_model_args: int, expected_keys: Any) -> dict[str, np.ndarray]:
+    """What PAIR calls: the gradient of a logit by the images, from the process that started this one."""
+    np.save(FOLDER / "points.npy", np.asarray(points, np.float32))
+    say(gradient=call_model_args)
+    json.loads(sys.stdin.readline())
+    return {pair.INPUT_OUTPUT_GRADIENTS: np.load(FOLDER / "gradients.npy").astype(np.float64)}
+
+
+def run(case: str, x: torch.Tensor, labels: torch.Tensor, options: dict[str, Any]) -> np.ndarray:
+    """Maps `[B, H, W]`."""
+    if case in CAMS:
+        targets = [ClassifierOutputTarget(int(label)) for label in labels]
+        with CAMS[case](model=model, target_layers=[model.layer4[-1]]) as cam:
+            if "batch_size" in options:
+                cam.batch_size = options["batch_size"]
+            return np.asarray(cam(input_tensor=x, targets=targets))
+    if case == "integrated_gradients":
+        found = captum.attr.IntegratedGradients(model).attribute(
+            x, target=labels, n_steps=options["steps"], method="gausslegendre", internal_batch_size=8
+        )
+        return found.detach().sum(1).numpy()
+    if case == "smoothgrad":
+        tunnel = captum.attr.NoiseTunnel(captum.attr.Saliency(model))
+        found = tunnel.attribute(
+            x,
+            target=labels,
+            nt_type="smoothgrad",
+            nt_samples=options["draws"],
+            nt_samples_batch_size=1,
+            stdevs=options["std"],
+            abs=False,
+        )
+        return found.detach().sum(1).numpy()
+    pictures = x.permute(0, 2, 3, 1).numpy()
+    if case == "guided_ig":
+        maps = [
+            pair.GuidedIG().GetMask(
+                image.astype(np.float64),
+                gradients,
+                int(label),
+                x_steps=options["steps"],
+                x_baseline=np.zeros(image.shape),
+                max_dist=options["max_dist"],
+                fraction=options["fraction"],
+            )
+            for image, label in zip(pictures, labels, strict=True)
+        ]
+        return np.stack(maps).sum(-1)
+    if case == "xrai":
+        maps = [
+            pair.XRAI().GetMask(image.astype(np.float64), gradients, int(label), batch_size=20)
+            for image, label in zip(pictures, labels, strict=True)
+        ]
+        return np.stack(maps)
+    raise ValueError(f"unknown case {case!r}")
+
+
+def allow_interpolation(quantile: Any) -> Any:
+    """saliency 0.2.1 passes an argument that NumPy has dropped under this name."""
+    return lambda values, q, interpolation="linear": quantile(values, q, method=interpolation)
+
+
+answers, sys.stdout = sys.stdout, sys.stderr  # the packages print too
+np.quantile = allow_interpolation(np.quantile)
+torch.set_num_threads(int(sys.argv[2]))
+model = make_model()
+np.savez(FOLDER / "weights.npz", **{name: value.numpy() for name, value in model.state_dict().items()})
+packages = ("torch", "torchvision", "grad-cam", "captum", "saliency", "numpy")
+say(versions={name: metadata.version(name) for name in packages}, threads=torch.get_num_threads())
+for line in sys.stdin:
+    request = json.loads(line)
+    images = torch.as_tensor(np.load(FOLDER / "images.npy")[: request["images"]].transpose(0, 3, 1, 2))
+    classes = torch.arange(request["images"])
+    start = time.perf_counter()
+    result = run(request["case"], images.to(memory_format=torch.channels_last), classes, request["options"])
+    seconds = time.perf_counter() - start
+    np.save(FOLDER / "maps.npy", np.asarray(result, np.float32))
+    say(seconds=seconds)
