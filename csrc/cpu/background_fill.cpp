@@ -7,6 +7,25 @@
 
 namespace xaijax {
 
+namespace {
+
+// The smallest and largest value of a channel: what rounding must not leave. NaN is no bound.
+template <class T>
+struct Bounds {
+  T low, high;
+
+  Bounds(ImageView<const T> image, index_t channel) : low(image.data[channel]), high(low) {
+    for (index_t i = channel; i < image.size(); i += image.channels) {
+      low = std::min(low, image.data[i]);
+      high = std::max(high, image.data[i]);
+    }
+  }
+
+  T keep(T value) const { return value < low ? low : value > high ? high : value; }
+};
+
+}  // namespace
+
 template <class T>
 void background_fill(ImageView<const T> image, const Levels& levels, ImageView<const T> background, T* out) {
   const index_t channels = image.channels, pixels = image.pixels();
@@ -52,7 +71,8 @@ std::vector<T> mean_colour(ImageView<const T> image) {
       const double base = static_cast<double>(image.data[c]);
       double sum = 0.0;
       for (index_t p = 0; p < pixels; ++p) sum += static_cast<double>(image.data[p * image.channels + c]) - base;
-      colour[static_cast<std::size_t>(c)] = static_cast<T>(base + sum / static_cast<double>(pixels));
+      colour[static_cast<std::size_t>(c)] =
+          Bounds<T>(image, c).keep(static_cast<T>(base + sum / static_cast<double>(pixels)));
     }
   }
   return colour;
@@ -104,6 +124,12 @@ std::vector<T> gaussian_blur(ImageView<const T> image, double sigma) {
   std::vector<T> blurred(both.size());
   for (std::size_t i = 0; i < both.size(); ++i)
     blurred[i] = static_cast<T>(std::is_integral_v<T> ? std::nearbyint(both[i]) : both[i]);
+  if constexpr (std::is_floating_point_v<T>)
+    for (index_t c = 0; c < channels; ++c) {
+      const Bounds<T> bounds(image, c);
+      for (index_t i = c; i < image.size(); i += channels)
+        blurred[static_cast<std::size_t>(i)] = bounds.keep(blurred[static_cast<std::size_t>(i)]);
+    }
   return blurred;
 }
 

@@ -221,9 +221,12 @@ double spread(const T* map, index_t size) {
   size_keys(map, size, keys.get());
   const Cut<Key> cut = kth_largest(keys.get(), size, size / 2 + 1, kept.get());
   const auto lower = static_cast<double>(ordered_value<T>(cut.key));
-  if (size % 2 == 1 || cut.above < size / 2) return 1.4826 * lower;
-  const Key next = next_key(keys.get(), size, cut.key);
-  return 1.4826 * (0.5 * lower + 0.5 * static_cast<double>(ordered_value<T>(next)));
+  double median = lower;
+  if (size % 2 == 0 && cut.above == size / 2) {
+    const Key next = next_key(keys.get(), size, cut.key);
+    median = 0.5 * lower + 0.5 * static_cast<double>(ordered_value<T>(next));
+  }
+  return std::min(1.4826 * median, std::numeric_limits<double>::max());
 }
 
 }  // namespace
@@ -328,7 +331,7 @@ EbayesFit Ebayes::operator()(MapView<const T> map, T* out) const {
         const std::int32_t i = chosen[k];
         const double u = std::abs(static_cast<double>(in[i])) / sd;
         if (!(u > from)) continue;
-        const auto kept = static_cast<T>(rule(u) * sd);
+        const auto kept = std::min(static_cast<T>(rule(u) * sd), std::abs(in[i]));
         if (kept > T(0)) to[i] = std::copysign(kept, in[i]);
       }
     }

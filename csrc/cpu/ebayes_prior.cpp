@@ -62,7 +62,13 @@ double cauchy_median(double w, double x) {
   const auto excess = [&](double m) {
     return upper_tail(m - x) + density(x - m) * ((m * x - 1.0) * mills_ratio(m) - x) - target;
   };
-  if (!(excess(0.0) > 0.0)) return 0.0;
+  // excess(0), with what cancels for small x taken together.
+  const double at_zero = 0.5 * std::erf(x * kSqrtHalf) - x * density(x) - 0.5 * std::expm1(-0.5 * x * x);
+  if (!(at_zero > target)) return 0.0;
+  if (x < 3e-4) {  // excess falls by x^2 phi(x) (m - M(0)/2 m^2 + ...), which is lost in its rounding here
+    const double m = (at_zero - target) / (x * x * density(x));
+    return std::min(x, m * (1.0 + 0.25 * kSqrtTwoPi * m));
+  }
   double low = 0.0, high = x;  // the median lies between zero and the value
   double m = std::max(0.0, x - 2.0 / std::max(x, 1.5));
   for (int step = 0; step < 100; ++step) {
@@ -125,7 +131,7 @@ double posterior_mean(const Slab& slab, double w, double x) {
     const double v = 0.5 * size * size, e = std::exp(-v), rest = -std::expm1(-v);
     // x - 2 (1 - e)/x loses everything near zero: there it is x^3/4 (1 - x^2/6 + x^4/48).
     const double part = size < 0.02 ? size * v * 0.5 * (1.0 - v / 3.0 * (1.0 - v / 4.0)) : size - 2.0 * rest / size;
-    const double whole = w * rest + (1.0 - w) * e * 2.0 * v;
+    const double whole = w * rest + (e > 0.0 ? (1.0 - w) * e * 2.0 * v : 0.0);  // v itself overflows far out
     mean = whole > 0.0 ? w * part / whole : 0.0;
   }
   return std::copysign(std::min(std::max(mean, 0.0), size), x);

@@ -262,9 +262,10 @@ class Scorer {
   // Pixels tied at the cut fill the places that are left in equal parts: the mean over all ways to break the tie.
   static double tied_part(const Top& top) { return share(top.wanted - top.cut.above, top.cut.tied); }
 
+  // In integers: a mask that holds all of them has exactly 1.
   static double precision(const Top& top) {
-    return (static_cast<double>(top.above_inside) + static_cast<double>(top.tied_inside) * tied_part(top)) /
-           static_cast<double>(top.wanted);
+    return share(top.above_inside * top.cut.tied + top.tied_inside * (top.wanted - top.cut.above),
+                 top.wanted * top.cut.tied);
   }
 
   // Average precision and area under the ROC curve. Only the values of the mask are places where recall steps, so

@@ -37,8 +37,9 @@ class Solver {
       }
   }
 
-  // Solves for the pixels in `open` (row-major numbers and places in the padded grid); the others stay.
-  void solve(const std::vector<index_t>& open, const std::vector<std::size_t>& places, double scale) {
+  // Solves for the pixels in `open` (row-major numbers and places in the padded grid); the others stay. Values are in
+  // units of the channel's range.
+  void solve(const std::vector<index_t>& open, const std::vector<std::size_t>& places) {
     const std::size_t n = open.size();
     residual_.resize(n);
     image_.resize(n);
@@ -49,7 +50,7 @@ class Solver {
       search_[places[i]] = residual_[i] / diag;
       rho += residual_[i] * residual_[i] / diag;
     }
-    const double goal = 1e-20 * scale * scale * static_cast<double>(n);
+    const double goal = 1e-20 * static_cast<double>(n);
     const auto most = static_cast<index_t>(100 + 4 * n);
     for (index_t step = 0; step < most && rho > goal; ++step) {
       double curvature = 0.0;
@@ -112,25 +113,26 @@ void noisy_linear_fill(ImageView<const T> image, const Levels& levels, double no
     for (index_t p = 0; p < pixels; ++p) {
       const double value = static_cast<double>(image.data[p * channels + c]);
       if (std::isfinite(value)) scale = std::max(scale, std::abs(value - mean));
-      solver.solution[place(p)] = mean;
+      solver.solution[place(p)] = 0.0;
     }
+    if (scale == 0.0) scale = 1.0;
     for (index_t step = 0; step < levels.count; ++step) {
       T* const target = out + levels.image_of(step) * image.size();
       open.clear();
       places.clear();
       for (index_t p = 0; p < pixels; ++p) {
         if (levels.step(p) <= step) {
-          solver.solution[place(p)] = static_cast<double>(image.data[p * channels + c]);
+          solver.solution[place(p)] = (static_cast<double>(image.data[p * channels + c]) - mean) / scale;
         } else {
           open.push_back(p);
           places.push_back(place(p));
         }
       }
-      if (static_cast<index_t>(open.size()) < pixels) solver.solve(open, places, scale);
+      if (static_cast<index_t>(open.size()) < pixels) solver.solve(open, places);
       for (index_t p = 0; p < pixels; ++p) target[p * channels + c] = image.data[p * channels + c];
       for (std::size_t i = 0; i < open.size(); ++i) {
         const index_t at = open[i] * channels + c;
-        double value = solver.solution[places[i]];
+        double value = mean + scale * solver.solution[places[i]];
         if (noise > 0.0) value += noise * pixel_noise(seed, static_cast<std::uint64_t>(at));
         if constexpr (std::is_integral_v<T>)
           value = std::clamp(std::nearbyint(value), 0.0, static_cast<double>(std::numeric_limits<T>::max()));

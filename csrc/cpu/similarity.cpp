@@ -77,10 +77,11 @@ template <class T>
 std::unique_ptr<double[]> centred(const T* map, index_t size) {
   const auto [least, most] = std::minmax_element(map, map + size);
   if (*least == *most) return nullptr;
-  // Halves keep the range finite for maps that use all of the type.
-  const double low = 0.5 * static_cast<double>(*least), range = 0.5 * static_cast<double>(*most) - low;
+  // Halves keep the range finite for maps that use all of double; they would lose the smallest values of others.
+  const double half = std::isfinite(static_cast<double>(*most) - static_cast<double>(*least)) ? 1.0 : 0.5;
+  const double low = half * static_cast<double>(*least), range = half * static_cast<double>(*most) - low;
   auto values = scratch<double>(size);
-  for (index_t i = 0; i < size; ++i) values[i] = (0.5 * static_cast<double>(map[i]) - low) / range;
+  for (index_t i = 0; i < size; ++i) values[i] = (half * static_cast<double>(map[i]) - low) / range;
   const double mean = signed_sum(size, [&](index_t i) { return values[i]; }) / static_cast<double>(size);
   for (index_t i = 0; i < size; ++i) values[i] -= mean;
   return values;

@@ -96,6 +96,16 @@ int main() {
     CHECK(ideal[s] == 1.0);
   CHECK(ideal[S::centroid_distance] == 0.0);
 
+  // Ties that share the last places, all in the mask: 1, not 1 and a bit.
+  for (std::size_t places = 1; places < 50; ++places) {
+    std::vector<float> tied(50, 1.0f);
+    for (std::size_t p = 0; p < places / 2; ++p) tied[p] = 2.0f;
+    const std::vector<std::uint8_t> whole(50, 1);
+    LocalizationOptions some_top;
+    some_top.percent = 2.0 * static_cast<double>(places);
+    CHECK(score(tied, whole, 5, some_top)[S::top_precision] == 1.0);
+  }
+
   // Values that span all of double do not overflow.
   const std::vector<double> huge{-1.7e308, 1.7e308, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
   options.relu = false;

@@ -1,10 +1,12 @@
 // The batch: operands that are shared, fills that need no neighbours, any order of work.
+#include <cmath>
 #include <cstdint>
 #include <random>
 #include <vector>
 
 #include "check.hpp"
 #include "xaijax/fills.hpp"
+#include "xaijax/noisy_fill.hpp"
 #include "xaijax/parallel.hpp"
 #include "xaijax/reveal.hpp"
 
@@ -64,8 +66,26 @@ void backgrounds() {
                                         {colour.data(), 1, 1, 1}, out.data());
   CHECK((out == std::vector<std::uint8_t>{1, 2, 3, 4, 5, 9, 1, 200, 3, 4, 5, 9}));
   CHECK(xaijax::mean_colour<std::uint8_t>({image.data(), 2, 3, 1})[0] == 4);
+  // No rounding takes the mean or the blur out of the image's range.
+  for (const double value : {0.1, 7.369585992248639463e+25, 1.0 / 3.0}) {
+    const std::vector<double> flat(252 * 4, value);
+    for (const double sigma : {0.3, 2.6, 11.0})
+      CHECK(xaijax::gaussian_blur<double>({flat.data(), 21, 12, 4}, sigma) == flat);
+    CHECK(xaijax::mean_colour<double>({flat.data(), 21, 12, 4}) == std::vector<double>(4, value));
+  }
   const std::vector<double> constant(30, 0.1);
   CHECK(xaijax::mean_colour<double>({constant.data(), 5, 6, 1})[0] == 0.1);
+}
+
+// The solver works in the channel's own range, however small or large that is.
+void noisy_linear_in_any_unit() {
+  const std::vector<std::uint16_t> levels{0, 1, 1, 1, 0};
+  for (const double unit : {1.0, 1e-200, 1e200}) {
+    const std::vector<double> line{0.0, 9.0 * unit, 9.0 * unit, 9.0 * unit, 4.0 * unit};
+    std::vector<double> out(5);
+    xaijax::noisy_linear_fill<double>({line.data(), 1, 5, 1}, {levels.data(), 1, 5, 1, false}, 0.0, 0, out.data());
+    for (std::size_t p = 0; p < 5; ++p) CHECK(std::abs(out[p] / unit - static_cast<double>(p)) < 1e-9);
+  }
 }
 
 }  // namespace
@@ -73,5 +93,6 @@ void backgrounds() {
 int main() {
   shared_operands();
   backgrounds();
+  noisy_linear_in_any_unit();
   return check::report();
 }

@@ -41,6 +41,11 @@ void by_hand() {
 int main() {
   by_hand<float>();
   by_hand<double>();
+  // Maps at both ends of double: a range that overflows, and one of a few of the smallest numbers.
+  const double most = 1.7e308, least = 4.9406564584124654e-324;
+  CHECK(std::abs(compare<double>({-most, most, 0, 0}, {-1, 1, 0, 0}).pearson - 1.0) < 1e-14);
+  CHECK(std::abs(compare<double>({0, least, 2 * least, least}, {0, 1, 0, 1}).pearson) < 1e-14);
+
   std::mt19937 random(5);
   std::normal_distribution<double> normal;
   std::vector<double> a(5000), falling, b(5000);
