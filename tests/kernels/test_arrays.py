@@ -9,7 +9,13 @@ from xaijax.kernels import _arrays
 CALLS = {
     "histogram_entropy": lambda a: kernels.histogram_entropy(a),
     "mutual_information": lambda a: kernels.mutual_information(a, a),
+    "reveal": lambda a: kernels.reveal(a, np.ones((4, 5), np.uint16), 2),
     "reveal_levels": lambda a: kernels.reveal_levels(a, (0.5,)),
+    "top_k_threshold": lambda a: kernels.top_k_threshold(a, 30.0),
+    "ebayes_threshold": lambda a: kernels.ebayes_threshold(a),
+    "similarity": lambda a: kernels.similarity(a, a, measure="pearson")["pearson"],
+    "localization_scores": lambda a: kernels.localization_scores(a, np.eye(5, 3) > 0, scores="iou").values["iou"],
+    "rank_regions": lambda a: kernels.rank_regions(a, np.ones((1, 5, 3), bool)).maps,
 }
 
 

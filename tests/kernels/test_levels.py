@@ -140,3 +140,12 @@ def test_nan_reveals_nothing_in_jax(monkeypatch, backend):
 def test_bad_input(maps, fractions, always, error, says):
     with pytest.raises(error, match=says):
         kernels.reveal_levels(maps, fractions, always)
+
+
+def test_a_number_of_steps_is_equal_steps():
+    maps = np.random.default_rng(3).normal(size=(2, 9, 8))
+    quarters = kernels.reveal_levels(maps, (0.25, 0.5, 0.75, 1.0))
+    np.testing.assert_array_equal(kernels.reveal_levels(maps, 4), quarters)
+    for bad in (0, -3, 2**16):
+        with pytest.raises(ValueError, match="the number of steps must be from 1 to 65533"):
+            kernels.reveal_levels(maps, bad)

@@ -10,12 +10,25 @@ from xaijax import kernels
 RNG = np.random.default_rng(0)
 IMAGES = RNG.normal(size=(37, 33, 31, 3)).astype(np.float32)
 MAPS = RNG.normal(size=(37, 33, 31)).astype(np.float32)
+BYTES = RNG.integers(0, 256, (5, 17, 15, 3)).astype(np.uint8)
+LEVELS = RNG.integers(0, 6, (5, 17, 15)).astype(np.uint16)
+SETS = RNG.random((9, 33, 31)) > 0.7
 
 CALLS = {
     "histogram_entropy": lambda **o: kernels.histogram_entropy(IMAGES, **o),
     "mutual_information, own references": lambda **o: kernels.mutual_information(IMAGES, IMAGES[::-1].copy(), **o),
     "mutual_information, shared reference": lambda **o: kernels.mutual_information(IMAGES, IMAGES[0], **o),
     "reveal_levels": lambda **o: kernels.reveal_levels(MAPS, (0.1, 0.25, 0.7), MAPS[0] > 2, **o),
+    "reveal, own images": lambda **o: kernels.reveal(BYTES, LEVELS, 6, **o),
+    "reveal, one image": lambda **o: kernels.reveal(BYTES[0], LEVELS, 6, **o),
+    "reveal, noisy linear": lambda **o: kernels.reveal(BYTES, LEVELS[0], 6, "noisy_linear", **o),
+    "top_k_threshold": lambda **o: kernels.top_k_threshold(MAPS, 10.0, **o),
+    "ebayes_threshold": lambda **o: kernels.ebayes_threshold(MAPS[:9], **o),
+    "similarity": lambda **o: np.stack(list(kernels.similarity(MAPS[:9], MAPS[9], **o).values())),
+    "localization_scores": lambda **o: np.stack(
+        list(kernels.localization_scores(MAPS[:9], MAPS[9] > 1, **o).values.values())
+    ),
+    "rank_regions": lambda **o: kernels.rank_regions(MAPS[:9], SETS, **o).maps,
 }
 
 

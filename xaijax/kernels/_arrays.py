@@ -8,6 +8,9 @@ import numpy as np
 IMAGE_DTYPES = ("uint8", "uint16", "float32", "float64")
 MAP_DTYPES = ("float32", "float64")
 
+# Pixel numbers fit 32 bits with a sign in every kernel.
+MAX_PIXELS = 2**31 - 1
+
 
 def as_numpy(array: Any, name: str) -> np.ndarray:
     """A NumPy view of `array` without a copy.
@@ -44,12 +47,19 @@ def check_dtype(array: Any, name: str, allowed: Sequence[str]) -> None:
         raise TypeError(f"{name} must be {choice}; got {array.dtype}")
 
 
+def check_pixels(name: str, height: int, width: int) -> None:
+    """Raises where an image or map has more than `MAX_PIXELS` pixels."""
+    if height * width > MAX_PIXELS:
+        raise ValueError(f"{name} must have at most 2^31 - 1 pixels each; got {height} x {width}: split it into tiles")
+
+
 def check_images(images: Any, name: str = "images") -> None:
     """Raises unless `images` is a non-empty `[..., H, W, C]` of an image dtype."""
     if images.ndim < 3:
         raise ValueError(f"{name} must be [..., H, W, C]; got shape {tuple(images.shape)}")
     if 0 in images.shape[-3:]:
         raise ValueError(f"{name} must have at least one pixel and one channel; got shape {tuple(images.shape)}")
+    check_pixels(name, *images.shape[-3:-1])
     check_dtype(images, name, IMAGE_DTYPES)
 
 
@@ -59,6 +69,7 @@ def check_maps(maps: Any, name: str = "maps", dtypes: Sequence[str] = MAP_DTYPES
         raise ValueError(f"{name} must be [..., H, W]; got shape {tuple(maps.shape)}")
     if 0 in maps.shape[-2:]:
         raise ValueError(f"{name} must have at least one pixel; got shape {tuple(maps.shape)}")
+    check_pixels(name, *maps.shape[-2:])
     check_dtype(maps, name, dtypes)
 
 

@@ -73,7 +73,9 @@ def call(
 
         def on_host(*arrays: Any) -> Any:
             values = fallback(*(np.asarray(array) for array in arrays))
-            return jax.tree.map(lambda value, like: np.asarray(value, like.dtype), values, result)
+            if isinstance(result, jax.ShapeDtypeStruct):
+                return np.asarray(values, result.dtype)
+            return [np.asarray(value, like.dtype) for value, like in zip(values, result, strict=True)]
 
         return jax.pure_callback(on_host, result, *operands, vmap_method=vmap_method)
     _register()

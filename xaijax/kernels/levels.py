@@ -11,7 +11,9 @@ from xaijax.kernels import _arrays, _backend
 MAX_FRACTIONS = 2**16 - 3  # levels are uint16, with one more for "always" and one for "never"
 
 
-def reveal_levels(maps: Any, fractions: Sequence[float], always: Any = None, *, num_threads: int | None = None) -> Any:
+def reveal_levels(
+    maps: Any, fractions: Sequence[float] | int, always: Any = None, *, num_threads: int | None = None
+) -> Any:
     """At which fraction each pixel is revealed.
 
     Fraction `t` reveals the pixels with `S >= np.quantile(S, 1 - t)` of their map `S`: the linear quantile as NumPy
@@ -25,7 +27,8 @@ def reveal_levels(maps: Any, fractions: Sequence[float], always: Any = None, *, 
 
     Args:
         maps: `[..., H, W]` float32 or float64, any unit. NumPy, DLPack or JAX.
-        fractions: shares of the pixels in (0, 1], strictly increasing, at most 65533. Static under `jit`.
+        fractions: shares of the pixels in (0, 1], strictly increasing, at most 65533; or a number of steps N, for the
+            fractions 1/N, 2/N, ... 1. Static under `jit`.
         always: `[..., H, W]` bool or None: pixels known from the start; leading axes broadcast to those of `maps`.
             They count in the quantile like all others.
         num_threads: threads for the batch; default: the processors this process may use. JAX arrays use XLA's pool.
@@ -89,7 +92,11 @@ def reveal_levels(maps: Any, fractions: Sequence[float], always: Any = None, *, 
     return _backend.core().reveal_levels(maps, list(shares), always, threads)
 
 
-def _fractions(fractions: Sequence[float]) -> tuple[float, ...]:
+def _fractions(fractions: Sequence[float] | int) -> tuple[float, ...]:
+    if isinstance(fractions, int | np.integer) and not isinstance(fractions, bool):
+        if not 1 <= fractions <= MAX_FRACTIONS:
+            raise ValueError(f"the number of steps must be from 1 to {MAX_FRACTIONS}; got {fractions}")
+        fractions = [step / int(fractions) for step in range(1, int(fractions) + 1)]
     shares = tuple(float(fraction) for fraction in np.asarray(fractions, dtype=np.float64).ravel())
     increasing = all(a < b for a, b in itertools.pairwise(shares))
     if not (1 <= len(shares) <= MAX_FRACTIONS and increasing and shares[0] > 0.0 and shares[-1] <= 1.0):

@@ -126,17 +126,13 @@ def localization_scores(
     maps, masks = _arrays.as_numpy(maps, "maps"), _arrays.as_numpy(masks, "masks")
     _check(maps, masks)
     lead = maps.shape[:-2]
-    owners = np.arange(int(np.prod(masks.shape[:-2], dtype=np.int64)), dtype=np.int64).reshape(masks.shape[:-2])
-    mask_of = np.ascontiguousarray(np.broadcast_to(owners, lead)).reshape(-1)
     masks = masks.view(np.uint8)
     threads = _backend.num_threads(num_threads)
     options = (wanted, bool(relu), float(threshold), float(percent), float(tolerance))
     if _backend.use_numba():
-        from xaijax.kernels._numba import localization as numba_localization
-
-        values, reasons = numba_localization.localization_scores(maps, masks, mask_of, *options)
+        values, reasons = _numba(maps, masks, *options)
     else:
-        values, reasons = _backend.core().localization_scores(maps, masks, mask_of, *options, threads)
+        values, reasons = _backend.core().localization_scores(maps, masks, _mask_of(masks, lead), *options, threads)
     broken = np.flatnonzero((reasons.reshape(-1, len(names)) == REASONS.index("the map is not finite")).any(axis=1))
     if broken.size:
         where = np.unravel_index(broken[0], lead) if lead else ()
@@ -145,6 +141,22 @@ def localization_scores(
             "leave it out or repair it"
         )
     return _by_name(names, values, reasons)
+
+
+def _mask_of(masks: np.ndarray, lead: tuple[int, ...]) -> np.ndarray:
+    """For each map the number of its mask."""
+    own = masks.shape[:-2]
+    numbers = np.arange(int(np.prod(own, dtype=np.int64)), dtype=np.int64).reshape(own)
+    return np.ascontiguousarray(np.broadcast_to(numbers, lead)).reshape(-1)
+
+
+def _numba(maps: np.ndarray, masks: np.ndarray, *options: Any) -> tuple[np.ndarray, np.ndarray]:
+    from xaijax.kernels._numba import localization as numba_localization
+
+    # Under vmap an operand that is not mapped comes with an axis of length 1.
+    lead = np.broadcast_shapes(maps.shape[:-2], masks.shape[:-2])
+    maps = np.broadcast_to(maps, (*lead, *maps.shape[-2:]))
+    return numba_localization.localization_scores(maps, masks.view(np.uint8), _mask_of(masks, lead), *options)
 
 
 def _names(scores: Sequence[str] | None) -> list[str]:
@@ -207,6 +219,7 @@ def _localization_jax(
         [jax.ShapeDtypeStruct(shape, _ffi.real_dtype()), jax.ShapeDtypeStruct(shape, jnp.uint8)],
         maps,
         masks,
+        fallback=lambda m, inside: _numba(m, inside, wanted, bool(relu), threshold, percent, tolerance),
         wanted=np.int64(wanted),
         relu=bool(relu),
         threshold=np.float64(threshold),

@@ -79,6 +79,7 @@ def rank_regions(
         return _rank_jax(attribution, masks, dilate, fast, min_pixels, area)
     attribution, masks = _arrays.as_numpy(attribution, "attribution"), _arrays.as_numpy(masks, "masks")
     _check(attribution, masks)
+    dilate, min_pixels = _bounded(dilate, min_pixels, attribution)
     if not np.isfinite(attribution).all():
         raise ValueError("attribution must be finite; it holds NaN or infinity: repair it or leave the image out")
     if masks.ndim > 3:
@@ -91,6 +92,12 @@ def rank_regions(
 
         return Regions(*numba_regions.rank_regions(attribution, masks, *options))
     return Regions(*_backend.core().rank_regions(attribution, masks, *options, threads))
+
+
+def _bounded(dilate: int, min_pixels: int, attribution: Any) -> tuple[int, int]:
+    """Both as far as they make a difference: no disk reaches further than the map, no mask holds more pixels."""
+    height, width = attribution.shape[-2:]
+    return min(int(dilate), height + width), min(int(min_pixels), height * width + 1)
 
 
 def _check(attribution: Any, masks: Any) -> None:
@@ -112,6 +119,7 @@ def _rank_jax(attribution: Any, masks: Any, dilate: int, fast: bool, min_pixels:
 
     attribution, masks = jnp.asarray(attribution), jnp.asarray(masks)
     _check(attribution, masks)
+    dilate, min_pixels = _bounded(dilate, min_pixels, attribution)
     # Axes of length one stay as they are: the handler broadcasts without a copy.
     masks = masks.reshape((1,) * (attribution.ndim + 1 - masks.ndim) + masks.shape)
     results = [
@@ -124,9 +132,20 @@ def _rank_jax(attribution: Any, masks: Any, dilate: int, fast: bool, min_pixels:
             results,
             attribution,
             masks,
+            fallback=lambda values, sets: _numba_broadcast(values, sets, dilate, bool(fast), min_pixels, float(area)),
             dilate=np.int64(dilate),
             fast=bool(fast),
             min_pixels=np.int64(min_pixels),
             area=np.float64(area),
         )
     )
+
+
+def _numba_broadcast(attribution: np.ndarray, masks: np.ndarray, *options: Any) -> tuple[np.ndarray, np.ndarray]:
+    from xaijax.kernels._numba import regions as numba_regions
+
+    # Under vmap an operand that is not mapped comes with an axis of length 1.
+    lead = np.broadcast_shapes(attribution.shape[:-2], masks.shape[:-3])
+    attribution = np.broadcast_to(attribution, (*lead, *attribution.shape[-2:]))
+    sets = np.broadcast_to(masks, (*lead, *masks.shape[-3:])).reshape(-1, *masks.shape[-3:])
+    return numba_regions.rank_regions(attribution, sets.view(np.uint8), *options)

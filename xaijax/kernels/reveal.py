@@ -141,21 +141,17 @@ def reveal(
             "reveal",
             jax.ShapeDtypeStruct(shape, images.dtype),
             *operands,
+            fallback=lambda *arrays: _numba(arrays, int(n_levels), deletion, code, sigma, deviation, int(seed)),
             deletion=deletion,
             fill=np.int64(code),
             sigma=np.float64(sigma),
             noise=np.float64(deviation),
             seed=np.int64(seed),
         )
-    owners = [_owners(own, lead) for own in leads]
     threads = _backend.num_threads(num_threads)
     if _backend.use_numba():
-        from xaijax.kernels._numba import reveal as numba_reveal
-
-        stacks = numba_reveal.reveal(
-            (images, levels, background), owners, int(n_levels), deletion, code, sigma, deviation, int(seed)
-        )
-        return stacks.reshape(shape)
+        return _numba((images, levels, background), int(n_levels), deletion, code, sigma, deviation, int(seed))
+    owners = [_owners(own, lead) for own in leads]
     core = _backend.core()
     return core.reveal(
         images, levels, background, *owners, int(n_levels), deletion, code, float(sigma), deviation, int(seed), threads
@@ -239,6 +235,15 @@ def _between(levels: np.ndarray, start: int, direction: Direction) -> tuple[np.n
     # A deletion hides nothing in its first image, so it starts one earlier.
     hidden = np.where(levels > start, levels - np.uint16(start - 1), np.uint16(1))
     return np.where(levels == 0, np.uint16(0), hidden), 1
+
+
+def _numba(operands: Sequence[np.ndarray], n_levels: int, *options: Any) -> np.ndarray:
+    from xaijax.kernels._numba import reveal as numba_reveal
+
+    leads = [array.shape[:-axes] for array, axes in zip(operands, (3, 2, 3), strict=True)]
+    lead = np.broadcast_shapes(*leads)
+    stacks = numba_reveal.reveal(operands, [_owners(own, lead) for own in leads], n_levels, *options)
+    return stacks.reshape(*lead, *stacks.shape[1:])
 
 
 def _owners(own: tuple[int, ...], lead: tuple[int, ...]) -> np.ndarray:

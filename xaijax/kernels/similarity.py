@@ -75,14 +75,12 @@ def similarity(
         for name, maps in (("a", a), ("b", b)):
             if not np.isfinite(maps).all():
                 raise ValueError(f"{name} must be finite; it holds NaN or infinity: repair it or leave the map out")
-        a_of, b_of = _items(a, lead), _items(b, lead)
         threads = _backend.num_threads(num_threads)
         if _backend.use_numba():
-            from xaijax.kernels._numba import similarity as numba_similarity
-
-            values = numba_similarity.similarity(a, b, a_of, b_of, wanted, float(percent))
+            values = _numba(a, b, wanted, float(percent))
         else:
-            values = _backend.core().similarity(a, b, a_of, b_of, wanted, float(percent), threads)
+            owners = _items(a, lead), _items(b, lead)
+            values = _backend.core().similarity(a, b, *owners, wanted, float(percent), threads)
         values = values.reshape(*lead, len(names))
     return {name: values[..., i] for i, name in enumerate(names)}
 
@@ -109,8 +107,6 @@ def _check(a: Any, b: Any) -> tuple[int, ...]:
             f"a and b must be [..., H, W] of one size, leading axes equal or broadcast; got {tuple(a.shape)} and "
             f"{tuple(b.shape)}"
         )
-    if a.shape[-2] * a.shape[-1] >= 2**31:
-        raise ValueError(f"a and b must have fewer than 2^31 pixels; got {tuple(a.shape[-2:])}")
     return lead
 
 
@@ -125,4 +121,14 @@ def _similarity_jax(a: Any, b: Any, wanted: int, count: int, percent: float) -> 
     # Axes of length one stay as they are: the handler broadcasts without a copy.
     a, b = (maps.reshape((1,) * (len(lead) + 2 - maps.ndim) + maps.shape) for maps in (a, b))
     result = jax.ShapeDtypeStruct((*lead, count), _ffi.real_dtype())
-    return _ffi.call("similarity", result, a, b, wanted=np.int64(wanted), percent=np.float64(percent))
+    options: dict[str, Any] = {"wanted": np.int64(wanted), "percent": np.float64(percent)}
+    return _ffi.call("similarity", result, a, b, fallback=lambda x, y: _numba(x, y, wanted, float(percent)), **options)
+
+
+def _numba(a: np.ndarray, b: np.ndarray, wanted: int, percent: float) -> np.ndarray:
+    from xaijax.kernels._numba import similarity as numba_similarity
+
+    lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    with np.errstate(invalid="ignore"):  # maps that hold NaN or infinity get NaN
+        values = numba_similarity.similarity(a, b, _items(a, lead), _items(b, lead), wanted, percent)
+    return values.reshape(*lead, -1)

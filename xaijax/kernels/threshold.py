@@ -71,7 +71,13 @@ def top_k_threshold(maps: Any, percent: float, *, num_threads: int | None = None
 
         _arrays.check_maps(maps)
         result = jax.ShapeDtypeStruct(maps.shape, maps.dtype)
-        return _ffi.call("top_k_threshold", result, maps, percent=np.float64(percent))
+        return _ffi.call(
+            "top_k_threshold",
+            result,
+            maps,
+            fallback=lambda array: _numba_top_k(array, float(percent)),
+            percent=np.float64(percent),
+        )
     maps = _arrays.as_numpy(maps, "maps")
     _arrays.check_maps(maps)
     threads = _backend.num_threads(num_threads)
@@ -186,7 +192,24 @@ def _ebayes_jax(maps: Any, options: dict[str, Any]) -> Any:
     ]
     as_static = {bool: bool, int: np.int64, float: np.float64}
     attributes: dict[str, Any] = {name: as_static[type(value)](value) for name, value in options.items()}
-    return _ffi.call("ebayes_threshold", results, maps, **attributes)
+    return _ffi.call(
+        "ebayes_threshold", results, maps, fallback=lambda array: _numba_ebayes(array, options), **attributes
+    )
+
+
+def _numba_top_k(maps: np.ndarray, percent: float) -> np.ndarray:
+    from xaijax.kernels._numba import threshold as numba_threshold
+
+    out, broken = numba_threshold.top_k_threshold(maps, percent)
+    return np.where(broken[..., None, None], maps.dtype.type(np.nan), out)
+
+
+def _numba_ebayes(maps: np.ndarray, options: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    from xaijax.kernels._numba import threshold as numba_threshold
+
+    out, estimates, reasons = numba_threshold.ebayes_threshold(maps, **options)
+    broken = reasons == REASONS.index("the map is not finite")
+    return np.where(broken[..., None, None], maps.dtype.type(np.nan), out), estimates, reasons
 
 
 def _refuse(maps: np.ndarray, broken: Any, what: str, holds: str) -> None:
