@@ -12,7 +12,7 @@ import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -439,6 +439,37 @@ class Classifier:
         made = dataclasses.replace(self, relu_rule=rule)
         made._trace()
         return made
+
+    def optimized(self, *, dtype: Literal["float32", "bfloat16"] = "float32") -> "Classifier":
+        """The same model made faster for explaining.
+
+        Batch normalisation goes into the convolutions before it (in models of `xaijax.models`), and 1x1 convolutions
+        become matrix products, which XLA runs faster on the CPU.
+
+        Args:
+            dtype: what the layers compute in; the parameters, and the logits, are float32 in both. `"bfloat16"` has 8
+                bits of precision: logits differ by some 1e-2 of the largest. It pays on accelerators.
+
+        Returns:
+            A classifier with the same classes, layers and logits (within 1e-4 of the largest in float32). A folded
+            convolution's own layer gives what its normalisation gave. It can neither be trained nor saved.
+
+        Raises:
+            UnsupportedError: for a classifier that is not made from an NNX module.
+            ValueError: for another dtype.
+
+        Example:
+            >>> from xaijax import models
+            >>> model = models.create("small_cnn", 3, (32, 32, 1))
+            >>> "mean" in model.params["stem"]["norm"], "norm" in model.optimized().params["stem"]
+            (True, False)
+        """
+        if dtype not in ("float32", "bfloat16"):
+            raise ValueError(f"dtype must be float32 or bfloat16; got {dtype!r}")
+        from xaijax._network import fold
+
+        network, params = fold.optimized(self.network, self.params, None if dtype == "float32" else jnp.bfloat16)
+        return dataclasses.replace(self, params=params, network=network, architecture=None)
 
     def with_params(self, params: Params) -> "Classifier":
         """The same model with other parameters, a pytree like `self.params`."""

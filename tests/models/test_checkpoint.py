@@ -124,6 +124,8 @@ def test_files_that_are_no_checkpoint_are_refused(tmp_path):
     foreign = tmp_path / "foreign.safetensors"
     save_file({"a": np.zeros(2)}, foreign)
     with pytest.raises(ValueError, match="is no checkpoint of xaijax"):
+        models.read_info(foreign)
+    with pytest.raises(ValueError, match=r"the architecture of foreign\.safetensors is not recognised"):
         models.load(foreign)
     for name, content in (("empty", b""), ("cut", b"\x10\x00\x00"), ("pickle", pickle.dumps(print))):
         file = tmp_path / f"{name}.safetensors"

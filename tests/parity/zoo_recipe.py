@@ -1,6 +1,8 @@
 """The one recipe by which the peers and the tests make the same weights and images, so that none have to be stored."""
 
 import hashlib
+import re
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -42,14 +44,27 @@ def images(count: int, side: int) -> np.ndarray:
 
 
 def summary(activations: np.ndarray) -> np.ndarray:
-    """`[B, h, w, C]` -> `[3, c]` of the first image: mean, and mean times a ramp down and across (positions count).
+    """`[B, h, w, C]` -> `[5, c]` of the first image, of 8 to 15 of the channels, to keep the files small.
 
-    Some 64 to 128 of the channels, to keep the files small.
+    Mean, mean times a ramp down and across (positions count), and the values in two opposite corners (padding shows).
     """
-    first = np.asarray(activations[0, ..., :: max(1, activations.shape[-1] // 64)], np.float64)
+    first = np.asarray(activations[0, ..., :: max(1, activations.shape[-1] // 8)], np.float64)
     down = np.linspace(-1, 1, first.shape[0])[:, None, None] if first.shape[0] > 1 else np.zeros((1, 1, 1))
     across = np.linspace(-1, 1, first.shape[1])[None, :, None] if first.shape[1] > 1 else np.zeros((1, 1, 1))
-    return np.stack([first.mean((0, 1)), (first * down).mean((0, 1)), (first * across).mean((0, 1))])
+    means = [first.mean((0, 1)), (first * down).mean((0, 1)), (first * across).mean((0, 1))]
+    return np.stack([*means, first[0, 0], first[-1, -1]])
+
+
+def endpoints(names: Iterable[str], table: Sequence[tuple[str, Callable[..., str]]]) -> dict[str, str]:
+    """Our layer -> the peer's, for the peer's names that match a pattern whole; of two, the later one counts."""
+    found = {}
+    for name in names:
+        for pattern, ours in table:
+            match = re.fullmatch(pattern, name)
+            if match:
+                found[ours(*match.groups())] = name
+                break
+    return found
 
 
 def scenes(count: int, side: int) -> np.ndarray:

@@ -103,7 +103,7 @@ def prepare(config: BenchConfig, *, progress: Callable[[int, int], None] | None 
     dataset.require_classes(2)
     notes: list[str] = []
     methods, metrics = _with_masks(config, dataset, metrics, notes)
-    models = load_models(config, dataset)
+    models = load_models(config, dataset, notes)
     pool = _pool(config, dataset, models, notes)
     chosen = choose(np.asarray([dataset.cases[index].label for index in pool]), config.images, config.seed)
     cases, skipped = _readable(dataset, [pool[i] for i in chosen], models[0].classifier.input_shape, progress)
@@ -133,13 +133,19 @@ def is_phantoms(config: BenchConfig) -> bool:
     return config.data.partition(":")[0] == PHANTOMS
 
 
-def load_models(config: BenchConfig, dataset: "Dataset") -> tuple[Model, ...]:
-    """Loads the checkpoints of a run and checks that they know the classes of the data."""
+def load_models(config: BenchConfig, dataset: "Dataset", notes: list[str]) -> tuple[Model, ...]:
+    """Loads the models of a run and checks that they know the classes of the data; notes what had to be assumed."""
     from xaijax import models
+    from xaijax.models.opening import is_unnamed
 
     loaded = []
     for name, path in zip(plan.model_names(config.model), config.model, strict=True):
         classifier = models.builtin() if path == BUILTIN else models.load(path)
+        if is_unnamed(classifier.classes) and len(classifier.classes) == len(dataset.classes):
+            names = tuple(dataset.classes)
+            if names != classifier.classes:
+                notes.append(f"Model {name} does not name its classes: taken to be {', '.join(names)}, in this order.")
+            classifier = dataclasses.replace(classifier, classes=names)
         if config.size is not None:
             classifier = classifier.with_input_shape((config.size, config.size, classifier.input_shape[-1]))
         index = match_classes(dataset.classes, classifier.classes, f"model {path}", f"the data {config.data}")

@@ -4,14 +4,15 @@ from xaijax import models
 classifier = models.builtin()                       # trained on phantoms, 128x128 grey
 classifier = models.create("small_cnn", 4, (224, 224, 3), key=0)
 models.save(classifier, "run/ckpt"); classifier = models.load("run/ckpt")
+classifier = models.load("tuned.keras", classes=["cat", "dog"])   # or .h5, .pth, .safetensors
 """
 
 from pathlib import Path
 
 from xaijax.classifier import Classifier
-from xaijax.models.checkpoint import load, read_info, save
-from xaijax.models.fold import optimized
+from xaijax.models.checkpoint import read_info, save
 from xaijax.models.keras_weights import from_keras
+from xaijax.models.opening import load
 from xaijax.models.registry import create, entry, list_models
 from xaijax.models.torch_weights import from_torch
 from xaijax.preprocess import Preprocess
@@ -26,7 +27,6 @@ __all__ = [
     "from_torch",
     "list_models",
     "load",
-    "optimized",
     "read_info",
     "save",
 ]

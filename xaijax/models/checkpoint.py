@@ -11,14 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import jax.numpy as jnp
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from xaijax._network.trees import flatten, put
 from xaijax.classifier import Architecture, Classifier
-from xaijax.models import registry
+from xaijax.models import memory, registry
 from xaijax.preprocess import Preprocess
 
 FILE = "model.safetensors"
@@ -113,7 +112,9 @@ def load(path: str | Path) -> Classifier:
             {".".join(key): leaf.shape for key, leaf in expected.items()}, found, f"{file}", architecture.name
         )
         for key, leaf in expected.items():
-            put(params, key, jnp.asarray(tensors.get_tensor(".".join(key)), leaf.dtype))
+            array = memory.zeros(leaf.shape)
+            memory.fill(array, tensors.get_slice(".".join(key)))
+            put(params, key, memory.adopt(array))
     return registry.assemble(architecture, params, shape, classes, preprocess)
 
 
@@ -171,13 +172,18 @@ def find(path: str | Path) -> Path:
     raise FileNotFoundError(f"the folder {path} holds no {FILE}; give the folder that xaijax train wrote")
 
 
-def read_header(file: Path) -> dict[str, Any]:
-    """The description in a checkpoint's header."""
+def description(file: Path) -> str | None:
+    """The text in a safetensors file's header that makes it a checkpoint, or None; refuses what is no such file."""
     try:
         with safe_open(file, framework="numpy") as tensors:
-            text = (tensors.metadata() or {}).get(HEADER)
+            return (tensors.metadata() or {}).get(HEADER)
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{file} is no readable safetensors file: {error}") from error
+
+
+def read_header(file: Path) -> dict[str, Any]:
+    """The description in a checkpoint's header."""
+    text = description(file)
     if text is None:
         raise ValueError(
             f"{file} is no checkpoint of xaijax: its header does not say the model; "

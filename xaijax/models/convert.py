@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from xaijax.models import memory
+
 Rule = tuple[str, str, str]
 
 # Name of a permutation -> our array seen in the layout of the source. Reading is writing into that view, in pieces:
@@ -29,7 +31,6 @@ VIEWS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "pair_dense": lambda ours: ours[:, 1:],
     "pair_bias": lambda ours: ours[1:],
 }
-PIECE = 16 << 20  # bytes read at once
 GREY_FROM = 3  # input channels that are summed for grey images
 IGNORED = (r".*\.num_batches_tracked", r"top_level_model_weights/.*", r".*seed_generator_state.*")
 
@@ -194,13 +195,8 @@ def read(step: Step, entries: Mapping[str, Any], shape: tuple[int, ...], *, grey
         whole = np.empty((*shape[:2], GREY_FROM, shape[3]), np.float32)
         view_of(step.view)(whole)[...] = np.asarray(value[:])
         return whole.sum(2, keepdims=True)
-    ours = np.zeros(shape, np.float32)
-    layout = view_of(step.view)(ours)
-    rows = max(1, PIECE // max(4 * ours.size // max(value.shape[0], 1), 1)) if value.shape else 1
-    for start in range(0, value.shape[0], rows):
-        stop = min(start + rows, value.shape[0])
-        piece = layout[start:stop]
-        piece[...] = np.asarray(value[start:stop]).reshape(piece.shape)
+    ours = memory.zeros(shape)
+    memory.fill(view_of(step.view)(ours), value)
     return ours
 
 

@@ -5,13 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from xaijax._network.trees import flatten, put
 from xaijax.classifier import Architecture, Classifier
-from xaijax.models import registry
+from xaijax.models import memory, registry
 from xaijax.models.convert import GREY_FROM, Rule, Table, plan, read
 from xaijax.models.sources import Source
 from xaijax.preprocess import Preprocess
@@ -97,9 +95,9 @@ def build(
     steps = plan(entries, [source.table, Table(rules)], shapes, what, grey=source.first if summed else None)
     # The largest first, while there is room for the pieces that they are read in.
     for step in sorted(steps, key=lambda step: -int(np.prod(shapes[step.target]))):
-        path, leaf = expected[step.target]
+        path, _ = expected[step.target]
         array = read(step, entries, shapes[step.target], grey=summed and step.target == source.first)
-        put(params, path, jax.block_until_ready(jnp.asarray(array, leaf.dtype)))
+        put(params, path, memory.adopt(array))
     params = _in_order(registry.param_shapes(architecture, count, size), params)
     if preprocess is None:
         preprocess = source.style

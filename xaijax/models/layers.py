@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from xaijax._network.convolution import conv_general_dilated
+
 Padding = Literal["SAME", "VALID"] | int | Sequence[tuple[int, int]]
 
 
@@ -57,6 +59,7 @@ def conv(
         feature_group_count=groups,
         use_bias=bias,
         kernel_init=nnx.initializers.variance_scaling(2.0, "fan_out", "normal"),
+        conv_general_dilated=conv_general_dilated,
         rngs=rngs,
     )
 
@@ -69,7 +72,7 @@ def batch_norm(features: int, epsilon: float = 1e-5, *, scale: bool = True, rngs
 class ConvNorm(nnx.Module):
     """Convolution, batch normalisation unless `norm` is False, activation unless it is None."""
 
-    FOLDS = (("conv", "norm"),)  # see fold
+    FOLDS = (("conv", "norm"),)  # see Classifier.optimized
 
     def __init__(
         self,

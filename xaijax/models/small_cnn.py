@@ -18,7 +18,7 @@ MOMENTUM = 0.9  # of the running statistics: short trainings see few batches
 class Unit(nnx.Module):
     """Convolution, batch normalisation, ReLU."""
 
-    FOLDS = (("conv", "norm"),)  # see fold
+    FOLDS = (("conv", "norm"),)  # see Classifier.optimized
 
     def __init__(self, inputs: int, outputs: int, size: int, stride: int, *, rngs: nnx.Rngs) -> None:
         self.conv = nnx.Conv(

@@ -96,8 +96,8 @@ class VisionTransformer(nnx.Module):
         """What the head reads: the class token, as a picture of one pixel."""
         x = self.patches(x)
         x = x.reshape(x.shape[0], -1, WIDTH)
-        first = jnp.broadcast_to(self.class_token[...], (x.shape[0], 1, WIDTH))
-        x = jnp.concatenate([first, x], axis=1) + self.positions[...]
+        first = jnp.broadcast_to(self.class_token[...].astype(x.dtype), (x.shape[0], 1, WIDTH))
+        x = jnp.concatenate([first, x], axis=1) + self.positions[...].astype(x.dtype)
         return self.norm(self.blocks(x))[:, :1, None]
 
     def __call__(self, x: Any) -> Any:

@@ -22,7 +22,7 @@ MIDDLE = range(5, 13)
 class Separable(nnx.Module):
     """3x3 depthwise and 1x1 convolution, batch norm; ReLU before or behind."""
 
-    FOLDS = (("pointwise", "norm"),)  # see fold
+    FOLDS = (("pointwise", "norm"),)  # see Classifier.optimized
 
     def __init__(self, inputs: int, outputs: int, *, before: bool, after: bool, rngs: nnx.Rngs) -> None:
         self.before, self.after = before, after

@@ -1,23 +1,27 @@
-"""Batch normalisation put into the convolutions before it, for faster inference.
+"""A module made faster for inference: batch normalisation in the convolutions before it, 1x1 convolutions as products.
 
 In inference batch normalisation is affine: `γ (x - μ) / sqrt(σ² + ε) + β`. Behind a convolution with nothing between
-them its factor goes into the kernel and the rest into the bias. A module of the zoo says in `FOLDS` which of its
-convolutions are followed so; other normalisations (before a convolution, as in DenseNet) stay.
+them its factor goes into the kernel and the rest into the bias. A module says in `FOLDS` which of its convolutions are
+followed so (those of `xaijax.models` do); other normalisations (before a convolution, as in DenseNet) stay.
 
 References:
     Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference",
     CVPR 2018, section 3.2.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
 from xaijax._network import nnx_module
+from xaijax._network.base import Network, UnsupportedError
+from xaijax._network.convolution import conv_general_dilated
 from xaijax._network.nnx_module import NNXNetwork
-from xaijax.classifier import Classifier, UnsupportedError
 
 
 class Folded(nnx.Module):
@@ -27,45 +31,37 @@ class Folded(nnx.Module):
         return x
 
 
-def optimized(classifier: Classifier) -> Classifier:
-    """The same classifier with batch normalisation folded into convolutions, for explaining.
+@dataclass(frozen=True)
+class Float32:
+    """What picks the logits, and then float32 of them."""
 
-    Args:
-        classifier: any; only models of `xaijax.models` change.
+    output: Callable[[Any], Any] | None
 
-    Returns:
-        A classifier with the same classes, layers and logits (within 1e-4 of the largest in float32). A folded
-        convolution's own layer gives what its normalisation gave. It can neither be trained nor saved.
+    def __call__(self, result: Any) -> Any:
+        """The logits."""
+        logits = result if self.output is None else self.output(result)
+        return logits.astype(jnp.float32)
 
-    Raises:
-        UnsupportedError: for a classifier that is not made from an NNX module.
 
-    Example:
-        >>> from xaijax import models
-        >>> model = models.create("small_cnn", 3, (32, 32, 1))
-        >>> "mean" in model.params["stem"]["norm"], "norm" in models.optimized(model).params["stem"]
-        (True, False)
-    """
-    network = classifier.network
+def optimized(network: Network, params: Any, dtype: Any) -> tuple[NNXNetwork, dict[str, Any]]:
+    """The network and parameters of the faster module; `dtype` is what it computes in, None for that of the arrays."""
     if not isinstance(network, NNXNetwork):
-        raise UnsupportedError(f"batch norm can be folded in NNX modules; this classifier is made from {network.kind}")
-    module = network.merge(classifier.params)
+        raise UnsupportedError(f"an NNX module can be optimized; this classifier is made from {network.kind}")
+    module: Any = network.merge(params)
     for _, child in list(nnx.iter_modules(module)):
         for conv_name, norm_name in getattr(child, "FOLDS", ()):
             norm = getattr(child, norm_name)
             if isinstance(norm, nnx.BatchNorm):
                 setattr(child, conv_name, _fold(getattr(child, conv_name), norm))
                 setattr(child, norm_name, Folded())
-    made, params = nnx_module.split(module, arguments=dict(network.arguments), output=network.output)
-    folded = Classifier.from_network(
-        made,
-        params,
-        input_shape=classifier.input_shape,
-        classes=classifier.classes,
-        preprocess=classifier.preprocess,
-        layer=classifier.layer,
-    )
-    return folded.with_relu(classifier.relu_rule)
+    layers: list[Any] = [layer for _, layer in nnx.iter_modules(module)]
+    for layer in layers:
+        if isinstance(layer, nnx.Conv) and layer.conv_general_dilated is jax.lax.conv_general_dilated:
+            layer.conv_general_dilated = conv_general_dilated
+        if dtype is not None and hasattr(layer, "promote_dtype"):
+            layer.dtype = dtype
+    output = network.output if dtype is None else Float32(network.output)
+    return nnx_module.split(module, arguments=dict(network.arguments), output=output)
 
 
 def _fold(conv: nnx.Conv, norm: nnx.BatchNorm) -> nnx.Conv:
@@ -84,6 +80,7 @@ def _fold(conv: nnx.Conv, norm: nnx.BatchNorm) -> nnx.Conv:
             padding=conv.padding,
             feature_group_count=conv.feature_group_count,
             use_bias=True,
+            conv_general_dilated=conv.conv_general_dilated,
             rngs=nnx.Rngs(0),
         )
     )
