@@ -74,12 +74,19 @@ def _body_top(jaxpr: Any) -> float | None:
     """The same for the body of `jax.nn.relu` or `relu6`, which may be wrapped in a jit."""
     while len(jaxpr.eqns) == 1 and jaxpr.eqns[0].primitive.name in ("jit", "pjit"):
         jaxpr = jaxpr.eqns[0].params["jaxpr"].jaxpr
-    names = [equation.primitive.name for equation in jaxpr.eqns]
-    if names not in (["max"], ["max", "min"]) or _zero_operand(jaxpr.eqns[0]) is None:
+    # Inside shard_map a constant is first made to vary over the mesh.
+    varying = {e.outvars[0]: e.invars[0] for e in jaxpr.eqns if e.primitive.name == "pvary"}
+    equations = [
+        equation.replace(invars=[varying.get(v, v) if isinstance(v, core.Var) else v for v in equation.invars])
+        for equation in jaxpr.eqns
+        if equation.primitive.name != "pvary"
+    ]
+    names = [equation.primitive.name for equation in equations]
+    if names not in (["max"], ["max", "min"]) or _zero_operand(equations[0]) is None:
         return None
     if names == ["max"]:
         return float("inf")
-    tops = [operand.val for operand in jaxpr.eqns[1].invars if isinstance(operand, core.Literal)]
+    tops = [operand.val for operand in equations[1].invars if isinstance(operand, core.Literal)]
     return float(tops[0]) if tops else None
 
 
@@ -98,8 +105,7 @@ def _rewrite(jaxpr: Any, rule: str) -> tuple[Any, int]:
         if top is not None:
             index = 1 if equation.primitive.name == "max" and _zero_operand(equation) == 0 else 0
             operand = equation.invars[index]
-            shape = jax.ShapeDtypeStruct(operand.aval.shape, operand.aval.dtype)
-            template = jax.make_jaxpr(partial(_relu, rule=rule, top=top))(shape).jaxpr.eqns[0]
+            template = jax.make_jaxpr(partial(_relu, rule=rule, top=top))(operand.aval).jaxpr.eqns[0]
             equations.append(template.replace(invars=[operand], outvars=equation.outvars))
             total += 1
             continue
