@@ -27,7 +27,6 @@ from scipy.ndimage import gaussian_filter
 from xaijax import doctor, kernels, models
 from xaijax.metrics import Scores, evaluate
 from xaijax.metrics.curve import FRACTIONS
-from xaijax.models.fold import optimized
 
 HERE = Path(__file__).parent
 NAMES = {"mutual": "mutual", "shannon": "shannon and mutual"}
@@ -123,7 +122,7 @@ def measure(
 
 def flipping(options: argparse.Namespace) -> dict[str, Any]:
     side, steps = options.side, options.side
-    classifier = optimized(models.create(options.model or "resnet34", 10, (side, side, 3)))
+    classifier = models.create(options.model or "resnet34", 10, (side, side, 3)).optimized()
     images, maps = make_images(4, side), make_maps(1, 4, side)
     labels = np.asarray(classifier.predict(images)).argmax(axis=1)
     settings = {"perturbation": {"flip_steps": steps}}
@@ -147,7 +146,7 @@ def flipping(options: argparse.Namespace) -> dict[str, Any]:
 
 def pic(options: argparse.Namespace) -> dict[str, Any]:
     side, count = options.side, options.images
-    classifier = optimized(models.create(options.model or "resnet50", 10, (side, side, 3)))
+    classifier = models.create(options.model or "resnet50", 10, (side, side, 3)).optimized()
     images, maps = make_images(count, side), make_maps(8, count, side)
     # The class that gains most between the blurred image and the original: SIC is defined for it.
     from xaijax.metrics.information import MASK_FRACTION, mask_seed

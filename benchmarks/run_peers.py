@@ -7,7 +7,7 @@
 ResNet-50, 224x224, the same random weights (moved by `xaijax.models.from_torch`) and images on both sides, the same
 number of threads. The peers run in an environment of their own, made on the first run (`--env DIR` takes another) and
 in a process of their own. The maps are asserted equal before anything is timed; then the two sides take turns. Ours
-has batch normalisation folded (`xaijax.models.optimized`) and is compiled beforehand; the peers' model is in
+has batch normalisation folded (`Classifier.optimized`) and is compiled beforehand; the peers' model is in
 `channels_last`, PyTorch's faster layout on the CPU. PAIR gets its gradients from our compiled model, so what differs
 there is the method alone.
 """
@@ -344,7 +344,7 @@ def measure_all(names: list[str], results: dict[str, Any], python: Path, folder:
     with np.load(folder / "weights.npz") as weights:
         entries = {name: weights[name] for name in weights.files}
     plain = models.from_torch(entries, "resnet50", input_shape=(SIDE, SIDE, 3), preprocess="identity")
-    classifier = models.optimized(plain)
+    classifier = plain.optimized()
     gradient = functools.partial(_gradient(), classifier)
     peer.gradient = lambda points, label: np.asarray(gradient(points, label))
     if "xrai" in names or "guided_ig" in names:
