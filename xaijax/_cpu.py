@@ -9,8 +9,8 @@ before.
   body"). The gradient of a convolution with respect to its input swaps the kernel's I and O, so every gradient method
   that loops over chunks would pay. Here each convolution gets its operands transposed by hand, and XLA hoists what
   does not change (the kernels) out of the loop.
-* **The gradient of max pooling.** XLA scatters it, one value at a time: a tenth of a ResNet-50's gradient. Here the
-  place of each window's maximum is found once, and the gradient is a sum over the window's places.
+* **The gradient of max pooling.** XLA scatters it, one value at a time. Here the place of each window's maximum is
+  found once, and the gradient is a sum over the window's places.
 
 `jit` compiles with `compiler_options`: jaxlib 0.10 hands convolutions to the YNNPACK library, which keeps one of two
 cores idle; with Eigen's a ResNet-50 takes 0.7 of the time (a MobileNet 1.05: its depthwise ones are YNNPACK's better

@@ -39,16 +39,19 @@ def to_rgb(image: np.ndarray) -> np.ndarray:
 def display_scale(heat: np.ndarray) -> np.ndarray:
     """Scales a map for display: negative values to 0, the 99.5th percentile of the positive ones to 1.
 
+    A map without negative values starts at its minimum: what every pixel has (FullGrad's floor) is no evidence.
+
     Args:
         heat: [H, W] map, signed or not.
 
     Returns:
-        [H, W] float64 in [0, 1]; zeros for a map without positive values.
+        [H, W] float64 in [0, 1]; zeros for a map without positive values or with one value everywhere.
     """
     heat = np.asarray(heat, np.float64)
     if heat.ndim != 2:
         raise ValueError(f"a map must be [H, W]; got {heat.shape}")
-    heat = np.maximum(np.nan_to_num(heat, nan=0.0, posinf=0.0), 0)
+    heat = np.nan_to_num(heat, nan=0.0, posinf=0.0)
+    heat = np.maximum(heat - max(heat.min(), 0.0), 0)
     top = np.quantile(heat[heat > 0], PERCENTILE / 100) if (heat > 0).any() else 0.0
     return np.clip(heat / top, 0, 1) if top > 0 else np.zeros_like(heat)
 

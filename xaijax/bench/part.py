@@ -169,13 +169,14 @@ def _explainers(job: Job) -> dict[str, Callable[..., np.ndarray]]:
 def as_evidence(method: str, maps: np.ndarray) -> np.ndarray:
     """A raw map as evidence, where higher means more important.
 
-    Signed gradient maps count by magnitude, as PAIR and the medical study take them; class activation maps keep their
-    sign: a ReLU would tie all negative pixels, and a tie reveals them all at once.
+    Signed gradient maps count by magnitude, as PAIR and the medical study take them. All others keep their sign, since
+    negative is evidence against the class: class activation maps, regions (XRAI) and occlusion. A ReLU would tie all
+    negative pixels, and a tie reveals them all at once.
     """
     from xaijax.explain import METHODS
 
     entry = METHODS[method]
-    return np.abs(maps) if entry.signed and entry.family != "cam" else maps
+    return np.abs(maps) if entry.signed and entry.family == "gradient" else maps
 
 
 def _padded(values: np.ndarray, size: int) -> np.ndarray:

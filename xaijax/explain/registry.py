@@ -70,11 +70,11 @@ class Method:
     summary: str
 
     def postprocess_steps(self) -> str:
-        """The usual steps for `postprocess`: `"relu+minmax"` for class activation maps, `"abs+minmax"` for other
-        signed maps, `"minmax"` for the rest."""
+        """The usual steps for `postprocess`: `"abs+minmax"` for signed gradient maps, `"relu+minmax"` for other signed
+        maps, where negative is evidence against the class, `"minmax"` for the rest."""
         if not self.signed:
             return "minmax"
-        return "relu+minmax" if self.family == "cam" else "abs+minmax"
+        return "abs+minmax" if self.family == "gradient" else "relu+minmax"
 
 
 def _method_of(function: Callable[..., Any], family: str, cost: float, *needs: str, signed: bool = False) -> Method:
