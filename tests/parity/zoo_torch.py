@@ -57,7 +57,7 @@ INCEPTION = [
 EFFICIENTNET = [
     (r"features\.0", lambda: "stem"),
     (r"features\.8", lambda: "top"),
-    (r"features\.(\d)\.(\d+)", lambda stage, block: f"stage{stage}.block{following(block)}"),
+    (r"features\.([1-7])\.(\d+)", lambda stage, block: f"stage{stage}.block{following(block)}"),
 ]
 VIT = [
     (r"conv_proj", lambda: "patches"),
