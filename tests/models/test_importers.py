@@ -250,13 +250,14 @@ def keras_contents(layers_before, layers_behind, entries):
     )
 
 
-@pytest.mark.skipif(not (DATA / "keras_mobilenet_v2.npz").exists(), reason="no reference of Keras' MobileNetV2")
-class TestKerasHeads:
-    @pytest.fixture(scope="class")
-    def entries(self):
-        found = weights("keras_mobilenet_v2")
-        return {name: value for name, value in found.items() if not name.startswith("predictions")}
+@pytest.fixture(scope="module")
+def entries():
+    """The recipe's weights of Keras' MobileNetV2 without its head."""
+    found = weights("keras_mobilenet_v2")
+    return {name: value for name, value in found.items() if not name.startswith("predictions")}
 
+
+class TestKerasHeads:
     def convert(self, contents):
         return convert_keras(contents, None, "them", None, None, None, None)
 
