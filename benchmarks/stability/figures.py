@@ -88,7 +88,7 @@ def bars(found: dict[str, Any], file: Path) -> None:
             for place, height in zip(x, heights, strict=True):
                 if np.isnan(height):
                     axis.text(place, 0, "none", rotation=90, ha="center", va="bottom", fontsize=7)
-        axis.set_xticks(range(len(measures)), [NAMES[m] for m in measures])
+        axis.set_xticks(range(len(measures)), [NAMES[m].replace(" ", "\n", 1) for m in measures])
         axis.set_title(title, fontsize=10)
     axes[0, 0].legend(frameon=False, fontsize=8)
     figure.tight_layout()
@@ -111,7 +111,7 @@ def ranks(found: dict[str, Any], file: Path) -> None:
         axis.set_xticks(range(len(here)), [NAMES[m].replace(" ", "\n") for m in here], fontsize=8)
         axis.set_yticks(range(1, len(methods) + 1))
         axis.invert_yaxis()
-        axis.set_xlim(-0.3, len(here) - 1 + 1.6)
+        axis.set_xlim(-0.3, len(here) - 1 + 2.2)
         axis.set_title(name)
     axes[0, 0].set_ylabel("rank by mean SIC (1 = best)")
     figure.tight_layout()

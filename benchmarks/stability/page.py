@@ -190,4 +190,4 @@ def write(folders: list[Path]) -> None:
     result |= {"xaijax": __version__, "data": found}
     plain = json.loads(json.dumps(result, default=str).replace("NaN", "null"))
     out = HERE / "benchmarks" / "results" / "stability.json"
-    out.write_text(json.dumps(plain, indent=1) + "\n")
+    out.write_text(json.dumps(plain) + "\n")
