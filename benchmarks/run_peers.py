@@ -1,13 +1,13 @@
 """Explanations per second against the packages in use: pytorch-grad-cam, Captum and PAIR's saliency.
 
-    python benchmarks/run_peers.py                        # every case, some fifteen minutes on two cores
+    python benchmarks/run_peers.py                        # every case
     python benchmarks/run_peers.py grad_cam hires_cam     # some; the others' figures in the results stay
     python benchmarks/run_peers.py --table                # only rewrites the table in benchmarks/README.md
 
 ResNet-50, 224x224, the same random weights (moved by `xaijax.models.from_torch`) and images on both sides, the same
 number of threads. The peers run in an environment of their own, made on the first run (`--env DIR` takes another) and
-in a process of their own. The maps are asserted equal before anything is timed; then the two sides take turns. Ours
-has batch normalisation folded (`Classifier.optimized`) and is compiled beforehand; the peers' model is in
+in a process of their own. Before anything is timed the maps are asserted equal, or, where rounding decides single
+pixels, correlated as each case says; then the two sides take turns. Ours has batch normalisation folded (`Classifier.optimized`) and is compiled beforehand; the peers' model is in
 `channels_last`, PyTorch's faster layout on the CPU. PAIR gets its gradients from our compiled model, so what differs
 there is the method alone.
 """

@@ -50,3 +50,10 @@ def test_images_of_every_kind_become_rgb():
         overlay(np.zeros((4, 4, 1)), np.zeros((5, 4)))
     with pytest.raises(ValueError, match="opacity"):
         overlay(np.zeros((4, 4, 1)), np.zeros((4, 4)), opacity=2)
+
+
+def test_what_every_pixel_has_is_not_shown():
+    heat = np.random.default_rng(2).random((30, 30))
+    heat[0, 0] = 0
+    assert np.allclose(display_scale(heat + 5), display_scale(heat))
+    assert (display_scale(np.full((4, 4), 3.0)) == 0).all()

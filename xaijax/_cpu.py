@@ -5,7 +5,7 @@ before.
 
 * **Convolutions in a loop.** XLA's fast convolution on the CPU takes `[B, H, W, C]` images and `[H, W, I, O]` kernels
   only. Others are brought into that order first, but in the program's entry alone: in the body of a `while` they fall
-  to plain loops, four to eight times slower (JAX issue 12868, "Convolution is significantly slower inside a loop
+  to plain loops, several times slower (JAX issue 12868, "Convolution is significantly slower inside a loop
   body"). The gradient of a convolution with respect to its input swaps the kernel's I and O, so every gradient method
   that loops over chunks would pay. Here each convolution gets its operands transposed by hand, and XLA hoists what
   does not change (the kernels) out of the loop.
@@ -13,8 +13,9 @@ before.
   found once, and the gradient is a sum over the window's places.
 
 `jit` compiles with `compiler_options`: jaxlib 0.10 hands convolutions to the YNNPACK library, which keeps one of two
-cores idle; with Eigen's a ResNet-50 takes 0.7 of the time (a MobileNet 1.05: its depthwise ones are YNNPACK's better
-side). JAX takes such options for a whole program only, so inside a program of the user's own they are the user's.
+cores idle; with Eigen's a ResNet-50 is quicker and a MobileNet a little slower (depthwise convolutions are YNNPACK's
+better side). JAX takes such options for a whole program only, so inside a program of the user's own they are the
+user's.
 """
 
 import functools
