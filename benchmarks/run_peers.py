@@ -7,9 +7,9 @@
 ResNet-50, 224x224, the same random weights (moved by `xaijax.models.from_torch`) and images on both sides, the same
 number of threads. The peers run in an environment of their own, made on the first run (`--env DIR` takes another) and
 in a process of their own. Before anything is timed the maps are asserted equal, or, where rounding decides single
-pixels, correlated as each case says; then the two sides take turns. Ours has batch normalisation folded (`Classifier.optimized`) and is compiled beforehand; the peers' model is in
-`channels_last`, PyTorch's faster layout on the CPU. PAIR gets its gradients from our compiled model, so what differs
-there is the method alone.
+pixels, correlated as each case says; then the two sides take turns. Ours has batch normalisation folded
+(`Classifier.optimized`) and is compiled beforehand; the peers' model is in `channels_last`, PyTorch's faster layout on
+the CPU. PAIR gets its gradients from our compiled model, so what differs there is the method alone.
 """
 
 import argparse
@@ -294,7 +294,7 @@ def table(results: dict[str, Any]) -> str:
             "",
             f"ResNet-50, 224x224, float32, {results['threads']} threads, {about['cpu']}; xaijax {about['xaijax']} with "
             f"folded batch normalisation, jax {about['jax']}; {versions}.",
-            f"Made by `{results['command']}`.",
+            f"Made by `{' '.join([results['command'], *results['cases']])}`.",
         ]
     )
 
