@@ -83,6 +83,58 @@ class TestLabelsCsv:
         with pytest.raises(ValueError, match=r"mask_role column .* must be one of lesion, organ, artefact"):
             open_dataset(scans)
 
+    def test_masks_of_several_roles(self, scans):
+        lesion, ruler, sticker = (
+            outline(scans / "masks" / f"{name}.png", rows)
+            for name, rows in (("lesion", slice(0, 3)), ("ruler", slice(5, 6)), ("sticker", slice(8, 10)))
+        )
+        rows = [
+            {
+                "file": f"images/{index}.png",
+                "label": "ab"[index % 2],
+                "mask_lesion": "masks/lesion.png" if index < 3 else "",
+                "mask_artefact": "masks/ruler.png; masks/sticker.png" if index == 1 else "",
+            }
+            for index in range(4)
+        ]
+        table(scans, rows)
+        dataset = open_dataset(scans)
+        assert dataset.mask_role == "lesion"
+        assert dataset.roles == ("lesion", "artefact")
+        dataset.require_mask_role("artefact")
+        batch = dataset.read()
+        assert set(batch.roles) == set(batch.has_role) == {"lesion", "artefact"}
+        np.testing.assert_array_equal(batch.masks, batch.roles["lesion"])
+        np.testing.assert_array_equal(batch.roles["lesion"][2], lesion)
+        np.testing.assert_array_equal(batch.roles["artefact"][1], ruler | sticker)
+        assert batch.has_role["lesion"].tolist() == batch.has_mask.tolist() == [True, True, True, False]
+        assert batch.has_role["artefact"].tolist() == [False, True, False, False]
+        assert [[(one.name, one.role) for one in each] for each in batch.elements] == [
+            [("lesion", "lesion")],
+            [("lesion", "lesion"), ("artefact 1", "artefact"), ("artefact 2", "artefact")],
+            [("lesion", "lesion")],
+            [],
+        ]
+        np.testing.assert_array_equal(batch.elements[1][2].mask, sticker)
+        assert set(dataset.read([0]).roles) == {"lesion", "artefact"}  # the data set's, not the batch's
+        small = dataset.read([1], (6, 5, 1))
+        assert [one.mask.shape for one in small.elements[0]] == [(6, 5)] * 3
+        np.testing.assert_array_equal(small.roles["artefact"][0], small.elements[0][1].mask | small.elements[0][2].mask)
+        artefacts = open_dataset(scans, mask_role="artefact").read()
+        np.testing.assert_array_equal(artefacts.masks, batch.roles["artefact"])
+        unread = dataset.read(masks=False)
+        assert not any(unread.elements)
+        assert not unread.roles["lesion"].any()
+
+    def test_masks_of_an_unknown_role_are_elements_all_the_same(self, scans):
+        batch = open_dataset(scans).read()
+        assert dict(batch.roles) == {}
+        assert batch.has_mask.tolist() == [True, True, True, False]
+        assert [(one.name, one.role) for one in batch.elements[0]] == [("mask", None)]
+        known = open_dataset(scans, mask_role="organ").read()
+        assert [(one.name, one.role) for one in known.elements[0]] == [("organ", "organ")]
+        np.testing.assert_array_equal(known.roles["organ"], batch.masks)
+
     def test_masks_without_a_role_are_refused_for_lesion_scores(self, scans):
         with pytest.raises(ValueError, match=r"has masks but nothing says what they outline; say mask_role='lesion'"):
             open_dataset(scans).require_mask_role()
@@ -225,6 +277,22 @@ class TestClassFolders:
         picture(tmp_path / "normal" / "normal (1).png", 1)
         batch = open_dataset(tmp_path, mask_role="lesion").read()
         np.testing.assert_array_equal(batch.masks[0], first | second)
+        assert [one.name for one in batch.elements[0]] == ["lesion 1", "lesion 2"]
+        np.testing.assert_array_equal(batch.elements[0][1].mask, second)
+
+    @pytest.mark.parametrize("place", ["masks_artefact/cyst/one.png", "cyst/masks_artefact/one_mask_1.png"])
+    def test_masks_of_another_role(self, tmp_path, place):
+        picture(tmp_path / "cyst" / "one.png")
+        picture(tmp_path / "tumour" / "two.png", 1)
+        artefact = outline(tmp_path / place)
+        assert open_dataset(tmp_path).mask_role == "artefact"
+        lesion = outline(tmp_path / "masks" / "cyst" / "one.png", slice(7, 9))
+        dataset = open_dataset(tmp_path, mask_role="lesion")
+        assert dataset.classes == ("cyst", "tumour")
+        batch = dataset.read()
+        np.testing.assert_array_equal(batch.masks[0], lesion)
+        np.testing.assert_array_equal(batch.roles["artefact"][0], artefact)
+        assert open_dataset(tmp_path).mask_role is None
 
     def test_images_and_masks_inside_a_class(self, tmp_path):
         """The layout of the COVID-19 radiography database."""

@@ -20,7 +20,7 @@ class Stub:
 
     key: str
 
-    has_mask = False
+    roles = ()
 
     def read(self, *, masks):
         raise AssertionError("a split has no use for masks or pixels of one case")

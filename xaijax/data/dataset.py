@@ -3,10 +3,16 @@
 Conventions: a batch holds images as uint8 `[B, H, W, C]` with C = 1 or 3 and masks as bool `[B, H, W]`, True inside.
 Files are taken as they are stored: nothing is rotated (EXIF included), cropped or equalised; nothing is resized unless
 `read` is given a shape. A case that cannot be read is left out of its batch and named there with the reason.
+
+A case has any number of elements: lesions, organs, artefacts, each with a mask of its own. An element is what somebody
+stored or generated as one, a mask file or a drawn lesion; connected components of a mask are not taken apart, because
+two lungs are one organ mask, and specks of an outline drawn by hand, or a thin part cut by resizing, are no lesions.
+The data set's `mask_role` says which of the roles is the primary one, found in `Batch.masks`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal, Protocol, get_args
 
@@ -18,16 +24,33 @@ MaskRole = Literal["lesion", "organ", "artefact"]
 MASK_ROLES: tuple[str, ...] = get_args(MaskRole)
 
 
+@dataclass(frozen=True)
+class Element:
+    """One thing in an image with a mask of its own: a lesion, an organ, or an artefact such as a planted cue.
+
+    Attributes:
+        name: short name, such as "ruler" or "lesion 2"; the same thing has the same name in all images.
+        role: what it is to a score, or None where nobody has said.
+        mask: `[H, W]` bool, True inside.
+    """
+
+    name: str
+    role: MaskRole | None
+    mask: np.ndarray = field(repr=False)
+
+
 class Source(Protocol):
     """Where the pixels of one case come from. Opening a data set makes sources; only `read` touches pixels."""
 
     @property
-    def has_mask(self) -> bool:
-        """Whether a mask is stored for this case."""
+    def roles(self) -> tuple[MaskRole | None, ...]:
+        """The role of each mask that is stored for this case; None stands for the data set's `mask_role`."""
         ...
 
-    def read(self, *, masks: bool) -> tuple[np.ndarray, np.ndarray | None]:
-        """The image as uint8 `[h, w, 1 or 3]` and, if asked for and stored, its mask as bool `[h, w]`.
+    def read(self, *, masks: bool) -> tuple[np.ndarray, tuple[Element, ...]]:
+        """The image as uint8 `[h, w, 1 or 3]` and, if asked for, its elements, one per entry of `roles`.
+
+        An element without a name is named by its role, and one without a role gets the data set's `mask_role`.
 
         Raises:
             OSError, ValueError: with the reason in words, when the case cannot be read.
@@ -59,8 +82,8 @@ class Case:
 
     @property
     def has_mask(self) -> bool:
-        """Whether a mask is stored for this case."""
-        return self.source.has_mask
+        """Whether a mask of any role is stored for this case."""
+        return bool(self.source.roles)
 
 
 @dataclass(frozen=True)
@@ -71,10 +94,15 @@ class Batch:
         ids: the B case ids, in the order asked for.
         images: `[B, H, W, C]` uint8, displayed grey levels 0 to 255.
         labels: `[B]` int32, positions in `Dataset.classes`.
-        masks: `[B, H, W]` bool, all False where there is none.
-        has_mask: `[B]` bool.
+        masks: `[B, H, W]` bool, masks of the primary role, `Dataset.mask_role`; all False where there is none.
+        has_mask: `[B]` bool, whether there is one.
         indices: `[B]` int64, positions in `Dataset.cases`.
         skipped: `(id, reason)` of each case that was asked for and could not be read.
+        roles: role -> `[B, H, W]` bool, the union of the elements of that role; every role in `Dataset.roles`, whether
+            or not these cases have it, the primary one included. Masks of which nobody said what they outline have no
+            entry.
+        has_role: role -> `[B]` bool, whether an element of that role is stored.
+        elements: one tuple per image, each lesion and each cue on its own.
     """
 
     ids: tuple[str, ...]
@@ -84,6 +112,9 @@ class Batch:
     has_mask: np.ndarray
     indices: np.ndarray
     skipped: tuple[tuple[str, str], ...] = ()
+    roles: Mapping[str, np.ndarray] = field(default_factory=lambda: MappingProxyType({}))
+    has_role: Mapping[str, np.ndarray] = field(default_factory=lambda: MappingProxyType({}))
+    elements: tuple[tuple[Element, ...], ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -96,7 +127,7 @@ class Dataset:
     Attributes:
         name: short name for reports, such as the folder's.
         classes: class names; `Case.label` counts in them.
-        mask_role: what the masks outline, or None where there are none or nobody has said.
+        mask_role: what the primary masks outline, or None where there are none or nobody has said.
         cases: all cases, in an order that depends on the names alone.
         options: how the data set was opened, JSON values only; with the name it says what was read.
     """
@@ -122,6 +153,12 @@ class Dataset:
     def labels(self) -> np.ndarray:
         """`[N]` int32, the label of every case."""
         return np.array([case.label for case in self.cases], np.int32)
+
+    @cached_property
+    def roles(self) -> tuple[str, ...]:
+        """The roles of which some case has a mask, in the order of `MASK_ROLES`."""
+        found = {role or self.mask_role for case in self.cases for role in case.source.roles}
+        return tuple(role for role in MASK_ROLES if role in found)
 
     def class_counts(self) -> dict[str, int]:
         """Number of cases of each class, in the order of `classes`."""
@@ -153,16 +190,18 @@ class Dataset:
         allowed = allowed or ("lesion",)
         if not any(case.has_mask for case in self.cases):
             raise ValueError(f"data set {self.name!r} has no masks; leave out scores that compare maps with masks")
-        if self.mask_role is None:
+        roles = self.roles
+        if set(roles) & set(allowed):
+            return
+        if not roles:
             raise ValueError(
                 f"data set {self.name!r} has masks but nothing says what they outline; say mask_role={allowed[0]!r} if "
                 f"they outline that ({', '.join(MASK_ROLES)} are known)"
             )
-        if self.mask_role not in allowed:
-            raise ValueError(
-                f"the masks of data set {self.name!r} outline the {self.mask_role}, and this score needs masks of "
-                f"the {' or '.join(allowed)}"
-            )
+        raise ValueError(
+            f"the masks of data set {self.name!r} outline the {' and the '.join(roles)}, and this score needs masks of "
+            f"the {' or '.join(allowed)}"
+        )
 
     def take(self, indices: Iterable[int]) -> "Dataset":
         """The data set with these cases only, in this order; the classes stay."""
@@ -201,22 +240,19 @@ class Dataset:
             shape = _checked_shape(shape)
         kept: list[int] = []
         pixels: list[np.ndarray] = []
-        outlines: list[np.ndarray | None] = []
+        found: list[tuple[Element, ...]] = []
         skipped: list[tuple[str, str]] = []
         for index in wanted:
             case = self.cases[index]
             try:
-                image, mask = case.source.read(masks=masks)
-                if mask is not None and mask.shape != image.shape[:2]:
-                    raise ValueError(
-                        f"its mask is {mask.shape[0]}x{mask.shape[1]} and the image {image.shape[0]}x{image.shape[1]}"
-                    )
+                image, elements = case.source.read(masks=masks)
+                _check_sizes(image, elements)
             except (OSError, ValueError) as error:
                 skipped.append((case.id, _images.reason(error)))
                 continue
             if shape is not None:
                 image = _images.resize_image(_images.with_channels(image, shape[2]), shape[:2])
-                mask = None if mask is None else _images.resize_mask(mask, shape[:2])
+                elements = tuple(replace(one, mask=_images.resize_mask(one.mask, shape[:2])) for one in elements)
             if pixels and image.shape != pixels[0].shape:
                 raise ValueError(
                     f"{case.id} is {_size(image)} and {self.cases[kept[0]].id} is {_size(pixels[0])}; "
@@ -224,23 +260,62 @@ class Dataset:
                 )
             kept.append(index)
             pixels.append(image)
-            outlines.append(mask)
+            found.append(_named(elements, self.mask_role))
         if not kept:
             raise ValueError(_nothing_read(self.name, skipped))
         stacked = np.stack(pixels)
-        flat = np.zeros(stacked.shape[:3], bool)
-        for row, mask in enumerate(outlines):
-            if mask is not None:
-                flat[row] = mask
+        roles: dict[str, np.ndarray] = {}
+        has_role: dict[str, np.ndarray] = {}
+        for role in self.roles:
+            roles[role], has_role[role] = _union(found, role, stacked.shape[:3])
+        # Primary masks of which nobody said what they outline have no entry among the roles.
+        if self.mask_role is not None and self.mask_role in roles:
+            flat, has_mask = roles[self.mask_role], has_role[self.mask_role]
+        else:
+            flat, has_mask = _union(found, self.mask_role, stacked.shape[:3])
         return Batch(
             ids=tuple(self.cases[index].id for index in kept),
             images=stacked,
             labels=np.array([self.cases[index].label for index in kept], np.int32),
             masks=flat,
-            has_mask=np.array([mask is not None for mask in outlines], bool),
+            has_mask=has_mask,
             indices=np.array(kept, np.int64),
             skipped=tuple(skipped),
+            roles=MappingProxyType(roles),
+            has_role=MappingProxyType(has_role),
+            elements=tuple(found),
         )
+
+
+def _check_sizes(image: np.ndarray, elements: Sequence[Element]) -> None:
+    for element in elements:
+        if element.mask.shape != image.shape[:2]:
+            height, width = element.mask.shape
+            raise ValueError(f"its mask is {height}x{width} and the image {image.shape[0]}x{image.shape[1]}")
+
+
+def _named(elements: Sequence[Element], primary: MaskRole | None) -> tuple[Element, ...]:
+    """Elements with their roles, and with names: where several share one they are numbered."""
+    known = [replace(one, role=one.role or primary) for one in elements]
+    names = [one.name or one.role or "mask" for one in known]
+    return tuple(
+        replace(one, name=f"{name} {names[: at + 1].count(name)}" if names.count(name) > 1 else name)
+        for at, (one, name) in enumerate(zip(known, names, strict=True))
+    )
+
+
+def _union(
+    found: Sequence[Sequence[Element]], role: str | None, shape: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """`[B, H, W]` bool, True inside any element of a role, and `[B]` bool, whether there is one."""
+    masks = np.zeros(shape, bool)
+    there = np.zeros(shape[0], bool)
+    for row, elements in enumerate(found):
+        for element in elements:
+            if element.role == role:
+                masks[row] |= element.mask
+                there[row] = True
+    return masks, there
 
 
 def _size(image: np.ndarray) -> str:

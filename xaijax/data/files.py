@@ -2,14 +2,16 @@
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from PIL import Image
 
 from xaijax.data import images as _images
+from xaijax.data.dataset import Element, MaskRole, Source
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
 DICOM = frozenset({".dcm", ".dicom"})
@@ -27,30 +29,37 @@ class ImageFile:
 
     Attributes:
         path: the image.
-        mask_paths: pictures of which any pixel above half of the largest possible value is inside; their union counts.
+        masks: `(role, picture)`, one per element; a pixel above half of the picture's largest value is inside. The role
+            None is the data set's own.
         window: `(low, high)` of deep grey levels, or None for the image's own range.
         transpose: swap rows and columns of image and masks, for files that store the transpose of the upright picture.
     """
 
     path: Path
-    mask_paths: tuple[Path, ...] = ()
+    masks: tuple[tuple[MaskRole | None, Path], ...] = ()
     window: _images.Window | None = None
     transpose: bool = False
 
     @property
-    def has_mask(self) -> bool:
-        return bool(self.mask_paths)
+    def roles(self) -> tuple[MaskRole | None, ...]:
+        return tuple(role for role, _ in self.masks)
 
-    def read(self, *, masks: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    def read(self, *, masks: bool) -> tuple[np.ndarray, tuple[Element, ...]]:
         image = read_image(self.path, self.window)
-        mask = _union(self.mask_paths) if masks and self.mask_paths else None
-        if not self.transpose:
-            return image, mask
-        upright = np.ascontiguousarray(image.transpose(1, 0, 2))
-        return upright, None if mask is None else np.ascontiguousarray(mask.T)
+        found = tuple((role, _mask(path)) for role, path in self.masks) if masks else ()
+        if self.transpose:
+            image = np.ascontiguousarray(image.transpose(1, 0, 2))
+            found = tuple((role, np.ascontiguousarray(mask.T)) for role, mask in found)
+        return image, tuple(Element("", role, mask) for role, mask in found)
 
     def fingerprint(self) -> str:
         return _images.fingerprint(read_image(self.path, self.window))
+
+
+def primary_role(sources: Iterable[Source]) -> MaskRole | None:
+    """The role of the primary masks where nobody names it: none if some masks have no role, else the first stored."""
+    found = {role for source in sources for role in source.roles}
+    return None if None in found else next((role for role in get_args(MaskRole) if role in found), None)
 
 
 def read_image(path: Path, window: _images.Window | None = None) -> np.ndarray:
@@ -76,14 +85,11 @@ def read_mask(path: Path) -> np.ndarray:
     return levels > top / 2 if top > 0 else np.zeros(levels.shape, bool)
 
 
-def _union(paths: Sequence[Path]) -> np.ndarray:
+def _mask(path: Path) -> np.ndarray:
     try:
-        parts = [read_mask(path) for path in paths]
+        return read_mask(path)
     except (OSError, ValueError) as error:
         raise ValueError(f"its mask cannot be read ({_images.reason(error)})") from error
-    if any(part.shape != parts[0].shape for part in parts):
-        raise ValueError("its mask files differ in size")
-    return np.logical_or.reduce(parts)
 
 
 def _open(path: Path) -> Image.Image:

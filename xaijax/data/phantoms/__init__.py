@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from xaijax.data.dataset import Case, Dataset, MaskRole
+from xaijax.data.dataset import Case, Dataset, Element, MaskRole
 from xaijax.data.phantoms import brain_mri
 
 DEFAULT = "brain_mri"
@@ -51,14 +51,14 @@ class Phantom:
     index: int
 
     @property
-    def has_mask(self) -> bool:
-        return True
+    def roles(self) -> tuple[MaskRole | None, ...]:
+        return (MODALITIES[self.modality].mask_role,)
 
-    def read(self, *, masks: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    def read(self, *, masks: bool) -> tuple[np.ndarray, tuple[Element, ...]]:
         modality = MODALITIES[self.modality]
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, self.index])))
         image, mask = modality.render(modality.classes[self.label], self.size, rng)
-        return image[..., None], mask if masks else None
+        return image[..., None], (Element("", modality.mask_role, mask),) if masks else ()
 
     def fingerprint(self) -> str:
         # Two different draws of continuous noise never agree in all pixels; no need to draw them.

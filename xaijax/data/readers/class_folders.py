@@ -1,19 +1,22 @@
 """Class folders: `root/<class>/*`, the layout most image sets are published in.
 
 Images lie in the class folder or in its `images/`. Masks are found in three places: `root/masks/<class>/<stem>.*`,
-`root/<class>/masks/<stem>.*`, and beside the image as `<stem>_mask.*`, `<stem>_mask_1.*` ... (one lesion per file;
-their union counts). Folders named `images` or `masks`, hidden folders and folders without images are no classes.
+`root/<class>/masks/<stem>.*`, and beside the image as `<stem>_mask.*`, `<stem>_mask_1.*` ... (one lesion per file).
+Masks that outline something else lie in `masks_lesion`, `masks_organ` or `masks_artefact` in the same two places.
+Folders named `images`, `masks` or like these, hidden folders and folders without images are no classes.
 """
 
 import re
 from collections import defaultdict
 from pathlib import Path
+from typing import get_args
 
 from xaijax.data import files
-from xaijax.data.dataset import Case, Dataset, MaskRole
+from xaijax.data.dataset import MASK_ROLES, Case, Dataset, MaskRole
 from xaijax.data.images import Window
 from xaijax.data.readers import dicom
 
+_NO_CLASSES = frozenset({"images", "masks", *(f"masks_{role}" for role in MASK_ROLES)})
 _BESIDE = re.compile(r"(?P<stem>.+)_mask(_\d+)?")
 
 
@@ -29,7 +32,7 @@ def read(
 
     Args:
         folder: the folder that holds one folder per class.
-        mask_role: what the masks outline; nothing in this layout says it.
+        mask_role: what the masks outline that are in no `masks_<role>` folder; nothing else in this layout says it.
         window: grey levels of deep images that become 0 and 255.
         transpose: swap rows and columns of images and masks.
 
@@ -45,7 +48,12 @@ def read(
         raise ValueError(f"no class folder with images under {folder}")
     cases = []
     for label, child in enumerate(folders):
-        masks = _masks(folder, child)
+        masks: defaultdict[str, list[tuple[MaskRole | None, Path]]] = defaultdict(list)
+        for stem, paths in _masks(folder, child).items():
+            masks[stem] += [(None, path) for path in paths]
+        for role in get_args(MaskRole):
+            for stem, paths in _mask_folders(folder, child, f"masks_{role}").items():
+                masks[stem] += [(role, path) for path in paths]
         cases += [
             Case(
                 id=path.relative_to(folder).as_posix(),
@@ -55,7 +63,8 @@ def read(
             )
             for path in _images(child)
         ]
-    return Dataset(folder.resolve().name, tuple(child.name for child in folders), mask_role, tuple(cases))
+    primary = mask_role or files.primary_role(case.source for case in cases)
+    return Dataset(folder.resolve().name, tuple(child.name for child in folders), primary, tuple(cases))
 
 
 def natural(path: Path) -> list[tuple[int, str]]:
@@ -69,7 +78,7 @@ def _class_folders(folder: Path) -> list[Path]:
         (
             child
             for child in folder.iterdir()
-            if child.is_dir() and child.name not in ("images", "masks") and child.name[0] != "."
+            if child.is_dir() and child.name not in _NO_CLASSES and child.name[0] != "."
         ),
         key=lambda child: child.name,
     )
@@ -87,13 +96,19 @@ def _is_beside(path: Path) -> bool:
     return _BESIDE.fullmatch(path.stem) is not None
 
 
-def _masks(root: Path, folder: Path) -> dict[str, list[Path]]:
+def _mask_folders(root: Path, folder: Path, name: str) -> defaultdict[str, list[Path]]:
+    """Mask files by the stem of their image, from the two folders of this name."""
     found: defaultdict[str, list[Path]] = defaultdict(list)
-    for place in (root / "masks" / folder.name, folder / "masks"):
+    for place in (root / name / folder.name, folder / name):
         if place.is_dir():
             for path in sorted(filter(files.is_image, place.iterdir()), key=natural):
                 match = _BESIDE.fullmatch(path.stem)
                 found[match["stem"] if match else path.stem].append(path)
+    return found
+
+
+def _masks(root: Path, folder: Path) -> dict[str, list[Path]]:
+    found = _mask_folders(root, folder, "masks")
     for place in (folder, folder / "images"):
         if place.is_dir():
             for path in sorted(filter(files.is_image, place.iterdir()), key=natural):

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from xaijax.data import images as _images
-from xaijax.data.dataset import Case, Dataset, MaskRole
+from xaijax.data.dataset import Case, Dataset, Element, MaskRole
 from xaijax.data.readers.class_folders import natural
 
 LABELS = {1: "meningioma", 2: "glioma", 3: "pituitary"}
@@ -31,14 +31,14 @@ class MatFile:
     transpose: bool = False
 
     @property
-    def has_mask(self) -> bool:
-        return True
+    def roles(self) -> tuple[MaskRole | None, ...]:
+        return (None,)
 
-    def read(self, *, masks: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    def read(self, *, masks: bool) -> tuple[np.ndarray, tuple[Element, ...]]:
         with _cjdata(self.path) as data:
             image = self._upright(data["image"][()])
-            mask = self._upright(data["tumorMask"][()]) > 0 if masks else None
-        return _images.to_uint8(image, self.window)[..., None], mask
+            elements = (Element("", None, self._upright(data["tumorMask"][()]) > 0),) if masks else ()
+        return _images.to_uint8(image, self.window)[..., None], elements
 
     def fingerprint(self) -> str:
         return _images.fingerprint(self.read(masks=False)[0])

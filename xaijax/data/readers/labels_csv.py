@@ -1,8 +1,9 @@
 """A folder with `labels.csv`: one row per image.
 
 Columns: `file` and `label` (both required; paths count from the folder), `mask` (a path, or empty where there is
-none), `mask_role` (one value for the whole file), `patient`, `source_id`, `index`; others are kept as text in
-`Case.extra`.
+none), `mask_role` (what it outlines; one value for the whole file), `mask_lesion`, `mask_organ`, `mask_artefact` (masks
+that outline this), `patient`, `source_id`, `index`; others are kept as text in `Case.extra`. Several masks of one kind
+are separated by `;`, one element each.
 
 * `patient` is the group of a split. Without it, integers in `source_id` stand in: numbers that are near each other are
   mostly slices of one patient, so runs of numbers form a group. A run ends at a gap of more than 50 or when it spans
@@ -18,14 +19,16 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import get_args
 
 from xaijax.data.dataset import MASK_ROLES, Case, Dataset, MaskRole
-from xaijax.data.files import DICOM, ImageFile
+from xaijax.data.files import DICOM, ImageFile, primary_role
 from xaijax.data.images import Window
 from xaijax.data.readers import dicom
 
 NAME = "labels.csv"
 BLOCK = 50
+_MASKS: Mapping[str, MaskRole | None] = {"mask": None} | {f"mask_{role}": role for role in get_args(MaskRole)}
 # An index column beyond this is a row number or an id, not a class of a model.
 _LARGEST_INDEX = 100_000
 
@@ -65,12 +68,12 @@ def read(
         names = {at: name for name, at in index.items()}
         classes = tuple(names.get(at, f"class {at}") for at in range(max(names) + 1))
     groups = _groups(folder, rows)
-    known = {"file", "label", "mask", "mask_role"}
+    known = {"file", "label", "mask_role", *_MASKS}
     cases = tuple(
         Case(
             id=row["file"],
             label=position[row["label"]],
-            source=ImageFile(folder / row["file"], _mask_paths(folder, row), window, transpose),
+            source=ImageFile(folder / row["file"], _masks(folder, row), window, transpose),
             group=group,
             extra=MappingProxyType({name: value for name, value in row.items() if name not in known}),
         )
@@ -78,7 +81,8 @@ def read(
     )
     if not any((folder / row["file"]).is_file() for row in rows):
         raise ValueError(f"none of the {len(rows)} files named in {table} is there; the first is {rows[0]['file']!r}")
-    return Dataset(folder.resolve().name, classes, mask_role or _role(table, rows), cases)
+    primary = mask_role or _role(table, rows) or primary_role(case.source for case in cases)
+    return Dataset(folder.resolve().name, classes, primary, cases)
 
 
 def _rows(table: Path) -> list[dict[str, str]]:
@@ -107,9 +111,9 @@ def _rows(table: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _mask_paths(folder: Path, row: Mapping[str, str]) -> tuple[Path, ...]:
-    mask = row.get("mask", "")
-    return (folder / mask,) if mask else ()
+def _masks(folder: Path, row: Mapping[str, str]) -> tuple[tuple[MaskRole | None, Path], ...]:
+    named = ((role, name.strip()) for column, role in _MASKS.items() for name in row.get(column, "").split(";"))
+    return tuple((role, folder / name) for role, name in named if name)
 
 
 def _role(table: Path, rows: Sequence[Mapping[str, str]]) -> MaskRole | None:
