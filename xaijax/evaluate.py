@@ -45,7 +45,10 @@ class EvaluateConfig:
             where a checkpoint names them.
         transpose: swap rows and columns of the images.
         images: phantoms only: number of images.
-        data_seed: phantoms only: seed of the images.
+        data_seed: seed of phantoms and of planted cues.
+        cues: plant these in the images, such as text or ruler:glioma (xaijax.data.cues).
+        correlation: with cues: share of the images of every class on which a cue tells the truth; default: 0.95.
+        covered: cover the artefacts of the images: planted cues, or those with clean files or masks.
         seed: seed of the bootstrap.
     """
 
@@ -56,6 +59,9 @@ class EvaluateConfig:
     transpose: bool = False
     images: int | None = None
     data_seed: int | None = None
+    cues: tuple[str, ...] = ()
+    correlation: float | None = None
+    covered: bool = False
     seed: int = 0
 
     def command(self) -> str:
@@ -145,7 +151,16 @@ def run_evaluate(config: EvaluateConfig, *, console: Console | None = None) -> E
 
 def _open(config: EvaluateConfig, classifier: Classifier) -> Dataset:
     size = classifier.input_shape[0] if config.data.partition(":")[0] == "phantoms" else None
-    return open_dataset(config.data, transpose=config.transpose, n=config.images, size=size, seed=config.data_seed)
+    return open_dataset(
+        config.data,
+        transpose=config.transpose,
+        n=config.images,
+        size=size,
+        seed=config.data_seed,
+        cues=config.cues,
+        correlation=config.correlation,
+        covered=config.covered,
+    )
 
 
 def _chosen(config: EvaluateConfig, dataset: Dataset) -> tuple[list[int], str]:

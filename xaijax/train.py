@@ -191,7 +191,16 @@ def _open(config: TrainConfig, base: Classifier | None) -> Dataset:
     if config.data.partition(":")[0] == "phantoms":
         made_for = models.entry(config.model or DEFAULT_MODEL) if base is None else base
         size = config.size or made_for.input_shape[0]
-    return open_dataset(config.data, transpose=config.transpose, n=config.images, size=size, seed=config.data_seed)
+    return open_dataset(
+        config.data,
+        transpose=config.transpose,
+        n=config.images,
+        size=size,
+        seed=config.data_seed,
+        cues=config.cues,
+        correlation=config.correlation,
+        covered=config.covered,
+    )
 
 
 def _start(config: TrainConfig, base: Classifier | None, dataset: Dataset) -> tuple[Classifier, str]:

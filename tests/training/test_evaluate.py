@@ -48,6 +48,22 @@ def test_one_checkpoint_scores_as_its_training_said(finished, folder, tmp_path):
     assert all(row[2] == heading[3 + int(np.argmax([float(cell) for cell in row[3:]]))] for row in table)
 
 
+def test_planted_and_covered_cues_are_scored_on_the_same_images(finished, folder, tmp_path):
+    """Cues are planted in the validation images of a training without them; covered, they are as if never planted."""
+    losses = {}
+    planting = ["--cues", "text", "ruler:high", "--correlation", "0.5"]
+    for name, options in (("planted", planting), ("covered", [*planting, "--covered"])):
+        out = tmp_path / name
+        given = ["evaluate", "--data", str(folder), "--model", str(finished.out), "--out", str(out), *options]
+        assert cli.main(given) == 0
+        written = json.loads((out / "evaluation.json").read_text())
+        assert " ".join(options) in written["command"]
+        assert written["data"]["which"] == "validation images"
+        losses[name] = written["models"][0]["loss"]
+    assert losses["covered"] == pytest.approx(finished.metrics["loss"], rel=1e-5)
+    assert abs(losses["planted"] - losses["covered"]) > 0.01
+
+
 def test_two_checkpoints_are_compared_image_by_image(finished, other, folder, tmp_path, console):
     """They differ in size, channels and the order of their classes; the comparison is by the data's classes."""
     out = tmp_path / "both"

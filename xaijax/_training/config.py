@@ -42,7 +42,10 @@ class TrainConfig:
         devices: over how many devices a batch is divided; default: as many as there are and as divide it.
         transpose: swap rows and columns of the images.
         images: phantoms only: number of images.
-        data_seed: phantoms only: seed of the images.
+        data_seed: seed of phantoms and of planted cues.
+        cues: plant these in the images, such as text or ruler:glioma (xaijax.data.cues).
+        correlation: with cues: share of the images of every class on which a cue tells the truth; default: 0.95.
+        covered: cover the artefacts of the images: planted cues, or those with clean files or masks.
         seed: seed of the initial weights, the split, the order and the augmentation.
         keep: how many epochs' checkpoints to keep.
         resume: go on with the training in the out folder.
@@ -73,6 +76,9 @@ class TrainConfig:
     transpose: bool = False
     images: int | None = None
     data_seed: int | None = None
+    cues: tuple[str, ...] = ()
+    correlation: float | None = None
+    covered: bool = False
     seed: int = 0
     keep: int = 1
     resume: bool = False

@@ -123,9 +123,23 @@ def open_data(config: BenchConfig) -> "Dataset":
     if is_phantoms(config):
         # Without a number of images the modality's own default holds.
         return data.open_dataset(
-            config.data, mask_role=config.mask_role, n=config.images or None, seed=PHANTOM_SEED + config.seed
+            config.data,
+            mask_role=config.mask_role,
+            n=config.images or None,
+            seed=PHANTOM_SEED + config.seed,
+            cues=config.cues,
+            correlation=config.correlation,
+            covered=config.covered,
         )
-    return data.open_dataset(config.data, mask_role=config.mask_role, transpose=config.transpose)
+    return data.open_dataset(
+        config.data,
+        mask_role=config.mask_role,
+        transpose=config.transpose,
+        seed=config.seed if config.cues else None,
+        cues=config.cues,
+        correlation=config.correlation,
+        covered=config.covered,
+    )
 
 
 def is_phantoms(config: BenchConfig) -> bool:

@@ -65,6 +65,15 @@ class BenchConfig:
     transpose: bool = False
     """Swap rows and columns of images and masks, for files that store the transpose of the upright picture."""
 
+    cues: tuple[str, ...] = ()
+    """Plant these in the images, such as "text" or "ruler:glioma" (xaijax.data.cues)."""
+
+    correlation: float | None = None
+    """With cues: share of the images of every class on which a cue tells the truth; default 0.95."""
+
+    covered: bool = False
+    """Cover the artefacts of the images: planted cues, or those with clean files or masks."""
+
     oracle: bool = True
     """Score the lesion masks themselves as maps, as an upper control."""
 

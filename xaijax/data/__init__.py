@@ -8,8 +8,21 @@
 Images are uint8 `[B, H, W, C]`, masks bool `[B, H, W]`. Nothing here imports JAX.
 """
 
+from xaijax.data.cues import cover, plant
 from xaijax.data.dataset import MASK_ROLES, Batch, Case, Dataset, Element, MaskRole, Source
 from xaijax.data.opening import open_dataset
 from xaijax.data.split import split
 
-__all__ = ["MASK_ROLES", "Batch", "Case", "Dataset", "Element", "MaskRole", "Source", "open_dataset", "split"]
+__all__ = [
+    "MASK_ROLES",
+    "Batch",
+    "Case",
+    "Dataset",
+    "Element",
+    "MaskRole",
+    "Source",
+    "cover",
+    "open_dataset",
+    "plant",
+    "split",
+]

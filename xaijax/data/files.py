@@ -33,12 +33,14 @@ class ImageFile:
             None is the data set's own.
         window: `(low, high)` of deep grey levels, or None for the image's own range.
         transpose: swap rows and columns of image and masks, for files that store the transpose of the upright picture.
+        clean: the same picture without its artefacts, where there is one.
     """
 
     path: Path
     masks: tuple[tuple[MaskRole | None, Path], ...] = ()
     window: _images.Window | None = None
     transpose: bool = False
+    clean: Path | None = None
 
     @property
     def roles(self) -> tuple[MaskRole | None, ...]:

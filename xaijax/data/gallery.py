@@ -91,9 +91,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--columns", type=int, default=6, help="cases beside each other")
     parser.add_argument("--size", type=int, default=None, help="side in pixels, phantoms only")
     parser.add_argument("--seed", type=int, default=0, help="which cases")
+    parser.add_argument("--cues", nargs="+", default=(), help="plant these, such as text or ruler:glioma")
+    parser.add_argument("--correlation", type=float, default=None, help="of the cues with the class")
     options = parser.parse_args(arguments)
     size = options.size or (192 if options.data.partition(":")[0] == "phantoms" else None)
-    print(draw(open_dataset(options.data, size=size), options.out, columns=options.columns, seed=options.seed))
+    dataset = open_dataset(options.data, size=size, cues=options.cues, correlation=options.correlation)
+    print(draw(dataset, options.out, columns=options.columns, seed=options.seed))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,17 @@
 """`open_dataset`: from the name of a source to a data set."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+from xaijax.data import cues as planting
 from xaijax.data import phantoms
 from xaijax.data.dataset import MASK_ROLES, Dataset, MaskRole
 from xaijax.data.images import Window
 from xaijax.data.readers import class_folders, figshare, labels_csv
 
+CORRELATION = 0.95
 _FOLDER_HELP = (
     "a folder needs a labels.csv with the columns file and label, one folder of images per class, or the .mat files of "
     "the figshare brain tumour set"
@@ -24,6 +27,9 @@ def open_dataset(
     n: int | None = None,
     size: int | None = None,
     seed: int | None = None,
+    cues: Sequence[str] = (),
+    correlation: float | None = None,
+    covered: bool = False,
 ) -> Dataset:
     """List the cases of a source; pixels are read later, by `Dataset.read`.
 
@@ -40,7 +46,10 @@ def open_dataset(
             figshare set as PNG are the transpose of the upright head.
         n: phantoms only: number of images, default 300; classes take turns.
         size: phantoms only: side in pixels, 16 to 2048, default 128.
-        seed: phantoms only: default 0; the same seed gives the same images.
+        seed: phantoms and planted cues: default 0; the same seed gives the same images.
+        cues: plant these in the images, as in `["text", "ruler:melanoma"]`; see `xaijax.data.cues`.
+        correlation: with cues: share of the images of every class on which a cue tells the truth, default 0.95.
+        covered: cover the artefacts of the images, planted ones or others, as `xaijax.data.cover` does.
 
     Returns:
         The `Dataset`.
@@ -48,8 +57,8 @@ def open_dataset(
     Raises:
         FileNotFoundError: if there is no such folder.
         NotADirectoryError: if the source is a file.
-        ValueError: for an empty or unknown layout, a damaged table, an unknown modality or role, or an option that the
-            source does not have.
+        ValueError: for an empty or unknown layout, a damaged table, an unknown modality, role or cue, or an option that
+            the source does not have.
 
     Example:
         >>> from xaijax.data import open_dataset
@@ -57,6 +66,28 @@ def open_dataset(
         >>> dataset.class_counts(), dataset.mask_role
         ({'glioma': 10, 'meningioma': 10, 'pituitary': 10}, 'lesion')
     """
+    if correlation is not None and not cues:
+        raise ValueError("correlation is that of planted cues with the class; name the cues too")
+    generated = isinstance(source, str) and source.partition(":")[0] == "phantoms"
+    # A folder has a seed for its cues alone.
+    dataset = _open(source, mask_role, window, transpose, n, size, None if cues and not generated else seed)
+    if cues:
+        dataset = planting.plant(
+            dataset, cues, correlation=CORRELATION if correlation is None else correlation, seed=seed or 0
+        )
+    return planting.cover(dataset) if covered else dataset
+
+
+def _open(
+    source: str | Path,
+    mask_role: MaskRole | None,
+    window: Window | None,
+    transpose: bool,
+    n: int | None,
+    size: int | None,
+    seed: int | None,
+) -> Dataset:
+    """The data set as it is generated or stored."""
     if mask_role is not None and mask_role not in MASK_ROLES:
         raise ValueError(f"mask_role must be one of {', '.join(MASK_ROLES)}; got {mask_role!r}")
     if window is not None and not (len(window) == 2 and window[0] < window[1]):

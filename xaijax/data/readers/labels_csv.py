@@ -2,8 +2,8 @@
 
 Columns: `file` and `label` (both required; paths count from the folder), `mask` (a path, or empty where there is
 none), `mask_role` (what it outlines; one value for the whole file), `mask_lesion`, `mask_organ`, `mask_artefact` (masks
-that outline this), `patient`, `source_id`, `index`; others are kept as text in `Case.extra`. Several masks of one kind
-are separated by `;`, one element each.
+that outline this), `file_clean` (the same picture without its artefacts), `patient`, `source_id`, `index`; others are
+kept as text in `Case.extra`. Several masks of one kind are separated by `;`, one element each.
 
 * `patient` is the group of a split. Without it, integers in `source_id` stand in: numbers that are near each other are
   mostly slices of one patient, so runs of numbers form a group. A run ends at a gap of more than 50 or when it spans
@@ -73,7 +73,13 @@ def read(
         Case(
             id=row["file"],
             label=position[row["label"]],
-            source=ImageFile(folder / row["file"], _masks(folder, row), window, transpose),
+            source=ImageFile(
+                folder / row["file"],
+                _masks(folder, row),
+                window,
+                transpose,
+                folder / row["file_clean"] if row.get("file_clean") else None,
+            ),
             group=group,
             extra=MappingProxyType({name: value for name, value in row.items() if name not in known}),
         )

@@ -1,0 +1,98 @@
+"""`cover`: the same cases without their artefacts, to see what a classifier is worth without a cue."""
+
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import numpy as np
+from scipy import ndimage
+
+from xaijax.data.cues.planting import Planted
+from xaijax.data.dataset import Dataset, Element, MaskRole, Source
+from xaijax.data.files import ImageFile, primary_role
+
+
+@dataclass(frozen=True)
+class Filled:
+    """Source of a case whose artefacts are filled in from around them, because its clean pixels are not stored."""
+
+    source: Source
+    primary: MaskRole | None
+
+    @property
+    def roles(self) -> tuple[MaskRole | None, ...]:
+        return tuple(role for role in self.source.roles if (role or self.primary) != "artefact")
+
+    def read(self, *, masks: bool) -> tuple[np.ndarray, tuple[Element, ...]]:
+        image, elements = self.source.read(masks=True)
+        hidden = np.zeros(image.shape[:2], bool)
+        kept = []
+        for element in elements:
+            if (element.role or self.primary) != "artefact":
+                kept.append(element)
+            elif element.mask.shape == hidden.shape:
+                hidden |= element.mask
+            else:
+                kept.append(element)  # who reads the batch refuses masks of another size
+        return _filled(image, hidden), tuple(kept) if masks else ()
+
+    def fingerprint(self) -> str:
+        return self.source.fingerprint()
+
+
+def cover(dataset: Dataset) -> Dataset:
+    """The data set with its artefacts covered: the same ids, labels and order, without masks of role artefact.
+
+    Planted cues are left out, and the files that the column `file_clean` of `labels.csv` names take the place of the
+    others: both are the clean pixels. Other artefacts that have a mask are filled by linear interpolation from the
+    pixels around them.
+
+    Args:
+        dataset: a data set with planted cues, clean files, or artefact masks.
+
+    Returns:
+        The data set; cases without an artefact are what they were.
+
+    Raises:
+        ValueError: if no case has anything to cover.
+
+    Example:
+        >>> import numpy as np
+        >>> from xaijax.data import cover, open_dataset, plant
+        >>> clean = open_dataset("phantoms", n=6, size=64)
+        >>> np.array_equal(cover(plant(clean, ["text"])).read().images, clean.read().images)
+        True
+    """
+    cases = tuple(replace(case, source=_covered(case.source, dataset.mask_role)) for case in dataset.cases)
+    if all(new.source is old.source for new, old in zip(cases, dataset.cases, strict=True)):
+        raise ValueError(
+            f"data set {dataset.name!r} has nothing to cover: plant cues, or give masks of the artefacts or clean files"
+        )
+    role = dataset.mask_role
+    if role == "artefact":
+        role = primary_role(case.source for case in cases)
+    options = MappingProxyType({**dataset.options, "covered": True})
+    return Dataset(f"{dataset.name} covered", dataset.classes, role, cases, options)
+
+
+def _covered(source: Source, primary: MaskRole | None) -> Source:
+    if isinstance(source, Planted):
+        return _covered(source.source, primary)
+    if isinstance(source, ImageFile) and source.clean is not None:
+        masks = tuple((role, path) for role, path in source.masks if (role or primary) != "artefact")
+        return replace(source, path=source.clean, masks=masks, clean=None)
+    if any((role or primary) == "artefact" for role in source.roles):
+        return Filled(source, primary)
+    return source
+
+
+def _filled(image: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    if not hidden.any() or hidden.all():
+        return image
+    from xaijax import kernels
+
+    known = image.copy()
+    # The fill takes the corners as known: those that are hidden get the value of the nearest pixel that is not.
+    nearest = ndimage.distance_transform_edt(hidden, return_distances=False, return_indices=True)
+    for corner in ((0, 0), (0, -1), (-1, 0), (-1, -1)):
+        known[corner] = image[nearest[0][corner], nearest[1][corner]]
+    return np.asarray(kernels.reveal(known, hidden.astype(np.uint16), 1)[0])
