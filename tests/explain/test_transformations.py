@@ -12,8 +12,8 @@ import pytest
 from xaijax.explain import METHODS
 
 HOST = {"xrai", "xrai_fast"}  # segments the image on the host: not traceable
-# A while loop, a sort or an argmax decides what these do next: their maps have no useful derivative.
-NO_GRADIENT = {"guided_ig"}
+# A while loop, a sort, an argmax or a threshold decides what these do next: their maps have no useful derivative.
+NO_GRADIENT = {"cascade", "guided_ig"}
 TRACEABLE = sorted(METHODS.keys() - HOST)
 # Few passes: these go through every transformation in every run, the others when slow tests
 # are asked for, because each costs several compilations.

@@ -14,6 +14,7 @@ Every method is `method(classifier, images, labels, *, options) -> maps`:
 
 from xaijax.explain.ablation_cam import ablation_cam
 from xaijax.explain.blur_ig import blur_ig
+from xaijax.explain.cascade import Cascade, CascadeRounds, cascade, cascade_rounds
 from xaijax.explain.class_activation import cam
 from xaijax.explain.controls import center_gaussian, ground_truth, random, sobel
 from xaijax.explain.eigen_cam import eigen_cam, eigen_grad_cam
@@ -41,12 +42,16 @@ from xaijax.explain.xrai import xrai, xrai_fast
 
 __all__ = [
     "METHODS",
+    "Cascade",
+    "CascadeRounds",
     "LogitDifference",
     "Method",
     "ablation_cam",
     "attention_rollout",
     "blur_ig",
     "cam",
+    "cascade",
+    "cascade_rounds",
     "center_gaussian",
     "eigen_cam",
     "eigen_grad_cam",

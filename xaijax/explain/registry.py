@@ -17,6 +17,7 @@ from xaijax.classifier import Classifier, to_float
 from xaijax.explain import _method
 from xaijax.explain.ablation_cam import ablation_cam
 from xaijax.explain.blur_ig import blur_ig
+from xaijax.explain.cascade import cascade
 from xaijax.explain.class_activation import cam
 from xaijax.explain.controls import center_gaussian, ground_truth, random, sobel
 from xaijax.explain.eigen_cam import eigen_cam, eigen_grad_cam
@@ -109,6 +110,7 @@ _ALL = (
     _method_of(eigen_grad_cam, "cam", 1, "layer", signed=True),
     _method_of(fullgrad, "cam", 3, "biases"),
     _method_of(attention_rollout, "cam", 1, "attention"),
+    _method_of(cascade, "cam", 3, "layer"),
     _method_of(occlusion, "perturbation", 44101, signed=True),
     _method_of(rise, "perturbation", 4000, "key"),
     _method_of(xrai, "region", 601, signed=True),
