@@ -18,6 +18,12 @@ COMMANDS = {
     "train": ("xaijax.train", "TrainConfig", "run_train", "train a classifier"),
     "evaluate": ("xaijax.evaluate", "EvaluateConfig", "run_evaluate", "score a trained classifier, or compare two"),
     "explain": ("xaijax.explain_images", "ExplainConfig", "run_explain", "draw heat maps over images"),
+    "profile": (
+        "xaijax.profiling",
+        "ProfileConfig",
+        "run_profile",
+        "time explainers and kernels, and say what limits them",
+    ),
     "doctor": ("xaijax.doctor", "DoctorConfig", "run_doctor", "say what is installed, what works and what is missing"),
 }
 INTERRUPTED = 130

@@ -199,7 +199,7 @@ def _compared(folder: Path, rows: Sequence[Row], found: statistics.RunStatistics
             {"title": kind.upper(), "tau": f"{one.tau:.2f}", "n": one.n, "note": one.note}
             for kind, one in found.entropies[model].items()
         ]
-        inlined = [_inlined(entry) for entry in drawn]
+        inlined = [inline(entry) for entry in drawn]
         sections.append({"model": model, "lines": lines, "entropies": entropies, "figures": inlined})
     several = []
     if len({row.model for row in rows}) > 1:
@@ -209,7 +209,7 @@ def _compared(folder: Path, rows: Sequence[Row], found: statistics.RunStatistics
             figure = comparison.models_side_by_side(chosen, title=f"{info['title']}, {info['unit']}")
             path = figures.save(figure, folder / f"models-mean-{metric}.svg")
             several.append({"path": path, "alt": f"{info['title']}: mean and 95 % interval per method and model"})
-    return {"sections": sections, "models": [_inlined(entry) for entry in several]}
+    return {"sections": sections, "models": [inline(entry) for entry in several]}
 
 
 def accuracy(predictions: pa.Table) -> dict[str, tuple[int, int]]:
@@ -330,7 +330,7 @@ def render(
         {
             "model": model,
             "tables": tables(rows, model),
-            "figures": {kind: [_inlined(entry) for entry in drawn[model].get(kind, ())] for kind in KINDS},
+            "figures": {kind: [inline(entry) for entry in drawn[model].get(kind, ())] for kind in KINDS},
         }
         for model in models
     ]
@@ -346,7 +346,8 @@ def render(
     )
 
 
-def _inlined(entry: Mapping[str, Any]) -> dict[str, Any]:
+def inline(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """A figure {path, alt, wide} with its file as a data URI in `source`."""
     path: Path = entry["path"]
     if path.suffix == ".svg":
         kind, data = "image/svg+xml", themed(path.read_text("utf-8")).encode()

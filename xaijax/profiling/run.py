@@ -1,0 +1,271 @@
+"""`xaijax profile`: sets up, times by turns, keeps what is done, and shows it."""
+
+import datetime
+import os
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from xaijax.bench.plan import InputError, check_names
+from xaijax.profiling import config as configuration
+from xaijax.profiling import records
+from xaijax.profiling.config import FORWARD, Precision, ProfileConfig
+
+Report = Callable[[float, str], None]
+
+
+def run_profile(config: ProfileConfig) -> Path:
+    """Measures, writes `profile.jsonl`, figures and `profile.html` into a folder, and prints a table.
+
+    Args:
+        config: what to measure; see `ProfileConfig`.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: bad input, said in one sentence.
+    """
+    from rich.console import Console
+
+    configuration.check(config)
+    if config.devices == "cpu":  # before JAX starts: what is rewritten for the CPU depends on the default backend
+        os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    if config.kernels:
+        # SciPy calls LAPACK on tiny matrices: idle BLAS threads would spin beside the work. NumPy reads this once.
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ.setdefault(name, "1")
+    out = config.out or configuration.default_out(config, datetime.datetime.now())
+    path = out / "profile.jsonl"
+    if path.exists() and not config.resume:
+        raise InputError(f"{path} is there already; add --resume to go on with it, or name another folder with --out")
+    console = Console(stderr=True)
+    old = records.read(config.compare) if config.compare is not None else None
+    interrupted = None
+    try:
+        if config.kernels:
+            from xaijax.profiling.kernels import measure_kernels
+
+            measure_kernels(config, path, console)
+        else:
+            measure_methods(config, path, console)
+    except KeyboardInterrupt as stop:
+        interrupted = stop
+        again = shlex.join([*shlex.split(configuration.command(config)), "--out", str(out), "--resume"])
+        console.print(f"What was measured is kept; go on with: {again}", highlight=False, soft_wrap=True)
+    found = records.read(path)
+    if found:
+        _show(config, out, found, old)
+    if interrupted is not None:
+        raise interrupted
+    return out
+
+
+def _show(config: ProfileConfig, out: Path, found: dict[Any, dict[str, Any]], old: dict[Any, Any] | None) -> None:
+    """The tables, the figures and the report."""
+    from rich.console import Console
+
+    from xaijax.profiling import compare, report, show
+
+    console = Console()
+    for table in show.tables(list(found.values())):
+        show.print_table(console, table)
+    compared = compare.compare(found, old) if old is not None else []
+    if old is not None:
+        show.print_table(console, compare.table(compared, config.compare))
+    page = report.write_report(out, list(found.values()), compared)
+    console.print(f"\nreport: {page}", highlight=False, soft_wrap=True)
+
+
+def measure_methods(config: ProfileConfig, path: Path, console: Any) -> None:
+    """Measures every cell of a profile of methods that is not in the file yet."""
+    import jax
+
+    from xaijax.profiling import ceilings
+
+    device = _device(config.devices)
+    methods = _methods(config)
+    with jax.default_device(device):
+        with console.status("measuring what the machine can do"):
+            most = ceilings.measure(config.precision)
+        facts = environment(config) | {"ceilings": most}
+        for model in config.model:
+            for precision in config.precision:
+                _measure_model(config, model, precision, methods, device, path, facts, console)
+
+
+def _device(name: str) -> Any:
+    import jax
+
+    if name == "auto":
+        return jax.devices()[0]
+    try:
+        return jax.devices(name)[0]
+    except RuntimeError:
+        there = ", ".join(sorted({device.platform for device in jax.devices()}))
+        raise InputError(f"JAX sees no {name} here; it sees {there}") from None
+
+
+def _methods(config: ProfileConfig) -> tuple[str, ...]:
+    from xaijax.explain import METHODS
+
+    if config.methods == ("all",):
+        return tuple(name for name, method in METHODS.items() if "masks" not in method.needs)
+    check_names("method", config.methods, METHODS)
+    return config.methods
+
+
+def environment(config: ProfileConfig) -> dict[str, Any]:
+    """What every record says of where it was made."""
+    import jax
+
+    from xaijax import _cpu, doctor, kernels
+
+    return {
+        "command": configuration.command(config),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "machine": doctor.machine() | {"devices": [device.device_kind for device in jax.devices()]},
+        "versions": doctor.versions(),
+        "flags": {"XLA_FLAGS": os.environ.get("XLA_FLAGS", ""), "compiler_options": _cpu.compiler_options()},
+        "kernels": {key: str(value) for key, value in kernels.build_info().items()},
+    }
+
+
+def _classifier(config: ProfileConfig, name: str, precision: Precision) -> Any:
+    from xaijax import models
+
+    if name == "builtin":
+        made = models.builtin()
+    elif name in models.list_models():
+        shape = None if config.size is None else (config.size, config.size, 3)
+        made = models.create(name, config.classes, shape)
+    elif Path(name).exists():
+        made = models.load(name)
+    else:
+        check_names("model", [name], [*models.list_models(), "builtin"])
+    if config.size is not None and made.input_shape[:2] != (config.size, config.size):
+        made = made.with_input_shape((config.size, config.size, made.input_shape[2]))
+    return made.optimized(dtype=precision) if config.optimized else made
+
+
+def _measure_model(
+    config: ProfileConfig,
+    model: str,
+    precision: Precision,
+    methods: tuple[str, ...],
+    device: Any,
+    path: Path,
+    facts: dict[str, Any],
+    console: Any,
+) -> None:
+    """All cells of one model and precision are compiled first and then timed by turns."""
+    import jax
+
+    from xaijax.explain import METHODS
+    from xaijax.profiling import cells
+
+    classifier = jax.device_put(_classifier(config, model, precision), device)
+    chosen = configuration.settings(config.set, {name: METHODS[name].options for name in methods})
+    there = records.read(path)
+    base = {
+        "kind": "method",
+        "model": model,
+        "size": classifier.input_shape[0],
+        "precision": precision,
+        "device": device.platform,
+    }
+    plan: list[tuple[str, int, dict[str, Any]]] = []
+    for batch in config.batch:
+        for name in methods:
+            options = dict(chosen.get(name, {}))
+            if config.batch_size is not None and "batch_size" in METHODS[name].options:
+                options["batch_size"] = config.batch_size
+            entry = base | {"method": name, "batch": batch, "options": options}
+            if not records.finished(there.get(records.identity(entry)), config.repeat):
+                plan.append((name, batch, entry))
+    if not plan and all(_has_forward(there, base, batch) for batch in config.batch):
+        return
+    ready: list[cells.Cell] = []
+    with bar(console, f"{model}: compiling") as report:
+        rates = {}
+        for number, batch in enumerate(config.batch):
+            entry = base | {"method": FORWARD, "batch": batch, "options": {}}
+            cell = cells.make(FORWARD, classifier, entry, device, {})
+            report(number / (len(config.batch) + len(plan)), f"compiling {cell.name}")
+            cell.warm(config.repeat, config.limit)
+            cell.time()
+            rates[batch], cell.seconds = cell.flops / cell.seconds[-1], []
+            ready.append(cell)
+        for number, (name, batch, entry) in enumerate(plan, start=len(config.batch)):
+            report(number / (len(config.batch) + len(plan)), f"compiling {name}, batch of {batch}")
+            limits = {"rate": rates[batch], "limit": config.limit}
+            cell = cells.make(name, classifier, entry, device, entry["options"], **limits)
+            try:
+                cell.warm(config.repeat, config.limit)
+            except cells.TooLongError as refused:
+                reason = f"one call would take about {refused.args[0]:.0f} s, more than --limit {config.limit:g}"
+                records.append(path, entry | {"skipped": reason} | facts)
+                continue
+            except (ValueError, TypeError, NotImplementedError) as error:
+                records.append(path, entry | {"skipped": " ".join(str(error).split())} | facts)
+                continue
+            ready.append(cell)
+    if config.trace is not None:
+        _trace(config.trace / model / precision, ready)
+    _time(ready, path, facts, console)
+
+
+def _has_forward(there: Mapping[Any, Any], base: Mapping[str, Any], batch: int) -> bool:
+    return records.identity(dict(base) | {"method": FORWARD, "batch": batch, "options": {}}) in there
+
+
+def _time(ready: list[Any], path: Path, facts: Mapping[str, Any], console: Any) -> None:
+    """Times by turns; on Ctrl-C too what was timed is written."""
+    from xaijax.profiling import cells, record
+
+    total = sum(cell.first * cell.repeats for cell in ready)
+    done = 0.0
+    with bar(console, "timing") as report:
+
+        def after(cell: cells.Cell, taken: float) -> None:
+            nonlocal done
+            done += cell.first
+            report(min(1.0, done / total), f"timing {cell.name}")
+
+        try:
+            for _ in cells.take_turns(ready, after):
+                pass
+        finally:
+            for cell in ready:
+                if cell.seconds:
+                    records.append(path, record.describe(cell, facts))
+
+
+def _trace(folder: Path, ready: list[Any]) -> None:
+    from rich.console import Console
+
+    from xaijax.profiling import show, trace
+
+    for cell in ready:
+        where = folder / f"{cell.identity['method']}-{cell.identity['batch']}"
+        found = trace.trace(cell.call, cell.programs, where)
+        show.print_table(Console(), trace.table(cell.name, where, found))
+
+
+@contextmanager
+def bar(console: Any, text: str) -> Iterator[Report]:
+    """A progress bar with an estimate of the time left; yields `report(share, text)`."""
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(text, total=1.0)
+        yield lambda share, words: progress.update(task, completed=share, description=words)
