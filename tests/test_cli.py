@@ -195,6 +195,49 @@ def test_explain_says_which_model_a_method_needs(picture, checkpoint, tmp_path, 
     assert "unknown method 'ground_truth'" in capsys.readouterr().err
 
 
+def test_explain_draws_a_table_of_the_part_that_is_asked_for(picture, checkpoint, tmp_path, capsys):
+    """With --crop a wide image gives what its central square gives; --options reach the methods that have them."""
+    out, table = tmp_path / "out", tmp_path / "table.png"
+    with Image.open(picture) as image:
+        left = (image.width - image.height) // 2
+        image.crop((left, 0, left + image.height, image.height)).save(tmp_path / "square.png")
+    options = ["--model", str(checkpoint), "--method", "integrated_gradients", "sobel", "--options", "steps=3"]
+    more = ["--crop", "--gallery", str(table), "--out", str(out)]
+    assert call("explain", str(picture), str(tmp_path / "square.png"), *options, *more) == 0
+    assert f"picture table written to {table}" in capsys.readouterr().out.replace("\n", "")
+    for method in ("integrated_gradients", "sobel"):
+        assert (out / f"scan.{method}.png").read_bytes() == (out / f"square.{method}.png").read_bytes()
+    with Image.open(table) as drawn:
+        width, height = drawn.size
+        assert height == 3 * (112 + 3)  # the images, and a row for each method
+        pixels = np.asarray(drawn)
+    assert (pixels[:, width - 115 : width - 3] == pixels[:, width - 230 : width - 118]).all()  # the same twice
+    assert call("explain", str(picture), *options, "--gallery", str(table), "--out", str(tmp_path / "other")) == 2
+    assert "is there already" in capsys.readouterr().err
+    more = ["--bare", "--out", str(tmp_path / "bare")]
+    assert call("explain", str(picture), *options, *more) == 0
+    with Image.open(tmp_path / "bare" / "scan.sobel.png") as drawn:
+        assert np.asarray(drawn).min() == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--options", "steps"], "--options takes name=value or method.name=value; got 'steps'"),
+        (["--options", "stepz=3"], "no chosen method has an option 'stepz'"),
+        (["--options", "rise.count=3"], "unknown method 'rise'"),
+        (["--options", "steps=-3"], "steps must be an integer"),
+        (["--gallery", "table.jpg"], "its name must end in .png"),
+    ],
+)
+def test_explain_refuses_bad_options_of_methods(picture, checkpoint, tmp_path, capsys, options, sentence):
+    chosen = ["--model", str(checkpoint), "--method", "integrated_gradients", "--out", str(tmp_path / "out")]
+    assert call("explain", str(picture), *chosen, *options) == 2
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert len(error.strip().splitlines()) == 1
+
+
 @pytest.mark.slow
 def test_explain_reaches_every_method(picture, checkpoint, tmp_path):
     """All with their own default options, on a small model; the two above are the ones it cannot draw."""
@@ -202,7 +245,7 @@ def test_explain_reaches_every_method(picture, checkpoint, tmp_path):
 
     names = [name for name in METHODS if name not in ("attention_rollout", "ground_truth")]
     out = tmp_path / "out"
-    assert call("explain", str(picture), "--model", str(checkpoint), "--out", str(out), "--method", *names) == 0
+    assert call("explain", str(picture), "--model", str(checkpoint), "--out", str(out), "--method", "all") == 0
     assert sorted(path.name for path in out.iterdir()) == sorted(f"scan.{name}.png" for name in names)
     drawn = {path.name: path.read_bytes() for path in out.iterdir()}
     assert len(set(drawn.values())) >= len(names) - 2  # Fast XRAI and XRAI may agree on so small an image

@@ -1,5 +1,6 @@
 """`xaijax explain`: heat maps drawn over images, one PNG per image and method."""
 
+import ast
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ import numpy as np
 import tyro
 
 from xaijax.bench.plan import InputError, check_names, closest
+
+ALL = "all"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,13 +24,25 @@ class ExplainConfig:
     """A checkpoint; "builtin" is the small network that was trained on the phantoms."""
 
     method: tuple[str, ...] = ("grad_cam",)
-    """One or several explanation methods."""
+    """One or several explanation methods; "all" takes those that the model allows."""
+
+    options: tuple[str, ...] = ()
+    """Options of the methods, as steps=20 for all that have it or rise.count=500 for one."""
 
     out: Path = Path("explanations")
     """Folder for the overlays."""
 
     target: str = "predicted"
     """The class to explain: "predicted", or a class of the model by its name."""
+
+    gallery: Path | None = None
+    """Write a table of pictures to this PNG file too: a row for each method, a column for each image."""
+
+    bare: bool = False
+    """Draw the maps alone, on black, without the images behind them."""
+
+    crop: bool = False
+    """Take the central part that has the model's proportions, instead of squeezing the image into them."""
 
     opacity: float = 0.75
     """How much the strongest evidence covers the image, 0 to 1."""
@@ -65,8 +80,13 @@ def run_explain(config: ExplainConfig) -> int:
     from xaijax.bench.inputs import BUILTIN, GROUND_TRUTH
     from xaijax.explain import METHODS
 
-    check_names("method", config.method, [name for name in METHODS if name not in GROUND_TRUTH])
+    known = [name for name in METHODS if name not in GROUND_TRUTH]
+    check_names("method", config.method, [*known, ALL])
     classifier = models.builtin() if config.model == BUILTIN else models.load(config.model)
+    if ALL in config.method:
+        config = dataclasses.replace(config, method=tuple(name for name in known if allows(classifier, name)))
+        _check_out(config, paths)
+    options = parse_options(config.options, config.method)
     if config.target != "predicted" and config.target not in classifier.classes:
         raise InputError(
             f"model {config.model} has no class {config.target!r}: {closest(config.target, classifier.classes)}"
@@ -76,19 +96,23 @@ def run_explain(config: ExplainConfig) -> int:
     for heading in ("image", "predicted", "probability", "explained", "written to"):
         table.add_column(heading, overflow="fold")
     failed: list[tuple[Path, str]] = []
+    columns: list[dict[str, np.ndarray]] = []
     for number, path in enumerate(paths):
         targets = {method: config.out / names_for(paths, method)[number] for method in config.method}
         try:
-            label, chance, explained = _draw(path, classifier, config, targets)
+            label, chance, explained, pictures = _draw(path, classifier, config, options, targets)
         except (OSError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
             failed.append((path, " ".join(str(error).split())))
             continue
+        columns.append(pictures)
         names = classifier.classes
         table.add_row(str(path), names[label], f"{chance:.3f}", names[explained], ", ".join(map(str, targets.values())))
     if table.row_count:
         Console().print(table)
+        if config.gallery is not None:
+            _write_gallery(config.gallery, columns)
     elif failed:
         raise InputError(f"no image could be explained; the first, {failed[0][0]}: {failed[0][1]}")
     errors = Console(stderr=True)
@@ -132,38 +156,133 @@ def names_for(paths: list[Path], method: str) -> list[str]:
     return names
 
 
+def parse_options(given: tuple[str, ...], methods: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """Options of each method from texts like "steps=20" and "rise.count=500".
+
+    Raises:
+        InputError: No method has such an option, or a text is not of this form.
+
+    Example:
+        >>> parse_options(("steps=20", "rise.count=500"), ("blur_ig", "rise", "sobel"))
+        {'blur_ig': {'steps': 20}, 'rise': {'count': 500}, 'sobel': {}}
+    """
+    from xaijax.explain import METHODS
+
+    found: dict[str, dict[str, Any]] = {method: {} for method in methods}
+    for text in given:
+        name, equals, value = text.partition("=")
+        method, _, option = name.strip().rpartition(".")
+        if not equals or not option:
+            raise InputError(f"--options takes name=value or method.name=value; got {text!r}")
+        if method:
+            check_names("method", [method], methods)
+        having = [each for each in ([method] if method else methods) if option in METHODS[each].options]
+        if not having:
+            known = sorted({each for chosen in methods for each in METHODS[chosen].options})
+            raise InputError(f"{method or 'no chosen method'} has an option {option!r}: {closest(option, known)}")
+        for each in having:
+            found[each][option] = _value(value.strip())
+    return found
+
+
+def _value(text: str) -> Any:
+    """A number, None or a tuple where the text is one, else the text."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def allows(classifier: Any, name: str) -> bool:
+    """Whether a model has what a method needs: layers, a dense head, biases, ReLUs or attention."""
+    import jax
+
+    from xaijax.explain import METHODS
+
+    method = METHODS[name]
+    if not method.needs - {"key"}:
+        return True
+    options = {"key": jax.random.key(0)} if "key" in method.needs else {}
+    image = jax.ShapeDtypeStruct((1, *classifier.input_shape), np.float32)
+    label = jax.ShapeDtypeStruct((1,), np.int32)
+    try:  # the method itself knows best; traced, it costs little
+        jax.eval_shape(lambda c, x, y: method.function(c, x, y, **options), classifier, image, label)
+    except ValueError:
+        return False
+    return True
+
+
+def _write_gallery(path: Path, columns: list[dict[str, np.ndarray]]) -> None:
+    from PIL import Image
+
+    from xaijax.bench.store import write_whole
+    from xaijax.gallery import picture_table
+
+    table = Image.fromarray(picture_table([(name, [column[name] for column in columns]) for name in columns[0]]))
+    write_whole(path, lambda file: table.save(file, "PNG", optimize=True))
+    print(f"picture table written to {path}")
+
+
 def _check_out(config: ExplainConfig, paths: list[Path]) -> None:
     if config.out.exists() and not config.out.is_dir():
         raise InputError(f"{config.out} is a file; name a folder with --out")
+    if config.gallery is not None and config.gallery.suffix.lower() != ".png":
+        raise InputError(f"--gallery is {config.gallery}; the table is a PNG, so its name must end in .png")
     there = [config.out / name for method in config.method for name in names_for(paths, method)]
+    there += [] if config.gallery is None else [config.gallery]
     existing = [path for path in there if path.exists()]
     if existing and not config.overwrite:
-        raise InputError(f"{existing[0]} is there already; add --overwrite, or name another folder with --out")
+        raise InputError(f"{existing[0]} is there already; add --overwrite, or name another place with --out")
 
 
-def _draw(path: Path, classifier: Any, config: ExplainConfig, targets: dict[str, Path]) -> tuple[int, float, int]:
-    """Writes the overlays of one image; returns the predicted class, its probability, and the explained class."""
+def _draw(
+    path: Path, classifier: Any, config: ExplainConfig, options: dict[str, dict[str, Any]], targets: dict[str, Path]
+) -> tuple[int, float, int, dict[str, np.ndarray]]:
+    """Writes the overlays of one image.
+
+    Returns the predicted class, its probability, the explained class, and one column of the gallery: the picture, and
+    the overlay of each method, at the size that the model takes.
+    """
     from PIL import Image
 
     from xaijax.bench.part import as_evidence, run_method
     from xaijax.bench.store import write_whole
     from xaijax.data.files import read_image
     from xaijax.data.images import resize_image, with_channels
-    from xaijax.overlay import overlay
+    from xaijax.overlay import overlay, to_rgb
 
     image = read_image(path)
     height, width, channels = classifier.input_shape
+    if config.crop:
+        image = central(image, height / width)
     batch = resize_image(with_channels(image, channels), (height, width))[None]
     chances = np.asarray(classifier.predict(batch))[0]
     label = int(chances.argmax())
     explained = label if config.target == "predicted" else classifier.classes.index(config.target)
+    column = {} if config.bare else {"image": to_rgb(batch[0])}
+    labels = np.array([explained], np.int32)
     for method, target in targets.items():
-        maps = run_method(method, classifier, batch, np.array([explained], np.int32), config.seed, config.batch_size)
+        maps = run_method(method, classifier, batch, labels, config.seed, config.batch_size, **options[method])
         heat = as_evidence(method, maps)[0]
         if not np.isfinite(heat).all():
             raise InputError(f"the method {method} gives NaN or infinity for {path}; check the model {config.model}")
         # Overlays have the size of the image, so the map is brought to it, not the image to the map.
         large = Image.fromarray(heat.astype(np.float32)).resize(image.shape[1::-1], Image.Resampling.BILINEAR)
-        picture = Image.fromarray(overlay(image, np.asarray(large), opacity=config.opacity))
+        behind = np.zeros_like(image) if config.bare else image
+        picture = Image.fromarray(overlay(behind, np.asarray(large), opacity=config.opacity))
+        column[method] = overlay(np.zeros_like(batch[0]) if config.bare else batch[0], heat, opacity=config.opacity)
         write_whole(target, lambda file, picture=picture: picture.save(file, "PNG"))  # type: ignore[misc]
-    return label, float(chances[label]), explained
+    return label, float(chances[label]), explained, column
+
+
+def central(image: np.ndarray, proportion: float) -> np.ndarray:
+    """The largest central part `[h, w, C]` with `h / w` nearest to the proportion.
+
+    Example:
+        >>> central(np.zeros((10, 30, 3)), 0.5).shape
+        (10, 20, 3)
+    """
+    height, width = image.shape[:2]
+    h, w = min(height, max(1, round(width * proportion))), min(width, max(1, round(height / proportion)))
+    top, left = (height - h) // 2, (width - w) // 2
+    return image[top : top + h, left : left + w]

@@ -134,9 +134,9 @@ def explain_all(
 
 
 def run_method(
-    name: str, classifier: Any, images: np.ndarray, labels: np.ndarray, seed: int, batch_size: int
+    name: str, classifier: Any, images: np.ndarray, labels: np.ndarray, seed: int, batch_size: int, **more: Any
 ) -> np.ndarray:
-    """Raw maps `[B, H, W]` of one method.
+    """Raw maps `[B, H, W]` of one method; `more` are options of its own.
 
     Methods that perturb each image many times get one image per call: what fits into one batch then needs no loop
     inside the compiled program, and on the CPU XLA runs convolutions several times slower inside a loop.
@@ -147,6 +147,7 @@ def run_method(
     options: dict[str, Any] = {"key": jax.random.key(seed)} if "key" in method.needs else {}
     if "batch_size" in method.options:
         options["batch_size"] = batch_size
+    options |= more
     step = len(images) if method.cost <= SINGLE_PASS else 1
     made = [
         np.asarray(method.function(classifier, images[start : start + step], labels[start : start + step], **options))

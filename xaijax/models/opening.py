@@ -6,6 +6,7 @@ from pathlib import Path
 
 from xaijax.classifier import Classifier
 from xaijax.models import checkpoint
+from xaijax.models.arrays import from_arrays
 from xaijax.models.keras_weights import from_keras
 from xaijax.models.torch_weights import from_torch
 
@@ -18,8 +19,8 @@ def load(path: str | Path, *, classes: Sequence[str] | None = None) -> Classifie
 
     Args:
         path: a checkpoint of xaijax (a folder with `model.safetensors`, or such a file), or a file for `from_keras`
-            (`.keras`, `.h5`, `.weights.h5`) or `from_torch` (`.safetensors`, `.pth`, `.pt`, `.bin`), which are told
-            apart by their names and headers.
+            (`.keras`, `.h5`, `.weights.h5`), `from_torch` (`.safetensors`, `.pth`, `.pt`, `.bin`) or
+            `xaijax.models.arrays.from_arrays` (`.npz`), which are told apart by their names and headers.
         classes: K names, for a file that has none; default "0", "1", ...
 
     Returns:
@@ -40,6 +41,8 @@ def load(path: str | Path, *, classes: Sequence[str] | None = None) -> Classifie
         return from_keras(place, classes=classes)
     if place.is_file() and (place.suffix in TORCH or _is_foreign(place)):
         return from_torch(place, classes=classes)
+    if place.is_file() and place.suffix == ".npz":
+        return from_arrays(place, classes=classes)
     loaded = checkpoint.load(place)
     if classes is None or not is_unnamed(loaded.classes):
         return loaded
