@@ -76,7 +76,7 @@ def cases(cheap):
     for name in LAYERS:
         for key in sorted(stored(f"{name}_cam")):
             method = key.split(":")[0]
-            if ":" in key and (method in (*WEIGHTED, *EIGEN, "fullgrad")) == cheap and (cheap or name == "resnet34"):
+            if ":" in key and (method in (*WEIGHTED, *EIGEN, "fullgrad")) == cheap:
                 slow = name == "vgg16" or key == "ablation_cam:stage2"  # 20 seconds and more
                 found.append(pytest.param(name, key, marks=[pytest.mark.slow] if slow else []))
     return found

@@ -135,7 +135,7 @@ def test_code_in_a_file_does_not_run(tmp_path):
         archive.writestr("model.weights.h5", buffer.getvalue())
     for name in [*names, "new.pth", "lambda.keras"]:
         # A .pth file is refused by PyTorch (weights_only) where it is installed, and without it by us.
-        with pytest.raises((ValueError, ImportError, pickle.UnpicklingError, RuntimeError)):
+        with pytest.raises((ValueError, ImportError)):
             models.load(tmp_path / name)
     assert not (tmp_path / "ran").exists()
     pickle.loads(trap)

@@ -19,15 +19,16 @@ from xaijax.explain.targets import Target
 
 
 def kth_smallest(values: jax.Array, k: int) -> jax.Array:
-    """The k-th smallest (from 0) of non-negative floats `[N]`, infinity allowed: 31 counting passes, no sort.
+    """The k-th smallest (from 0) of non-negative floats `[N]`, infinity allowed: counting passes, one a bit, no sort.
 
     Example:
         >>> import jax.numpy as jnp
         >>> float(kth_smallest(jnp.array([3.0, 0.5, jnp.inf, 2.0]), 2))
         3.0
     """
-    # The bits of non-negative float32, read as int32, are ordered as the floats are.
-    bits = jax.lax.bitcast_convert_type(values.astype(jnp.float32), jnp.int32)
+    # The bits of non-negative floats, read as integers, are ordered as the floats are.
+    integer = jnp.int64 if values.dtype == jnp.float64 else jnp.int32
+    bits = jax.lax.bitcast_convert_type(values, integer)
 
     def halve(_: int, bounds: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         low, high = bounds  # the answer is in [low, high]
@@ -36,8 +37,9 @@ def kth_smallest(values: jax.Array, k: int) -> jax.Array:
         return jnp.where(enough, low, middle + 1), jnp.where(enough, middle, high)
 
     zero = jnp.zeros_like(bits.ravel()[0])
-    _, found = jax.lax.fori_loop(0, 31, halve, (zero, zero + jnp.int32(0x7FFFFFFF)))
-    return jax.lax.bitcast_convert_type(found, jnp.float32)
+    most = jnp.iinfo(integer)
+    _, found = jax.lax.fori_loop(0, most.bits - 1, halve, (zero, zero + jnp.asarray(most.max, integer)))
+    return jax.lax.bitcast_convert_type(found, values.dtype)
 
 
 def _advance(
@@ -57,6 +59,7 @@ def _advance(
     k = math.floor(fraction * (alpha.shape[0] - 1))
     steepness = jnp.abs(gradient)
     total = size.sum()
+    close = max(8 * float(jnp.finfo(alpha.dtype).eps), 1e-9)  # saliency's 1e-9, or what the type can tell apart
 
     def remaining(a: jax.Array) -> jax.Array:
         return (size * (1 - a)).sum()
@@ -69,7 +72,7 @@ def _advance(
         a, _, rounds = state
         a = jnp.maximum(a, low)
         excess = remaining(a) - left
-        there = excess <= 1e-6 * total
+        there = excess <= close * total
         open_ = (a < high) & (size > 0)
         ranked = jnp.where(open_, steepness, jnp.inf)
         chosen = open_ & (ranked <= kth_smallest(ranked, k))
@@ -160,7 +163,7 @@ def guided_ig(
             return (after, total + gradient * path * (after - alpha)), None
 
         zero = jnp.zeros_like(path)
-        times = jnp.arange(steps, dtype=jnp.float32)
+        times = jnp.arange(steps, dtype=path.dtype)
         return jax.lax.scan(step, (zero, zero), times)[0][1].reshape(x.shape)
 
     return reduce_channels(_chunk.map_images(maps, (images, starts, labels), batch_size), reduce)

@@ -4,6 +4,7 @@
 """
 
 import importlib.util
+import pickle
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -48,7 +49,8 @@ def from_torch(
     Raises:
         FileNotFoundError: where there is no such file.
         ImportError: for a `.pth` file without PyTorch.
-        ValueError: for an unknown architecture, or entries that do not fit: all are listed.
+        ValueError: for a file that holds more than tensors (a whole pickled module, say), an unknown architecture, or
+            entries that do not fit: all are listed.
 
     Example:
         >>> from xaijax import models
@@ -77,7 +79,18 @@ def from_torch(
         raise ImportError(f"reading {path.name} needs PyTorch; install it, or save the weights as .safetensors")
     import torch
 
-    loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        UnicodeDecodeError,
+    ) as error:  # PyTorch's own advice runs code
+        raise ValueError(
+            f"{path.name} holds more than tensors or is damaged, and code from a file is never run; save "
+            "model.state_dict() alone"
+        ) from error
     if not isinstance(loaded, Mapping):
         raise ValueError(f"{path.name} holds a {type(loaded).__name__}; save model.state_dict()")
     return _convert(loaded, architecture, path.name, input_shape, classes, preprocess)
