@@ -1,6 +1,5 @@
 """`xaijax explain`: heat maps drawn over images, one PNG per image and method."""
 
-import ast
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -78,6 +77,7 @@ def run_explain(config: ExplainConfig) -> int:
     _check_out(config, paths)
     from xaijax import models
     from xaijax.bench.inputs import BUILTIN, GROUND_TRUTH
+    from xaijax.bench.method_options import parse_options
     from xaijax.explain import METHODS
 
     known = [name for name in METHODS if name not in GROUND_TRUTH]
@@ -154,43 +154,6 @@ def names_for(paths: list[Path], method: str) -> list[str]:
         count = seen[path.stem] = seen.get(path.stem, 0) + 1
         names.append(f"{path.stem}{f'-{count}' if count > 1 else ''}.{method}.png")
     return names
-
-
-def parse_options(given: tuple[str, ...], methods: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    """Options of each method from texts like "steps=20" and "rise.count=500".
-
-    Raises:
-        InputError: No method has such an option, or a text is not of this form.
-
-    Example:
-        >>> parse_options(("steps=20", "rise.count=500"), ("blur_ig", "rise", "sobel"))
-        {'blur_ig': {'steps': 20}, 'rise': {'count': 500}, 'sobel': {}}
-    """
-    from xaijax.explain import METHODS
-
-    found: dict[str, dict[str, Any]] = {method: {} for method in methods}
-    for text in given:
-        name, equals, value = text.partition("=")
-        method, _, option = name.strip().rpartition(".")
-        if not equals or not option:
-            raise InputError(f"--options takes name=value or method.name=value; got {text!r}")
-        if method:
-            check_names("method", [method], methods)
-        having = [each for each in ([method] if method else methods) if option in METHODS[each].options]
-        if not having:
-            known = sorted({each for chosen in methods for each in METHODS[chosen].options})
-            raise InputError(f"{method or 'no chosen method'} has an option {option!r}: {closest(option, known)}")
-        for each in having:
-            found[each][option] = _value(value.strip())
-    return found
-
-
-def _value(text: str) -> Any:
-    """A number, None or a tuple where the text is one, else the text."""
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
 
 
 def allows(classifier: Any, name: str) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xaijax.bench import plan
+from xaijax.bench.method_options import parse_options
 from xaijax.bench.plan import ORACLE, BenchConfig, InputError
 from xaijax.bench.presets import PRESETS
 
@@ -98,6 +99,7 @@ def prepare(config: BenchConfig, *, progress: Callable[[int, int], None] | None 
 
     plan.check_names("method", config.methods, [name for name in METHODS if name not in GROUND_TRUTH] + [ORACLE])
     plan.check_names("metric", metrics, METRICS)
+    parse_options(config.options, config.methods)
     refuse_untrained(config)
     dataset = open_data(config)
     dataset.require_classes(2)

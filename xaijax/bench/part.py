@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from xaijax.bench import agreement
 from xaijax.bench.inputs import Job, Model
+from xaijax.bench.method_options import parse_options
 from xaijax.bench.plan import ORACLE, InputError
 from xaijax.bench.store import CURVES, PREDICTIONS, RESPONSES, SCORES
 
@@ -119,8 +120,10 @@ def explain_all(
     images, targets = _padded(batch.images, job.config.part), _padded(labels, job.config.part)
     maps = {}
     methods = [method for method in job.methods if method != ORACLE]
+    options = parse_options(job.config.options, methods)
     for number, name in enumerate(methods):
-        made = run_method(name, model.classifier, images, targets, job.config.seed, job.config.batch_size)[: len(batch)]
+        settings = (job.config.seed, job.config.batch_size)
+        made = run_method(name, model.classifier, images, targets, *settings, **options[name])[: len(batch)]
         bad = ~np.isfinite(made).all(axis=(1, 2))
         if bad.any():
             first = batch.ids[int(np.flatnonzero(bad)[0])]
@@ -159,9 +162,11 @@ def run_method(
 def _explainers(job: Job) -> dict[str, Callable[..., np.ndarray]]:
     """The methods of a run as functions of (classifier, images, labels), for metrics that explain changed images."""
 
+    options = parse_options(job.config.options, job.methods)
+
     def explainer(name: str) -> Callable[..., np.ndarray]:
         return lambda classifier, images, labels: run_method(
-            name, classifier, images, labels, job.config.seed, job.config.batch_size
+            name, classifier, images, labels, job.config.seed, job.config.batch_size, **options[name]
         )
 
     return {name: explainer(name) for name in job.methods if name != ORACLE}

@@ -40,6 +40,9 @@ class BenchConfig:
     methods: tuple[str, ...] = ("gradient", "integrated_gradients", "grad_cam", "grad_cam_pp", "random", "sobel")
     """Explanation methods. Where there are lesion masks they are scored as maps too, as the control "oracle"."""
 
+    options: tuple[str, ...] = ()
+    """Options of the methods, as steps=20 for all that have it or rise.count=500 for one."""
+
     metrics: tuple[str, ...] = DEFAULT_METRICS
     """Metrics; "aic" and "sic" stand for one metric per entropy ("aic_shannon" names one of them). Of the default list,
     those that need lesion masks are left out where the data have none."""
