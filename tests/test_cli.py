@@ -68,6 +68,7 @@ def test_help_of_the_benchmark_does_not_start_jax():
         (["bench", "--config", "none.toml"], "the configuration file none.toml does not exist"),
         (["bench", "--resume", "--out", "none"], "none holds no run to resume"),
         (["bench", "--images", "-3"], "--images is -3"),
+        (["bench", "--options", "stepz=3"], "no chosen method has an option 'stepz'"),
         (["explain", "none.png"], "the image none.png does not exist"),
     ],
 )

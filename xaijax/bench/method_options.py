@@ -21,14 +21,14 @@ def parse_options(given: Sequence[str], methods: Sequence[str]) -> dict[str, dic
         InputError: No method has such an option, or a text is not of this form.
 
     Example:
-        >>> parse_options(("steps=20", "rise.count=500"), ("blur_ig", "rise", "sobel"))
-        {'blur_ig': {'steps': 20}, 'rise': {'count': 500}, 'sobel': {}}
+        >>> parse_options(("xrai.steps=9", "steps=20", "rise.count=500"), ("blur_ig", "rise", "xrai"))
+        {'blur_ig': {'steps': 20}, 'rise': {'count': 500}, 'xrai': {'steps': 9}}
     """
     from xaijax.explain import METHODS
 
     methods = [method for method in methods if method in METHODS]
     found: dict[str, dict[str, Any]] = {method: {} for method in methods}
-    for text in given:
+    for text in sorted(given, key=lambda text: "." in text.partition("=")[0]):  # what names a method has the last word
         name, equals, value = text.partition("=")
         method, _, option = name.strip().rpartition(".")
         if not equals or not option:
