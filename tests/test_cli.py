@@ -248,8 +248,13 @@ def test_explain_reaches_every_method(picture, checkpoint, tmp_path):
     out = tmp_path / "out"
     assert call("explain", str(picture), "--model", str(checkpoint), "--out", str(out), "--method", "all") == 0
     assert sorted(path.name for path in out.iterdir()) == sorted(f"scan.{name}.png" for name in names)
-    drawn = {path.name: path.read_bytes() for path in out.iterdir()}
-    assert len(set(drawn.values())) >= len(names) - 2  # Fast XRAI and XRAI may agree on so small an image
+    # What may be drawn alike: CAM where one dense layer follows the pooling (equal up to a factor), attributions of a
+    # network without biases, as this untrained one is (y = x dy/dx), and regions in one order.
+    alike = ("cam", "grad_cam", "hires_cam", "xgrad_cam"), ("input_x_gradient", "integrated_gradients", "fullgrad")
+    first: dict[bytes, str] = {}
+    for name in names:
+        other = first.setdefault((out / f"scan.{name}.png").read_bytes(), name)
+        assert other == name or any({other, name} <= {*group} for group in (*alike, ("xrai", "xrai_fast"))), other
 
 
 def test_doctor_examines_and_names_what_mends(capsys, monkeypatch):
