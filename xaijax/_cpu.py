@@ -82,7 +82,8 @@ def run_by(runner: Runner) -> Iterator[None]:
 def jit(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     """`jax.jit(function, **options)`, with `compiler_options` where it is a program of its own."""
     nested = jax.jit(function, **options)
-    static = tuple(options.get("static_argnums", ()))
+    given = options.get("static_argnums", ())
+    static = (given,) if isinstance(given, int) else tuple(given)
 
     @functools.cache
     def outermost() -> Callable[..., Any]:
