@@ -24,6 +24,7 @@ COMMANDS = {
         "run_profile",
         "time explainers and kernels, and say what limits them",
     ),
+    "cascade": ("xaijax.cascade", "CascadeConfig", "run_cascade", "CasCAM: train or mask round by round, and explain"),
     "doctor": ("xaijax.doctor", "DoctorConfig", "run_doctor", "say what is installed, what works and what is missing"),
 }
 INTERRUPTED = 130

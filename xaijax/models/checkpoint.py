@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import jax
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
@@ -57,21 +58,7 @@ def save(
         )
     if dtype not in ("float32", "float16"):
         raise ValueError(f"dtype must be float32 or float16; got {dtype!r}")
-    preprocess = classifier.preprocess
-    header = {
-        "format": FORMAT,
-        "architecture": classifier.architecture.name,
-        "options": dict(classifier.architecture.options),
-        "classes": list(classifier.classes),
-        "input_shape": list(classifier.input_shape),
-        "preprocess": {
-            "scale": preprocess.scale,
-            "mean": list(preprocess.mean),
-            "std": list(preprocess.std),
-            "order": preprocess.order,
-        },
-        "info": dict(info or {}),
-    }
+    header = {"format": FORMAT} | describe(classifier) | {"info": dict(info or {})}
     tensors = {".".join(path): np.asarray(leaf, dtype) for path, leaf in flatten(classifier.params)}
     return write(Path(path) if Path(path).suffix == ".safetensors" else Path(path) / FILE, tensors, header)
 
@@ -94,6 +81,43 @@ def load(path: str | Path) -> Classifier:
     """
     file = find(path)
     header = read_header(file)
+    if "cascade" in header:
+        raise ValueError(f"{file} holds a cascade of several models; load it with xaijax.cascade.load")
+    return rebuild(file, header)[0]
+
+
+def describe(classifier: Classifier) -> dict[str, Any]:
+    """What a header says of a classifier of the registry, parameters apart."""
+    assert classifier.architecture is not None
+    preprocess = classifier.preprocess
+    return {
+        "architecture": classifier.architecture.name,
+        "options": dict(classifier.architecture.options),
+        "classes": list(classifier.classes),
+        "input_shape": list(classifier.input_shape),
+        "preprocess": {
+            "scale": preprocess.scale,
+            "mean": list(preprocess.mean),
+            "std": list(preprocess.std),
+            "order": preprocess.order,
+        },
+    }
+
+
+def rebuild(file: Path, header: Mapping[str, Any], *, stacked: int | None = None) -> tuple[Classifier, Any]:
+    """A classifier from a file and its header.
+
+    Args:
+        file: that holds the arrays.
+        header: of the file.
+        stacked: how many parameter sets the arrays hold along a leading axis; None: one, without that axis.
+
+    Returns:
+        The classifier (of the first set), and all the parameters.
+
+    Raises:
+        ValueError: as `load`.
+    """
     try:
         architecture = Architecture(header["architecture"], registry.frozen(header["options"]))
         classes = [str(name) for name in header["classes"]]
@@ -104,18 +128,20 @@ def load(path: str | Path) -> Classifier:
         raise ValueError(f"{file} is damaged: its description lacks {error}; train or convert it again") from error
     shape = (height, width, channels)
     registry.entry(architecture.name).check(len(classes), shape, dict(architecture.options))
-    expected = dict(flatten(registry.param_shapes(architecture, len(classes), shape)))
+    lead = () if stacked is None else (stacked,)
+    expected = {
+        key: (*lead, *leaf.shape) for key, leaf in flatten(registry.param_shapes(architecture, len(classes), shape))
+    }
     params: dict[str, Any] = {}
     with safe_open(file, framework="numpy") as tensors:
         found = {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
-        check_tensors(
-            {".".join(key): leaf.shape for key, leaf in expected.items()}, found, f"{file}", architecture.name
-        )
-        for key, leaf in expected.items():
-            array = memory.zeros(leaf.shape)
+        check_tensors({".".join(key): own for key, own in expected.items()}, found, f"{file}", architecture.name)
+        for key, own in expected.items():
+            array = memory.zeros(own)
             memory.fill(array, tensors.get_slice(".".join(key)))
             put(params, key, memory.adopt(array))
-    return registry.assemble(architecture, params, shape, classes, preprocess)
+    first = params if stacked is None else jax.tree.map(lambda leaf: leaf[0], params)
+    return registry.assemble(architecture, first, shape, classes, preprocess), params
 
 
 def read_info(path: str | Path) -> dict[str, Any]:
