@@ -7,8 +7,8 @@ The retrained form trains a classifier for every round on what the rounds before
 `cascade.safetensors` (all K parameter sets; `load` gives an object that explains any image), `cascade.json`
 (configuration, versions, split), `rounds.jsonl` (validation scores, epochs, seconds of training, maps, thresholds and
 saving) and `rounds/KK` with the images, maps and weights of every round. Both forms write `cascade.png` (what the
-rounds saw and found), `evaluation.md`, `evaluation.json`, `scores.csv`, `tests.csv`, and of a sweep `sweep.md`, `sweep.csv`,
-`sweep.png`. A killed command goes on with `--resume`: finished rounds stay as they are.
+rounds saw and found), `evaluation.md`, `evaluation.json`, `scores.csv`, `tests.csv`, and of a sweep `sweep.md`,
+`sweep.csv`, `sweep.png`. A killed command goes on with `--resume`: finished rounds stay as they are.
 """
 
 import json
@@ -126,7 +126,9 @@ def _retrained(config: CascadeConfig, out: Path, console: Console) -> CascadeRes
             if theta not in kept:
                 own = sweep.at_theta(config, theta)
                 printing.say(console, f"sweep: a cascade with theta {theta:g}")
-                other, _ = _train(own, material, own.out.expanduser(), console)
+                there = own.out.expanduser()
+                rounds.take_first(out, there)  # round 0 knows no theta
+                other, _ = _train(own, material, there, console)
                 kept[theta] = evaluation.timed(
                     lambda x, y: other.maps(x, y, batch_size=config.batch_size), heldout, config.batch_size
                 )[0]

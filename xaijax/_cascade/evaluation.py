@@ -185,7 +185,7 @@ def hits(maps: Mapping[str, np.ndarray], heldout: Heldout) -> list[dict[str, Any
         seen: dict[tuple[str, str], list[tuple[float, float]]] = {}
         for one, elements in zip(values, heldout.batch.elements, strict=True):
             present = [element for element in elements if element.mask.any()]
-            if not present:
+            if not present or np.ptp(one) == 0:  # a map that is all one value points nowhere
                 continue
             masks = np.stack([element.mask for element in present])
             scored = kernels.localization_scores(
@@ -196,8 +196,7 @@ def hits(maps: Mapping[str, np.ndarray], heldout: Heldout) -> list[dict[str, Any
             ).values
             shares = scored["top_precision"] * np.ceil(TOP * one.size) / masks.sum((1, 2))
             for element, share, pointed in zip(present, shares, scored["pointing_game"], strict=True):
-                if np.isfinite(share):  # a map that is all one value points nowhere
-                    seen.setdefault((element.name, element.role or ""), []).append((float(share), float(pointed)))
+                seen.setdefault((element.name, element.role or ""), []).append((float(share), float(pointed)))
         for (element_name, role), found in seen.items():
             shares, pointed = np.array(found).T
             rows.append(

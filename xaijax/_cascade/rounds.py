@@ -6,6 +6,8 @@ on: the suppressed images it is trained on), `checkpoints` and `log.jsonl` (one 
 """
 
 import json
+import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -87,6 +89,16 @@ def run(config: CascadeConfig, material: Material, out: Path, console: Console) 
         found.append(before)
         folder.write_lines(out / "rounds.jsonl", found)
     return found
+
+
+def take_first(source: Path, target: Path) -> None:
+    """Give a cascade the finished round 0 of another one that differs in θ alone: the same images, weights and maps."""
+    there = place(target, 0)
+    if there.exists() or ended(source, 0) is None:
+        return
+    partial = there.with_name(f".{there.name}.{os.getpid()}.partial")
+    shutil.copytree(place(source, 0), partial, ignore=shutil.ignore_patterns(state.FOLDER))
+    os.replace(partial, there)
 
 
 def images_of(config: CascadeConfig, material: Material, out: Path, number: int) -> Any:
