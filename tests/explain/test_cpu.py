@@ -56,6 +56,51 @@ def test_same_values_and_gradients_in_the_fast_order(numbers, images, kernel, mo
             np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * float(jnp.abs(b).max()))
 
 
+# Images, kernel [H, W, I, O], stride, padding, more: first layers of networks and depthwise layers.
+REPLACED = {
+    "7x7 stride 2": ((2, 17, 14, 3), (7, 7, 3, 8), (2, 2), ((3, 3), (3, 3)), {}),
+    "3x3 stride 2, valid": ((2, 15, 12, 1), (3, 3, 1, 8), (2, 2), ((0, 0), (0, 0)), {}),
+    "3x3 stride 2, padded after": ((2, 15, 12, 3), (3, 3, 3, 5), (2, 2), ((0, 1), (0, 1)), {}),
+    "patches": ((1, 16, 12, 3), (4, 4, 3, 8), (4, 4), ((0, 0), (0, 0)), {}),
+    "kernel below stride": ((1, 11, 10, 2), (2, 1, 2, 8), (3, 2), ((1, 0), (0, 1)), {}),
+    "one axis, cropped": ((2, 16, 9, 4), (5, 3, 4, 6), (3, 1), ((-1, 2), (1, -2)), {}),
+    "depthwise": ((2, 9, 8, 6), (3, 3, 1, 6), (1, 1), ((1, 1), (1, 1)), {"feature_group_count": 6}),
+    "depthwise stride 2": ((2, 9, 8, 6), (5, 3, 1, 6), (2, 2), ((2, 2), (0, 1)), {"feature_group_count": 6}),
+    "depthwise dilated": (
+        *((2, 12, 9, 5), (3, 3, 1, 5), (1, 2), ((2, 2), (3, -1))),
+        {"feature_group_count": 5, "rhs_dilation": (2, 3)},
+    ),
+}
+
+
+@pytest.mark.skipif("jax.default_backend() != 'cpu'", reason="other backends keep the convolutions")
+@pytest.mark.parametrize("case", REPLACED.values(), ids=REPLACED)
+def test_convolutions_are_replaced_by_ones_that_are_quick(case):
+    image_shape, kernel_shape, stride, padding, more = case
+    rng = np.random.default_rng(0)
+    images, kernel = (jnp.asarray(rng.normal(size=shape), jnp.float32) for shape in (image_shape, kernel_shape))
+
+    def forward(x, kernel):
+        numbers = ("NHWC", "HWIO", "NHWC")
+        return jax.lax.conv_general_dilated(x, kernel, stride, padding, dimension_numbers=numbers, **more)
+
+    weights = jnp.asarray(rng.normal(size=jax.eval_shape(forward, images, kernel).shape), jnp.float32)
+
+    def to_image(weights, kernel):
+        return jax.grad(lambda x: (forward(x, kernel) * weights).sum())(images.astype(kernel.dtype))
+
+    for function, argument in ((forward, images), (to_image, weights)):
+        text = jax.jit(fast(function)).lower(argument, kernel).as_text()
+        assert not re.search(r"feature_group_count = (?!1 )", text)
+        assert not re.search(r"lhs_dilate = \[[^\]]*[2-9]", text)
+        wanted = function(argument, kernel)
+        found = jax.jit(fast(function))(argument, kernel)
+        np.testing.assert_allclose(found, wanted, atol=2e-6 * float(jnp.abs(wanted).max()))
+        half = jax.jit(fast(function))(argument.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16))
+        assert half.dtype == function(argument.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16)).dtype
+        np.testing.assert_allclose(half.astype(jnp.float32), wanted, atol=0.03 * float(jnp.abs(wanted).max()))
+
+
 @pytest.mark.skipif("jax.default_backend() != 'cpu'", reason="other backends choose the order themselves")
 @pytest.mark.parametrize("method", ["integrated_gradients", "guided_ig", "score_cam", "grad_cam"])
 def test_no_method_leaves_a_slow_convolution_in_its_loop(method, model, images):

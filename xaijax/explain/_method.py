@@ -66,13 +66,10 @@ def explainer(function: Callable[P, R], *, host: bool = False) -> Callable[P, R]
     defaults = {name: p.default for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
 
     def run(layout: Any, static: tuple, classifier: Any, images: Any, labels: Any, arrays: list) -> Any:
-        def whole(classifier: Any, images: Any, labels: Any, arrays: list) -> Any:
-            operands = iter(arrays)
-            leaves = [next(operands) if leaf is _Operand else leaf for leaf in static]
-            options = jax.tree.unflatten(layout, leaves)
-            return function(classifier, to_float(images).astype(jnp.float32), labels, **options)
-
-        return _cpu.fast(whole)(classifier, images, labels, arrays)
+        operands = iter(arrays)
+        leaves = [next(operands) if leaf is _Operand else leaf for leaf in static]
+        options = jax.tree.unflatten(layout, leaves)
+        return function(classifier, to_float(images).astype(jnp.float32), labels, **options)
 
     run.__name__ = function.__name__  # the name in profiles and in the HLO
     compiled = _cpu.jit(run, static_argnums=(0, 1))
