@@ -80,4 +80,5 @@ def jit(function: Callable[..., Any], *, static_argnums: int | tuple[int, ...] =
         runner = _runner.get()
         return outermost()(*args) if runner is None else runner(outermost(), static, args)
 
+    call.lower = lambda *args: outermost().lower(*args)  # type: ignore[attr-defined]  # as jax.jit's
     return call

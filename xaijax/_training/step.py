@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 
+from xaijax import _cpu
 from xaijax._network import nnx_module
 from xaijax._network.trees import flatten, nest
 from xaijax._training import devices
@@ -59,7 +60,7 @@ def state_of(recipe: Recipe, trained: dict[str, Any], kept: dict[str, Any]) -> A
     return trained, kept, recipe.descent.transformation().init(recipe.moved(trained))
 
 
-@functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
+@functools.partial(_cpu.jit, static_argnums=0, donate_argnums=1)
 def step(recipe: Recipe, state: Any, images: Any, labels: Any, weights: Any, key: Any) -> tuple[Any, Any]:
     """One step of the optimiser.
 
@@ -92,14 +93,14 @@ def step(recipe: Recipe, state: Any, images: Any, labels: Any, weights: Any, key
         return (weights[labels] * losses).mean(), params
 
     moving = recipe.moved(trained)
-    (value, params), gradients = jax.value_and_grad(loss, has_aux=True)(moving)
+    (value, params), gradients = jax.value_and_grad(_cpu.fast(loss), has_aux=True)(moving)
     updates, moments = recipe.descent.transformation().update(gradients, moments, moving)
     after = {".".join(path): leaf for path, leaf in flatten(params)}
     state = (trained | optax.apply_updates(moving, updates), {name: after[name] for name in kept}, moments)
     return devices.everywhere(recipe.mesh, state), value
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@functools.partial(_cpu.jit, static_argnums=0)
 def statistics(recipe: Recipe, trained: dict[str, Any], kept: dict[str, Any], images: Any) -> dict[str, Any]:
     """The batch statistics of one batch, in place of the running ones, by the names of `kept`."""
     pixels = recipe.preprocess(to_float(images))
