@@ -61,15 +61,24 @@ def centre_crop(path, side):
         return np.asarray(image.crop((left, top, left + side, top + side)))
 
 
+# Of 200 photographs, right at once and among the five largest. Stated for 250 photographs of other classes in full
+# size: 0.900 and 0.976, 0.660 and 0.844. MobileNetV2's top-1 of 0.850 is the one that differs (Fisher's exact test:
+# p = 0.11). It is not the preprocessing: bilinear, bicubic and Lanczos resizing to 256 and bilinear and bicubic to 224
+# give 0.845 to 0.865, the golden logits agree, and so does top-5; a dozen of the 30 errors are between twin classes.
+COUNTS = {"mobilenet": (224, 170, 196), "squeezenet": (227, 128, 169)}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "side", "stated"), [("mobilenet", 224, 0.90), ("squeezenet", 227, 0.66)])
-def test_accuracy_is_the_stated_one(name, side, stated, request):
+@pytest.mark.parametrize("name", COUNTS)
+def test_accuracy_on_photographs(name, request):
+    side, *expected = COUNTS[name]
     classifier = request.getfixturevalue(name)
     samples = Path(ROOT) / "imagenet-samples"
     with (samples / "labels.csv").open() as file:
         rows = list(csv.DictReader(file))
     images = np.stack([centre_crop(samples / row["file"], side) for row in rows])
-    found = np.asarray(classifier.predict(images, batch_size=20)).argmax(1)
-    accuracy = (found == [int(row["index"]) for row in rows]).mean()
-    # The statement is about 250 other images in full size; two such samples differ by 0.065 in one of twenty cases.
-    assert abs(accuracy - stated) < 0.065, accuracy
+    chances = np.asarray(classifier.predict(images, batch_size=20))
+    ranks = (-chances).argsort(1) == np.array([[int(row["index"])] for row in rows])
+    found = [int(ranks[:, :top].any(1).sum()) for top in (1, 5)]
+    # Another version of Pillow or of the decoder may turn a photograph or two.
+    assert np.abs(np.subtract(found, expected)).max() <= 2, found
