@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from xaijax import _cpu
 from xaijax._network import functions, nnx_module, probe, relu
 from xaijax._network.base import Array, Network, Recorder, UnsupportedError, check_logits
 from xaijax.preprocess import Preprocess, Style
@@ -646,6 +647,6 @@ def _check_input_shape(input_shape: Sequence[int], preprocess: Preprocess) -> Sh
     return shape
 
 
-@jax.jit
+@_cpu.jit
 def _probabilities(classifier: Classifier, images: Array) -> Array:
     return jax.nn.softmax(classifier.logits(classifier.params, images))

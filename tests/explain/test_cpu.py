@@ -163,3 +163,8 @@ def test_options_where_the_program_is_its_own_and_none_inside_another():
     assert jax.grad(quick)(x) == 2
     assert jax.vmap(quick)(x[None]) == 3
     assert isinstance(compiler_options(), dict)
+
+
+def test_predict_is_compiled_with_the_options_and_gives_the_same(model, images):
+    expected = jax.jit(lambda m, x: jax.nn.softmax(m.logits(m.params, x)))(model, images)
+    np.testing.assert_allclose(model.predict(images), expected, rtol=1e-5, atol=1e-6)

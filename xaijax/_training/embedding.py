@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from xaijax import _cpu
 from xaijax._training.evaluation import batches
 from xaijax.classifier import Classifier, merge_params
 
@@ -27,7 +28,7 @@ def penultimate(classifier: Classifier, images: Any, *, batch_size: int = 64) ->
     return np.concatenate(parts).astype(np.float32)
 
 
-@jax.jit
+@_cpu.jit
 def _penultimate(classifier: Classifier, images: Any) -> Any:
     name, group = next(iter(classifier.param_groups(classifier.params).items()))
     leaf = group

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-import jax
 import numpy as np
 
+from xaijax import _cpu
 from xaijax._training import scores
 from xaijax._training.calibration import calibration
 from xaijax.classifier import Classifier
@@ -61,6 +61,6 @@ def batches(images: Any, batch_size: int) -> Iterator[tuple[np.ndarray, int]]:
         yield np.concatenate([part, np.zeros((missing, *part.shape[1:]), part.dtype)]), len(part)
 
 
-@jax.jit
+@_cpu.jit
 def _logits(classifier: Classifier, images: Any) -> Any:
     return classifier.logits(classifier.params, images)

@@ -1,5 +1,6 @@
 """What the families that explain changed images or models share: images as floats, scores, maps in one shape."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -30,10 +31,16 @@ def class_scores(classifier: Any) -> Callable[[NDArray[Any]], NDArray[Any]]:
     """
     if not hasattr(classifier, "logits"):
         return lambda images: np.asarray(classifier.predict(images))
-    import jax
-
-    compiled = jax.jit(lambda model, images: model.logits(model.params, images))
+    compiled = _logits()
     return lambda images: compiled(classifier, images)
+
+
+@functools.cache
+def _logits() -> Callable[..., Any]:
+    """Compiled once per architecture and shape, however often metrics ask; JAX is imported when they do."""
+    from xaijax import _cpu
+
+    return _cpu.jit(lambda model, images: model.logits(model.params, images))
 
 
 def explain(
