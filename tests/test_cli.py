@@ -83,9 +83,67 @@ def test_bad_input_is_one_sentence_and_status_2(arguments, sentence, capsys, tmp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_unknown_option_is_status_2(capsys):
-    assert call("bench", "--metods", "random") == 2
-    assert "--metods" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["bench", "--metods", "random"], "xaijax bench has no option --metods: did you mean --methods or --metrics?"),
+        (["bench", "--no-resum"], "has no option --no-resum: did you mean --no-resume"),
+        (["bench", "--qqqq"], "xaijax bench has no option --qqqq: leave it out (xaijax bench --help lists all)"),
+        (["bench", "--convention", "stabel"], "--convention is 'stabel'; it must be "),
+        (["bench", "--entropy", "mutual", "shanon"], "--entropy is 'shanon'; it must be shannon, webp or mutual: did"),
+        (["bench", "--preset=study"], "--preset is 'study'; it must be study-pic, study-confidence or study-"),
+        (["bench", "--images", "many"], "--images is 'many'; it must be a whole number"),
+        (["bench", "--images", "3", "4"], "--images takes one value, and '4' is one more: leave one out"),
+        (["bench", "--images", "--resume"], "--images needs a value: a whole number"),
+        (["bench", "--resume", "yes"], "--resume takes no value, got 'yes': write --resume or --no-resume"),
+        (["bench", "--resume=yes"], "--resume takes no value: write --resume or --no-resume"),
+        (["bench", "brains"], "'brains' belongs to no option: options begin with --"),
+        (["train", "--epochs", "3"], "xaijax train needs --data and --out"),
+        (["train", "--data", "d", "--out", "o", "--optimizer", "adam"], "--optimizer is 'adam'; it must be adamw or"),
+        (["train", "--data", "d", "--out", "o", "--augmentation.flips", "1"], "did you mean --augmentation.flip"),
+        (["evaluate", "--data", "d", "--model", "m", "--out", "o", "--split", "al"], "validation or all: did you mean"),
+        (["explain", "a.png", "--opacity", "much"], "--opacity is 'much'; it must be a number"),
+        (["doctor", "--jso"], "xaijax doctor has no option --jso: did you mean --json"),
+    ],
+)
+def test_a_misspelt_command_line_is_one_sentence_and_status_2(arguments, sentence, capsys, monkeypatch):
+    monkeypatch.delenv("XAIJAX_DEBUG", raising=False)
+    assert call(*arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("xaijax: error: ")
+    assert sentence in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_what_only_the_parser_refuses_is_one_line_too(capsys, monkeypatch):
+    from xaijax import _options
+
+    monkeypatch.delenv("XAIJAX_DEBUG", raising=False)
+    monkeypatch.setattr(_options, "fault", lambda *arguments: "")
+    assert call("bench", "--convention", "stabel") == 2
+    error = capsys.readouterr().err
+    assert "stabel" in error
+    assert "│" not in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_the_sentences_know_every_option_of_every_command():
+    """What the parser takes, the check before it takes too: all defaults, written out."""
+    import importlib
+
+    from xaijax import _options
+
+    for command, (module, name, *_) in cli.COMMANDS.items():
+        config_class = getattr(importlib.import_module(module), name)
+        known = _options.options(config_class)
+        flags = [f"--{one.opposite}" for one in known if one.switch]
+        assert _options.fault(config_class, command, flags).startswith(f"xaijax {command} needs") == any(
+            one.required and not one.positional for one in known
+        )
+        needed = [word for one in known if one.required and not one.positional for word in (f"--{one.name}", "x")]
+        words = ["a.png"] * any(one.positional for one in known)
+        config = cli.parse(config_class, command, [*words, *needed, *flags])
+        assert all(getattr(config, one.name, False) is False for one in known if one.switch)
 
 
 def test_the_traceback_is_shown_when_asked_for(monkeypatch):

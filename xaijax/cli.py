@@ -86,12 +86,12 @@ def parse(config_class: Any, name: str, args: list[str]) -> Any:
         An instance of `config_class`.
 
     Raises:
-        SystemExit: Status 2 for an argument that does not parse, 0 for --help.
-        InputError: The configuration file cannot be used.
+        SystemExit: After --help was printed.
+        ValueError: An argument does not parse, or the configuration file cannot be used; one sentence.
     """
     import dataclasses
 
-    import tyro
+    from xaijax import _options
 
     fields = [field.name for field in dataclasses.fields(config_class)]
     if not {"-h", "--help"} & set(args):
@@ -99,7 +99,7 @@ def parse(config_class: Any, name: str, args: list[str]) -> Any:
             args = _with_file(args, fields)
         if name == "bench":
             args = _with_preset(_with_run(args))
-    return tyro.cli(config_class, args=args, prog=f"xaijax {name}", use_underscores=False)
+    return _options.parse(config_class, name, args)
 
 
 def _with_file(args: list[str], fields: list[str]) -> list[str]:
