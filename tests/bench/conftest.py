@@ -54,6 +54,17 @@ def curve_rows(ids, model="m", *, falls=False, seed=0):
     return rows
 
 
+def response_rows(ids, model="m", *, seed=0):
+    rng = np.random.default_rng(seed)
+    share = np.linspace(0, 1, FRACTIONS)
+    return [
+        (model, image, method, metric, 0.5, list(share[metric == "mprt_ssim" :]), list(rng.random(FRACTIONS))[:n])
+        for image in ids
+        for method in METHODS
+        for metric, n in (("deletion_blur", FRACTIONS), ("mprt_ssim", FRACTIONS - 1))
+    ]
+
+
 def parts(ids, model="m"):
     return table(score_rows(ids, model), SCORES), table(curve_rows(ids[1:], model), CURVES)
 

@@ -1,17 +1,22 @@
-"""Every metric of the registry can be named in a run, and one whose masks are not there is refused."""
+"""Every metric of the registry can be named in a run, with its settings; one whose masks are not there is refused."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from xaijax.bench import BenchConfig, InputError
+from xaijax import cli, models
+from xaijax.bench import BenchConfig, InputError, plan, run_bench, settings
 from xaijax.bench.inputs import prepare
 from xaijax.bench.part import score_part
 from xaijax.bench.store import Store
-from xaijax.metrics import FAMILIES, METRICS
+from xaijax.data import open_dataset
+from xaijax.metrics import FAMILIES, METRICS, REASONS
 
-# What neither phantoms nor a single map have.
-ELSEWHERE = {name for name, metric in METRICS.items() if "artefact" in metric.roles or "variants" in metric.needs}
+QUICK = (
+    *("perturbation.steps=4", "perturbation.flip_steps=4", "perturbation.regions=4", "perturbation.segments=8"),
+    *("robustness.draws=3", "robustness.sensitivity_draws=2", "robustness.lipschitz_draws=2", "sanity.stages=2"),
+    *("information.fractions=0.1,0.4",),
+)
 
 
 @pytest.fixture
@@ -24,18 +29,85 @@ def score(checkpoint):
     return run
 
 
-@pytest.mark.parametrize("family", [f for f in FAMILIES if any(m.name not in ELSEWHERE for m in FAMILIES[f].metrics)])
-def test_every_metric_can_be_named(score, family, tmp_path):
-    names = tuple(m.name for m in FAMILIES[family].metrics if m.name not in ELSEWHERE)
-    scores, curves, gallery, predictions, responses = score(metrics=names)
-    assert set(scores["metric"].to_pylist()) == set(names)
-    rows = zip(scores["method"].to_pylist(), scores["metric"].to_pylist(), scores["reason"].to_pylist(), strict=True)
-    # The oracle is a map without a method.
-    assert all(reason != "no_explainer" for method, _, reason in rows if method != "oracle")
-    assert (responses.num_rows > 0) == (family in ("perturbation", "sanity"))
-    store = Store.create(tmp_path / "run", {})
-    store.write_part("00-tiny-0000", scores, curves, gallery, predictions, responses)
-    assert store.responses().equals(responses)
+@pytest.fixture(scope="module")
+def two_roles(tmp_path_factory):
+    """A folder of phantoms with their lesions, and with a bright bar at the edge as an artefact."""
+    folder = tmp_path_factory.mktemp("data")
+    batch = open_dataset("phantoms", n=6, size=32, seed=5).read(shape=(32, 32, 1))
+    (folder / "images").mkdir()
+    lines = ["file,label,mask_lesion,mask_artefact"]
+    names = open_dataset("phantoms", n=6, size=32, seed=5).classes
+    for number, (image, mask, label) in enumerate(zip(batch.images, batch.masks, batch.labels, strict=True)):
+        image, bar = image[..., 0].copy(), np.zeros((32, 32), np.uint8)
+        image[28:31, 4:20] = 255
+        bar[28:31, 4:20] = 255
+        for what, pixels in (("image", image), ("lesion", mask.astype(np.uint8) * 255), ("artefact", bar)):
+            Image.fromarray(pixels).save(folder / "images" / f"{number}-{what}.png")
+        files = ",".join(f"images/{number}-{what}.png" for what in ("lesion", "artefact"))
+        lines.append(f"images/{number}-image.png,{names[label]},{files}")
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def everything(checkpoint, two_roles, tmp_path_factory):
+    """A run that names every metric of the registry, on two models; without its report, which would be long."""
+    root = tmp_path_factory.mktemp("all")
+    classes = ("glioma", "meningioma", "pituitary")
+    models.save(models.create("small_cnn", input_shape=(32, 32, 1), classes=classes, key=8), root / "other")
+    config = BenchConfig(
+        data=str(two_roles), model=(str(checkpoint), str(root / "other")), methods=("grad_cam", "random"),
+        metrics=tuple(METRICS), images=3, part=2, batch_size=16, gallery=0, split="all", settings=QUICK,
+        out=root / "run",
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("xaijax.bench.report.write_report", lambda store: ([], [], store.root))
+        return Store(run_bench(config))
+
+
+def test_every_metric_of_the_registry_can_be_named_in_a_run(everything):
+    rows = everything.scores().to_pylist()
+    images = everything.read_run()["data"]["images"]
+    found = {(row["model"], row["method"], row["metric"], row["image"]) for row in rows}
+    assert len(rows) == len(found)
+    assert {row["model"] for row in rows} == {"tiny", "other"}
+    for model in ("tiny", "other"):
+        for method in ("grad_cam", "random"):
+            assert {(model, method, metric, image) for metric in METRICS for image in images} <= found
+    for row in rows:
+        low, high = METRICS[row["metric"]].range
+        if row["reason"]:
+            assert row["reason"] in REASONS
+            assert np.isnan(row["value"])
+        else:
+            assert (-np.inf if low is None else low) - 1e-9 <= row["value"], row
+            assert row["value"] <= (np.inf if high is None else high) + 1e-9, row
+    # No method lacks its explainer or its other models' maps; the oracle is a map without a method.
+    assert all(row["reason"] not in ("no_explainer", "no_variants") for row in rows if row["method"] != "oracle")
+    valued = {row["metric"] for row in rows if not row["reason"]}
+    # Untrained networks may find every blurred image as probable as its original; all else has a value.
+    assert set(METRICS) - valued <= {m.name for m in FAMILIES["information"].metrics}
+
+
+def test_what_a_run_finds_is_what_its_arrays_say(everything, two_roles):
+    """Two-role scores from the masks on file, and the settings from the curves' lengths."""
+    rows = everything.scores().to_pylist()
+    value = {(row["model"], row["method"], row["metric"], row["image"]): row["value"] for row in rows}
+    for model, method, _, image in [key for key in value if key[2] == "artefact_mass" and key[1] == "random"]:
+        mass = value[model, method, "artefact_mass", image]
+        both = mass + value[model, method, "mass_accuracy", image]
+        np.testing.assert_allclose(value[model, method, "artefact_mass_against_lesion", image], mass / both, rtol=1e-6)
+        # A random map's share on the bar is about the bar's share of the pixels.
+        assert abs(mass - 48 / 1024) < 0.02
+    curves = everything.responses().to_pylist()
+    points = {row["metric"]: len(row["fraction"]) for row in curves}
+    assert (points["deletion_black"], points["pixel_flipping"], points["region_perturbation"]) == (5, 5, 5)
+    assert points["mprt_spearman"] <= 2
+    assert {len(row["information"]) for row in everything.curves().to_pylist()} <= {2}
+    kept = everything.read_run()["settings"]
+    assert kept["perturbation"]["steps"] == 4
+    assert kept["perturbation"]["patch"] == 8  # a default
+    assert kept["information"] == {"convention": "stable", "fractions": [0.1, 0.4], "random_masks": 1}
 
 
 def test_artefact_masks_are_scored_where_the_data_have_them(score, tmp_path):
@@ -65,3 +137,76 @@ def test_artefact_masks_are_scored_where_the_data_have_them(score, tmp_path):
 def test_phantoms_have_no_artefacts(score):
     with pytest.raises(InputError, match="artefact_mass needs artefact masks; the data have lesion: leave it out"):
         score(metrics=("artefact_mass", "iou"))
+
+
+@pytest.mark.parametrize(
+    ("texts", "sentence"),
+    [
+        (["steps=3"], "--settings is 'steps=3'; write family.option=value, such as perturbation.steps=16"),
+        (["perturbation.steps"], "--settings is 'perturbation.steps'; write"),
+        (["pertubation.steps=3"], "no family of metrics by 'pertubation': did you mean perturbation"),
+        (["perturbation.step=3"], "no option of perturbation by 'step': did you mean steps"),
+        (["complexity.x=3"], "no option of complexity by 'x': it has none"),
+        (["perturbation.steps=many"], "perturbation.steps=many; it must be a whole number"),
+        (["perturbation.steps=0"], "--settings of perturbation: steps must be an integer of at least 1; got 0"),
+        (["robustness.normalize=maybe"], "robustness.normalize=maybe; it must be true or false"),
+        (["information.fractions=0.5,0.1"], "--settings of information: fractions must ascend within"),
+        (["information.convention=medical"], "give --convention instead"),
+        (["sanity.stages=3", "sanity.stages=4"], "gives sanity.stages twice"),
+    ],
+)
+def test_settings_are_refused_in_one_sentence(texts, sentence):
+    with pytest.raises(InputError) as caught:
+        prepare(BenchConfig(settings=tuple(texts)))
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_settings_of_every_family_are_read_back():
+    """Every option there is, with its default as text, gives the default again."""
+    import dataclasses
+
+    for name, family in FAMILIES.items():
+        default = dataclasses.asdict(family.settings())
+        free = {key: value for key, value in default.items() if (name, key) not in settings.OF_THE_RUN}
+        texts = settings.to_texts({name: free})
+        assert settings.parse(texts).get(name, {}) == free
+    assert settings.parse(["perturbation.fractions=0.25,0.5"]) == {"perturbation": {"fractions": (0.25, 0.5)}}
+
+
+@pytest.mark.parametrize("kind", ["yaml", "toml"])
+def test_settings_and_convention_from_a_file_and_the_command_line(tmp_path, kind):
+    file = tmp_path / f"run.{kind}"
+    file.write_text(
+        "convention: medical\nsettings:\n  perturbation: {steps: 16}\n  information: {fractions: [0.1, 0.5]}\n"
+        if kind == "yaml"
+        else 'convention = "medical"\n[settings]\nperturbation.steps = 16\ninformation.fractions = [0.1, 0.5]\n'
+    )
+    config = cli.parse(BenchConfig, "bench", ["--config", str(file)])
+    assert config.convention == "medical"
+    assert config.settings == ("perturbation.steps=16", "information.fractions=0.1,0.5")
+    assert settings.parse(config.settings)["information"] == {"fractions": (0.1, 0.5)}
+    again = cli.parse(BenchConfig, "bench", plan.command(config).split()[2:])
+    assert dataclasses_equal(again, config)
+    over = cli.parse(BenchConfig, "bench", ["--config", str(file), "--settings", "sanity.stages=2"])
+    assert over.settings == ("sanity.stages=2",)
+
+
+def dataclasses_equal(a, b):
+    return {**vars(a), "config": None} == {**vars(b), "config": None}
+
+
+def test_settings_without_their_metrics_are_said(checkpoint):
+    options = {"model": (str(checkpoint),), "images": 2, "methods": ("random",), "metrics": ("iou",)}
+    job = prepare(BenchConfig(**options, settings=("sanity.stages=2",)))
+    assert any("Settings of sanity change nothing here" in note for note in job.notes)
+
+
+def test_the_medical_convention_scores_and_explains_the_predicted_class(score, checkpoint):
+    given = {"metrics": ("sic_webp", "sic_mutual"), "methods": ("grad_cam", "random"), "images": 3, "part": 3}
+    medical = score(convention="medical", **given)
+    predicted = score(convention="medical", target="predicted", **given)
+    assert repr(medical[0].to_pydict()) == repr(predicted[0].to_pydict())
+    assert set(medical[0]["reason"].to_pylist()) <= set(REASONS)
+    stable = score(target="predicted", **given)
+    assert repr(stable[1].to_pydict()) != repr(medical[1].to_pydict()) or not len(medical[1])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from xaijax.bench import report, style
-from xaijax.bench.store import Store
+from xaijax.bench.store import RESPONSES, Store
 
 IDS = [f"case {n}" for n in range(6)]
 # The closing tags that HTML lets out.
@@ -36,8 +36,9 @@ def written(tmp_path_factory, made):
     root = tmp_path_factory.mktemp("report") / "a <run> & more"
     store = Store.create(root, made.run_description(IDS))
     first, second = made.parts(IDS[:3]), made.parts(IDS[3:])
-    store.write_part("00-m-0000", *first, made.gallery_arrays())
-    store.write_part("00-m-0001", *second)
+    curves = [made.table(made.response_rows(ids), RESPONSES) for ids in (IDS[:3], IDS[3:])]
+    store.write_part("00-m-0000", *first, made.gallery_arrays(), responses=curves[0])
+    store.write_part("00-m-0001", *second, responses=curves[1])
     rows, said, path = report.write_report(store)
     return store, rows, said, path.read_text("utf-8")
 
@@ -57,6 +58,8 @@ def test_every_figure_is_there_in_the_run_and_in_the_page(written):
     store, _, _, text = written
     names = sorted(path.name for path in (store.root / "figures").iterdir())
     assert names == [
+        "m-curve-deletion_blur.svg",
+        "m-curve-mprt_ssim.svg",
         "m-gallery.png",
         "m-mean-iou.svg",
         "m-mean-sic_webp.svg",
@@ -76,6 +79,13 @@ def test_the_page_says_what_was_run_and_escapes_it(written):
     assert run["command"] in text
     assert "broken.png" in text
     assert "A note." in text
+
+
+def test_perturbation_and_randomised_layers_have_a_section_each(written):
+    *_, text = written
+    first, second = text.index("The model's answer as pixels change"), text.index("Maps of ever more random models")
+    assert first < text.index("deletion blur ↓: mean curve and 95 % interval per method, m") < second
+    assert second < text.index("mprt ssim ↓: mean curve and 95 % interval per method, m")
 
 
 def test_the_table_has_the_numbers_of_the_summary(written):

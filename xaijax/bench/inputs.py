@@ -7,13 +7,13 @@ import dataclasses
 import hashlib
 import json
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xaijax.bench import plan
+from xaijax.bench import plan, settings
 from xaijax.bench.method_options import parse_options
 from xaijax.bench.plan import ORACLE, BenchConfig, InputError
 from xaijax.bench.presets import PRESETS
@@ -63,6 +63,12 @@ class Job:
     methods: tuple[str, ...]
     metrics: tuple[str, ...]
     notes: tuple[str, ...]
+    settings: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def explains_predicted(self) -> bool:
+        """Whether maps explain the class that a model predicts, as the medical convention does, not the true one."""
+        return self.config.target == "predicted" or self.config.convention == "medical"
 
     @property
     def ids(self) -> list[str]:
@@ -100,11 +106,15 @@ def prepare(config: BenchConfig, *, progress: Callable[[int, int], None] | None 
     plan.check_names("method", config.methods, [name for name in METHODS if name not in GROUND_TRUTH] + [ORACLE])
     plan.check_names("metric", metrics, METRICS)
     parse_options(config.options, config.methods)
+    chosen_settings = settings.parse(config.settings)
     refuse_untrained(config)
     dataset = open_data(config)
     dataset.require_classes(2)
     notes: list[str] = []
     methods, metrics = _with_masks(config, dataset, metrics, notes)
+    unused = sorted(set(chosen_settings) - {METRICS[metric].family for metric in metrics})
+    if unused:
+        notes.append(f"Settings of {' and '.join(unused)} change nothing here: no metric of theirs was asked for.")
     models = load_models(config, dataset, notes)
     pool = _pool(config, dataset, models, notes)
     chosen = choose(np.asarray([dataset.cases[index].label for index in pool]), config.images, config.seed)
@@ -115,7 +125,9 @@ def prepare(config: BenchConfig, *, progress: Callable[[int, int], None] | None 
             f"none of the {len(skipped)} images chosen from {config.data} can be read; the first, {first}: {reason}"
         )
     _note_sizes(dataset, cases, models, notes)
-    return Job(config, dataset, models, tuple(cases), tuple(skipped), methods, metrics, tuple(notes))
+    return Job(
+        config, dataset, models, tuple(cases), tuple(skipped), methods, metrics, tuple(notes), settings=chosen_settings
+    )
 
 
 def open_data(config: BenchConfig) -> "Dataset":
@@ -253,26 +265,24 @@ def _with_masks(
             raise InputError(f"the metric {metric} compares the maps of several models: give two or more with --model")
     study = {} if config.preset is None else PRESETS[config.preset]
     optional = config.metrics in (plan.DEFAULT_METRICS, study.get("metrics"))
-    roles = () if dataset.mask_role is None else (dataset.mask_role,)
-    needing = [metric for metric in metrics if not set(METRICS[metric].roles) <= set(roles)]
+    needing = [metric for metric in metrics if not set(METRICS[metric].roles) <= set(dataset.roles)]
     methods = tuple(method for method in config.methods if method != ORACLE)
     try:
         dataset.require_mask_role("lesion")
+        lesions = ""
     except ValueError as error:
-        if ORACLE in config.methods:
-            raise InputError(f"the method {ORACLE} cannot be scored: {error}") from error
-        if needing and not optional:
-            if "lesion" in METRICS[needing[0]].roles:
-                raise InputError(f"the metric {needing[0]} cannot be computed: {error}") from error
-            raise InputError(_lacking(needing[0], roles)) from error
-        if needing:
-            notes.append(f"Localization was not scored: {error}.")
-        return methods, tuple(metric for metric in metrics if metric not in needing)
-    if config.oracle or ORACLE in config.methods:
-        methods = (*methods, ORACLE)
+        lesions = str(error)
+    if lesions and ORACLE in config.methods:
+        raise InputError(f"the method {ORACLE} cannot be scored: {lesions}")
+    if needing and not optional:
+        if lesions and METRICS[needing[0]].roles == ("lesion",):
+            raise InputError(f"the metric {needing[0]} cannot be computed: {lesions}")
+        raise InputError(_lacking(needing[0], dataset.roles))
     if needing:
-        raise InputError(_lacking(needing[0], roles))
-    return methods, metrics
+        notes.append(f"Localization was not scored: {lesions}.")
+    if not lesions and (config.oracle or ORACLE in config.methods):
+        methods = (*methods, ORACLE)
+    return methods, tuple(metric for metric in metrics if metric not in needing)
 
 
 def _lacking(metric: str, roles: Sequence[str]) -> str:

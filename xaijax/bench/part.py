@@ -57,13 +57,13 @@ def score_part(
         batch.images,
         explained,
         {method: as_evidence(method, values) for method, values in maps.items()},
-        masks=batch.masks if batch.has_mask.any() else np.zeros_like(batch.masks),
+        masks=dict(batch.roles),
         metrics=list(job.metrics),
         ids=list(batch.ids),
-        mask_role=job.dataset.mask_role,
         raw_maps=maps,
         variants=None if keep is None else _variants(job, model, cases, keep),
         explainers=_explainers(job) if any("explainer" in METRICS[metric].needs for metric in job.metrics) else None,
+        settings=job.settings,
         oracle=ORACLE in job.methods,
         convention=job.config.convention,
         random_masks=job.config.random_masks,
@@ -91,7 +91,7 @@ def _read(job: Job, model: Model, cases: tuple[int, ...]) -> tuple[Any, np.ndarr
     if not np.isfinite(probabilities).all():
         raise InputError(f"model {model.name} gives NaN or infinite probabilities; its checkpoint is damaged")
     labels = np.asarray(model.class_index, np.int32)[batch.labels]
-    explained = labels if job.config.target == "label" else probabilities.argmax(axis=1).astype(np.int32)
+    explained = probabilities.argmax(axis=1).astype(np.int32) if job.explains_predicted else labels
     return batch, labels, probabilities, explained
 
 
@@ -161,13 +161,20 @@ def run_method(
 
 def _explainers(job: Job) -> dict[str, Callable[..., np.ndarray]]:
     """The methods of a run as functions of (classifier, images, labels), for metrics that explain changed images."""
+    from xaijax.explain import METHODS
 
     options = parse_options(job.config.options, job.methods)
+    limits = (job.config.seed, job.config.batch_size)
 
     def explainer(name: str) -> Callable[..., np.ndarray]:
-        return lambda classifier, images, labels: run_method(
-            name, classifier, images, labels, job.config.seed, job.config.batch_size, **options[name]
-        )
+        # One shape for all parts, as in `explain_all`; what gets one image per call has one anyway.
+        size = job.config.part if METHODS[name].cost <= SINGLE_PASS else 0
+
+        def explain(classifier: Any, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+            padded = _padded(images, size), _padded(labels, size)
+            return run_method(name, classifier, *padded, *limits, **options[name])[: len(images)]
+
+        return explain
 
     return {name: explainer(name) for name in job.methods if name != ORACLE}
 
@@ -234,7 +241,7 @@ def _for_figures(
     kept = {
         "ids": np.asarray(batch.ids[:count]),
         "images": batch.images[:count],
-        "masks": batch.masks[:count] if job.dataset.mask_role == "lesion" else np.zeros_like(batch.masks[:count]),
+        "masks": np.asarray(batch.roles.get("lesion", np.zeros_like(batch.masks)))[:count],
         "labels": labels[:count],
         "probabilities": probabilities[:count],
         "methods": np.asarray(list(maps)),
@@ -264,8 +271,8 @@ def rebuild_case(
     from xaijax.explain import METHODS
     from xaijax.metrics import METRICS
     from xaijax.metrics.curve import FRACTIONS
-    from xaijax.metrics.information import MASK_FRACTION, mask_seed
-    from xaijax.metrics.measures import measure_information
+    from xaijax.metrics.information import MASK_FRACTION, mask_seed, unrounded
+    from xaijax.metrics.measures import as_uint8, measure_information
 
     measures = list(dict.fromkeys(METRICS[m].parts[1] for m in job.metrics if METRICS[m].family == "information"))
     if not measures:
@@ -277,23 +284,25 @@ def rebuild_case(
     shown = [next((m for m in explanations if METHODS[m].family == "cam"), (explanations or list(maps))[0])]
     shown += [m for m in ("random",) if m in maps and m not in shown]
 
-    image = np.ascontiguousarray(batch.images[case])
+    medical = job.config.convention == "medical"
+    image = np.ascontiguousarray(unrounded(batch.images[case]) if medical else batch.images[case])
+    fractions = job.settings.get("information", {}).get("fractions", FRACTIONS)
     mask = kernels.random_mask(image.shape[:2], MASK_FRACTION, mask_seed(job.config.seed, batch.ids[case], 0))
     stack = np.stack([as_evidence(method, maps[method][case]) for method in shown])
     always = np.ascontiguousarray(np.broadcast_to(mask, stack.shape))
-    levels = kernels.reveal_levels(stack, FRACTIONS, always)
-    steps = len(FRACTIONS) + 1
+    levels = kernels.reveal_levels(stack, fractions, always)
+    steps = len(fractions) + 1
     rebuilt = np.asarray(kernels.reveal(image, levels, steps))
     pictures = np.concatenate([rebuilt, np.broadcast_to(image, (len(shown), 1, *image.shape))], axis=1)
     flat = np.ascontiguousarray(pictures).reshape(-1, *image.shape)
-    information = measure_information(flat, image, measures)
+    information = measure_information(flat, image, measures, stretch=medical)
     predicted = np.asarray(model.classifier.predict(flat))
     return {
         "case_number": np.asarray(case),
         "case_methods": np.asarray(shown),
         "case_label": np.asarray(labels[case]),
-        "case_fractions": np.asarray(FRACTIONS),
-        "case_pictures": pictures,
+        "case_fractions": np.asarray(fractions),
+        "case_pictures": as_uint8(pictures),
         "case_probabilities": predicted.reshape(len(shown), steps + 1, -1),
         "case_measures": np.asarray(measures),
         "case_information": np.stack([v.reshape(len(shown), steps + 1) for v in information.values()]),

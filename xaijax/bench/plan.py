@@ -50,8 +50,13 @@ class BenchConfig:
     entropy: tuple[Entropy, ...] = ENTROPIES
     """Information measures of AIC and SIC."""
 
-    convention: Literal["stable", "pair"] = "stable"
-    """How the curves are made monotone and which images count: "stable", or "pair" as in the PAIR package."""
+    convention: Literal["stable", "pair", "medical"] = "stable"
+    """How the curves of AIC and SIC are made monotone and which images count: "stable", "pair" as in the PAIR package,
+    or "medical" as in the medical study, where all maps explain the predicted class."""
+
+    settings: tuple[str, ...] = ()
+    """Options of metrics by their family, such as perturbation.steps=16 robustness.draws=50 sanity.stages=4; in a file
+    a table of tables. docs/metrics.md lists them."""
 
     target: Literal["label", "predicted"] = "label"
     """The class that is explained and scored: the true one, or the one that the model predicts."""
@@ -63,7 +68,8 @@ class BenchConfig:
     """Which images to draw from; "auto": those that no given model was trained on, as far as checkpoints tell."""
 
     mask_role: Literal["lesion", "organ", "artefact"] | None = None
-    """What the masks show, where the data do not say. Only lesion masks are scored against."""
+    """What the masks show, where the data do not say. Lesion masks are scored against, artefact masks by the artefact
+    metrics."""
 
     transpose: bool = False
     """Swap rows and columns of images and masks, for files that store the transpose of the upright picture."""
@@ -250,6 +256,10 @@ def to_arguments(options: Mapping[str, Any]) -> list[str]:
             continue
         if isinstance(value, bool):
             arguments.append(flag if value else f"--no-{flag[2:]}")
+        elif isinstance(value, Mapping):
+            from xaijax.bench.settings import to_texts
+
+            arguments += [flag, *to_texts(value)]
         elif isinstance(value, list | tuple):
             arguments += [flag, *map(str, value)]
         else:

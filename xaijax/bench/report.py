@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from xaijax.bench import comparison, figures, health, statistics, style
+from xaijax.bench import comparison, figures, health, responses, statistics, style
 from xaijax.bench.plan import ORACLE
 from xaijax.bench.store import Store
 from xaijax.bench.summary import Row, summarise, to_csv
@@ -21,7 +21,7 @@ ENTROPY_WORDS = {
     "mutual": "mutual information with the original",
     "mean": "mean of Shannon entropy and WebP size",
 }
-KINDS = ("curves", "gallery", "rebuilt", "intervals")
+KINDS = ("curves", "responses", "randomised", "gallery", "rebuilt", "intervals")
 RESPONSE_WORDS = {"aic": "prediction is the explained class", "sic": "probability of the explained class"}
 
 
@@ -54,22 +54,26 @@ def write_report(store: Store) -> tuple[list[Row], list[health.Statement], Path]
     store.write_text("statistics.csv", statistics.pairs_csv(found))
     store.write_text("ranks.csv", statistics.ranks_csv(found))
     store.write_text("stability.csv", statistics.stability_csv(found))
-    drawn = _draw(store, rows, curves)
+    drawn = _draw(store, rows, curves, seed)
     compared = _compared(store.root / "figures", rows, found)
     text = render(run, rows, said, drawn, store.root, accuracy=accuracy(store.predictions()), compared=compared)
     return rows, said, store.write_text("report.html", text)
 
 
-def _draw(store: Store, rows: Sequence[Row], curves: pa.Table) -> dict[str, dict[str, list[dict[str, Any]]]]:
+def _draw(store: Store, rows: Sequence[Row], curves: pa.Table, seed: int) -> dict[str, dict[str, list[dict[str, Any]]]]:
     """Draws every figure; returns {model: {kind: [{path, alt, wide}]}}."""
     folder = store.root / "figures"
     drawn: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    answers = store.responses()
+    titles = {metric: describe(metric)["title"] for metric in dict.fromkeys(answers["metric"].to_pylist())}
     for model in dict.fromkeys(row.model for row in rows):
         prefix = re.sub(r"[^\w-]", "-", model)
         drawn[model] = {
             "curves": _draw_curves(folder, prefix, curves, model),
             "intervals": _draw_intervals(folder, prefix, [row for row in rows if row.model == model]),
         }
+        for entry in responses.draw(folder, model, answers, titles, seed=seed):
+            drawn[model].setdefault(entry["kind"], []).append(entry)
     classes = {entry["name"]: entry["classes"] for entry in store.read_run()["models"]}
     shown: dict[str, list[dict[str, np.ndarray]]] = {}
     order = [entry["name"] for entry in store.read_run()["models"]]

@@ -81,7 +81,9 @@ def run_bench(config: BenchConfig) -> Path:
 def describe(job: "Job") -> dict[str, Any]:
     """What run.json holds when a run starts."""
     from xaijax import doctor, kernels
+    from xaijax.bench import settings
 
+    curves = {"convention": job.config.convention, "random_masks": job.config.random_masks}
     return {
         "command": plan.command(job.config),
         "config": plan.resolved(job.config),
@@ -94,6 +96,7 @@ def describe(job: "Job") -> dict[str, Any]:
             "name": job.dataset.name,
             "classes": list(job.dataset.classes),
             "mask_role": job.dataset.mask_role,
+            "roles": list(job.dataset.roles),
             "options": dict(job.dataset.options),
             "images": job.ids,
             "skipped": [list(entry) for entry in job.skipped],
@@ -101,6 +104,7 @@ def describe(job: "Job") -> dict[str, Any]:
         "models": [model.describe() for model in job.models],
         "methods": list(job.methods),
         "metrics": list(job.metrics),
+        "settings": settings.in_use(job.settings, job.metrics, **curves),
         "notes": list(job.notes),
     }
 

@@ -158,5 +158,10 @@ def check_settings(settings: Mapping[str, Mapping[str, Any]] | None, families: M
             if option not in known:
                 allowed = ", ".join(known) or "none"
                 raise ValueError(f"the family {name} has no setting {option!r}; it has: {allowed}")
-        made[name] = family.settings(**given.get(name, {}))
+        try:
+            made[name] = family.settings(**given.get(name, {}))
+        except TypeError as error:  # a text where a number belongs
+            raise ValueError(
+                f"the settings of {name} have a value of the wrong kind, {given[name]}: {error}"
+            ) from error
     return made

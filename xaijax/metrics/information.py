@@ -39,7 +39,13 @@ mask_seed = image_seed
 
 @dataclass(frozen=True)
 class Settings:
-    """How curves are made; see `evaluate`."""
+    """Options of the family: `evaluate(..., settings={"information": {"fractions": (0.1, 0.3, 0.6)}})`.
+
+    Attributes:
+        convention: `"stable"`, `"pair"` or `"medical"`, see `xaijax.metrics.curve`.
+        fractions: of the pixels, ascending in (0, 1), revealed step by step.
+        random_masks: random masks per image; a score is the mean over them.
+    """
 
     convention: Convention = "stable"
     fractions: tuple[float, ...] = FRACTIONS
@@ -174,14 +180,20 @@ class _Case:
         return rows, curves
 
 
+def unrounded(images: NDArray[Any]) -> NDArray[Any]:
+    """Images as floats: the medical study works on them, so that its rebuilt images are not rounded."""
+    if np.issubdtype(images.dtype, np.floating):
+        return images
+    return (images / np.float32(np.iinfo(images.dtype).max)).astype(np.float32)
+
+
 def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Result:
     """Scores maps by AIC and SIC; the oracle has no value for an image without a mask."""
     images, convention = inputs.images, settings.convention
     measures = tuple(dict.fromkeys(metric.parts[1] for metric in metrics))
     options = _Options(convention, settings.fractions, settings.random_masks, measures, inputs.seed, inputs.num_threads)
-    if convention == "medical" and not np.issubdtype(images.dtype, np.floating):
-        # The study works on floats: rebuilt images are not rounded.
-        images = (images / np.float32(np.iinfo(images.dtype).max)).astype(np.float32)
+    if convention == "medical":
+        images = unrounded(images)
     absent = {method: inputs.absent(method) for method in inputs.maps}
     cases = [
         _Case(
