@@ -36,6 +36,15 @@ def test_every_metric_and_reason_has_its_row():
     assert sum(len(family.metrics) for family in FAMILIES.values()) == len(METRICS)
 
 
+def test_every_setting_has_its_row_and_its_words():
+    import dataclasses
+
+    text = PAGE.read_text("utf-8")
+    for family in FAMILIES.values():
+        for item in dataclasses.fields(family.settings):
+            assert len(re.findall(rf"\| `{family.name}\.{item.name}` \| .+ \| \S.+ \|", text)) == 1
+
+
 def test_the_example_of_the_page_runs():
     code = re.search(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     names: dict = {}

@@ -29,15 +29,15 @@ class Settings:
     """Options of the family: `evaluate(..., settings={"perturbation": {"steps": 16}})`.
 
     Attributes:
-        steps: of insertion and deletion, equal shares of the pixels.
-        fractions: instead of equal steps, ascending in (0, 1); 1 follows by itself.
-        flip_steps: of pixel flipping.
+        steps: of insertion and deletion, in equal shares of the pixels.
+        fractions: of insertion and deletion instead of equal steps, ascending in (0, 1); 1 follows by itself.
+        flip_steps: of pixel flipping, in equal shares of the pixels.
         patch: side of the regions of region perturbation, pixels.
-        regions: how many of them, at most.
-        sigma: of the blurred baseline, pixels.
-        noise: of noisy linear fills, share of the image's range.
-        segments: that SLIC is asked for in IROF.
-        compactness: of SLIC.
+        regions: of region perturbation, how many at most.
+        sigma: standard deviation of the blurred baseline, pixels.
+        noise: standard deviation of noisy linear fills, as a share of the image's range.
+        segments: how many SLIC is asked for in IROF.
+        compactness: of SLIC's segments in IROF.
     """
 
     steps: int = 32

@@ -44,8 +44,10 @@ class Settings:
         noise: standard deviation of infidelity's noise, images being in [0, 1].
         patch: side of infidelity's squares as a share of the image's shorter side.
         normalize: scale each map by its best factor before its infidelity is taken.
-        radius, sensitivity_draws: of max-sensitivity.
-        deviation, lipschitz_draws: of the local Lipschitz constant.
+        radius: of max-sensitivity's noise, the half-side of its cube.
+        sensitivity_draws: of max-sensitivity; its maximum grows with their number.
+        deviation: of the local Lipschitz constant's noise, its standard deviation.
+        lipschitz_draws: of the local Lipschitz constant; its maximum grows with their number.
         relative: divide the local Lipschitz constant by ‖Φ(x)‖.
     """
 

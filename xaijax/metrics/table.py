@@ -1,16 +1,21 @@
-"""The table of all metrics and of the reasons why there is no value, from the registry.
+"""The tables of all metrics, of their settings and of the reasons why there is no value, from the registry.
 
 python -m xaijax.metrics.table docs/metrics.md    writes them between their marks
 python -m xaijax.metrics.table                    prints them
 """
 
+import dataclasses
+import inspect
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from xaijax.metrics.registry import FAMILIES, REASONS, Metric
 
 MARKS = {
     "metrics": ("<!-- metrics: written by python -m xaijax.metrics.table -->", "<!-- end of metrics -->"),
+    "settings": ("<!-- settings: written by python -m xaijax.metrics.table -->", "<!-- end of settings -->"),
     "reasons": ("<!-- reasons: written by python -m xaijax.metrics.table -->", "<!-- end of reasons -->"),
 }
 HEADINGS = ("name", "what it is", "range", "better", "unit", "needs", "reference", "held against")
@@ -52,6 +57,34 @@ def metrics() -> list[str]:
     return [*lines, ""]
 
 
+def settings() -> list[str]:
+    """Lines of the Markdown table of settings, with what the docstrings of their classes say of them."""
+    rows = [_row(("setting", "default", "what it is")), "|---|---|---|"]
+    for family in FAMILIES.values():
+        said = _attributes(family.settings)
+        options = dataclasses.fields(family.settings)
+        rows += [_row((f"`{family.name}.{one.name}`", _default(one.default), said[one.name])) for one in options]
+    return rows
+
+
+def _default(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(f"{part:g}" for part in value)
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _attributes(documented: type) -> dict[str, str]:
+    """{name: text} of the section "Attributes" of a docstring; names that share an entry have the same text."""
+    _, _, section = (inspect.getdoc(documented) or "").partition("Attributes:\n")
+    found = {}
+    for entry in re.split(r"\n    (?=\S)", f"\n{section}")[1:]:
+        names, _, text = entry.partition(": ")
+        found |= {name.strip(): " ".join(text.split()).rstrip(".") for name in names.split(",")}
+    return found
+
+
 def reasons() -> list[str]:
     """Lines of the Markdown table of reasons."""
     rows = [_row((f"`{code}`", sentence)) for code, sentence in REASONS.items() if code]
@@ -59,12 +92,12 @@ def reasons() -> list[str]:
 
 
 def insert(text: str) -> str:
-    """A page with both tables between their marks replaced.
+    """A page with the tables between their marks replaced.
 
     Raises:
         ValueError: for a page without the marks.
     """
-    for name, lines in (("metrics", metrics()), ("reasons", reasons())):
+    for name, lines in (("metrics", metrics()), ("settings", settings()), ("reasons", reasons())):
         start, end = MARKS[name]
         before, found, rest = text.partition(start)
         _, closed, after = rest.partition(end)
@@ -77,7 +110,7 @@ def insert(text: str) -> str:
 def main(arguments: list[str]) -> int:
     """Prints the tables, or writes them into a page."""
     if not arguments:
-        print("\n".join([*metrics(), *reasons()]))
+        print("\n".join([*metrics(), *settings(), *reasons()]))
         return 0
     page = Path(arguments[0])
     page.write_text(insert(page.read_text("utf-8")), "utf-8")
