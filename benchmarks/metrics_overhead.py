@@ -3,6 +3,7 @@
     python benchmarks/metrics_overhead.py flipping     pixel flipping of 4 images in 224 steps, ResNet34
     python benchmarks/metrics_overhead.py pic          AIC and SIC of 8 methods, ResNet50, Shannon or mutual information
     python benchmarks/metrics_overhead.py localization 1,000 maps, all scores
+    python benchmarks/metrics_overhead.py webp         WebP size of the rebuilt images, which no model call can hide
     python benchmarks/metrics_overhead.py page docs/metrics.md      writes the results into the page
 
 The metric runs as it is; each of its model calls is followed by a bare one with the same images, while nothing is
@@ -240,6 +241,24 @@ def pic(options: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
+def webp(options: argparse.Namespace) -> dict[str, Any]:
+    """Seconds an image for lossless WebP of what AIC and SIC rebuild from eight maps, by number of threads."""
+    from xaijax.metrics import webp_size
+
+    side = options.side
+    images, maps = make_images(1, side), make_maps(8, 1, side)
+    levels = kernels.reveal_levels(np.concatenate(list(maps.values())), FRACTIONS)
+    stack = kernels.reveal(images[0], levels, len(FRACTIONS) + 1).reshape(-1, side, side, 3)
+    result: dict[str, Any] = {"images": len(stack), "side": side}
+    sizes = webp_size(stack[:8])
+    for threads in (1, doctor.machine()["threads"]):
+        begun = time.perf_counter()
+        found = webp_size(stack, num_threads=threads)
+        result[f"seconds_per_image_{threads}_threads"] = round((time.perf_counter() - begun) / len(stack), 4)
+        assert np.array_equal(found[:8], sizes)
+    return result
+
+
 def localization(options: argparse.Namespace) -> dict[str, Any]:
     from xaijax.metrics import FAMILIES
 
@@ -295,9 +314,19 @@ def page(path: Path) -> None:
             lines.append(f"| {' | '.join(cells)} |")
         commands += [run["command"] for entry in record["results"].values() for run in entry["runs"]]
     machine, versions = record["machine"], record["versions"]
+    size = json.loads((HERE / "results" / "metrics_overhead_webp.json").read_text())
     lines += ["", f"On {machine['processor']}, {machine['threads']} threads, jax {versions['jax']}, by"]
     lines += [f"`{command}`," for command in dict.fromkeys(commands)]
     lines[-1] = lines[-1].rstrip(",") + "."
+    times = {
+        int(key.split("_")[3]): value for key, value in size["result"].items() if key.startswith("seconds_per_image")
+    }
+    words = " and ".join(f"{1000 * value:.0f} ms on {n} thread{'s' if n > 1 else ''}" for n, value in times.items())
+    lines += [
+        "",
+        f"WebP size is apart from these: it takes {words} for a rebuilt image of {size['result']['side']} px",
+        f"(`{size['command']}`).",
+    ]
     text = path.read_text("utf-8")
     before, found_start, rest = text.partition(START)
     _, found_end, after = rest.partition(END)
@@ -338,7 +367,7 @@ def append(path: Path, found: dict[str, Any], command: str, *, fresh: bool) -> d
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["flipping", "pic", "localization", "page"])
+    parser.add_argument("what", choices=["flipping", "pic", "localization", "webp", "page"])
     parser.add_argument("file", type=Path, nargs="?", help="of page")
     parser.add_argument("--model", help="a name of the model zoo")
     parser.add_argument("--side", type=int, default=224)
@@ -356,8 +385,8 @@ def main() -> None:
     out = options.out or HERE / "results" / f"metrics_overhead_{options.what}.json"
     words = [word for word in sys.argv[1:] if word != "--fresh"]
     command = f"python benchmarks/metrics_overhead.py {' '.join(words)}"
-    if options.what == "localization":
-        found = localization(options)
+    if options.what in ("localization", "webp"):
+        found = {"localization": localization, "webp": webp}[options.what](options)
         out.write_text(json.dumps({"command": command} | surroundings() | {"result": found}, indent=1) + "\n")
         print(json.dumps(found, indent=1))
         return

@@ -78,7 +78,7 @@ def _default(value: Any) -> str:
 def _attributes(documented: type) -> dict[str, str]:
     """{name: text} of the section "Attributes" of a docstring; names that share an entry have the same text."""
     _, _, section = (inspect.getdoc(documented) or "").partition("Attributes:\n")
-    found = {}
+    found: dict[str, str] = {}
     for entry in re.split(r"\n    (?=\S)", f"\n{section}")[1:]:
         names, _, text = entry.partition(": ")
         found |= {name.strip(): " ".join(text.split()).rstrip(".") for name in names.split(",")}
