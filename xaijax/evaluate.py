@@ -37,7 +37,8 @@ class EvaluateConfig:
     """Score a trained classifier on labelled images, or compare two.
 
     Args:
-        data: a folder of images (class folders or labels.csv), or phantoms, phantoms:brain_mri.
+        data: a folder of images (class folders or labels.csv), or phantoms, phantoms:brain_mri,
+            phantoms:chest_xray, phantoms:lung_ct, phantoms:dermoscopy.
         model: one checkpoint or two to compare: folders that xaijax train wrote, files of weights,
             or builtin.
         out: folder to write; it must be empty.
@@ -45,6 +46,7 @@ class EvaluateConfig:
             where a checkpoint names them.
         transpose: swap rows and columns of the images.
         images: phantoms only: number of images.
+        lesions: phantoms only: lesions in each image of a class that has any; default: 1.
         data_seed: seed of phantoms and of planted cues.
         cues: plant these in the images, such as text or ruler:glioma (xaijax.data.cues).
         correlation: with cues: share of the images of every class on which a cue tells the truth; default: 0.95.
@@ -58,6 +60,7 @@ class EvaluateConfig:
     split: Literal["auto", "validation", "all"] = "auto"
     transpose: bool = False
     images: int | None = None
+    lesions: int | None = None
     data_seed: int | None = None
     cues: tuple[str, ...] = ()
     correlation: float | None = None
@@ -157,6 +160,7 @@ def _open(config: EvaluateConfig, classifier: Classifier) -> Dataset:
         n=config.images,
         size=size,
         seed=config.data_seed,
+        lesions=config.lesions,
         cues=config.cues,
         correlation=config.correlation,
         covered=config.covered,

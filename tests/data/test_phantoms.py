@@ -66,13 +66,13 @@ def test_masks_are_one_part_of_the_head(batch):
 
 
 def test_unknown_modality_and_bad_numbers():
-    with pytest.raises(ValueError, match=r"no phantoms of 'foot_xray'; known: brain_mri"):
+    with pytest.raises(ValueError, match=r"no phantoms of 'foot_xray'; known: brain_mri, chest_xray, lung_ct, dermosc"):
         open_dataset("phantoms:foot_xray")
     with pytest.raises(ValueError, match=r"size of phantoms must be an integer from 16 to 2048; got 8"):
         open_dataset("phantoms", size=8)
     with pytest.raises(ValueError, match=r"phantoms have no option transpose"):
         open_dataset("phantoms", transpose=True)
-    assert list(phantoms.MODALITIES) == ["brain_mri"]
+    assert list(phantoms.MODALITIES) == ["brain_mri", "chest_xray", "lung_ct", "dermoscopy"]
 
 
 def rings(image, mask, steps):

@@ -16,7 +16,8 @@ class TrainConfig:
     """Train a classifier on a folder of images, or on the built-in phantoms.
 
     Args:
-        data: a folder of images (class folders or labels.csv), or phantoms, phantoms:brain_mri.
+        data: a folder of images (class folders or labels.csv), or phantoms, phantoms:brain_mri,
+            phantoms:chest_xray, phantoms:lung_ct, phantoms:dermoscopy.
         out: folder to write.
         model: name of the architecture (xaijax.models.list_models()); default: that of the weights, or small_cnn.
         weights: start from these: the folder of another training, or a file of Keras (.keras, .h5), of torch (.pth,
@@ -42,6 +43,7 @@ class TrainConfig:
         devices: over how many devices a batch is divided; default: as many as there are and as divide it.
         transpose: swap rows and columns of the images.
         images: phantoms only: number of images.
+        lesions: phantoms only: lesions in each image of a class that has any; default: 1.
         data_seed: seed of phantoms and of planted cues.
         cues: plant these in the images, such as text or ruler:glioma (xaijax.data.cues).
         correlation: with cues: share of the images of every class on which a cue tells the truth; default: 0.95.
@@ -75,6 +77,7 @@ class TrainConfig:
     devices: int | None = None
     transpose: bool = False
     images: int | None = None
+    lesions: int | None = None
     data_seed: int | None = None
     cues: tuple[str, ...] = ()
     correlation: float | None = None

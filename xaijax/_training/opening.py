@@ -34,6 +34,7 @@ def open_data(config: TrainConfig, side: int) -> Dataset:
         n=config.images,
         size=size,
         seed=config.data_seed,
+        lesions=config.lesions,
         cues=config.cues,
         correlation=config.correlation,
         covered=config.covered,

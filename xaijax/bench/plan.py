@@ -32,7 +32,8 @@ class BenchConfig:
     """
 
     data: str = "phantoms"
-    """A folder (class folders, or labels.csv with masks), or "phantoms", "phantoms:brain_mri"."""
+    """A folder (class folders, or labels.csv with masks), or "phantoms", "phantoms:brain_mri", "phantoms:chest_xray",
+    "phantoms:lung_ct", "phantoms:dermoscopy"."""
 
     model: tuple[str, ...] = ("builtin",)
     """One or several checkpoints; "builtin" is the small network that was trained on the phantoms."""
@@ -73,6 +74,9 @@ class BenchConfig:
 
     transpose: bool = False
     """Swap rows and columns of images and masks, for files that store the transpose of the upright picture."""
+
+    lesions: int | None = None
+    """Phantoms only: lesions in each image of a class that has any; default 1."""
 
     cues: tuple[str, ...] = ()
     """Plant these in the images, such as "text" or "ruler:glioma" (xaijax.data.cues)."""

@@ -27,6 +27,7 @@ def open_dataset(
     n: int | None = None,
     size: int | None = None,
     seed: int | None = None,
+    lesions: int | None = None,
     cues: Sequence[str] = (),
     correlation: float | None = None,
     covered: bool = False,
@@ -34,7 +35,8 @@ def open_dataset(
     """List the cases of a source; pixels are read later, by `Dataset.read`.
 
     Args:
-        source: `"phantoms"` (the same as `"phantoms:brain_mri"`) for generated images, or a folder: with `labels.csv`,
+        source: `"phantoms"` (the same as `"phantoms:brain_mri"`), `"phantoms:chest_xray"`, `"phantoms:lung_ct"`,
+            `"phantoms:dermoscopy"` for generated images, or a folder: with `labels.csv`,
             with one folder per class, or with the figshare brain tumour set's `.mat` files. A folder named `phantoms`
             is reached as `./phantoms`.
         mask_role: what the masks outline, `"lesion"`, `"organ"` or `"artefact"`. Nothing is guessed from a folder's
@@ -46,6 +48,7 @@ def open_dataset(
             figshare set as PNG are the transpose of the upright head.
         n: phantoms only: number of images, default 300; classes take turns.
         size: phantoms only: side in pixels, 16 to 2048, default 128.
+        lesions: phantoms only: lesions in each image of a class that has any, default 1.
         seed: phantoms and planted cues: default 0; the same seed gives the same images.
         cues: plant these in the images, as in `["text", "ruler:melanoma"]`; see `xaijax.data.cues`.
         correlation: with cues: share of the images of every class on which a cue tells the truth, default 0.95.
@@ -70,7 +73,8 @@ def open_dataset(
         raise ValueError("correlation is that of planted cues with the class; name the cues too")
     generated = isinstance(source, str) and source.partition(":")[0] == "phantoms"
     # A folder has a seed for its cues alone.
-    dataset = _open(source, mask_role, window, transpose, n, size, None if cues and not generated else seed)
+    own_seed = None if cues and not generated else seed
+    dataset = _open(source, mask_role, window, transpose, n=n, size=size, seed=own_seed, lesions=lesions)
     if cues:
         dataset = planting.plant(
             dataset, cues, correlation=CORRELATION if correlation is None else correlation, seed=seed or 0
@@ -83,16 +87,14 @@ def _open(
     mask_role: MaskRole | None,
     window: Window | None,
     transpose: bool,
-    n: int | None,
-    size: int | None,
-    seed: int | None,
+    **numbers: int | None,
 ) -> Dataset:
     """The data set as it is generated or stored."""
     if mask_role is not None and mask_role not in MASK_ROLES:
         raise ValueError(f"mask_role must be one of {', '.join(MASK_ROLES)}; got {mask_role!r}")
     if window is not None and not (len(window) == 2 and window[0] < window[1]):
         raise ValueError(f"window must be (low, high) with low < high; got {window!r}")
-    generated = {name: value for name, value in (("n", n), ("size", size), ("seed", seed)) if value is not None}
+    generated = {name: value for name, value in numbers.items() if value is not None}
     prefix, _, modality = str(source).partition(":")
     if prefix == "phantoms" and isinstance(source, str):
         given = [name for name, value in (("mask_role", mask_role), ("window", window)) if value is not None]

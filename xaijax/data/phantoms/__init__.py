@@ -5,6 +5,7 @@ not depend on the size asked for. Arithmetic is float64 and random numbers come 
 bytes are the same wherever NumPy draws the same numbers. A modality is one file and one line in `MODALITIES`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
@@ -12,30 +13,55 @@ from typing import Protocol
 import numpy as np
 
 from xaijax.data.dataset import Case, Dataset, Element, MaskRole
-from xaijax.data.phantoms import brain_mri
+from xaijax.data.phantoms import brain_mri, chest_xray, dermoscopy, lung_ct
 
 DEFAULT = "brain_mri"
 
 
 class Render(Protocol):
-    """Draw one case: `(class, size, generator) -> (grey uint8 [size, size], mask bool [size, size])`."""
+    """Draw one case: `(class, size, generator, lesions) -> (uint8 [size, size, 1 or 3], a mask per lesion)`."""
 
-    def __call__(self, label: str, size: int, rng: np.random.Generator, /) -> tuple[np.ndarray, np.ndarray]: ...
+    def __call__(
+        self, label: str, size: int, rng: np.random.Generator, lesions: int, /
+    ) -> tuple[np.ndarray, tuple[np.ndarray, ...]]: ...
 
 
 @dataclass(frozen=True)
 class Modality:
-    """A kind of phantom: what it shows, its classes in order, what its masks outline, and how it is drawn."""
+    """A kind of phantom.
+
+    Attributes:
+        title: what it shows.
+        classes: in order; of each, how many masks a case has per lesion asked for (0 where nothing is to be seen).
+        render: how it is drawn.
+        most: the largest number of lesions.
+    """
 
     title: str
-    classes: tuple[str, ...]
-    mask_role: MaskRole
+    classes: Mapping[str, int]
     render: Render
+    most: int = 4
 
 
-MODALITIES: MappingProxyType[str, Modality] = MappingProxyType(
+def _brain_mri(
+    label: str, size: int, rng: np.random.Generator, lesions: int, /
+) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+    image, mask = brain_mri.render(label, size, rng)
+    return image[..., None], (mask,)
+
+
+MODALITIES: Mapping[str, Modality] = MappingProxyType(
     {
-        "brain_mri": Modality("T1-weighted contrast-enhanced brain MRI", brain_mri.CLASSES, "lesion", brain_mri.render),
+        "brain_mri": Modality(
+            "T1-weighted contrast-enhanced brain MRI", dict.fromkeys(brain_mri.CLASSES, 1), _brain_mri, most=1
+        ),
+        "chest_xray": Modality(
+            "frontal chest radiograph", {"normal": 0, "opacity": 1, "ground_glass": 2}, chest_xray.render, most=2
+        ),
+        "lung_ct": Modality("CT of the chest, lung window", {"normal": 0, "benign": 1, "malignant": 1}, lung_ct.render),
+        "dermoscopy": Modality(
+            "dermatoscopic picture of the skin", dict.fromkeys(dermoscopy.CLASSES, 1), dermoscopy.render
+        ),
     }
 )
 
@@ -49,23 +75,25 @@ class Phantom:
     size: int
     seed: int
     index: int
+    lesions: int = 1
 
     @property
     def roles(self) -> tuple[MaskRole | None, ...]:
-        return (MODALITIES[self.modality].mask_role,)
+        role: MaskRole = "lesion"
+        return (role,) * (self.lesions * list(MODALITIES[self.modality].classes.values())[self.label])
 
     def read(self, *, masks: bool) -> tuple[np.ndarray, tuple[Element, ...]]:
         modality = MODALITIES[self.modality]
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, self.index])))
-        image, mask = modality.render(modality.classes[self.label], self.size, rng)
-        return image[..., None], (Element("", modality.mask_role, mask),) if masks else ()
+        image, found = modality.render(list(modality.classes)[self.label], self.size, rng, self.lesions)
+        return image, tuple(Element("", "lesion", mask) for mask in found) if masks else ()
 
     def fingerprint(self) -> str:
         # Two different draws of continuous noise never agree in all pixels; no need to draw them.
-        return f"{self.modality} {self.size} {self.seed} {self.index}"
+        return f"{self.modality} {self.size} {self.seed} {self.index} {self.lesions}"
 
 
-def dataset(modality: str = DEFAULT, *, n: int = 300, size: int = 128, seed: int = 0) -> Dataset:
+def dataset(modality: str = DEFAULT, *, n: int = 300, size: int = 128, seed: int = 0, lesions: int = 1) -> Dataset:
     """A data set of phantoms; classes take turns, so they are balanced to within one case.
 
     Args:
@@ -73,9 +101,12 @@ def dataset(modality: str = DEFAULT, *, n: int = 300, size: int = 128, seed: int
         n: number of cases, at least 1.
         size: side in pixels, 16 to 2048.
         seed: not negative.
+        lesions: how many in each image of a class that has any; each is an element. Ground glass, which is bilateral,
+            has as many in each lung.
 
     Returns:
-        The `Dataset`, grey images of `size` by `size` pixels; drawn when read.
+        The `Dataset`, images of `size` by `size` pixels, grey or RGB; drawn when read. Classes without lesions, such
+        as "normal", have no masks.
 
     Raises:
         ValueError: for an unknown modality or a number out of range.
@@ -87,13 +118,22 @@ def dataset(modality: str = DEFAULT, *, n: int = 300, size: int = 128, seed: int
     """
     if modality not in MODALITIES:
         raise ValueError(f"there are no phantoms of {modality!r}; known: {', '.join(MODALITIES)}")
-    for name, value, low, high in (("n", n, 1, 10**7), ("size", size, 16, 2048), ("seed", seed, 0, 2**63 - 1)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
-            raise ValueError(f"{name} of phantoms must be an integer from {low} to {high}; got {value!r}")
     kind = MODALITIES[modality]
+    for name, value, low, high in (
+        ("n", n, 1, 10**7),
+        ("size", size, 16, 2048),
+        ("seed", seed, 0, 2**63 - 1),
+        ("lesions", lesions, 1, kind.most),
+    ):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
+            whose = f"of {modality} phantoms" if name == "lesions" else "of phantoms"
+            raise ValueError(f"{name} {whose} must be an integer from {low} to {high}; got {value!r}")
     cases = tuple(
-        Case(f"{modality}-{seed}-{index:05d}", label, Phantom(modality, label, int(size), int(seed), index))
+        Case(
+            f"{modality}-{seed}-{index:05d}", label, Phantom(modality, label, int(size), int(seed), index, int(lesions))
+        )
         for index, label in ((index, index % len(kind.classes)) for index in range(int(n)))
     )
     options = {"source": f"phantoms:{modality}", "n": int(n), "size": int(size), "seed": int(seed)}
-    return Dataset(f"phantoms-{modality}", kind.classes, kind.mask_role, cases, MappingProxyType(options))
+    options |= {"lesions": int(lesions)} if lesions != 1 else {}
+    return Dataset(f"phantoms-{modality}", tuple(kind.classes), "lesion", cases, MappingProxyType(options))
