@@ -64,7 +64,10 @@ def gradients(points: Any, call_model_args: int, expected_keys: Any) -> dict[str
 
 
 def run(case: str, x: torch.Tensor, labels: torch.Tensor, options: dict[str, Any]) -> np.ndarray:
-    """Maps `[B, H, W]`."""
+    """Maps `[B, H, W]`; logits `[B, K]` of a bare pass."""
+    if case == "forward":
+        with torch.inference_mode():
+            return model(x).numpy()
     if case in CAMS:
         targets = [ClassifierOutputTarget(int(label)) for label in labels]
         with CAMS[case](model=model, target_layers=[model.layer4[-1]]) as cam:

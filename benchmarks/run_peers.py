@@ -1,6 +1,7 @@
 """Explanations per second against the packages in use: pytorch-grad-cam, Captum and PAIR's saliency.
 
     python benchmarks/run_peers.py                        # every case
+    python benchmarks/run_peers.py forward                # the bare forward pass beside PyTorch's
     python benchmarks/run_peers.py grad_cam hires_cam     # some; the others' figures in the results stay
     python benchmarks/run_peers.py --table                # only rewrites the table in benchmarks/README.md
 
@@ -41,6 +42,7 @@ PGC = {"convention": "pytorch-grad-cam", "batch_size": 8}
 # `agree`: options of the comparison of maps where they differ from those timed; `correlation`: the least between maps
 # of gradients by the image, which jump where rounding moves a value across a ReLU's zero, so that single pixels differ.
 CASES: dict[str, dict[str, Any]] = {
+    "forward": {"peer": "torch", "images": 8, "rounds": 9, "ours": {}, "goal": 0.8, "note": "the model's logits alone"},
     "grad_cam": {"peer": "grad-cam", "images": 8, "rounds": 3, "ours": PGC, "goal": 2.0},
     "hires_cam": {"peer": "grad-cam", "images": 8, "rounds": 3, "ours": PGC, "goal": 2.0},
     "layer_cam": {"peer": "grad-cam", "images": 8, "rounds": 3, "ours": PGC, "goal": 2.0},
@@ -190,9 +192,16 @@ def measure(name: str, case: dict[str, Any], classifier: Any, images: np.ndarray
 
     from xaijax import _cpu, explain
 
-    function = explain.METHODS[name].function
     x, y = jnp.asarray(images[: case["images"]]), jnp.arange(case["images"], dtype=jnp.int32)
-    more = {"key": jax.random.key(0)} if "key" in explain.METHODS[name].needs else {}
+    if name == "forward":
+
+        def function(classifier: Any, x: Any, y: Any) -> Any:
+            return classifier.logits(classifier.params, x)
+
+        more = {}
+    else:
+        function = explain.METHODS[name].function
+        more = {"key": jax.random.key(0)} if "key" in explain.METHODS[name].needs else {}
 
     def call(classifier: Any, x: Any, y: Any) -> Any:
         return function(classifier, x, y, **case["ours"], **more)
@@ -200,7 +209,7 @@ def measure(name: str, case: dict[str, Any], classifier: Any, images: np.ndarray
     begin = time.perf_counter()
     run = call
     if name not in HOST:
-        run = jax.jit(call, compiler_options=_cpu.compiler_options()).lower(classifier, x, y).compile()
+        run = _cpu.jit(call).lower(classifier, x, y).compile()
     compiled_in = time.perf_counter() - begin
 
     def ours() -> tuple[float, np.ndarray]:
@@ -370,7 +379,7 @@ def _gradient() -> Callable[..., Any]:
 
     def gradient(classifier: Any, points: Any, label: Any) -> Any:
         labels = np.broadcast_to(np.int32(0), points.shape[:1]) + label
-        return _cpu.fast(lambda c, x, y: input_gradients(c, x, y, "logit"))(classifier, points, labels)
+        return input_gradients(classifier, points, labels, "logit")
 
     return _cpu.jit(gradient)
 
