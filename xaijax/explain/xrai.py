@@ -12,10 +12,10 @@ import numpy as np
 
 from xaijax.classifier import Classifier
 from xaijax.explain._method import explainer, resolve_labels
-from xaijax.explain._regions import rank_regions
 from xaijax.explain._segments import segment_masks
 from xaijax.explain.integrated_gradients import path_attributions
 from xaijax.explain.targets import Target
+from xaijax.kernels import rank_regions
 
 
 @explainer
@@ -68,7 +68,7 @@ def _maps(
     found = np.empty(values.shape, np.float32)
     for index, own in enumerate(values):
         masks = segment_masks(pictures[index], dilation) if segments is None else np.asarray(segments[index], bool)
-        found[index] = rank_regions(own, masks, algorithm=algorithm, min_pixel_diff=min_pixel_diff)[0]
+        found[index] = rank_regions(own, masks, fast=algorithm == "fast", min_pixels=max(min_pixel_diff, 1)).maps
     return jnp.asarray(found)
 
 
