@@ -5,8 +5,8 @@ import pytest
 from skimage.morphology import dilation, disk
 
 from xaijax import explain
-from xaijax.explain._regions import rank_regions
 from xaijax.explain._segments import dilate, segment_masks
+from xaijax.kernels import rank_regions
 
 RNG = np.random.default_rng(0)
 
@@ -37,7 +37,7 @@ def test_full_ranking_is_the_definition(seed, integer):
         mask[top : top + rng.integers(2, 9), left : left + rng.integers(2, 9)] = True
     masks[7] = masks[3]  # a tie, which goes to the first
     regions, covered = plain_full(values, masks, 5)
-    found, ranks = rank_regions(values, masks, min_pixel_diff=5)
+    found, ranks = rank_regions(values, masks, min_pixels=5)
     for pixels, gain in regions:
         np.testing.assert_allclose(found[pixels], gain, rtol=1e-12, atol=1e-15)
         assert len(np.unique(ranks[pixels])) == 1
@@ -53,14 +53,14 @@ def test_planted_region_wins():
     values[2:5, 3:7] = 1
     masks = np.stack([np.ones((12, 12), bool), values > 0, RNG.random((12, 12)) < 0.5])
     for algorithm in ("full", "fast"):
-        found, ranks = rank_regions(values, masks, algorithm=algorithm, min_pixel_diff=1)
+        found, ranks = rank_regions(values, masks, fast=algorithm == "fast", min_pixels=1)
         assert (found[values > 0] == 1).all()
         assert (ranks[values > 0] == 1).all()
 
 
 def test_no_mask_is_large_enough():
     values = RNG.normal(size=(5, 6))
-    found, ranks = rank_regions(values, RNG.random((4, 5, 6)) < 0.1, min_pixel_diff=50)
+    found, ranks = rank_regions(values, RNG.random((4, 5, 6)) < 0.1, min_pixels=50)
     np.testing.assert_allclose(found, values.mean())
     assert (ranks == 1).all()
 
