@@ -93,7 +93,7 @@ def run_cascade(config: CascadeConfig, *, console: Console | None = None) -> Cas
 
 def _retrained(config: CascadeConfig, out: Path, console: Console) -> CascadeResult:
     base = opening.base(config)
-    dataset = opening.open_data(config, opening.side_of(config, base))
+    dataset = opening.open_data(config, opening.side_of(config, base), config.mask_role)
     dataset.require_classes()
     classifier, origin = opening.start(config, base, dataset)
     training, validation = (
@@ -160,7 +160,7 @@ def _train(
 
 def _frozen(config: CascadeConfig, out: Path, console: Console) -> CascadeResult:
     classifier = frozen.classifier_of(config)
-    dataset = opening.open_data(config, classifier.input_shape[0])
+    dataset = opening.open_data(config, classifier.input_shape[0], config.mask_role)
     dataset.require_classes()
     index = match_classes(dataset.classes, classifier.classes, f"model {config.model}", f"the data {config.data}")
     chosen = frozen.heldout_positions(config, dataset)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from xaijax._training.arguments import arguments
 from xaijax._training.config import TrainConfig
+from xaijax.data import MaskRole
 
 CAMS = (
     *("cam", "grad_cam", "hires_cam", "grad_cam_pp", "score_cam"),
@@ -18,6 +19,7 @@ class CascadeConfig(TrainConfig):
     """CasCAM: train or mask round by round, explain, compare with single methods. It takes the options of a training.
 
     Args:
+        mask_role: what the masks of a folder outline, where its tables do not say: lesion, organ or artefact.
         form: retrain (a classifier for every round, on what the rounds before left) or frozen (one trained classifier,
             whose input alone is masked).
         rounds: K. A finished cascade can go on to more rounds, or be read with fewer.
@@ -37,6 +39,7 @@ class CascadeConfig(TrainConfig):
         sweep_threshold: thresholds to evaluate; nothing is trained for them.
     """
 
+    mask_role: MaskRole | None = None
     form: Literal["retrain", "frozen"] = "retrain"
     rounds: int = 3
     base: tuple[str, ...] = ("grad_cam",)

@@ -5,7 +5,7 @@ from xaijax._training import weights
 from xaijax._training.config import TrainConfig
 from xaijax._training.images import is_grey
 from xaijax.classifier import Classifier
-from xaijax.data import Dataset, open_dataset
+from xaijax.data import Dataset, MaskRole, open_dataset
 
 DEFAULT_MODEL = "small_cnn"
 
@@ -25,11 +25,12 @@ def base(config: TrainConfig) -> Classifier | None:
     return found
 
 
-def open_data(config: TrainConfig, side: int) -> Dataset:
+def open_data(config: TrainConfig, side: int, mask_role: MaskRole | None = None) -> Dataset:
     """The data; phantoms are made at `side` pixels unless the configuration says a size."""
     size = (config.size or side) if config.data.partition(":")[0] == "phantoms" else None
     return open_dataset(
         config.data,
+        mask_role=mask_role,
         transpose=config.transpose,
         n=config.images,
         size=size,
