@@ -118,13 +118,14 @@ def test_the_evaluation_of_a_cascade(finished):
 
 def test_the_frozen_form_is_the_explainer_on_held_out_images(finished, config, tmp_path, console):
     model = rounds.place(finished.out, 0)
-    options = {"form": "frozen", "model": str(model), "images": 12, "compare": ("cam",), "sweep_decay": (0.5,)}
+    options = {"form": "frozen", "model": str(model), "compare": ("cam",), "sweep_decay": (0.5,)}
     done = cascade.run_cascade(config(tmp_path / "frozen", **options), console=console)
     assert done.cascade is None
     assert [row["method"] for row in done.evaluation["means"]] == ["cascade K=1", "cascade K=3", "cam"]
-    from xaijax.data import open_dataset
+    from xaijax.data import open_dataset, split
 
-    batch = open_dataset("phantoms", n=12, size=32, cues=("text",)).read(shape=(32, 32, 1))
+    data = open_dataset("phantoms", n=30, size=32, cues=("text",))
+    batch = data.read(split(data, 0.3, 0)[1], (32, 32, 1))  # what round 0 was not trained on
     whole = cascade_rounds(models.load(model), batch.images, batch.labels, rounds=3)
     mass = [
         explained[mask].sum() / explained.sum()

@@ -2,7 +2,7 @@
 
 `rounds/KK` holds what a round made, in this order, each file whole or not there: `images.npy` (from the second round
 on: the suppressed images it is trained on), `checkpoints` and `log.jsonl` (one line per epoch), `model.safetensors`,
-`trained.json`, `maps.npy` (of every image for its class), and `round.json`, which ends it.
+`train.json`, `trained.json`, `maps.npy` (of every image for its class), and `round.json`, which ends it.
 """
 
 import json
@@ -22,6 +22,7 @@ from xaijax import models
 from xaijax._cascade import store
 from xaijax._cascade.config import CascadeConfig
 from xaijax._training import course, folder, printing, state
+from xaijax._training.arguments import plain
 from xaijax._training.images import Images
 from xaijax._training.loop import Trainer
 from xaijax._training.record import Record
@@ -153,6 +154,7 @@ def _train(
     def save(best: Classifier, record: Record) -> None:
         models.save(best, here, info={"command": config.command(), "round": number, "epoch": record.best_epoch})
 
+    folder.write_json(here / "train.json", _origin(config, material))
     record = course.run(
         trainer,
         validation,
@@ -172,6 +174,14 @@ def _train(
     }
     folder.write_json(file, trained)
     return trained
+
+
+def _origin(config: CascadeConfig, material: Material) -> dict[str, Any]:
+    """What bench, evaluate and the frozen form look for beside a checkpoint: which images it was not trained on."""
+    dataset = material.training.dataset
+    data = {"name": dataset.name, "options": dict(dataset.options)}
+    images = {"training": material.training.ids, "validation": material.validation.ids}
+    return {"command": config.command(), "config": plain(config), "data": data | images}
 
 
 def _explain(
