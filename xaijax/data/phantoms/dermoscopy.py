@@ -1,10 +1,11 @@
 """Phantom of a dermatoscopic picture, RGB: naevus, melanoma, or seborrhoeic keratosis.
 
 Skin of any shade, lit by the dermatoscope, with pores and fine lines. The three lesions have the same places, sizes and
-range of brown; what tells them apart is their structure, as for a dermatologist. A naevus is oval and symmetric, of one
-colour, with an even network of brown lines that thins out towards the edge. A melanoma is lopsided with a notched
-border, has an uneven network with black dots, and areas of other colours: blue-grey veil, black, red, white scar. A
-seborrhoeic keratosis has a sharp edge and a dull, warty surface with ridges, pale round cysts, and dark round plugs.
+range of brown, and the same other colours over the same area: black, pale, blue-grey, red. What tells them apart is the
+arrangement, as for a dermatologist. A naevus is oval, its colours lie around its middle, and its network of brown lines
+is even. A melanoma is lopsided with a notched border, its colours are patches on one side or another, and its network
+is broken. A seborrhoeic keratosis has a sharp edge and a warty surface with ridges, and its colours are round spots all
+over it: pale cysts, dark plugs, globules.
 
 Skin and light are drawn before the class is looked at and from generators of their own: the same case of another class
 is the same picture outside its lesions. Masks are exact to the pixel centre; a lesion's colour begins at its outline.
@@ -24,7 +25,7 @@ _SKIN = np.array([[0.93, 0.76, 0.69], [0.89, 0.68, 0.58], [0.80, 0.58, 0.46], [0
 _BLACK = np.array([0.14, 0.09, 0.09])
 _VEIL = np.array([0.40, 0.44, 0.54])
 _RED = np.array([0.72, 0.34, 0.34])
-_SCAR = np.array([0.88, 0.78, 0.76])
+_PALE = np.array([0.90, 0.80, 0.74])
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,9 @@ class Lesion:
     angle: float
     depth: float  # of the pigment, 0 to 1
     hue: float  # from yellowish to reddish brown, 0 to 1
+    uneven: float  # how much the depth varies over the lesion
+    dull: float  # share of grey
+    colours: tuple[tuple[int, float, float], ...]  # (which, area as a share of the lesion, opacity)
 
 
 def render(label: str, size: int, rng: np.random.Generator, lesions: int = 1) -> tuple[Array, tuple[Array, ...]]:
@@ -99,6 +103,12 @@ def _places(count: int, rng: np.random.Generator) -> list[Lesion]:
                 angle=rng.uniform(0, np.pi),
                 depth=rng.uniform(0.45, 0.85),
                 hue=rng.uniform(0, 1),
+                uneven=rng.uniform(0.10, 0.26),
+                dull=rng.uniform(0.0, 0.28),
+                colours=tuple(
+                    (int(which), rng.uniform(0.04, 0.10), rng.uniform(0.45, 0.75))
+                    for which in rng.permutation(4)[: int(rng.integers(1, 3))]
+                ),
             )
         )
     return found
@@ -152,6 +162,17 @@ def _finish(picture: Array, colour: Array, edge: Array, soft: float, size: int) 
     return mask
 
 
+def _body(lesion: Lesion, tone: Array, depth: Array) -> Array:
+    """The brown of a lesion, with its share of grey."""
+    colour = _brown(tone, np.clip(depth, 0.3 * lesion.depth, 2.0), lesion.hue)
+    return colour + lesion.dull * (colour.mean(axis=-1, keepdims=True) - colour)
+
+
+def _tint(which: int, tone: Array) -> Array:
+    """One of the other colours, on skin of this tone."""
+    return [_BLACK, _PALE * (0.45 + 0.6 * tone[0]), _VEIL, _RED * (0.6 + 0.4 * tone[0])][which]
+
+
 def _naevus(picture: Array, lesion: Lesion, tone: Array, rng: np.random.Generator) -> Array:
     size = len(picture)
     u, v, reach, cos, sin = _frame(size, lesion)
@@ -161,10 +182,18 @@ def _naevus(picture: Array, lesion: Lesion, tone: Array, rng: np.random.Generato
     bend = (0.24 * f.noise(rng, 16, size), 0.24 * f.noise(rng, 16, size))
     step = max(0.085 / lesion.radius, 3.2 * 2 / size / lesion.radius)
     net = f.cover(0.13 - _cells(u, v, step, bend), 0.16)
-    fade = np.clip(1.35 - inside**3, 0, 1)
-    depth = lesion.depth * (0.62 + 0.42 * net * f.cover(inside - 0.25, 0.35) + 0.10 * (1 - inside)) * fade
-    depth = depth * (1 + 0.06 * f.noise(rng, 7, size) + 0.07 * f.noise(rng, 40, size))
-    return _finish(picture, _brown(tone, depth, lesion.hue), edge, 0.09, size)
+    grain = 0.06 * f.noise(rng, 12, size) + 0.08 * f.noise(rng, 38, size)
+    depth = lesion.depth * (0.62 + 0.40 * net + lesion.uneven * (1.2 - 3.0 * inside**2 + grain) + grain)
+    colour = _body(lesion, tone, depth)
+    # A disc in the middle, then rings around it: r = sqrt(share) for a disc, 2 r dr for a ring.
+    out = 0.0
+    for which, share, strength in lesion.colours:
+        wide = np.sqrt(out * out + share) - out
+        at = inside + 0.05 * f.noise(rng, 12, size) + 0.03 * f.noise(rng, 30, size)
+        band = f.cover(out + wide - at, 0.22) * (f.cover(at - out, 0.22) if out else 1.0)
+        out += wide + 0.16
+        colour = colour + (strength * band)[..., None] * (_tint(which, tone) - colour)
+    return _finish(picture, colour, edge, 0.08, size)
 
 
 def _melanoma(picture: Array, lesion: Lesion, tone: Array, rng: np.random.Generator) -> Array:
@@ -178,22 +207,15 @@ def _melanoma(picture: Array, lesion: Lesion, tone: Array, rng: np.random.Genera
     bend = (0.45 * f.noise(rng, 11, size), 0.45 * f.noise(rng, 11, size))
     step = max(0.10 / lesion.radius, 3.2 * 2 / size / lesion.radius)
     net = f.cover(0.15 - _cells(u, v, step, bend), 0.18) * f.cover(f.noise(rng, 5, size) + 0.2, 0.8)
-    where = f.noise(rng, 4, size)
-    depth = lesion.depth * np.clip(
-        0.66 + 0.30 * where + 0.40 * net + 0.12 * f.noise(rng, 12, size) + 0.12 * f.noise(rng, 38, size), 0.15, 1.8
-    )
-    colour = _brown(tone, depth, lesion.hue)
-    # Areas of other colours; which ones differs from case to case, two at least.
-    areas = [_BLACK, _VEIL, _RED * (0.6 + 0.4 * tone[0]), _SCAR * (0.45 + 0.6 * tone[0])]
-    chosen = rng.permutation(4)[: int(rng.integers(2, 5))]
-    for kind in chosen:
-        angle, out = rng.uniform(0, 2 * np.pi), rng.uniform(0.15, 0.62)
-        blob = rng.uniform(0.26, 0.46) - np.hypot(u - out * np.cos(angle), v - out * np.sin(angle))
-        ragged = 0.13 * f.noise(rng, 7, size) + 0.06 * f.noise(rng, 17, size)
-        share = f.cover(blob + ragged, 0.26) * rng.uniform(0.50, 0.88)
-        colour = colour + share[..., None] * (areas[kind] * (1 + 0.05 * f.noise(rng, 22, size))[..., None] - colour)
-    dots = f.cover(0.4 * (f.noise(rng, 26, size) - 1.75), 0.3) * f.cover(f.noise(rng, 4, size), 0.6)
-    colour = colour + 0.85 * dots[..., None] * (_BLACK - colour)
+    grain = 0.10 * f.noise(rng, 12, size) + 0.10 * f.noise(rng, 38, size)
+    depth = lesion.depth * (0.64 + 0.44 * net + lesion.uneven * f.noise(rng, 4, size) + grain)
+    colour = _body(lesion, tone, depth)
+    for which, share, strength in lesion.colours:
+        turn, out = rng.uniform(0, 2 * np.pi), rng.uniform(0.25, 0.65)
+        patch = np.sqrt(1.25 * share) - np.hypot(u - out * np.cos(turn), v - out * np.sin(turn))
+        ragged = 0.10 * f.noise(rng, 7, size) + 0.06 * f.noise(rng, 17, size)
+        cover = f.cover(patch + ragged, 0.16) * strength
+        colour = colour + cover[..., None] * (_tint(which, tone) - colour)
     return _finish(picture, colour, edge, 0.065, size)
 
 
@@ -203,36 +225,29 @@ def _keratosis(picture: Array, lesion: Lesion, tone: Array, rng: np.random.Gener
     rim = _outline(cos, sin, rng, 0.06, 2, 5)
     edge = lesion.radius * (rim - reach) + 0.014 * f.noise(rng, 16, size)
     # Ridges and furrows as on a brain: level lines of noise.
-    folds = np.abs(f.noise(rng, 13, size) + 0.5 * f.noise(rng, 26, size))
-    furrow = f.cover(0.22 - folds, 0.40)
-    depth = lesion.depth * (0.66 + 0.34 * furrow + 0.10 * f.noise(rng, 6, size))
-    colour = _brown(tone, np.clip(depth, 0.05, 2), lesion.hue)
-    # The horny layer is dull: greyer, and lighter on the ridges.
-    grey = colour.mean(axis=-1, keepdims=True)
-    colour = colour + rng.uniform(0.12, 0.30) * (grey * np.array([1.04, 1.0, 0.93]) - colour)
-    colour = (
-        colour * (1 + 0.05 * (1 - furrow) + 0.05 * f.noise(rng, 34, size) + 0.03 * f.noise(rng, 60, size))[..., None]
-    )
-    # Thicker at the edge: a darker rim, and light on it.
-    step = np.exp(-(((edge - 0.022) / 0.016) ** 2))
-    colour = colour * (1 - 0.16 * step)[..., None]
-    uneven = 0.012 * f.noise(rng, 30, size)
+    furrow = f.cover(0.24 - np.abs(f.noise(rng, 13, size) + 0.5 * f.noise(rng, 26, size)), 0.40)
+    grain = 0.06 * f.noise(rng, 34, size) + 0.04 * f.noise(rng, 60, size)
+    depth = lesion.depth * (0.62 + 0.40 * furrow + lesion.uneven * f.noise(rng, 6, size) + grain)
+    depth = depth + 0.10 * np.exp(-(((edge - 0.022) / 0.016) ** 2))  # thicker at the edge
+    colour = _body(lesion, tone, depth)
+    uneven = 0.010 * f.noise(rng, 30, size)
     spots: list[tuple[float, float, float]] = []
-    for pale, count, low, high in ((True, int(rng.integers(5, 12)), 0.018, 0.036),
-                                   (False, int(rng.integers(4, 10)), 0.022, 0.044)):  # fmt: skip
+    for which, share, strength in lesion.colours:
+        count = int(rng.integers(6, 12))
+        mean = np.sqrt(share / count)
         for _ in range(count):
+            radius = mean * rng.uniform(0.75, 1.25)
+            pu, pv = 0.0, 0.0
             for _ in range(20):
-                angle, out = rng.uniform(0, 2 * np.pi), 0.80 * np.sqrt(rng.uniform(0, 1))
-                pu, pv = out * np.cos(angle), out * np.sin(angle)
-                radius = rng.uniform(low, high) * (0.35 + 0.65 * lesion.radius / 0.5) / lesion.radius
+                turn, out = rng.uniform(0, 2 * np.pi), 0.82 * np.sqrt(rng.uniform(0, 1))
+                pu, pv = out * np.cos(turn), out * np.sin(turn)
                 if all(np.hypot(pu - a, pv - b) > radius + r + 0.03 for a, b, r in spots):
                     break
             spots.append((pu, pv, radius))
             spot = (radius - np.hypot(u - pu, v - pv)) * lesion.radius + uneven
-            share = f.cover(spot, max(0.03, 2 / size))
-            target = np.array([0.97, 0.91, 0.76]) * (0.55 + 0.45 * tone[0]) if pale else _BLACK * 1.5 + 0.06 * tone
-            colour = colour + (0.72 if pale else 0.78) * share[..., None] * (target - colour)
-    return _finish(picture, colour, edge, 0.040, size)
+            cover = f.cover(spot, max(0.025, 2 / size)) * strength
+            colour = colour + cover[..., None] * (_tint(which, tone) - colour)
+    return _finish(picture, colour, edge, 0.045, size)
 
 
 _PAINT = {"naevus": _naevus, "melanoma": _melanoma, "keratosis": _keratosis}
