@@ -375,10 +375,24 @@ class Classifier:
             `[c, K]`, or None where the model ends in another way. What it ends in is found by probing the part
             behind the default layer with other parameters, so it does not depend on `params`.
         """
-        if not self.network.has_layers or (self._trace().default_layer is None and self.layer is None):
+        if not self.has_head():
             return None
         plain = dataclasses.replace(self, params=None, relu_rule=None)
         return probe.head(plain, self.default_layer, params, self._layer_shape(self.default_layer))
+
+    def has_head(self) -> bool:
+        """Whether the model ends in global average pooling and one dense layer, so that `head` gives its weights.
+
+        Example:
+            >>> from xaijax import models
+            >>> models.create("small_cnn", 3, (32, 32, 1)).has_head()
+            True
+        """
+        if not self.network.has_layers or (self._trace().default_layer is None and self.layer is None):
+            return False
+        plain = dataclasses.replace(self, params=None, relu_rule=None)
+        shape = self._layer_shape(self.default_layer)
+        return probe.is_pooling_and_dense(plain, self.default_layer, self.params, shape)
 
     def biases(self, params: Params) -> dict[str, Array]:
         """What each layer adds to its output whatever the input: its bias.

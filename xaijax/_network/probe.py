@@ -70,13 +70,18 @@ def _is_picture(shape: tuple[int, ...] | None) -> bool:
     return shape is not None and len(shape) == 3 and shape[0] * shape[1] > 1
 
 
-def head(classifier: Any, layer: str, params: Any, shape: tuple[int, ...]) -> Array | None:
-    """`W [c, K]` where the logits are `mean(activations) @ W + b` at `layer`, else None."""
+def is_pooling_and_dense(classifier: Any, layer: str, params: Any, shape: tuple[int, ...]) -> bool:
+    """Whether the logits are `mean(activations) @ W + b` at `layer`, whatever the parameters."""
     if len(shape) != 3:
-        return None
+        return False
     leaves, treedef = jax.tree.flatten(params)
     shapes = tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
-    if not _is_pooling_and_dense(classifier, layer, shape, treedef, shapes):
+    return _is_pooling_and_dense(classifier, layer, shape, treedef, shapes)
+
+
+def head(classifier: Any, layer: str, params: Any, shape: tuple[int, ...]) -> Array | None:
+    """`W [c, K]` where the logits are `mean(activations) @ W + b` at `layer`, else None."""
+    if not is_pooling_and_dense(classifier, layer, params, shape):
         return None
     return _weights(classifier, layer, shape, params)
 
@@ -89,31 +94,39 @@ def _behind(classifier: Any, layer: str, params: Any, activations: Array) -> Arr
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _weights(classifier: Any, layer: str, shape: tuple[int, ...], params: Any) -> Array:
-    """Derivative of the logits along each channel, spread evenly: the dense layer's weights."""
-    zeros = jnp.zeros((1, *shape))
+    """Gradient of each logit, summed over positions: the dense layer's weights. 64 classes at a time."""
+    logits, back = jax.vjp(lambda maps: _behind(classifier, layer, params, maps)[0], jnp.zeros((1, *shape)))
 
-    def along(channel: Array) -> Array:
-        direction = jnp.broadcast_to(channel, zeros.shape)
-        return jax.jvp(lambda maps: _behind(classifier, layer, params, maps)[0], (zeros,), (direction,))[1]
+    def of_class(one: Array) -> Array:
+        return back(one)[0].sum((0, 1, 2))
 
-    return jax.vmap(along)(jnp.eye(shape[-1]))
+    return jax.lax.map(of_class, jnp.eye(logits.shape[0], dtype=logits.dtype), batch_size=64).T
 
 
 @functools.lru_cache(maxsize=256)
 def _is_pooling_and_dense(
     classifier: Any, layer: str, shape: tuple[int, ...], treedef: Any, shapes: tuple[tuple[tuple[int, ...], Any], ...]
 ) -> bool:
-    """Try it on random activations and parameters: structure is what is asked for, not these weights."""
+    """Try it on random activations and parameters: structure is what is asked for, not these weights.
+
+    The logits must depend on the activations' mean alone, and be linear in it but for the bias.
+    """
     random = np.random.default_rng(0)
     # Positive, for batch norm's variances; the activations have both signs and a large mean, so that a ReLU, a
     # softmax or a pooling by maximum behind the layer shows.
     params = jax.tree.unflatten(treedef, [random.uniform(0.5, 1.5, s).astype(d) for s, d in shapes])
     maps = (random.normal(size=(8, *shape)) + 3 * random.normal(size=(8, 1, 1, shape[-1]))).astype(np.float32)
-    with jax.ensure_compile_time_eval():
-        weights = np.asarray(_weights(classifier, layer, shape, params), np.float64)
-        behind = jax.jit(_behind, static_argnums=(0, 1))
+    mixing = random.normal(size=(4, 8)).astype(np.float32)
+    mixed = np.tensordot(mixing, maps, 1)
+    even = np.broadcast_to(maps.mean((1, 2), keepdims=True), maps.shape)
+    behind = jax.jit(_behind, static_argnums=(0, 1))
+
+    def logits(batch: np.ndarray) -> np.ndarray:
         # One image at a time, so that the trunk's dead code stays small where it is not removed.
-        logits = np.concatenate([behind(classifier, layer, params, maps[i : i + 1]) for i in range(len(maps))])
-        at_zero = np.asarray(behind(classifier, layer, params, np.zeros_like(maps[:1])))
-    expected = maps.astype(np.float64).mean((1, 2)) @ weights + at_zero
-    return bool(np.allclose(logits, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max()))
+        with jax.ensure_compile_time_eval():
+            rows = [np.asarray(behind(classifier, layer, params, batch[i : i + 1])) for i in range(len(batch))]
+        return np.concatenate(rows).astype(np.float64)
+
+    found, at_zero = logits(maps), logits(np.zeros_like(maps[:1]))
+    expected = [(logits(even), found), (logits(mixed), mixing.astype(np.float64) @ (found - at_zero) + at_zero)]
+    return all(np.allclose(one, other, rtol=1e-3, atol=1e-3 * np.abs(other).max()) for one, other in expected)

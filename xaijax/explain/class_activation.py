@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 
 from xaijax.classifier import Classifier
-from xaijax.explain import _cam, _chunk
+from xaijax.explain import _cam
+from xaijax.explain._gradient_cam import gradient_cam
 from xaijax.explain._method import explainer
 
 
@@ -54,16 +55,13 @@ def cam(
         [[[4.0, 2.0]]]
     """
     _cam.check_convention(convention)
-    (name,) = _cam.layer_names(classifier, None)
-    weights = classifier.head(classifier.params)
-    if weights is None:
+    if not classifier.has_head():
         raise ValueError("cam needs a model that ends in global average pooling and one dense layer; use grad_cam")
 
-    def maps(group: tuple) -> jax.Array:
-        x, y = group
-        logits, taps = classifier.tapped(classifier.params, x, {name: None})
-        y = jnp.argmax(logits, axis=1) if y is None else y
-        low = jnp.einsum("bhwc,bc->bhw", taps[name], weights.T[y], precision=jax.lax.Precision.HIGHEST)
-        return _cam.finish([low], (x.shape[1], x.shape[2]), convention)
+    def by_weights(A: jax.Array, g: jax.Array) -> jax.Array:
+        # The gradient is the class's weight spread evenly over the positions. All classes' weights are not needed.
+        return jnp.einsum("bhwc,bc->bhw", A, g.sum((1, 2)), precision=jax.lax.Precision.HIGHEST)
 
-    return _chunk.map_images(maps, (images, labels), batch_size)
+    return gradient_cam(
+        classifier, images, labels, by_weights, layer=None, target="logit", convention=convention, batch_size=batch_size
+    )
