@@ -38,8 +38,8 @@ def rows(run: Path, count: int) -> list[tuple[str, list[np.ndarray]]]:
 def main(arguments: Sequence[str]) -> int:
     """Writes the picture."""
     run, out = map(Path, arguments[:2])
-    table = picture_table(rows(run, int(arguments[2]) if len(arguments) > 2 else 5), tile=88)
-    Image.fromarray(table).quantize(160, dither=Image.Dither.NONE).save(out, optimize=True)
+    table = picture_table(rows(run, int(arguments[2]) if len(arguments) > 2 else 5), tile=64)
+    Image.fromarray(table).quantize(96, dither=Image.Dither.NONE).save(out, optimize=True)
     print(out, table.shape, out.stat().st_size, "bytes")
     return 0
 
