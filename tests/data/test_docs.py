@@ -10,7 +10,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "phantoms.md"
 def test_python_of_the_page_runs():
     (block,) = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     names: dict[str, Any] = {}
-    exec(block, names)  # noqa: S102
+    exec(block, names)
     assert names["batch"].roles["artefact"].shape == (3, 64, 64)
     assert [element.name for element in names["batch"].elements[1]] == ["lesion", "text", "ruler"]
     assert names["planted"].cases[1].extra["text agrees"] == "yes"
