@@ -73,6 +73,14 @@ def test_masks_hold_every_changed_pixel_on_an_even_picture(kind, shape):
         assert (changed | ~masks).mean() > 0.99
 
 
+@pytest.mark.parametrize("kind", list(cues.CUES))
+def test_grey_pictures_stay_grey(kind):
+    name = kind if kind == "text" else f"{kind}:a"
+    images = plant(plain(2, level=128), [name], correlation=1.0).read().images
+    assert (images == images[..., :1]).all()
+    assert (images[0] != 128).any()
+
+
 def test_cues_keep_off_lesions_and_each_other(clean):
     batch = plant(clean, ["text", "ruler:glioma", "marker:glioma"], correlation=1.0).read()
     assert not (batch.roles["artefact"] & batch.roles["lesion"]).any()

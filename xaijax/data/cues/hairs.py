@@ -31,8 +31,10 @@ def draw(
         _stroke(alpha, path, thick)
     light = image.mean() < 70
     value = rng.uniform(175, 215) if light else rng.uniform(15, 50)
+    # Dark hairs are brown, but a grey picture that is stored in three channels stays grey.
+    grey = light or bool((image == image[..., :1]).all())
     drawn = image.copy()
-    d.paint(drawn, 0.88 * alpha, value * (np.ones(3) if light else np.array([1.15, 0.9, 0.75]))[: image.shape[2]])
+    d.paint(drawn, 0.88 * alpha, value * (np.ones(image.shape[2]) if grey else np.array([1.15, 0.9, 0.75])))
     return drawn, alpha > 0
 
 
