@@ -5,6 +5,8 @@
 #include <limits>
 #include <type_traits>
 
+#include "xaijax/byte_bins.hpp"
+#include "xaijax/byte_counts.hpp"
 #include "xaijax/histogram.hpp"
 
 #define XAIJAX_INLINE inline __attribute__((always_inline))
@@ -33,7 +35,7 @@ EdgesOf<T> edges_of(Extent<T> values, int bins, BinRange range) {
 // a background is made of, are counted at once.
 constexpr std::size_t tables = 8;
 
-// The distance of two tables, known at compile time for as many bins as most have; no power of two (see count_bytes).
+// The distance of two tables, known at compile time for as many bins as most have; no power of two (see byte_counts.cpp).
 constexpr std::size_t usual_stride = 256 + 16;
 
 XAIJAX_INLINE void count_bins(const std::int32_t* bin, index_t n, std::uint32_t* counts, std::size_t stride) {
@@ -52,17 +54,16 @@ XAIJAX_INLINE void count_bins(const std::int32_t* bin, index_t n, std::uint32_t*
   for (; i < n; ++i) ++counts[static_cast<std::size_t>(bin[i])];
 }
 
-// T: also uint16_t, which is read as float64, the dtype of its edges. With edges from the values themselves none of
-// them lies outside, and nobody has to look.
+// Adds the counts of all bins, and at last of what is dropped. T: also uint16_t, which is read as float64, the dtype of
+// its edges.
 template <class T>
-std::vector<index_t> count_by_edges(const T* values, index_t n, const EdgesOf<T>& edges, Outside outside) {
+void count_each(const T* values, index_t n, const EdgesOf<T>& edges, Outside outside, std::vector<index_t>& counts) {
   using E = typename EdgeOf<T>::type;
   constexpr index_t block = 2048;
   constexpr index_t flush = index_t(1) << 31;
   const Binner<E> binner(edges);
-  const std::size_t places = edges.size();  // one more than the bins: the last place takes what is dropped
+  const std::size_t places = counts.size();
   const std::size_t stride = std::max(places, usual_stride);
-  std::vector<index_t> counts(places, 0);
   std::vector<std::uint32_t> partial(tables * stride);
   std::int32_t bin[block];
   E real[block];
@@ -85,6 +86,42 @@ std::vector<index_t> count_by_edges(const T* values, index_t n, const EdgesOf<T>
     for (std::size_t t = 0; t < tables; ++t)
       for (std::size_t k = 0; k < places; ++k) counts[k] += partial[t * stride + k];
   }
+}
+
+// The same where a bin is a byte: each with the one some rows below it (byte_counts.hpp). Returns how many values are
+// counted; the rest is no pair of rows.
+index_t count_pairs(const float* values, index_t n, index_t row, const ByteBinner& bins, std::vector<index_t>& counts) {
+  constexpr index_t block = 2048;
+  std::uint8_t upper[block], lower[block];
+  if (row % ByteBinner::run != 0 && 2 * row % ByteBinner::run == 0) row *= 2;
+  PairCounts pairs;
+  index_t done = 0;
+  for (; n - done >= 2 * row; done += 2 * row)
+    for (index_t x = 0; x < row; x += block) {
+      const index_t length = std::min(block, row - x);
+      bins(values + done + x, length, upper);
+      bins(values + done + row + x, length, lower);
+      pairs.add(upper, lower, length);
+    }
+  index_t of_byte[256] = {};
+  pairs.take(of_byte);
+  for (std::size_t k = 0; k + 1 < counts.size(); ++k) counts[k] += of_byte[k];
+  return done;
+}
+
+template <class T>
+std::vector<index_t> count_by_edges(ImageView<const T> image, const EdgesOf<T>& edges, Outside outside) {
+  std::vector<index_t> counts(edges.size(), 0);  // one more than the bins: the last place takes what is dropped
+  const index_t n = image.size();
+  index_t done = 0;
+  if constexpr (std::is_same_v<T, float>) {
+    const index_t row = image.width * image.channels;
+    if (outside == Outside::clamp && n >= worth_pairing && row >= ByteBinner::run) {
+      const ByteBinner bins(edges);
+      if (bins.usable()) done = count_pairs(image.data, n, row, bins, counts);
+    }
+  }
+  if (done < n) count_each(image.data + done, n - done, edges, outside, counts);
   counts.pop_back();
   return counts;
 }
@@ -97,9 +134,9 @@ std::vector<index_t> in_the_middle(index_t n, int bins) {
 }
 
 // Bytes are counted by value; the extremes and the bins follow from the 256 counts.
-std::vector<index_t> histogram_of_bytes(const std::uint8_t* values, index_t n, int bins, BinRange range) {
+std::vector<index_t> histogram_of_bytes(ImageView<const std::uint8_t> image, int bins, BinRange range) {
   index_t of_value[256] = {};
-  count_bytes(values, n, of_value);
+  count_bytes(image.data, image.size(), image.width * image.channels, of_value);
   int first = 0, last = 255;
   while (of_value[first] == 0) ++first;
   while (of_value[last] == 0) --last;
@@ -120,12 +157,13 @@ std::vector<index_t> histogram(ImageView<const T> image, int bins, BinRange rang
   const index_t n = image.size();
   if (n == 0 || bins < 1) return {};
   if constexpr (std::is_same_v<T, std::uint8_t>) {
-    return histogram_of_bytes(image.data, n, bins, range);
+    return histogram_of_bytes(image, bins, range);
   } else {
     const auto values = extent(image.data, n);
     if (!values.finite) return {};
     const auto edges = edges_of(values, bins, range);
-    if (!edges.empty()) return count_by_edges(image.data, n, edges, range.from_image ? Outside::clamp : Outside::drop);
+    // With edges from the values themselves none of them lies outside, and nobody has to look.
+    if (!edges.empty()) return count_by_edges(image, edges, range.from_image ? Outside::clamp : Outside::drop);
     const bool constant = range.from_image && values.smallest == values.largest;
     return constant ? in_the_middle(n, bins) : std::vector<index_t>();
   }

@@ -142,7 +142,14 @@ void Binner<T>::operator()(const T* values, index_t n, Outside outside, std::int
       if (unclear[r]) correct(values + done + r * run_length, run_length, out + done + r * run_length);
     done += runs * run_length;
   }
-  search(values + done, n - done, outside, out + done);
+  if (done == n) return;
+  // The rest as a run of its own, filled up with its last value.
+  T last[run_length];
+  std::int32_t found[run_length];
+  std::copy(values + done, values + n, last);
+  std::fill(last + (n - done), last + run_length, values[n - 1]);
+  (*this)(last, run_length, outside, found);
+  std::copy(found, found + (n - done), out + done);
 }
 
 template class Binner<float>;
@@ -244,37 +251,6 @@ Extent<float> extent(const float* values, index_t n) {
 template <>
 Extent<double> extent(const double* values, index_t n) {
   return float_extent<double, std::int64_t>(values, n);
-}
-
-void count_bytes(const std::uint8_t* values, index_t n, index_t* counts) {
-  // Eight tables: equal neighbours would otherwise wait for each other's store. Their distance is no power of two, or
-  // equal values would share the low address bits and wait all the same.
-  constexpr int tables = 8, stride = 256 + 16;
-  constexpr index_t chunk = index_t(1) << 31;
-  for (index_t start = 0; start < n; start += chunk) {
-    const index_t stop = std::min(n, start + chunk);
-    std::uint32_t partial[tables][stride] = {};
-    index_t i = start;
-    for (; i + tables <= stop; i += tables) {
-      std::uint64_t word;
-      std::memcpy(&word, values + i, sizeof word);
-      if (word == (word << 8 | word >> 56)) {  // eight equal bytes: the background of a scan
-        partial[0][word & 255] += tables;
-        continue;
-      }
-      ++partial[0][word & 255];
-      ++partial[1][(word >> 8) & 255];
-      ++partial[2][(word >> 16) & 255];
-      ++partial[3][(word >> 24) & 255];
-      ++partial[4][(word >> 32) & 255];
-      ++partial[5][(word >> 40) & 255];
-      ++partial[6][(word >> 48) & 255];
-      ++partial[7][word >> 56];
-    }
-    for (; i < stop; ++i) ++partial[0][values[i]];
-    for (int t = 0; t < tables; ++t)
-      for (int v = 0; v < 256; ++v) counts[v] += partial[t][v];
-  }
 }
 
 double entropy_of_counts(const std::vector<index_t>& counts) {

@@ -32,9 +32,37 @@ void closed_forms() {
   CHECK(std::isnan(entropy(all, 4, {false, 300.0, 400.0})));
 }
 
+// Images large enough for pairs of rows, with a row left over, whose counts are known.
+template <class T>
+void large() {
+  constexpr index_t height = 151, width = 90, channels = 3;
+  std::vector<T> values(height * width * channels);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<T>(i * 7 % 256);
+  const xaijax::ImageView<const T> image{values.data(), height, width, channels};
+  for (const int bins : {256, 255, 128, 3, 300}) {
+    for (const xaijax::BinRange range : {xaijax::BinRange{}, {false, 20.0, 130.0}}) {
+      const auto counts = xaijax::histogram<T>(image, bins, range);
+      const double low = range.from_image ? 0.0 : range.low, high = range.from_image ? 255.0 : range.high;
+      std::vector<index_t> expected(static_cast<std::size_t>(bins), 0);
+      for (const T value : values) {
+        const double v = static_cast<double>(value);
+        if (v < low || v > high) continue;
+        // Values are whole and edges k (high - low) / bins + low, compared without rounding.
+        const auto bin = static_cast<index_t>((v - low) * bins) / static_cast<index_t>(high - low);
+        ++expected[static_cast<std::size_t>(std::min<index_t>(bin, bins - 1))];
+      }
+      CHECK(counts == expected);
+    }
+  }
+}
+
 }  // namespace
 
 int main() {
+  large<std::uint8_t>();
+  large<std::uint16_t>();
+  large<float>();
+  large<double>();
   closed_forms<std::uint8_t>();
   closed_forms<std::uint16_t>();
   closed_forms<float>();

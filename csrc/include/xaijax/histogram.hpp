@@ -69,9 +69,6 @@ struct Extent {
 template <class T>
 Extent<T> extent(const T* values, index_t n);
 
-// counts[v] += how often v occurs, for v in [0, 256).
-void count_bytes(const std::uint8_t* values, index_t n, index_t* counts);
-
 // Base-2 entropy of counts: -sum p log2 p, in bits; NaN when all are zero.
 double entropy_of_counts(const std::vector<index_t>& counts);
 
