@@ -171,7 +171,8 @@ ffi::Error reveal_handler(Stream stream, ffi::ScratchAllocator scratch, ffi::Any
       const index_t count = leading(shape, 3);
       const auto means = scratch.Allocate(static_cast<std::size_t>(count * a.channels) * sizeof(T), alignof(T));
       if (!means.has_value()) return ffi::Error(ffi::ErrorCode::kResourceExhausted, "no memory for the means");
-      if (const char* message = cuda::channel_means(stream, a.images, count, a.pixels, a.channels, static_cast<T*>(*means)))
+      if (const char* message =
+              cuda::channel_means(stream, a.images, count, a.pixels, a.channels, static_cast<T*>(*means)))
         return status(message);
       a.backgrounds = static_cast<const T*>(*means);
       a.background_of = a.image_of;

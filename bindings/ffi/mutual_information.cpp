@@ -23,8 +23,8 @@ static ffi::Error mutual_information_handler(ffi::ThreadPool pool, ffi::AnyBuffe
   const std::size_t count = bits->element_count();
   if (image_item.size() != count || reference_item.size() != count)
     return ffi::Error::InvalidArgument("images and references must broadcast to the shape of bits");
-  const auto groups = group_by_item(
-      reference_item, group_limit(static_cast<index_t>(reference_item.size()), static_cast<index_t>(pool.num_threads())));
+  const auto groups = group_by_item(reference_item, group_limit(static_cast<index_t>(reference_item.size()),
+                                                                static_cast<index_t>(pool.num_threads())));
   return for_image_dtype(images.element_type(), [&](auto zero) {
     using T = decltype(zero);
     const auto image_at = [&](ffi::AnyBuffer& buffer, index_t i) {

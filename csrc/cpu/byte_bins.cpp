@@ -1,7 +1,7 @@
 // The estimate is g(v) = (v - low) * scale in units of 2^-16 bins, low moved down a little, so that
 //     k <= g(edge[k]) < k + near    for every edge, which the constructor looks up.
-// g is monotone in rounded arithmetic too. A value with integer part k whose fraction is at least `near` is in bin k: it is
-// not below edge[k], or g(v) <= g(edge[k]) < k + near, nor at edge[k + 1] or above, or g(v) >= k + 1.
+// g is monotone in rounded arithmetic too. A value with integer part k whose fraction is at least `near` is in bin k:
+// it is not below edge[k], or g(v) <= g(edge[k]) < k + near, nor at edge[k + 1] or above, or g(v) >= k + 1.
 #include "xaijax/byte_bins.hpp"
 
 #include <algorithm>

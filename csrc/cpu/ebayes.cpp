@@ -307,7 +307,8 @@ EbayesFit Ebayes::operator()(MapView<const T> map, T* out) const {
     return {0.0, nan, nan, nan, EbayesReason::no_spread};
   }
   Slab slab = options_.slab;
-  const NodeWeights data(map.data, size, fit.sd, options_.fit_scale ? end_of({Prior::laplace, kLargestScale}) : end_of(slab));
+  const NodeWeights data(map.data, size, fit.sd,
+                         options_.fit_scale ? end_of({Prior::laplace, kLargestScale}) : end_of(slab));
   if (options_.fit_scale) {
     slab = scale_from_data(data, far_sum(map.data, size, fit.sd, data.end()), options_.universal_floor);
     fit.w = fit_weight(betas_of(slab), slab, data, options_.universal_floor);

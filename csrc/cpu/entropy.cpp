@@ -31,11 +31,12 @@ EdgesOf<T> edges_of(Extent<T> values, int bins, BinRange range) {
   return linear_edges<double, E>(range.low, range.high, bins);
 }
 
-// Eight tables by turns, so that neighbours in one bin do not wait for each other's store. Eight equal bins, which is what
-// a background is made of, are counted at once.
+// Eight tables by turns, so that neighbours in one bin do not wait for each other's store. Eight equal bins, which is
+// what a background is made of, are counted at once.
 constexpr std::size_t tables = 8;
 
-// The distance of two tables, known at compile time for as many bins as most have; no power of two (see byte_counts.cpp).
+// The distance of two tables, known at compile time for as many bins as most have; no power of two (see
+// byte_counts.cpp).
 constexpr std::size_t usual_stride = 256 + 16;
 
 XAIJAX_INLINE void count_bins(const std::int32_t* bin, index_t n, std::uint32_t* counts, std::size_t stride) {
@@ -145,7 +146,8 @@ std::vector<index_t> histogram_of_bytes(ImageView<const std::uint8_t> image, int
   if (edges.empty()) return {};
   const auto bin = integer_bins(edges, first, last, Outside::drop);
   std::vector<index_t> counts(edges.size(), 0);
-  for (int v = first; v <= last; ++v) counts[static_cast<std::size_t>(bin[static_cast<std::size_t>(v - first)])] += of_value[v];
+  for (int v = first; v <= last; ++v)
+    counts[static_cast<std::size_t>(bin[static_cast<std::size_t>(v - first)])] += of_value[v];
   counts.pop_back();
   return counts;
 }

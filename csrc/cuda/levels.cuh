@@ -35,7 +35,8 @@ __global__ void threshold_kernel(const T* maps, Broadcast map_of, index_t count,
     const T b = at_end ? a : select_rank(map, pixels, previous + 1);
     if (threadIdx.x == 0) {
       const T difference = b - a;
-      const T value = weight >= 0.5 ? b - difference * static_cast<T>(1.0 - weight) : a + difference * static_cast<T>(weight);
+      const T value =
+          weight >= 0.5 ? b - difference * static_cast<T>(1.0 - weight) : a + difference * static_cast<T>(weight);
       thresholds[n * n_fractions + fractions.first + static_cast<int>(blockIdx.y)] =
           holds_nan ? static_cast<T>(NAN) : value;
     }

@@ -35,7 +35,8 @@ void test_top_k() {
         std::vector<T> sorted(first, first + pixels);
         std::sort(sorted.begin(), sorted.end(), std::greater<T>());
         const T threshold = sorted[static_cast<std::size_t>(k - 1)];
-        for (int i = 0; i < pixels; ++i) same &= out[static_cast<std::size_t>(n * pixels + i)] == (first[i] >= threshold ? first[i] : T{0});
+        for (int i = 0; i < pixels; ++i)
+          same &= out[static_cast<std::size_t>(n * pixels + i)] == (first[i] >= threshold ? first[i] : T{0});
       }
       CHECK(same);
     }
@@ -105,13 +106,15 @@ void test_entropy() {
   auto images = test_image<T>(3 * size, 5);
   std::fill(images.begin() + size, images.begin() + 2 * size, T{3});  // constant
   if constexpr (sizeof(T) > 2) images[static_cast<std::size_t>(2 * size + 4)] = static_cast<T>(NAN);
-  for (const xaijax::BinRange range : {xaijax::BinRange{}, xaijax::BinRange{false, 0.0, 2.0}, xaijax::BinRange{false, 1.0, 1.0}}) {
+  for (const xaijax::BinRange range :
+       {xaijax::BinRange{}, xaijax::BinRange{false, 0.0, 2.0}, xaijax::BinRange{false, 1.0, 1.0}}) {
     for (const int bins : {1, 7, 256}) {
       std::vector<double> bits(3);
       cuda_on_cpu::launch(2, 1, 16, xaijax::cuda::entropy_kernel<T, double>, images.data(), index_t{3}, size, bins,
                           range, bits.data());
       for (int n = 0; n < 3; ++n) {
-        const double cpu = xaijax::histogram_entropy<T>({images.data() + n * size, height, width, channels}, bins, range);
+        const double cpu =
+            xaijax::histogram_entropy<T>({images.data() + n * size, height, width, channels}, bins, range);
         const double gpu = bits[static_cast<std::size_t>(n)];
         CHECK(std::isnan(cpu) ? std::isnan(gpu) : std::abs(gpu - cpu) < 1e-12);
       }
@@ -123,7 +126,8 @@ template <class T>
 void test_mutual_information() {
   const index_t height = 8, width = 10, channels = 2, pixels = height * width, size = pixels * channels;
   auto references = test_image<T>(2 * size, 3);
-  for (index_t p = 0; p < pixels; ++p) references[static_cast<std::size_t>(size + p * channels)] = T{1};  // constant channel
+  for (index_t p = 0; p < pixels; ++p)
+    references[static_cast<std::size_t>(size + p * channels)] = T{1};  // constant channel
   auto images = test_image<T>(6 * size, 8);
   std::copy(references.begin(), references.begin() + size, images.begin());
   for (const int bins : {2, 13}) {
@@ -167,13 +171,15 @@ void test_mean() {
   // Channel 0: mean 1.5 -> 2, channel 1: mean 2.5 -> 2 (half to even).
   const std::vector<std::uint8_t> image{1, 2, 2, 3, 1, 2, 2, 3};
   std::vector<std::uint8_t> mean(2);
-  cuda_on_cpu::launch(1, 2, 4, xaijax::cuda::mean_kernel<std::uint8_t>, image.data(), index_t{4}, index_t{2}, mean.data());
+  cuda_on_cpu::launch(1, 2, 4, xaijax::cuda::mean_kernel<std::uint8_t>, image.data(), index_t{4}, index_t{2},
+                      mean.data());
   CHECK(mean[0] == 2 && mean[1] == 2);
   std::vector<double> values(300);
   double sum = 0.0;
   for (std::size_t i = 0; i < values.size(); ++i) sum += values[i] = 0.1 * static_cast<double>(i % 17);
   double double_mean = 0.0;
-  cuda_on_cpu::launch(1, 1, 16, xaijax::cuda::mean_kernel<double>, values.data(), index_t{300}, index_t{1}, &double_mean);
+  cuda_on_cpu::launch(1, 1, 16, xaijax::cuda::mean_kernel<double>, values.data(), index_t{300}, index_t{1},
+                      &double_mean);
   CHECK(std::abs(double_mean - sum / 300.0) < 1e-12);
 }
 

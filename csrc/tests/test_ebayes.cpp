@@ -203,7 +203,8 @@ void special_maps() {
 int main() {
   published();
   quadrature();
-  for (const Slab& slab : {laplace, cauchy, Slab{Prior::laplace, 0.04}, Slab{Prior::laplace, 3.0}}) rules_are_sound(slab);
+  for (const Slab& slab : {laplace, cauchy, Slab{Prior::laplace, 0.04}, Slab{Prior::laplace, 3.0}})
+    rules_are_sound(slab);
   tables(laplace);
   tables(cauchy);
   tables(Slab{Prior::laplace, 3.0});

@@ -54,8 +54,8 @@ void binner_follows_the_edges() {
       }
 }
 
-// Bytes are those of the definition, run by run; the rest beyond whole runs is in order. What the estimate is for must be
-// taken by it: refusing everything would pass too.
+// Bytes are those of the definition, run by run; the rest beyond whole runs is in order. What the estimate is for must
+// be taken by it: refusing everything would pass too.
 void bytes_follow_the_edges() {
   constexpr std::size_t run = xaijax::ByteBinner::run;
   std::mt19937 random(3);

@@ -42,7 +42,8 @@ void never_more_than_the_entropy() {
     for (auto& value : reference) value = static_cast<T>(50 + random() % 100);
     for (std::size_t i = 0; i < image.size(); ++i)
       image[i] = static_cast<T>(random() % 4 ? reference[i] : static_cast<T>(random() % 250));  // in and out of range
-    const double found = information(image, reference, 3, 2 + round), all = information(reference, reference, 3, 2 + round);
+    const double found = information(image, reference, 3, 2 + round),
+                 all = information(reference, reference, 3, 2 + round);
     CHECK(found >= 0.0 && found <= all && all <= std::log2(2.0 + round));
   }
 }

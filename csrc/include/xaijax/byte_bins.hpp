@@ -18,8 +18,8 @@ class ByteBinner {
   // Whether there is an estimate to start from; if not, the rest is not to be called.
   bool usable() const { return usable_; }
 
-  // The bins of values[0..n), which lie between the edges. Within every whole run of 64 values they are shuffled, always
-  // in the same way: counts do not mind, nor pairs of runs.
+  // The bins of values[0..n), which lie between the edges. Within every whole run of 64 values they are shuffled,
+  // always in the same way: counts do not mind, nor pairs of runs.
   void operator()(const float* values, index_t n, std::uint8_t* out) const;
 
  private:

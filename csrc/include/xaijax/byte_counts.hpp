@@ -11,8 +11,8 @@ namespace xaijax {
 // Fewer bytes than these are not worth the sums of the table.
 constexpr index_t worth_pairing = index_t(1) << 15;
 
-// counts[v] += how often v occurs, for v in [0, 256). `row` is the distance of two values that are likely to be alike, a
-// row of an image: their pairs lie close together in the table. It changes nothing but the time.
+// counts[v] += how often v occurs, for v in [0, 256). `row` is the distance of two values that are likely to be alike,
+// a row of an image: their pairs lie close together in the table. It changes nothing but the time.
 void count_bytes(const std::uint8_t* values, index_t n, index_t row, index_t* counts);
 
 // The same for two sequences met bit by bit. A thread uses one of these at a time: the table is the thread's own.

@@ -30,7 +30,8 @@ void ebayes_of(Random& random) {
   const xaijax::Ebayes ebayes(options);
   std::vector<xaijax::EbayesFit> fits(static_cast<std::size_t>(items));
   const auto found = on_threads<T>(random, items, n, [&](index_t i, T* out) {
-    fits[static_cast<std::size_t>(i)] = ebayes(xaijax::MapView<const T>{maps.data() + i * n, shape.height, shape.width}, out);
+    fits[static_cast<std::size_t>(i)] =
+        ebayes(xaijax::MapView<const T>{maps.data() + i * n, shape.height, shape.width}, out);
   });
   for (index_t i = 0; i < items; ++i) {
     const std::vector<T> map(maps.data() + i * n, maps.data() + (i + 1) * n);
@@ -54,7 +55,8 @@ void ebayes_of(Random& random) {
     }
     std::vector<std::size_t> order(map.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return std::abs(map[a]) < std::abs(map[b]); });
+    std::sort(order.begin(), order.end(),
+              [&](std::size_t a, std::size_t b) { return std::abs(map[a]) < std::abs(map[b]); });
     const double eps = static_cast<double>(std::numeric_limits<T>::epsilon());
     for (std::size_t k = 0; k < order.size(); ++k) {
       const T in = map[order[k]], kept = out[order[k]];
@@ -72,7 +74,8 @@ void ebayes_of(Random& random) {
       if (options.rule == xaijax::ThresholdRule::soft) expected = std::max(u - threshold, 0.0);
       if (options.rule == xaijax::ThresholdRule::mean) expected = xaijax::posterior_mean(slab, fit.w, u);
       if (options.rule == xaijax::ThresholdRule::median) expected = xaijax::posterior_median(slab, fit.w, u);
-      EXPECT(near(y, expected * fit.sd, 1e-8 * fit.sd + 4.0 * eps * x + static_cast<double>(std::numeric_limits<T>::denorm_min())));
+      EXPECT(near(y, expected * fit.sd,
+                  1e-8 * fit.sd + 4.0 * eps * x + static_cast<double>(std::numeric_limits<T>::denorm_min())));
     }
     // Pixels elsewhere, signs turned, everything twice as large: the same estimates to the last bit.
     if (options.fit_scale && !random.chance(0.2)) continue;
@@ -90,7 +93,9 @@ void ebayes_of(Random& random) {
       if (v != T(0)) least = std::min(least, std::abs(static_cast<double>(v)));
     }
     const double small = static_cast<double>(std::numeric_limits<T>::min()) * 1e8;
-    if (options.sd > 0.0 || least < small || fit.sd < small || largest > 0.25 * static_cast<double>(std::numeric_limits<T>::max())) continue;
+    if (options.sd > 0.0 || least < small || fit.sd < small ||
+        largest > 0.25 * static_cast<double>(std::numeric_limits<T>::max()))
+      continue;
     other = map;
     for (T& v : other) v *= T(2);
     const auto twice = ebayes(xaijax::MapView<const T>{other.data(), shape.height, shape.width}, other_out.data());

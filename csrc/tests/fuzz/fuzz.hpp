@@ -134,7 +134,8 @@ bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
 // The same bytes, but for the sign and payload of NaN.
 template <class T>
 bool same_values(const std::vector<T>& a, const std::vector<T>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](T x, T y) { return (x != x && y != y) || std::memcmp(&x, &y, sizeof x) == 0; });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](T x, T y) { return (x != x && y != y) || std::memcmp(&x, &y, sizeof x) == 0; });
 }
 
 inline bool same_bits(double a, double b) { return std::memcmp(&a, &b, sizeof a) == 0; }

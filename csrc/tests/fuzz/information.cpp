@@ -63,7 +63,8 @@ void entropy_of(Random& random) {
       continue;
     }
     const auto edges = edges_of(image, bins, range);
-    const bool constant = *std::min_element(image.begin(), image.end()) == *std::max_element(image.begin(), image.end());
+    const bool constant =
+        *std::min_element(image.begin(), image.end()) == *std::max_element(image.begin(), image.end());
     if (edges.empty()) {
       EXPECT(constant && range.from_image ? found == 0.0 : counts.empty() && std::isnan(found));
       continue;
@@ -142,7 +143,8 @@ void information_of(Random& random) {
         for (std::size_t b = 0; b < n; ++b) {
           const auto k = static_cast<double>(joint[a * n + b]), total = static_cast<double>(pixels);
           if (k > 0.0)
-            expected += k / total * std::log2(k * total / (static_cast<double>(row[a]) * static_cast<double>(column[b])));
+            expected +=
+                k / total * std::log2(k * total / (static_cast<double>(row[a]) * static_cast<double>(column[b])));
         }
     }
     EXPECT(near(found, expected / static_cast<double>(channels), 1e-9));

@@ -75,7 +75,8 @@ bool otsu_overlap(const std::vector<double>& scaled, const Set& inside, double f
       sum[side] += (bin + 0.5L) / bins;
     }
     const long double apart = sum[0] / n[0] - sum[1] / n[1];
-    if (n[0] > 0 && n[1] > 0) variance[static_cast<std::size_t>(cut)] = static_cast<double>(n[0] * n[1] * apart * apart);
+    if (n[0] > 0 && n[1] > 0)
+      variance[static_cast<std::size_t>(cut)] = static_cast<double>(n[0] * n[1] * apart * apart);
   }
   const double best = *std::max_element(variance.begin(), variance.end());
   for (int cut = 0; cut + 1 < bins; ++cut) {
@@ -113,7 +114,8 @@ void check(const std::vector<T>& map, const Set& inside, Size shape, const Local
   std::vector<double> scaled, positive;
   for (const T v : ranked) scaled.push_back(flat ? 0.0 : static_cast<double>((v - low) / range));
   const T highest = *std::max_element(map.begin(), map.end());
-  for (const T v : map) positive.push_back(highest > 0 ? static_cast<double>(static_cast<long double>(std::max(v, T(0))) / highest) : 0.0);
+  for (const T v : map)
+    positive.push_back(highest > 0 ? static_cast<double>(static_cast<long double>(std::max(v, T(0))) / highest) : 0.0);
 
   if (n <= 500) {
     double precision = 0.0, wins = 0.0;
@@ -233,7 +235,8 @@ void localization_of(Random& random) {
     auto some = options;
     some.wanted = static_cast<std::uint32_t>(random.below(1 << scores));
     Scored other;
-    xaijax::localization_scores<T>({map.data(), shape.height, shape.width}, mask.data(), some, other.value, other.reason);
+    xaijax::localization_scores<T>({map.data(), shape.height, shape.width}, mask.data(), some, other.value,
+                                   other.reason);
     for (int s = 0, column = 0; s < scores; ++s) {
       if (!some.wants(static_cast<Score>(s))) continue;
       EXPECT(near(scored.value[s], other.value[column], 0.0) && scored.reason[s] == other.reason[column]);
@@ -253,6 +256,8 @@ void localization_of(Random& random) {
 
 }  // namespace
 
-void localization(Random& random) { random.chance(0.5) ? localization_of<float>(random) : localization_of<double>(random); }
+void localization(Random& random) {
+  random.chance(0.5) ? localization_of<float>(random) : localization_of<double>(random);
+}
 
 }  // namespace fuzz

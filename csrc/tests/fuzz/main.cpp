@@ -52,8 +52,9 @@ bool run_for(const Driver& driver, double seconds, std::uint64_t seed) {
   do {
     good = run_case(driver, seed, cases++);
   } while (good && elapsed() < seconds);
-  std::printf("%s: %llu cases in %.1f s of CPU time, seed %llu%s\n", driver.name, static_cast<unsigned long long>(cases),
-              elapsed(), static_cast<unsigned long long>(seed), good ? "" : ": FINDING");
+  std::printf("%s: %llu cases in %.1f s of CPU time, seed %llu%s\n", driver.name,
+              static_cast<unsigned long long>(cases), elapsed(), static_cast<unsigned long long>(seed),
+              good ? "" : ": FINDING");
   return good;
 }
 

@@ -32,7 +32,8 @@ struct Case {
 
   // Whether image i of a map knows a pixel, corners included where they count.
   bool known(index_t map, index_t i, index_t p) const {
-    const index_t level = levels[static_cast<std::size_t>(map * pixels() + p)], y = p / shape.width, x = p % shape.width;
+    const index_t level = levels[static_cast<std::size_t>(map * pixels() + p)], y = p / shape.width,
+                  x = p % shape.width;
     const bool corner = (y == 0 || y == shape.height - 1) && (x == 0 || x == shape.width - 1);
     if (corner && (options.fill == Fill::linear || options.fill == Fill::nearest)) return true;
     return deletion ? level == 0 || level > i : level <= i;
@@ -83,8 +84,11 @@ Case<T> make(Random& random, Fill fill, index_t most) {
     for (index_t p = 0; p < c.pixels(); ++p) {
       double level = top * random.unit();
       if (kind == 1) level = random.chance(share) ? 0 : top;                             // one set
-      if (kind == 2) level = top * std::hypot(p / c.shape.width, p % c.shape.width) / (1.0 + std::hypot(c.shape.height, c.shape.width));
-      if (kind == 3) level = (p / c.shape.width % 2 + p % c.shape.width % 3) * top / 3;  // a lattice: circles everywhere
+      if (kind == 2)
+        level =
+            top * std::hypot(p / c.shape.width, p % c.shape.width) / (1.0 + std::hypot(c.shape.height, c.shape.width));
+      if (kind == 3)
+        level = (p / c.shape.width % 2 + p % c.shape.width % 3) * top / 3;  // a lattice: circles everywhere
       if (kind == 4) level = random.chance(0.02) ? level : random.chance(0.5) ? 65535.0 : top;
       c.levels.push_back(static_cast<std::uint16_t>(level));
     }
@@ -133,7 +137,8 @@ void invariants(Random& random, Case<T>& c, bool exact) {
   other.levels = turned(c.levels);
   if (static_cast<index_t>(c.background.size()) > c.channels) other.background = turned(c.background, c.channels);
   run(other, 1);
-  if (exact || (c.options.fill == Fill::blur && !turned.transpose)) EXPECT(same_values(turned(c.out, c.channels), other.out));
+  if (exact || (c.options.fill == Fill::blur && !turned.transpose))
+    EXPECT(same_values(turned(c.out, c.channels), other.out));
 }
 
 // Whether sums of pixels may overflow.
@@ -199,7 +204,9 @@ std::vector<Corner> cell_of(const std::vector<Corner>& known, Corner p) {
         for (const Corner& v : cell) y += static_cast<double>(v.y), x += static_cast<double>(v.x);
         y /= static_cast<double>(cell.size());
         x /= static_cast<double>(cell.size());
-        const auto angle = [y, x](Corner v) { return std::atan2(static_cast<double>(v.y) - y, static_cast<double>(v.x) - x); };
+        const auto angle = [y, x](Corner v) {
+          return std::atan2(static_cast<double>(v.y) - y, static_cast<double>(v.x) - x);
+        };
         std::sort(cell.begin(), cell.end(), [&](Corner v, Corner w) { return angle(v) < angle(w); });
         return cell;
       }
@@ -213,7 +220,9 @@ std::vector<long double> weights_at(const std::vector<Corner>& cell, Corner p) {
   for (std::size_t i = 0; i < n; ++i) {
     const Corner a = cell[i], b = cell[(i + 1) % n];
     if (twice_area(a, b, p) != 0) continue;
-    const auto along = [](Corner v, Corner w) { return std::hypot(static_cast<long double>(v.y - w.y), static_cast<long double>(v.x - w.x)); };
+    const auto along = [](Corner v, Corner w) {
+      return std::hypot(static_cast<long double>(v.y - w.y), static_cast<long double>(v.x - w.x));
+    };
     weight[i] = along(b, p) / along(a, b);
     weight[(i + 1) % n] = along(a, p) / along(a, b);
     return weight;
@@ -221,8 +230,9 @@ std::vector<long double> weights_at(const std::vector<Corner>& cell, Corner p) {
   long double sum = 0;
   for (std::size_t i = 0; i < n; ++i) {
     const Corner before = cell[(i + n - 1) % n], here = cell[i], after = cell[(i + 1) % n];
-    weight[i] = static_cast<long double>(twice_area(before, here, after)) /
-                (static_cast<long double>(twice_area(before, here, p)) * static_cast<long double>(twice_area(here, after, p)));
+    weight[i] =
+        static_cast<long double>(twice_area(before, here, after)) /
+        (static_cast<long double>(twice_area(before, here, p)) * static_cast<long double>(twice_area(here, after, p)));
     sum += weight[i];
   }
   for (auto& w : weight) w /= sum;
@@ -261,7 +271,8 @@ void by_all_circles(const Case<T>& c, index_t m, index_t i) {
         EXPECT(!std::isfinite(static_cast<double>(found)));
       } else {
         const auto eps = static_cast<long double>(std::numeric_limits<T>::epsilon());
-        EXPECT(std::abs(static_cast<long double>(found) - expected) <= (8 * eps + 1e-13L) * largest + 32 * static_cast<long double>(std::numeric_limits<T>::denorm_min()));
+        EXPECT(std::abs(static_cast<long double>(found) - expected) <=
+               (8 * eps + 1e-13L) * largest + 32 * static_cast<long double>(std::numeric_limits<T>::denorm_min()));
       }
     }
   }
@@ -273,7 +284,8 @@ void linear_of(Random& random) {
   Case<T> c = make<T>(random, Fill::linear, small ? 36 : random.chance(0.1) ? 9000 : 600);
   invariants(random, c, std::is_integral_v<T>);
   within_range(c);
-  if (small && std::min(c.shape.height, c.shape.width) > 1) by_all_circles(c, random.below(c.maps), random.below(c.count));
+  if (small && std::min(c.shape.height, c.shape.width) > 1)
+    by_all_circles(c, random.below(c.maps), random.below(c.count));
 }
 
 template <class T>
@@ -307,7 +319,9 @@ void nearest_of(Random& random) {
       else if (!std::isfinite(mean))
         EXPECT(!std::isfinite(static_cast<double>(found)));
       else
-        EXPECT(std::abs(static_cast<long double>(found) - mean) <= 4 * static_cast<long double>(std::numeric_limits<T>::epsilon()) * largest + 32 * static_cast<long double>(std::numeric_limits<T>::denorm_min()));
+        EXPECT(std::abs(static_cast<long double>(found) - mean) <=
+               4 * static_cast<long double>(std::numeric_limits<T>::epsilon()) * largest +
+                   32 * static_cast<long double>(std::numeric_limits<T>::denorm_min()));
     }
   }
 }
@@ -315,14 +329,19 @@ void nearest_of(Random& random) {
 template <class T>
 void background_of(Random& random) {
   const auto kind = random.below(4);  // a colour, an image, the mean, the blur
-  Case<T> c = make<T>(random, kind < 2 ? Fill::background : kind == 2 ? Fill::mean : Fill::blur, random.chance(0.1) ? 4000 : 400);
+  Case<T> c = make<T>(random,
+                      kind < 2    ? Fill::background
+                      : kind == 2 ? Fill::mean
+                                  : Fill::blur,
+                      random.chance(0.1) ? 4000 : 400);
   c.options.sigma = random.chance(0.1) ? 60.0 * random.unit() + 0.01 : 3.0 * random.unit() + 0.01;
   if (kind == 1) c.background = values<T>(random, c.each());
   if (kind == 0) c.background = values<T>(random, c.channels);
   invariants(random, c, kind < 2 || std::is_integral_v<T>);
   if (kind > 1) within_range(c);
   std::vector<T> expected = c.background;
-  if (kind == 2) expected = xaijax::mean_colour(ImageView<const T>{c.image.data(), c.shape.height, c.shape.width, c.channels});
+  if (kind == 2)
+    expected = xaijax::mean_colour(ImageView<const T>{c.image.data(), c.shape.height, c.shape.width, c.channels});
   if (kind == 3) return;
   if (kind == 2 && all_finite(c.image) && !too_large(c))
     for (index_t k = 0; k < c.channels; ++k) {
@@ -332,9 +351,14 @@ void background_of(Random& random) {
         sum += value;
         largest = std::max(largest, std::abs(value));
       }
-      const long double mean = sum / static_cast<long double>(c.pixels()), found = expected[static_cast<std::size_t>(k)];
+      const long double mean = sum / static_cast<long double>(c.pixels()),
+                        found = expected[static_cast<std::size_t>(k)];
       if (std::is_integral_v<T>) EXPECT(found == std::nearbyint(mean));
-      else EXPECT(std::abs(found - mean) <= (4 * static_cast<long double>(std::numeric_limits<T>::epsilon()) + 4e-16L * static_cast<long double>(c.pixels())) * largest + 32 * static_cast<long double>(std::numeric_limits<T>::denorm_min()));
+      else
+        EXPECT(std::abs(found - mean) <= (4 * static_cast<long double>(std::numeric_limits<T>::epsilon()) +
+                                          4e-16L * static_cast<long double>(c.pixels())) *
+                                                 largest +
+                                             32 * static_cast<long double>(std::numeric_limits<T>::denorm_min()));
     }
   const bool one = static_cast<index_t>(expected.size()) == c.channels;
   for (index_t m = 0; m < c.maps; ++m)
@@ -365,7 +389,9 @@ void noisy_linear_of(Random& random) {
       high = std::max(high, value);
       any |= c.known(m, i, p);
       const index_t at = p * c.channels + k;
-      const double noise = c.known(m, i, p) || c.options.noise == 0.0 ? 0.0 : c.options.noise * xaijax::pixel_noise(c.options.seed, static_cast<std::uint64_t>(at));
+      const double noise = c.known(m, i, p) || c.options.noise == 0.0
+                               ? 0.0
+                               : c.options.noise * xaijax::pixel_noise(c.options.seed, static_cast<std::uint64_t>(at));
       solution.push_back(static_cast<double>(c.stack(m, i)[at]) - noise);
     }
     const double range = high - low, large = std::max(std::abs(low), std::abs(high)) + 8.0 * c.options.noise;
@@ -384,7 +410,8 @@ void noisy_linear_of(Random& random) {
           weights += w;
         }
       EXPECT(near(solution[static_cast<std::size_t>(p)], sum / weights, tolerance));
-      EXPECT(solution[static_cast<std::size_t>(p)] >= low - tolerance && solution[static_cast<std::size_t>(p)] <= high + tolerance);
+      EXPECT(solution[static_cast<std::size_t>(p)] >= low - tolerance &&
+             solution[static_cast<std::size_t>(p)] <= high + tolerance);
     }
   }
 }

@@ -118,7 +118,8 @@ double correlation(const std::vector<T>& a, const std::vector<T>& b) {
     const auto [least, most] = std::minmax_element(map.begin(), map.end());
     std::vector<long double> out;
     long double mean = 0;
-    for (const T v : map) out.push_back((static_cast<long double>(v) - *least) / (static_cast<long double>(*most) - *least));
+    for (const T v : map)
+      out.push_back((static_cast<long double>(v) - *least) / (static_cast<long double>(*most) - *least));
     for (const long double v : out) mean += v / static_cast<long double>(out.size());
     for (long double& v : out) v -= mean;
     return out;
