@@ -254,6 +254,7 @@ def test_what_has_no_value_is_said(problem):
         ({"sigma": 0.0}, "sigma must be above 0"),
         ({"patch": 13}, "13 pixels wide and the images 12"),
         ({"step": 3}, "the family perturbation has no setting 'step'; it has: steps, fractions"),
+        ({"sigma": "wide"}, "settings of perturbation have a value of the wrong kind, {'sigma': 'wide'}"),
     ],
 )
 def test_bad_settings_are_one_sentence(problem, settings, message):
