@@ -383,7 +383,8 @@ def main() -> None:
     if options.images is None:
         options.images = 1000 if options.what == "localization" else 6
     out = options.out or HERE / "results" / f"metrics_overhead_{options.what}.json"
-    words = [word for word in sys.argv[1:] if word != "--fresh"]
+    named = {"--out", str(options.out)} if options.out else set()
+    words = [word for word in sys.argv[1:] if word not in {"--fresh"} | named]
     command = f"python benchmarks/metrics_overhead.py {' '.join(words)}"
     if options.what in ("localization", "webp"):
         found = {"localization": localization, "webp": webp}[options.what](options)
