@@ -297,9 +297,10 @@ def page(path: Path) -> None:
         record = json.loads((HERE / "results" / f"metrics_overhead_{what}.json").read_text())
         for name, entry in record["results"].items():
             found, first = entry["summary"], entry["runs"][0]
-            title = f"pixel flipping, {first['steps']} steps"
             if what == "pic":
                 title = f"AIC and SIC, {name}, {first['methods']} methods"
+            else:
+                title = f"{name}, {first['steps']} steps, {first['images']} images"
             cells = [
                 f"{title}, {first['model']}, {first['side']} px, {first['batch_size']} images a call",
                 f"{found['pairs']} in {found['runs']} run{'s' if found['runs'] > 1 else ''}",
@@ -309,30 +310,33 @@ def page(path: Path) -> None:
                     for key in ("median", "whole")
                     for low, high in [found[f"{key}_interval"]]
                 ),
-                _percent(found["processor"]),
+                f"{100 * found['processor']:.1f} %",
             ]
             lines.append(f"| {' | '.join(cells)} |")
         commands += [run["command"] for entry in record["results"].values() for run in entry["runs"]]
     machine, versions = record["machine"], record["versions"]
-    size = json.loads((HERE / "results" / "metrics_overhead_webp.json").read_text())
     lines += ["", f"On {machine['processor']}, {machine['threads']} threads, jax {versions['jax']}, by"]
     lines += [f"`{command}`," for command in dict.fromkeys(commands)]
     lines[-1] = lines[-1].rstrip(",") + "."
-    times = {
-        int(key.split("_")[3]): value for key, value in size["result"].items() if key.startswith("seconds_per_image")
-    }
-    words = " and ".join(f"{1000 * value:.0f} ms on {n} thread{'s' if n > 1 else ''}" for n, value in times.items())
-    lines += [
-        "",
-        f"WebP size is apart from these: it takes {words} for a rebuilt image of {size['result']['side']} px",
-        f"(`{size['command']}`).",
-    ]
+    alone = HERE / "results" / "metrics_overhead_webp.json"
+    if alone.exists():
+        lines += ["", *_webp_words(json.loads(alone.read_text()))]
     text = path.read_text("utf-8")
     before, found_start, rest = text.partition(START)
     _, found_end, after = rest.partition(END)
     if not (found_start and found_end):
         raise SystemExit(f"{path} has no lines {START} and {END} to put the table between")
     path.write_text("\n".join([before + START, "", *lines, "", END + after]), "utf-8")
+
+
+def _webp_words(record: dict[str, Any]) -> list[str]:
+    found, name = record["result"], "seconds_per_image_"
+    times = {int(key[len(name) :].split("_")[0]): value for key, value in found.items() if key.startswith(name)}
+    words = " and ".join(f"{1000 * value:.0f} ms on {n} thread{'s' if n > 1 else ''}" for n, value in times.items())
+    return [
+        f"WebP size is apart from these: it takes {words} for a rebuilt image of {found['side']} px",
+        f"(`{record['command']}`).",
+    ]
 
 
 def _percent(value: float) -> str:
