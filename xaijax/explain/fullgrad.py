@@ -41,8 +41,16 @@ def _terms(
 
 
 def _rescaled(values: jax.Array, epsilon: float) -> jax.Array:
-    """`Σ_c ψ(values_c)`, ψ = absolute value, then min-max of each channel: `[B, h, w, C] -> [B, h, w]`."""
-    return minmax(jnp.moveaxis(jnp.abs(values), -1, 1), epsilon).sum(1)
+    """`Σ_c ψ(values_c)`, ψ = absolute value, then min-max of each channel: `[B, h, w, C] -> [B, h, w]`.
+
+    `postprocess.minmax` of the channels, with the channels left where they are: moving them would copy all layers.
+    """
+    size = jnp.abs(values)
+    low = size.min((1, 2), keepdims=True)
+    span = size.max((1, 2), keepdims=True) - low
+    flat = span == 0
+    scaled = (size - low) / (jnp.where(flat, jnp.ones_like(span), span) + epsilon)
+    return jnp.where(flat, jnp.zeros_like(scaled), scaled).sum(-1)
 
 
 def _group(
