@@ -1,5 +1,6 @@
 """CasCAM against a transcription of its definition in NumPy loops, its edge cases, and both of its forms."""
 
+import dataclasses
 import doctest
 import importlib
 import math
@@ -343,6 +344,16 @@ def test_a_trained_cascade_compiles_once_and_is_a_pytree(trained, batch, traces)
     assert moved.base == trained.base
     assert not np.allclose(moved.maps(images, labels), trained.maps(images, labels))
     assert len(traces) == before
+
+
+def test_base_methods_that_work_on_the_host_explain_the_same_class(trained, batch):
+    images, _ = batch
+    host = dataclasses.replace(trained, base=("xrai_fast",) * 3, scale="raw")
+    predicted = np.asarray(trained.classifier.predict(images[:1])).argmax(1)
+    maps = np.asarray(host.maps(images[:1]))
+    for number in range(3):
+        expected = explain.xrai_fast(trained.round(number), images[:1], predicted)
+        np.testing.assert_allclose(maps[number], expected, atol=1e-5 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("name", ["thresholds", "steps", "frozen", "trained"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from xaijax import _cpu
 from xaijax.classifier import Classifier, to_float
@@ -89,6 +90,8 @@ class Cascade:
         images, labels = check_batch(self.classifier, images, labels)
         if any(name in steps.HOST for name in self.base):  # which cannot be compiled
             given = self._options(batch_size)
+            if labels is None:
+                labels = np.asarray(self.classifier.predict(images)).argmax(1).astype(np.int32)
             found = [
                 steps.base_map(name, self.round(k), images, labels, self.scale, given[name])
                 for k, name in enumerate(self.base)
