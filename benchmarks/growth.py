@@ -25,7 +25,7 @@ from xaijax.profiling import kernel_cases, statistics
 HERE = Path(__file__).parent
 RESULTS, PAGE, FIGURE = HERE / "results" / "growth.json", HERE / "README.md", HERE / "images" / "growth.png"
 BEGIN, END = "<!-- growth: written by growth.py -->", "<!-- growth: end -->"
-ROUNDS = 7
+ROUNDS = 5
 Call = Callable[[], Any]
 
 
@@ -201,7 +201,8 @@ def draw(results: dict[str, Any]) -> None:
             axes.set_xticks(row["sizes"], [str(size) for size in row["sizes"]])
             axes.minorticks_off()
             axes.grid(True)
-            axes.legend(loc="best", fontsize=7)
+            axes.margins(y=0.3 if len(sweep) > 2 else 0.1)
+            axes.legend(loc="upper left", fontsize=7)
         for axes in grid[len(sweeps) :]:
             axes.set_axis_off()
     FIGURE.parent.mkdir(exist_ok=True)

@@ -12,7 +12,7 @@ from xaijax.profiling.config import FORWARD
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_WIDTH = 5.6
+_WIDTH = 4.2
 
 
 def _looks(rows: Sequence[Mapping[str, Any]]) -> dict[str, style.Style]:
@@ -29,13 +29,13 @@ def throughput(rows: Sequence[Mapping[str, Any]], title: str) -> "Figure":
         title: above it.
 
     Returns:
-        A figure 5.6 inches wide.
+        A figure 4.2 inches wide.
     """
     import matplotlib
 
     looks = _looks(rows)
     with matplotlib.rc_context(SETTINGS):
-        figure = new_figure(_WIDTH, 3.4 + 0.17 * ((len(looks) + 2) // 3))
+        figure = new_figure(_WIDTH, 3.4 + 0.17 * ((len(looks) + 1) // 2))
         axes = figure.subplots()
         for name, look in looks.items():
             own = sorted((row for row in rows if row["method"] == name), key=lambda row: row["batch"])
@@ -52,7 +52,7 @@ def throughput(rows: Sequence[Mapping[str, Any]], title: str) -> "Figure":
         axes.set_xticks(batches, [str(value) for value in batches])
         axes.minorticks_off()
         axes.grid(True)
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
@@ -64,14 +64,14 @@ def roofline(rows: Sequence[Mapping[str, Any]], title: str) -> "Figure":
         title: above it.
 
     Returns:
-        A figure 5.6 inches wide.
+        A figure 4.2 inches wide.
     """
     import matplotlib
 
     rows = [row for row in rows if row["flops"] > 0 and row["bytes"] > 0]
     looks = _looks(rows)
     with matplotlib.rc_context(SETTINGS):
-        figure = new_figure(_WIDTH, 3.4 + 0.17 * ((len(looks) + 2) // 3))
+        figure = new_figure(_WIDTH, 3.4 + 0.17 * ((len(looks) + 1) // 2))
         axes = figure.subplots()
         most = rows[0]["ceilings"]
         peak, band = most["flops"][rows[0]["precision"]], most["bytes"]
@@ -95,7 +95,7 @@ def roofline(rows: Sequence[Mapping[str, Any]], title: str) -> "Figure":
                 axes.plot([row["intensity"] for row in own], speed, label=name.replace("_", " "), **dots)
         axes.set(xscale="log", yscale="log", xlabel="operations per byte", ylabel="GFLOP per second", title=title)
         axes.grid(True)
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
