@@ -116,14 +116,19 @@ SHARDED = """
 
     assert jax.device_count() == 2
 
+    class Act(nnx.Module):  # a layer of its own: CAM needs what the pooling reads
+        def __call__(self, x):
+            return nnx.relu(x)
+
     class Net(nnx.Module):
         def __init__(self, rngs):
             self.conv1 = nnx.Conv(3, 4, (3, 3), rngs=rngs)
             self.conv2 = nnx.Conv(4, 6, (3, 3), strides=2, rngs=rngs)
+            self.act = Act()
             self.dense = nnx.Linear(6, 3, rngs=rngs)
 
         def __call__(self, x):
-            return self.dense(nnx.relu(self.conv2(nnx.relu(self.conv1(x)))).mean((1, 2)))
+            return self.dense(self.act(self.conv2(nnx.relu(self.conv1(x)))).mean((1, 2)))
 
     model = Classifier.from_nnx(Net(nnx.Rngs(0)), input_shape=(8, 8, 3))
     mesh = jax.make_mesh((2,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
@@ -160,10 +165,20 @@ SHARDED = """
 """
 
 
+def rest(*families):
+    """The methods of these families that do not go through every transformation in every run."""
+    return sorted(name for name in METHODS.keys() - QUICK if METHODS[name].family in families)
+
+
 @pytest.mark.parametrize(
     "names",
-    [sorted(QUICK), pytest.param(sorted(METHODS.keys() - QUICK), marks=pytest.mark.slow)],
-    ids=["quick", "rest"],
+    [
+        sorted(QUICK),
+        pytest.param(rest("cam"), marks=pytest.mark.slow),
+        pytest.param(rest("gradient"), marks=pytest.mark.slow),
+        pytest.param(rest("perturbation", "region", "control"), marks=pytest.mark.slow),
+    ],
+    ids=["quick", "cam", "gradient", "perturbation"],
 )
 def test_shard_map_over_two_devices_without_any_collective(names):
     """In a process of its own: the number of devices is fixed when JAX starts."""
