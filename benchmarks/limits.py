@@ -4,13 +4,15 @@
     python benchmarks/limits.py
 
 `results/profile_resnet50.jsonl` is the first table. `results/found_before.jsonl` and `found_after.jsonl`
-are profiles of the same cells before and after a change, from the same quarter of an hour on a quiet machine.
+are profiles of the same cells before and after a change, from the same minutes on a quiet machine; found_predict.json
+holds the seconds of `jax.jit` and of `Classifier.predict`, by turns.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
-from xaijax.profiling import compare, records, show
+from xaijax.profiling import compare, records, show, statistics
 from xaijax.profiling.config import FORWARD
 
 HERE = Path(__file__).parent
@@ -74,12 +76,21 @@ def found_table(before: dict[Any, Any], after: dict[Any, Any]) -> str:
         "|---|---|---|---|---|",
     ]
     for change in sorted(compare.compare(after, before), key=lambda change: change.ratio):
-        if change.name.startswith(FORWARD):
+        if change.name.startswith(FORWARD) or "numba" in change.name or "NumPy" in change.name:
             continue
         batch = f", batch of {change.batch}" if isinstance(change.batch, int) else ""
         lines.append(
             f"| {change.name}{batch} | {show.seconds(change.old)} | {show.seconds(change.new)} "
             f"| {change.ratio:.2f} ({change.low:.2f} to {change.high:.2f}) | {show.number(change.units)} |"
+        )
+    path = RESULTS / "found_predict.json"
+    if path.exists():
+        seconds = json.loads(path.read_text())
+        spread = statistics.ratio(seconds["after"], seconds["before"])
+        before_, after_ = (show.seconds(statistics.summary(seconds[key])["median"]) for key in ("before", "after"))
+        lines.append(
+            f"| Classifier.predict, resnet50 224 px, batch of 8 | {before_} | {after_} "
+            f"| {spread['ratio']:.2f} ({spread['low']:.2f} to {spread['high']:.2f}) | – |"
         )
     commands = "`; `".join(dict.fromkeys(record["command"] for record in after.values()))
     return "\n".join([*lines, "", f"By `{commands}`, each in both versions; table by `python benchmarks/limits.py`."])

@@ -1,0 +1,5 @@
+"""SciPy calls LAPACK on tiny matrices: idle BLAS threads would spin beside the work. NumPy reads this once."""
+
+import os
+
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
