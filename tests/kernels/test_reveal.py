@@ -126,6 +126,26 @@ def test_noisy_linear_solves_its_equations(backend: str, dtype: str) -> None:
         np.testing.assert_allclose(stack[~known], (total / weight)[~known], rtol=0, atol=atol)
 
 
+def test_noisy_linear_over_wide_holes() -> None:
+    """Holes of all sizes and five channels: the equations, and no value beyond those that are known."""
+    rng = np.random.default_rng(11)
+    image, levels = rng.random((67, 90, 5)), np.full((67, 90), 3, np.uint16)
+    levels[rng.random(levels.shape) < 0.3] = 2
+    levels[20:40, :50] = np.where(rng.random((20, 50)) < 0.6, 1, 3)
+    levels[[0, 33, 60, 66], [70, 4, 89, 10]] = 0
+    stacks = kernels.reveal(image, levels, 3, "noisy_linear", noise=0.0)
+    for step, stack in enumerate(stacks):
+        known = levels <= step
+        total, weight = np.zeros_like(stack), np.zeros((67, 90, 1))
+        for dy, dx in np.ndindex(3, 3):
+            share = 0.0 if (dy, dx) == (1, 1) else 1 / 6 if 1 in (dy, dx) else 1 / 12
+            total += share * np.pad(stack, ((1, 1), (1, 1), (0, 0)))[dy : dy + 67, dx : dx + 90]
+            weight += share * np.pad(np.ones((67, 90, 1)), ((1, 1), (1, 1), (0, 0)))[dy : dy + 67, dx : dx + 90]
+        np.testing.assert_allclose(stack[~known], (total / weight)[~known], rtol=0, atol=1e-8)
+        assert (stack.min((0, 1)) >= image[known].min(0) - 1e-8).all()
+        assert (stack.max((0, 1)) <= image[known].max(0) + 1e-8).all()
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_noisy_linear_backends_agree(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Conjugate gradients against SciPy's direct solver, and the same noise."""
