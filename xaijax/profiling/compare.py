@@ -46,7 +46,7 @@ def compare(new: Mapping[Any, Mapping[str, Any]], old: Mapping[Any, Mapping[str,
         found.append(
             Change(
                 f"{name}, {record.get('model') or ''} {record['size']} px".replace(",  ", ", "),
-                record.get("batch") or f"{record.get('threads')} threads",
+                record.get("batch") or f"{record.get('threads') or 'all'} threads",
                 record["latency"]["median"],
                 before["latency"]["median"],
                 spread["ratio"],
@@ -79,4 +79,5 @@ def table(changes: list[Change], path: Path | None) -> show.Table:
         f"{len(marked)} of {len(changes)} slower beyond noise (the interval of the ratio lies above "
         f"{1 + statistics.NOISE:g}); the ratio in forward passes leaves out how fast the machine was"
     )
-    return show.Table(f"against {path}", headings, rows, marked, (note,))
+    title = "ratios, now over before" if path is None else f"against {path}"
+    return show.Table(title, headings, rows, marked, (note,))
