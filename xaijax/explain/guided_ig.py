@@ -124,11 +124,11 @@ def guided_ig(
 
     Differences:
         saliency moves pixel values in float64 and recognises by an exact comparison of floats those that have arrived;
-        here the state is each value's place on its line. The rule is the same: in float64, maps in the corridor agree to
-        1e-7. In float32 rounding decides the order of nearly equal gradients, and every step builds on that order, so
-        that on a deep network the map is another one. A ResNet-34 with random weights: correlation with the float64 map
-        0.97 with 40 steps in the corridor of 0.02, and 0.28 with 25 steps and none; saliency with float32 gradients has
-        0.997 and 0.27.
+        here the state is each value's place on its line. The rule is the same: in float64, maps in the corridor agree
+        to 1e-7. In float32 rounding decides the order of nearly equal gradients, and every step builds on that order,
+        so that on a deep network the map is another one. A ResNet-34 with random weights: correlation with the float64
+        map 0.97 with 40 steps in the corridor of 0.02, and 0.28 with 25 steps and none; saliency with float32 gradients
+        has 0.997 and 0.27.
 
     References:
         Kapishnikov et al., "Guided Integrated Gradients: An Adaptive Path Method for Removing Noise", CVPR 2021.
