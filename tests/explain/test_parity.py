@@ -14,8 +14,8 @@ from flax import nnx
 
 from xaijax import explain
 from xaijax.classifier import Classifier
-from xaijax.explain._regions import rank_regions
 from xaijax.explain._segments import segment_masks
+from xaijax.kernels import rank_regions
 
 DATA = Path(__file__).parent / "data" / "peers.npz"
 
@@ -159,7 +159,7 @@ def test_pair_smoothgrad(peers, net, name, statistic):
 def test_pair_xrai(peers, net, algorithm):
     attribution = peers["pair:xrai:ig"]
     for index, image in enumerate(peers["images"]):
-        found, ranks = rank_regions(attribution[index], segment_masks(image), algorithm=algorithm)
+        found, ranks = rank_regions(attribution[index], segment_masks(image), fast=algorithm == "fast")
         assert np.array_equal(ranks, peers[f"pair:xrai:{algorithm}:ranks"][index])
         np.testing.assert_allclose(found, peers[f"pair:xrai:{algorithm}"][index], rtol=1e-5, atol=1e-8)
     method = {"full": explain.xrai, "fast": explain.xrai_fast}[algorithm]
