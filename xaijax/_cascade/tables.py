@@ -93,6 +93,8 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
+        if 0 < abs(value) < 0.001:  # seconds for one image
+            return f"{value:.2g}"
         return f"{value:.3f}" if abs(value) < 100 else f"{value:.0f}"
     return str(value)
 
