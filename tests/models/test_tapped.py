@@ -43,7 +43,8 @@ def behind(name, classifier, params, A):
     """Logits from the activations of the default layer."""
     module = classifier.network.merge(params)
     if name.startswith("vgg"):
-        pooled = A.reshape(A.shape[0], A.shape[1] // 2, 2, A.shape[2] // 2, 2, -1).max((2, 4))
+        # Not `.max` of reshaped blocks: it divides the gradient among equal maxima, pooling gives it to the first.
+        pooled = jax.lax.reduce_window(A, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
         assert pooled.shape[1:3] == (1, 1)  # all 7 x 7 cells of the average have this value
         return module.head(jnp.broadcast_to(pooled, (*pooled.shape[:1], 7, 7, pooled.shape[-1])))
     if name == "squeezenet":
