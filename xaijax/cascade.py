@@ -11,7 +11,6 @@ rounds saw and found), `evaluation.md`, `evaluation.json`, `scores.csv`, `tests.
 `sweep.csv`, `sweep.png`. A killed command goes on with `--resume`: finished rounds stay as they are.
 """
 
-import json
 import os
 import platform
 import time
@@ -30,7 +29,7 @@ from xaijax._cascade import evaluation, figures, frozen, rounds, sweep, tables
 from xaijax._cascade.checkpoint import FILE, load, save, stack
 from xaijax._cascade.config import CAMS, CascadeConfig
 from xaijax._cascade.evaluation import Heldout
-from xaijax._training import folder, opening, printing
+from xaijax._training import description, folder, opening, printing
 from xaijax._training.arguments import plain
 from xaijax._training.images import Images
 from xaijax.bench.inputs import match_classes
@@ -83,7 +82,7 @@ def run_cascade(config: CascadeConfig, *, console: Console | None = None) -> Cas
     base_names(config.base, config.rounds)
     check_names("compare", config.compare, [method for method in METHODS if "masks" not in METHODS[method].needs])
     out = config.out.expanduser()
-    _check_out(config, out)
+    description.check_same(config, out, DESCRIPTION, "cascade", FREE)
     try:
         return (_frozen if config.form == "frozen" else _retrained)(config, out, console)
     except KeyboardInterrupt:
@@ -259,26 +258,6 @@ def _draw(
     folder.draw(
         out / "cascade.png", lambda path: figures.rounds(seen, maps, images, combined, masks, names, path, title)
     )
-
-
-def _check_out(config: CascadeConfig, out: Path) -> None:
-    if out.exists() and not out.is_dir():
-        raise FileExistsError(f"{out} is a file; give a folder to write")
-    if not out.exists() or not any(out.iterdir()):
-        return
-    if not config.resume:
-        raise FileExistsError(f"{out} is not empty; give another folder, or --resume to go on with its cascade")
-    file = out / DESCRIPTION
-    if not file.is_file():
-        raise FileNotFoundError(f"{out} holds no cascade to resume; give the folder of one, or an empty one")
-    before = json.loads(file.read_text("utf-8"))["config"]
-    now = plain(config)
-    changed = [name for name in now if name not in FREE and now[name] != before.get(name)]
-    if changed:
-        differences = "; ".join(f"{name} was {before.get(name)!r}, now {now[name]!r}" for name in changed)
-        raise ValueError(
-            f"the cascade in {out} had another configuration and cannot go on with this one: {differences}"
-        )
 
 
 def _describe(config: CascadeConfig, out: Path, dataset: Dataset, images: dict[str, list[str]]) -> None:

@@ -19,15 +19,14 @@ import numpy as np
 from rich.console import Console
 
 from xaijax import __version__
-from xaijax._training import folder, printing, report
+from xaijax._training import folder, opening, printing, report
 from xaijax._training.arguments import arguments, plain
 from xaijax._training.comparison import bootstrap_difference, mcnemar
 from xaijax._training.evaluation import evaluate_logits, log_softmax, logits
 from xaijax._training.images import Images
 from xaijax._training.weights import read_weights
 from xaijax.bench.inputs import match_classes, training_of, validation_of
-from xaijax.classifier import Classifier
-from xaijax.data import Dataset, open_dataset
+from xaijax.data import Dataset
 
 __all__ = ["EvaluateConfig", "EvaluateResult", "run_evaluate"]
 
@@ -105,7 +104,7 @@ def run_evaluate(config: EvaluateConfig, *, console: Console | None = None) -> E
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(f"{out} is not empty; give another folder")
     classifiers = [read_weights(path) for path in config.model]
-    dataset = _open(config, classifiers[0])
+    dataset = opening.open_data(config, classifiers[0].input_shape[0])
     dataset.require_classes()
     orders = [
         match_classes(dataset.classes, classifier.classes, f"model {path}", f"the data {config.data}")
@@ -150,21 +149,6 @@ def run_evaluate(config: EvaluateConfig, *, console: Console | None = None) -> E
     )
     printing.written(console, out)
     return EvaluateResult(out, tuple(scored), comparison)
-
-
-def _open(config: EvaluateConfig, classifier: Classifier) -> Dataset:
-    size = classifier.input_shape[0] if config.data.partition(":")[0] == "phantoms" else None
-    return open_dataset(
-        config.data,
-        transpose=config.transpose,
-        n=config.images,
-        size=size,
-        seed=config.data_seed,
-        lesions=config.lesions,
-        cues=config.cues,
-        correlation=config.correlation,
-        covered=config.covered,
-    )
 
 
 def _chosen(config: EvaluateConfig, dataset: Dataset) -> tuple[list[int], str]:

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+from collections.abc import Container
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -34,24 +35,40 @@ def resumes(config: TrainConfig, out: Path) -> bool:
         )
     if config.keep < 1:
         raise ValueError(f"keep must be 1 or more; got {config.keep}")
+    check_same(config, out, "train.json", "training", FREE)
+    return state.exist(out)
+
+
+def check_same(config: Any, out: Path, name: str, what: str, free: Container[str]) -> None:
+    """Refuses a folder that cannot be written or gone on with.
+
+    Args:
+        config: with the field `resume`.
+        out: the folder.
+        name: the file in it that holds the configuration of what is there.
+        what: what it holds, for the messages.
+        free: fields that may differ when it goes on.
+
+    Raises:
+        FileExistsError: for a folder with something in it, unless `resume` is set, and for a file.
+        FileNotFoundError: for a folder to resume that holds something else.
+        ValueError: for a configuration that differs from the one to resume.
+    """
     if out.exists() and not out.is_dir():
         raise FileExistsError(f"{out} is a file; give a folder to write")
     if not out.exists() or not any(out.iterdir()):
-        return False
+        return
     if not config.resume:
-        raise FileExistsError(f"{out} is not empty; give another folder, or --resume to go on with its training")
-    file = out / "train.json"
+        raise FileExistsError(f"{out} is not empty; give another folder, or --resume to go on with its {what}")
+    file = out / name
     if not file.is_file():
-        raise FileNotFoundError(f"{out} holds no training to resume; give the folder of one, or an empty one")
+        raise FileNotFoundError(f"{out} holds no {what} to resume; give the folder of one, or an empty one")
     before = json.loads(file.read_text("utf-8"))["config"]
     now = plain(config)
-    changed = [name for name in now if name not in FREE and now[name] != before.get(name)]
+    changed = [field for field in now if field not in free and now[field] != before.get(field)]
     if changed:
-        differences = "; ".join(f"{name} was {before.get(name)!r}, now {now[name]!r}" for name in changed)
-        raise ValueError(
-            f"the training in {out} had another configuration and cannot go on with this one: {differences}"
-        )
-    return state.exist(out)
+        differences = "; ".join(f"{field} was {before.get(field)!r}, now {now[field]!r}" for field in changed)
+        raise ValueError(f"the {what} in {out} had another configuration and cannot go on with this one: {differences}")
 
 
 def describe(config: TrainConfig, trainer: Trainer, training: Images, validation: Images) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """What a training starts with: the weights or none, the data, and the classifier to train."""
 
+from typing import Any
+
 from xaijax import models
 from xaijax._training import weights
 from xaijax._training.config import TrainConfig
@@ -25,9 +27,9 @@ def base(config: TrainConfig) -> Classifier | None:
     return found
 
 
-def open_data(config: TrainConfig, side: int, mask_role: MaskRole | None = None) -> Dataset:
-    """The data; phantoms are made at `side` pixels unless the configuration says a size."""
-    size = (config.size or side) if config.data.partition(":")[0] == "phantoms" else None
+def open_data(config: Any, side: int, mask_role: MaskRole | None = None) -> Dataset:
+    """The data of a training or an evaluation; phantoms are made at `side` pixels unless `config` says a size."""
+    size = (getattr(config, "size", None) or side) if config.data.partition(":")[0] == "phantoms" else None
     return open_dataset(
         config.data,
         mask_role=mask_role,

@@ -21,6 +21,23 @@ def _looks(rows: Sequence[Mapping[str, Any]]) -> dict[str, style.Style]:
     return {FORWARD: style.Style(style.INK, width=2.4, marker="*")} | looks
 
 
+def _finish(figure: "Figure", axes: Any, ticks: Sequence[int] | None, **labels: str) -> "Figure":
+    """Logarithmic axes with plain numbers at 1, 2 and 5, `ticks` alone below where given, and the legend."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.set(xscale="log", yscale="log", **labels)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
+    if ticks is not None:
+        axes.set_xticks(ticks, [str(value) for value in ticks])
+    axes.minorticks_off()
+    axes.grid(True)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
 def throughput(rows: Sequence[Mapping[str, Any]], title: str) -> "Figure":
     """Images per second over the batch, with the quartiles as bars.
 
@@ -48,12 +65,7 @@ def throughput(rows: Sequence[Mapping[str, Any]], title: str) -> "Figure":
             bars: dict[str, Any] = {"color": look.color, "linestyle": look.dash, "marker": look.marker, "capsize": 2}
             axes.errorbar(batch, middle, np.maximum(spread, 0), label=name.replace("_", " "), **bars)
         batches = sorted({row["batch"] for row in rows})
-        axes.set(xscale="log", yscale="log", xlabel="images in a call", ylabel="images per second", title=title)
-        axes.set_xticks(batches, [str(value) for value in batches])
-        axes.minorticks_off()
-        axes.grid(True)
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    return figure
+        return _finish(figure, axes, batches, xlabel="images in a call", ylabel="images per second", title=title)
 
 
 def roofline(rows: Sequence[Mapping[str, Any]], title: str) -> "Figure":
@@ -93,10 +105,7 @@ def roofline(rows: Sequence[Mapping[str, Any]], title: str) -> "Figure":
                 speed = [row["flops"] / row["latency"]["median"] / 1e9 for row in own]
                 dots: dict[str, Any] = {"color": look.color, "marker": look.marker, "linestyle": "none"}
                 axes.plot([row["intensity"] for row in own], speed, label=name.replace("_", " "), **dots)
-        axes.set(xscale="log", yscale="log", xlabel="operations per byte", ylabel="GFLOP per second", title=title)
-        axes.grid(True)
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    return figure
+        return _finish(figure, axes, None, xlabel="operations per byte", ylabel="GFLOP per second", title=title)
 
 
 def kernel(rows: Sequence[Mapping[str, Any]], title: str) -> "Figure":
@@ -128,9 +137,4 @@ def kernel(rows: Sequence[Mapping[str, Any]], title: str) -> "Figure":
             line: dict[str, Any] = {"color": look.color, "linestyle": look.dash, "marker": look.marker}
             axes.plot(sides, [best[side]["nanoseconds_per_pixel"] for side in sides], label=name, **line)
         sides = sorted({row["size"] for row in rows})
-        axes.set(xscale="log", yscale="log", xlabel="side of the image, pixels", ylabel="ns per pixel", title=title)
-        axes.set_xticks(sides, [str(side) for side in sides])
-        axes.minorticks_off()
-        axes.grid(True)
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    return figure
+        return _finish(figure, axes, sides, xlabel="side of the image, pixels", ylabel="ns per pixel", title=title)

@@ -147,25 +147,21 @@ def explain_maps(maps: jax.Array, threshold: str, decay: float) -> jax.Array:
 def _scan(batch_size: int, trained: Cascade, images: jax.Array, labels: jax.Array | None) -> jax.Array:
     """The maps of all rounds. Models of equal base methods are one scan over their parameters: a `vmap` over the
     kernels of convolutions is several times slower on the CPU."""
+    images = to_float(images).astype(jnp.float32)
+    target = resolve_labels(trained.classifier, images, labels, batch_size)
+    given = trained._options(batch_size)
+    parts, start = [], 0
+    for name, group in itertools.groupby(trained.base):
+        count = len(list(group))
+        own = jax.tree.map(lambda leaf, a=start, b=start + count: leaf[a:b], trained.params)
 
-    def whole(trained: Cascade, images: jax.Array, labels: jax.Array | None) -> jax.Array:
-        images = to_float(images).astype(jnp.float32)
-        target = resolve_labels(trained.classifier, images, labels, batch_size)
-        given = trained._options(batch_size)
-        parts, start = [], 0
-        for name, group in itertools.groupby(trained.base):
-            count = len(list(group))
-            own = jax.tree.map(lambda leaf, a=start, b=start + count: leaf[a:b], trained.params)
+        def one(_: None, params: Any, name: str = name) -> tuple[None, jax.Array]:
+            model = trained.classifier.with_params(params)
+            return None, steps.base_map(name, model, images, target, trained.scale, given[name])
 
-            def one(_: None, params: Any, name: str = name) -> tuple[None, jax.Array]:
-                model = trained.classifier.with_params(params)
-                return None, steps.base_map(name, model, images, target, trained.scale, given[name])
-
-            parts.append(jax.lax.scan(one, None, own)[1])
-            start += count
-        return jnp.concatenate(parts)
-
-    return _cpu.fast(whole)(trained, images, labels)
+        parts.append(jax.lax.scan(one, None, own)[1])
+        start += count
+    return jnp.concatenate(parts)
 
 
 _stacked = _cpu.jit(_scan, static_argnums=0)
