@@ -9,7 +9,9 @@
   multiples, which XLA fuses into one loop over memory.
 * **The gradient with respect to the image** of a first layer with a stride is a convolution to three channels of an
   array that is mostly zeros. Here every pixel of a block becomes a channel of the result, which leaves a convolution of
-  stride 1 without zeros, and channels are spread to pixels afterwards (depth to space).
+  stride 1 without zeros, and channels are spread to pixels afterwards (depth to space). Strided convolutions with many
+  channels are kept: their gradients split into dense convolutions, one for each phase of the stride, gained next to
+  nothing, because XLA already leaves the zeros out.
 """
 
 import itertools
