@@ -100,6 +100,12 @@ def band(distance: Array, low: float, high: float, soft: float) -> Array:
     return np.minimum(cover(distance - low, soft), cover(high - distance, soft))
 
 
+def join(a: Array, b: Array, width: float) -> Array:
+    """The larger of two, rounded where they are within `width` of each other."""
+    near = np.clip(1 - np.abs(a - b) / width, 0, 1)
+    return np.maximum(a, b) + 0.25 * width * near * near
+
+
 def paint(picture: Array, alpha: Array, value: Array | float) -> None:
     """Put a value over the picture, in place, with opacity `alpha` from 0 to 1."""
     picture += alpha * (value - picture)

@@ -16,18 +16,16 @@ import numpy as np
 
 from xaijax.data.phantoms import _fields as f
 from xaijax.data.phantoms import _vessels
+from xaijax.data.phantoms._pose import Pose
 
 Array = np.ndarray
 CLASSES = ("normal", "opacity", "ground_glass")
 
 
 @dataclass(frozen=True)
-class Chest:
+class Chest(Pose):
     """The geometry of one chest; x to the right of the picture (the patient's left), y down, canonical lengths."""
 
-    angle: float
-    scale: float
-    shift: tuple[float, float]
     width: float  # half, of the trunk
     shoulder: float
     apex: float
@@ -60,22 +58,6 @@ class Chest:
             arms=rng.uniform(0.0, 0.5),
         )
 
-    def place(self, x: Array, y: Array) -> tuple[Array, Array]:
-        """Image coordinates to the chest's."""
-        cos, sin = np.cos(self.angle), np.sin(self.angle)
-        x, y = (x - self.shift[0]) / self.scale, (y - self.shift[1]) / self.scale
-        return x * cos + y * sin, y * cos - x * sin
-
-    def image(self, pieces: Array) -> Array:
-        """Tubes in the chest's coordinates to those of the image."""
-        cos, sin = np.cos(self.angle), np.sin(self.angle)
-        moved = self.scale * pieces
-        for at in (0, 2):
-            x, y = pieces[:, at], pieces[:, at + 1]
-            moved[:, at] = self.scale * (x * cos - y * sin) + self.shift[0]
-            moved[:, at + 1] = self.scale * (y * cos + x * sin) + self.shift[1]
-        return moved
-
     def cage(self, y: Array) -> Array:
         """Half the inner width of the rib cage at a height."""
         u = np.clip((y - self.apex) / (self.base + 0.18 - self.apex), 0, 1)
@@ -104,7 +86,7 @@ class Chest:
         arch = f.ellipse(x, y, 0.070, -0.36, 0.078, 0.085)
         trunk = f.ellipse(x, y, 0.085, -0.13 + 0.5 * down, 0.085, 0.12)
         upper = f.segment(x, y, -0.012, -1.2, 0.012, 0.1, 0.092)
-        return _join(_join(body, atrium, 0.06), _join(_join(arch, trunk, 0.10), upper, 0.06), 0.08)
+        return f.join(f.join(body, atrium, 0.06), f.join(f.join(arch, trunk, 0.10), upper, 0.06), 0.08)
 
 
 def render(label: str, size: int, rng: np.random.Generator, lesions: int = 1) -> tuple[Array, tuple[Array, ...]]:
@@ -166,13 +148,13 @@ class _Film:
         slope = c.shoulder + 0.36 * np.clip(side - 0.16, 0, 1) ** 1.2
         trunk = depth * np.clip(0.30 + 1.6 * (y - slope), 0, 1) * f.cover(y - slope, 0.05)
         neck = 0.66 * np.clip(1 - (side / 0.30) ** 2, 0, 1) ** 0.5 * f.cover(-0.5 - y, 0.3)
-        trunk = _join(trunk, neck, 0.15) * f.cover(np.maximum(trunk, neck) - 0.02, 0.04)
+        trunk = f.join(trunk, neck, 0.15) * f.cover(np.maximum(trunk, neck) - 0.02, 0.04)
         shoulder = np.clip(1 - ((side - 0.72) / 0.40) ** 2, 0, 1) ** 0.5 * np.exp(-(((y + 0.48) / 0.30) ** 2))
         shoulder = 0.55 * shoulder * f.cover(y - slope, 0.05)
         out = 1.02 + 0.35 * c.arms
         arm = f.segment(side, y, 0.86, -0.50, out, 0.55, 0.135)
         arm = 0.45 * np.clip(arm / 0.135, 0, 1) ** 0.5
-        tissue = np.maximum(_join(trunk, shoulder, 0.15) - 0.0375 * (trunk < 0.02), arm)
+        tissue = np.maximum(f.join(trunk, shoulder, 0.15) - 0.0375 * (trunk < 0.02), arm)
         belly = 0.22 * f.cover(y - 0.50, 0.5) * np.clip(1 - (side / 0.8) ** 2, 0, 1)
         breast = f.ellipse(side, y, 0.40, 0.28, 0.26, 0.24)
         fat = self.rng.uniform(0.0, 0.09) * f.cover(breast - 0.05, 0.16)
@@ -260,12 +242,6 @@ class _Film:
         body = f.cover(0.066 - side, 0.02)
         bones = bones + body * (0.085 + 0.028 * discs) + 0.03 * f.cover(0.014 - side, 0.015) * f.cover(discs - 0.3, 0.5)
         return bones * f.cover(self.tissue - 0.05, 0.06)
-
-
-def _join(a: Array, b: Array, width: float) -> Array:
-    """The larger of two, rounded where they are within `width` of each other."""
-    near = np.clip(1 - np.abs(a - b) / width, 0, 1)
-    return np.maximum(a, b) + 0.25 * width * near * near
 
 
 def _bars(along: Array, step: float, half: float, count: int) -> Array:

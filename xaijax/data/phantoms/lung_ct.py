@@ -16,6 +16,7 @@ import numpy as np
 
 from xaijax.data.phantoms import _fields as f
 from xaijax.data.phantoms import _vessels
+from xaijax.data.phantoms._pose import Pose
 
 Array = np.ndarray
 CLASSES = ("normal", "benign", "malignant")
@@ -24,7 +25,7 @@ _CENTRE, _WIDTH = -490.0, 1350.0
 
 
 @dataclass(frozen=True)
-class Thorax:
+class Thorax(Pose):
     """The geometry of one slice; x to the right of the picture (the patient's left), y towards the back."""
 
     level: float  # 0 at the aortic arch, 1 at the middle of the heart
@@ -32,9 +33,6 @@ class Thorax:
     depth: float
     fat: float
     wall: float
-    angle: float
-    scale: float
-    shift: tuple[float, float]
     heart: float
     lean: float
 
@@ -53,22 +51,6 @@ class Thorax:
             heart=rng.uniform(0.90, 1.12),
             lean=rng.normal(0, 0.03),
         )
-
-    def place(self, x: Array, y: Array) -> tuple[Array, Array]:
-        """Image coordinates to the thorax's."""
-        cos, sin = np.cos(self.angle), np.sin(self.angle)
-        x, y = (x - self.shift[0]) / self.scale, (y - self.shift[1]) / self.scale
-        return x * cos + y * sin, y * cos - x * sin
-
-    def image(self, pieces: Array) -> Array:
-        """Tubes in the thorax's coordinates to those of the image."""
-        cos, sin = np.cos(self.angle), np.sin(self.angle)
-        moved = self.scale * pieces
-        for at in (0, 2):
-            x, y = pieces[:, at], pieces[:, at + 1]
-            moved[:, at] = self.scale * (x * cos - y * sin) + self.shift[0]
-            moved[:, at + 1] = self.scale * (y * cos + x * sin) + self.shift[1]
-        return moved
 
     def skin(self, x: Array, y: Array) -> Array:
         """Depth below the skin: an oval, flatter behind."""
@@ -98,8 +80,8 @@ class Thorax:
         heart = f.ellipse(x, y, 0.12 * h, -0.13, (0.10 + 0.25 * low) * h, (0.12 + 0.13 * low) * h, -0.45)
         right = f.ellipse(x, y, -0.09 * h, -0.06, 0.10 + 0.07 * low, 0.12 + 0.06 * low)
         aorta = f.ellipse(x, y, 0.115, 0.27, 0.070, 0.070)
-        found = _join(_join(heart, right, 0.05), _join(core, arch, 0.05), 0.06)
-        return _join(_join(found, front, 0.08), _join(spine, aorta, 0.05), 0.06)
+        found = f.join(f.join(heart, right, 0.05), f.join(core, arch, 0.05), 0.06)
+        return f.join(f.join(found, front, 0.08), f.join(spine, aorta, 0.05), 0.06)
 
 
 def render(label: str, size: int, rng: np.random.Generator, lesions: int = 1) -> tuple[Array, tuple[Array, ...]]:
@@ -295,12 +277,6 @@ def _nodule(label: str, slice_: _Slice, rng: np.random.Generator, taken: list[tu
         edge = np.where(mask, slice_.soft, edge)
     f.paint(slice_.picture, np.clip(edge / (0.8 * slice_.soft), 0, 1) * mask, value + uneven)
     return mask
-
-
-def _join(a: Array, b: Array, width: float) -> Array:
-    """The larger of two, rounded where they are within `width` of each other."""
-    near = np.clip(1 - np.abs(a - b) / width, 0, 1)
-    return np.maximum(a, b) + 0.25 * width * near * near
 
 
 def _scan(picture: Array, rng: np.random.Generator) -> Array:

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from xaijax.data.phantoms import _fields as f
+from xaijax.data.phantoms._pose import Pose
 
 Array = np.ndarray
 
@@ -27,7 +28,7 @@ class Lesion(Protocol):
 
 
 @dataclass(frozen=True)
-class Head:
+class Head(Pose):
     """The geometry of one head at one level, independent of the image size."""
 
     level: str
@@ -37,9 +38,6 @@ class Head:
     scalp: float
     skull: float
     space: float  # subarachnoid space
-    angle: float
-    scale: float
-    shift: tuple[float, float]
 
     @classmethod
     def draw(cls, level: str, rng: np.random.Generator) -> "Head":
@@ -58,12 +56,6 @@ class Head:
             scale=rng.uniform(0.88, 1.05),
             shift=(rng.normal(0, 0.025), rng.normal(0, 0.025)),
         )
-
-    def place(self, x: Array, y: Array) -> tuple[Array, Array]:
-        """Image coordinates to canonical ones: x to the subject's left of the picture, y from front to back."""
-        cos, sin = np.cos(self.angle), np.sin(self.angle)
-        x, y = (x - self.shift[0]) / self.scale, (y - self.shift[1]) / self.scale
-        return x * cos + y * sin, y * cos - x * sin
 
     def outside(self, x: Array, y: Array) -> Array:
         """Distance to the skin."""
