@@ -70,3 +70,11 @@ def test_methods_below_random_and_methods_that_cannot_be_told_from_it(made):
 
 def test_few_images_are_a_warning(made):
     assert any("only 2 images" in s.text and s.warns for s in said(made.table(made.score_rows(IDS[:3]), SCORES)))
+
+
+def test_marking_an_artefact_is_not_called_worse(made):
+    scores = made.table(made.score_rows(IDS), SCORES)
+    texts = [s.text for s in said(scores, artefacts={"sic_webp"})]
+    assert not any("worse than" in text for text in texts)
+    marks = [text for text in texts if "marks the artefact more than the random control in sic_webp" in text]
+    assert [text.split()[0] for text in marks] == ["gradient", "grad_cam"]

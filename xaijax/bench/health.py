@@ -1,7 +1,7 @@
 """How far the scores of a run can be trusted, in words and numbers."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -81,6 +81,7 @@ def statements(
     *,
     better: Mapping[str, bool],
     sentences: Mapping[str, str],
+    artefacts: Collection[str] = (),
     skipped: Sequence[Sequence[str]] = (),
     seed: int = 0,
 ) -> list[Statement]:
@@ -92,6 +93,7 @@ def statements(
         rows: The summary.
         better: {metric: whether higher is better}.
         sentences: {reason code: sentence}.
+        artefacts: The metrics of how much a map marks an artefact: of what the model does, not of how good a method is.
         skipped: (image, reason) of unreadable images.
         seed: Seed of the bootstrap.
 
@@ -125,7 +127,7 @@ def statements(
     for model in dict.fromkeys(row.model for row in rows):
         metrics = list(dict.fromkeys(row.metric for row in rows if row.model == model))
         found += _controls(
-            {metric: per_image(scores, model, metric) for metric in metrics}, model, better, several, seed
+            {metric: per_image(scores, model, metric) for metric in metrics}, model, better, artefacts, several, seed
         )
     return sorted(found, key=lambda statement: not statement.warns)
 
@@ -144,11 +146,17 @@ def _falls(curves: pa.Table, several: bool) -> list[Statement]:
 
 
 def _controls(
-    values: Mapping[str, dict[str, dict[str, float]]], model: str, better: Mapping[str, bool], several: bool, seed: int
+    values: Mapping[str, dict[str, dict[str, float]]],
+    model: str,
+    better: Mapping[str, bool],
+    artefacts: Collection[str],
+    several: bool,
+    seed: int,
 ) -> list[Statement]:
     """Compares the controls with the methods: what random beats is not shown to explain anything."""
     upset: list[str] = []
     beaten: dict[str, list[str]] = {}
+    marked: dict[str, list[str]] = {}
     level: dict[str, list[str]] = {}
     for metric, methods in values.items():
         if "random" not in methods:
@@ -167,7 +175,7 @@ def _controls(
             if gap.low <= 0 <= gap.high:
                 level.setdefault(method, []).append(metric)
             elif sign * gap.mean < 0:
-                beaten.setdefault(method, []).append(metric)
+                (marked if metric in artefacts else beaten).setdefault(method, []).append(metric)
     where = f" on {model}" if several else ""
     found = []
     if upset:
@@ -178,6 +186,12 @@ def _controls(
         found.append(Statement(text, True))
     for method, metrics in beaten.items():
         text = f"{method}{where} scores worse than the random control in {_join(metrics)} (95 % interval without 0)."
+        found.append(Statement(text, True))
+    for method, metrics in marked.items():
+        text = (
+            f"{method}{where} marks the artefact more than the random control in {_join(metrics)} (95 % interval "
+            "without 0): a faithful map does where the model uses the artefact."
+        )
         found.append(Statement(text, True))
     if level:
         parts = "; ".join(f"{method} in {_join(metrics)}" for method, metrics in level.items())

@@ -47,6 +47,7 @@ def write_report(store: Store) -> tuple[list[Row], list[health.Statement], Path]
         rows,
         better={name: metric.higher_is_better for name, metric in METRICS.items()},
         sentences=REASONS,
+        artefacts=[name for name, metric in METRICS.items() if metric.family == "artefact"],
         skipped=run["data"]["skipped"],
         seed=seed,
     )
