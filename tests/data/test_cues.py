@@ -239,3 +239,11 @@ def test_bad_numbers_in_one_sentence(clean):
         plant(plain(3, classes=1), ["text"])
     with pytest.raises(ValueError, match="name the cues too"):
         open_dataset("phantoms", correlation=0.5)
+
+
+def test_a_column_named_like_a_cue_is_not_overwritten(clean):
+    once = plant(clean, ["text"])
+    with pytest.raises(ValueError, match=r"has a column 'text' already, .* rename that column"):
+        plant(once, ["text"])
+    twice = plant(once, [f"ruler:{clean.classes[0]}"])
+    assert {"text", "text agrees", "ruler", "ruler agrees"} <= twice.cases[0].extra.keys()

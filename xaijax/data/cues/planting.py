@@ -110,7 +110,8 @@ def plant(dataset: Dataset, cues: Sequence[str], *, correlation: float = 0.95, s
         or `"no"`. `mask_role` stays; where no masks were stored it is `"artefact"`.
 
     Raises:
-        ValueError: for no or unknown cues, an unknown class, a correlation outside [0, 1], or fewer than two classes.
+        ValueError: for no or unknown cues, an unknown class, a correlation outside [0, 1], fewer than two classes, or a
+            column of the data set's that is named like a cue.
 
     Example:
         >>> from xaijax.data import open_dataset, plant
@@ -128,6 +129,7 @@ def plant(dataset: Dataset, cues: Sequence[str], *, correlation: float = 0.95, s
         raise ValueError(f"seed must be a whole number, 0 or more; got {seed!r}")
     if len(present) < 2:
         raise ValueError(f"cues tell classes apart, and data set {dataset.name!r} has cases of one alone")
+    _check_columns(dataset, [name for _, name, _ in wanted])
     truth = _truth(dataset, len(wanted), correlation, int(seed))
     cases = tuple(
         _case(case, position, dataset, present, wanted, truth, int(seed)) for position, case in enumerate(dataset.cases)
@@ -159,6 +161,17 @@ def _parsed(cues: Sequence[str], dataset: Dataset, present: Sequence[str]) -> li
         number = f" {kinds[: at + 1].count(kind)}" if kinds.count(kind) > 1 else ""
         found.append((kind, f"{kind}{number}", marks))
     return found
+
+
+def _check_columns(dataset: Dataset, names: Sequence[str]) -> None:
+    """What a cue shows is kept under its name, which must be free."""
+    taken = {column for case in dataset.cases for column in case.extra}
+    for column in (column for name in names for column in (name, f"{name} agrees")):
+        if column in taken:
+            raise ValueError(
+                f"data set {dataset.name!r} has a column {column!r} already, where the planted cue would be noted; "
+                "rename that column, or plant into the data set without cues"
+            )
 
 
 def _truth(dataset: Dataset, count: int, correlation: float, seed: int) -> list[list[int]]:
