@@ -188,6 +188,64 @@ def test_ctrl_c_keeps_what_was_timed(profiled, tmp_path, monkeypatch, capsys):
     assert (tmp_path / "profile.html").exists()
 
 
+def test_ctrl_c_while_compiling_keeps_what_is_compiled_and_resume_goes_on(profiled, tmp_path, monkeypatch, capsys):
+    import dataclasses
+
+    real = cells.Cell.warm
+
+    def interrupted(self, *args):
+        if self.identity["method"] == "layer_cam":
+            raise KeyboardInterrupt
+        real(self, *args)
+
+    given = {"methods": ("grad_cam", "layer_cam"), "out": tmp_path, "repeat": 2}
+    config = dataclasses.replace(profiled, **given)
+    monkeypatch.setattr(cells.Cell, "warm", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_profile(config)
+    monkeypatch.setattr(cells.Cell, "warm", real)
+    kept = {record["method"]: record for record in records.read(tmp_path / "profile.jsonl").values()}
+    assert set(kept) == {"forward", "grad_cam"}
+    for record in kept.values():
+        assert len(record["seconds"]) == 1
+        assert record["compile"]["compile"] > 0
+        assert not records.finished(record, 1)
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("What was measured is kept") == 1
+    run_profile(dataclasses.replace(config, resume=True))
+    done = {record["method"]: record for record in records.read(tmp_path / "profile.jsonl").values()}
+    assert {method: len(record["seconds"]) for method, record in done.items()} == {
+        "forward": 2,
+        "grad_cam": 2,
+        "layer_cam": 2,
+    }
+    assert not any(record.get("warming") for record in done.values())
+
+
+def test_sigint_ends_the_command_in_one_sentence_and_its_file_is_whole(tmp_path):
+    import os
+    import signal
+    import subprocess
+    import sys
+    import time
+
+    command = [sys.executable, "-m", "xaijax", "profile", "--model", "small_cnn", "--classes", "3", "--size", "16"]
+    command += ["--methods", "grad_cam", "--batch", "1", "--repeat", "1000000", "--out", str(tmp_path / "p")]
+    environment = os.environ | {"JAX_PLATFORMS": "cpu"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    path = tmp_path / "p" / "profile.jsonl"
+    until = time.monotonic() + 100
+    while time.monotonic() < until and process.poll() is None and not (path.exists() and path.read_text()):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=100)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert errors.count("go on with: xaijax profile") == 1
+    assert len(records.read(path)) >= 1
+    assert all(json.loads(line)["seconds"] for line in path.read_text().splitlines())
+
+
 def test_kernels_agree_and_are_timed(tmp_path, capsys):
     out = tmp_path / "kernels"
     run_profile(ProfileConfig(kernels=True, kernel=("top_k_threshold",), sides=(16,), threads=(1,), repeat=2, out=out))

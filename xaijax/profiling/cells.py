@@ -62,6 +62,11 @@ class Cell:
         """Bytes that one call reads and writes, by XLA's count."""
         return sum(program.calls * program.bytes for program in self.programs.found)
 
+    @property
+    def over(self) -> bool:
+        """Whether it had all of its turns; the bare forward pass goes on with the others'."""
+        return len(self.seconds) >= self.repeats and self.identity["method"] != FORWARD
+
     def warm(self, repeat: int, limit: float) -> None:
         """Compiles and runs once: memory, the host's share, and how many repeats fit the limit."""
         self.programs.waiting = True

@@ -46,6 +46,11 @@ def read(path: Path) -> dict[tuple[Any, ...], dict[str, Any]]:
 
 def finished(record: Mapping[str, Any] | None, repeat: int) -> bool:
     """Whether a cell needs no more calls: left out, or timed as often as asked or as the limit allows."""
-    if record is None:
+    if record is None or record.get("warming"):
         return False
     return "skipped" in record or len(record["seconds"]) >= min(repeat, record["repeats"])
+
+
+def calls(record: Mapping[str, Any] | None) -> int:
+    """How many timed calls a record holds; that of the warming-up is none."""
+    return 0 if record is None or record.get("warming") else len(record.get("seconds", ()))

@@ -1,5 +1,6 @@
 """`xaijax profile`: sets up, times by turns, keeps what is done, and shows it."""
 
+import dataclasses
 import datetime
 import os
 import shlex
@@ -53,9 +54,10 @@ def run_profile(config: ProfileConfig) -> Path:
             measure_methods(config, path, console)
     except KeyboardInterrupt as stop:
         interrupted = stop
+    found = records.read(path)
+    if found and interrupted is not None:
         again = shlex.join([*shlex.split(configuration.command(config)), "--out", str(out), "--resume"])
         console.print(f"What was measured is kept; go on with: {again}", highlight=False, soft_wrap=True)
-    found = records.read(path)
     if found:
         _show(config, out, found, old)
     if interrupted is not None:
@@ -189,7 +191,8 @@ def _measure_model(
         return
     ready: list[cells.Cell] = []
     with bar(console, f"{model}: compiling") as report:
-        rates = {}
+        rates: dict[int, float] = {}
+        bare: dict[int, float] = {}
         for number, batch in enumerate(config.batch):
             entry = base | {"method": FORWARD, "batch": batch, "options": {}}
             cell = cells.make(FORWARD, classifier, entry, device, {})
@@ -197,6 +200,8 @@ def _measure_model(
             cell.warm(config.repeat, config.limit)
             cell.time()
             rates[batch], cell.seconds = cell.flops / cell.seconds[-1], []
+            bare[batch] = cell.first
+            _keep_warming(cell, bare[batch], there, path, facts)
             ready.append(cell)
         for number, (name, batch, entry) in enumerate(plan, start=len(config.batch)):
             report(number / (len(config.batch) + len(plan)), f"compiling {name}, batch of {batch}")
@@ -211,22 +216,42 @@ def _measure_model(
             except (ValueError, TypeError, NotImplementedError) as error:
                 records.append(path, entry | {"skipped": " ".join(str(error).split())} | facts)
                 continue
+            _keep_warming(cell, bare[batch], there, path, facts)
             ready.append(cell)
     if config.trace is not None:
         _trace(config.trace / model / precision, ready)
-    _time(ready, path, facts, console)
+    _time(ready, there, path, facts, console)
+
+
+def _keep_warming(cell: Any, bare: float, there: Mapping[Any, Any], path: Path, facts: Mapping[str, Any]) -> None:
+    """Writes a compiled cell down with its first time, so that whatever ends the run leaves what was found out."""
+    from xaijax.profiling import record
+
+    if records.identity(cell.identity) not in there:
+        first = dataclasses.replace(cell, seconds=[cell.first], units=[cell.first / bare])
+        records.append(path, record.describe(first, facts) | {"warming": True})
 
 
 def _has_forward(there: Mapping[Any, Any], base: Mapping[str, Any], batch: int) -> bool:
-    return records.identity(dict(base) | {"method": FORWARD, "batch": batch, "options": {}}) in there
+    return (
+        records.calls(there.get(records.identity(dict(base) | {"method": FORWARD, "batch": batch, "options": {}}))) > 0
+    )
 
 
-def _time(ready: list[Any], path: Path, facts: Mapping[str, Any], console: Any) -> None:
-    """Times by turns; on Ctrl-C too what was timed is written."""
+def _time(
+    ready: list[Any], there: Mapping[Any, Mapping[str, Any]], path: Path, facts: Mapping[str, Any], console: Any
+) -> None:
+    """Times by turns; a cell is written when its turns are over, and on Ctrl-C with those it had."""
     from xaijax.profiling import cells, record
 
     total = sum(cell.first * cell.repeats for cell in ready)
     done = 0.0
+    waiting = list(ready)
+
+    def write(cell: cells.Cell) -> None:
+        if cell.seconds and len(cell.seconds) >= records.calls(there.get(records.identity(cell.identity))):
+            records.append(path, record.describe(cell, facts))
+
     with bar(console, "timing") as report:
 
         def after(cell: cells.Cell, taken: float) -> None:
@@ -236,11 +261,13 @@ def _time(ready: list[Any], path: Path, facts: Mapping[str, Any], console: Any) 
 
         try:
             for _ in cells.take_turns(ready, after):
-                pass
+                over = [cell for cell in waiting if cell.over]
+                waiting = [cell for cell in waiting if not cell.over]
+                for cell in over:
+                    write(cell)
         finally:
-            for cell in ready:
-                if cell.seconds:
-                    records.append(path, record.describe(cell, facts))
+            for cell in waiting:
+                write(cell)
 
 
 def _trace(folder: Path, ready: list[Any]) -> None:
