@@ -161,9 +161,8 @@ def pair_xrai(attribution: np.ndarray, masks: np.ndarray) -> tuple[np.ndarray, n
     return found.attribution_mask, found.segments
 
 
-def serve() -> None:
+def serve(functions: dict[str, Callable[..., Any]], answers: Any = sys.stdout) -> None:
     """Answers {"call": name, "inputs": file.npz, "out": file.npz or null} with {"seconds": ...}."""
-    functions: dict[str, Callable[..., Any]] = {"pair_fills": pair_fills, "pair_xrai": pair_xrai}
     arrays: dict[str, dict[str, np.ndarray]] = {}
     for line in sys.stdin:
         request = json.loads(line)
@@ -178,7 +177,7 @@ def serve() -> None:
         if request["out"]:
             parts = found if isinstance(found, tuple) else (found,)
             np.savez(request["out"], **{str(i): part for i, part in enumerate(parts)})
-        print(json.dumps({"seconds": seconds}), flush=True)
+        print(json.dumps({"seconds": seconds}), file=answers, flush=True)
 
 
 if __name__ == "__main__":
@@ -190,4 +189,4 @@ if __name__ == "__main__":
     names = ("saliency", "numpy", "scipy")
     settle_allocator()
     print(json.dumps({"versions": {name: importlib.metadata.version(name) for name in names}}), flush=True)
-    serve()
+    serve({"pair_fills": pair_fills, "pair_xrai": pair_xrai})

@@ -38,13 +38,13 @@ BEGIN, END = "<!-- kernels: written by kernels.py -->", "<!-- kernels: end -->"
 
 
 class PairWorker:
-    """PAIR's `saliency` in its own interpreter; it is timed there, without the exchange of arrays."""
+    """A peer in its own interpreter, PAIR's `saliency` unless said; timed there, without the exchange of arrays."""
 
-    def __init__(self, python: str, folder: Path) -> None:
+    def __init__(self, python: str, folder: Path, script: str = "kernel_peers.py") -> None:
         self.folder = folder
         self.files = 0
         self.process = subprocess.Popen(
-            [python, str(HERE / "kernel_peers.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [python, str(HERE / script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self.versions = self._read()["versions"]
 

@@ -1,9 +1,10 @@
-"""Explanations per second against the packages in use: pytorch-grad-cam, Captum and PAIR's saliency.
+"""Explanations per second against the packages in use: pytorch-grad-cam, Captum, PAIR's saliency; metrics by Quantus.
 
     python benchmarks/run_peers.py                        # every case
     python benchmarks/run_peers.py forward                # the bare forward pass beside PyTorch's
     python benchmarks/run_peers.py grad_cam hires_cam     # some; the others' figures in the results stay
-    python benchmarks/run_peers.py --table                # only rewrites the table in benchmarks/README.md
+    python benchmarks/run_peers.py metrics                # every metric of metric_peers.py; or some by their names
+    python benchmarks/run_peers.py --table                # only rewrites the tables in benchmarks/README.md
 
 ResNet-50, 224x224, the same random weights (moved by `xaijax.models.from_torch`) and images on both sides, the same
 number of threads. The peers run in an environment of their own, made on the first run (`--env DIR` takes another) and
@@ -28,15 +29,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import metric_peers
 import numpy as np
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "explainers.json"
+METRICS = HERE / "results" / "metrics.json"
 README = HERE / "README.md"
-BEGIN, END = "<!-- explainers: begin -->", "<!-- explainers: end -->"
+MARKS = ("<!-- explainers: begin -->", "<!-- explainers: end -->")
+METRIC_MARKS = ("<!-- metrics: written by run_peers.py -->", "<!-- metrics: end -->")
 SIDE = 224
 PACKAGES = ("torch==2.13.0", "torchvision==0.28.0")
-OTHERS = ("grad-cam==1.5.7", "captum==0.9.0", "saliency==0.2.1")
+OTHERS = ("grad-cam==1.5.7", "captum==0.9.0", "saliency==0.2.1", "quantus==0.6.0")
 HOST = ("xrai",)  # segments on the host: not one program
 PGC = {"convention": "pytorch-grad-cam", "batch_size": 8}
 # `agree`: options of the comparison of maps where they differ from those timed; `correlation`: the least between maps
@@ -333,40 +337,67 @@ def table(results: dict[str, Any]) -> str:
     )
 
 
-def write_table(results: dict[str, Any]) -> None:
-    """Puts the table between its markers in README.md."""
-    text = README.read_text() if README.exists() else "# Benchmarks\n"
-    if BEGIN not in text:
-        text += f"\n## Explainers against the packages in use\n\n{BEGIN}\n{END}\n"
-    before, rest = text.split(BEGIN, 1)
-    README.write_text(f"{before}{BEGIN}\n{table(results)}\n{END}{rest.split(END, 1)[1]}")
+def write_table(marks: tuple[str, str], text: str) -> None:
+    """Puts a table between its markers in README.md."""
+    before, rest = README.read_text().split(marks[0], 1)
+    README.write_text(f"{before}{marks[0]}\n{text}\n{marks[1]}{rest.split(marks[1], 1)[1]}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", help=f"any of {', '.join(CASES)}; default: all")
+    everything = [*CASES, *metric_peers.CASES]
+    parser.add_argument("cases", nargs="*", help=f"any of {', '.join(everything)}, metrics; default: all explainers")
     parser.add_argument("--env", type=Path, default=Path("build/peers"), help="virtual environment of the peers")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--out", type=Path, help="results; default: those the tables are made of")
     parser.add_argument("--rounds", type=int, help="instead of each case's own number")
-    parser.add_argument("--table", action="store_true", help="only write the table from the results")
+    parser.add_argument("--table", action="store_true", help="only write the tables from the results")
     options = parser.parse_args()
-    results = json.loads(options.out.read_text()) if options.out.exists() else {"cases": {}}
-    if not options.table:
-        names = options.cases or list(CASES)
-        unknown = sorted(set(names) - CASES.keys())
-        if unknown:
-            parser.error(f"there is no case {unknown[0]}; there are {', '.join(CASES)}")
-        if options.threads != len(os.sched_getaffinity(0)):
-            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])  # XLA has no other setting
-        python = make_environment(options.env)
-        with tempfile.TemporaryDirectory() as folder:
-            measure_all(names, results, python, Path(folder), options)
-    if options.out == RESULTS:
-        write_table(results)
+    names = [] if options.table else options.cases or list(CASES)
+    if "metrics" in names:
+        names = [name for name in names if name != "metrics"] + list(metric_peers.CASES)
+    unknown = sorted(set(names) - set(everything))
+    if unknown:
+        parser.error(f"there is no case {unknown[0]}; there are {', '.join(everything)}")
+    if names and options.threads != len(os.sched_getaffinity(0)):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])  # XLA has no other setting
+    of_metrics = [name for name in names if name in metric_peers.CASES]
+    of_methods = [name for name in names if name in CASES]
+    for some, path, measured in ((of_methods, RESULTS, measure_all), (of_metrics, METRICS, measure_metrics)):
+        if some:
+            path = options.out or path
+            results = json.loads(path.read_text()) if path.exists() else {"cases": {}}
+            with tempfile.TemporaryDirectory() as folder:
+                measured(some, results, make_environment(options.env), Path(folder), options, path)
+    if options.out is None:
+        for path, marks, made in ((RESULTS, MARKS, table), (METRICS, METRIC_MARKS, metric_peers.table)):
+            if path.exists():
+                write_table(marks, made(json.loads(path.read_text())))
 
 
-def measure_all(names: list[str], results: dict[str, Any], python: Path, folder: Path, options: Any) -> None:
+def measure_metrics(
+    names: list[str], results: dict[str, Any], python: Path, folder: Path, options: Any, path: Path
+) -> None:
+    """Runs the cases of metrics and writes the results after each."""
+    from kernels import PairWorker
+
+    worker = PairWorker(str(python), folder, metric_peers.SCRIPT)
+    results |= {
+        "machine": machine(),
+        "peers": worker.versions,
+        "threads": options.threads,
+        "command": "python benchmarks/run_peers.py metrics",
+    }
+    bench = metric_peers.Bench(worker, folder, options.threads)
+    for name in names:
+        results["cases"][name] = metric_peers.measure(name, bench, options.rounds)
+        path.write_text(json.dumps(results, indent=1) + "\n")
+    worker.close()
+
+
+def measure_all(
+    names: list[str], results: dict[str, Any], python: Path, folder: Path, options: Any, path: Path
+) -> None:
     """Runs the cases and writes the results after each."""
     import jax
 
@@ -393,7 +424,7 @@ def measure_all(names: list[str], results: dict[str, Any], python: Path, folder:
     for name in names:
         case = CASES[name] | ({} if options.rounds is None else {"rounds": options.rounds})
         results["cases"][name] = measure(name, case, classifier, images, peer)
-        options.out.write_text(json.dumps(results, indent=1) + "\n")
+        path.write_text(json.dumps(results, indent=1) + "\n")
     peer.close()
 
 
