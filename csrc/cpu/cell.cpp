@@ -81,19 +81,18 @@ void CellFinder::find(Delaunay& mesh, std::int32_t t, std::int32_t mark, std::ve
   const std::int64_t q2 = square(q), r2 = square(r);
   const std::int64_t along = q2 * r.y - r2 * q.y, down = r2 * q.x - q2 * r.x;
   const std::int64_t turn = std::int64_t{q.x} * r.y - std::int64_t{q.y} * r.x;
-  for (int i = 2; i >= 0; --i) open_.push_back({first.v[i], first.twin[i]});
+  for (int i = 2; i >= 0; --i) open_.push_back({first.v[i], first.twin[i == 0 ? 2 : i - 1]});
   while (!open_.empty()) {
     const Edge edge = open_.back();
     open_.pop_back();
     if (edge.twin >= 0) {
       Delaunay::Triangle& behind = mesh.triangle(edge.twin >> 2);
-      const int entered = edge.twin & 3, second = entered == 2 ? 0 : entered + 1;
-      const int third = entered == 0 ? 2 : entered - 1;
-      const Point apex = from_origin(behind.v[third]);
+      const int apart = edge.twin & 3;
+      const Point apex = from_origin(behind.v[apart]);
       if (along * apex.x + down * apex.y == turn * square(apex)) {
         behind.mark = mark;
-        open_.push_back({behind.v[third], behind.twin[third]});
-        open_.push_back({edge.from, behind.twin[second]});
+        open_.push_back({behind.v[apart], behind.twin[apart == 0 ? 2 : apart - 1]});
+        open_.push_back({edge.from, behind.twin[apart == 2 ? 0 : apart + 1]});
         continue;
       }
     }
@@ -183,6 +182,13 @@ void CellWeights::normalize() {
     sum += weight_[i] = static_cast<double>(corner_[i]) / touching;
   }
   for (std::size_t i = 0; i < n; ++i) weight_[i] /= sum;
+}
+
+std::int64_t CellWeights::weights(std::int64_t* weight) const {
+  if (kind_ == Kind::large) return 0;
+  for (std::size_t i = 0; i < size_; ++i)
+    weight[i] = kind_ == Kind::small || i == near_ || i == far_ ? product_[i] : 0;
+  return sum_;
 }
 
 // Whether the exact value is above below + 1/2, or equal to it with below odd: the sign of

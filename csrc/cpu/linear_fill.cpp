@@ -85,6 +85,21 @@ void trace(Point a, Point b, std::int32_t early, std::int32_t* bound) {
   }
 }
 
+// Whether a neighbour's third vertex lies on the triangle's circle, the points with along * x + down * y ==
+// turn * (x^2 + y^2) as seen from one of its vertices.
+bool shares_circle(const Delaunay& mesh, const Delaunay::Triangle& triangle, std::uint32_t vertex, std::int64_t along,
+                   std::int64_t down, std::int64_t turn) {
+  const std::int64_t x = Delaunay::x_of(vertex), y = Delaunay::y_of(vertex);
+  bool shares = false;
+  for (const std::int32_t twin : triangle.twin) {
+    if (twin < 0) continue;
+    const std::uint32_t apex = mesh.triangle(twin >> 2).v[twin & 3];
+    const std::int64_t dx = Delaunay::x_of(apex) - x, dy = Delaunay::y_of(apex) - y;
+    shares |= along * dx + down * dy == turn * (dx * dx + dy * dy);
+  }
+  return shares;
+}
+
 }  // namespace
 
 template <class T>
@@ -92,6 +107,10 @@ void LinearFill<T>::prepare(ImageView<const T> image, const Levels& levels) {
   image_ = image;
   levels_ = &levels;
   const index_t height = image.height, width = image.width, wide = width + 2;
+  for (std::uint32_t place = 0; place < SmallBox::places; ++place) {
+    const Point p = SmallBox::point(place);
+    offset_[place] = static_cast<std::int32_t>(p.y * width + p.x);
+  }
   const auto count = static_cast<std::size_t>(levels.count);
   known_from_.assign(static_cast<std::size_t>(wide * (height + 2)), 0);
   open_until_.assign(known_from_.size(), 0);
@@ -229,8 +248,8 @@ void LinearFill<T>::reveal_level(index_t level, T* target) {
 // The records do not fit the second-level cache: they and their neighbours are asked for in time.
 template <class T>
 void LinearFill<T>::fill_touched(index_t level, T* target) {
-  const std::vector<std::int32_t>& touched = mesh_.touched();
-  const std::size_t count = touched.size();
+  const std::int32_t* const touched = mesh_.touched();
+  const std::size_t count = mesh_.touched_count();
   for (std::size_t i = 0; i < count; ++i) {
     if (i + 8 < count) prefetch(&mesh_.triangle(touched[i + 8]));
     if (i + 4 < count)
@@ -240,6 +259,39 @@ void LinearFill<T>::fill_touched(index_t level, T* target) {
   }
 }
 
+// A triangle in a small box, by its shape; false if it is not in one.
+template <class T>
+bool LinearFill<T>::fill_small(const Delaunay::Triangle& triangle, std::int32_t t, index_t level, T* target) {
+  const std::uint32_t* const v = triangle.v;
+  int i = v[1] < v[0] ? 1 : 0;
+  if (v[2] < v[i]) i = 2;
+  constexpr int turned[5] = {0, 1, 2, 0, 1};
+  const std::uint32_t first = v[i], second = v[turned[i + 1]], third = v[turned[i + 2]];
+  const std::uint32_t q = SmallBox::offset(second, first), r = SmallBox::offset(third, first);
+  if (!SmallBox::holds(q | r)) return false;
+  const TriangleShape& shape = triangle_shapes_.of(SmallBox::code(q), SmallBox::code(r));
+  if (shape.kind == TriangleShape::unit) return true;
+  if (shape.kind == TriangleShape::large) return false;
+  const index_t x = Delaunay::x_of(first), y = Delaunay::y_of(first);
+  if (shape.kind == TriangleShape::points) {
+    const Point inside = SmallBox::point(shape.place[0]);
+    if (!unknown(x + inside.x, y + inside.y, level)) return true;
+  }
+  const auto apex = [&](int edge) { return mesh_.triangle(triangle.twin[edge] >> 2).v[triangle.twin[edge] & 3]; };
+  const bool on_side = (triangle.twin[0] | triangle.twin[1] | triangle.twin[2]) < 0;
+  if (on_side ? shares_circle(mesh_, triangle, first, shape.circle[0], shape.circle[1], shape.turn)
+              : circle_meets(shape, first, apex(0), apex(1), apex(2))) {
+    fill_cell(t, level, target);
+  } else if constexpr (std::is_integral_v<T>) {
+    if (shape.kind != TriangleShape::points) return true;
+    const auto value = [&](std::uint32_t p) { return value_at({Delaunay::x_of(p), Delaunay::y_of(p)}); };
+    const index_t pixel = y * image_.width + x;
+    fill_shape(shape, value(first), value(second), value(third), image_.channels, offset_,
+               target + pixel * image_.channels, owner_.data() + pixel, t);
+  }
+  return true;
+}
+
 // One pass over a touched triangle. The first grid point in it that is no vertex decides: known or lone, and the cell
 // holds nothing to fill; else the triangle is filled here if it is a cell, and with the rest of its cell if not.
 template <class T>
@@ -247,6 +299,9 @@ void LinearFill<T>::fill_from(std::int32_t t, index_t level, T* target) {
   const auto mark = static_cast<std::int32_t>(level + 1);
   const Delaunay::Triangle& triangle = mesh_.triangle(t);
   if (triangle.mark == mark) return;
+  if constexpr (std::is_integral_v<T>) {
+    if (fill_small(triangle, t, level, target)) return;
+  }
   Point p[3];
   for (int i = 0; i < 3; ++i) p[i] = {Delaunay::x_of(triangle.v[i]), Delaunay::y_of(triangle.v[i])};
   const Point q{p[1].x - p[0].x, p[1].y - p[0].y}, r{p[2].x - p[0].x, p[2].y - p[0].y};
@@ -257,15 +312,8 @@ void LinearFill<T>::fill_from(std::int32_t t, index_t level, T* target) {
     return;
   const auto is_cell = [&] {
     const auto square = [](Point v) { return std::int64_t{v.x} * v.x + std::int64_t{v.y} * v.y; };
-    const std::int64_t q2 = square(q), r2 = square(r), along = q2 * r.y - r2 * q.y, down = r2 * q.x - q2 * r.x;
-    bool shares = false;
-    for (const std::int32_t twin : triangle.twin) {
-      if (twin < 0) continue;
-      const std::uint32_t apex = mesh_.triangle(twin >> 2).v[(twin & 3) == 0 ? 2 : (twin & 3) - 1];
-      const Point v{Delaunay::x_of(apex) - p[0].x, Delaunay::y_of(apex) - p[0].y};
-      shares |= along * v.x + down * v.y == turn * square(v);
-    }
-    return !shares;
+    const std::int64_t q2 = square(q), r2 = square(r);
+    return !shares_circle(mesh_, triangle, triangle.v[0], q2 * r.y - r2 * q.y, r2 * q.x - q2 * r.x, turn);
   };
   if (turn == 1) {  // no grid point but the vertices
     if (!is_cell()) fill_cell(t, level, target);
@@ -354,6 +402,20 @@ void LinearFill<T>::fill_cell(std::int32_t triangle, index_t level, T* target) {
   finder_.find(mesh_, triangle, static_cast<std::int32_t>(level + 1), cell_);
   const std::size_t n = cell_.size();
   const index_t top = cell_[0].y, width = image_.width, channels = image_.channels;
+  values_.resize(n);
+  if constexpr (std::is_integral_v<T>) {
+    const CellShapes::Shape shape = cell_shapes_.of(cell_);
+    if (shape.pairs != 0) {
+      const CellShapes::Weighted* const points = cell_shapes_.points(shape);
+      if (shape.points == 0) return;
+      const Point inside = SmallBox::point(points->place);
+      if (!unknown(cell_[0].x + inside.x, top + inside.y, level)) return;
+      for (std::size_t i = 0; i < n; ++i) values_[i] = value_at(cell_[i]);
+      const index_t pixel = top * width + cell_[0].x;
+      return fill_shape(shape, points, values_, channels, offset_, target + pixel * channels, owner_.data() + pixel,
+                        triangle);
+    }
+  }
   index_t bottom = top;
   for (const Point& vertex : cell_) bottom = std::max<index_t>(bottom, vertex.y);
   const auto rows = static_cast<std::size_t>(bottom - top + 1);
@@ -381,7 +443,6 @@ void LinearFill<T>::fill_cell(std::int32_t triangle, index_t level, T* target) {
       if (!decided) {
         decided = true;
         weights_.set_cell(cell_);
-        values_.resize(n);
         for (std::size_t i = 0; i < n; ++i) values_[i] = value_at(cell_[i]);
       }
       owner_[static_cast<std::size_t>(y * width + x)] = triangle;

@@ -40,7 +40,7 @@ bool sound(const Delaunay& mesh, index_t height, index_t width, const std::vecto
       const auto& behind = triangles[static_cast<std::size_t>(now.twin[i] >> 2)];
       const int j = now.twin[i] & 3;
       if (behind.twin[j] != static_cast<std::int32_t>(4 * t) + i) return false;
-      if (behind.v[j] != now.v[(i + 1) % 3] || behind.v[(j + 1) % 3] != now.v[i]) return false;
+      if (behind.v[(j + 1) % 3] != now.v[(i + 2) % 3] || behind.v[(j + 2) % 3] != now.v[(i + 1) % 3]) return false;
     }
   }
   return area == 2 * (height - 1) * (width - 1);
@@ -69,8 +69,8 @@ void random_points() {
       mesh.begin(i + 1);
       last = mesh.insert(Delaunay::pack(x, y), last);
       points.push_back(Delaunay::pack(x, y));
-      std::set<std::int32_t> touched(mesh.touched().begin(), mesh.touched().end());
-      listed = listed && touched.size() == mesh.touched().size();
+      std::set<std::int32_t> touched(mesh.touched(), mesh.touched() + mesh.touched_count());
+      listed = listed && touched.size() == mesh.touched_count();
       for (std::size_t t = 0; t < mesh.triangles().size(); ++t)
         listed = listed && (mesh.triangles()[t].stamp == i + 1) == (touched.count(static_cast<std::int32_t>(t)) == 1);
     }

@@ -49,6 +49,9 @@ class CellWeights {
   // `exact` prepares integer(), otherwise real().
   void set_pixel(Point p, bool exact);
 
+  // After set_pixel(p, true): the weights as integers, in the vertices' order; their sum, or 0 if they are too large.
+  std::int64_t weights(std::int64_t* weight) const;
+
   // The value at the pixel from the vertices' values, exact and rounded half to even. T: uint8_t, uint16_t.
   template <class T>
   T integer(const T* const* values, index_t channel) const;

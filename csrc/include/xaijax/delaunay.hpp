@@ -15,8 +15,8 @@ class Delaunay {
  public:
   static constexpr index_t max_side = 1 << 14;
 
-  // Vertices are packed as y << 16 | x. Edge i runs from v[i] to v[i + 1]; twin[i] is the same edge seen from the
-  // neighbour, as 4 * triangle + edge, or -1 on the rectangle's side. All triangles turn the same way:
+  // Vertices are packed as y << 16 | x. Edge i lies opposite v[i], from v[i + 1] to v[i + 2]; twin[i] is the same edge
+  // seen from the neighbour, as 4 * triangle + edge, or -1 on the rectangle's side. All triangles turn the same way:
   // (v1 - v0) x (v2 - v0) > 0. `stamp` is the level that last wrote the record; `mark` is the reader's.
   struct Triangle {
     std::uint32_t v[3];
@@ -39,26 +39,34 @@ class Delaunay {
   std::int32_t insert(std::uint32_t point, std::int32_t start);
 
   // Every triangle written since begin(), once.
-  const std::vector<std::int32_t>& touched() const { return touched_; }
+  const std::int32_t* touched() const { return touched_.data(); }
+  std::size_t touched_count() const { return touched_count_; }
 
   const std::vector<Triangle>& triangles() const { return triangles_; }
+  const Triangle& triangle(std::int32_t t) const { return triangles_[static_cast<std::size_t>(t)]; }
   Triangle& triangle(std::int32_t t) { return triangles_[static_cast<std::size_t>(t)]; }
 
  private:
-  struct Link {  // an edge of the hole that a new point sees, with the triangle behind it
-    std::uint32_t from, to;
+  struct Edge {  // an edge of the hole that a new point sees: one of its ends, and the triangle behind it
+    std::uint32_t vertex;
     std::int32_t twin;
   };
 
   std::int32_t locate(std::uint32_t point, std::int32_t start) const;
-  void dig(std::uint32_t point, std::int32_t start);
-  std::int32_t star(std::uint32_t point);
+  std::size_t dig(std::uint32_t point, std::int32_t start);
+  void grow();
+  std::int32_t star(std::uint32_t point, std::size_t count);
 
   std::vector<Triangle> triangles_;
   std::vector<std::int32_t> touched_;
-  std::vector<std::int32_t> hole_;
-  std::vector<Link> links_;
-  std::vector<Link> open_;
+  std::size_t touched_count_ = 0;
+  // A hole of h triangles has h + 2 edges, those still to be looked behind included.
+  std::size_t room_ = 64;
+  std::vector<std::int32_t> hole_ = std::vector<std::int32_t>(room_);
+  std::vector<Edge> links_ = std::vector<Edge>(room_);  // by their starts
+  std::vector<Edge> open_ = std::vector<Edge>(room_);   // by their ends
+  std::size_t holes_ = 0;
+  bool on_side_ = false;  // whether the hole reaches the rectangle's side
   std::int32_t stamp_ = 0;
 };
 

@@ -20,9 +20,11 @@
 #include <vector>
 
 #include "xaijax/cell.hpp"
+#include "xaijax/cell_shapes.hpp"
 #include "xaijax/delaunay.hpp"
 #include "xaijax/reveal_order.hpp"
 #include "xaijax/triangle_rows.hpp"
+#include "xaijax/triangle_shapes.hpp"
 #include "xaijax/views.hpp"
 
 namespace xaijax {
@@ -53,6 +55,7 @@ class LinearFill {
   void insert_level(index_t level);
   void fill_touched(index_t level, T* target);
   void fill_from(std::int32_t triangle, index_t level, T* target);
+  bool fill_small(const Delaunay::Triangle& triangle, std::int32_t t, index_t level, T* target);
   void set_triangle(const Point* vertices);
   void fill_real_row(index_t y, index_t first, index_t last, T* out);
   void fill_cell(std::int32_t triangle, index_t level, T* target);
@@ -78,6 +81,9 @@ class LinearFill {
   std::vector<Point> cell_;
   std::vector<const T*> values_;
   std::vector<std::int32_t> left_, right_;
+  TriangleShapes triangle_shapes_;
+  CellShapes cell_shapes_;
+  std::int32_t offset_[SmallBox::places];  // of a place's pixel from the box's first one
 };
 
 }  // namespace xaijax
