@@ -80,8 +80,10 @@ class PairWorker:
 
     def close(self) -> None:
         assert self.process.stdin
+        assert self.process.stdout
         self.process.stdin.close()
         self.process.wait()
+        self.process.stdout.close()
 
 
 def machine() -> dict[str, Any]:

@@ -3,9 +3,10 @@
     xaijax profile --model resnet50 --batch 1 8 --methods ... --out DIR     # then copy DIR/profile.jsonl
     python benchmarks/limits.py
 
-`results/profile_resnet50.jsonl` is the first table. `results/found_before.jsonl` and `found_after.jsonl`
-are profiles of the same cells before and after a change, from the same minutes on a quiet machine; found_predict.json
-holds the seconds of `jax.jit` and of `Classifier.predict`, by turns.
+`results/profile_resnet50.jsonl` is the first table, `results/profile_precision.jsonl` the one of precisions.
+`results/found_before.jsonl` and `found_after.jsonl` are profiles of the same cells before and after a change, from the
+same minutes on a quiet machine; found_predict.json holds the seconds of
+`jax.jit` and of `Classifier.predict`, by turns.
 """
 
 import json
@@ -18,15 +19,22 @@ from xaijax.profiling.config import FORWARD
 HERE = Path(__file__).parent
 RESULTS, PAGE = HERE / "results", HERE / "README.md"
 LIMITS = ("<!-- limits: written by limits.py -->", "<!-- limits: end -->")
+PRECISION = ("<!-- precision: written by limits.py -->", "<!-- precision: end -->")
 FOUND = ("<!-- found: written by limits.py -->", "<!-- found: end -->")
 
 # Forward passes by a method's own definition, from its options; a gradient with respect to the image counts three.
 NEEDS: dict[str, Any] = {
     "integrated_gradients": lambda o: 3 * o["steps"],
     "smoothgrad": lambda o: 3 * o["draws"],
+    "smoothgrad_squared": lambda o: 3 * o["draws"],
+    "vargrad": lambda o: 3 * o["draws"],
+    "smoothgrad_ig": lambda o: 3 * o["draws"] * o["steps"],
+    "expected_gradients": lambda o: 3 * o["draws"],
     "blur_ig": lambda o: 3 * o["steps"],
     "guided_ig": lambda o: 3 * o["steps"],
     "xrai": lambda o: 2 * 3 * o["steps"],
+    "xrai_fast": lambda o: 2 * 3 * o["steps"],
+    "score_cam": lambda o: 1 + o["max_channels"],
     "occlusion": lambda o: 1 + (-(-(224 - o["window"]) // o["stride"]) + 1) ** 2,
     "rise": lambda o: o["count"],
 }
@@ -42,7 +50,8 @@ def needs(record: dict[str, Any]) -> float | None:
 def limits(found: list[dict[str, Any]]) -> str:
     timed = [record for record in found if "skipped" not in record]
     names = list(dict.fromkeys([FORWARD, *(record["method"] for record in timed)]))
-    timed.sort(key=lambda record: (names.index(record["method"]), record["batch"]))
+    models = list(dict.fromkeys(record["model"] for record in timed))
+    timed.sort(key=lambda r: (models.index(r["model"]), names.index(r["method"]), r["batch"]))
     lines = [
         "| method | batch | options | images/s | passes | needs | on the host | memory | FLOP/byte | limited by |",
         "|---|---|---|---|---|---|---|---|---|---|",
@@ -51,23 +60,55 @@ def limits(found: list[dict[str, Any]]) -> str:
         options = ", ".join(f"{key} {value}" for key, value in record["options"].items()) or "–"
         rate = record["images_per_second"]
         units = record["units"]["median"] if record["units"] else None
+        name = record["method"] + ("" if record["model"] == models[0] else f" ({record['model']})")
         lines.append(
-            f"| {record['method']} | {record['batch']} | {options} | {show.number(rate['median'])} "
+            f"| {name} | {record['batch']} | {options} | {show.number(rate['median'])} "
             f"| {show.number(units)} | {show.number(needs(record))} | {100 * record['host_share']:.0f} % "
             f"| {show.size(record['memory']['planned_bytes'])} | {show.number(record['intensity'])} "
             f"| {record['verdict']} |"
         )
-    about, most = timed[0], timed[0]["ceilings"]
+    about = timed[0]
     commands = "`; `".join(dict.fromkeys(record["command"] for record in timed))
     versions = about["versions"]
+    product = span([record["ceilings"]["flops"]["float32"] / 1e9 for record in timed])
+    copy = span([record["ceilings"]["bytes"] / 1e9 for record in timed])
     lines += [
         "",
-        f"{about['machine']['processor']}, {about['machine']['threads']} cores, jax {versions['jax']}, random weights, "
-        f"batch normalisation folded. Ceilings: matrix product {most['flops']['float32'] / 1e9:.0f} GFLOP/s, copy "
-        f"{most['bytes'] / 1e9:.0f} GB/s. Memory is XLA's plan, weights (98 MiB) included. Commands: `{commands}`; "
+        f"{about['machine']['processor']}, {about['machine']['threads']} cores, jax {versions['jax']}, {models[0]} "
+        "unless said, random weights, batch normalisation folded. Ceilings of each run: matrix product "
+        f"{product} GFLOP/s, copy {copy} GB/s. Memory is XLA's plan, weights included. Commands: `{commands}`; "
         "table by `python benchmarks/limits.py`.",
     ]
     return "\n".join(lines)
+
+
+def span(values: list[float]) -> str:
+    low, high = f"{min(values):.0f}", f"{max(values):.0f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def precisions(found: dict[Any, Any]) -> str:
+    """The same cells in two precisions, of one run."""
+    timed = [record for record in found.values() if "skipped" not in record]
+    plain = {(r["model"], r["method"], r["batch"]): r for r in timed if r["precision"] == "float32"}
+    lines = [
+        "| model | method | batch | float32 | bfloat16 | bfloat16 / float32 (95 % interval) | compile time | memory |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for other in timed:
+        if other["precision"] == "float32":
+            continue
+        one = plain[other["model"], other["method"], other["batch"]]
+        spread = statistics.ratio(other["seconds"], one["seconds"])
+        compiled = [f"{record['compile']['compile']:.1f} s" for record in (one, other)]
+        memory = [show.size(record["memory"]["planned_bytes"]) for record in (one, other)]
+        times = [show.seconds(record["latency"]["median"]) for record in (one, other)]
+        lines.append(
+            f"| {one['model']} | {one['method']} | {one['batch']} | {times[0]} | {times[1]} | {spread['ratio']:.2f} "
+            f"({spread['low']:.2f} to {spread['high']:.2f}) | {' / '.join(compiled)} | {' / '.join(memory)} |"
+        )
+    commands = "`; `".join(dict.fromkeys(record["command"] for record in timed))
+    return "\n".join([*lines, "", f"By `{commands}`; table by `python benchmarks/limits.py`."])
 
 
 def found_table(before: dict[Any, Any], after: dict[Any, Any]) -> str:
@@ -76,8 +117,10 @@ def found_table(before: dict[Any, Any], after: dict[Any, Any]) -> str:
         "|---|---|---|---|---|",
     ]
     for change in sorted(compare.compare(after, before), key=lambda change: change.ratio):
-        # Of the kernel the rows of one thread: others compare how busy the machine was.
-        if change.name.startswith(FORWARD) or any(word in change.name for word in ("numba", "NumPy", "in jit")):
+        # Nothing was changed in ResNet-50's forward pass, nor in these backends: they compare how busy the machine was.
+        if change.name.startswith(f"{FORWARD}, resnet50") or any(
+            word in change.name for word in ("numba", "NumPy", "in jit")
+        ):
             continue
         batch = f", batch of {change.batch}" if isinstance(change.batch, int) else ""
         lines.append(
@@ -107,6 +150,9 @@ def main() -> None:
     profile = records.read(RESULTS / "profile_resnet50.jsonl")
     if profile:
         page = put(page, LIMITS, limits(list(profile.values())))
+    both = records.read(RESULTS / "profile_precision.jsonl")
+    if both:
+        page = put(page, PRECISION, precisions(both))
     after = records.read(RESULTS / "found_after.jsonl")
     if after:
         page = put(page, FOUND, found_table(records.read(RESULTS / "found_before.jsonl"), after))

@@ -31,11 +31,13 @@ QUIET = {"disable_warnings": True, "display_progressbar": False}
 
 
 class ChannelsLast(torch.nn.Module):
-    """ResNet-50 in the layout in which PyTorch is fastest on the CPU."""
+    """ResNet-50 in the layout in which PyTorch is fastest on the CPU; its last layer scaled up, so that random weights
+    give probabilities that answer to changes of the image."""
 
     def __init__(self) -> None:
         super().__init__()
         self.model = make_model()
+        self.model.fc.weight.data *= 30
         self.calls = 0
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
