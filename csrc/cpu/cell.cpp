@@ -65,41 +65,46 @@ T divided(std::int64_t numerator, std::int64_t denominator) {
 }  // namespace
 
 // The triangulation of a cell has no inner vertices, so a depth-first search over its dual tree meets the polygon's
-// edges in turning order.
+// edges in turning order, and the end of one is the start of the next.
 void CellFinder::find(Delaunay& mesh, std::int32_t t, std::int32_t mark, std::vector<Point>& cell) {
-  cell.clear();
-  open_.clear();
-  Delaunay::Triangle& first = mesh.triangle(t);
-  first.mark = mark;
-  const Point origin{Delaunay::x_of(first.v[0]), Delaunay::y_of(first.v[0])};
-  const auto from_origin = [origin](std::uint32_t v) {
-    return Point{Delaunay::x_of(v) - origin.x, Delaunay::y_of(v) - origin.y};
-  };
-  const auto square = [](Point p) { return std::int64_t{p.x} * p.x + std::int64_t{p.y} * p.y; };
+  Delaunay::Triangle& start = mesh.triangle(t);
+  start.mark = mark;
   // The circle through the first triangle: on it along*x + down*y == turn*(x^2 + y^2), seen from its first vertex.
-  const Point q = from_origin(first.v[1]), r = from_origin(first.v[2]);
-  const std::int64_t q2 = square(q), r2 = square(r);
-  const std::int64_t along = q2 * r.y - r2 * q.y, down = r2 * q.x - q2 * r.x;
-  const std::int64_t turn = std::int64_t{q.x} * r.y - std::int64_t{q.y} * r.x;
-  for (int i = 2; i >= 0; --i) open_.push_back({first.v[i], first.twin[i == 0 ? 2 : i - 1]});
-  while (!open_.empty()) {
-    const Edge edge = open_.back();
-    open_.pop_back();
+  const std::int64_t x = Delaunay::x_of(start.v[0]), y = Delaunay::y_of(start.v[0]);
+  const std::int64_t qx = Delaunay::x_of(start.v[1]) - x, qy = Delaunay::y_of(start.v[1]) - y;
+  const std::int64_t rx = Delaunay::x_of(start.v[2]) - x, ry = Delaunay::y_of(start.v[2]) - y;
+  const std::int64_t q2 = qx * qx + qy * qy, r2 = rx * rx + ry * ry;
+  const std::int64_t along = q2 * ry - r2 * qy, down = r2 * qx - q2 * rx, turn = qx * ry - qy * rx;
+  open_.assign({{start.v[0], start.twin[1]}, {start.v[2], start.twin[0]}});
+  Edge edge{start.v[1], start.twin[2]};
+  std::uint32_t from = start.v[0];
+  vertices_.clear();
+  std::size_t first = 0;
+  for (;;) {
     if (edge.twin >= 0) {
       Delaunay::Triangle& behind = mesh.triangle(edge.twin >> 2);
       const int apart = edge.twin & 3;
-      const Point apex = from_origin(behind.v[apart]);
-      if (along * apex.x + down * apex.y == turn * square(apex)) {
+      const std::uint32_t apex = behind.v[apart];
+      const std::int64_t dx = Delaunay::x_of(apex) - x, dy = Delaunay::y_of(apex) - y;
+      if (along * dx + down * dy == turn * (dx * dx + dy * dy)) {
         behind.mark = mark;
-        open_.push_back({behind.v[apart], behind.twin[apart == 0 ? 2 : apart - 1]});
-        open_.push_back({edge.from, behind.twin[apart == 2 ? 0 : apart + 1]});
+        open_.push_back({edge.to, behind.twin[apart == 0 ? 2 : apart - 1]});
+        edge = {apex, behind.twin[apart == 2 ? 0 : apart + 1]};
         continue;
       }
     }
-    cell.push_back({Delaunay::x_of(edge.from), Delaunay::y_of(edge.from)});
+    vertices_.push_back(from);
+    if (from < vertices_[first]) first = vertices_.size() - 1;
+    if (open_.empty()) break;
+    from = edge.to;
+    edge = open_.back();
+    open_.pop_back();
   }
-  const auto before = [](Point a, Point b) { return a.y < b.y || (a.y == b.y && a.x < b.x); };
-  std::rotate(cell.begin(), std::min_element(cell.begin(), cell.end(), before), cell.end());
+  cell.resize(vertices_.size());
+  for (Point& vertex : cell) {
+    vertex = {Delaunay::x_of(vertices_[first]), Delaunay::y_of(vertices_[first])};
+    if (++first == vertices_.size()) first = 0;
+  }
 }
 
 void CellWeights::set_cell(const std::vector<Point>& cell) {

@@ -1,9 +1,7 @@
 #include "xaijax/linear_fill.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
-#include <stdexcept>
+#include <cstdlib>
 #include <type_traits>
 
 namespace xaijax {
@@ -14,25 +12,6 @@ inline void prefetch([[maybe_unused]] const void* place) {
 #if defined(__GNUC__)
   __builtin_prefetch(place);
 #endif
-}
-
-// Points of one level go in from a coarse grid to a fine one, row by row: neither long walks nor long thin fans.
-constexpr index_t grids = 5;
-
-index_t grid_of(index_t x, index_t y) {
-  index_t depth = 0;
-  for (index_t both = x | y; depth + 1 < grids && (both & 1) == 0; both >>= 1) ++depth;
-  return grids - 1 - depth;
-}
-
-// Turns counts per bucket into where each bucket starts, with the total at the end.
-void starts_of(std::vector<std::uint32_t>& counts) {
-  std::uint32_t total = 0;
-  for (auto& count : counts) {
-    const std::uint32_t here = count;
-    count = total;
-    total += here;
-  }
 }
 
 // The mean of two values, exact: integers half to even, reals without overflow.
@@ -106,63 +85,11 @@ template <class T>
 void LinearFill<T>::prepare(ImageView<const T> image, const Levels& levels) {
   image_ = image;
   levels_ = &levels;
-  const index_t height = image.height, width = image.width, wide = width + 2;
+  plan_.prepare(levels);
   for (std::uint32_t place = 0; place < SmallBox::places; ++place) {
     const Point p = SmallBox::point(place);
-    offset_[place] = static_cast<std::int32_t>(p.y * width + p.x);
+    offset_[place] = static_cast<std::int32_t>(p.y * image.width + p.x);
   }
-  const auto count = static_cast<std::size_t>(levels.count);
-  known_from_.assign(static_cast<std::size_t>(wide * (height + 2)), 0);
-  open_until_.assign(known_from_.size(), 0);
-  revealed_at_.assign(count + 2, 0);
-  lone_at_.assign(count + 2, 0);
-  inserted_at_.assign((count + 1) * grids + 1, 0);
-  for (index_t y = 0; y < height; ++y)
-    for (index_t x = 0; x < width; ++x) {
-      const bool corner = (x == 0 || x == width - 1) && (y == 0 || y == height - 1);
-      const std::uint16_t step = corner ? 0 : levels.step(y * width + x);
-      known_from_[static_cast<std::size_t>((y + 1) * wide + x + 1)] = step;
-      ++revealed_at_[step];
-    }
-  const auto around = [wide](const std::uint16_t* here) {
-    return std::max(std::max(here[-1], here[1]), std::max(here[-wide], here[wide]));
-  };
-  for (index_t y = 0; y < height; ++y)
-    for (index_t x = 0; x < width; ++x) {
-      const auto at = static_cast<std::size_t>((y + 1) * wide + x + 1);
-      const std::uint16_t alone = around(&known_from_[at]);
-      open_until_[at] = std::min(alone, known_from_[at]);
-      if (alone < known_from_[at]) ++lone_at_[alone];
-    }
-  const auto is_inserted = [&](std::size_t at) {
-    return known_from_[at] < levels.count && around(&open_until_[at]) > known_from_[at];
-  };
-  const auto is_corner = [&](index_t x, index_t y) {
-    return (x == 0 || x == width - 1) && (y == 0 || y == height - 1);
-  };
-  for (index_t y = 0; y < height; ++y)
-    for (index_t x = 0; x < width; ++x) {
-      const auto at = static_cast<std::size_t>((y + 1) * wide + x + 1);
-      if (is_inserted(at) && !is_corner(x, y))
-        ++inserted_at_[static_cast<std::size_t>(known_from_[at] * grids + grid_of(x, y))];
-    }
-  starts_of(revealed_at_);
-  starts_of(lone_at_);
-  starts_of(inserted_at_);
-  revealed_.resize(revealed_at_.back());
-  lone_.resize(lone_at_.back());
-  inserted_.resize(inserted_at_.back());
-  for (index_t y = 0; y < height; ++y)
-    for (index_t x = 0; x < width; ++x) {
-      const auto at = static_cast<std::size_t>((y + 1) * wide + x + 1);
-      const auto pixel = static_cast<std::uint32_t>(y * width + x);
-      const std::uint16_t step = known_from_[at], alone = around(&known_from_[at]);
-      revealed_[revealed_at_[step]++] = pixel;
-      if (alone < step) lone_[lone_at_[alone]++] = pixel;
-      if (is_inserted(at) && !is_corner(x, y))
-        inserted_[inserted_at_[static_cast<std::size_t>(step * grids + grid_of(x, y))]++] = Delaunay::pack(x, y);
-    }
-  // Each bucket's start has moved to its end, which is the next one's start.
 }
 
 template <class T>
@@ -204,20 +131,20 @@ void LinearFill<T>::lone_pixel(index_t pixel, T* target) const {
 template <class T>
 void LinearFill<T>::insert_level(index_t level) {
   mesh_.begin(static_cast<std::int32_t>(level + 1));
-  const auto bucket = [&](index_t b) { return b == 0 ? 0 : inserted_at_[static_cast<std::size_t>(b - 1)]; };
+  const RevealPlan::List points = plan_.inserted(level);
+  const index_t count = points.end() - points.begin();
   std::int32_t last = 0, row_start = 0;
   index_t row = -1;
-  const std::uint32_t end = bucket((level + 1) * grids);
-  const auto owner_of = [&](std::uint32_t i) -> const std::int32_t& {
-    const std::uint32_t point = inserted_[std::min(i, end - 1)];
+  const auto owner_of = [&](index_t i) -> const std::int32_t& {
+    const std::uint32_t point = points.begin()[std::min(i, count - 1)];
     return owner_[static_cast<std::size_t>(Delaunay::y_of(point) * image_.width + Delaunay::x_of(point))];
   };
-  for (std::uint32_t i = bucket(level * grids); i < end; ++i) {
+  for (index_t i = 0; i < count; ++i) {
     prefetch(&owner_of(i + 8));
     prefetch(&mesh_.triangle(owner_of(i + 4)));
-    const std::uint32_t point = inserted_[i];
-    const index_t x = Delaunay::x_of(point), y = Delaunay::y_of(point);
-    std::int32_t start = owner_[static_cast<std::size_t>(y * image_.width + x)];
+    const std::uint32_t point = points.begin()[i];
+    const index_t y = Delaunay::y_of(point);
+    std::int32_t start = owner_of(i);
     if (level == 0) start = y == row ? last : row_start;
     last = mesh_.insert(point, start);
     if (y != row) row_start = last;
@@ -228,12 +155,11 @@ void LinearFill<T>::insert_level(index_t level) {
 template <class T>
 void LinearFill<T>::reveal_level(index_t level, T* target) {
   const index_t channels = image_.channels;
-  const auto l = static_cast<std::size_t>(level);
-  for (std::uint32_t i = level == 0 ? 0 : revealed_at_[l - 1]; i < revealed_at_[l]; ++i) {
-    const index_t at = index_t{revealed_[i]} * channels;
+  for (const std::uint32_t pixel : plan_.revealed(level)) {
+    const index_t at = index_t{pixel} * channels;
     for (index_t c = 0; c < channels; ++c) target[at + c] = image_.data[at + c];
   }
-  for (std::uint32_t i = level == 0 ? 0 : lone_at_[l - 1]; i < lone_at_[l]; ++i) lone_pixel(lone_[i], target);
+  for (const std::uint32_t pixel : plan_.lone(level)) lone_pixel(pixel, target);
   if (level == 0) {
     mesh_.reset(image_.height, image_.width);
     owner_.assign(static_cast<std::size_t>(image_.pixels()), 0);
@@ -245,16 +171,13 @@ void LinearFill<T>::reveal_level(index_t level, T* target) {
     fill_touched(level, target);
 }
 
-// The records do not fit the second-level cache: they and their neighbours are asked for in time.
+// The records do not fit the second-level cache: they are asked for in time.
 template <class T>
 void LinearFill<T>::fill_touched(index_t level, T* target) {
   const std::int32_t* const touched = mesh_.touched();
   const std::size_t count = mesh_.touched_count();
   for (std::size_t i = 0; i < count; ++i) {
     if (i + 8 < count) prefetch(&mesh_.triangle(touched[i + 8]));
-    if (i + 4 < count)
-      for (const std::int32_t twin : mesh_.triangle(touched[i + 4]).twin)
-        if (twin >= 0) prefetch(&mesh_.triangle(twin >> 2));
     fill_from(touched[i], level, target);
   }
 }
@@ -262,11 +185,11 @@ void LinearFill<T>::fill_touched(index_t level, T* target) {
 // A triangle in a small box, by its shape; false if it is not in one.
 template <class T>
 bool LinearFill<T>::fill_small(const Delaunay::Triangle& triangle, std::int32_t t, index_t level, T* target) {
+  // Which of three comes first is anyone's guess: no branches.
+  static constexpr std::uint8_t next[3] = {1, 2, 0}, last[3] = {2, 0, 1};
   const std::uint32_t* const v = triangle.v;
-  int i = v[1] < v[0] ? 1 : 0;
-  if (v[2] < v[i]) i = 2;
-  constexpr int turned[5] = {0, 1, 2, 0, 1};
-  const std::uint32_t first = v[i], second = v[turned[i + 1]], third = v[turned[i + 2]];
+  const unsigned of_two = v[1] < v[0], of_three = v[2] < std::min(v[0], v[1]), i = of_two >> of_three | of_three << 1;
+  const std::uint32_t first = v[i], second = v[next[i]], third = v[last[i]];
   const std::uint32_t q = SmallBox::offset(second, first), r = SmallBox::offset(third, first);
   if (!SmallBox::holds(q | r)) return false;
   const TriangleShape& shape = triangle_shapes_.of(SmallBox::code(q), SmallBox::code(r));
@@ -275,7 +198,7 @@ bool LinearFill<T>::fill_small(const Delaunay::Triangle& triangle, std::int32_t 
   const index_t x = Delaunay::x_of(first), y = Delaunay::y_of(first);
   if (shape.kind == TriangleShape::points) {
     const Point inside = SmallBox::point(shape.place[0]);
-    if (!unknown(x + inside.x, y + inside.y, level)) return true;
+    if (!plan_.unknown(x + inside.x, y + inside.y, level)) return true;
   }
   const auto apex = [&](int edge) { return mesh_.triangle(triangle.twin[edge] >> 2).v[triangle.twin[edge] & 3]; };
   const bool on_side = (triangle.twin[0] | triangle.twin[1] | triangle.twin[2]) < 0;
@@ -292,16 +215,20 @@ bool LinearFill<T>::fill_small(const Delaunay::Triangle& triangle, std::int32_t 
   return true;
 }
 
-// One pass over a touched triangle. The first grid point in it that is no vertex decides: known or lone, and the cell
+// One look at a touched triangle. The first grid point in it that is no vertex decides: known or lone, and the cell
 // holds nothing to fill; else the triangle is filled here if it is a cell, and with the rest of its cell if not.
 template <class T>
 void LinearFill<T>::fill_from(std::int32_t t, index_t level, T* target) {
-  const auto mark = static_cast<std::int32_t>(level + 1);
   const Delaunay::Triangle& triangle = mesh_.triangle(t);
-  if (triangle.mark == mark) return;
+  if (triangle.mark == static_cast<std::int32_t>(level + 1)) return;
   if constexpr (std::is_integral_v<T>) {
     if (fill_small(triangle, t, level, target)) return;
   }
+  fill_by_rows(triangle, t, level, target);
+}
+
+template <class T>
+void LinearFill<T>::fill_by_rows(const Delaunay::Triangle& triangle, std::int32_t t, index_t level, T* target) {
   Point p[3];
   for (int i = 0; i < 3; ++i) p[i] = {Delaunay::x_of(triangle.v[i]), Delaunay::y_of(triangle.v[i])};
   const Point q{p[1].x - p[0].x, p[1].y - p[0].y}, r{p[2].x - p[0].x, p[2].y - p[0].y};
@@ -320,7 +247,6 @@ void LinearFill<T>::fill_from(std::int32_t t, index_t level, T* target) {
     return;
   }
   const index_t width = image_.width, channels = image_.channels;
-  const bool remember = level + 1 < levels_->count;  // where a later level can start its walk
   const TriangleScan scan(p[0], p[1], p[2]);
   bool decided = false;
   for (index_t y = scan.top(); y <= scan.bottom(); ++y) {
@@ -328,7 +254,7 @@ void LinearFill<T>::fill_from(std::int32_t t, index_t level, T* target) {
     scan.row(y, first, last);
     if (!decided) {
       for (index_t x = first; x <= last && !decided; ++x) {
-        if (unknown(x, y, level)) {
+        if (plan_.unknown(x, y, level)) {
           decided = true;
         } else {
           const std::uint32_t here = Delaunay::pack(x, y);
@@ -340,12 +266,12 @@ void LinearFill<T>::fill_from(std::int32_t t, index_t level, T* target) {
       set_triangle(p);
     }
     if (first > last) continue;
-    if (remember) std::fill(owner_.begin() + y * width + first, owner_.begin() + y * width + last + 1, t);
+    std::int32_t* const owner = owner_.data() + y * width + first;  // where a later level can start its walk
     T* const out = target + (y * width + first) * channels;
     if constexpr (std::is_integral_v<T>)
-      rows_.fill(y, first, last, out);
+      rows_.fill(y, first, last, out, owner, t);
     else
-      fill_real_row(y, first, last, out);
+      fill_real_row(y, first, last, out, owner, t);
   }
   if (!decided && !is_cell()) fill_cell(t, level, target);
 }
@@ -368,8 +294,10 @@ void LinearFill<T>::set_triangle(const Point* p) {
 // Inside a triangle the weights are areas. Its edges and vertices are left to the cell's own way.
 template <class T>
 void LinearFill<T>::fill_real_row([[maybe_unused]] index_t y, [[maybe_unused]] index_t first,
-                                  [[maybe_unused]] index_t last, [[maybe_unused]] T* out) {
+                                  [[maybe_unused]] index_t last, [[maybe_unused]] T* out, std::int32_t* owner,
+                                  std::int32_t t) {
   if constexpr (std::is_floating_point_v<T>) {
+    std::fill(owner, owner + (last - first + 1), t);
     const Point a = cell_[0], b = cell_[1], c = cell_[2];
     const Point p{static_cast<std::int32_t>(first), static_cast<std::int32_t>(y)};
     std::int64_t ab = area2(p, a, b), bc = area2(p, b, c), ca = area2(p, c, a);
@@ -409,7 +337,7 @@ void LinearFill<T>::fill_cell(std::int32_t triangle, index_t level, T* target) {
       const CellShapes::Weighted* const points = cell_shapes_.points(shape);
       if (shape.points == 0) return;
       const Point inside = SmallBox::point(points->place);
-      if (!unknown(cell_[0].x + inside.x, top + inside.y, level)) return;
+      if (!plan_.unknown(cell_[0].x + inside.x, top + inside.y, level)) return;
       for (std::size_t i = 0; i < n; ++i) values_[i] = value_at(cell_[i]);
       const index_t pixel = top * width + cell_[0].x;
       return fill_shape(shape, points, values_, channels, offset_, target + pixel * channels, owner_.data() + pixel,
@@ -433,7 +361,7 @@ void LinearFill<T>::fill_cell(std::int32_t triangle, index_t level, T* target) {
   for (index_t y = top; y <= bottom; ++y) {
     const index_t first = left_[static_cast<std::size_t>(y - top)], last = right_[static_cast<std::size_t>(y - top)];
     for (index_t x = first; x <= last; ++x) {
-      if (!unknown(x, y, level)) {
+      if (!plan_.unknown(x, y, level)) {
         if (decided) continue;  // a vertex
         bool vertex = false;
         for (const Point& v : cell_) vertex |= v.x == x && v.y == y;

@@ -33,10 +33,11 @@ class CellFinder {
 
  private:
   struct Edge {
-    std::uint32_t from;
+    std::uint32_t to;
     std::int32_t twin;
   };
   std::vector<Edge> open_;
+  std::vector<std::uint32_t> vertices_;
 };
 
 // The weights of one cell, evaluated pixel by pixel.

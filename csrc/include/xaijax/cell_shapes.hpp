@@ -2,6 +2,7 @@
 // and again. A shape is worked out when it is first met.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -15,9 +16,9 @@ class CellShapes {
   static constexpr std::size_t vertices = 8;
 
   struct Shape {
-    std::uint32_t first;           // the first point's place in the list
-    std::uint16_t points;          // grid points that are no vertices
-    std::uint16_t pairs;           // of vertices; 0: not in the table
+    std::uint32_t first;   // the first point's place in the list
+    std::uint16_t points;  // grid points that are no vertices
+    std::uint16_t pairs;   // of vertices; 0: not in the table
   };
 
   // A point's weights are integers below 2^15, the vertices' two by two, and add up to `sum`.

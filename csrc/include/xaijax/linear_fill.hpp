@@ -22,7 +22,7 @@
 #include "xaijax/cell.hpp"
 #include "xaijax/cell_shapes.hpp"
 #include "xaijax/delaunay.hpp"
-#include "xaijax/reveal_order.hpp"
+#include "xaijax/reveal_plan.hpp"
 #include "xaijax/triangle_rows.hpp"
 #include "xaijax/triangle_shapes.hpp"
 #include "xaijax/views.hpp"
@@ -56,28 +56,22 @@ class LinearFill {
   void fill_touched(index_t level, T* target);
   void fill_from(std::int32_t triangle, index_t level, T* target);
   bool fill_small(const Delaunay::Triangle& triangle, std::int32_t t, index_t level, T* target);
+  void fill_by_rows(const Delaunay::Triangle& triangle, std::int32_t t, index_t level, T* target);
   void set_triangle(const Point* vertices);
-  void fill_real_row(index_t y, index_t first, index_t last, T* out);
+  void fill_real_row(index_t y, index_t first, index_t last, T* out, std::int32_t* owner, std::int32_t t);
   void fill_cell(std::int32_t triangle, index_t level, T* target);
   void lone_pixel(index_t pixel, T* target) const;
-
-  bool unknown(index_t x, index_t y, index_t level) const {
-    return open_until_[static_cast<std::size_t>((y + 1) * (image_.width + 2) + x + 1)] > level;
-  }
 
   const T* value_at(Point p) const { return image_.data + (p.y * image_.width + p.x) * image_.channels; }
 
   ImageView<const T> image_;
   const Levels* levels_ = nullptr;
+  RevealPlan plan_;
   Delaunay mesh_;
   CellFinder finder_;
   CellWeights weights_;
   TriangleRows<std::conditional_t<std::is_integral_v<T>, T, std::uint16_t>> rows_;  // integers alone use it
   std::vector<std::int32_t> owner_;         // a triangle at or near the pixel, as of the last level
-  std::vector<std::uint16_t> known_from_;   // level, with a border of zeros
-  std::vector<std::uint16_t> open_until_;   // the level from which the pixel is known or lone, with a border of zeros
-  std::vector<std::uint32_t> revealed_, inserted_, lone_;  // pixels by level
-  std::vector<std::uint32_t> revealed_at_, inserted_at_, lone_at_;
   std::vector<Point> cell_;
   std::vector<const T*> values_;
   std::vector<std::int32_t> left_, right_;

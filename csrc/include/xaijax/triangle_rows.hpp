@@ -59,11 +59,17 @@ class TriangleRows {
 #endif
   }
 
-  // Pixels first to last of row y; out is the first one. Vertices get their own value.
-  void fill(index_t y, index_t first, index_t last, T* out) const {
+  // Pixels first to last of row y; out is the first one, and owner gets t for each. Vertices get their own value.
+  void fill(index_t y, index_t first, index_t last, T* out, std::int32_t* owner, std::int32_t t) const {
 #if defined(__SSE2__)
     if constexpr (sizeof(T) == 1) {
-      if (packed_) return channels_ == 3 ? fill_three(y, first, last, out) : fill_one(y, first, last, out);
+      if (packed_ && channels_ == 3) return fill_three(y, first, last, out, owner, t);
+    }
+#endif
+    std::fill(owner, owner + (last - first + 1), t);
+#if defined(__SSE2__)
+    if constexpr (sizeof(T) == 1) {
+      if (packed_) return fill_one(y, first, last, out);
     }
 #endif
     constexpr double half_even = 6755399441055744.0;  // 1.5 * 2^52: adding it leaves no bits below 1
@@ -102,14 +108,16 @@ class TriangleRows {
         static_cast<std::uint32_t>(step3_[k]) * static_cast<std::uint32_t>(x - a_.x)));
   }
 
-  void fill_three(index_t y, index_t first, index_t last, T* out) const {
+  void fill_three(index_t y, index_t first, index_t last, T* out, std::int32_t* owner, std::int32_t t) const {
     __m128 numerator = _mm_setr_ps(near(0, y, first), near(1, y, first), near(2, y, first), 0.0f);
     for (index_t x = first; x < last; ++x, out += 3) {
+      *owner++ = t;
       // Writes a byte of the next pixel, which comes next.
       const std::int32_t bytes = bytes_of(_mm_div_ps(numerator, divisor_));
       std::memcpy(out, &bytes, 4);
       numerator = _mm_add_ps(numerator, step_);
     }
+    *owner = t;
     const std::int32_t bytes = bytes_of(_mm_div_ps(numerator, divisor_));
     std::memcpy(out, &bytes, 3);
   }
