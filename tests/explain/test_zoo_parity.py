@@ -5,6 +5,7 @@ of one model and one batch are made in one program, which XLA compiles once and 
 """
 
 import functools
+import importlib
 import importlib.util
 import json
 from pathlib import Path
@@ -231,19 +232,39 @@ def test_in_double_precision(method):
     assert relative(got, expected) < 1e-6
 
 
-@pytest.mark.parametrize("name", [*recipe.ANALYTIC, pytest.param("resnet34", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("algorithm", ["full", "fast"])
-def test_pair_xrai(name, algorithm):
+def check_regions(got, name, algorithm, bound):
     """The map is constant on a region, so equal maps on the peer's regions and as many values are equal ranks."""
-    classifier, image, label = setting(name)
-    method = {"full": explain.xrai, "fast": explain.xrai_fast}[algorithm]
-    got = np.asarray(method(classifier, image, label, steps=20))[0]
     expected, ranks = (stored("paths")[f"{name}:xrai:{algorithm}{end}"] for end in ("", ":ranks"))
-    assert relative(got, expected) < 1e-4
+    assert relative(got, expected) < bound
     values = [np.unique(got[ranks == rank]) for rank in range(1, ranks.max() + 1)]
     assert all(len(own) == 1 for own in values)
     covered = np.concatenate(values[:-1] if len(values) > 1 else values)
     assert (np.diff(covered) <= 0).all()  # the last region, of uncovered pixels, has the last rank whatever its mean
+
+
+XRAI = {"full": explain.xrai, "fast": explain.xrai_fast}
+
+
+@pytest.mark.parametrize("name", [*recipe.ANALYTIC, pytest.param("resnet34", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("algorithm", XRAI)
+def test_pair_xrai(name, algorithm):
+    classifier, image, label = setting(name)
+    got = np.asarray(XRAI[algorithm](classifier, image, label, steps=20))[0]
+    # A path point whose ReLUs turn with rounding moves the means of a deep network; the next test has no such rounding.
+    check_regions(got, name, algorithm, bound=2e-3 if name == "resnet34" else 1e-4)
+
+
+@pytest.mark.slow
+def test_pair_xrai_in_double_precision():
+    classifier, image, label = setting("resnet34")
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+        wide = classifier.with_params(jax.tree.map(lambda a: jnp.asarray(a, jnp.float64), classifier.params))
+        base = importlib.import_module("xaijax.explain.xrai")._base_attribution.__wrapped__
+        run = jax.jit(functools.partial(base, steps=20), compiler_options=QUICK_COMPILE)
+        attribution = np.asarray(run(wide, jnp.asarray(image, jnp.float64), jnp.asarray(label)))
+    for algorithm, method in XRAI.items():
+        got = np.asarray(method(classifier, image, label, attribution=attribution))[0]
+        check_regions(got, "resnet34", algorithm, bound=1e-6)
 
 
 @pytest.mark.parametrize("name", ["resnet34_cam", "vgg16_cam", "paths"])
