@@ -19,6 +19,14 @@ def trainer(name, precision):
     return loop.Trainer(start, images, [0, 1], options)
 
 
+def test_no_class_map_of_squeezenet_starts_dead():
+    images = np.random.default_rng(0).random((2, 32, 32, 3)).astype(np.float32)
+    for seed in range(4):
+        made = models.create("squeezenet", 2, (32, 32, 3), key=jax.random.key(seed))
+        logits = np.asarray(made.logits(made.params, images))
+        assert (logits > 0.2).all(), logits  # the mean behind the ReLU: 0 has no gradient
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("name", NAMES)

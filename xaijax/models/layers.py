@@ -35,6 +35,9 @@ def pairs(padding: int | Sequence[tuple[int, int]]) -> Sequence[tuple[int, int]]
     return [(padding, padding), (padding, padding)] if isinstance(padding, int) else padding
 
 
+HE = nnx.initializers.variance_scaling(2.0, "fan_out", "normal")
+
+
 def conv(
     inputs: int,
     outputs: int,
@@ -44,6 +47,8 @@ def conv(
     padding: Padding | None = None,
     groups: int = 1,
     bias: bool = False,
+    kernel_init: nnx.Initializer = HE,
+    bias_init: nnx.Initializer = nnx.initializers.zeros,
     rngs: nnx.Rngs,
 ) -> nnx.Conv:
     """A convolution; `padding` None is half the kernel on every side, as torch models write it."""
@@ -58,7 +63,8 @@ def conv(
         padding=padding if isinstance(padding, str) else pairs(padding),
         feature_group_count=groups,
         use_bias=bias,
-        kernel_init=nnx.initializers.variance_scaling(2.0, "fan_out", "normal"),
+        kernel_init=kernel_init,
+        bias_init=bias_init,
         conv_general_dilated=conv_general_dilated,
         rngs=rngs,
     )

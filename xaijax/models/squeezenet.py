@@ -42,7 +42,18 @@ class SqueezeNet(nnx.Module):
         for number, (squeeze, expand) in FIRES.items():
             setattr(self, f"fire{number}", Fire(inputs, squeeze, expand, rngs=rngs))
             inputs = 2 * expand
-        self.class_maps = conv(inputs, num_classes, 1, padding=1 if variant == "caffe" else 0, bias=True, rngs=rngs)
+        # Very small weights and a bias above zero: behind its ReLU a class map that starts negative everywhere has no
+        # gradient and never learns.
+        self.class_maps = conv(
+            inputs,
+            num_classes,
+            1,
+            padding=1 if variant == "caffe" else 0,
+            bias=True,
+            kernel_init=nnx.initializers.normal(0.001),
+            bias_init=nnx.initializers.ones,
+            rngs=rngs,
+        )
 
     def __call__(self, x: Any) -> Any:
         x = max_pool_ceil(jax.nn.relu(self.stem(x)), 3, 2)
