@@ -321,7 +321,7 @@ def _seconds(value: float) -> str:
 def table(results: dict[str, Any]) -> str:
     """The results as a markdown table with a line about the machine."""
     lines = [
-        "| metric | Quantus | measured | its time | our time | ratio | goal | met | beyond the model, its and ours |",
+        "| metric | Quantus | measured | its time | our time | ratio | goal | met | beyond bare calls, its and ours |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name in CASES:
