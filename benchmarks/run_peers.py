@@ -44,8 +44,7 @@ OTHERS = ("grad-cam==1.5.7", "captum==0.9.0", "saliency==0.2.1", "quantus==0.6.0
 HOST = ("xrai",)  # segments on the host: not one program
 PGC = {"convention": "pytorch-grad-cam", "batch_size": 8}
 # `agree`: options of the comparison of maps where they differ from those timed; `correlation`: the least between maps
-# of gradients by the image, which jump where rounding moves a value across a ReLU's zero, so that single pixels differ;
-# `gradients`: so many calls with so many points ours makes, timed bare for what the method could reach at most.
+# of gradients by the image, which jump where rounding moves a value across a ReLU's zero, so that single pixels differ.
 CASES: dict[str, dict[str, Any]] = {
     "forward": {"peer": "torch", "images": 8, "rounds": 9, "ours": {}, "goal": 0.8, "note": "the model's logits alone"},
     "grad_cam": {"peer": "grad-cam", "images": 8, "rounds": 3, "ours": PGC, "goal": 2.0},
@@ -102,7 +101,6 @@ CASES: dict[str, dict[str, Any]] = {
         "agree": {"steps": 4, "max_dist": 0.02},
         "goal": 2.0,
         "correlation": 0.999,
-        "gradients": (25, 8),
         "note": "25 steps, not the default's 200; PAIR takes images one by one",
     },
     "xrai": {
@@ -111,7 +109,6 @@ CASES: dict[str, dict[str, Any]] = {
         "rounds": 1,
         "ours": {"batch_size": 20},
         "goal": 3.0,
-        "gradients": (10, 20),
         "note": "one image, 200 gradients on either side",
     },
 }
@@ -193,16 +190,6 @@ def agreement(ours: np.ndarray, theirs: np.ndarray) -> dict[str, float]:
     return {"max_error": float(difference), "correlation": float(np.corrcoef(ours.ravel(), theirs.ravel())[0, 1])}
 
 
-def bare_gradients(images: np.ndarray, calls: int, points: int, gradient: Callable[..., np.ndarray]) -> float:
-    """Seconds of so many gradients and nothing else."""
-    batch = np.resize(images, (points, *images.shape[1:]))
-    gradient(batch, 0)
-    begin = time.perf_counter()
-    for _ in range(calls):
-        gradient(batch, 0)
-    return time.perf_counter() - begin
-
-
 def measure(name: str, case: dict[str, Any], classifier: Any, images: np.ndarray, peer: Peer) -> dict[str, Any]:
     """One row of the results."""
     import jax
@@ -249,12 +236,7 @@ def measure(name: str, case: dict[str, Any], classifier: Any, images: np.ndarray
     if found["correlation"] < limit or ("correlation" not in case and found["max_error"] > 5e-3):
         raise AssertionError(f"{name}: the maps differ, {found}")
     # Where a run takes a minute, the first one counts: ours is compiled, the peer compiles nothing.
-    pairs, bare = [], []
-    for _ in range(case["rounds"]):
-        pairs.append((ours()[0], peer.run(name, case["images"], theirs)[0]))
-        if "gradients" in case:
-            assert peer.gradient is not None
-            bare.append(bare_gradients(images, *case["gradients"], peer.gradient))
+    pairs = [(ours()[0], peer.run(name, case["images"], theirs)[0]) for _ in range(case["rounds"])]
     pairs = pairs or [(once[0], other_once[0])]
     own, other = ([case["images"] / pair[side] for pair in pairs] for side in (0, 1))
     ratios = [a / b for a, b in zip(own, other, strict=True)]
@@ -273,9 +255,6 @@ def measure(name: str, case: dict[str, Any], classifier: Any, images: np.ndarray
     }
     if "note" in case:
         row["note"] = case["note"]
-    if bare:
-        row["gradients_s"] = statistics.median(bare)
-        row["ratio_of_gradients"] = statistics.median(pair[1] / alone for pair, alone in zip(pairs, bare, strict=True))
     print(
         f"  {row['images_per_second']:.3g} against {row['peer_images_per_second']:.3g} images/s: {row['ratio']:.2f}x",
         flush=True,
@@ -316,13 +295,10 @@ def table(results: dict[str, Any]) -> str:
     for name in CASES:
         row = results["cases"].get(name)
         if row is not None:
-            note = row.get("note", "batch of 8")
-            if "ratio_of_gradients" in row:
-                note += f"; our gradients alone, without the method: {row['ratio_of_gradients']:.3g}x"
             lines.append(
                 f"| {name} | {row['images_per_second']:.3g} | {row['peer']} | {row['peer_images_per_second']:.3g} | "
                 f"{row['ratio']:.3g}x | {row['goal']:g}x | {'yes' if row['ratio'] >= row['goal'] else 'no'} | "
-                f"{note} |"
+                f"{row.get('note', 'batch of 8')} |"
             )
     about = results["machine"]
     versions = ", ".join(f"{key} {value}" for key, value in results["peers"].items())
