@@ -148,6 +148,11 @@ def seconds(value: float) -> str:
     return f"{value * 1e6:.3g} µs"
 
 
+def times(ratio: float) -> str:
+    """Three digits, and no power of ten."""
+    return f"{ratio:.3g}" if ratio < 999.5 else f"{ratio:.0f}"
+
+
 def table(rows: list[dict[str, Any]]) -> str:
     lines = [
         "| what | ours | peer | its time | our time | ratio (of the quartiles) | goal | met |",
@@ -161,7 +166,7 @@ def table(rows: list[dict[str, Any]]) -> str:
             met = "yes" if ratio >= row["goal"] else "no"
             lines.append(
                 f"| {row['title']} | {row['who']} | {name} | {seconds(peer['median'])} | {seconds(ours['median'])} "
-                f"| {ratio:.3g}x ({low:.3g} to {high:.3g}) | {row['goal']}x | {met} |"
+                f"| {times(ratio)}x ({times(low)} to {times(high)}) | {row['goal']}x | {met} |"
             )
     return "\n".join(lines)
 
