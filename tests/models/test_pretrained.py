@@ -10,7 +10,7 @@ from PIL import Image
 
 from xaijax.models.arrays import from_arrays
 
-DATA = Path(__file__).parent / "data"
+PHOTOGRAPHS = Path(__file__).parent / "photographs"
 ROOT = os.environ.get("XAIJAX_DATA")
 pytestmark = [pytest.mark.realdata, pytest.mark.skipif(not ROOT, reason="XAIJAX_DATA is not set")]
 
@@ -75,7 +75,7 @@ def photographs():
 @pytest.mark.slow
 def test_mobilenet_gives_photographs_the_classes_of_keras(mobilenet, photographs):
     # Another version of Pillow or of the decoder may turn a photograph or two.
-    with np.load(DATA / "pretrained_keras.npz") as theirs:
+    with np.load(PHOTOGRAPHS / "mobilenet_v2_keras.npz") as theirs:
         expected = theirs["classes"]
     assert (mobilenet.predict(photographs[1](224), batch_size=20).argmax(1) != expected).sum() <= 2
 

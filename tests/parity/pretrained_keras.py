@@ -1,7 +1,7 @@
-"""Makes tests/models/data/pretrained_keras.npz: the classes that Keras's own MobileNetV2 gives to 200 photographs.
+"""Makes tests/models/photographs/mobilenet_v2_keras.npz: the classes that Keras's MobileNetV2 gives 200 photographs.
 
 python -m venv peer && peer/bin/pip install keras==3.15.1 jax==0.10.2 h5py pillow
-peer/bin/python tests/parity/pretrained_keras.py DATA tests/models/data/pretrained_keras.npz
+peer/bin/python tests/parity/pretrained_keras.py DATA tests/models/photographs/mobilenet_v2_keras.npz
 
 DATA holds `pretrained/mobilenet_v2_1.0_224_int8.npz` and `imagenet-samples`. Batch normalisation is in the file's
 convolutions: Keras's layers of it get the bias and a scale that cancels their epsilon.
