@@ -15,6 +15,7 @@ the CPU. PAIR gets its gradients from our compiled model, so what differs there 
 """
 
 import argparse
+import dataclasses
 import functools
 import json
 import os
@@ -179,9 +180,8 @@ class Peer:
         return answer["seconds"], np.load(self.folder / "maps.npy")
 
     def close(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
+        with self.process:  # closes the pipes and waits
+            pass
 
 
 def agreement(ours: np.ndarray, theirs: np.ndarray) -> dict[str, float]:
@@ -190,8 +190,19 @@ def agreement(ours: np.ndarray, theirs: np.ndarray) -> dict[str, float]:
     return {"max_error": float(difference), "correlation": float(np.corrcoef(ours.ravel(), theirs.ravel())[0, 1])}
 
 
-def measure(name: str, case: dict[str, Any], classifier: Any, images: np.ndarray, peer: Peer) -> dict[str, Any]:
-    """One row of the results."""
+@dataclasses.dataclass(frozen=True)
+class Sides:
+    """A case ready to be timed: both sides give seconds and maps, and their maps agree."""
+
+    ours: Callable[[], tuple[float, np.ndarray]]
+    theirs: Callable[[], tuple[float, np.ndarray]]
+    first: tuple[float, float]  # seconds of the comparison's runs, ours and theirs
+    found: dict[str, float]  # see agreement()
+    compile_s: float
+
+
+def prepare(name: str, case: dict[str, Any], classifier: Any, images: np.ndarray, peer: Peer) -> Sides:
+    """Compiles our side, warms theirs up, and asserts that the maps agree as the case says."""
     import jax
     import jax.numpy as jnp
 
@@ -235,9 +246,15 @@ def measure(name: str, case: dict[str, Any], classifier: Any, images: np.ndarray
     limit = case.get("correlation", 0.9999)
     if found["correlation"] < limit or ("correlation" not in case and found["max_error"] > 5e-3):
         raise AssertionError(f"{name}: the maps differ, {found}")
+    first = (once[0], other_once[0])
+    return Sides(ours, lambda: peer.run(name, case["images"], theirs), first, found, compiled_in)
+
+
+def measure(name: str, case: dict[str, Any], classifier: Any, images: np.ndarray, peer: Peer) -> dict[str, Any]:
+    """One row of the results."""
+    sides = prepare(name, case, classifier, images, peer)
     # Where a run takes a minute, the first one counts: ours is compiled, the peer compiles nothing.
-    pairs = [(ours()[0], peer.run(name, case["images"], theirs)[0]) for _ in range(case["rounds"])]
-    pairs = pairs or [(once[0], other_once[0])]
+    pairs = [(sides.ours()[0], sides.theirs()[0]) for _ in range(case["rounds"])] or [sides.first]
     own, other = ([case["images"] / pair[side] for pair in pairs] for side in (0, 1))
     ratios = [a / b for a, b in zip(own, other, strict=True)]
     row = {
@@ -250,8 +267,8 @@ def measure(name: str, case: dict[str, Any], classifier: Any, images: np.ndarray
         "ratio": statistics.median(ratios),
         "ratio_range": [min(ratios), max(ratios)],
         "goal": case["goal"],
-        "compile_s": compiled_in,
-        **found,
+        "compile_s": sides.compile_s,
+        **sides.found,
     }
     if "note" in case:
         row["note"] = case["note"]
@@ -371,26 +388,31 @@ def measure_metrics(
     worker.close()
 
 
-def measure_all(
-    names: list[str], results: dict[str, Any], python: Path, folder: Path, options: Any, path: Path
-) -> None:
-    """Runs the cases and writes the results after each."""
+def start(python: Path, folder: Path, threads: int) -> tuple[Any, np.ndarray, Peer]:
+    """The classifier with the peers' weights, the images, and the peers' process."""
     import jax
 
     from xaijax import models
 
     images = make_images(8)
     np.save(folder / "images.npy", images)
-    peer = Peer(python, folder, options.threads)
+    peer = Peer(python, folder, threads)
     with np.load(folder / "weights.npz") as weights:
         entries = {name: weights[name] for name in weights.files}
     plain = models.from_torch(entries, "resnet50", input_shape=(SIDE, SIDE, 3), preprocess="identity")
     classifier = plain.optimized()
     gradient = functools.partial(_gradient(), classifier)
     peer.gradient = lambda points, label: np.asarray(gradient(points, label))
-    if "xrai" in names or "guided_ig" in names:
-        for count in (1, 20):
-            jax.block_until_ready(gradient(np.zeros((count, SIDE, SIDE, 3), np.float32), 0))
+    for count in (1, 20):  # PAIR's batches, compiled before anything is timed
+        jax.block_until_ready(gradient(np.zeros((count, SIDE, SIDE, 3), np.float32), 0))
+    return classifier, images, peer
+
+
+def measure_all(
+    names: list[str], results: dict[str, Any], python: Path, folder: Path, options: Any, path: Path
+) -> None:
+    """Runs the cases and writes the results after each."""
+    classifier, images, peer = start(python, folder, options.threads)
     results |= {
         "machine": machine(),
         "peers": {key: value for key, value in peer.info["versions"].items() if key != "numpy"},

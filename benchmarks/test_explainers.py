@@ -1,15 +1,27 @@
-"""Explainers in pytest-benchmark: the compiled method beside a plain JAX program of the same definition.
+"""Explainers in pytest-benchmark, maps asserted to agree before the timing.
 
-The packages for PyTorch live in an environment of their own: run_peers.py times them.
+    XAIJAX_PEERS_PYTHON=PYTHON pytest benchmarks/test_explainers.py
+
+PYTHON is the interpreter of an environment with pytorch-grad-cam, Captum and PAIR's saliency (run_peers.py makes one);
+the cases are those of run_peers.py, which writes them into README.md. Without it the compiled method is timed beside a
+plain JAX program of the same definition alone.
 """
+
+import os
+import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+import run_peers
+
 from xaijax import explain, models
 
+PYTHON = os.environ.get("XAIJAX_PEERS_PYTHON")
 SIDE, BATCH, STEPS = 64, 8, 16
 
 
@@ -45,3 +57,31 @@ def test_integrated_gradients(benchmark, case, method):
     np.testing.assert_allclose(ours(*case), plain_integrated_gradients(*case), atol=1e-4)
     benchmark.group = f"integrated gradients, {STEPS} steps, small_cnn, {BATCH} images {SIDE}x{SIDE}"
     benchmark.pedantic(lambda: jax.block_until_ready(method(*case)), rounds=9, warmup_rounds=1)
+
+
+@pytest.fixture(scope="module")
+def sides(tmp_path_factory):
+    """`name -> Sides`, made and checked once."""
+    if not PYTHON:
+        pytest.skip("needs XAIJAX_PEERS_PYTHON, an interpreter with grad-cam, captum and saliency")
+    classifier, images, peer = run_peers.start(
+        Path(PYTHON), tmp_path_factory.mktemp("peers"), len(os.sched_getaffinity(0))
+    )
+    found = {}
+
+    def of(name):
+        if name not in found:
+            found[name] = run_peers.prepare(name, run_peers.CASES[name], classifier, images, peer)
+        return found[name]
+
+    yield of
+    peer.close()
+
+
+@pytest.mark.parametrize("side", ["ours", "theirs"])
+@pytest.mark.parametrize("name", run_peers.CASES)
+def test_beside_the_package(benchmark, sides, name, side):
+    case, both = run_peers.CASES[name], sides(name)
+    benchmark.group = f"{name}, resnet50, {case['images']} images {run_peers.SIDE}x{run_peers.SIDE}"
+    benchmark.extra_info["who"] = "xaijax" if side == "ours" else case["peer"]
+    benchmark.pedantic(getattr(both, side), rounds=max(1, case["rounds"]), warmup_rounds=0)
