@@ -122,15 +122,21 @@ def region_perturbation(
 
 def perturbed(metric: Any, images: np.ndarray, labels: np.ndarray, maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     model.calls = 0
-    found = metric(
-        model=model,
+    return np.asarray(scored(metric, model, images, labels, maps, softmax=True)), np.array(model.calls)
+
+
+def scored(
+    metric: Any, asked: torch.nn.Module, images: np.ndarray, labels: np.ndarray, maps: np.ndarray, **more: Any
+) -> Any:
+    """What a metric says of a model, with arrays as our side has them."""
+    return metric(
+        model=asked,
         x_batch=channels_first(images),
         y_batch=labels,
         a_batch=maps[:, None],
         channel_first=True,
-        softmax=True,
+        **more,
     )
-    return np.asarray(found), np.array(model.calls)
 
 
 def road(
@@ -140,14 +146,7 @@ def road(
     torch.set_num_threads(int(threads))
     given = Linear(weights).eval()
     metric = quantus.ROAD(percentages=list(range(10, 100, 10)), noise=0.0, **QUIET)
-    found = metric(
-        model=given,
-        x_batch=channels_first(images),
-        y_batch=labels,
-        a_batch=maps[:, None],
-        channel_first=True,
-        softmax=True,
-    )
+    found = scored(metric, given, images, labels, maps, softmax=True)
     return np.asarray([found[key] for key in sorted(found)], np.float64), np.moveaxis(np.stack(given.seen), 2, -1)
 
 
@@ -186,15 +185,7 @@ def sensitivity(
         perturb_func=lambda arr, **_: arr + next(left).reshape(arr.shape),
         **QUIET,
     )
-    found = metric(
-        model=model,
-        x_batch=channels_first(images),
-        y_batch=labels,
-        a_batch=maps[:, None],
-        channel_first=True,
-        explain_func=explain,
-    )
-    return np.asarray(found, np.float64)
+    return np.asarray(scored(metric, model, images, labels, maps, explain_func=explain), np.float64)
 
 
 if __name__ == "__main__":
