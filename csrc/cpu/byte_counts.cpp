@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
-#include <vector>
+#include <memory>
 
 #include "xaijax/simd.hpp"
 
@@ -28,27 +28,33 @@ inline void prefetch([[maybe_unused]] const void* place) {
 #endif
 }
 
-// Adds the sums of the table's rows and columns to counts, and empties it. All counters together hold at most
-// most_pairs, so 16 bits are enough for every sum.
-XAIJAX_SIMD void sum_table(std::uint16_t* table, index_t* counts) {
-  constexpr std::size_t rows = 8;  // at once, which leaves fewer additions to memory
-  std::uint16_t column[values] = {};
-  for (std::size_t first = 0; first < values; first += rows) {
-    std::uint16_t* const row = table + first * values;
-    for (std::size_t v = 0; v < values; ++v) {
-      std::uint16_t sum = 0;
-      for (std::size_t r = 0; r < rows; ++r) sum = static_cast<std::uint16_t>(sum + row[r * values + v]);
-      column[v] = static_cast<std::uint16_t>(column[v] + sum);
+// The sums, modulo 2^16.
+XAIJAX_SIMD void sum_table(const std::uint16_t* table, std::uint16_t* rows, std::uint16_t* columns) {
+  constexpr std::size_t lanes = 16, at_once = 8;
+  using Lanes = std::uint16_t __attribute__((vector_size(lanes * sizeof(std::uint16_t))));
+  Lanes column[values / lanes] = {};
+  for (std::size_t first = 0; first < values; first += at_once) {
+    Lanes row[at_once] = {};
+    for (std::size_t c = 0; c < values / lanes; ++c) {
+      Lanes sum = column[c];
+      for (std::size_t r = 0; r < at_once; ++r) {
+        Lanes here;
+        std::memcpy(&here, table + (first + r) * values + c * lanes, sizeof here);
+        row[r] += here;
+        sum += here;
+      }
+      column[c] = sum;
     }
-    for (std::size_t r = 0; r < rows; ++r) {
-      std::uint16_t sum = 0;
-      for (std::size_t v = 0; v < values; ++v) sum = static_cast<std::uint16_t>(sum + row[r * values + v]);
-      if (sum == 0) continue;
-      counts[first + r] += sum;
-      std::memset(row + r * values, 0, values * sizeof *row);
+    for (std::size_t r = 0; r < at_once; ++r) {
+      constexpr std::uint64_t every_other = 0x0000ffff0000ffff;
+      std::uint64_t fours[4], of_row = 0;
+      std::memcpy(fours, &row[r], sizeof fours);
+      for (const std::uint64_t four : fours) of_row += (four & every_other) + (four >> 16 & every_other);
+      of_row += of_row >> 32;
+      rows[first + r] = static_cast<std::uint16_t>(of_row);
     }
   }
-  for (std::size_t v = 0; v < values; ++v) counts[v] += column[v];
+  std::memcpy(columns, column, sizeof column);
 }
 
 // Eight tables: equal neighbours would otherwise wait for each other's store. Their distance is no power of two, or
@@ -105,9 +111,16 @@ void count_bytes(const std::uint8_t* bytes, index_t n, index_t row, index_t* cou
   count_singly(bytes + done, n - done, counts);
 }
 
+// Counters are never cleared and wrap around, and so do the sums of rows and columns: how much a sum has grown is exact
+// while no more than most_pairs have been added since.
+struct PairCounts::Table {
+  std::uint16_t counters[pairs] = {};
+  std::uint16_t rows[values] = {}, columns[values] = {};  // as of the last sum
+};
+
 PairCounts::PairCounts() {
-  thread_local std::vector<std::uint16_t> table(pairs);
-  table_ = table.data();
+  thread_local const auto table = std::make_unique<Table>();
+  table_ = table.get();
 }
 
 void PairCounts::add(const std::uint8_t* a, const std::uint8_t* b, index_t n) {
@@ -119,17 +132,13 @@ void PairCounts::add_block(const std::uint8_t* a, const std::uint8_t* b, index_t
   constexpr index_t step = 8;
   constexpr std::uint64_t even = 0x00ff00ff00ff00ff;
   if (in_table_ + n > most_pairs) sum();
-  std::uint16_t* const table = table_;
+  std::uint16_t* const table = table_->counters;
   index_t i = 0, elsewhere = 0;
-  for (; i + step <= n; i += step) {
-    const std::uint64_t x = word_at(a + i), y = word_at(b + i);
-    if (x == y && all_equal(x)) {  // the background of a scan, as far as it goes
-      const index_t first = i;
-      while (i + 2 * step <= n && word_at(a + i + step) == x && word_at(b + i + step) == x) i += step;
-      const index_t length = i + step - first;
-      counts_[x & 255] += 2 * length;
-      elsewhere += length;
-      continue;
+  const auto count = [&](std::uint64_t x, std::uint64_t y) {
+    if (x == y && all_equal(x)) {  // the background of a scan
+      counts_[x & 255] += 2 * step;
+      elsewhere += step;
+      return;
     }
     const std::uint64_t p = (x & even) | (y & even) << 8, q = (x >> 8 & even) | (y & ~even);
     ++table[p & 0xffff];
@@ -140,6 +149,18 @@ void PairCounts::add_block(const std::uint8_t* a, const std::uint8_t* b, index_t
     ++table[q >> 32 & 0xffff];
     ++table[p >> 48];
     ++table[q >> 48];
+  };
+  if (n >= step) {
+    // Loads come a turn early: behind eight increments they would wait.
+    std::uint64_t x = word_at(a), y = word_at(b);
+    for (; i + 2 * step <= n; i += step) {
+      const std::uint64_t next_x = word_at(a + i + step), next_y = word_at(b + i + step);
+      count(x, y);
+      x = next_x;
+      y = next_y;
+    }
+    count(x, y);
+    i += step;
   }
   for (; i < n; ++i) ++table[a[i] | b[i] << 8];
   in_table_ += n - elsewhere;
@@ -147,7 +168,14 @@ void PairCounts::add_block(const std::uint8_t* a, const std::uint8_t* b, index_t
 
 void PairCounts::sum() {
   if (in_table_ == 0) return;
-  sum_table(table_, counts_);
+  std::uint16_t rows[values], columns[values];
+  sum_table(table_->counters, rows, columns);
+  for (std::size_t v = 0; v < values; ++v) {
+    counts_[v] += static_cast<std::uint16_t>(rows[v] - table_->rows[v]);
+    counts_[v] += static_cast<std::uint16_t>(columns[v] - table_->columns[v]);
+  }
+  std::memcpy(table_->rows, rows, sizeof rows);
+  std::memcpy(table_->columns, columns, sizeof columns);
   in_table_ = 0;
 }
 

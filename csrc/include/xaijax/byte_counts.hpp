@@ -21,7 +21,7 @@ class PairCounts {
   PairCounts();
   PairCounts(const PairCounts&) = delete;
   PairCounts& operator=(const PairCounts&) = delete;
-  ~PairCounts() { sum(); }  // leaves the table empty
+  ~PairCounts() { sum(); }  // the next one starts from these sums
 
   // Counts a[0..n) and b[0..n).
   void add(const std::uint8_t* a, const std::uint8_t* b, index_t n);
@@ -30,11 +30,13 @@ class PairCounts {
   void take(index_t* counts);
 
  private:
+  struct Table;
+
   void add_block(const std::uint8_t* a, const std::uint8_t* b, index_t n);
   void sum();
 
-  std::uint16_t* table_;
-  index_t in_table_ = 0;  // how many pairs; no sum of counters is larger
+  Table* table_;
+  index_t in_table_ = 0;  // how many pairs; no sum of counters has grown by more
   index_t counts_[256] = {};
 };
 
