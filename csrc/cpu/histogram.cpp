@@ -6,6 +6,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "xaijax/n_log2_n.hpp"
 #include "xaijax/simd.hpp"
 
 #define XAIJAX_INLINE inline __attribute__((always_inline))
@@ -253,17 +254,19 @@ Extent<double> extent(const double* values, index_t n) {
   return float_extent<double, std::int64_t>(values, n);
 }
 
+// As log2 N - (1/N) sum n log2 n.
 double entropy_of_counts(const std::vector<index_t>& counts) {
-  double total = 0.0;
-  for (const index_t n : counts) total += static_cast<double>(n);
-  if (total == 0.0) return std::numeric_limits<double>::quiet_NaN();
-  double bits = 0.0;
+  const NLog2N n_log2_n;
+  index_t total = 0;
+  double sum = 0.0;
   for (const index_t n : counts) {
-    if (n == 0) continue;
-    const double p = static_cast<double>(n) / total;
-    bits -= p * std::log2(p);
+    total += n;
+    sum += n_log2_n(n);
   }
-  return bits + 0.0;  // a single full bin gives -0.0 otherwise
+  if (total == 0) return std::numeric_limits<double>::quiet_NaN();
+  if (std::find(counts.begin(), counts.end(), total) != counts.end()) return 0.0;  // not by rounding alone
+  const auto all = static_cast<double>(total);
+  return std::max(0.0, std::log2(all) - sum / all);
 }
 
 }  // namespace xaijax

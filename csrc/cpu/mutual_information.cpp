@@ -6,34 +6,14 @@
 #include <stdexcept>
 #include <type_traits>
 
+#include "xaijax/n_log2_n.hpp"
+
 namespace xaijax {
 
 namespace {
 
 constexpr index_t block = 1024;
 constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
-
-// n log2 n, from a table where it is asked for most.
-class NLog2N {
- public:
-  NLog2N() : table_(table()) {}
-
-  double operator()(std::uint32_t n) const { return n < size ? table_[n] : n * std::log2(static_cast<double>(n)); }
-
- private:
-  static constexpr std::uint32_t size = 1u << 14;
-
-  static const double* table() {
-    static const std::vector<double> values = [] {
-      std::vector<double> of(size, 0.0);
-      for (std::uint32_t k = 1; k < size; ++k) of[k] = k * std::log2(static_cast<double>(k));
-      return of;
-    }();
-    return values.data();
-  }
-
-  const double* table_;
-};
 
 // Joint counts of one channel: the sum of `tables` tables of bins x bins, `distance` apart. Sums them in the first.
 // With H = log2 N - (1/N) sum n log2 n for each term: I = log2 N + (S_xy - S_x - S_y) / N.

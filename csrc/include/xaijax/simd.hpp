@@ -3,8 +3,15 @@
 // XAIJAX_BASELINE_ONLY leaves the baseline alone, so that instructions can be counted the same on every machine.
 #pragma once
 
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__SANITIZE_ADDRESS__) && \
-    !defined(__SANITIZE_THREAD__) && !defined(XAIJAX_BASELINE_ONLY) && (!defined(__clang__) || __clang_major__ >= 14)
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(XAIJAX_BASELINE_ONLY) && \
+    (!defined(__clang__) || __clang_major__ >= 14)
+#define XAIJAX_HAS_AVX512 1  // can be asked for by name, where __builtin_cpu_supports says so
+#else
+#define XAIJAX_HAS_AVX512 0
+#endif
+
+// The loader picks before the sanitizers are ready.
+#if XAIJAX_HAS_AVX512 && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define XAIJAX_SIMD __attribute__((target_clones("avx512f", "avx2", "default")))
 #define XAIJAX_HAS_SIMD_CHOICE 1
 #else
