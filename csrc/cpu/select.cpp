@@ -242,12 +242,12 @@ inline std::optional<Cut<Key>> among_all(const Source& source, index_t size, ind
 // looked at. Where the sample misleads, all keys are.
 template <class Source, class Key = typename Source::key_type>
 inline std::optional<Cut<Key>> by_sample(const Source& source, index_t size, index_t k, Key* kept) {
-  constexpr index_t samples = 1024, few = 8192;
+  constexpr index_t samples = 512, few = 8192;
   if (size < few) return among_all(source, size, k, kept);
   std::array<Key, samples> sample;
   for (index_t i = 0; i < samples; ++i) sample[static_cast<std::size_t>(i)] = source[i * (size / samples)];
   const double share = static_cast<double>(k) / static_cast<double>(size);
-  const double rank = share * samples, slack = 4.0 * std::sqrt(samples * share * (1.0 - share)) + 2.0;
+  const double rank = share * samples, slack = 3.0 * std::sqrt(samples * share * (1.0 - share)) + 2.0;
   const auto above = static_cast<index_t>(rank - slack), below = static_cast<index_t>(rank + slack) + 1;
   const Key high = above < 1 ? ~Key(0) : by_counting(sample.data(), samples, above, Key(0), ~Key(0));
   const Key low = below > samples ? Key(0) : by_counting(sample.data(), samples, below, Key(0), ~Key(0));

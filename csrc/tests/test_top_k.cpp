@@ -50,7 +50,7 @@ void against_sorting() {
 // Maps that mislead the sample, which takes every so many pixels, or hold one value nearly everywhere.
 template <class T>
 void large_maps() {
-  constexpr int size = 20000, step = size / 1024;
+  constexpr int size = 20000, step = size / 512;
   std::vector<T> misleading(size), relu(size), saturated(size);
   std::mt19937 random(3);
   for (int i = 0; i < size; ++i) {
