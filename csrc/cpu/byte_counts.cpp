@@ -30,7 +30,7 @@ inline void prefetch([[maybe_unused]] const void* place) {
 
 // The sums, modulo 2^16.
 XAIJAX_SIMD void sum_table(const std::uint16_t* table, std::uint16_t* rows, std::uint16_t* columns) {
-  constexpr std::size_t lanes = 16, at_once = 8;
+  constexpr std::size_t lanes = 8, at_once = 8;
   using Lanes = std::uint16_t __attribute__((vector_size(lanes * sizeof(std::uint16_t))));
   Lanes column[values / lanes] = {};
   for (std::size_t first = 0; first < values; first += at_once) {
@@ -47,7 +47,7 @@ XAIJAX_SIMD void sum_table(const std::uint16_t* table, std::uint16_t* rows, std:
     }
     for (std::size_t r = 0; r < at_once; ++r) {
       constexpr std::uint64_t every_other = 0x0000ffff0000ffff;
-      std::uint64_t fours[4], of_row = 0;
+      std::uint64_t fours[2], of_row = 0;
       std::memcpy(fours, &row[r], sizeof fours);
       for (const std::uint64_t four : fours) of_row += (four & every_other) + (four >> 16 & every_other);
       of_row += of_row >> 32;

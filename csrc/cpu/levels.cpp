@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "xaijax/order_statistics.hpp"
 #include "xaijax/simd.hpp"
@@ -41,20 +42,23 @@ T interpolate(T a, T b, double weight) {
 template <class T, int count>
 struct LanesOf {
   typedef T type __attribute__((vector_size(count * sizeof(T))));
+  typedef T in_memory __attribute__((vector_size(count * sizeof(T)), aligned(sizeof(T)), may_alias));
 };
 template <class T, int count>
 using Lanes = typename LanesOf<T, count>::type;
 
-// One more than the number of thresholds that a value does not reach.
-template <class T, class Int>
+// One more than the number of thresholds that a value does not reach. Registers of `bytes`: compilers make single values
+// of vectors that are wider than the processor's.
+template <int bytes, class T, class Int>
 XAIJAX_INLINE void levels_body(const T* values, index_t n, const T* thresholds, int count, std::uint16_t* levels) {
-  constexpr int lanes = 32 / sizeof(T), at_once = 4;
+  constexpr int lanes = bytes / sizeof(T), at_once = 4;
   using Levels = Lanes<std::uint16_t, lanes>;
   index_t i = 0;
   for (; i + at_once * lanes <= n; i += at_once * lanes) {
     Lanes<T, lanes> value[at_once];
     Lanes<Int, lanes> reached[at_once] = {};
-    for (int v = 0; v < at_once; ++v) std::memcpy(&value[v], values + i + v * lanes, sizeof value[v]);
+    for (int v = 0; v < at_once; ++v)  // std::memcpy would go by way of the stack
+      value[v] = *reinterpret_cast<const typename LanesOf<T, lanes>::in_memory*>(values + i + v * lanes);
     for (int k = 0; k < count; ++k)
       for (int v = 0; v < at_once; ++v) reached[v] += value[v] >= thresholds[k];  // true is -1
     for (int v = 0; v < at_once; ++v) {
@@ -69,12 +73,21 @@ XAIJAX_INLINE void levels_body(const T* values, index_t n, const T* thresholds, 
   }
 }
 
-XAIJAX_SIMD void levels_of(const float* values, index_t n, const float* thresholds, int count, std::uint16_t* levels) {
-  levels_body<float, std::int32_t>(values, n, thresholds, count, levels);
+#if XAIJAX_HAS_TARGETS
+template <class T, class Int>
+__attribute__((target("avx2"))) void levels_avx2(const T* values, index_t n, const T* thresholds, int count,
+                                                 std::uint16_t* levels) {
+  levels_body<32, T, Int>(values, n, thresholds, count, levels);
 }
-XAIJAX_SIMD void levels_of(const double* values, index_t n, const double* thresholds, int count,
-                           std::uint16_t* levels) {
-  levels_body<double, std::int64_t>(values, n, thresholds, count, levels);
+#endif
+
+template <class T>
+void levels_of(const T* values, index_t n, const T* thresholds, int count, std::uint16_t* levels) {
+  using Int = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+#if XAIJAX_HAS_TARGETS
+  if (__builtin_cpu_supports("avx2")) return levels_avx2<T, Int>(values, n, thresholds, count, levels);
+#endif
+  levels_body<16, T, Int>(values, n, thresholds, count, levels);
 }
 
 }  // namespace

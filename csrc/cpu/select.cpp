@@ -9,7 +9,7 @@
 #include "xaijax/flatten.hpp"
 #include "xaijax/simd.hpp"
 
-#if XAIJAX_HAS_AVX512
+#if XAIJAX_HAS_TARGETS
 #include <immintrin.h>
 #endif
 
@@ -147,7 +147,7 @@ inline Kept keep_portable(const Source& source, index_t begin, index_t size, Key
   return found;
 }
 
-#if XAIJAX_HAS_AVX512
+#if XAIJAX_HAS_TARGETS
 
 #define XAIJAX_AVX512 __attribute__((target("avx512f")))
 
@@ -216,7 +216,7 @@ XAIJAX_AVX512 Kept keep_avx512(const Source& source, index_t size, std::uint64_t
 
 template <class Source, class Key = typename Source::key_type>
 XAIJAX_SCALAR Kept keep_between(const Source& source, index_t size, Key low, Key high, Key* kept) {
-#if XAIJAX_HAS_AVX512
+#if XAIJAX_HAS_TARGETS
   if (__builtin_cpu_supports("avx512f")) return keep_avx512(source, size, low, high, kept);
 #endif
   return keep_portable(source, 0, size, low, high, kept);

@@ -18,7 +18,7 @@ class NLog2N {
   }
 
  private:
-  static constexpr index_t size = index_t(1) << 14;
+  static constexpr index_t size = index_t(1) << 12;
 
   static const double* table() {
     static const std::vector<double> values = [] {

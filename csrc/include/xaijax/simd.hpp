@@ -5,13 +5,13 @@
 
 #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(XAIJAX_BASELINE_ONLY) && \
     (!defined(__clang__) || __clang_major__ >= 14)
-#define XAIJAX_HAS_AVX512 1  // can be asked for by name, where __builtin_cpu_supports says so
+#define XAIJAX_HAS_TARGETS 1  // an instruction set can be asked for by name, where the processor has it
 #else
-#define XAIJAX_HAS_AVX512 0
+#define XAIJAX_HAS_TARGETS 0
 #endif
 
 // The loader picks before the sanitizers are ready.
-#if XAIJAX_HAS_AVX512 && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if XAIJAX_HAS_TARGETS && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define XAIJAX_SIMD __attribute__((target_clones("avx512f", "avx2", "default")))
 #define XAIJAX_HAS_SIMD_CHOICE 1
 #else
