@@ -6,13 +6,16 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
-#include <system_error>
-#include <thread>
-#include <vector>
 
 #include "xaijax/views.hpp"
 
 namespace xaijax {
+
+// Calls work(state) in the caller and, at the same time, in up to `helpers` threads more; returns when all have returned.
+// Helpers that are busy elsewhere or that the system refuses are done without, so `work` must take whatever is left to do.
+// It must not throw. Threads are kept for the next call: starting one takes longer than many a kernel does for an image,
+// and would lose what a thread keeps (tables of shapes, counters).
+void with_helpers(int helpers, void (*work)(void*), void* state);
 
 // Calls task(i) once for each i in [0, count), on at most num_threads threads, the caller being one of them.
 // The first exception stops the hand-out of further items and is rethrown in the caller.
@@ -35,15 +38,7 @@ void parallel_for(index_t count, int num_threads, const Task& task) {
       next = count;
     }
   };
-  std::vector<std::thread> helpers;
-  helpers.reserve(static_cast<std::size_t>(threads - 1));
-  try {
-    for (int t = 1; t < threads; ++t) helpers.emplace_back(drain);
-  } catch (const std::system_error&) {
-    // The system refuses more threads: the ones that started, and the caller, do all the work.
-  }
-  drain();
-  for (auto& helper : helpers) helper.join();
+  with_helpers(threads - 1, [](void* state) { (*static_cast<decltype(drain)*>(state))(); }, &drain);
   if (failure) std::rethrow_exception(failure);
 }
 

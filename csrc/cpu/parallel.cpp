@@ -1,0 +1,109 @@
+#include "xaijax/parallel.hpp"
+
+#include <condition_variable>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <unistd.h>
+#endif
+
+namespace xaijax {
+
+namespace {
+
+long process() {
+#if defined(__unix__) || defined(__APPLE__)
+  return static_cast<long>(getpid());
+#else
+  return 0;
+#endif
+}
+
+struct Job {
+  void (*work)(void*);
+  void* state;
+  int wanted;       // helpers that may still join
+  int working = 0;  // helpers that have not returned
+  std::condition_variable returned;
+};
+
+class Helpers {
+ public:
+  const long of_process = process();
+
+  void run(int helpers, void (*work)(void*), void* state) {
+    Job job{work, state, helpers, 0, {}};
+    {
+      const std::lock_guard<std::mutex> guard(lock_);
+      jobs_.push_back(&job);
+      start();
+    }
+    for (int i = 0; i < helpers; ++i) wake_.notify_one();
+    work(state);
+    std::unique_lock<std::mutex> guard(lock_);
+    withdraw(job);
+    job.returned.wait(guard, [&job] { return job.working == 0; });
+  }
+
+ private:
+  // As many idle threads as all jobs want, up to what the processor has (or a few more: a caller may ask for it).
+  void start() {
+    const int most = std::max(static_cast<int>(std::thread::hardware_concurrency()) - 1, 15);
+    int wanted = 0;
+    for (const Job* job : jobs_) wanted += job->wanted;
+    try {
+      for (; idle_ < wanted && threads_ < most; ++idle_, ++threads_) std::thread([this] { serve(); }).detach();
+    } catch (const std::system_error&) {
+      // The system refuses more threads: the ones that started, and the caller, do all the work.
+    }
+  }
+
+  void withdraw(Job& job) {
+    job.wanted = 0;
+    jobs_.erase(std::remove(jobs_.begin(), jobs_.end(), &job), jobs_.end());
+  }
+
+  void serve() {
+    std::unique_lock<std::mutex> guard(lock_);
+    for (;;) {
+      wake_.wait(guard, [this] { return !jobs_.empty(); });
+      Job& job = *jobs_.front();
+      ++job.working;
+      if (--job.wanted == 0) withdraw(job);
+      --idle_;
+      guard.unlock();
+      job.work(job.state);
+      guard.lock();
+      ++idle_;
+      if (--job.working == 0) job.returned.notify_one();  // and is gone once the lock is free
+    }
+  }
+
+  std::mutex lock_;
+  std::condition_variable wake_;
+  std::vector<Job*> jobs_;  // those that want helpers
+  int idle_ = 0, threads_ = 0;
+};
+
+// Never destroyed: its threads wait until the process ends. A forked process has none of them, and whatever lock they
+// held stays locked, so it starts anew.
+Helpers& helpers_of_process() {
+  static std::atomic<Helpers*> current{nullptr};
+  Helpers* found = current.load();
+  if (found && found->of_process == process()) return *found;
+  auto* const fresh = new Helpers;
+  if (current.compare_exchange_strong(found, fresh)) return *fresh;
+  delete fresh;
+  return *found;
+}
+
+}  // namespace
+
+void with_helpers(int helpers, void (*work)(void*), void* state) {
+  if (helpers < 1) return work(state);
+  helpers_of_process().run(helpers, work, state);
+}
+
+}  // namespace xaijax
