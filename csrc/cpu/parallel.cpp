@@ -1,5 +1,6 @@
 #include "xaijax/parallel.hpp"
 
+#include <chrono>
 #include <condition_variable>
 #include <system_error>
 #include <thread>
@@ -22,10 +23,12 @@ long process() {
 }
 
 struct Job {
+  Job(void (*work_)(void*), void* state_, int wanted_) : work(work_), state(state_), wanted(wanted_) {}
+
   void (*work)(void*);
   void* state;
-  int wanted;       // helpers that may still join
-  int working = 0;  // helpers that have not returned
+  int wanted;                    // helpers that may still join
+  std::atomic<int> working = 0;  // helpers that have not returned
   std::condition_variable returned;
 };
 
@@ -34,7 +37,7 @@ class Helpers {
   const long of_process = process();
 
   void run(int helpers, void (*work)(void*), void* state) {
-    Job job{work, state, helpers, 0, {}};
+    Job job{work, state, helpers};
     {
       const std::lock_guard<std::mutex> guard(lock_);
       jobs_.push_back(&job);
@@ -44,6 +47,11 @@ class Helpers {
     work(state);
     std::unique_lock<std::mutex> guard(lock_);
     withdraw(job);
+    guard.unlock();
+    // The last helper is rarely far behind, and to be woken takes as long as an image.
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::microseconds(200);
+    while (job.working != 0 && std::chrono::steady_clock::now() < patience) std::this_thread::yield();
+    guard.lock();
     job.returned.wait(guard, [&job] { return job.working == 0; });
   }
 
