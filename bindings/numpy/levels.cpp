@@ -1,6 +1,8 @@
 #include "xaijax/levels.hpp"
 
+#include <atomic>
 #include <optional>
+#include <utility>
 
 #include "operand_items.hpp"
 #include "numpy/bind.hpp"
@@ -9,8 +11,9 @@ namespace xaijax::bindings {
 
 namespace {
 
+// The levels and the number of the first map that holds NaN, -1 where none does.
 template <class T>
-py::array_t<std::uint16_t> reveal_levels_batch(const Array<T>& maps, const std::vector<double>& fractions,
+std::pair<py::array_t<std::uint16_t>, index_t> reveal_levels_batch(const Array<T>& maps, const std::vector<double>& fractions,
                                                const std::optional<Array<bool>>& always, int num_threads) {
   const auto n = maps.ndim();
   if (n < 2) throw std::invalid_argument("maps must be [..., H, W]");
@@ -21,14 +24,16 @@ py::array_t<std::uint16_t> reveal_levels_batch(const Array<T>& maps, const std::
   const auto batch = leading_axes(maps, 2);
   const auto known_item = always ? operand_items(leading_axes(*always, 2), batch) : std::vector<index_t>();
   const index_t count = leading(maps, 2);
+  std::atomic<index_t> with_nan{count};
   const py::gil_scoped_release release;
   parallel_for(count, num_threads, [&](index_t i) {
     auto map = first;
     map.data += i * first.size();
-    reveal_levels(map, fractions, known ? known + known_item[static_cast<std::size_t>(i)] * first.size() : nullptr,
-                  out + i * first.size());
+    const bool* const mask = known ? known + known_item[static_cast<std::size_t>(i)] * first.size() : nullptr;
+    if (reveal_levels(map, fractions, mask, out + i * first.size())) return;
+    for (index_t found = with_nan; i < found && !with_nan.compare_exchange_weak(found, i);) continue;
   });
-  return levels;
+  return {std::move(levels), with_nan < count ? with_nan.load() : -1};
 }
 
 template <class T>

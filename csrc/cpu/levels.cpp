@@ -115,7 +115,7 @@ std::vector<T> reveal_thresholds(MapView<const T> map, const std::vector<double>
 }
 
 template <class T>
-void reveal_levels(MapView<const T> map, const std::vector<double>& fractions, const bool* always,
+bool reveal_levels(MapView<const T> map, const std::vector<double>& fractions, const bool* always,
                    std::uint16_t* levels) {
   // A pixel stays revealed: the running minimum of the thresholds, of which NaN reveals nothing.
   std::vector<T> thresholds = reveal_thresholds(map, fractions);
@@ -129,11 +129,13 @@ void reveal_levels(MapView<const T> map, const std::vector<double>& fractions, c
   if (always)
     for (index_t i = 0; i < n; ++i)
       if (always[i]) levels[i] = 0;
+  // Infinities alone can leave no threshold either.
+  return !std::isnan(lowest) || std::none_of(map.data, map.data + n, [](T value) { return std::isnan(value); });
 }
 
 #define XAIJAX_INSTANTIATE(T)                                                                     \
   template std::vector<T> reveal_thresholds(MapView<const T>, const std::vector<double>&);        \
-  template void reveal_levels(MapView<const T>, const std::vector<double>&, const bool*, std::uint16_t*);
+  template bool reveal_levels(MapView<const T>, const std::vector<double>&, const bool*, std::uint16_t*);
 XAIJAX_INSTANTIATE(float)
 XAIJAX_INSTANTIATE(double)
 #undef XAIJAX_INSTANTIATE

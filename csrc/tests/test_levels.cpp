@@ -82,8 +82,11 @@ int main() {
   const float nan = std::nanf("");
   std::vector<std::uint16_t> levels(4);
   const std::vector<float> holey{1.0f, nan, 2.0f, 3.0f};
-  xaijax::reveal_levels<float>({holey.data(), 2, 2}, {0.5, 1.0}, nullptr, levels.data());
+  CHECK(!xaijax::reveal_levels<float>({holey.data(), 2, 2}, {0.5, 1.0}, nullptr, levels.data()));
   CHECK(levels == std::vector<std::uint16_t>(4, 3));
+  const float infinity = std::numeric_limits<float>::infinity();
+  const std::vector<float> infinite{infinity, -infinity, infinity, infinity};
+  CHECK(xaijax::reveal_levels<float>({infinite.data(), 2, 2}, {0.1}, nullptr, levels.data()));
   const bool always[4] = {false, true, false, false};
   const std::vector<float> ramp{1.0f, 2.0f, 3.0f, 4.0f};
   xaijax::reveal_levels<float>({ramp.data(), 2, 2}, {0.5, 1.0}, always, levels.data());

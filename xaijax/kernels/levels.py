@@ -81,15 +81,17 @@ def reveal_levels(
             fallback=lambda array, mask=None: _numba_broadcast(array, shares, mask),
             fractions=np.array(shares, np.float64),
         )
-    bad = np.isnan(maps).any(axis=(-2, -1))
-    if bad.any():
-        where = tuple(int(i) for i in np.argwhere(bad)[0])
-        place = "the map" if not where else f"map {where[0] if len(where) == 1 else where}"
-        raise ValueError(f"maps must not hold NaN; {place} does: drop it or replace its values")
     threads = _backend.num_threads(num_threads)
     if _backend.use_numba():
-        return _numba(maps, shares, always, threads)
-    return _backend.core().reveal_levels(maps, list(shares), always, threads)
+        bad = np.isnan(maps).any(axis=(-2, -1)).ravel()
+        levels, with_nan = _numba(maps, shares, always, threads), int(np.argmax(bad)) if bad.any() else -1
+    else:
+        levels, with_nan = _backend.core().reveal_levels(maps, list(shares), always, threads)
+    if with_nan >= 0:
+        where = tuple(int(i) for i in np.unravel_index(with_nan, maps.shape[:-2]))
+        place = "the map" if not where else f"map {where[0] if len(where) == 1 else where}"
+        raise ValueError(f"maps must not hold NaN; {place} does: drop it or replace its values")
+    return levels
 
 
 def _fractions(fractions: Sequence[float] | int) -> tuple[float, ...]:

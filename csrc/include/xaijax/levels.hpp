@@ -14,9 +14,9 @@ template <class T>
 std::vector<T> reveal_thresholds(MapView<const T> map, const std::vector<double>& fractions);
 
 // levels: 0 where always (may be null) is true, else i + 1 for the first fraction i that reveals the pixel, else
-// fractions.size() + 1. Nothing is revealed in a map that holds NaN. At most 65533 fractions.
+// fractions.size() + 1. Nothing is revealed in a map that holds NaN, and false returned. At most 65533 fractions.
 template <class T>
-void reveal_levels(MapView<const T> map, const std::vector<double>& fractions, const bool* always,
+bool reveal_levels(MapView<const T> map, const std::vector<double>& fractions, const bool* always,
                    std::uint16_t* levels);
 
 }  // namespace xaijax
