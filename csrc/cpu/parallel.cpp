@@ -22,6 +22,15 @@ long process() {
 #endif
 }
 
+using Clock = std::chrono::steady_clock;
+
+// To be woken takes as long as an image or two: until then it is better to look again.
+template <class Condition>
+void wait_awake(const Condition& holds, Clock::duration longest) {
+  const auto end = Clock::now() + longest;
+  while (!holds() && Clock::now() < end) std::this_thread::yield();
+}
+
 struct Job {
   Job(void (*work_)(void*), void* state_, int wanted_) : work(work_), state(state_), wanted(wanted_) {}
 
@@ -41,6 +50,7 @@ class Helpers {
     {
       const std::lock_guard<std::mutex> guard(lock_);
       jobs_.push_back(&job);
+      open_ = true;
       start();
     }
     for (int i = 0; i < helpers; ++i) wake_.notify_one();
@@ -48,9 +58,7 @@ class Helpers {
     std::unique_lock<std::mutex> guard(lock_);
     withdraw(job);
     guard.unlock();
-    // The last helper is rarely far behind, and to be woken takes as long as an image.
-    const auto patience = std::chrono::steady_clock::now() + std::chrono::microseconds(200);
-    while (job.working != 0 && std::chrono::steady_clock::now() < patience) std::this_thread::yield();
+    wait_awake([&job] { return job.working == 0; }, std::chrono::microseconds(200));
     guard.lock();
     job.returned.wait(guard, [&job] { return job.working == 0; });
   }
@@ -71,11 +79,17 @@ class Helpers {
   void withdraw(Job& job) {
     job.wanted = 0;
     jobs_.erase(std::remove(jobs_.begin(), jobs_.end(), &job), jobs_.end());
+    open_ = !jobs_.empty();
   }
 
   void serve() {
     std::unique_lock<std::mutex> guard(lock_);
     for (;;) {
+      if (jobs_.empty()) {  // the next call often comes at once
+        guard.unlock();
+        wait_awake([this] { return open_.load(); }, std::chrono::microseconds(100));
+        guard.lock();
+      }
       wake_.wait(guard, [this] { return !jobs_.empty(); });
       Job& job = *jobs_.front();
       ++job.working;
@@ -91,7 +105,8 @@ class Helpers {
 
   std::mutex lock_;
   std::condition_variable wake_;
-  std::vector<Job*> jobs_;  // those that want helpers
+  std::vector<Job*> jobs_;         // those that want helpers
+  std::atomic<bool> open_{false};  // whether there are any, to be read without the lock
   int idle_ = 0, threads_ = 0;
 };
 
