@@ -53,6 +53,23 @@ def test_numpy_calls_in_a_subprocess_do_not_load_jax(native):
     assert run_python(code, XAIJAX_BACKEND="") == [4.0, False]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_process_starts_threads_of_its_own_in_a_subprocess(native):
+    code = (
+        "import json, os, numpy as np\n"
+        "from xaijax import kernels\n"
+        "images = np.random.default_rng(0).integers(0, 256, (9, 64, 64, 3), dtype=np.uint8)\n"
+        "def bits():\n"
+        "    return kernels.histogram_entropy(images, num_threads=3).tobytes()\n"
+        "expected = bits()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    os._exit(0 if bits() == expected and bits() == expected else 1)\n"
+        "print(json.dumps([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), bits() == expected]))"
+    )
+    assert run_python(code) == [0, True]
+
+
 def test_unknown_backend(monkeypatch):
     monkeypatch.setenv("XAIJAX_BACKEND", "fortran")
     with pytest.raises(_backend.BackendError, match="XAIJAX_BACKEND is 'fortran'; it must be one of native, numba"):
