@@ -232,14 +232,7 @@ def test_sigint_ends_the_command_in_one_sentence_and_its_file_is_whole(tmp_path)
     command = [sys.executable, "-m", "xaijax", "profile", "--model", "small_cnn", "--classes", "3", "--size", "16"]
     command += ["--methods", "grad_cam", "--batch", "1", "--repeat", "1000000", "--out", str(tmp_path / "p")]
     environment = os.environ | {"JAX_PLATFORMS": "cpu"}
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # shells start jobs in the background without
-    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     path = tmp_path / "p" / "profile.jsonl"
     until = time.monotonic() + 100
     while time.monotonic() < until and process.poll() is None and not (path.exists() and path.read_text()):
