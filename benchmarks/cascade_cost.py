@@ -25,9 +25,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from xaijax import doctor, models
-from xaijax.explain import cascade, grad_cam
-from xaijax.explain.cascade import apply_threshold, combine, suppress
-from xaijax.explain.postprocess import minmax
+from xaijax.explain import grad_cam
+from xaijax.explain._postprocess import minmax
+from xaijax.explain.cascade import apply_threshold, cascade, combine, suppress
 
 HERE = Path(__file__).parent
 ROUNDS = (3, 5)

@@ -26,7 +26,7 @@ import numpy as np
 from xaijax import cascade, doctor
 from xaijax.data import open_dataset
 from xaijax.explain.cascade import apply_threshold, suppress
-from xaijax.explain.cascade.steps import base_map
+from xaijax.explain.cascade._steps import base_map
 
 HERE = Path(__file__).parent
 

@@ -178,8 +178,8 @@ def table(results: dict[str, Any]) -> str:
 def draw(results: dict[str, Any]) -> None:
     import matplotlib
 
-    from xaijax.bench import style
     from xaijax.bench.figures import SETTINGS, new_figure, save
+    from xaijax.plot import _style as style
 
     sweeps = [(name, sweep) for name, sweep in results["sweeps"].items() if name != "threads"]
     with matplotlib.rc_context(SETTINGS):

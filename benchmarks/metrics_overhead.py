@@ -38,7 +38,7 @@ from scipy.ndimage import gaussian_filter
 import xaijax.metrics.stream as streaming
 from xaijax import doctor, kernels, models
 from xaijax.metrics import Scores, evaluate
-from xaijax.metrics.curve import FRACTIONS
+from xaijax.metrics.pic_curve import FRACTIONS
 
 HERE = Path(__file__).parent
 NAMES = {"mutual": "mutual", "shannon": "shannon and mutual"}
@@ -208,7 +208,7 @@ def pic(options: argparse.Namespace) -> dict[str, Any]:
     classifier = models.create(options.model or "resnet50", 10, (side, side, 3)).optimized()
     images, maps = make_images(count, side), make_maps(8, count, side)
     # The class that gains most between the blurred image and the original: SIC is defined for it.
-    from xaijax.metrics.information import MASK_FRACTION, mask_seed
+    from xaijax.metrics.pic import MASK_FRACTION, mask_seed
 
     masks = np.stack([kernels.random_mask((side, side), MASK_FRACTION, mask_seed(0, str(i), 0)) for i in range(count)])
     levels = np.where(masks, 0, 1).astype(np.uint16)

@@ -110,8 +110,8 @@ def peer(work: Path, out: Path) -> None:
 
 def areas(image: np.ndarray, rebuilt: np.ndarray) -> dict[str, float]:
     """SIC area by measure, NaN where there is none; `rebuilt` is x_0 and one image for each fraction."""
-    from xaijax.metrics import curve
-    from xaijax.metrics.measures import measure_information
+    from xaijax.metrics import pic_curve as curve
+    from xaijax.metrics.pic_information import measure_information
 
     stack = np.ascontiguousarray(np.concatenate([rebuilt, image[None]]))
     p = probability(stack, image)

@@ -11,8 +11,8 @@ from scipy.ndimage import gaussian_filter
 
 from xaijax import kernels
 from xaijax.metrics import evaluate
-from xaijax.metrics.curve import FRACTIONS
-from xaijax.metrics.information import MASK_FRACTION, mask_seed
+from xaijax.metrics.pic import MASK_FRACTION, mask_seed
+from xaijax.metrics.pic_curve import FRACTIONS
 
 SIDE = 96
 

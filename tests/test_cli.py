@@ -316,7 +316,7 @@ def test_explain_reaches_every_method(picture, checkpoint, tmp_path):
 
 
 def test_doctor_examines_and_names_what_mends(capsys, monkeypatch):
-    from xaijax import doctor
+    from xaijax.doctor import run as doctor
 
     assert call("doctor", "--json") == 0
     found = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
@@ -331,7 +331,7 @@ def test_doctor_examines_and_names_what_mends(capsys, monkeypatch):
 
 
 def test_doctor_reads_the_version_of_headers(tmp_path):
-    from xaijax.doctor import header_ffi_version
+    from xaijax.doctor.run import header_ffi_version
 
     header = tmp_path / "xla" / "ffi" / "api" / "c_api.h"
     header.parent.mkdir(parents=True)

@@ -18,10 +18,10 @@ import numpy as np
 from xaijax import data, explain, kernels, models
 from xaijax.bench.inputs import choose, validation_of
 from xaijax.bench.part import as_evidence, run_method
-from xaijax.metrics.curve import FRACTIONS
-from xaijax.metrics.information import mask_seed
 from xaijax.metrics.localization import oracle_maps
-from xaijax.metrics.measures import as_uint8, measure_information
+from xaijax.metrics.pic import mask_seed
+from xaijax.metrics.pic_curve import FRACTIONS
+from xaijax.metrics.pic_information import as_uint8, measure_information
 from xaijax.metrics.webp import webp_size
 
 MEASURES = ("shannon", "webp", "mutual")

@@ -11,8 +11,8 @@ import numpy as np
 
 from benchmarks.stability import analysis
 from benchmarks.stability.analysis import Run
-from xaijax.bench.style import styles
-from xaijax.metrics.curve import FRACTIONS
+from xaijax.metrics.pic_curve import FRACTIONS
+from xaijax.plot._style import styles
 
 NAMES = {
     "shannon": "Shannon entropy",

@@ -11,7 +11,7 @@ from benchmarks.stability import analysis, figures
 from benchmarks.stability.analysis import MEASURES, Run
 from xaijax import __version__
 from xaijax.metrics import REASONS
-from xaijax.metrics.curve import Convention
+from xaijax.metrics.pic_curve import Convention
 
 HERE = Path(__file__).resolve().parents[2]
 START, END = "<!-- tables: written by python -m benchmarks.stability page -->", "<!-- end of tables -->"

@@ -4,8 +4,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from xaijax.bench import report, style
+from xaijax.bench import report
 from xaijax.bench.store import RESPONSES, Store
+from xaijax.plot import _style as style
 
 IDS = [f"case {n}" for n in range(6)]
 # The closing tags that HTML lets out.
@@ -103,7 +104,7 @@ def test_the_table_has_the_numbers_of_the_summary(written):
 
 def test_the_area_under_the_drawn_curve_is_the_mean_score(made):
     """The legend and the table must not disagree: the mean of the curves has the mean of the areas."""
-    from xaijax.metrics.curve import area, read_curve
+    from xaijax.metrics.pic_curve import area, read_curve
 
     curves = made.curve_rows(IDS)
     areas = [float(area(read_curve(row[6], row[7]))) for row in curves if row[2] == "grad_cam"]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from xaijax import cascade, explain, models
-from xaijax._cascade import evaluation, rounds, sweep
-from xaijax._cascade.evaluation import Heldout
+from xaijax.cascade import evaluation, rounds, sweep
+from xaijax.cascade.evaluation import Heldout
 from xaijax.data import Batch, Element
 from xaijax.explain.cascade import cascade_rounds
 
@@ -178,4 +178,4 @@ def test_examples(name):
 
 
 def test_cascade_is_an_explainer_of_the_registry():
-    assert explain.METHODS["cascade"].function is explain.cascade
+    assert explain.METHODS["cascade"].function is explain.cascade.cascade

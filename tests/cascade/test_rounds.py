@@ -13,10 +13,10 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from xaijax import cascade, explain, models
-from xaijax._cascade import rounds
-from xaijax._training import printing
+from xaijax.cascade import rounds
 from xaijax.data import open_dataset, split
 from xaijax.explain.cascade import Cascade
+from xaijax.training import printing
 
 DATA = {"n": 30, "size": 32, "cues": ("text",)}
 
@@ -174,7 +174,7 @@ def test_a_killed_cascade_goes_on_to_the_same_result(where, finished, config, tm
 KILLED = """
 import os, signal, sys
 from xaijax import cli
-from xaijax._cascade import store
+from xaijax.cascade import store
 before = store.write
 def write(path, shape, fill):
     def half(array):

@@ -356,7 +356,7 @@ def test_base_methods_that_work_on_the_host_explain_the_same_class(trained, batc
         np.testing.assert_allclose(maps[number], expected, atol=1e-5 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("name", ["thresholds", "steps", "frozen", "trained"])
+@pytest.mark.parametrize("name", ["thresholds", "_steps", "_frozen", "_trained"])
 def test_examples(name):
     module = importlib.import_module(f"xaijax.explain.cascade.{name}")
     assert doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0

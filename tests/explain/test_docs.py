@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 import xaijax.explain
-from xaijax.explain import METHODS, table
+from xaijax.explain import METHODS
+from xaijax.explain import _table as table
 
 PAGE = Path(__file__).parents[2] / "docs" / "explainers.md"
-MODULES = sorted(module.name for module in pkgutil.iter_modules(xaijax.explain.__path__, "xaijax.explain."))
+MODULES = sorted(module.name for module in pkgutil.walk_packages(xaijax.explain.__path__, "xaijax.explain."))
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -39,7 +40,7 @@ def test_examples(name):
 
 
 def test_the_table_of_the_page_is_up_to_date():
-    """`python -m xaijax.explain.table docs/explainers.md` writes it."""
+    """`python -m xaijax.explain._table docs/explainers.md` writes it."""
     text = PAGE.read_text("utf-8")
     assert table.insert(text, table.rows()) == text
 

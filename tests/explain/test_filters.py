@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from xaijax.explain import filters
+from xaijax.explain import _filters as filters
 
 
 @pytest.mark.parametrize("sigma", [0.0, 0.1, 0.5, 1.7, 6.0, 40.0])

@@ -6,8 +6,8 @@ import pytest
 
 from xaijax.classifier import Classifier
 from xaijax.explain import integrated_gradients, integrated_gradients_with_gap
-from xaijax.explain.baselines import make_baselines
-from xaijax.explain.integrated_gradients import RULES, quadrature
+from xaijax.explain._baselines import make_baselines
+from xaijax.explain.gradients._integrated_gradients import RULES, quadrature
 
 RNG = np.random.default_rng(0)
 W = RNG.normal(size=(4, 5, 2, 3)).astype(np.float32)

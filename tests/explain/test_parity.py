@@ -14,7 +14,7 @@ from flax import nnx
 
 from xaijax import explain
 from xaijax.classifier import Classifier
-from xaijax.explain._segments import segment_masks
+from xaijax.explain.regions._segments import segment_masks
 from xaijax.kernels import rank_regions
 
 DATA = Path(__file__).parent / "data" / "peers.npz"
@@ -88,7 +88,7 @@ def _cases(peers):
 
 def _eigen(net, image, label, name, layer):
     """The map of the other sign, post-processed as the peer does, by NumPy's SVD."""
-    from xaijax.explain import _cam
+    from xaijax.explain.cams import _maps as _cam
 
     @jax.jit
     def tapped(x):

@@ -7,7 +7,7 @@ import pytest
 
 from xaijax import explain
 from xaijax.classifier import Classifier
-from xaijax.explain.guided_ig import kth_smallest
+from xaijax.explain.gradients._guided_ig import kth_smallest
 
 RNG = np.random.default_rng(0)
 W = RNG.normal(size=(4, 5, 2, 3)).astype(np.float32)

@@ -7,8 +7,8 @@ import pytest
 
 from xaijax import explain
 from xaijax.classifier import Classifier, UnsupportedError
-from xaijax.explain._split import split
-from xaijax.explain.rise import rise_mask
+from xaijax.explain.cams._split import split
+from xaijax.explain.perturbation._rise import rise_mask
 
 RNG = np.random.default_rng(5)
 A = RNG.random((2, 4, 4, 3)).astype(np.float32)
@@ -126,7 +126,7 @@ def test_split_runs_early_parts_once_with_skip_connections():
 @pytest.mark.parametrize("shape", [(3, 5, 5, 8), (3, 3, 3, 20)])
 @pytest.mark.parametrize("center", [False, True])
 def test_first_projection_is_that_of_an_svd(shape, center):
-    from xaijax.explain.eigen_cam import first_projection
+    from xaijax.explain.cams._eigen_cam import first_projection
 
     values = RNG.normal(size=shape).reshape(shape[0], -1, shape[-1]) + RNG.normal(size=shape[-1])
     for got, rows in zip(first_projection(jnp.asarray(values, jnp.float32), center=center), values, strict=True):

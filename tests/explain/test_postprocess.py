@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from xaijax.explain.postprocess import minmax, postprocess, reduce_channels
+from xaijax.explain._postprocess import minmax, postprocess, reduce_channels
 
 
 def test_steps_in_order():

@@ -5,7 +5,7 @@ import pytest
 from skimage.morphology import dilation, disk
 
 from xaijax import explain
-from xaijax.explain._segments import dilate, segment_masks
+from xaijax.explain.regions._segments import dilate, segment_masks
 from xaijax.kernels import rank_regions
 
 RNG = np.random.default_rng(0)

@@ -8,7 +8,7 @@ from flax import nnx
 
 from xaijax import explain
 from xaijax.classifier import Classifier
-from xaijax.models.vit import EncoderBlock
+from xaijax.models.zoo.vit import EncoderBlock
 
 QUICK_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 PATCH, GRID, WIDTH = 4, (4, 6), 16

@@ -17,8 +17,8 @@ import pytest
 
 from xaijax import explain, models
 from xaijax.classifier import Classifier
-from xaijax.explain import _cam
-from xaijax.explain.eigen_cam import first_projection
+from xaijax.explain.cams import _maps as _cam
+from xaijax.explain.cams._eigen_cam import first_projection
 
 DATA = Path(__file__).parent / "data"
 _spec = importlib.util.spec_from_file_location("zoo_recipe", Path(__file__).parents[1] / "parity" / "zoo_recipe.py")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from xaijax.metrics import curve
+from xaijax.metrics import pic_curve as curve
 
 DATA = Path(__file__).parent / "data"
 units = st.floats(0.0, 1.0, allow_nan=False).map(lambda x: round(x, 3))

@@ -12,7 +12,7 @@ import xaijax.metrics
 from xaijax.metrics import FAMILIES, METRICS, REASONS, table
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
-MODULES = sorted(module.name for module in pkgutil.iter_modules(xaijax.metrics.__path__, "xaijax.metrics."))
+MODULES = sorted(module.name for module in pkgutil.walk_packages(xaijax.metrics.__path__, "xaijax.metrics."))
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from xaijax.metrics import Curves, Scores, health
-from xaijax.metrics.health import as_dict
+from xaijax.metrics._health import as_dict
 
 METRIC = "sic_shannon"
 

@@ -12,9 +12,9 @@ from scipy.ndimage import gaussian_filter
 
 from xaijax import kernels
 from xaijax.metrics import evaluate
-from xaijax.metrics.curve import FRACTIONS
-from xaijax.metrics.information import mask_seed
-from xaijax.metrics.measures import measure_information
+from xaijax.metrics.pic import mask_seed
+from xaijax.metrics.pic_curve import FRACTIONS
+from xaijax.metrics.pic_information import measure_information
 
 HERE = Path(__file__).parent
 _spec = importlib.util.spec_from_file_location("transcription", HERE / "transcription.py")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from xaijax import kernels
-from xaijax.metrics import curve
-from xaijax.metrics.measures import measure_information
+from xaijax.metrics import pic_curve as curve
+from xaijax.metrics.pic_information import measure_information
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, features
 
 from xaijax.metrics import webp_size
-from xaijax.metrics.measures import as_uint8
+from xaijax.metrics.pic_information import as_uint8
 
 DATA = Path(__file__).parent / "data"
 

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from xaijax import kernels
-from xaijax.metrics.information import mask_seed
+from xaijax.metrics.pic import mask_seed
 
 FRACTIONS = (0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.10, 0.13, 0.21, 0.34, 0.5, 0.75)
 

@@ -8,7 +8,7 @@ from scipy.ndimage import binary_dilation
 
 from xaijax import models
 from xaijax.data import open_dataset
-from xaijax.train import evaluate
+from xaijax.training.evaluation import evaluate
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from xaijax import models
-from xaijax.models.keras_files import Contents, opened
-from xaijax.models.keras_weights import _convert as convert_keras
-from xaijax.models.sources import all_sources, recognise, renumber
+from xaijax.models.importers.keras_files import Contents, opened
+from xaijax.models.importers.keras_weights import _convert as convert_keras
+from xaijax.models.importers.sources import all_sources, recognise, renumber
 from xaijax.preprocess import Preprocess
 
 DATA = Path(__file__).parent / "data"
@@ -236,7 +236,7 @@ class TestKerasFiles:
 
 
 def keras_contents(layers_before, layers_behind, entries):
-    from xaijax.models.keras_files import Layer
+    from xaijax.models.importers.keras_files import Layer
 
     trunk = dict.fromkeys(name.rsplit("/", 1)[0] for name in entries if not name.startswith(("predictions", "d")))
     return Contents(

@@ -66,8 +66,8 @@ def imported(source, reference, size):
     if torch:
         classifier = models.from_torch(entries, input_shape=shape, preprocess=style)
     else:
-        from xaijax.models.keras_files import Contents
-        from xaijax.models.keras_weights import _convert
+        from xaijax.models.importers.keras_files import Contents
+        from xaijax.models.importers.keras_weights import _convert
 
         classifier = _convert(Contents(entries, None, None), None, source, shape, None, style, None)
     return classifier, recipe.images(len(reference[f"{size}/logits"]), spec["side"])

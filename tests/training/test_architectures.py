@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from xaijax import models, train
-from xaijax._training import loop
+from xaijax.training import loop
 
 NAMES = models.list_models()
 

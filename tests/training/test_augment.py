@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from xaijax._training import augment
+from xaijax.training import augment
 
 
 def test_no_augmentation_amounts_leave_the_image():

@@ -8,14 +8,14 @@ import sys
 import numpy as np
 import pytest
 
-from xaijax._training import devices
+from xaijax.training import devices
 
 TWO = """
 import json, re
 import jax, numpy as np
 from xaijax import models, train
-from xaijax._training import loop
-from xaijax._training.step import step
+from xaijax.training import loop
+from xaijax.training.step import step
 random = np.random.default_rng(0)
 images, labels = random.random((16, 16, 16, 1)).astype(np.float32), np.arange(16) % 3
 start = models.create("small_cnn", 3, (16, 16, 1), width=4)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from xaijax import cli, models
-from xaijax._training.comparison import bootstrap_difference, mcnemar
 from xaijax.bench.plan import InputError
 from xaijax.evaluate import EvaluateConfig, run_evaluate
+from xaijax.training.comparison import bootstrap_difference, mcnemar
 
 
 @pytest.fixture(scope="module")

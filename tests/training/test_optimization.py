@@ -9,13 +9,13 @@ import optax
 import pytest
 
 from xaijax import models, train
-from xaijax._training import loop
-from xaijax._training.evaluation import logits
-from xaijax._training.head import head_names
-from xaijax._training.optimizer import Descent
-from xaijax._training.record import Record
-from xaijax._training.step import step
 from xaijax.classifier import Classifier
+from xaijax.training import loop
+from xaijax.training.evaluation import logits
+from xaijax.training.head import head_names
+from xaijax.training.optimizer import Descent
+from xaijax.training.record import Record
+from xaijax.training.step import step
 
 
 def test_train_learns_and_keeps_the_best_epoch():

@@ -15,7 +15,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from xaijax import models, train
-from xaijax._training.images import Images
+from xaijax.training.images import Images
 
 
 def test_run_train_writes_everything(finished, folder):
@@ -73,7 +73,7 @@ def assert_same_training(left, right):
 KILLED = """
 import os, signal, sys
 from xaijax import cli
-from xaijax._training import printing
+from xaijax.training import printing
 before = printing.epoch
 def kill(console, record):
     if record.log[-1]["epoch"] == 3:
@@ -164,7 +164,7 @@ def test_images_that_do_not_fit_into_memory_are_read_as_they_are_needed(folder, 
 
     dataset = open_dataset(folder)
     whole = Images.read(dataset, np.arange(len(dataset)), (16, 16, 1))
-    monkeypatch.setattr("xaijax._training.images.CACHE_BYTES", 0)
+    monkeypatch.setattr("xaijax.training.images.CACHE_BYTES", 0)
     lazy = Images.read(dataset, np.arange(len(dataset)), (16, 16, 1))
     assert lazy.pixels is None
     assert lazy.skipped == whole.skipped

@@ -7,10 +7,10 @@ from sklearn import decomposition
 from sklearn import metrics as sklearn_metrics
 
 from xaijax import models
-from xaijax._training import loop, scores
-from xaijax._training.calibration import calibration
-from xaijax._training.comparison import bootstrap_difference, mcnemar
-from xaijax._training.embedding import penultimate, principal_components
+from xaijax.training import loop, scores
+from xaijax.training.calibration import calibration
+from xaijax.training.comparison import bootstrap_difference, mcnemar
+from xaijax.training.embedding import penultimate, principal_components
 
 
 def test_scores_equal_scikit_learn():

@@ -5,7 +5,7 @@ import pytest
 
 from xaijax import models, train
 from xaijax._network.trees import flatten
-from xaijax._training import weights
+from xaijax.training import weights
 
 
 def leaves(classifier):

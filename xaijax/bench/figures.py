@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xaijax.bench import style
 from xaijax.bench.store import write_whole
 from xaijax.bench.summary import Row
-from xaijax.overlay import outline, overlay, to_rgb
+from xaijax.plot import _style as style
+from xaijax.plot._overlay import outline, overlay, to_rgb
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -270,9 +270,9 @@ def rebuild_case(
     from xaijax import kernels
     from xaijax.explain import METHODS
     from xaijax.metrics import METRICS
-    from xaijax.metrics.curve import FRACTIONS
-    from xaijax.metrics.information import MASK_FRACTION, mask_seed, unrounded
-    from xaijax.metrics.measures import as_uint8, measure_information
+    from xaijax.metrics.pic import MASK_FRACTION, mask_seed, unrounded
+    from xaijax.metrics.pic_curve import FRACTIONS
+    from xaijax.metrics.pic_information import as_uint8, measure_information
 
     measures = list(dict.fromkeys(METRICS[m].parts[1] for m in job.metrics if METRICS[m].family == "information"))
     if not measures:

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from xaijax.bench import comparison, figures, health, responses, statistics, style
+from xaijax.bench import comparison, figures, health, responses, statistics
 from xaijax.bench.plan import ORACLE
 from xaijax.bench.store import Store
 from xaijax.bench.summary import Row, summarise, to_csv
+from xaijax.plot import _style as style
 
 ENTROPY_WORDS = {
     "shannon": "Shannon entropy",
@@ -89,7 +90,7 @@ def _draw(store: Store, rows: Sequence[Row], curves: pa.Table, seed: int) -> dic
 
 
 def _draw_curves(folder: Path, prefix: str, table: pa.Table, model: str) -> list[dict[str, Any]]:
-    from xaijax.metrics.curve import area, positions, read_curve
+    from xaijax.metrics.pic_curve import area, positions, read_curve
 
     read: dict[tuple[str, str], dict[str, dict[str, list[np.ndarray]]]] = {}
     names = ("model", "entropy", "curve", "method", "image", "position", "value")

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from xaijax.bench import figures, style
+from xaijax.bench import figures
+from xaijax.plot import _style as style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

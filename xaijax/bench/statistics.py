@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xaijax.bench.plan import ORACLE
-from xaijax.bench.style import CONTROLS
 from xaijax.metrics.scores import Curves, Scores
 from xaijax.metrics.statistics import MetricStatistics, Pair, Stability, analyse, compare_pairs, entropy_stability
+from xaijax.plot._style import CONTROLS
 
 ALL_MODELS = "all models"
 KINDS = ("aic", "sic")
@@ -198,7 +198,7 @@ def _scores_of(scores: pa.Table, curves: pa.Table, model: str) -> Scores:
 
 def _curves_of(table: pa.Table, model: str) -> Curves:
     """The areas of a model's curves, where there are several random masks to compare."""
-    from xaijax.metrics.curve import area, read_curve
+    from xaijax.metrics.pic_curve import area, read_curve
 
     if not table.num_rows or max(table["draw"].to_pylist()) == 0:
         return Curves()

@@ -8,10 +8,10 @@
 Images are uint8 `[B, H, W, C]`, masks bool `[B, H, W]`. Nothing here imports JAX.
 """
 
+from xaijax.data._split import split
 from xaijax.data.cues import cover, plant
 from xaijax.data.dataset import MASK_ROLES, Batch, Case, Dataset, Element, MaskRole, Source
 from xaijax.data.opening import open_dataset
-from xaijax.data.split import split
 
 __all__ = [
     "MASK_ROLES",

@@ -12,33 +12,34 @@ Every method is `method(classifier, images, labels, *, options) -> maps`:
 `METHODS` lists them, `explain(name, ...)` calls one by name.
 """
 
-from xaijax.explain.ablation_cam import ablation_cam
-from xaijax.explain.blur_ig import blur_ig
-from xaijax.explain.cascade import Cascade, CascadeRounds, cascade, cascade_rounds
-from xaijax.explain.class_activation import cam
-from xaijax.explain.controls import center_gaussian, ground_truth, random, sobel
-from xaijax.explain.eigen_cam import eigen_cam, eigen_grad_cam
-from xaijax.explain.expected_gradients import expected_gradients
-from xaijax.explain.fullgrad import fullgrad, fullgrad_with_gap
-from xaijax.explain.grad_cam import grad_cam
-from xaijax.explain.grad_cam_pp import grad_cam_pp
-from xaijax.explain.gradient import gradient, input_x_gradient
-from xaijax.explain.guided_backprop import guided_backprop
-from xaijax.explain.guided_ig import guided_ig
-from xaijax.explain.hires_cam import hires_cam
-from xaijax.explain.integrated_gradients import integrated_gradients, integrated_gradients_with_gap
-from xaijax.explain.layer_cam import layer_cam
-from xaijax.explain.occlusion import occlusion
-from xaijax.explain.postprocess import postprocess
-from xaijax.explain.registry import METHODS, Method, explain
-from xaijax.explain.resize import resize
-from xaijax.explain.rise import rise
-from xaijax.explain.rollout import attention_rollout
-from xaijax.explain.score_cam import score_cam
-from xaijax.explain.smoothgrad import smoothgrad, smoothgrad_ig, smoothgrad_squared, vargrad
-from xaijax.explain.targets import LogitDifference
-from xaijax.explain.xgrad_cam import xgrad_cam
-from xaijax.explain.xrai import xrai, xrai_fast
+from xaijax.explain import cascade
+from xaijax.explain._postprocess import postprocess
+from xaijax.explain._registry import METHODS, Method, explain
+from xaijax.explain._resize import resize
+from xaijax.explain._targets import LogitDifference
+from xaijax.explain.attention._rollout import attention_rollout
+from xaijax.explain.cams._ablation_cam import ablation_cam
+from xaijax.explain.cams._cam import cam
+from xaijax.explain.cams._eigen_cam import eigen_cam, eigen_grad_cam
+from xaijax.explain.cams._fullgrad import fullgrad, fullgrad_with_gap
+from xaijax.explain.cams._grad_cam import grad_cam
+from xaijax.explain.cams._grad_cam_pp import grad_cam_pp
+from xaijax.explain.cams._hires_cam import hires_cam
+from xaijax.explain.cams._layer_cam import layer_cam
+from xaijax.explain.cams._score_cam import score_cam
+from xaijax.explain.cams._xgrad_cam import xgrad_cam
+from xaijax.explain.cascade import Cascade, CascadeRounds, cascade_rounds
+from xaijax.explain.controls._controls import center_gaussian, ground_truth, random, sobel
+from xaijax.explain.gradients._blur_ig import blur_ig
+from xaijax.explain.gradients._expected_gradients import expected_gradients
+from xaijax.explain.gradients._gradient import gradient, input_x_gradient
+from xaijax.explain.gradients._guided_backprop import guided_backprop
+from xaijax.explain.gradients._guided_ig import guided_ig
+from xaijax.explain.gradients._integrated_gradients import integrated_gradients, integrated_gradients_with_gap
+from xaijax.explain.gradients._smoothgrad import smoothgrad, smoothgrad_ig, smoothgrad_squared, vargrad
+from xaijax.explain.perturbation._occlusion import occlusion
+from xaijax.explain.perturbation._rise import rise
+from xaijax.explain.regions._xrai import xrai, xrai_fast
 
 __all__ = [
     "METHODS",

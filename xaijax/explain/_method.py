@@ -18,7 +18,7 @@ import numpy as np
 from xaijax import _cpu
 from xaijax.classifier import Classifier, to_float
 from xaijax.explain import _chunk
-from xaijax.explain.targets import Target, check_target, score
+from xaijax.explain._targets import Target, check_target, score
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -4,8 +4,8 @@ Images are `[B, H, W, C]`, maps and masks `[B, H, W]`, labels `[B]`. `evaluate` 
 methods; `METRICS` says what each metric's numbers mean, `health` whether they can be trusted.
 """
 
-from xaijax.metrics.evaluate import DEFAULT_MASK_METRICS, DEFAULT_METRICS, evaluate
-from xaijax.metrics.health import MethodHealth, MetricHealth, health
+from xaijax.metrics._evaluate import DEFAULT_MASK_METRICS, DEFAULT_METRICS, evaluate
+from xaijax.metrics._health import MethodHealth, MetricHealth, health
 from xaijax.metrics.localization import oracle_maps
 from xaijax.metrics.metric import Family, Metric
 from xaijax.metrics.registry import FAMILIES, METRICS, REASONS

@@ -2,18 +2,9 @@
 
 from collections.abc import Iterable
 
-from xaijax.metrics import (
-    artefact,
-    complexity,
-    confidence,
-    consistency,
-    information,
-    localization,
-    perturbation,
-    robustness,
-    sanity,
-)
+from xaijax.metrics import artefact, complexity, confidence, consistency, localization, perturbation, robustness, sanity
 from xaijax.metrics import metric as base
+from xaijax.metrics import pic as information
 from xaijax.metrics.metric import Family, Metric
 
 FAMILIES: dict[str, Family] = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from xaijax.metrics import curve as curves_of
+from xaijax.metrics import pic_curve as curves_of
 
 if TYPE_CHECKING:
     import pyarrow as pa

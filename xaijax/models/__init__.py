@@ -11,10 +11,10 @@ from pathlib import Path
 
 from xaijax.classifier import Classifier
 from xaijax.models.checkpoint import read_info, save
-from xaijax.models.keras_weights import from_keras
+from xaijax.models.importers.keras_weights import from_keras
+from xaijax.models.importers.torch_weights import from_torch
 from xaijax.models.opening import load
-from xaijax.models.registry import create, entry, list_models
-from xaijax.models.torch_weights import from_torch
+from xaijax.models.zoo.registry import create, entry, list_models
 from xaijax.preprocess import Preprocess
 
 __all__ = [

@@ -18,7 +18,8 @@ from safetensors.numpy import save_file
 
 from xaijax._network.trees import flatten, put
 from xaijax.classifier import Architecture, Classifier
-from xaijax.models import memory, registry
+from xaijax.models import memory
+from xaijax.models.zoo import registry
 from xaijax.preprocess import Preprocess
 
 FILE = "model.safetensors"

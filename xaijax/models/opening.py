@@ -6,9 +6,9 @@ from pathlib import Path
 
 from xaijax.classifier import Classifier
 from xaijax.models import checkpoint
-from xaijax.models.arrays import from_arrays
-from xaijax.models.keras_weights import from_keras
-from xaijax.models.torch_weights import from_torch
+from xaijax.models.importers.arrays import from_arrays
+from xaijax.models.importers.keras_weights import from_keras
+from xaijax.models.importers.torch_weights import from_torch
 
 KERAS = (".keras", ".h5")
 TORCH = (".pth", ".pt", ".bin")
@@ -20,7 +20,7 @@ def load(path: str | Path, *, classes: Sequence[str] | None = None) -> Classifie
     Args:
         path: a checkpoint of xaijax (a folder with `model.safetensors`, or such a file), or a file for `from_keras`
             (`.keras`, `.h5`, `.weights.h5`), `from_torch` (`.safetensors`, `.pth`, `.pt`, `.bin`) or
-            `xaijax.models.arrays.from_arrays` (`.npz`), which are told apart by their names and headers.
+            `xaijax.models.importers.arrays.from_arrays` (`.npz`), which are told apart by their names and headers.
         classes: K names, for a file that has none; default "0", "1", ...
 
     Returns:

@@ -13,10 +13,10 @@ Two forms. *Frozen* (`cascade`, `cascade_rounds`): one trained classifier, whose
 image all of them see it intact.
 """
 
-from xaijax.explain.cascade.frozen import CascadeRounds, cascade, cascade_rounds
-from xaijax.explain.cascade.steps import combine, round_weights, suppress
+from xaijax.explain.cascade._frozen import CascadeRounds, cascade, cascade_rounds
+from xaijax.explain.cascade._steps import combine, round_weights, suppress
+from xaijax.explain.cascade._trained import Cascade
 from xaijax.explain.cascade.thresholds import apply_threshold
-from xaijax.explain.cascade.trained import Cascade
 
 __all__ = [
     "Cascade",

@@ -1,1 +1,0 @@
-"""What `xaijax cascade` is made of: rounds of training, the frozen form, evaluation, sweep."""

@@ -1,0 +1,69 @@
+"""HiResCAM.
+
+No average over positions: where the layer is followed by linear maps only, `ΣS` is the score less its bias, exactly.
+"""
+
+import jax
+
+from xaijax.classifier import Classifier
+from xaijax.explain._method import explainer
+from xaijax.explain._targets import Target
+from xaijax.explain.cams import _maps as _cam
+from xaijax.explain.cams._gradient_cam import gradient_cam
+
+
+def _formula(A: jax.Array, g: jax.Array) -> jax.Array:
+    return (g * A).sum(-1)
+
+
+@explainer
+def hires_cam(
+    classifier: Classifier,
+    images: jax.Array,
+    labels: jax.Array | None = None,
+    *,
+    layer: _cam.Layers = None,
+    target: Target = "logit",
+    convention: str = "paper",
+    batch_size: int = 32,
+) -> jax.Array:
+    """HiResCAM: activations times gradients, position by position.
+
+    `S = Σ_c g_c A_c`.
+
+    Args:
+        classifier: a classifier with layers.
+        images: `[B, H, W, C]`, floats in [0, 1] or integers of their type's full range.
+        labels: `[B]` int class indices, or None for the predicted class.
+        layer: name of a layer, several to fuse, or None for the classifier's default (the last convolutional block).
+            Token layers of vision transformers work as they are.
+        target: what is explained; see `xaijax.explain._targets`.
+        convention: `"paper"`, or `"pytorch-grad-cam"` (ReLU and min-max at low resolution, then resize).
+        batch_size: most images in one pass.
+
+    Returns:
+        `[B, H, W]` float32, signed, unit of the score;
+        in [0, 1] with several layers or `convention="pytorch-grad-cam"`.
+
+    Differences:
+        pytorch-grad-cam applies ReLU and min-max at low resolution and resizes then: `convention="pytorch-grad-cam"`.
+        Otherwise none.
+
+    References:
+        Draelos, Carin, "Use HiResCAM instead of Grad-CAM", 2020, equation 4.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from xaijax.classifier import Classifier
+        >>> weights = jnp.array([[4.0, 0.0], [0.0, 4.0]])
+        >>> model = Classifier.from_functions(  # the layer is the image itself
+        ...     lambda w, x: x, lambda w, a: a.mean((1, 2)) @ w, weights, input_shape=(1, 2, 2)
+        ... )
+        >>> image = jnp.array([[[[1.0, 0.0], [0.5, 1.0]]]])  # two pixels, two channels
+        >>> hires_cam(model, image, 0).tolist()
+        [[[2.0, 1.0]]]
+    """
+    _cam.check_convention(convention)
+    return gradient_cam(
+        classifier, images, labels, _formula, layer=layer, target=target, convention=convention, batch_size=batch_size
+    )

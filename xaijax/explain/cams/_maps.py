@@ -1,0 +1,81 @@
+"""What the class activation maps share: activations and gradients at a layer, fusion, conventions.
+
+`convention="paper"` (default): the signed map of one layer, resized to the image; several layers are first scaled to
+[0, 1] each (ReLU, min-max), then resized and averaged. `convention="pytorch-grad-cam"`: every layer's map goes through
+ReLU, `(S - min)/(max - min + 1e-7)` at its own low resolution, and a bilinear resize; the layers' mean is scaled once
+more. The order matters: after a resize the maximum is a different one.
+"""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+
+from xaijax.classifier import Classifier
+from xaijax.explain import _chunk
+from xaijax.explain._postprocess import minmax
+from xaijax.explain._resize import resize
+from xaijax.explain._targets import Target, score
+
+Layers = str | Sequence[str] | None
+CONVENTIONS = ("paper", "pytorch-grad-cam")
+
+
+def check_convention(convention: str, allowed: Sequence[str] = CONVENTIONS) -> None:
+    """Raises unless `convention` is one of `allowed`."""
+    if convention not in allowed:
+        raise ValueError(f"convention must be one of {', '.join(allowed)}; got {convention!r}")
+
+
+def layer_names(classifier: Classifier, layer: Layers) -> tuple[str, ...]:
+    """The layers asked for, or the classifier's default one; refuses what is no picture of activations."""
+    names = (classifier.default_layer,) if layer is None else (layer,) if isinstance(layer, str) else tuple(layer)
+    if not names:
+        raise ValueError("layer must name at least one layer; got none")
+    for name, offset in _shapes(classifier, names).items():
+        if len(offset) != 3:
+            raise ValueError(
+                f"layer {name!r} has no positions (its output is {offset} per image): choose a layer with (h, w, C)"
+            )
+    return names
+
+
+def _shapes(classifier: Classifier, names: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    known = classifier.layers()
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(f"this model has no layer {unknown[0]!r}; it has {', '.join(known)}")
+    return {name: known[name] for name in names}
+
+
+def zero_offsets(classifier: Classifier, images: jax.Array, names: Sequence[str]) -> dict[str, jax.Array]:
+    """Zeros to add to the activations of each layer: a gradient with respect to them is the gradient there.
+
+    Not `classifier.zero_offsets`: inside `shard_map` these must vary over the mesh as the images do.
+    """
+    shapes = _shapes(classifier, names)
+    return {name: _chunk.zeros((images.shape[0], *shape), images) for name, shape in shapes.items()}
+
+
+def activations_and_gradients(
+    classifier: Classifier, images: jax.Array, labels: jax.Array | None, names: Sequence[str], target: Target
+) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
+    """Activations `A` and `g = dy/dA` per layer: one forward pass, and a backward pass that ends at the first layer."""
+
+    def value(offsets: dict[str, jax.Array]) -> tuple[jax.Array, dict[str, jax.Array]]:
+        logits, taps = classifier.tapped(classifier.params, images, offsets)
+        return score(logits, labels, target).sum(), taps
+
+    grads, taps = jax.grad(value, has_aux=True)(zero_offsets(classifier, images, names))
+    return taps, grads
+
+
+def finish(maps: Sequence[jax.Array], size: tuple[int, int], convention: str) -> jax.Array:
+    """Low-resolution maps of one or several layers, `[B, h, w]` each, to `[B, H, W]` float32 (see the module)."""
+    if convention == "pytorch-grad-cam":
+        scaled = [resize(minmax(jax.nn.relu(each), 1e-7), size) for each in maps]
+        return minmax(sum(scaled[1:], scaled[0]) / len(scaled), 1e-7).astype(jnp.float32)
+    if len(maps) == 1:
+        return resize(maps[0], size).astype(jnp.float32)
+    scaled = [resize(minmax(jax.nn.relu(each)), size) for each in maps]
+    return (sum(scaled[1:], scaled[0]) / len(scaled)).astype(jnp.float32)

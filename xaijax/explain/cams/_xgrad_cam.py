@@ -1,0 +1,71 @@
+"""XGrad-CAM.
+
+The 1e-7 is that of the authors' code; a channel that is zero everywhere gets weight 0.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from xaijax.classifier import Classifier
+from xaijax.explain._method import explainer
+from xaijax.explain._targets import Target
+from xaijax.explain.cams import _maps as _cam
+from xaijax.explain.cams._gradient_cam import gradient_cam
+
+
+def _formula(A: jax.Array, g: jax.Array) -> jax.Array:
+    weights = (g * A).sum((1, 2)) / (A.sum((1, 2)) + 1e-7)
+    return jnp.einsum("bhwc,bc->bhw", A, weights, precision=jax.lax.Precision.HIGHEST)
+
+
+@explainer
+def xgrad_cam(
+    classifier: Classifier,
+    images: jax.Array,
+    labels: jax.Array | None = None,
+    *,
+    layer: _cam.Layers = None,
+    target: Target = "logit",
+    convention: str = "paper",
+    batch_size: int = 32,
+) -> jax.Array:
+    """XGrad-CAM: gradients weighted by the share of the activation at each position.
+
+    `S = Σ_c w_c A_c`, `w_c = Σ(g_c A_c)/(ΣA_c + 1e-7)`, sums over positions.
+
+    Args:
+        classifier: a classifier with layers.
+        images: `[B, H, W, C]`, floats in [0, 1] or integers of their type's full range.
+        labels: `[B]` int class indices, or None for the predicted class.
+        layer: name of a layer, several to fuse, or None for the classifier's default (the last convolutional block).
+            Token layers of vision transformers work as they are.
+        target: what is explained; see `xaijax.explain._targets`.
+        convention: `"paper"`, or `"pytorch-grad-cam"` (ReLU and min-max at low resolution, then resize).
+        batch_size: most images in one pass.
+
+    Returns:
+        `[B, H, W]` float32, signed, unit of the score per position;
+        in [0, 1] with several layers or `convention="pytorch-grad-cam"`.
+
+    Differences:
+        pytorch-grad-cam applies ReLU and min-max at low resolution and resizes then: `convention="pytorch-grad-cam"`.
+        The 1e-7 is that of the authors' code; a channel that is zero everywhere gets weight 0.
+
+    References:
+        Fu et al., "Axiom-based Grad-CAM", BMVC 2020, equation 9.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from xaijax.classifier import Classifier
+        >>> weights = jnp.array([[4.0, 0.0], [0.0, 4.0]])
+        >>> model = Classifier.from_functions(  # the layer is the image itself
+        ...     lambda w, x: x, lambda w, a: a.mean((1, 2)) @ w, weights, input_shape=(1, 2, 2)
+        ... )
+        >>> image = jnp.array([[[[1.0, 0.0], [0.5, 1.0]]]])  # two pixels, two channels
+        >>> xgrad_cam(model, image, 0).round(3).tolist()
+        [[[2.0, 1.0]]]
+    """
+    _cam.check_convention(convention)
+    return gradient_cam(
+        classifier, images, labels, _formula, layer=layer, target=target, convention=convention, batch_size=batch_size
+    )

@@ -1,0 +1,5 @@
+"""`xaijax explain`."""
+
+from xaijax.explain_images.run import ExplainConfig, run_explain
+
+__all__ = ["ExplainConfig", "run_explain"]

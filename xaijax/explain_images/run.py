@@ -1,0 +1,251 @@
+"""`xaijax explain`: heat maps drawn over images, one PNG per image and method."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tyro
+
+from xaijax.bench.plan import InputError, check_names, closest
+
+ALL = "all"
+
+
+@dataclasses.dataclass(frozen=True)
+class ExplainConfig:
+    """Draw heat maps of a classifier over images, as PNG."""
+
+    images: tyro.conf.Positional[tuple[Path, ...]]
+    """Image files, or folders of them."""
+
+    model: str = "builtin"
+    """A checkpoint; "builtin" is the small network that was trained on the phantoms."""
+
+    method: tuple[str, ...] = ("grad_cam",)
+    """One or several explanation methods; "all" takes those that the model allows."""
+
+    options: tuple[str, ...] = ()
+    """Options of the methods, as steps=20 for all that have it or rise.count=500 for one."""
+
+    out: Path = Path("explanations")
+    """Folder for the overlays."""
+
+    target: str = "predicted"
+    """The class to explain: "predicted", or a class of the model by its name."""
+
+    gallery: Path | None = None
+    """Write a table of pictures to this PNG file too: a row for each method, a column for each image."""
+
+    bare: bool = False
+    """Draw the maps alone, on black, without the images behind them."""
+
+    crop: bool = False
+    """Take the central part that has the model's proportions, instead of squeezing the image into them."""
+
+    opacity: float = 0.75
+    """How much the strongest evidence covers the image, 0 to 1."""
+
+    seed: int = 0
+    """Seed of random methods."""
+
+    batch_size: int = 64
+    """Images in one model call, perturbed ones included: bounds the memory."""
+
+    overwrite: bool = False
+    """Replace overlays that are there already."""
+
+
+def run_explain(config: ExplainConfig) -> int:
+    """Writes the overlays at the size of the images and prints what the model predicts.
+
+    Args:
+        config: What to draw.
+
+    Returns:
+        0, or 2 where an image could not be read (the others are drawn all the same).
+
+    Raises:
+        InputError: Nothing can be drawn; one sentence says why.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    if not 0 <= config.opacity <= 1:
+        raise InputError(f"--opacity is {config.opacity}; it must lie between 0 and 1")
+    paths = find_images(config.images)
+    _check_out(config, paths)
+    from xaijax import models
+    from xaijax.bench.inputs import BUILTIN, GROUND_TRUTH
+    from xaijax.bench.method_options import parse_options
+    from xaijax.explain import METHODS
+
+    known = [name for name in METHODS if name not in GROUND_TRUTH]
+    check_names("method", config.method, [*known, ALL])
+    classifier = models.builtin() if config.model == BUILTIN else models.load(config.model)
+    if ALL in config.method:
+        config = dataclasses.replace(config, method=tuple(name for name in known if allows(classifier, name)))
+        _check_out(config, paths)
+    options = parse_options(config.options, config.method)
+    if config.target != "predicted" and config.target not in classifier.classes:
+        raise InputError(
+            f"model {config.model} has no class {config.target!r}: {closest(config.target, classifier.classes)}"
+        )
+
+    table = Table(box=None)
+    for heading in ("image", "predicted", "probability", "explained", "written to"):
+        table.add_column(heading, overflow="fold")
+    failed: list[tuple[Path, str]] = []
+    columns: list[dict[str, np.ndarray]] = []
+    for number, path in enumerate(paths):
+        targets = {method: config.out / names_for(paths, method)[number] for method in config.method}
+        try:
+            label, chance, explained, pictures = _draw(path, classifier, config, options, targets)
+        except (OSError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            failed.append((path, " ".join(str(error).split())))
+            continue
+        columns.append(pictures)
+        names = classifier.classes
+        table.add_row(str(path), names[label], f"{chance:.3f}", names[explained], ", ".join(map(str, targets.values())))
+    if table.row_count:
+        Console().print(table)
+        if config.gallery is not None:
+            _write_gallery(config.gallery, columns)
+    elif failed:
+        raise InputError(f"no image could be explained; the first, {failed[0][0]}: {failed[0][1]}")
+    errors = Console(stderr=True)
+    for path, reason in failed:
+        errors.print(f"skipped {path}: {reason}", highlight=False, markup=False, soft_wrap=True)
+    return 2 if failed else 0
+
+
+def find_images(given: tuple[Path, ...]) -> list[Path]:
+    """Image files among the given files and (not below) the given folders, in order."""
+    from xaijax.data.files import is_image
+
+    if not given:
+        raise InputError("no image was given; name image files or a folder of them")
+    found: list[Path] = []
+    for path in given:
+        if path.is_dir():
+            inside = sorted(file for file in path.iterdir() if file.is_file() and is_image(file))
+            if not inside:
+                raise InputError(f"the folder {path} holds no images")
+            found += inside
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise InputError(f"the image {path} does not exist")
+    return list(dict.fromkeys(found))
+
+
+def names_for(paths: list[Path], method: str) -> list[str]:
+    """File names of the overlays: the image's name, numbered where two images share it, and the method.
+
+    Example:
+        >>> names_for([Path("a/x.png"), Path("b/x.png"), Path("y.jpg")], "grad_cam")
+        ['x.grad_cam.png', 'x-2.grad_cam.png', 'y.grad_cam.png']
+    """
+    seen: dict[str, int] = {}
+    names = []
+    for path in paths:
+        count = seen[path.stem] = seen.get(path.stem, 0) + 1
+        names.append(f"{path.stem}{f'-{count}' if count > 1 else ''}.{method}.png")
+    return names
+
+
+def allows(classifier: Any, name: str) -> bool:
+    """Whether a model has what a method needs: layers, a dense head, biases, ReLUs or attention."""
+    import jax
+
+    from xaijax.explain import METHODS
+
+    method = METHODS[name]
+    if not method.needs - {"key"}:
+        return True
+    options = {"key": jax.random.key(0)} if "key" in method.needs else {}
+    image = jax.ShapeDtypeStruct((1, *classifier.input_shape), np.float32)
+    label = jax.ShapeDtypeStruct((1,), np.int32)
+    try:  # the method itself knows best; traced, it costs little
+        jax.eval_shape(lambda c, x, y: method.function(c, x, y, **options), classifier, image, label)
+    except ValueError:
+        return False
+    return True
+
+
+def _write_gallery(path: Path, columns: list[dict[str, np.ndarray]]) -> None:
+    from PIL import Image
+
+    from xaijax.bench.store import write_whole
+    from xaijax.plot._gallery import picture_table
+
+    table = Image.fromarray(picture_table([(name, [column[name] for column in columns]) for name in columns[0]]))
+    write_whole(path, lambda file: table.save(file, "PNG", optimize=True))
+    print(f"picture table written to {path}")
+
+
+def _check_out(config: ExplainConfig, paths: list[Path]) -> None:
+    if config.out.exists() and not config.out.is_dir():
+        raise InputError(f"{config.out} is a file; name a folder with --out")
+    if config.gallery is not None and config.gallery.suffix.lower() != ".png":
+        raise InputError(f"--gallery is {config.gallery}; the table is a PNG, so its name must end in .png")
+    there = [config.out / name for method in config.method for name in names_for(paths, method)]
+    there += [] if config.gallery is None else [config.gallery]
+    existing = [path for path in there if path.exists()]
+    if existing and not config.overwrite:
+        raise InputError(f"{existing[0]} is there already; add --overwrite, or name another place with --out")
+
+
+def _draw(
+    path: Path, classifier: Any, config: ExplainConfig, options: dict[str, dict[str, Any]], targets: dict[str, Path]
+) -> tuple[int, float, int, dict[str, np.ndarray]]:
+    """Writes the overlays of one image.
+
+    Returns the predicted class, its probability, the explained class, and one column of the gallery: the picture, and
+    the overlay of each method, at the size that the model takes.
+    """
+    from PIL import Image
+
+    from xaijax.bench.part import as_evidence, run_method
+    from xaijax.bench.store import write_whole
+    from xaijax.data.files import read_image
+    from xaijax.data.images import resize_image, with_channels
+    from xaijax.plot._overlay import overlay, to_rgb
+
+    image = read_image(path)
+    height, width, channels = classifier.input_shape
+    if config.crop:
+        image = central(image, height / width)
+    batch = resize_image(with_channels(image, channels), (height, width))[None]
+    chances = np.asarray(classifier.predict(batch))[0]
+    label = int(chances.argmax())
+    explained = label if config.target == "predicted" else classifier.classes.index(config.target)
+    column = {} if config.bare else {"image": to_rgb(batch[0])}
+    labels = np.array([explained], np.int32)
+    for method, target in targets.items():
+        maps = run_method(method, classifier, batch, labels, config.seed, config.batch_size, **options[method])
+        heat = as_evidence(method, maps)[0]
+        if not np.isfinite(heat).all():
+            raise InputError(f"the method {method} gives NaN or infinity for {path}; check the model {config.model}")
+        # Overlays have the size of the image, so the map is brought to it, not the image to the map.
+        large = Image.fromarray(heat.astype(np.float32)).resize(image.shape[1::-1], Image.Resampling.BILINEAR)
+        behind = np.zeros_like(image) if config.bare else image
+        picture = Image.fromarray(overlay(behind, np.asarray(large), opacity=config.opacity))
+        column[method] = overlay(np.zeros_like(batch[0]) if config.bare else batch[0], heat, opacity=config.opacity)
+        write_whole(target, lambda file, picture=picture: picture.save(file, "PNG"))  # type: ignore[misc]
+    return label, float(chances[label]), explained, column
+
+
+def central(image: np.ndarray, proportion: float) -> np.ndarray:
+    """The largest central part `[h, w, C]` with `h / w` nearest to the proportion.
+
+    Example:
+        >>> central(np.zeros((10, 30, 3)), 0.5).shape
+        (10, 20, 3)
+    """
+    height, width = image.shape[:2]
+    h, w = min(height, max(1, round(width * proportion))), min(width, max(1, round(height / proportion)))
+    top, left = (height - h) // 2, (width - w) // 2
+    return image[top : top + h, left : left + w]

@@ -1,0 +1,159 @@
+"""From named foreign arrays to a classifier: the part that all importers share."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from xaijax._network.trees import flatten, put
+from xaijax.classifier import Architecture, Classifier
+from xaijax.models import memory
+from xaijax.models.importers.convert import GREY_FROM, Rule, Table, plan, read
+from xaijax.models.importers.sources import Source
+from xaijax.models.zoo import registry
+from xaijax.preprocess import Preprocess
+
+
+@dataclass(frozen=True)
+class Dense:
+    """One dense layer of a head: source names of kernel and bias (None without one)."""
+
+    kernel: str
+    bias: str | None
+
+
+class Zeros:
+    """A bias that a source leaves out."""
+
+    def __init__(self, size: int) -> None:
+        self.shape = (size,)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        return np.zeros(self.shape, np.float32)[index]
+
+
+def build(
+    source: Source,
+    entries: Mapping[str, Any],
+    head: Sequence[Dense],
+    *,
+    what: str,
+    outputs_first: bool,
+    pool: str | None,
+    input_shape: Sequence[int] | None,
+    classes: Sequence[str] | None,
+    preprocess: Preprocess | str | None,
+) -> Classifier:
+    """Fill a model of the registry with foreign arrays.
+
+    Args:
+        source: what the arrays are.
+        entries: names that the source's rules know -> arrays, or anything with a shape that gives them by slices.
+        head: the dense layers behind the trunk, in order.
+        what: what errors call the weights.
+        outputs_first: True for kernels `[O, I]`.
+        pool: pooling before the head, or None to infer it from the first kernel.
+        input_shape: (H, W, C), or None.
+        classes: names, or None.
+        preprocess: or None for the source's.
+
+    Returns:
+        The classifier.
+
+    Raises:
+        ValueError: for entries that do not fit, all listed, or a head that is none.
+    """
+    entry = registry.entry(source.architecture)
+    shape = tuple(input_shape) if input_shape is not None else (*entry.input_shape[:2], _channels(source, entries))
+    options: dict[str, Any] = {"variant": source.variant}
+    entries = dict(entries)
+    rules: list[Rule] = []
+    if source.classes_at:
+        count = entries[source.classes_at].shape[0] if source.classes_at in entries else 1000
+    else:
+        if not head:
+            raise ValueError(
+                f"{what} has no classification head (no dense layer behind the trunk); save the model with its head"
+            )
+        first = entries[head[0].kernel].shape
+        inputs = int(np.prod(first[1:])) if outputs_first else first[0]
+        chosen = _pool(source, inputs, pool)
+        rules, widths, extra = _head_rules(source, entries, head, outputs_first, chosen)
+        entries |= extra
+        options |= {"pool": chosen, "hidden": tuple(widths[:-1])}
+        count = max(widths[-1], 2)
+    architecture = Architecture(source.architecture, registry.frozen(options))
+    size = (int(shape[0]), int(shape[1]), int(shape[2]))
+    entry.check(count, size, options)
+    params: dict[str, Any] = {}
+    expected = {
+        ".".join(path): (path, leaf) for path, leaf in flatten(registry.param_shapes(architecture, count, size))
+    }
+    shapes = {name: tuple(leaf.shape) for name, (_, leaf) in expected.items()}
+    summed = _is_grey(source, entries, shapes)
+    steps = plan(entries, [source.table, Table(rules)], shapes, what, grey=source.first if summed else None)
+    # The largest first, while there is room for the pieces that they are read in.
+    for step in sorted(steps, key=lambda step: -int(np.prod(shapes[step.target]))):
+        path, _ = expected[step.target]
+        array = read(step, entries, shapes[step.target], grey=summed and step.target == source.first)
+        put(params, path, memory.adopt(array))
+    params = _in_order(registry.param_shapes(architecture, count, size), params)
+    if preprocess is None:
+        preprocess = source.style
+    if isinstance(preprocess, str):
+        preprocess = Preprocess.named(preprocess)
+    if size[2] == 1:
+        preprocess = registry.grey(preprocess)
+    return registry.assemble(architecture, params, size, classes or count, preprocess)
+
+
+def _in_order(like: Any, params: Any) -> Any:
+    return {k: _in_order(v, params[k]) for k, v in like.items()} if isinstance(like, Mapping) else params
+
+
+def _channels(source: Source, entries: Mapping[str, Any]) -> int:
+    """Input channels of the kernel that reads the image."""
+    for name, value in entries.items():
+        found = source.table.target(name)
+        if found and found[0] == source.first:
+            return int(value.shape[1] if found[1] == "conv" else value.shape[2])
+    return 3
+
+
+def _is_grey(source: Source, entries: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    return shapes[source.first][2] == 1 and _channels(source, entries) == GREY_FROM
+
+
+def _pool(source: Source, inputs: int, pool: str | None) -> str:
+    if pool is not None:
+        return pool
+    return "average" if inputs == source.features else "flatten"
+
+
+def _head_rules(
+    source: Source, entries: Mapping[str, Any], head: Sequence[Dense], outputs_first: bool, pool: str
+) -> tuple[list[Rule], list[int], dict[str, Any]]:
+    """Rules of the head, the widths of its layers, and entries that it leaves out."""
+    rules: list[Rule] = []
+    widths: list[int] = []
+    extra: dict[str, Any] = {}
+    for index, layer in enumerate(head, 1):
+        last = index == len(head)
+        target = "head.logits" if last else f"head.hidden{index}"
+        kernel = entries[layer.kernel].shape
+        widths.append(int(kernel[0] if outputs_first else kernel[-1]))
+        view = "dense" if outputs_first else "same"
+        bias = "same"
+        if outputs_first and index == 1 and pool == "flatten":
+            view = f"dense_chw{source.features}"
+        if last and widths[-1] == 1:
+            view, bias = ("dense_pair" if outputs_first else "pair_dense"), "pair_bias"
+        name = layer.bias
+        if name is None:
+            name = f"{layer.kernel} (no bias)"
+            extra[name] = Zeros(widths[-1])
+        rules.append((re.escape(layer.kernel), f"{target}.kernel", view))
+        rules.append((re.escape(name), f"{target}.bias", bias))
+    return rules, widths, extra

@@ -1,0 +1,179 @@
+"""Weights of torchvision and timm models, from files or state dictionaries, without running code from them.
+
+`.safetensors` files need nothing; `.pth` and `.pt` files need PyTorch, which reads them with `weights_only=True`.
+"""
+
+import importlib.util
+import pickle
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xaijax.classifier import Classifier
+from xaijax.models.importers.importing import Dense, build
+from xaijax.models.importers.sources import Source, recognise
+from xaijax.preprocess import Preprocess, Style
+
+LIBRARIES = ("torchvision", "timm")
+WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.", "backbone.")
+AUXILIARY = re.compile(r"AuxLogits\..*")
+
+
+def from_torch(
+    source: str | Path | Mapping[str, Any],
+    architecture: str | None = None,
+    *,
+    input_shape: Sequence[int] | None = None,
+    classes: Sequence[str] | None = None,
+    preprocess: Preprocess | Style | None = None,
+) -> Classifier:
+    """A classifier with the weights of a torchvision or timm model.
+
+    The head may be another one than the published: any class count, and dense layers with ReLU between them (dropout
+    leaves no trace in the weights). One output becomes two classes, logits 0 and z. Auxiliary logits are left out.
+
+    Args:
+        source: a `.safetensors`, `.pth` or `.pt` file, or a state dictionary of tensors or NumPy arrays.
+        architecture: a name of `list_models()`; default: recognised by the entries' names.
+        input_shape: (H, W, C); default: the size that the architecture is made for and the weights' channels. With
+            C = 1, weights of three channels are summed over them.
+        classes: K names; default "0", "1", ...
+        preprocess: what the weights expect of pixels in [0, 1]; default: what the library's published weights do.
+
+    Returns:
+        The classifier, with float32 parameters.
+
+    Raises:
+        FileNotFoundError: where there is no such file.
+        ImportError: for a `.pth` file without PyTorch.
+        ValueError: for a file that holds more than tensors (a whole pickled module, say), an unknown architecture, or
+            entries that do not fit: all are listed.
+
+    Example:
+        >>> from xaijax import models
+        >>> models.from_torch({"fc.weight": 0})
+        Traceback (most recent call last):
+        ...
+        ValueError: the state dictionary has entries that are no arrays: fc.weight
+    """
+    if isinstance(source, Mapping):
+        return _convert(source, architecture, "the state dictionary", input_shape, classes, preprocess)
+    path = Path(source).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    if path.suffix == ".safetensors":
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, framework="numpy") as tensors:
+                lazy = {name: _Slice(tensors.get_slice(name)) for name in tensors.keys()}  # noqa: SIM118
+                return _convert(lazy, architecture, path.name, input_shape, classes, preprocess)
+        except SafetensorError as error:
+            raise ValueError(f"{path} is no readable safetensors file: {error}") from error
+    if path.suffix not in (".pth", ".pt", ".bin"):
+        raise ValueError(f"{path.name} must end in .safetensors, .pth or .pt; save the state dictionary as one of them")
+    if importlib.util.find_spec("torch") is None:
+        raise ImportError(f"reading {path.name} needs PyTorch; install it, or save the weights as .safetensors")
+    import torch
+
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        UnicodeDecodeError,
+    ) as error:  # PyTorch's own advice runs code
+        raise ValueError(
+            f"{path.name} holds more than tensors or is damaged, and code from a file is never run; save "
+            "model.state_dict() alone"
+        ) from error
+    if not isinstance(loaded, Mapping):
+        raise ValueError(f"{path.name} holds a {type(loaded).__name__}; save model.state_dict()")
+    return _convert(loaded, architecture, path.name, input_shape, classes, preprocess)
+
+
+class _Slice:
+    """A tensor of a safetensors file, read by slices."""
+
+    def __init__(self, piece: Any) -> None:
+        self.piece = piece
+        self.shape = tuple(piece.get_shape())
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        return self.piece[index if self.shape else ...]
+
+
+class _Tensor:
+    """A torch tensor, converted by slices."""
+
+    def __init__(self, tensor: Any) -> None:
+        self.tensor = tensor
+        self.shape = tuple(tensor.shape)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        return self.tensor[index].detach().cpu().float().numpy()
+
+
+def _is_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"PK"
+
+
+def _convert(
+    entries: Mapping[str, Any],
+    architecture: str | None,
+    what: str,
+    input_shape: Sequence[int] | None,
+    classes: Sequence[str] | None,
+    preprocess: Preprocess | Style | None,
+) -> Classifier:
+    for key in ("state_dict", "model_state_dict", "model"):
+        if isinstance(entries.get(key), Mapping):
+            entries = entries[key]
+    wrong = [name for name, value in entries.items() if not hasattr(value, "shape")]
+    if wrong or not entries:
+        listed = f"entries that are no arrays: {', '.join(wrong[:10])}" if wrong else "no entries"
+        raise ValueError(f"{what} has {listed}")
+    named = {name: _Tensor(value) if hasattr(value, "detach") else value for name, value in _unwrapped(entries).items()}
+    row = recognise(named, LIBRARIES, architecture, what)
+    named = {name: value for name, value in named.items() if not AUXILIARY.fullmatch(name)}
+    return build(
+        row,
+        named,
+        _head(row, named),
+        what=what,
+        outputs_first=True,
+        pool=None,
+        input_shape=input_shape,
+        classes=classes,
+        preprocess=preprocess,
+    )
+
+
+def _unwrapped(entries: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the prefix that a wrapper (data parallel, a compiled or a Lightning module) puts before all names."""
+    names = dict(entries)
+    while True:
+        prefix = next((prefix for prefix in WRAPPERS if all(name.startswith(prefix) for name in names)), None)
+        if prefix is None:
+            return names
+        names = {name.removeprefix(prefix): value for name, value in names.items()}
+
+
+def _head(row: Source, entries: Mapping[str, Any]) -> list[Dense]:
+    """The dense layers of the head, in the order of their numbers."""
+    if not row.head:
+        return []
+    pattern = re.compile(rf"{row.head}((?:\.\d+)*)\.weight")
+    found = []
+    for name, value in entries.items():
+        match = pattern.fullmatch(name)
+        if match and len(value.shape) == 2:
+            bias = f"{name.removesuffix('.weight')}.bias"
+            numbers = tuple(int(part) for part in match[1].split(".") if part)
+            found.append((numbers, Dense(name, bias if bias in entries else None)))
+    return [dense for _, dense in sorted(found, key=lambda item: item[0])]
