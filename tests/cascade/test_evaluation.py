@@ -173,7 +173,7 @@ def test_a_sweep_trains_for_theta_alone_and_resumes(finished, config, tmp_path, 
 
 @pytest.mark.parametrize("name", ["rounds", "sweep", "tables"])
 def test_examples(name):
-    module = importlib.import_module(f"xaijax._cascade.{name}")
+    module = importlib.import_module(f"xaijax.cascade.{name}")
     assert doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
 
 
