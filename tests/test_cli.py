@@ -116,10 +116,11 @@ def test_a_misspelt_command_line_is_one_sentence_and_status_2(arguments, sentenc
 
 
 def test_what_only_the_parser_refuses_is_one_line_too(capsys, monkeypatch):
-    from xaijax import _options
 
     monkeypatch.delenv("XAIJAX_DEBUG", raising=False)
-    monkeypatch.setattr(_options, "fault", lambda *arguments: "")
+    from xaijax._runs import command_line
+
+    monkeypatch.setattr(command_line, "fault", lambda *arguments: "")
     assert call("bench", "--convention", "stabel") == 2
     error = capsys.readouterr().err
     assert "stabel" in error
@@ -131,13 +132,13 @@ def test_the_sentences_know_every_option_of_every_command():
     """What the parser takes, the check before it takes too: all defaults, written out."""
     import importlib
 
-    from xaijax import _options
+    from xaijax._runs import command_line
 
     for command, (module, name, *_) in cli.COMMANDS.items():
         config_class = getattr(importlib.import_module(module), name)
-        known = _options.options(config_class)
+        known = command_line.options(config_class)
         flags = [f"--{one.opposite}" for one in known if one.switch]
-        assert _options.fault(config_class, command, flags).startswith(f"xaijax {command} needs") == any(
+        assert command_line.fault(config_class, command, flags).startswith(f"xaijax {command} needs") == any(
             one.required and not one.positional for one in known
         )
         needed = [word for one in known if one.required and not one.positional for word in (f"--{one.name}", "x")]

@@ -1,169 +1,113 @@
-"""Command lines from configuration classes: the options are the fields, and a mistake is one sentence.
+"""Option values, checked once: from Python values and from the texts of a command line or a file.
 
-The parser (tyro) puts mistakes into a box of many lines. Here the arguments are first held against the same fields, so
-that the sentence says what was given, what is allowed and what to do; whatever else the parser refuses has its words
-put into one line.
+What an option allows stands in its annotation: `int`, `float`, `bool`, `str`, `Path`, a `Literal`, `tuple[T, ...]`,
+unions of these with None, and `Annotated[T, Range(...)]` for numbers. A value of any other annotation (an array, a
+function) is taken unchanged from Python and cannot be written as text.
 """
 
 import contextlib
-import dataclasses
 import difflib
-import io
+import math
+import numbers
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Union
+from typing import Annotated, Any, Literal, Union
+
+from xaijax import _names
+from xaijax._errors import InputError
+
+SET = "--set"
+FORM = "NAME.OPTION=VALUE, such as integrated_gradients.steps=20"
 
 
-@dataclasses.dataclass(frozen=True)
-class Option:
-    """One option: its name without the dashes, the type of its value, and how it is given."""
+@dataclass(frozen=True)
+class Range:
+    """Bounds of a number, as metadata of an annotation.
 
-    name: str
-    kind: Any
-    required: bool
-    positional: bool = False
-
-    @property
-    def several(self) -> bool:
-        """Whether it takes any number of values."""
-        return typing.get_origin(self.kind) is tuple
-
-    @property
-    def switch(self) -> bool:
-        """Whether it takes none: --name or --no-name."""
-        return self.kind is bool and not self.required
-
-    @property
-    def opposite(self) -> str:
-        """The name that turns a switch off."""
-        group, dot, last = self.name.rpartition(".")
-        return f"{group}{dot}no-{last}"
-
-
-def parse(config_class: Any, command: str, args: Sequence[str]) -> Any:
-    """A configuration from command-line arguments.
-
-    Args:
-        config_class: a dataclass; its fields are the options.
-        command: name of the command, for help and errors.
-        args: arguments after the command.
-
-    Returns:
-        An instance of `config_class`.
-
-    Raises:
-        ValueError: for arguments that cannot be used, in one sentence.
-        SystemExit: after --help was printed.
-    """
-    import tyro
-
-    if not {"-h", "--help"} & set(args) and (found := fault(config_class, command, args)):
-        raise ValueError(found)
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(said):
-            return tyro.cli(config_class, args=list(args), prog=f"xaijax {command}", use_underscores=False)
-    except SystemExit as stop:
-        if not stop.code:
-            raise
-        words = " ".join(said.getvalue().translate(dict.fromkeys(map(ord, "╭╮╰╯│─"), " ")).split())
-        raise ValueError(words or f"the options of xaijax {command} cannot be used") from None
-
-
-def options(config_class: Any, prefix: str = "") -> list[Option]:
-    """The options of a configuration class; those of a nested one are named `outer.inner`."""
-    from tyro.conf import Positional
-
-    hints = typing.get_type_hints(config_class, include_extras=True)
-    mark = typing.get_args(Positional[int])[1]
-    found: list[Option] = []
-    for field in dataclasses.fields(config_class):
-        kind, name = hints[field.name], prefix + field.name.replace("_", "-")
-        positional = typing.get_origin(kind) is typing.Annotated and mark in typing.get_args(kind)[1:]
-        if typing.get_origin(kind) is typing.Annotated:
-            kind = typing.get_args(kind)[0]
-        if dataclasses.is_dataclass(kind):
-            found += options(kind, f"{name}.")
-            continue
-        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        found.append(Option(name, kind, required, positional))
-    return found
-
-
-def fault(config_class: Any, command: str, args: Sequence[str]) -> str:
-    """What is wrong with the arguments of a command, in one sentence; empty where nothing is.
+    Attributes:
+        low: smallest value.
+        high: largest value.
+        without_low: the value lies above `low`.
+        without_high: the value lies below `high`.
 
     Example:
-        >>> @dataclasses.dataclass
-        ... class Config:
-        ...     images: int = 8
-        ...     mode: Literal["fast", "exact"] = "fast"
-        >>> fault(Config, "try", ["--mode", "exakt"])
-        "--mode is 'exakt'; it must be fast or exact: did you mean exact?"
+        >>> Range(0, 1, without_high=True).words()
+        'from 0 to below 1'
     """
-    known = options(config_class)
-    by_name = {option.name: option for option in known if not option.positional}
-    by_name |= {option.opposite: option for option in known if option.switch}
-    takes_more = any(option.positional for option in known)
-    given: set[str] = set()
-    last: Option | None = None
-    position = 0
-    while position < len(args):
-        arg, position = args[position], position + 1
-        if not arg.startswith("--"):
-            if not takes_more:
-                return _stray(arg, last)
-            continue
-        name, inline, text = arg[2:].partition("=")
-        name = name.replace("_", "-")
-        last = by_name.get(name)
-        if last is None:
-            near = difflib.get_close_matches(name, by_name, n=2, cutoff=0.5)
-            hint = f"did you mean {' or '.join(f'--{one}' for one in near)}?" if near else "leave it out"
-            return f"xaijax {command} has no option --{name}: {hint} (xaijax {command} --help lists all)"
-        given.add(last.name)
-        if last.switch:
-            if inline:
-                return f"--{name} takes no value: write --{last.name} or --{last.opposite}"
-            continue
-        values = [text] if inline else []
-        while position < len(args) and not args[position].startswith("--") and (last.several or not values):
-            values.append(args[position])
-            position += 1
-        if not values and not last.several:
-            return f"--{name} needs a value: {_allowed(last.kind)}"
-        kind = typing.get_args(last.kind)[0] if last.several else last.kind
-        for value in values:
-            try:
-                read(kind, value)
-            except ValueError as error:
-                return f"--{name} is {value!r}; it must be {error}"
-    missing = [f"--{option.name}" for option in known if option.required and option.name not in given]
-    missing = [name for name in missing if name[2:] in by_name]
-    if missing:
-        return f"xaijax {command} needs {' and '.join(missing)} (xaijax {command} --help says what they are)"
-    return ""
+
+    low: float = -math.inf
+    high: float = math.inf
+    without_low: bool = False
+    without_high: bool = False
+
+    def holds(self, value: float) -> bool:
+        """Whether a number lies within the bounds; NaN does not."""
+        above = value > self.low if self.without_low else value >= self.low
+        below = value < self.high if self.without_high else value <= self.high
+        return above and below
+
+    def words(self) -> str:
+        """The bounds in words; empty where there are none."""
+        low = f"above {self.low:g}" if self.without_low else f"from {self.low:g}"
+        high = f"below {self.high:g}" if self.without_high else f"{self.high:,}".replace(",", "")
+        if math.isinf(self.low) and math.isinf(self.high):
+            return ""
+        if math.isinf(self.high):
+            return low if self.without_low else f"of at least {self.low:g}"
+        if math.isinf(self.low):
+            return f"up to {high}"
+        return f"{low} to {high}"
 
 
-def _stray(arg: str, last: Option | None) -> str:
-    if last is None:
-        return f"{arg!r} belongs to no option: options begin with --"
-    if last.switch:
-        return f"--{last.name} takes no value, got {arg!r}: write --{last.name} or --{last.opposite}"
-    return f"--{last.name} takes one value, and {arg!r} is one more: leave one out"
+Count = Annotated[int, Range(1, 1_000_000)]
+"""A number of steps, draws, masks or pixels: memory and time grow with it."""
+Share = Annotated[float, Range(0, 1)]
+"""A share, 0 and 1 included."""
+Positive = Annotated[float, Range(0, math.inf, without_low=True, without_high=True)]
+"""A finite number above 0."""
+NonNegative = Annotated[float, Range(0, math.inf, without_high=True)]
+"""A finite number, 0 or more."""
+
+
+def check(kind: Any, value: Any, what: str) -> Any:
+    """A Python value as an annotation allows it.
+
+    Args:
+        kind: the annotation; see the module.
+        value: what was given.
+        what: the option, for the message, such as "smoothgrad.std".
+
+    Returns:
+        The value: NumPy numbers as Python's, lists as tuples, whole numbers as floats where a float is wanted.
+
+    Raises:
+        InputError: for a value of another type or out of range.
+
+    Example:
+        >>> check(Count, 20, "rise.count")
+        20
+        >>> check(Count, 1.5, "rise.count")
+        Traceback (most recent call last):
+        xaijax._errors.InputError: rise.count is 1.5; it must be a whole number from 1 to 1000000
+    """
+    try:
+        return _checked(kind, value)
+    except ValueError:
+        raise InputError(f"{what} is {_shown(value)}; it must be {allowed(kind)}") from None
 
 
 def read(kind: Any, text: str) -> Any:
-    """The value of a type that a text stands for.
+    """The value that a text stands for.
 
     Args:
-        kind: bool, int, float, str, Path, None, a Literal, `tuple[T, ...]` (written with commas), or a union of these.
+        kind: the annotation; see the module. A `tuple[T, ...]` is written with commas.
         text: as it was typed.
 
     Returns:
-        A value of that type; the text itself for other types.
+        A value of that kind.
 
     Raises:
         ValueError: with the words for what is allowed.
@@ -176,17 +120,22 @@ def read(kind: Any, text: str) -> Any:
         ValueError: a whole number
     """
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Annotated:
+        try:
+            return _checked(kind, read(inner[0], text))
+        except ValueError:
+            raise ValueError(allowed(kind)) from None
     if origin in (Union, types.UnionType):
         # None first: a text would be anything.
         for one in sorted(inner, key=lambda one: one is not types.NoneType):
             with contextlib.suppress(ValueError):
                 return read(one, text)
-        raise ValueError(_allowed(kind))
+        raise ValueError(allowed(kind))
     if origin is Literal:
         found = next((choice for choice in inner if str(choice) == text), None)
         if found is None:
             near = difflib.get_close_matches(text, map(str, inner), n=1)
-            raise ValueError(_allowed(kind) + (f": did you mean {near[0]}?" if near else ""))
+            raise ValueError(allowed(kind) + (f": did you mean {near[0]}?" if near else ""))
         return found
     if origin is tuple and len(inner) == 2 and inner[1] is Ellipsis:
         return tuple(read(inner[0], part.strip()) for part in text.strip("[]() ").split(","))
@@ -195,22 +144,185 @@ def read(kind: Any, text: str) -> Any:
             return {"none": None, "null": None}[text.lower()]
         if kind is bool:
             return {"true": True, "false": False}[text.lower()]
-        return kind(text) if kind in (int, float, Path) else text
-    except (ValueError, KeyError):
-        raise ValueError(_allowed(kind)) from None
+        if kind in (int, float, Path):
+            return kind(text)
+    except (ValueError, KeyError, OverflowError):
+        raise ValueError(allowed(kind)) from None
+    if kind is str:
+        return text
+    raise ValueError(allowed(kind))
 
 
-_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path"}
+def allowed(kind: Any) -> str:
+    """What an annotation allows, in words.
 
-
-def _allowed(kind: Any) -> str:
-    """What may be given for a type, in words."""
+    Example:
+        >>> allowed(Share), allowed(Literal["mean", "square"]), allowed(int | None)
+        ('a number from 0 to 1', 'mean or square', 'a whole number or none')
+    """
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Annotated:
+        words = [one.words() for one in inner[1:] if isinstance(one, Range)]
+        return " ".join([allowed(inner[0]), *filter(None, words)])
     if origin in (Union, types.UnionType):
-        return " or ".join(_allowed(one) for one in inner if one is not types.NoneType)
+        return " or ".join(allowed(one) for one in sorted(inner, key=lambda one: one is types.NoneType))
     if origin is Literal:
-        words = [str(choice) for choice in inner]
-        return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+        names = [str(choice) for choice in inner]
+        return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
     if origin is tuple:
-        return f"{_allowed(inner[0])}, or several with commas between"
-    return _WORDS.get(kind, "a value")
+        return f"{allowed(inner[0])}, or several with commas between"
+    return _WORDS.get(kind, "a value that only Python can give")
+
+
+_WORDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+    Path: "a path",
+    types.NoneType: "none",
+}
+
+
+def from_texts(texts: Sequence[str], kinds: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The options that `--set NAME.OPTION=VALUE` gives.
+
+    Args:
+        texts: each `NAME.OPTION=VALUE`; the name of a method or of a family of metrics, matched like every name.
+        kinds: {name: {option: its annotation}}, of all that may be set.
+
+    Returns:
+        {name: {option: value}}, of the options that are given.
+
+    Raises:
+        InputError: for another form, unknown names and options, options given twice, and values that are not allowed.
+
+    Example:
+        >>> from_texts(["RISE.count=500", "rise.p=0.5"], {"rise": {"count": Count, "p": Share}})
+        {'rise': {'count': 500, 'p': 0.5}}
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        left, equals, value = text.partition("=")
+        name, dot, option = left.strip().rpartition(".")
+        if not (equals and dot and name and option):
+            having = [one for one, options in kinds.items() if left.strip().replace("-", "_") in options]
+            hint = f"{having[0]}.{left.strip()}={value or '...'}" if having and not dot else FORM
+            raise InputError(f"{SET} is {text!r}; write {hint}")
+        name = _names.match("method or metric family", name, kinds)
+        option = _option(name, option, kinds[name])
+        if option in found.get(name, {}):
+            raise InputError(f"{SET} gives {name}.{option} twice; give it once")
+        try:
+            found.setdefault(name, {})[option] = read(kinds[name][option], value.strip())
+        except ValueError as error:
+            raise InputError(f"{SET} has {name}.{option}={value}; it must be {error}") from None
+    return found
+
+
+def to_texts(table: Mapping[str, Any]) -> list[str]:
+    """The `NAME.OPTION=VALUE` form of a table of tables, as a configuration file has it.
+
+    Example:
+        >>> to_texts({"sanity": {"stages": 4}, "pic": {"fractions": [0.1, 0.5]}})
+        ['sanity.stages=4', 'pic.fractions=0.1,0.5']
+    """
+    texts = []
+    for name, options in table.items():
+        # What is not a table is kept in a form that `from_texts` refuses by name.
+        for option, value in options.items() if isinstance(options, Mapping) else [("", options)]:
+            texts.append(f"{name}.{option}={to_text(value)}")
+    return texts
+
+
+def to_text(value: Any) -> str:
+    """A value as `read` takes it."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(to_text, value))
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
+
+
+def _option(name: str, option: str, known: Iterable[str]) -> str:
+    known = list(known)
+    option = option.replace("-", "_")
+    if option in known:
+        return option
+    hint = _names.closest(option, known) if known else "it has none"
+    raise InputError(f"{name} has no option {option!r}: {hint}")
+
+
+def check_all(name: str, given: Mapping[str, Any], kinds: Mapping[str, Any]) -> dict[str, Any]:
+    """Options given in Python: their names and values, checked.
+
+    Args:
+        name: of the method or the family, for the messages.
+        given: {option: value}.
+        kinds: {option: its annotation}.
+
+    Returns:
+        {option: checked value}.
+
+    Raises:
+        InputError: for unknown options and values that are not allowed.
+
+    Example:
+        >>> check_all("rise", {"count": 5}, {"count": Count})
+        {'count': 5}
+    """
+    found = {}
+    for option, value in given.items():
+        option = _option(name, option, kinds)
+        found[option] = check(kinds[option], value, f"{name}.{option}")
+    return found
+
+
+def _checked(kind: Any, value: Any) -> Any:
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Annotated:
+        value = _checked(inner[0], value)
+        if isinstance(value, int | float) and not all(one.holds(value) for one in inner[1:] if isinstance(one, Range)):
+            raise ValueError
+        return value
+    if origin in (Union, types.UnionType):
+        for one in inner:
+            with contextlib.suppress(ValueError):
+                return _checked(one, value)
+        raise ValueError
+    if origin is Literal:
+        if any(type(value) is type(choice) and value == choice for choice in inner):
+            return value
+        raise ValueError
+    if origin is tuple and len(inner) == 2 and inner[1] is Ellipsis:
+        if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+            raise ValueError
+        return tuple(_checked(inner[0], one) for one in value)
+    if kind is types.NoneType:
+        if value is not None:
+            raise ValueError
+        return None
+    if kind is bool:
+        if not isinstance(value, bool) and type(value).__name__ not in ("bool", "bool_"):
+            raise ValueError
+        return bool(value)
+    if kind is int:
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+            raise ValueError
+        return int(value)
+    if kind is float:
+        if isinstance(value, bool) or not isinstance(value, numbers.Real) or math.isnan(value):
+            raise ValueError
+        return float(value)
+    if kind is str:
+        if not isinstance(value, str):
+            raise ValueError
+        return value
+    if kind is Path:
+        if not isinstance(value, str | Path):
+            raise ValueError
+        return Path(value)
+    return value
+
+
+def _shown(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -91,7 +91,7 @@ def parse(config_class: Any, name: str, args: list[str]) -> Any:
     """
     import dataclasses
 
-    from xaijax import _options
+    from xaijax._runs import command_line
 
     fields = [field.name for field in dataclasses.fields(config_class)]
     if not {"-h", "--help"} & set(args):
@@ -99,7 +99,7 @@ def parse(config_class: Any, name: str, args: list[str]) -> Any:
             args = _with_file(args, fields)
         if name == "bench":
             args = _with_preset(_with_run(args))
-    return _options.parse(config_class, name, args)
+    return command_line.parse(config_class, name, args)
 
 
 def _with_file(args: list[str], fields: list[str]) -> list[str]:
@@ -161,7 +161,7 @@ def _say(text: str) -> None:
 
 
 def _known() -> str:
-    return f"known are {', '.join(COMMANDS)}"
+    return f"choose from {', '.join(COMMANDS)}"
 
 
 def _usage() -> str:

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from xaijax import cli, models
-from xaijax.bench import BenchConfig, InputError, plan, run_bench, settings
+from xaijax._errors import InputError
+from xaijax.bench import BenchConfig, plan, run_bench, settings
 from xaijax.bench.inputs import prepare
 from xaijax.bench.part import score_part
 from xaijax.bench.store import Store

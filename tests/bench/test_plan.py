@@ -1,7 +1,8 @@
 import pytest
 
+from xaijax._errors import InputError
 from xaijax.bench import plan
-from xaijax.bench.plan import BenchConfig, InputError
+from xaijax.bench.plan import BenchConfig
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from xaijax import cli
-from xaijax.bench import BenchConfig, InputError, plan, preset, run_bench
+from xaijax._errors import InputError
+from xaijax.bench import BenchConfig, plan, preset, run_bench
 from xaijax.bench.inputs import prepare
 from xaijax.bench.presets import PRESETS
 from xaijax.bench.store import Store

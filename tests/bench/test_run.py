@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xaijax.bench import BenchConfig, InputError, run_bench
+from xaijax._errors import InputError
+from xaijax.bench import BenchConfig, run_bench
 from xaijax.bench.inputs import choose, match_classes
 from xaijax.bench.store import Store
 

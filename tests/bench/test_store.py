@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from xaijax.bench.plan import InputError
+from xaijax._errors import InputError
 from xaijax.bench.store import CURVES, SCORES, Store, write_whole
 
 

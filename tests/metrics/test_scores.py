@@ -100,7 +100,7 @@ def test_the_registry_says_what_numbers_mean():
 
 def test_names_are_resolved_once_and_unknown_ones_named():
     assert [metric.name for metric in resolve(["iou", "dice", "iou"])] == ["iou", "dice"]
-    with pytest.raises(ValueError, match=r"unknown metric 'iuo'; known are aic_shannon"):
+    with pytest.raises(ValueError, match=r"unknown metric 'iuo'; choose from aic_shannon"):
         resolve(["iou", "iuo"])
     with pytest.raises(ValueError, match=r'pass \["iou"\]'):
         resolve("iou")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xaijax.bench.plan import InputError
+from xaijax._errors import InputError
 from xaijax.profiling import compare, config, records, roofline, show, statistics
 from xaijax.profiling.config import ProfileConfig
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from xaijax import _cpu
-from xaijax.bench.plan import InputError
+from xaijax._errors import InputError
 from xaijax.classifier import Classifier
 from xaijax.profiling import ProfileConfig, cells, memory, programs, records, run_profile, trace
 

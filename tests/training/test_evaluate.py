@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from xaijax import cli, models
-from xaijax.bench.plan import InputError
+from xaijax._errors import InputError
 from xaijax.evaluate import EvaluateConfig, run_evaluate
 from xaijax.training.comparison import bootstrap_difference, mcnemar
 

@@ -6,9 +6,9 @@ Importing it is cheap; JAX, Matplotlib and Arrow come in when a run starts.
 
 from pathlib import Path
 
-from xaijax.bench.plan import BenchConfig, InputError, preset
+from xaijax.bench.plan import BenchConfig, preset
 
-__all__ = ["BenchConfig", "InputError", "preset", "run_bench"]
+__all__ = ["BenchConfig", "preset", "run_bench"]
 
 
 def run_bench(config: BenchConfig) -> Path:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xaijax._errors import InputError
 from xaijax.bench import plan, settings
 from xaijax.bench.method_options import parse_options
-from xaijax.bench.plan import ORACLE, BenchConfig, InputError
+from xaijax.bench.plan import ORACLE, BenchConfig
 from xaijax.bench.presets import PRESETS
 
 if TYPE_CHECKING:

@@ -4,7 +4,9 @@ import ast
 from collections.abc import Sequence
 from typing import Any
 
-from xaijax.bench.plan import InputError, check_names, closest
+from xaijax._errors import InputError
+from xaijax._names import closest
+from xaijax.bench.plan import check_names
 
 
 def parse_options(given: Sequence[str], methods: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -8,10 +8,11 @@ import jax
 import numpy as np
 import pyarrow as pa
 
+from xaijax._errors import InputError
 from xaijax.bench import agreement
 from xaijax.bench.inputs import Job, Model
 from xaijax.bench.method_options import parse_options
-from xaijax.bench.plan import ORACLE, InputError
+from xaijax.bench.plan import ORACLE
 from xaijax.bench.store import CURVES, PREDICTIONS, RESPONSES, SCORES
 
 # Share of the work of an image that is explaining it, for the progress bar alone.

@@ -2,12 +2,13 @@
 
 import dataclasses
 import datetime
-import difflib
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from xaijax._errors import InputError
+from xaijax._names import closest
 from xaijax.bench.presets import PRESETS, Preset
 
 Entropy = Literal["shannon", "webp", "mutual"]
@@ -18,10 +19,6 @@ DEFAULT_METRICS = ("aic", "sic", "pointing_game", "average_precision", "iou", "t
 
 # What may differ between the command that started a run and the one that resumes it: nothing that enters a result.
 FREE_KEYS = frozenset({"out", "config", "resume"})
-
-
-class InputError(ValueError):
-    """Bad input, said in one sentence; the command line prints it and exits with status 2."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,18 +139,6 @@ def preset(name: str, **options: Any) -> BenchConfig:
     if name not in PRESETS:
         raise InputError(f"unknown preset {name!r}: {closest(name, PRESETS)}")
     return BenchConfig(**{**PRESETS[name], "preset": name, **options})
-
-
-def closest(name: str, known: Iterable[str], *, count: int = 3) -> str:
-    """The phrase that follows an unknown name: the nearest known ones, else all of them.
-
-    Example:
-        >>> closest("gradcam", ["grad_cam", "sobel"])
-        'did you mean grad_cam?'
-    """
-    known = list(known)
-    near = difflib.get_close_matches(name, known, n=count, cutoff=0.5)
-    return f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(sorted(known))}"
 
 
 def check_names(kind: str, names: Sequence[str], known: Iterable[str]) -> None:

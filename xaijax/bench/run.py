@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xaijax._errors import InputError
 from xaijax.bench import plan
-from xaijax.bench.plan import BenchConfig, InputError
+from xaijax.bench.plan import BenchConfig
 from xaijax.bench.store import Store, refuse_existing
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from xaijax import _options
-from xaijax.bench.plan import InputError, closest
+from xaijax._errors import InputError
+from xaijax._names import closest
 
 FORM = "family.option=value, such as perturbation.steps=16"
 OF_THE_RUN = {("information", "convention"): "--convention", ("information", "random_masks"): "--random-masks"}

@@ -26,7 +26,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from xaijax.bench.plan import InputError
+from xaijax._errors import InputError
 
 SCORES = pa.schema(
     [

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import tyro
 
-from xaijax.bench.plan import InputError, check_names, closest
+from xaijax._errors import InputError
+from xaijax._names import closest
+from xaijax.bench.plan import check_names
 
 ALL = "all"
 

@@ -150,7 +150,7 @@ def check_settings(settings: Mapping[str, Mapping[str, Any]] | None, families: M
     given = {name: dict(options) for name, options in (settings or {}).items()}
     unknown = sorted(set(given) - set(families))
     if unknown:
-        raise ValueError(f"settings names no family of metrics by {unknown[0]!r}; known are {', '.join(families)}")
+        raise ValueError(f"settings names no family of metrics by {unknown[0]!r}; choose from {', '.join(families)}")
     made = {}
     for name, family in families.items():
         known = [field.name for field in dataclasses.fields(family.settings)]

@@ -40,7 +40,7 @@ def resolve(names: Iterable[str]) -> list[Metric]:
     names = list(dict.fromkeys(names))
     unknown = [name for name in names if name not in METRICS]
     if unknown:
-        raise ValueError(f"unknown metric {', '.join(map(repr, unknown))}; known are {', '.join(METRICS)}")
+        raise ValueError(f"unknown metric {', '.join(map(repr, unknown))}; choose from {', '.join(METRICS)}")
     if not names:
         raise ValueError(f"metrics must name at least one of {', '.join(METRICS)}")
     return [METRICS[name] for name in names]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from xaijax.bench.plan import InputError
+from xaijax._errors import InputError
 
 Precision = Literal["float32", "bfloat16"]
 FORWARD = "forward"

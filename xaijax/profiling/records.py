@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from xaijax.bench.plan import InputError
+from xaijax._errors import InputError
 
 # What tells cells apart: of explainers and of kernels.
 IDENTITY = ("kind", "model", "method", "batch", "size", "precision", "device", "options", "backend", "threads")

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from xaijax.bench.plan import InputError, check_names
+from xaijax._errors import InputError
+from xaijax.bench.plan import check_names
 from xaijax.profiling import config as configuration
 from xaijax.profiling import records
 from xaijax.profiling.config import FORWARD, Precision, ProfileConfig

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from xaijax.bench.plan import InputError
+from xaijax._errors import InputError
 from xaijax.profiling import show
 
 

@@ -336,7 +336,7 @@ def recognise(names: Collection[str], libraries: Collection[str], architecture: 
     if architecture is not None and architecture not in known:
         raise ValueError(
             f"weights of {architecture!r} cannot be read from {' or '.join(sorted(libraries))}; "
-            f"known are {', '.join(known)}"
+            f"choose from {', '.join(known)}"
         )
     views: dict[bool, Mapping[str, str]] = {
         False: {name: name for name in names},
@@ -353,7 +353,7 @@ def recognise(names: Collection[str], libraries: Collection[str], architecture: 
     if not found:
         some = ", ".join(sorted(names)[:3])
         raise ValueError(
-            f"the architecture of {what} is not recognised (entries such as {some}); known are {', '.join(known)}: "
+            f"the architecture of {what} is not recognised (entries such as {some}); choose from {', '.join(known)}: "
             "give architecture= to see what differs"
         )
     return found[0]

@@ -78,7 +78,7 @@ def entry(name: str) -> Entry:
     """
     if name not in _ENTRIES:
         near = difflib.get_close_matches(name, _ENTRIES, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(list_models())}"
+        hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(list_models())}"
         raise ValueError(f"there is no model {name!r}: {hint}")
     return _ENTRIES[name]
 

@@ -1,0 +1,1 @@
+"""What all commands share: options and the command line, run folders, provenance, progress, tables, pages."""
