@@ -178,8 +178,10 @@ def table(results: dict[str, Any]) -> str:
 def draw(results: dict[str, Any]) -> None:
     import matplotlib
 
-    from xaijax.bench.figures import SETTINGS, new_figure, save
+    from xaijax._runs.page import save_figure as save
+    from xaijax.bench.figures import new_figure
     from xaijax.plot import _style as style
+    from xaijax.plot._style import SETTINGS
 
     sweeps = [(name, sweep) for name, sweep in results["sweeps"].items() if name != "threads"]
     with matplotlib.rc_context(SETTINGS):

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xaijax.bench.figures import SETTINGS, new_figure
+from xaijax.bench.figures import new_figure
 from xaijax.bench.statistics import p_text
 from xaijax.bench.summary import Row
 from xaijax.metrics.statistics import Pair, Ranking
 from xaijax.plot import _style as style
+from xaijax.plot._style import SETTINGS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

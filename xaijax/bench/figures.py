@@ -19,28 +19,6 @@ from xaijax.plot._overlay import outline, overlay, to_rgb
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SETTINGS: Any = {
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": style.GREY,
-    "axes.labelcolor": style.INK,
-    "text.color": style.INK,
-    "xtick.color": style.INK,
-    "ytick.color": style.INK,
-    "axes.titlecolor": style.INK,
-    "legend.frameon": False,
-    "legend.fontsize": 8,
-    "grid.color": style.GREY,
-    "grid.alpha": 0.25,
-    "grid.linewidth": 0.6,
-    "svg.hashsalt": "xaijax",  # the same run gives the same file
-    "figure.dpi": 100,
-}
-
 
 def save(figure: "Figure", path: Path) -> Path:
     """Writes a figure as its file name says (.svg or .png), whole, without a date in it."""
@@ -48,7 +26,7 @@ def save(figure: "Figure", path: Path) -> Path:
 
     # Matplotlib writes its version into a PNG and the date into an SVG: neither belongs in a result.
     dated: dict[str, Any] = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-    with matplotlib.rc_context(SETTINGS):
+    with matplotlib.rc_context(style.SETTINGS):
         options = {"format": path.suffix[1:], "metadata": dated, "dpi": 160}
         # Charts are transparent: the report shows them on its own background, light or dark.
         write_whole(path, lambda file: figure.savefig(file, transparent=path.suffix == ".svg", **options))
@@ -92,7 +70,7 @@ def curves(
     methods = style.in_order(list(read))
     looks = style.styles(methods)
     # The legend stands below the plot, where it can hide no curve.
-    with matplotlib.rc_context(SETTINGS):
+    with matplotlib.rc_context(style.SETTINGS):
         figure = new_figure(4.2, 3.7 + 0.17 * ((len(methods) + 1) // 2))
         axes = figure.subplots()
         for method in methods:
@@ -128,7 +106,7 @@ def intervals(rows: Sequence[Row], *, title: str) -> "Figure":
     looks = style.styles(methods)
     found = {row.method: row for row in rows}
     edges = [edge for row in rows for edge in (row.mean, row.low, row.high) if np.isfinite(edge)]
-    with matplotlib.rc_context(SETTINGS):
+    with matplotlib.rc_context(style.SETTINGS):
         figure = new_figure(4.2, 0.75 + 0.24 * len(methods))
         axes = figure.subplots()
         for height, method in enumerate(methods):

@@ -128,7 +128,7 @@ def figure(found: dict[str, Line], *, metric: str, title: str) -> "Figure":
     across, up = words(metric)
     end = max(line.position[-1] for line in found.values())
     marked = all(len(line.position) <= FEW for line in found.values())
-    with matplotlib.rc_context(figures.SETTINGS):
+    with matplotlib.rc_context(style.SETTINGS):
         drawn = figures.new_figure(4.2, 3.5 + 0.17 * ((len(methods) + 1) // 2))
         axes = drawn.subplots()
         bottom = 0.0

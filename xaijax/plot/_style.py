@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 from xaijax.bench.plan import ORACLE
 
@@ -12,6 +13,28 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 # The report swaps these two for the reader's light or dark theme, so nothing else may use them.
 INK = "#1b1f26"
 GREY = "#7a828e"
+# Matplotlib's settings of every figure.
+SETTINGS: Any = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.titlecolor": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "grid.color": GREY,
+    "grid.alpha": 0.25,
+    "grid.linewidth": 0.6,
+    "svg.hashsalt": "xaijax",  # the same run gives the same file
+    "figure.dpi": 100,
+}
 CONTROLS = ("random", "sobel", "center_gaussian")
 
 

@@ -1,0 +1,188 @@
+"""The trained models of a run: opened once, with the classes of the data, and what their training left."""
+
+import dataclasses
+import hashlib
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from xaijax import models
+from xaijax._errors import InputError
+from xaijax._runs import folder
+from xaijax.classifier import Classifier
+from xaijax.data import Dataset
+
+BUILTIN = "builtin"
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A classifier of a run.
+
+    Attributes:
+        name: a short one, unique in the run.
+        path: where it came from.
+        classifier: itself.
+        digest: a hash of its parameters.
+        class_index: position of each class of the data among the classes of the model.
+    """
+
+    name: str
+    path: str
+    classifier: Classifier = dataclasses.field(repr=False)
+    digest: str
+    class_index: tuple[int, ...]
+
+    def describe(self) -> dict[str, Any]:
+        """What `run.json` keeps."""
+        return {
+            "name": self.name,
+            "path": self.path,
+            "digest": self.digest,
+            "classes": list(self.classifier.classes),
+            "input_shape": list(self.classifier.input_shape),
+        }
+
+
+def open_models(
+    paths: Sequence[str], dataset: Dataset, source: str, *, size: int | None = None
+) -> tuple[tuple[Model, ...], list[str]]:
+    """Opens the models of a run and checks that they know the classes of the data.
+
+    Args:
+        paths: of the models, or "builtin".
+        dataset: the data.
+        source: its name on the command line, for messages.
+        size: side in pixels of the images they get; None for their own.
+
+    Returns:
+        The models, and notes on what had to be assumed.
+
+    Raises:
+        InputError, FileNotFoundError, ValueError: for models that cannot be read or do not know the classes.
+    """
+    from xaijax.models.opening import is_unnamed
+
+    refuse_untrained(paths, source)
+    found: list[Model] = []
+    notes: list[str] = []
+    for name, path in zip(names(paths), paths, strict=True):
+        classifier = models.builtin() if path == BUILTIN else models.load(path)
+        if is_unnamed(classifier.classes) and len(classifier.classes) == len(dataset.classes):
+            classes = tuple(dataset.classes)
+            if classes != classifier.classes:
+                notes.append(f"Model {name} does not name its classes: taken as {', '.join(classes)}, in this order.")
+            classifier = dataclasses.replace(classifier, classes=classes)
+        if size is not None:
+            classifier = classifier.with_input_shape((size, size, classifier.input_shape[-1]))
+        index = match_classes(dataset.classes, classifier.classes, f"model {path}", f"the data {source}")
+        found.append(Model(name, path, classifier, digest(classifier.params), index))
+    return tuple(found), notes
+
+
+def refuse_untrained(paths: Sequence[str], source: str) -> None:
+    """Refuses architectures that are named where trained models are needed, and says how to train them."""
+    known = models.list_models()
+    bare = [name for name in paths if name in known and not Path(name).exists()]
+    if not bare:
+        return
+    train = shlex.join(["xaijax", "train", "--data", source, "--model", bare[0], "--out", f"runs/{bare[0]}"])
+    others = f" (likewise {', '.join(bare[1:])})" if len(bare) > 1 else ""
+    folders = " ".join(f"runs/{name}" for name in bare)
+    raise InputError(
+        f"the model{'s' if len(bare) > 1 else ''} {', '.join(bare)} must be trained first: run `{train}`{others}, then "
+        f"give --model {folders}"
+    )
+
+
+def match_classes(wanted: Sequence[str], known: Sequence[str], model: str, source: str) -> tuple[int, ...]:
+    """Where each class of the data stands among the classes of the model; names must agree, their order need not.
+
+    Example:
+        >>> match_classes(["cat", "dog"], ["dog", "cat", "fox"], "model m", "the data d")
+        (1, 0)
+    """
+    known = list(known)
+    unnamed = known == [str(number) for number in range(len(known))]
+    if unnamed and len(known) == len(wanted):
+        return tuple(range(len(known)))
+    absent = [name for name in wanted if name not in known]
+    if absent:
+        raise InputError(
+            f"{model} knows the classes {', '.join(known)}, but {source} have {', '.join(wanted)}: give a model "
+            f"that was trained on these classes ({absent[0]!r} is missing)"
+        )
+    return tuple(known.index(name) for name in wanted)
+
+
+def names(paths: Sequence[str]) -> tuple[str, ...]:
+    """A short and unique name for each model: its file or folder name, with the folder above where two agree.
+
+    Example:
+        >>> names(["builtin", "runs/a/model.safetensors", "runs/b/model.safetensors"])
+        ('builtin', 'a-model', 'b-model')
+    """
+    stems = [Path(str(path).rstrip("/\\")) for path in paths]
+    found = [stem.stem or "model" for stem in stems]
+    found = [
+        f"{stem.parent.name}-{name}" if found.count(name) > 1 and stem.parent.name else name
+        for stem, name in zip(stems, found, strict=True)
+    ]
+    unique: list[str] = []
+    for name in found:
+        candidate, count = name, 1
+        while candidate in unique:
+            count += 1
+            candidate = f"{name}-{count}"
+        unique.append(candidate)
+    return tuple(unique)
+
+
+def digest(params: Any) -> str:
+    """A short hash of all parameters, so that a run that resumes notices another model under the same path."""
+    found = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        array = np.asarray(leaf)
+        found.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()[:16]
+
+
+def training_of(path: str | Path) -> dict[str, Any]:
+    """What `xaijax train` left in `run.json` next to a model; empty where there is none."""
+    if str(path) == BUILTIN:
+        return {}
+    file = Path(path).expanduser()
+    file = (file if file.is_dir() else file.parent) / folder.DESCRIPTION
+    try:
+        found = folder.read_json(file, "training")
+    except InputError:
+        return {}
+    return found if found.get("kind") == "training" else {}
+
+
+def validation_of(trained: dict[str, Any], dataset: Dataset) -> list[int] | None:
+    """Positions of the images that a training kept apart, or None where it does not know this data set.
+
+    Args:
+        trained: of `training_of`.
+        dataset: the data.
+    """
+    known_data = trained.get("data", {})
+    try:
+        validation, training = set(known_data["validation"]), set(known_data["training"])
+    except (KeyError, TypeError):
+        return None
+    options = known_data.get("options", {})
+    # Generated images of another seed have the same names.
+    if "source" not in options and options != dict(dataset.options):
+        return None
+    ids = [case.id for case in dataset.cases]
+    # The same file names in another data set say nothing: the training must know nearly all of these images.
+    if sum(name in validation or name in training for name in ids) < len(ids) / 2:
+        return None
+    return [position for position, name in enumerate(ids) if name not in training]
