@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from xaijax import doctor, kernels
+from xaijax import kernels
+from xaijax._runs import provenance
 from xaijax.profiling import kernel_cases, statistics
 
 HERE = Path(__file__).parent
@@ -234,8 +235,8 @@ def main() -> None:
             results["sweeps"][name] = measure(name, options.rounds)
             results |= {
                 "command": "python benchmarks/growth.py",
-                "machine": doctor.machine(),
-                "versions": doctor.versions(),
+                "machine": provenance.machine(),
+                "versions": provenance.versions(),
             }
             results["sweeps"] = {key: results["sweeps"][key] for key in SWEEPS if key in results["sweeps"]}
             RESULTS.write_text(json.dumps(results, indent=1) + "\n")
