@@ -139,15 +139,13 @@ def environment(config: ProfileConfig) -> dict[str, Any]:
 def _classifier(config: ProfileConfig, name: str, precision: Precision) -> Any:
     from xaijax import models
 
-    if name == "builtin":
-        made = models.builtin()
-    elif name in models.list_models():
+    if name in models.list_models():
         shape = None if config.size is None else (config.size, config.size, 3)
         made = models.create(name, config.classes, shape)
-    elif Path(name).exists():
+    elif name == models.BUILTIN or Path(name).exists():
         made = models.load(name)
     else:
-        check_names("model", [name], [*models.list_models(), "builtin"])
+        check_names("model", [name], [*models.list_models(), models.BUILTIN])
     if config.size is not None and made.input_shape[:2] != (config.size, config.size):
         made = made.with_input_shape((config.size, config.size, made.input_shape[2]))
     return made.optimized(dtype=precision) if config.optimized else made
