@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from rich.console import Console
 
-from xaijax import __version__
+from xaijax import __version__, models
 from xaijax.bench.inputs import match_classes, training_of, validation_of
 from xaijax.data import Dataset
 from xaijax.training import folder, opening, printing, report
@@ -26,7 +26,6 @@ from xaijax.training.arguments import arguments, plain
 from xaijax.training.comparison import bootstrap_difference, mcnemar
 from xaijax.training.evaluation import evaluate_logits, log_softmax, logits
 from xaijax.training.images import Images
-from xaijax.training.weights import read_weights
 
 __all__ = ["EvaluateConfig", "EvaluateResult", "run_evaluate"]
 
@@ -103,7 +102,7 @@ def run_evaluate(config: EvaluateConfig, *, console: Console | None = None) -> E
         raise ValueError(f"model must be one checkpoint or two; got {len(config.model)}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(f"{out} is not empty; give another folder")
-    classifiers = [read_weights(path) for path in config.model]
+    classifiers = [models.load(path) for path in config.model]
     dataset = opening.open_data(config, classifiers[0].input_shape[0])
     dataset.require_classes()
     orders = [

@@ -78,13 +78,13 @@ def run_explain(config: ExplainConfig) -> int:
     paths = find_images(config.images)
     _check_out(config, paths)
     from xaijax import models
-    from xaijax.bench.inputs import BUILTIN, GROUND_TRUTH
+    from xaijax.bench.inputs import GROUND_TRUTH
     from xaijax.bench.method_options import parse_options
     from xaijax.explain import METHODS
 
     known = [name for name in METHODS if name not in GROUND_TRUTH]
     check_names("method", config.method, [*known, ALL])
-    classifier = models.builtin() if config.model == BUILTIN else models.load(config.model)
+    classifier = models.load(config.model)
     if ALL in config.method:
         config = dataclasses.replace(config, method=tuple(name for name in known if allows(classifier, name)))
         _check_out(config, paths)

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from xaijax import _options
-from xaijax._names import match, match_all, normal
+from xaijax._names import BUILTIN, match, match_all, normal
 from xaijax._runs import command_line, provenance
 from xaijax._runs.folder import RunFolder, check_free
-from xaijax._runs.models import BUILTIN
 from xaijax._runs.options import use_device
 from xaijax._runs.progress import bar, say
 from xaijax.profiling import config as configuration
@@ -155,12 +154,10 @@ def environment(config: ProfileConfig) -> dict[str, Any]:
 def _classifier(config: ProfileConfig, name: str, precision: Precision) -> Any:
     from xaijax import models
 
-    if name == BUILTIN:
-        made = models.builtin()
-    elif name in models.list_models():
+    if name in models.list_models():
         shape = None if config.size is None else (config.size, config.size, 3)
         made = models.create(name, config.classes, shape)
-    elif Path(name).exists():
+    elif name == BUILTIN or Path(name).exists():
         made = models.load(name)
     else:
         match("model", name, [*models.list_models(), BUILTIN])
