@@ -178,8 +178,9 @@ def table(results: dict[str, Any]) -> str:
 def draw(results: dict[str, Any]) -> None:
     import matplotlib
 
-    from xaijax.bench.figures import SETTINGS, new_figure, save
+    from xaijax.bench.figures import save
     from xaijax.plot import _style as style
+    from xaijax.plot._style import SETTINGS, new_figure
 
     sweeps = [(name, sweep) for name, sweep in results["sweeps"].items() if name != "threads"]
     with matplotlib.rc_context(SETTINGS):
