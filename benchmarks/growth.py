@@ -180,9 +180,8 @@ def draw(results: dict[str, Any]) -> None:
     import matplotlib
 
     from xaijax._runs.page import save_figure as save
-    from xaijax.bench.figures import new_figure
     from xaijax.plot import _style as style
-    from xaijax.plot._style import SETTINGS
+    from xaijax.plot._style import SETTINGS, new_figure
 
     sweeps = [(name, sweep) for name, sweep in results["sweeps"].items() if name != "threads"]
     with matplotlib.rc_context(SETTINGS):

@@ -181,7 +181,7 @@ def _write_gallery(path: Path, columns: list[dict[str, np.ndarray]]) -> None:
     from PIL import Image
 
     from xaijax.bench.store import write_whole
-    from xaijax.plot._gallery import picture_table
+    from xaijax.plot import picture_table
 
     table = Image.fromarray(picture_table([(name, [column[name] for column in columns]) for name in columns[0]]))
     write_whole(path, lambda file: table.save(file, "PNG", optimize=True))
@@ -214,7 +214,7 @@ def _draw(
     from xaijax.bench.store import write_whole
     from xaijax.data.files import read_image
     from xaijax.data.images import resize_image, with_channels
-    from xaijax.plot._overlay import overlay, to_rgb
+    from xaijax.plot import overlay, to_rgb
 
     image = read_image(path)
     height, width, channels = classifier.input_shape
