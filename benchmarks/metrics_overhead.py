@@ -36,7 +36,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 import xaijax.metrics.stream as streaming
-from xaijax import doctor, kernels, models
+from xaijax import kernels, models
+from xaijax._runs import provenance
 from xaijax.metrics import Scores, evaluate
 from xaijax.metrics.pic_curve import FRACTIONS
 
@@ -251,7 +252,7 @@ def webp(options: argparse.Namespace) -> dict[str, Any]:
     stack = kernels.reveal(images[0], levels, len(FRACTIONS) + 1).reshape(-1, side, side, 3)
     result: dict[str, Any] = {"images": len(stack), "side": side}
     sizes = webp_size(stack[:8])
-    for threads in (1, doctor.machine()["threads"]):
+    for threads in (1, provenance.machine()["threads"]):
         begun = time.perf_counter()
         found = webp_size(stack, num_threads=threads)
         result[f"seconds_per_image_{threads}_threads"] = round((time.perf_counter() - begun) / len(stack), 4)
@@ -346,8 +347,8 @@ def _percent(value: float) -> str:
 def surroundings() -> dict[str, Any]:
     """What a time depends on besides the code."""
     return {
-        "versions": doctor.versions(),
-        "machine": doctor.machine(),
+        "versions": provenance.versions(),
+        "machine": provenance.machine(),
         "kernels": {key: str(value) for key, value in kernels.build_info().items()},
     }
 

@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from xaijax.plot._gallery import picture_table
-from xaijax.plot._overlay import outline, overlay, to_rgb
+from xaijax.plot import outline, overlay, picture_table, to_rgb
 
 
 def rows(run: Path, count: int) -> list[tuple[str, list[np.ndarray]]]:

@@ -317,22 +317,22 @@ def test_explain_reaches_every_method(picture, checkpoint, tmp_path):
 
 
 def test_doctor_examines_and_names_what_mends(capsys, monkeypatch):
-    from xaijax.doctor import run as doctor
+    from xaijax.doctor import checks
 
     assert call("doctor", "--json") == 0
     found = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
     assert found["kernel in jit"]["state"] == "ok"
     assert found["FFI version"]["value"].count("0.") >= 2
     assert "cpu" in found["devices"]["value"]
-    assert all(entry["mend"] for entry in found.values() if entry["state"] != "ok")
-    real = doctor.version
-    monkeypatch.setattr(doctor, "version", lambda package: None if package == "optax" else real(package))
+    assert all(entry["fix"] for entry in found.values() if entry["state"] != "ok")
+    real = checks.version
+    monkeypatch.setattr(checks, "version", lambda package: None if package == "optax" else real(package))
     assert call("doctor") == 1
     assert "pip install optax" in capsys.readouterr().out
 
 
 def test_doctor_reads_the_version_of_headers(tmp_path):
-    from xaijax.doctor.run import header_ffi_version
+    from xaijax.doctor.checks import header_ffi_version
 
     header = tmp_path / "xla" / "ffi" / "api" / "c_api.h"
     header.parent.mkdir(parents=True)

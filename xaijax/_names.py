@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 
 from xaijax._errors import InputError
 
+BUILTIN = "builtin"  # the model that comes with the package; `xaijax.models.BUILTIN`
+
 
 def normal(name: str) -> str:
     """A name in the form that is compared: lower case, letters and digits alone, "++" as "pp".

@@ -4,7 +4,8 @@ import io
 import numpy as np
 import pytest
 
-from xaijax.bench import comparison, statistics
+from xaijax import plot
+from xaijax.bench import statistics
 from xaijax.bench.store import CURVES, SCORES
 from xaijax.metrics import statistics as st
 
@@ -111,8 +112,8 @@ def test_figures_are_drawn_for_any_number_of_methods(count, tmp_path):
     table = rng.normal(size=(20, count)) + np.arange(count)
     ranking, pairs = st.friedman(table, names), st.compare_pairs(table, names)
     drawn = (
-        comparison.critical_difference(ranking, title="a title"),
-        comparison.p_matrix(pairs, ranking.methods, title="a title", higher_is_better=True),
+        plot.critical_difference(ranking, title="a title"),
+        plot.p_matrix(pairs, ranking.methods, title="a title", higher_is_better=True),
     )
     for number, figure in enumerate(drawn):
         path = figures.save(figure, tmp_path / f"{number}.svg")

@@ -93,7 +93,7 @@ def test_bad_input_is_refused_and_nothing_is_written(finished, other, folder, tm
     models.save(models.create("small_cnn", 2, (24, 24, 3), classes=["fox", "hen"], width=1), fox)
     for changes, error, message in (
         ({"model": (other,) * 3}, ValueError, "one checkpoint or two; got 3"),
-        ({"model": (tmp_path / "none",)}, FileNotFoundError, "there are no weights"),
+        ({"model": (tmp_path / "none",)}, FileNotFoundError, "there is no checkpoint"),
         ({"model": (fox,)}, InputError, "knows the classes fox, hen"),
         ({"model": (other,), "split": "validation"}, ValueError, "does not name its validation images"),
         ({"data": str(tmp_path / "none")}, FileNotFoundError, "there is no folder"),

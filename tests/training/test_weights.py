@@ -5,6 +5,7 @@ import pytest
 
 from xaijax import models, train
 from xaijax._network.trees import flatten
+from xaijax.models import _load
 from xaijax.training import weights
 
 
@@ -45,20 +46,20 @@ def test_every_kind_of_file_has_its_reader(trained, tmp_path, monkeypatch):
     models.save(trained, tmp_path / "run")
     file = models.save(trained, tmp_path / "other.safetensors")
     for path in (tmp_path / "run", file):
-        assert weights.read_weights(path).architecture == trained.architecture
-    for name in ("m.keras", "m.h5", "m.weights.h5", "m.pth", "m.pt"):
+        assert models.load(path).architecture == trained.architecture
+    for name in ("m.keras", "m.h5", "m.weights.h5", "m.hdf5", "m.H5", "m.pth", "m.pt"):
         (tmp_path / name).touch()
-        reader = "from_keras" if ".keras" in name or ".h5" in name else "from_torch"
+        reader = "from_torch" if ".p" in name else "from_keras"
         with monkeypatch.context() as patch:
-            patch.setattr(models, reader, lambda path, **options: trained)
-            assert weights.read_weights(tmp_path / name, channels=1) is trained
-    assert weights.read_weights("builtin").classes == models.builtin().classes
+            patch.setattr(_load, reader, lambda path, **options: trained)
+            assert models.load(tmp_path / name, channels=1) is trained
+    assert models.load("builtin").classes == models.builtin().classes
     (tmp_path / "broken.safetensors").write_bytes(b"nothing")
     with pytest.raises(ValueError, match="no readable safetensors file"):
-        weights.read_weights(tmp_path / "broken.safetensors")
+        models.load(tmp_path / "broken.safetensors")
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(ValueError, match=r"notes.txt is no file of weights that is known; known are folders of xaijax"):
-        weights.read_weights(tmp_path / "notes.txt")
+    with pytest.raises(ValueError, match=r"notes.txt is not a supported weights file; choose a folder of xaijax"):
+        models.load(tmp_path / "notes.txt")
 
 
 def test_torch_weights_in_safetensors_are_told_from_our_own(tmp_path):
@@ -66,7 +67,7 @@ def test_torch_weights_in_safetensors_are_told_from_our_own(tmp_path):
 
     save_file({"fc.weight": np.zeros((2, 3), np.float32)}, tmp_path / "torch.safetensors")
     with pytest.raises(ValueError, match=r"architecture of .* is not recognised"):  # what from_torch says
-        weights.read_weights(tmp_path / "torch.safetensors")
+        models.load(tmp_path / "torch.safetensors")
 
 
 @pytest.mark.slow

@@ -12,11 +12,10 @@ import numpy as np
 
 from xaijax import models
 from xaijax._errors import InputError
+from xaijax._names import BUILTIN
 from xaijax._runs import folder
 from xaijax.classifier import Classifier
 from xaijax.data import Dataset
-
-BUILTIN = "builtin"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,14 +64,12 @@ def open_models(
     Raises:
         InputError, FileNotFoundError, ValueError: for models that cannot be read or do not know the classes.
     """
-    from xaijax.models.opening import is_unnamed
-
     refuse_untrained(paths, source)
     found: list[Model] = []
     notes: list[str] = []
     for name, path in zip(names(paths), paths, strict=True):
-        classifier = models.builtin() if path == BUILTIN else models.load(path)
-        if is_unnamed(classifier.classes) and len(classifier.classes) == len(dataset.classes):
+        classifier = models.load(path)
+        if models.is_unnamed(classifier.classes) and len(classifier.classes) == len(dataset.classes):
             classes = tuple(dataset.classes)
             if classes != classifier.classes:
                 notes.append(f"Model {name} does not name its classes: taken as {', '.join(classes)}, in this order.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from xaijax._runs import folder
 from xaijax.plot import _style as style
+from xaijax.plot import encode
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -76,13 +77,7 @@ def _as_webp(path: Path) -> bytes:
 
 
 def save_figure(figure: "Figure", path: Path) -> Path:
-    """Writes a figure as its file name says (.svg or .png), whole, without a date in it."""
-    import matplotlib
-
-    # Matplotlib writes its version into a PNG and the date into an SVG: neither belongs in a result.
-    dated: dict[str, Any] = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-    with matplotlib.rc_context(style.SETTINGS):
-        options = {"format": path.suffix[1:], "metadata": dated, "dpi": 160}
-        # Charts are transparent: the report shows them on its own background, light or dark.
-        folder.write_whole(path, lambda file: figure.savefig(file, transparent=path.suffix == ".svg", **options))
+    """Writes a figure as its file name says (.svg or .png), whole; the same figure gives the same bytes."""
+    kind: Any = path.suffix[1:]
+    folder.write_whole(path, lambda file: file.write(encode(figure, kind)))
     return path

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from xaijax.classifier import Classifier
     from xaijax.data import Dataset
 
-BUILTIN = "builtin"
 GROUND_TRUTH = ("ground_truth",)  # the explainer behind the oracle; a run names it by its role
 PHANTOMS = "phantoms"
 # Phantoms of a benchmark must be none of those that a model was trained on; training starts at seed 0.
@@ -167,12 +166,11 @@ def is_phantoms(config: BenchConfig) -> bool:
 def load_models(config: BenchConfig, dataset: "Dataset", notes: list[str]) -> tuple[Model, ...]:
     """Loads the models of a run and checks that they know the classes of the data; notes what had to be assumed."""
     from xaijax import models
-    from xaijax.models.opening import is_unnamed
 
     loaded = []
     for name, path in zip(plan.model_names(config.model), config.model, strict=True):
-        classifier = models.builtin() if path == BUILTIN else models.load(path)
-        if is_unnamed(classifier.classes) and len(classifier.classes) == len(dataset.classes):
+        classifier = models.load(path)
+        if models.is_unnamed(classifier.classes) and len(classifier.classes) == len(dataset.classes):
             names = tuple(dataset.classes)
             if names != classifier.classes:
                 notes.append(f"Model {name} does not name its classes: taken to be {', '.join(names)}, in this order.")

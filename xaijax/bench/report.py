@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from xaijax.bench import comparison, figures, health, responses, statistics
+from xaijax import plot
+from xaijax.bench import figures, health, responses, statistics
 from xaijax.bench.plan import ORACLE
 from xaijax.bench.store import Store
 from xaijax.bench.summary import Row, summarise, to_csv
@@ -104,19 +105,25 @@ def _draw_curves(folder: Path, prefix: str, table: pa.Table, model: str) -> list
         # First over the random masks of an image, then over images, so that its area is the table's mean.
         lines = {m: np.mean([np.mean(c, axis=0) for c in images.values()], axis=0) for m, images in methods.items()}
         count = max(len(images) for images in methods.values())
+        found = {
+            m: plot.MeanCurve(positions(), y, None, None, len(methods[m]), float(area(y))) for m, y in lines.items()
+        }
         words = ENTROPY_WORDS.get(entropy, entropy)
         title = f"{kind.upper()}, {words}"
-        figure = figures.curves(
-            lines,
-            positions(),
+        figure = plot.curves(
+            found,
             title=title,
-            information=f"information: {words}\n(0 fully blurred, 1 original)",
-            response=f"{RESPONSE_WORDS[kind]}\n(0 blurred, 1 original; mean of {count})",
-            areas={method: float(area(line)) for method, line in lines.items()},
+            x_label=f"information: {words}\n(0 fully blurred, 1 original)",
+            y_label=f"{RESPONSE_WORDS[kind]}\n(0 blurred, 1 original; mean of {count})",
         )
         path = figures.save(figure, folder / f"{prefix}-{kind}-{entropy}.svg")
         drawn.append({"path": path, "alt": f"{title}: one curve per method, {model}, {count} images"})
     return drawn
+
+
+def _intervals(rows: Sequence[Row]) -> dict[str, tuple[float, float, float]]:
+    """{method: (mean, low, high)} of the rows of one model and metric."""
+    return {row.method: (row.mean, row.low, row.high) for row in rows}
 
 
 def _draw_intervals(folder: Path, prefix: str, rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -125,7 +132,7 @@ def _draw_intervals(folder: Path, prefix: str, rows: Sequence[Row]) -> list[dict
         chosen = [row for row in rows if row.metric == metric]
         title = describe(metric)["title"]
         count = max(row.n for row in chosen)
-        figure = figures.intervals(chosen, title=f"{title}, {count} image{'s' if count != 1 else ''}")
+        figure = plot.summary(_intervals(chosen), title=f"{title}, {count} image{'s' if count != 1 else ''}")
         path = figures.save(figure, folder / f"{prefix}-mean-{metric}.svg")
         drawn.append({"path": path, "alt": f"{title}: mean and 95 % interval per method", "metric": metric})
     return drawn
@@ -144,7 +151,7 @@ def _draw_gallery(
         captions.append(f"{classes[int(label)]}\npredicted {chances[guess]:.2f}\n{classes[guess]}")
     methods = [str(method) for method in parts[0]["methods"]]
     chosen = {method: maps[i] for i, method in enumerate(methods) if method != ORACLE}
-    figure = figures.gallery(join["images"], chosen, masks=join["masks"], captions=captions)
+    figure = plot.gallery(join["images"], chosen, masks=join["masks"], titles=captions)
     path = figures.save(figure, folder / f"{prefix}-gallery.png")
     return {"path": path, "alt": "Heat maps over images, one column per method", "wide": True}
 
@@ -172,7 +179,7 @@ def _draw_rebuilt(
         identity = Path(str(arrays["ids"][case])).name
         title = f"{method.replace('_', ' ')}: {identity} ({classes[label]}); information by {', '.join(measures)}"
         mask = arrays["masks"][case]
-        figure = figures.rebuilt(arrays["case_pictures"][row], texts, title=title, mask=mask if mask.any() else None)
+        figure = plot.rebuilt(arrays["case_pictures"][row], texts, title=title, mask=mask if mask.any() else None)
         path = figures.save(figure, folder / f"{prefix}-rebuilt-{method}.png")
         drawn.append({"path": path, "alt": f"{title}, rebuilt from more and more pixels", "wide": True})
     return drawn
@@ -190,12 +197,12 @@ def _compared(folder: Path, rows: Sequence[Row], found: statistics.RunStatistics
             title = describe(metric)["title"]
             if np.isfinite(entry.ranking.critical_difference):
                 count = f"{entry.ranking.n} image{'s' if entry.ranking.n != 1 else ''}"
-                figure = comparison.critical_difference(entry.ranking, title=f"{title}, mean ranks, {count}")
+                figure = plot.critical_difference(entry.ranking, title=f"{title}, mean ranks, {count}")
                 path = figures.save(figure, folder / f"{prefix}-ranks-{metric}.svg")
                 drawn.append({"path": path, "alt": f"{title}: mean ranks and critical difference, {model}"})
             if any(np.isfinite(pair.p_w_holm) for pair in entry.pairs):
                 higher = METRICS[metric].higher_is_better
-                figure = comparison.p_matrix(
+                figure = plot.p_matrix(
                     entry.pairs, entry.ranking.methods, title=f"{title}, every pair", higher_is_better=higher
                 )
                 path = figures.save(figure, folder / f"{prefix}-pairs-{metric}.svg")
@@ -211,8 +218,9 @@ def _compared(folder: Path, rows: Sequence[Row], found: statistics.RunStatistics
     if len({row.model for row in rows}) > 1:
         for metric in dict.fromkeys(row.metric for row in rows):
             info = describe(metric)
-            chosen = [row for row in rows if row.metric == metric]
-            figure = comparison.models_side_by_side(chosen, title=f"{info['title']}, {info['unit']}")
+            models = dict.fromkeys(row.model for row in rows if row.metric == metric)
+            chosen = {m: _intervals([row for row in rows if (row.metric, row.model) == (metric, m)]) for m in models}
+            figure = plot.summary_of_models(chosen, title=f"{info['title']}, {info['unit']}")
             path = figures.save(figure, folder / f"models-mean-{metric}.svg")
             several.append({"path": path, "alt": f"{info['title']}: mean and 95 % interval per method and model"})
     return {"sections": sections, "models": [inline(entry) for entry in several]}
@@ -282,7 +290,7 @@ def _table(chosen: Sequence[Row], family: str) -> dict[str, Any]:
         values = {
             m: sign * found[m, metric].mean
             for m in methods
-            if (m, metric) in found and m != ORACLE and m not in style.CONTROLS and np.isfinite(found[m, metric].mean)
+            if (m, metric) in found and m != ORACLE and m not in style.controls() and np.isfinite(found[m, metric].mean)
         }
         best[metric] = {m for m, value in values.items() if value == max(values.values())}
     lines = []
@@ -300,7 +308,7 @@ def _table(chosen: Sequence[Row], family: str) -> dict[str, Any]:
                     "best": method in best[metric],
                 }
             )
-        kind = "oracle" if method == ORACLE else "control" if method in style.CONTROLS else "method"
+        kind = "oracle" if method == ORACLE else "control" if method in style.controls() else "method"
         lines.append({"method": method, "kind": kind, "cells": cells})
     title = FAMILIES[family].title or family
     counts = {metric: max(found[m, metric].n for m in methods if (m, metric) in found) for metric in metrics}

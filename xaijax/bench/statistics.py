@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 from xaijax.bench.plan import ORACLE
 from xaijax.metrics.scores import Curves, Scores
 from xaijax.metrics.statistics import MetricStatistics, Pair, Stability, analyse, compare_pairs, entropy_stability
-from xaijax.plot._style import CONTROLS
+from xaijax.plot._statistics import p_text
+from xaijax.plot._style import controls
 
 ALL_MODELS = "all models"
 KINDS = ("aic", "sic")
@@ -57,8 +58,8 @@ def tabulate(scores: pa.Table, curves: pa.Table, *, seed: int = 0) -> RunStatist
         by_model[ALL_MODELS] = pooled(list(by_model.values()))
     found, entropies = {}, {}
     for name, some in by_model.items():
-        found[name] = analyse(some, leave_out=(ORACLE,), controls=CONTROLS, seed=seed)
-        explained = [method for method in some.methods() if method not in (ORACLE, *CONTROLS)]
+        found[name] = analyse(some, leave_out=(ORACLE,), controls=controls(), seed=seed)
+        explained = [method for method in some.methods() if method not in (ORACLE, *controls())]
         kinds = {kind: entropy_stability(some, kind, methods=explained) for kind in KINDS}
         entropies[name] = {kind: entry for kind, entry in kinds.items() if entry.rankings > 1}
     between = between_models({name: by_model[name] for name in names}, seed=seed) if len(names) > 1 else {}
@@ -170,20 +171,6 @@ def overview(statistics: RunStatistics, model: str) -> list[dict[str, Any]]:
             }
         )
     return lines
-
-
-def p_text(p: float) -> str:
-    """A p-value in few letters.
-
-    Example:
-        >>> [p_text(p) for p in (0.00001, 0.0234, 0.5, float("nan"))]
-        ['<0.001', '0.023', '0.50', '–']
-    """
-    if np.isnan(p):
-        return "–"
-    if p < 0.001:
-        return "<0.001"
-    return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
 def _words(one: Stability) -> str:

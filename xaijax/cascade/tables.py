@@ -5,7 +5,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from xaijax.bench.statistics import p_text
+from xaijax.plot._statistics import p_text
 
 HEADINGS = {
     "average_precision": "AP",

@@ -18,15 +18,15 @@ from typing import Any, Literal
 import numpy as np
 from rich.console import Console
 
-from xaijax import __version__
+from xaijax import __version__, models
+from xaijax._runs import classifier_figures
 from xaijax.bench.inputs import match_classes, training_of, validation_of
 from xaijax.data import Dataset
-from xaijax.training import folder, opening, printing, report
+from xaijax.training import folder, opening, printing
 from xaijax.training.arguments import arguments, plain
 from xaijax.training.comparison import bootstrap_difference, mcnemar
 from xaijax.training.evaluation import evaluate_logits, log_softmax, logits
 from xaijax.training.images import Images
-from xaijax.training.weights import read_weights
 
 __all__ = ["EvaluateConfig", "EvaluateResult", "run_evaluate"]
 
@@ -103,7 +103,7 @@ def run_evaluate(config: EvaluateConfig, *, console: Console | None = None) -> E
         raise ValueError(f"model must be one checkpoint or two; got {len(config.model)}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(f"{out} is not empty; give another folder")
-    classifiers = [read_weights(path) for path in config.model]
+    classifiers = [models.load(path) for path in config.model]
     dataset = opening.open_data(config, classifiers[0].input_shape[0])
     dataset.require_classes()
     orders = [
@@ -127,7 +127,7 @@ def run_evaluate(config: EvaluateConfig, *, console: Console | None = None) -> E
         metrics = evaluate_logits(raw, own, classifier.classes)
         suffix = f"_{number}" if len(names) > 1 else ""
         title = f"{name} on {dataset.name}, {which}"
-        report.write_figures(out, classifier, found, own, raw.argmax(axis=1), metrics, title, suffix)
+        classifier_figures.write_figures(out, classifier, found, own, raw.argmax(axis=1), metrics, title, suffix)
         printing.scores(console, metrics, title)
         predictions.append(_in_order(np.exp(log_softmax(raw)), order))
         scored.append({"model": str(config.model[number - 1]), "name": name} | metrics)

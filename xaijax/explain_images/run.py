@@ -78,13 +78,13 @@ def run_explain(config: ExplainConfig) -> int:
     paths = find_images(config.images)
     _check_out(config, paths)
     from xaijax import models
-    from xaijax.bench.inputs import BUILTIN, GROUND_TRUTH
+    from xaijax.bench.inputs import GROUND_TRUTH
     from xaijax.bench.method_options import parse_options
     from xaijax.explain import METHODS
 
     known = [name for name in METHODS if name not in GROUND_TRUTH]
     check_names("method", config.method, [*known, ALL])
-    classifier = models.builtin() if config.model == BUILTIN else models.load(config.model)
+    classifier = models.load(config.model)
     if ALL in config.method:
         config = dataclasses.replace(config, method=tuple(name for name in known if allows(classifier, name)))
         _check_out(config, paths)
@@ -181,7 +181,7 @@ def _write_gallery(path: Path, columns: list[dict[str, np.ndarray]]) -> None:
     from PIL import Image
 
     from xaijax.bench.store import write_whole
-    from xaijax.plot._gallery import picture_table
+    from xaijax.plot import picture_table
 
     table = Image.fromarray(picture_table([(name, [column[name] for column in columns]) for name in columns[0]]))
     write_whole(path, lambda file: table.save(file, "PNG", optimize=True))
@@ -214,7 +214,7 @@ def _draw(
     from xaijax.bench.store import write_whole
     from xaijax.data.files import read_image
     from xaijax.data.images import resize_image, with_channels
-    from xaijax.plot._overlay import overlay, to_rgb
+    from xaijax.plot import overlay, to_rgb
 
     image = read_image(path)
     height, width, channels = classifier.input_shape

@@ -16,10 +16,11 @@ from typing import Any
 
 from rich.console import Console
 
-from xaijax import models
+from xaijax import models, plot
+from xaijax._runs import classifier_figures
 from xaijax.classifier import Classifier
 from xaijax.data import split
-from xaijax.training import course, description, figures, folder, opening, printing, report
+from xaijax.training import course, description, folder, opening, printing
 from xaijax.training.augment import Augmentation
 from xaijax.training.config import TrainConfig
 from xaijax.training.evaluation import evaluate, logits
@@ -139,10 +140,12 @@ def run_train(config: TrainConfig, *, console: Console | None = None) -> TrainRe
     skipped = {"skipped": [*training.skipped, *validation.skipped]}
     folder.write_json(out / "metrics.json", {"best_epoch": record.best_epoch} | record.metrics | skipped)
     title = f"{name} on {dataset.name}"
-    folder.draw(out / "training.png", lambda path: figures.course(record.log, record.best_epoch, path, title))
+    classifier_figures.save(plot.course(record.log, record.best_epoch, title=title), out / "training.png")
     best = models.load(out)
     predicted = logits(best, validation).argmax(axis=1)
-    report.write_figures(out, best, validation, validation.labels, predicted, record.metrics, f"{title}, validation")
+    classifier_figures.write_figures(
+        out, best, validation, validation.labels, predicted, record.metrics, f"{title}, validation"
+    )
     printing.scores(console, record.metrics, f"Validation images, epoch {record.best_epoch}")
     printing.written(console, out)
     return TrainResult(out, record.best_epoch, record.metrics)

@@ -17,8 +17,8 @@ def base(config: TrainConfig) -> Classifier | None:
     if config.weights is None:
         models.entry(config.model or DEFAULT_MODEL)
         return None
-    found = weights.read_weights(config.weights, channels=None if config.channels == "auto" else int(config.channels))
-    assert found.architecture is not None  # read_weights gives models of the registry alone
+    found = models.load(config.weights, channels=None if config.channels == "auto" else int(config.channels))
+    assert found.architecture is not None  # models.load gives models of the registry alone
     if config.model not in (None, found.architecture.name):
         raise ValueError(
             f"the weights {config.weights} are those of {found.architecture.name}, not of {config.model}; "

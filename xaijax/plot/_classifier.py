@@ -1,27 +1,36 @@
-"""Figures of a training and of an evaluation: course, confusion matrix, calibration, embedding."""
+"""Figures of a classifier: its training, its confusion matrix, the reliability of its probabilities, its features."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+
+from xaijax.plot._style import new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
-def course(log: Sequence[Mapping[str, Any]], best_epoch: int, path: Path, title: str) -> None:
-    """Loss and macro-F1 over the epochs.
+def course(log: Sequence[Mapping[str, Any]], best_epoch: int, *, title: str = "") -> "Figure":
+    """Loss, accuracy and macro-F1 over the epochs.
 
     Args:
-        log: one mapping per epoch, as in `log.jsonl`.
+        log: one mapping per epoch with `epoch`, `train_loss`, `validation_loss`, `validation_accuracy` and
+            `validation_macro_f1`, as in `log.jsonl` of a training.
         best_epoch: the epoch whose weights were kept.
-        path: a PNG file.
         title: above the figure.
+
+    Returns:
+        A figure 9 inches wide.
+
+    Example:
+        >>> names = ("train_loss", "validation_loss", "validation_accuracy", "validation_macro_f1")
+        >>> figure = course([{"epoch": epoch, **dict.fromkeys(names, 0.5)} for epoch in (1, 2)], 2)
+        >>> [axes.get_title() for axes in figure.axes]
+        ['Loss', 'Validation']
     """
     epochs = [row["epoch"] for row in log]
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(9, 3.6)
     figure.suptitle(title)
     left, right = figure.subplots(1, 2)
     left.plot(epochs, [row["train_loss"] for row in log], label="training (augmented)")
@@ -34,23 +43,34 @@ def course(log: Sequence[Mapping[str, Any]], best_epoch: int, path: Path, title:
         axes.axvline(best_epoch, color="0.6", linestyle=":", label="weights kept")
         axes.legend(frameon=False)
         axes.xaxis.get_major_locator().set_params(integer=True)
-    figure.savefig(path, dpi=120)
+    return figure
 
 
-def confusion(scores: Mapping[str, Any], path: Path, title: str) -> None:
+def confusion(counts: Any, classes: Sequence[str], *, title: str = "") -> "Figure":
     """The confusion matrix with its counts; shades are shares of the true class.
 
     Args:
-        scores: what `xaijax.training.scores.scores` gives.
-        path: a PNG file.
+        counts: `[K, K]` int, rows are true classes and columns predicted ones.
+        classes: K names.
         title: above the figure.
+
+    Returns:
+        A figure that grows with the classes.
+
+    Raises:
+        ValueError: for counts that are not `[K, K]`.
+
+    Example:
+        >>> confusion([[8, 2], [1, 9]], ["benign", "malignant"]).axes[0].get_ylabel()
+        'true class'
     """
-    counts = np.asarray(scores["confusion"])
-    names = scores["classes"]
+    counts = np.asarray(counts)
+    names = list(classes)
+    if counts.shape != (len(names), len(names)):
+        raise ValueError(f"counts must be [{len(names)}, {len(names)}] for {len(names)} classes; got {counts.shape}")
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = 3.2 + 0.7 * len(names)
-    figure = Figure(figsize=(side + 1, side), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(side + 1, side)
     axes = figure.subplots()
     shown = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(shown, ax=axes, label="share of the true class")
@@ -61,20 +81,28 @@ def confusion(scores: Mapping[str, Any], path: Path, title: str) -> None:
     for row, column in np.ndindex(counts.shape):
         color = "white" if shares[row, column] > 0.5 else "black"
         axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=color)
-    figure.savefig(path, dpi=120)
+    return figure
 
 
-def calibration(found: Mapping[str, Any], path: Path, title: str) -> None:
-    """Reliability diagram: accuracy over the probability of the predicted class, and how many images each bin has.
+def reliability(found: Mapping[str, Any], *, title: str = "") -> "Figure":
+    """Reliability diagram: accuracy over the probability of the predicted class, and the images in each bin.
 
     Args:
-        found: what `xaijax.training.calibration.calibration` gives.
-        path: a PNG file.
+        found: `ece`, the expected calibration error, and `bins`, mappings with `low` (the lower edge), `images`,
+            `accuracy` and `confidence` (the mean probability), in order; bins have equal width.
         title: above the figure.
+
+    Returns:
+        A figure 4.6 inches wide.
+
+    Example:
+        >>> bins = [{"low": 0.0, "images": 0, "accuracy": None, "confidence": None},
+        ...         {"low": 0.5, "images": 10, "accuracy": 0.8, "confidence": 0.9}]
+        >>> reliability({"ece": 0.1, "bins": bins}).axes[1].get_ylabel()
+        'images'
     """
     rows = [row for row in found["bins"] if row["images"]]
-    figure = Figure(figsize=(4.6, 5.4), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(4.6, 5.4)
     upper, lower = figure.subplots(2, 1, height_ratios=(3, 1), sharex=True)
     upper.plot([0, 1], [0, 1], color="0.6", linestyle=":", label="calibrated")
     upper.plot(
@@ -89,31 +117,34 @@ def calibration(found: Mapping[str, Any], path: Path, title: str) -> None:
     edges = [row["low"] for row in found["bins"]]
     lower.bar(edges, [row["images"] for row in found["bins"]], width=1 / len(edges), align="edge", edgecolor="white")
     lower.set(xlabel="probability of the predicted class", ylabel="images")
-    figure.savefig(path, dpi=120)
+    return figure
 
 
 def embedding(
-    coordinates: np.ndarray,
-    shares: np.ndarray,
-    labels: np.ndarray,
-    predicted: np.ndarray,
-    classes: Sequence[str],
-    path: Path,
-    title: str,
-) -> None:
-    """Images by the first two principal components of what the last layer reads; a cross where the class is wrong.
+    coordinates: Any, labels: Any, predicted: Any, classes: Sequence[str], *, shares: Any, title: str = ""
+) -> "Figure":
+    """Images by two principal components of their features; a cross where the predicted class is wrong.
 
     Args:
-        coordinates: `[N, 2]`.
-        shares: `[2]`, of the variance.
+        coordinates: `[N, 2]`, the principal components.
         labels: `[N]` int, true classes: the colours.
-        predicted: `[N]` int.
+        predicted: `[N]` int, predicted classes.
         classes: K names.
-        path: a PNG file.
+        shares: `[2]`, the share of the variance of each component.
         title: above the figure.
+
+    Returns:
+        A figure 6.2 inches wide.
+
+    Example:
+        >>> figure = embedding([[0, 0], [1, 1]], [0, 1], [0, 0], ["a", "b"], shares=[0.7, 0.2])
+        >>> figure.axes[0].get_xlabel()
+        'first principal component (70% of the variance)'
     """
-    figure = Figure(figsize=(6.2, 4.8), layout="constrained")
-    FigureCanvasAgg(figure)
+    from matplotlib import colormaps
+
+    coordinates, labels, predicted = np.asarray(coordinates), np.asarray(labels), np.asarray(predicted)
+    figure = new_figure(6.2, 4.8)
     axes = figure.subplots()
     colors = colormaps["tab10" if len(classes) <= 10 else "turbo"]
     wrong = predicted != labels
@@ -130,4 +161,4 @@ def embedding(
     )
     axes.set_title(title, fontsize="medium", wrap=True)
     figure.legend(frameon=False, loc="outside right upper")
-    figure.savefig(path, dpi=120)
+    return figure

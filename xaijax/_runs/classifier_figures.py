@@ -1,14 +1,23 @@
-"""The figures of a classifier's scores on labelled images."""
+"""The figures of a classifier's scores on labelled images, as `train` and `evaluate` write them."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xaijax import plot
+from xaijax._runs import folder
 from xaijax.classifier import Classifier
-from xaijax.training import figures
 from xaijax.training.embedding import penultimate, principal_components
-from xaijax.training.folder import draw
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def save(figure: "Figure", path: Path) -> None:
+    """Write a figure as a PNG file, whole."""
+    folder.with_temporary(path, lambda partial: figure.savefig(partial, dpi=120))
 
 
 def write_figures(
@@ -17,7 +26,7 @@ def write_figures(
     images: Any,
     labels: np.ndarray,
     predicted: np.ndarray,
-    metrics: dict[str, Any],
+    metrics: Mapping[str, Any],
     title: str,
     suffix: str = "",
 ) -> None:
@@ -34,10 +43,8 @@ def write_figures(
         suffix: behind the names of the files, where there are several classifiers.
     """
     title = f"{title}, {metrics['images']} images"
-    draw(out / f"confusion{suffix}.png", lambda path: figures.confusion(metrics, path, title))
-    draw(out / f"calibration{suffix}.png", lambda path: figures.calibration(metrics["calibration"], path, title))
+    save(plot.confusion(metrics["confusion"], metrics["classes"], title=title), out / f"confusion{suffix}.png")
+    save(plot.reliability(metrics["calibration"], title=title), out / f"calibration{suffix}.png")
     coordinates, shares = principal_components(penultimate(classifier, images))
-    draw(
-        out / f"embedding{suffix}.png",
-        lambda path: figures.embedding(coordinates, shares, labels, predicted, classifier.classes, path, title),
-    )
+    figure = plot.embedding(coordinates, labels, predicted, classifier.classes, shares=shares, title=title)
+    save(figure, out / f"embedding{suffix}.png")
