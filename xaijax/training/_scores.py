@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from xaijax import _batches, _cpu
+from xaijax._errors import InputError
 from xaijax.classifier import Classifier
 
 BINS = 15
@@ -38,12 +39,20 @@ def classification_scores(classifier: Classifier, images: Any, labels: Any, *, b
 def scores_of_logits(logits: np.ndarray, labels: Any, classes: Sequence[str]) -> dict[str, Any]:
     """What `classification_scores` gives, from logits `[N, K]`.
 
+    Raises:
+        InputError: for logits that are not finite.
+
     Example:
         >>> found = scores_of_logits(np.array([[2.0, 0.0], [0.0, 1.0]]), [0, 0], ["cat", "dog"])
         >>> found["accuracy"], found["confusion"], round(found["loss"], 3)
         (0.5, [[1, 1], [0, 0]], 0.72)
     """
     labels = np.asarray(labels)
+    bad = int((~np.isfinite(logits).all(axis=1)).sum())
+    if bad:
+        raise InputError(
+            f"the classifier gives NaN or infinity for {bad} of {len(logits)} images; train or load it again"
+        )
     logs = log_softmax(logits)
     confusion = confusion_matrix(labels, logs.argmax(axis=1), len(classes))
     return {

@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from xaijax._errors import InputError
 from xaijax.classifier import Classifier
 from xaijax.training._checkpoints import Checkpoints
 from xaijax.training._options import Options
-from xaijax.training._scores import classification_scores
+from xaijax.training._scores import logits, scores_of_logits
 from xaijax.training._trainer import Trainer
 
 
@@ -193,7 +195,10 @@ def run_epochs(
             if on_step is not None:
                 on_step(epoch, len(losses), loss)
         candidate = trainer.trained(epoch)
-        scores = classification_scores(candidate, images, labels)
+        found = logits(candidate, images)
+        if not np.isfinite(found).all():
+            raise DivergedError(epoch)
+        scores = scores_of_logits(found, labels, candidate.classes)
         frozen = epoch <= options.frozen_epochs
         if record.add(epoch, losses, scores, trainer.learning_rate(epoch), frozen) and on_best is not None:
             on_best(candidate, record)
