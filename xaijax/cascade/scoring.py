@@ -7,23 +7,25 @@ of round 0, which is the one that a user without a cascade would have.
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
-from rich.console import Console
 
 from xaijax import kernels
-from xaijax.bench.inputs import choose
+from xaijax._batches import positions as batches
+from xaijax._runs import progress
+from xaijax._runs.data import choose
 from xaijax.bench.part import as_evidence, run_method
-from xaijax.cascade.rounds import batches
 from xaijax.classifier import Classifier
 from xaijax.data import Batch, Dataset, cover
 from xaijax.explain.cascade._trained import explain_maps
 from xaijax.metrics import Scores, evaluate
 from xaijax.metrics.statistics import compare_two, holm
-from xaijax.training import printing
-from xaijax.training.evaluation import evaluate as evaluate_images
+from xaijax.training import classification_scores
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 LESION_METRICS = ("average_precision", "iou", "pointing_game", "top15_energy")
 ARTEFACT_METRICS = ("artefact_mass", "artefact_top15")
@@ -67,7 +69,7 @@ class Heldout:
 
 
 def single_maps(
-    classifier: Classifier, heldout: Heldout, methods: Sequence[str], seed: int, batch_size: int, console: Console
+    classifier: Classifier, heldout: Heldout, methods: Sequence[str], seed: int, batch_size: int, console: "Console"
 ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     """Maps of single methods, as evidence, and seconds per image without compilation."""
     maps, seconds = {}, {}
@@ -79,7 +81,7 @@ def single_maps(
                 batch_size,
             )
         except (ValueError, TypeError) as error:  # a model that ends in another way, or without biases
-            printing.say(console, f"{name} is left out: {error}")
+            progress.say(console, f"{name} is left out: {error}")
             continue
         maps[name] = as_evidence(name, maps[name])
     return maps, seconds
@@ -129,7 +131,7 @@ def score(maps: Mapping[str, np.ndarray], heldout: Heldout) -> Scores:
 
 
 def means(scores: Scores) -> list[dict[str, Any]]:
-    """One row per method: its mean in every metric, over the images that have a value (their number beside it)."""
+    """One row per method: its mean in every metric, over the images that have a value, and their number."""
     rows: dict[str, dict[str, Any]] = {method: {"method": method} for method in scores.methods()}
     for metric in scores.metrics():
         _, methods, values = scores.matrix(metric)
@@ -217,10 +219,10 @@ def accuracies(classifiers: Sequence[Classifier], heldout: Heldout, batch_size: 
     """Accuracy of every round's classifier on the intact images, and with their artefacts covered."""
     rows = []
     for number, classifier in enumerate(classifiers):
-        found = evaluate_images(classifier, heldout.batch.images, heldout.labels, batch_size=batch_size)
+        found = classification_scores(classifier, heldout.batch.images, heldout.labels, batch_size=batch_size)
         row = {"round": number, "accuracy": found["accuracy"], "macro_f1": found["macro_f1"]}
         if heldout.covered is not None:
-            bare = evaluate_images(classifier, heldout.covered, heldout.labels, batch_size=batch_size)
+            bare = classification_scores(classifier, heldout.covered, heldout.labels, batch_size=batch_size)
             row |= {"accuracy_covered": bare["accuracy"], "macro_f1_covered": bare["macro_f1"]}
         rows.append(row)
     return rows
