@@ -28,7 +28,7 @@ def write(out: Path, found: Mapping[str, Any], scores: Scores) -> None:
     """`evaluation.json` and `evaluation.md`, `scores.csv` with a line per image, `tests.csv`."""
     folder.write_json(out / "evaluation.json", found)
     folder.write_text(out / "evaluation.md", page(found))
-    folder.write_text(out / "tests.csv", tables.to_csv(found["tests"]))
+    folder.write_text(out / "tests.csv", tables.to_csv(found["tests"], text=_exact))
     folder.with_temporary(out / "scores.csv", lambda path: pyarrow.csv.write_csv(scores.to_arrow(), path))
 
 
@@ -78,3 +78,10 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
         else:
             flat[key] = value
     return flat
+
+
+def _exact(value: Any) -> Any:
+    """A test that cannot be done (all differences are 0) has the p-value nan; what does not apply is empty."""
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else value
