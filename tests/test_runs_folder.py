@@ -133,3 +133,53 @@ def test_a_failed_start_removes_what_it_made_and_nothing_else(tmp_path):
     start(tmp_path / "old")
     RunFolder(tmp_path / "old", "run", resume=True).discard()
     assert (tmp_path / "old" / "run.json").is_file()
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_error_before_the_first_result_leaves_nothing_behind(tmp_path, error):
+    path = tmp_path / "deep" / "out"
+    with pytest.raises(error), RunFolder(path, "run", resume=False) as run:
+        run.describe({"config": {}})
+        (path / "rounds" / "00").mkdir(parents=True)
+        raise error
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(error), RunFolder(path, "run", resume=False) as run:
+        run.describe({"config": {}})
+        folder.write_text(path / "rounds" / "00" / "log.jsonl", "{}")
+        raise error
+    files = sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file())
+    assert files == ["rounds/00/log.jsonl", "run.json"]
+    with pytest.raises(error), RunFolder(path, "run", resume=True):
+        raise error
+    assert (path / "run.json").is_file()
+
+
+def test_what_kind_of_run_a_folder_holds_is_known(tmp_path):
+    path = tmp_path / "out"
+    with RunFolder(path, "training", resume=False) as run:
+        run.describe({"config": {"seed": 0}, "started": "before"})
+    with pytest.raises(InputError, match=r"holds a training and no cascade to resume; name another folder with --out"):
+        folder.check_start(path, "cascade", {"seed": 0}, resume=True)
+    folder.check_start(path, "training", {"seed": 0}, resume=True)
+    with pytest.raises(InputError, match="is not empty; name another folder with --out"):
+        RunFolder(path, "evaluation", resume=None)
+    with RunFolder(path, "training", resume=True) as run:
+        run.describe({"config": {"seed": 0}, "started": "now"})
+        assert run.description() == {"kind": "training", "config": {"seed": 0}, "started": "before"}
+
+
+def test_ctrl_c_says_how_to_resume_what_there_is(tmp_path):
+    import io
+
+    from rich.console import Console
+
+    from xaijax._runs import progress
+
+    said = Console(file=io.StringIO())
+    with pytest.raises(KeyboardInterrupt), progress.resumable(said, tmp_path):
+        raise KeyboardInterrupt
+    assert said.file.getvalue() == ""
+    start(tmp_path / "run")
+    with pytest.raises(KeyboardInterrupt), progress.resumable(said, tmp_path / "run"):
+        raise KeyboardInterrupt
+    assert "add --resume to resume it" in said.file.getvalue().replace("\n", "")

@@ -86,7 +86,7 @@ def options(config_class: Any, prefix: str = "") -> list[Option]:
     for field in dataclasses.fields(config_class):
         kind, name = hints[field.name], prefix + field.name.replace("_", "-")
         positional = typing.get_origin(kind) is typing.Annotated and mark in typing.get_args(kind)[1:]
-        if typing.get_origin(kind) is typing.Annotated:
+        if positional:
             kind = typing.get_args(kind)[0]
         if dataclasses.is_dataclass(kind):
             found += options(kind, f"{name}.")
@@ -166,7 +166,7 @@ def plain(config: Any) -> dict[str, Any]:
     Example:
         >>> from xaijax._runs.options import RunOptions
         >>> plain(RunOptions(out=Path("runs/a")))
-        {'out': 'runs/a', 'resume': False, 'config': None}
+        {'out': 'runs/a', 'config': None, 'resume': False}
     """
     return json.loads(json.dumps(dataclasses.asdict(config), default=str))
 

@@ -5,6 +5,7 @@ moment loses only that file. `run.json` describes the run; its `config` is what 
 `checksums.json` holds the SHA-256 of every part that is finished.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -86,10 +87,12 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
 class RunFolder:
     """The folder of one run, held by this process until it is closed; a context manager.
 
+    After an error in its `with` block a folder in which no result was written is left as it was found (`discard`).
+
     Args:
         path: the folder.
-        what: what it holds, for messages: "run", "training", "cascade", "profile".
-        resume: whether to resume what is in it.
+        what: what it holds, for messages, and as the "kind" in `run.json`: "run", "training", "cascade", "profile".
+        resume: whether to resume what is in it; None for what cannot be resumed.
 
     Raises:
         InputError: where the folder cannot be used: a file, a folder with something in it and no `resume`, a folder
@@ -106,7 +109,7 @@ class RunFolder:
         {'seed': 0}
     """
 
-    def __init__(self, path: Path, what: str, *, resume: bool) -> None:
+    def __init__(self, path: Path, what: str, *, resume: bool | None) -> None:
         self.path = path
         self.what = what
         check_free(path, what, resume=resume)
@@ -115,7 +118,7 @@ class RunFolder:
         self._made = [folder for folder in above if not folder.exists()]
         path.mkdir(parents=True, exist_ok=True)
         self._lock = _locked(path)
-        self._resumed = resume
+        self._resumed = bool(resume)
         if resume:
             for left in path.rglob(f"{TEMPORARY}*"):
                 left.unlink(missing_ok=True)
@@ -123,7 +126,9 @@ class RunFolder:
     def __enter__(self) -> "RunFolder":
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if kind is not None and not self._has_results():
+            self.discard()
         self.close()
 
     def close(self) -> None:
@@ -133,8 +138,10 @@ class RunFolder:
             self._lock = None
 
     def describe(self, values: Mapping[str, Any]) -> None:
-        """Writes `run.json`."""
-        write_json(self.path / DESCRIPTION, values)
+        """Writes `run.json`; a folder that is resumed keeps the time at which it was started."""
+        started = self.description().get("started") if self._resumed else None
+        kept = {} if started is None else {"started": started}
+        write_json(self.path / DESCRIPTION, {"kind": self.what} | dict(values) | kept)
 
     def description(self) -> dict[str, Any]:
         """The contents of `run.json`."""
@@ -150,18 +157,7 @@ class RunFolder:
         Raises:
             InputError: naming every option that differs, what it was and what it is.
         """
-        before = self.description().get("config")
-        if not isinstance(before, dict):
-            raise InputError(
-                f"{self.path / DESCRIPTION} does not describe a {self.what}; start a new {self.what} in another folder"
-            )
-        changed = differences(before, config, free)
-        if changed:
-            words = "; ".join(f"--{name} was {was!r}, now {now!r}" for name, was, now in changed)
-            raise InputError(
-                f"the {self.what} in {self.path} was started with other options: {words}; resume it without them, or "
-                "name another folder with --out"
-            )
+        _check_same(self.path, self.what, config, free)
 
     def seal(self, files: Iterable[Path]) -> None:
         """Keeps the checksums of files that are finished."""
@@ -188,12 +184,18 @@ class RunFolder:
             return
         for name in (DESCRIPTION, CHECKSUMS):
             (self.path / name).unlink(missing_ok=True)
+        for inner in sorted((one for one in self.path.rglob("*") if one.is_dir()), reverse=True):
+            with contextlib.suppress(OSError):  # something is in it
+                inner.rmdir()
         self.close()
         for folder in self._made:
             try:
                 folder.rmdir()
             except OSError:
                 break
+
+    def _has_results(self) -> bool:
+        return any(file.is_file() and file.name not in (DESCRIPTION, CHECKSUMS) for file in self.path.rglob("*"))
 
     def _checksums(self) -> dict[str, str]:
         path = self.path / CHECKSUMS
@@ -221,7 +223,34 @@ def _locked(path: Path) -> int | None:
     return descriptor
 
 
-def check_free(path: Path, what: str, *, resume: bool) -> None:
+def check_start(path: Path, what: str, config: Mapping[str, Any], *, resume: bool, free: Collection[str] = ()) -> None:
+    """Refuses a folder that a run cannot be written to, or that holds another run than the one to resume.
+
+    For the time before any work is done; nothing is written. See `check_free` and `RunFolder.check_same`.
+    """
+    check_free(path, what, resume=resume)
+    if resume:
+        _check_same(path, what, config, free)
+
+
+def _check_same(path: Path, what: str, config: Mapping[str, Any], free: Collection[str]) -> None:
+    description = read_json(path / DESCRIPTION, what)
+    before = description.get("config")
+    if not isinstance(before, dict):
+        raise InputError(f"{path / DESCRIPTION} does not describe a {what}; start a new {what} in another folder")
+    kind = description.get("kind", what)
+    if kind != what:
+        raise InputError(f"{path} holds a {kind} and no {what} to resume; name another folder with --out")
+    changed = differences(before, config, free)
+    if changed:
+        words = "; ".join(f"--{name} was {was!r}, now {now!r}" for name, was, now in changed)
+        raise InputError(
+            f"the {what} in {path} was started with other options: {words}; resume it without them, or name another "
+            "folder with --out"
+        )
+
+
+def check_free(path: Path, what: str, *, resume: bool | None) -> None:
     """Refuses a folder that a run cannot be written to, before any work is done; see `RunFolder`."""
     if path.exists() and not path.is_dir():
         raise InputError(f"{path} is a file; name a folder for the {what} with --out")
@@ -233,7 +262,7 @@ def check_free(path: Path, what: str, *, resume: bool) -> None:
             if not there
             else f"{path} holds no {what} to resume ({DESCRIPTION} is missing); name the folder of one with --out"
         )
-    if not resume and described:
+    if resume is False and described:
         raise InputError(f"{path} already holds a {what}; add --resume to resume it, or name another folder with --out")
     if not resume and there:
         raise InputError(f"{path} is not empty; name another folder with --out")

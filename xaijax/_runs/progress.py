@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from xaijax._runs import folder
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,3 +54,14 @@ def bar(console: "Console", text: str) -> Iterator[Report]:
 def say(console: "Console", text: str) -> None:
     """One line, as it is: no markup, no colours, no wrapping."""
     console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def resumable(console: "Console", out: Path) -> Iterator[None]:
+    """Says after Ctrl-C how to resume what is finished in a run folder, if anything is."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if (out / folder.DESCRIPTION).is_file():
+            say(console, f"interrupted; what is finished stays in {out}: add --resume to resume it")
+        raise
