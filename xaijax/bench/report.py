@@ -10,10 +10,12 @@ import pyarrow as pa
 
 from xaijax import plot
 from xaijax._runs import page
-from xaijax.bench import statistics
+from xaijax.bench import health, statistics
 from xaijax.bench.store import Store
 from xaijax.bench.summary import Row, summarise, to_csv
+from xaijax.metrics import ORACLE
 from xaijax.plot import _style as style
+from xaijax.plot._curves import axis_labels
 
 ENTROPY_WORDS = {
     "shannon": "Shannon entropy",

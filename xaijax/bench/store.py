@@ -11,8 +11,8 @@
     maps/                    raw maps that several models' parts need, while a run goes on that compares models
     figures/, report.html, summary.csv, statistics.csv, ranks.csv, stability.csv
 
-A part is written whole, its scores last: a part whose scores are there is finished, and a run that is killed at any moment
-loses only the part it was in. checksums.json has the digests of its files.
+A part is written whole, its scores last: a part whose scores are there is finished, and a run that is killed at any
+moment loses only the part it was in. checksums.json has the digests of its files.
 """
 
 import dataclasses
