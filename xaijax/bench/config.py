@@ -4,11 +4,12 @@ import dataclasses
 import datetime
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from xaijax import _names
 from xaijax._errors import InputError
-from xaijax._runs import command_line, models
+from xaijax._options import Count, Range
+from xaijax._runs import command_line, models, options
 from xaijax._runs.options import (
     FREE,
     DataOptions,
@@ -91,10 +92,10 @@ class BenchConfig(RunOptions, DeviceOptions, TargetOptions, MethodOptions, Model
     oracle: bool = True
     """Score the lesion masks themselves as maps, as an upper control."""
 
-    part: int = 8
+    part: Count = 8
     """Images in one part: the most that a killed run can lose, for one model."""
 
-    gallery: int = 6
+    gallery: Annotated[int, Range(0, 1000)] = 6
     """Images shown in the gallery of heat maps."""
 
     preset: Preset | None = None
@@ -112,12 +113,12 @@ class BenchConfig(RunOptions, DeviceOptions, TargetOptions, MethodOptions, Model
         return command_line.repeat("bench", self, base=base, skip=FREE - {"preset"})
 
 
-def preset(name: str, **options: Any) -> BenchConfig:
+def preset(name: str, **changed: Any) -> BenchConfig:
     """The configuration of a study, with any option changed; the command line's `--preset`.
 
     Args:
         name: of a preset.
-        **options: fields of `BenchConfig`; they override the preset's.
+        **changed: fields of `BenchConfig`; they override the preset's.
 
     Returns:
         A configuration.
@@ -130,7 +131,7 @@ def preset(name: str, **options: Any) -> BenchConfig:
         (('aic', 'sic'), 8)
     """
     name = _names.match("preset", name, PRESETS)
-    return BenchConfig(**{**PRESETS[name], "preset": name, **options})
+    return BenchConfig(**{**PRESETS[name], "preset": name, **changed})
 
 
 def expand_metrics(metrics: Sequence[str]) -> tuple[str, ...]:
@@ -155,19 +156,19 @@ def expand_metrics(metrics: Sequence[str]) -> tuple[str, ...]:
     return _names.match_all("metric", names, METRICS)
 
 
-def check(config: BenchConfig) -> None:
+def check(config: BenchConfig) -> BenchConfig:
     """Refuses what no data set and no model could make right; raises `InputError`."""
     if config.preset is not None:
         default, table = BenchConfig(), PRESETS[config.preset]
         if all(getattr(config, key) == getattr(default, key) for key in table):
             raise InputError(f"the preset {config.preset} was named but not applied: use preset({config.preset!r})")
-    if config.count < 0:
-        raise InputError(f"--count is {config.count}; give a number of images, or 0 for all")
-    check_at_least(config, part=1, gallery=0, seed=0, size=16, batch_size=1)
+    config = options.check(config)
+    check_at_least(config, size=16)
     if not config.model:
         raise InputError("no model was given; name a trained model, or leave --model out for the built-in one")
     if config.resume and config.out is None:
         raise InputError("--resume needs --out with the folder of the run to resume")
+    return config
 
 
 def default_out(config: BenchConfig, now: datetime.datetime) -> Path:

@@ -109,7 +109,7 @@ def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) 
     Raises:
         InputError: where anything is unknown, missing, or does not fit together; one sentence says what.
     """
-    configuration.check(config)
+    config = configuration.check(config)
     metrics = configuration.expand_metrics(config.metrics)
     every = len(config.methods) == 1 and _names.normal(config.methods[0]) == "all"
     explainers = [name for name, method in METHODS.items() if "masks" not in method.needs]

@@ -1,7 +1,6 @@
 """`xaijax bench`: parts, progress, resuming, and the report at the end."""
 
 import datetime
-import shlex
 import shutil
 import time
 from pathlib import Path
@@ -11,7 +10,7 @@ from xaijax._errors import InputError
 from xaijax._runs import command_line, provenance
 from xaijax._runs.folder import RunFolder, check_free
 from xaijax._runs.options import FREE, use_device
-from xaijax._runs.progress import bar, say
+from xaijax._runs.progress import bar, resumable, say
 from xaijax.bench import config as configuration
 from xaijax.bench.config import BenchConfig
 
@@ -41,7 +40,7 @@ def run(config: BenchConfig, *, console: "Console | None" = None) -> Path:
     from rich.console import Console
 
     console = console or Console(stderr=True)
-    configuration.check(config)
+    config = configuration.check(config)
     out = (config.out or configuration.default_out(config, datetime.datetime.now())).expanduser()
     check_free(out, "run", resume=config.resume)
     use_device(config)
@@ -59,15 +58,8 @@ def run(config: BenchConfig, *, console: "Console | None" = None) -> Path:
             _check_same(plan, folder)
         else:
             folder.describe(describe(plan))
-        try:
+        with resumable(console, out):
             _run_parts(plan, store, console)
-        except BaseException as error:
-            if not store.any_finished():
-                folder.discard()
-            elif isinstance(error, KeyboardInterrupt):
-                again = shlex.join(["xaijax", "bench", "--resume", "--out", str(out)])
-                say(console, f"Finished parts are kept; resume with: {again}")
-            raise
         with console.status("drawing the report"):
             rows, said, path = write_report(store)
         seconds = time.monotonic() - begun
