@@ -6,7 +6,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from xaijax.bench import plan
 from xaijax.bench.store import CURVES, SCORES
 
 METHODS = ("gradient", "grad_cam", "random", "oracle")
@@ -94,10 +93,10 @@ def gallery_arrays(count=2, size=24):
 
 
 def run_description(ids, model="m"):
-    config = plan.BenchConfig(images=len(ids), methods=METHODS[:3])
+    config = BenchConfig(count=len(ids), methods=METHODS[:3])
     return {
-        "command": plan.command(config),
-        "config": plan.resolved(config),
+        "command": config.command(),
+        "config": command_line.plain(config),
         "started": "2020-01-02T03:04:05+00:00",
         "versions": {"xaijax": "0", "jax": "0"},
         "machine": {"processor": "p", "threads": 1},

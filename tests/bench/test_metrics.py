@@ -6,9 +6,9 @@ from PIL import Image
 
 from xaijax import cli, models
 from xaijax._errors import InputError
-from xaijax.bench import BenchConfig, plan, run_bench, settings
-from xaijax.bench.inputs import prepare
+from xaijax.bench import BenchConfig, run
 from xaijax.bench.part import score_part
+from xaijax.bench.plan import prepare
 from xaijax.bench.store import Store
 from xaijax.data import open_dataset
 from xaijax.metrics import FAMILIES, METRICS, REASONS
@@ -16,14 +16,14 @@ from xaijax.metrics import FAMILIES, METRICS, REASONS
 QUICK = (
     *("perturbation.steps=4", "perturbation.flip_steps=4", "perturbation.regions=4", "perturbation.segments=8"),
     *("robustness.draws=3", "robustness.sensitivity_draws=2", "robustness.lipschitz_draws=2", "sanity.stages=2"),
-    *("information.fractions=0.1,0.4",),
+    *("pic.fractions=0.1,0.4",),
 )
 
 
 @pytest.fixture
 def score(checkpoint):
     def run(**changes):
-        options = {"model": (str(checkpoint),), "methods": ("grad_cam",), "images": 2, "part": 2, "gallery": 0}
+        options = {"model": (str(checkpoint),), "methods": ("grad_cam",), "count": 2, "part": 2, "gallery": 0}
         job = prepare(BenchConfig(**options | changes))
         return score_part(job, job.models[0], job.cases, gallery=0, progress=lambda share: None)
 
@@ -58,12 +58,12 @@ def everything(checkpoint, two_roles, tmp_path_factory):
     models.save(models.create("small_cnn", input_shape=(32, 32, 1), classes=classes, key=8), root / "other")
     config = BenchConfig(
         data=str(two_roles), model=(str(checkpoint), str(root / "other")), methods=("grad_cam", "random"),
-        metrics=tuple(METRICS), images=3, part=2, batch_size=16, gallery=0, split="all", settings=QUICK,
+        metrics=tuple(METRICS), count=3, part=2, batch_size=16, gallery=0, split="all", settings=QUICK,
         out=root / "run",
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("xaijax.bench.report.write_report", lambda store: ([], [], store.root))
-        return Store(run_bench(config))
+        return Store(run(config))
 
 
 def test_every_metric_of_the_registry_can_be_named_in_a_run(everything):
@@ -87,7 +87,7 @@ def test_every_metric_of_the_registry_can_be_named_in_a_run(everything):
     assert all(row["reason"] not in ("no_explainer", "no_variants") for row in rows if row["method"] != "oracle")
     valued = {row["metric"] for row in rows if not row["reason"]}
     # Untrained networks may find every blurred image as probable as its original; all else has a value.
-    assert set(METRICS) - valued <= {m.name for m in FAMILIES["information"].metrics}
+    assert set(METRICS) - valued <= {m.name for m in FAMILIES["pic"].metrics}
 
 
 def test_what_a_run_finds_is_what_its_arrays_say(everything, two_roles):
@@ -151,7 +151,7 @@ def test_phantoms_have_no_artefacts(score):
         (["perturbation.steps=many"], "perturbation.steps=many; it must be a whole number"),
         (["perturbation.steps=0"], "--settings of perturbation: steps must be an integer of at least 1; got 0"),
         (["robustness.normalize=maybe"], "robustness.normalize=maybe; it must be true or false"),
-        (["information.fractions=0.5,0.1"], "--settings of information: fractions must ascend within"),
+        (["pic.fractions=0.5,0.1"], "--settings of information: fractions must ascend within"),
         (["information.convention=medical"], "give --convention instead"),
         (["sanity.stages=3", "sanity.stages=4"], "gives sanity.stages twice"),
     ],
@@ -181,15 +181,15 @@ def test_settings_and_convention_from_a_file_and_the_command_line(tmp_path, kind
     file.write_text(
         "convention: medical\nsettings:\n  perturbation: {steps: 16}\n  information: {fractions: [0.1, 0.5]}\n"
         if kind == "yaml"
-        else 'convention = "medical"\n[settings]\nperturbation.steps = 16\ninformation.fractions = [0.1, 0.5]\n'
+        else 'convention = "medical"\n[settings]\nperturbation.steps = 16\npic.fractions = [0.1, 0.5]\n'
     )
-    config = cli.parse(BenchConfig, "bench", ["--config", str(file)])
+    config = cli.parse("bench", ["--config", str(file)])
     assert config.convention == "medical"
-    assert config.settings == ("perturbation.steps=16", "information.fractions=0.1,0.5")
+    assert config.settings == ("perturbation.steps=16", "pic.fractions=0.1,0.5")
     assert settings.parse(config.settings)["information"] == {"fractions": (0.1, 0.5)}
-    again = cli.parse(BenchConfig, "bench", plan.command(config).split()[2:])
+    again = cli.parse("bench", config.command().split()[2:])
     assert dataclasses_equal(again, config)
-    over = cli.parse(BenchConfig, "bench", ["--config", str(file), "--settings", "sanity.stages=2"])
+    over = cli.parse("bench", ["--config", str(file), "--settings", "sanity.stages=2"])
     assert over.settings == ("sanity.stages=2",)
 
 
@@ -198,13 +198,13 @@ def dataclasses_equal(a, b):
 
 
 def test_settings_without_their_metrics_are_said(checkpoint):
-    options = {"model": (str(checkpoint),), "images": 2, "methods": ("random",), "metrics": ("iou",)}
+    options = {"model": (str(checkpoint),), "count": 2, "methods": ("random",), "metrics": ("iou",)}
     job = prepare(BenchConfig(**options, settings=("sanity.stages=2",)))
     assert any("Settings of sanity change nothing here" in note for note in job.notes)
 
 
 def test_the_medical_convention_scores_and_explains_the_predicted_class(score, checkpoint):
-    given = {"metrics": ("sic_webp", "sic_mutual"), "methods": ("grad_cam", "random"), "images": 3, "part": 3}
+    given = {"metrics": ("sic_webp", "sic_mutual"), "methods": ("grad_cam", "random"), "count": 3, "part": 3}
     medical = score(convention="medical", **given)
     predicted = score(convention="medical", target="predicted", **given)
     assert repr(medical[0].to_pydict()) == repr(predicted[0].to_pydict())

@@ -45,8 +45,8 @@ def test_a_missing_file_is_refused(tmp_path):
 
 
 def test_the_command_line_has_the_last_word():
-    merged = plan.merge(["--images=3", "--no-oracle"], {"images": 9, "oracle": True, "seed": 4})
-    assert merged == ["--seed", "4", "--images=3", "--no-oracle"]
+    merged = plan.merge(["--count=3", "--no-oracle"], {"images": 9, "oracle": True, "seed": 4})
+    assert merged == ["--seed", "4", "--count=3", "--no-oracle"]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_names_are_checked(names, sentence):
         plan.check_names("method", names, ["grad_cam", "random"])
 
 
-@pytest.mark.parametrize("change", [{"images": -1}, {"part": 0}, {"seed": -1}, {"random_masks": 0}, {"model": ()}])
+@pytest.mark.parametrize("change", [{"count": -1}, {"part": 0}, {"seed": -1}, {"random_masks": 0}, {"model": ()}])
 def test_impossible_numbers_are_refused(change):
     with pytest.raises(InputError):
         plan.check(BenchConfig(**change))
@@ -69,15 +69,15 @@ def test_the_command_repeats_the_configuration():
 
     import tyro
 
-    config = BenchConfig(images=3, methods=("random",), entropy=("mutual",), oracle=False, mask_role="organ", size=64)
-    words = shlex.split(plan.command(config))
+    config = BenchConfig(count=3, methods=("random",), entropy=("mutual",), oracle=False, mask_role="organ", size=64)
+    words = shlex.split(config.command())
     assert words[:2] == ["xaijax", "bench"]
     assert tyro.cli(BenchConfig, args=words[2:], use_underscores=False) == config
 
 
 def test_only_results_are_compared_on_resumption():
     config = BenchConfig()
-    stored = plan.resolved(config) | {"out": "elsewhere", "resume": True}
+    stored = command_line.plain(config) | {"out": "elsewhere", "resume": True}
     assert plan.differs(config, stored) is None
     assert plan.differs(BenchConfig(seed=1), stored) == "seed"
 

@@ -10,9 +10,8 @@ import pytest
 
 from xaijax import cli
 from xaijax._errors import InputError
-from xaijax.bench import BenchConfig, plan, preset, run_bench
-from xaijax.bench.inputs import prepare
-from xaijax.bench.presets import PRESETS
+from xaijax.bench import PRESETS, BenchConfig, preset, run
+from xaijax.bench.plan import prepare
 from xaijax.bench.store import Store
 
 
@@ -43,22 +42,20 @@ def test_the_studies_are_those_of_the_literature():
 
 
 def test_the_users_options_come_first(tmp_path):
-    config = cli.parse(BenchConfig, "bench", ["--preset", "study-confidence", "--images", "32", "--model", "builtin"])
-    assert config == preset(
-        "study-confidence", images=32, model=("builtin",)
-    )  # 32 is the plain default: given is given
+    config = cli.parse("bench", ["--preset", "study-confidence", "--count", "32", "--model", "builtin"])
+    assert config == preset("study-confidence", count=32, model=("builtin",))  # 32 is the plain default: given is given
     file = tmp_path / "run.toml"
     file.write_text('preset = "study-pic"\nimages = 7\n')
-    config = cli.parse(BenchConfig, "bench", ["--config", str(file), "--metrics", "sic"])
+    config = cli.parse("bench", ["--config", str(file), "--metrics", "sic"])
     assert (config.images, config.metrics) == (7, ("sic",))
     assert config.methods == preset("study-pic").methods
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_command_repeats_the_configuration(name):
-    for config in (preset(name), preset(name, images=32, methods=("random",), seed=4)):
-        words = shlex.split(plan.command(config))[2:]
-        assert cli.parse(BenchConfig, "bench", words) == config
+    for config in (preset(name), preset(name, count=32, methods=("random",), seed=4)):
+        words = shlex.split(config.command())[2:]
+        assert cli.parse("bench", words) == config
 
 
 def test_a_preset_that_was_only_named_is_refused():
@@ -103,8 +100,8 @@ def read(store, name):
 
 
 def run(name, models, tmp_path, **options):
-    tiny = {"images": 4, "part": 2, "gallery": 1, "batch_size": 32, "model": models, "out": tmp_path / "run"}
-    return Store(run_bench(preset(name, **{**tiny, **options})))
+    tiny = {"count": 4, "part": 2, "gallery": 1, "batch_size": 32, "model": models, "out": tmp_path / "run"}
+    return Store(run(preset(name, **{**tiny, **options})))
 
 
 def test_study_confidence_runs(pair, tmp_path):
@@ -166,14 +163,14 @@ def test_agreement_does_not_depend_on_how_a_run_was_cut(pair, tmp_path, monkeypa
 
 
 def test_agreement_of_one_model_is_refused(pair):
-    config = dataclasses.replace(preset("study-reliability", images=4), model=pair[:1])
+    config = dataclasses.replace(preset("study-reliability", count=4), model=pair[:1])
     with pytest.raises(InputError, match="agreement_spearman compares the maps of several models: give two or more"):
         prepare(config)
 
 
 @pytest.mark.slow
 def test_study_pic_runs(pair, tmp_path):
-    store = run("study-pic", pair[:1], tmp_path, images=2)
+    store = run("study-pic", pair[:1], tmp_path, count=2)
     scores = store.scores()
     assert set(scores["method"].to_pylist()) - {"oracle"} == set(preset("study-pic").methods)
     metrics = {f"{kind}_{entropy}" for kind in ("aic", "sic") for entropy in ("shannon", "webp", "mutual")}

@@ -53,7 +53,7 @@ def run(config: BenchConfig, *, console: "Console | None" = None) -> Path:
     from xaijax.bench.store import Store
 
     with RunFolder(out, "run", resume=config.resume) as folder:
-        store = Store(folder)
+        store = Store(out)
         if config.resume:
             _check_same(plan, folder)
         else:

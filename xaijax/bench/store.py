@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xaijax._errors import InputError
-from xaijax._runs.folder import RunFolder, write_text, write_whole
+from xaijax._runs.folder import DESCRIPTION, read_json, seal, write_text, write_whole
 
 SCORES = pa.schema(
     [
@@ -96,12 +96,11 @@ class Store:
     """The results in a run folder.
 
     Args:
-        folder: of the run.
+        root: the run folder.
     """
 
-    def __init__(self, folder: RunFolder) -> None:
-        self.folder = folder
-        self.root = folder.path
+    def __init__(self, root: Path) -> None:
+        self.root = root
 
     def any_finished(self) -> bool:
         """Whether any part is complete."""
@@ -109,7 +108,7 @@ class Store:
 
     def read_run(self) -> dict[str, Any]:
         """The contents of run.json."""
-        return self.folder.description()
+        return read_json(self.root / DESCRIPTION, "run")
 
     def finished(self, part: str) -> bool:
         """Whether a part is complete."""
@@ -134,8 +133,8 @@ class Store:
             files.append(self._write_table("responses", part, tables.responses, RESPONSES))
         files.append(self._write_table("predictions", part, tables.predictions, PREDICTIONS))
         # Their digests before the scores: a part that counts as finished has them.
-        self.folder.seal(files)
-        self.folder.seal([self._write_table("scores", part, tables.scores, SCORES)])
+        seal(self.root, files)
+        seal(self.root, [self._write_table("scores", part, tables.scores, SCORES)])
 
     def _write_table(self, folder: str, part: str, table: pa.Table, schema: pa.Schema) -> Path:
         rows = table.select(schema.names).cast(schema)

@@ -150,6 +150,7 @@ def _draw(
 
     from xaijax.data.files import read_image
     from xaijax.data.images import resize_image, with_channels
+    from xaijax.explain import METHODS
     from xaijax.plot import overlay, to_rgb
 
     image = read_image(path)
