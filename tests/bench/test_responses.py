@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xaijax.bench import responses
-from xaijax.metrics import FAMILIES
+from xaijax.metrics import FAMILIES, METRICS
 from xaijax.metrics.statistics import mean_interval
 
 
@@ -45,10 +45,13 @@ def test_one_image_has_no_interval():
     "metric", [m.name for f in ("perturbation", "sanity") for m in FAMILIES[f].metrics if "logit" not in m.name]
 )
 def test_the_axes_of_every_metric_with_curves_have_words(metric):
-    across, up = responses.words(metric)
-    assert ("shown" in across) == metric.startswith("insertion")
-    assert ("layers" in across) == metric.startswith("mprt")
-    assert ("predicted" in up) == (metric == "road_accuracy")
+    axes = METRICS[metric].axes
+    assert ("shown" in axes.x) == metric.startswith("insertion")
+    assert ("layers" in axes.x) == metric.startswith("mprt")
+    assert ("predicted" in axes.y) == (metric == "road_accuracy")
+    assert ("segments" in axes.x) == (metric == "irof")
+    assert ("squares" in axes.x) == (metric == "region_perturbation")
+    assert axes.kind == ("randomisation" if metric.startswith("mprt") else "perturbation")
 
 
 def test_the_figure_has_a_line_and_bars_for_every_method(tmp_path):

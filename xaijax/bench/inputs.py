@@ -16,8 +16,9 @@ import numpy as np
 from xaijax._errors import InputError
 from xaijax.bench import plan, settings
 from xaijax.bench.method_options import parse_options
-from xaijax.bench.plan import ORACLE, BenchConfig
+from xaijax.bench.plan import BenchConfig
 from xaijax.bench.presets import PRESETS
+from xaijax.metrics import ORACLE
 
 if TYPE_CHECKING:
     from xaijax.classifier import Classifier

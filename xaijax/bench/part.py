@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 
 from xaijax._errors import InputError
-from xaijax.bench import agreement
+from xaijax.bench import agreement, settings
 from xaijax.bench.inputs import Job, Model
 from xaijax.bench.method_options import parse_options
-from xaijax.bench.plan import ORACLE
 from xaijax.bench.store import CURVES, PREDICTIONS, RESPONSES, SCORES
+from xaijax.metrics import ORACLE
 
 # Share of the work of an image that is explaining it, for the progress bar alone.
 EXPLAINING = 0.3
@@ -45,7 +45,7 @@ def score_part(
     Raises:
         InputError: A method gives NaN, or an image went away since the run was planned.
     """
-    from xaijax.metrics import METRICS, evaluate
+    from xaijax.metrics import METRICS, Explained, evaluate
 
     batch, labels, probabilities, explained = _read(job, model, cases)
 
@@ -53,21 +53,21 @@ def score_part(
         return explain_all(job, model, batch, explained, lambda share: progress(EXPLAINING * share))
 
     maps = make() if keep is None else agreement.kept_maps(keep, job, model, cases, make)
+    variants = {} if keep is None else _variants(job, model, cases, keep)
+    explainers = _explainers(job) if any("explainer" in METRICS[metric].needs for metric in job.metrics) else {}
     scores = evaluate(
         model.classifier,
         batch.images,
         explained,
-        {method: as_evidence(method, values) for method, values in maps.items()},
+        {
+            method: Explained(as_evidence(method, raw), raw, variants.get(method, {}), explainers.get(method))
+            for method, raw in maps.items()
+        },
         masks=dict(batch.roles),
         metrics=list(job.metrics),
+        settings=settings.of_run(job.settings, job.config.convention, job.config.random_masks),
         ids=list(batch.ids),
-        raw_maps=maps,
-        variants=None if keep is None else _variants(job, model, cases, keep),
-        explainers=_explainers(job) if any("explainer" in METRICS[metric].needs for metric in job.metrics) else None,
-        settings=job.settings,
         oracle=ORACLE in job.methods,
-        convention=job.config.convention,
-        random_masks=job.config.random_masks,
         seed=job.config.seed,
         batch_size=job.config.batch_size,
         progress=lambda done, total: progress(EXPLAINING + (1 - EXPLAINING) * done / max(total, 1)),
@@ -209,8 +209,10 @@ def _with_model(table: pa.Table, model: str, schema: pa.Schema) -> pa.Table:
 def _curve_table(scores: Any, model: str) -> pa.Table:
     if not len(scores.curves):
         return CURVES.empty_table()
+    from xaijax.metrics import METRICS
+
     table = scores.curves.to_arrow()
-    pairs = [metric.partition("_")[::2] for metric in table["metric"].to_pylist()]
+    pairs = [(METRICS[metric].kind, METRICS[metric].measure) for metric in table["metric"].to_pylist()]
     table = table.append_column("curve", pa.array([curve for curve, _ in pairs], pa.string()))
     table = table.append_column("entropy", pa.array([entropy for _, entropy in pairs], pa.string()))
     return table.append_column("model", pa.array([model] * table.num_rows, pa.string())).select(CURVES.names)
@@ -268,14 +270,12 @@ def rebuild_case(
     Returns:
         Arrays whose names begin with `case_`; none where no metric is a curve.
     """
-    from xaijax import kernels
     from xaijax.explain import METHODS
-    from xaijax.metrics import METRICS
-    from xaijax.metrics.pic import MASK_FRACTION, mask_seed, unrounded
-    from xaijax.metrics.pic_curve import FRACTIONS
-    from xaijax.metrics.pic_information import as_uint8, measure_information
+    from xaijax.metrics import FAMILIES, METRICS
+    from xaijax.metrics.pic import rebuild
+    from xaijax.metrics.pic_information import as_uint8
 
-    measures = list(dict.fromkeys(METRICS[m].parts[1] for m in job.metrics if METRICS[m].family == "information"))
+    measures = list(dict.fromkeys(METRICS[m].measure for m in job.metrics if METRICS[m].family == "pic"))
     if not measures:
         return {}
     right = probabilities[:count].argmax(axis=1) == labels[:count]
@@ -285,26 +285,23 @@ def rebuild_case(
     shown = [next((m for m in explanations if METHODS[m].family == "cam"), (explanations or list(maps))[0])]
     shown += [m for m in ("random",) if m in maps and m not in shown]
 
-    medical = job.config.convention == "medical"
-    image = np.ascontiguousarray(unrounded(batch.images[case]) if medical else batch.images[case])
-    fractions = job.settings.get("information", {}).get("fractions", FRACTIONS)
-    mask = kernels.random_mask(image.shape[:2], MASK_FRACTION, mask_seed(job.config.seed, batch.ids[case], 0))
-    stack = np.stack([as_evidence(method, maps[method][case]) for method in shown])
-    always = np.ascontiguousarray(np.broadcast_to(mask, stack.shape))
-    levels = kernels.reveal_levels(stack, fractions, always)
-    steps = len(fractions) + 1
-    rebuilt = np.asarray(kernels.reveal(image, levels, steps))
-    pictures = np.concatenate([rebuilt, np.broadcast_to(image, (len(shown), 1, *image.shape))], axis=1)
-    flat = np.ascontiguousarray(pictures).reshape(-1, *image.shape)
-    information = measure_information(flat, image, measures, stretch=medical)
-    predicted = np.asarray(model.classifier.predict(flat))
+    chosen = settings.of_run(job.settings, job.config.convention, job.config.random_masks)["pic"]
+    rebuilt = rebuild(
+        model.classifier,
+        batch.images[case],
+        {method: as_evidence(method, maps[method][case]) for method in shown},
+        name=batch.ids[case],
+        measures=measures,
+        settings=FAMILIES["pic"].read_settings(chosen),
+        seed=job.config.seed,
+    )
     return {
         "case_number": np.asarray(case),
         "case_methods": np.asarray(shown),
         "case_label": np.asarray(labels[case]),
-        "case_fractions": np.asarray(fractions),
-        "case_pictures": as_uint8(pictures),
-        "case_probabilities": predicted.reshape(len(shown), steps + 1, -1),
+        "case_fractions": np.asarray(rebuilt.fractions),
+        "case_pictures": as_uint8(rebuilt.images),
+        "case_probabilities": rebuilt.probabilities,
         "case_measures": np.asarray(measures),
-        "case_information": np.stack([v.reshape(len(shown), steps + 1) for v in information.values()]),
+        "case_information": np.stack(list(rebuilt.information.values())),
     }

@@ -14,7 +14,6 @@ from xaijax.bench.presets import PRESETS, Preset
 Entropy = Literal["shannon", "webp", "mutual"]
 ENTROPIES: tuple[Entropy, ...] = ("shannon", "webp", "mutual")
 CURVES = ("aic", "sic")
-ORACLE = "oracle"
 DEFAULT_METRICS = ("aic", "sic", "pointing_game", "average_precision", "iou", "top15_energy")
 
 # What may differ between the command that started a run and the one that resumes it: nothing that enters a result.

@@ -11,19 +11,12 @@ import numpy as np
 import pyarrow as pa
 
 from xaijax.bench import comparison, figures, health, responses, statistics
-from xaijax.bench.plan import ORACLE
 from xaijax.bench.store import Store
 from xaijax.bench.summary import Row, summarise, to_csv
+from xaijax.metrics import ORACLE
 from xaijax.plot import _style as style
 
-ENTROPY_WORDS = {
-    "shannon": "Shannon entropy",
-    "webp": "lossless WebP size",
-    "mutual": "mutual information with the original",
-    "mean": "mean of Shannon entropy and WebP size",
-}
 KINDS = ("curves", "responses", "randomised", "gallery", "rebuilt", "intervals")
-RESPONSE_WORDS = {"aic": "prediction is the explained class", "sic": "probability of the explained class"}
 
 
 def write_report(store: Store) -> tuple[list[Row], list[health.Statement], Path]:
@@ -90,6 +83,7 @@ def _draw(store: Store, rows: Sequence[Row], curves: pa.Table, seed: int) -> dic
 
 
 def _draw_curves(folder: Path, prefix: str, table: pa.Table, model: str) -> list[dict[str, Any]]:
+    from xaijax.metrics import METRICS
     from xaijax.metrics.pic_curve import area, positions, read_curve
 
     read: dict[tuple[str, str], dict[str, dict[str, list[np.ndarray]]]] = {}
@@ -99,23 +93,24 @@ def _draw_curves(folder: Path, prefix: str, table: pa.Table, model: str) -> list
             images = read.setdefault((entropy, kind), {}).setdefault(method, {})
             images.setdefault(image, []).append(read_curve(x, y))
     drawn = []
-    entropies = list(ENTROPY_WORDS)
-    for (entropy, kind), methods in sorted(read.items(), key=lambda entry: (entry[0][1], entropies.index(entry[0][0]))):
+    metrics = {(metric.measure, metric.kind): metric for metric in METRICS.values() if metric.family == "pic"}
+    order = list(metrics)
+    for (entropy, kind), methods in sorted(read.items(), key=lambda entry: (entry[0][1], order.index(entry[0]))):
         # First over the random masks of an image, then over images, so that its area is the table's mean.
         lines = {m: np.mean([np.mean(c, axis=0) for c in images.values()], axis=0) for m, images in methods.items()}
         count = max(len(images) for images in methods.values())
-        words = ENTROPY_WORDS.get(entropy, entropy)
-        title = f"{kind.upper()}, {words}"
+        axes = metrics[entropy, kind].axes
+        assert axes is not None
         figure = figures.curves(
             lines,
             positions(),
-            title=title,
-            information=f"information: {words}\n(0 fully blurred, 1 original)",
-            response=f"{RESPONSE_WORDS[kind]}\n(0 blurred, 1 original; mean of {count})",
+            title=axes.title,
+            information=f"{axes.x}\n(0 fully blurred, 1 original)",
+            response=f"{axes.y}\n(0 blurred, 1 original; mean of {count})",
             areas={method: float(area(line)) for method, line in lines.items()},
         )
         path = figures.save(figure, folder / f"{prefix}-{kind}-{entropy}.svg")
-        drawn.append({"path": path, "alt": f"{title}: one curve per method, {model}, {count} images"})
+        drawn.append({"path": path, "alt": f"{axes.title}: one curve per method, {model}, {count} images"})
     return drawn
 
 
@@ -236,13 +231,12 @@ def describe(name: str) -> dict[str, str]:
         ("−∞" if metric.range[0] is None else f"{metric.range[0]:g}"),
         ("∞" if metric.range[1] is None else f"{metric.range[1]:g}"),
     )
-    curve, _, entropy = name.partition("_")
     arrow = "↑" if metric.higher_is_better else "↓"
-    words = f"{curve.upper()} ({entropy})" if metric.family == "information" else _title(name)
+    heading = f"{metric.kind.upper()}\n{metric.measure}" if metric.family == "pic" else metric.title
     return {
         "name": name,
-        "title": f"{words} {arrow}",
-        "heading": f"{curve.upper()}\n{entropy} {arrow}" if metric.family == "information" else f"{words} {arrow}",
+        "title": f"{metric.title} {arrow}",
+        "heading": f"{heading} {arrow}",
         "summary": metric.summary,
         "direction": "higher is better" if metric.higher_is_better else "lower is better",
         "range": f"{low} to {high}",
@@ -250,11 +244,6 @@ def describe(name: str) -> dict[str, str]:
         "reference": metric.reference,
         "family": metric.family,
     }
-
-
-def _title(name: str) -> str:
-    known = {"iou": "IoU", "top15_energy": "top-15 % energy"}
-    return known.get(name, name.replace("_", " "))
 
 
 def tables(rows: Sequence[Row], model: str) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from xaijax.bench import figures
+from xaijax.metrics import METRICS
 from xaijax.plot import _style as style
 
 if TYPE_CHECKING:
@@ -97,19 +98,6 @@ def lines(table: pa.Table, model: str, *, seed: int = 0) -> dict[str, dict[str, 
     return found
 
 
-def words(metric: str) -> tuple[str, str]:
-    """What stands at the axes of a metric's curves: across and up."""
-    if metric.startswith("mprt"):
-        measure = {"spearman": "rank correlation", "ssim": "structural similarity"}[metric.rpartition("_")[2]]
-        return "share of the layers re-initialised, output first", f"{measure} with the map\nof the trained model"
-    across = "share of the pixels shown, largest first"
-    if not metric.startswith("insertion"):
-        across = "share of the pixels hidden, largest first"
-    if metric == "road_accuracy":
-        return across, "share of images where the\nexplained class is predicted"
-    return across, "probability of the explained class"
-
-
 def figure(found: dict[str, Line], *, metric: str, title: str) -> "Figure":
     """Mean curves of one metric, one line and band per method, with the mean of the metric in the legend.
 
@@ -125,7 +113,8 @@ def figure(found: dict[str, Line], *, metric: str, title: str) -> "Figure":
 
     methods = style.in_order(list(found))
     looks = style.styles(methods)
-    across, up = words(metric)
+    words = METRICS[metric].axes
+    assert words is not None
     end = max(line.position[-1] for line in found.values())
     marked = all(len(line.position) <= FEW for line in found.values())
     with matplotlib.rc_context(figures.SETTINGS):
@@ -146,7 +135,7 @@ def figure(found: dict[str, Line], *, metric: str, title: str) -> "Figure":
             axes.errorbar(places, middle, yerr=spread, fmt="none", **bars)
             bottom = min(bottom, float(np.nanmin([line.mean.min(), *low])))
         axes.set(xlim=(0, 1 if end > 0.85 else 1.02 * end), ylim=(bottom - 0.02, 1.02))
-        axes.set(xlabel=across, ylabel=up, title=title)
+        axes.set(xlabel=words.x, ylabel=words.y, title=title)
         axes.grid(True)
         handles, labels = axes.get_legend_handles_labels()
         drawn.legend(handles, labels, loc="outside lower center", ncols=2, handlelength=2.6, columnspacing=1.2)
@@ -171,5 +160,7 @@ def draw(folder: Path, model: str, table: pa.Table, titles: dict[str, str], *, s
         title = f"{titles[metric]}, {count} image{'s' if count != 1 else ''}"
         path = figures.save(figure(found, metric=metric, title=title), folder / f"{prefix}-curve-{metric}.svg")
         alt = f"{titles[metric]}: mean curve and 95 % interval per method, {model}"
-        drawn.append({"path": path, "alt": alt, "kind": "randomised" if metric.startswith("mprt") else "responses"})
+        words = METRICS[metric].axes
+        kind = "randomised" if words is not None and words.kind == "randomisation" else "responses"
+        drawn.append({"path": path, "alt": alt, "kind": kind})
     return drawn

@@ -4,7 +4,6 @@ AIC and SIC's convention and random masks are options of the run itself.
 """
 
 import dataclasses
-import typing
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from xaijax._errors import InputError
 from xaijax._names import closest
 
 FORM = "family.option=value, such as perturbation.steps=16"
-OF_THE_RUN = {("information", "convention"): "--convention", ("information", "random_masks"): "--random-masks"}
+OF_THE_RUN = {("pic", "convention"): "--convention", ("pic", "random_masks"): "--random-masks"}
 
 
 def parse(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -29,8 +28,8 @@ def parse(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
         InputError: for another form, unknown families and options, and values that are not allowed; one sentence.
 
     Example:
-        >>> parse(["perturbation.steps=16", "information.fractions=0.1,0.5", "robustness.normalize=false"])
-        {'perturbation': {'steps': 16}, 'information': {'fractions': (0.1, 0.5)}, 'robustness': {'normalize': False}}
+        >>> parse(["perturbation.steps=16", "pic.fractions=0.1,0.5", "robustness.normalize=false"])
+        {'perturbation': {'steps': 16}, 'pic': {'fractions': (0.1, 0.5)}, 'robustness': {'normalize': False}}
     """
     from xaijax.metrics import FAMILIES
 
@@ -42,7 +41,7 @@ def parse(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
             raise InputError(f"--settings is {text!r}; write {FORM}")
         if family not in FAMILIES:
             raise InputError(f"--settings names no family of metrics by {family!r}: {closest(family, FAMILIES)}")
-        kinds = typing.get_type_hints(FAMILIES[family].settings)
+        kinds = FAMILIES[family].kinds
         if option not in kinds:
             hint = closest(option, kinds) if kinds else "it has none"
             raise InputError(f"--settings names no option of {family} by {option!r}: {hint}")
@@ -56,18 +55,24 @@ def parse(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
             raise InputError(f"--settings has {family}.{option}={value}; it must be {error}") from error
     for family, given in found.items():
         try:
-            FAMILIES[family].settings(**given)
+            FAMILIES[family].read_settings(given)
         except ValueError as error:
             raise InputError(f"--settings of {family}: {error}") from error
     return found
+
+
+def of_run(given: Mapping[str, Mapping[str, Any]], convention: str, random_masks: int) -> dict[str, Mapping[str, Any]]:
+    """What `evaluate` takes as `settings`, with the options of AIC and SIC that the run itself has."""
+    run = {"convention": convention, "random_masks": random_masks}
+    return {**given, "pic": {**run, **given.get("pic", {})}}
 
 
 def to_texts(table: Mapping[str, Any]) -> list[str]:
     """The command-line form of a table of tables.
 
     Example:
-        >>> to_texts({"sanity": {"stages": 4}, "information": {"fractions": [0.1, 0.5]}})
-        ['sanity.stages=4', 'information.fractions=0.1,0.5']
+        >>> to_texts({"sanity": {"stages": 4}, "pic": {"fractions": [0.1, 0.5]}})
+        ['sanity.stages=4', 'pic.fractions=0.1,0.5']
     """
     texts = []
     for family, options in table.items():
@@ -79,20 +84,20 @@ def to_texts(table: Mapping[str, Any]) -> list[str]:
     return texts
 
 
-def in_use(given: Mapping[str, Mapping[str, Any]], metrics: Iterable[str], **information: Any) -> dict[str, Any]:
+def in_use(given: Mapping[str, Mapping[str, Any]], metrics: Iterable[str], **pic: Any) -> dict[str, Any]:
     """All options of the families that are scored, defaults included, as JSON values; what run.json keeps.
 
     Args:
         given: of `parse`.
         metrics: names.
-        **information: the options of AIC and SIC that the run itself has.
+        **pic: the options of AIC and SIC that the run itself has.
     """
     from xaijax.metrics import FAMILIES, METRICS
 
     found: dict[str, Any] = {}
     for family in dict.fromkeys(METRICS[metric].family for metric in metrics):
-        extra = information if family == "information" else {}
-        options = dataclasses.asdict(FAMILIES[family].settings(**{**given.get(family, {}), **extra}))
+        extra = pic if family == "pic" else {}
+        options = dataclasses.asdict(FAMILIES[family].read_settings({**given.get(family, {}), **extra}))
         if options:
             found[family] = {key: list(v) if isinstance(v, tuple) else v for key, v in options.items()}
     return found

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from xaijax.bench.plan import ORACLE
+from xaijax.metrics import ORACLE
 
 # Okabe and Ito, 2008; without its yellow, which is too pale on white, and black, which is the oracle's.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
