@@ -14,12 +14,12 @@ from typing import Any
 
 import jax
 import numpy as np
+from xaijax.bench.inputs import choose, validation_of
 
 from xaijax import data, explain, kernels, models
-from xaijax.bench.inputs import choose, validation_of
 from xaijax.bench.part import as_evidence, run_method
 from xaijax.metrics.localization import oracle_maps
-from xaijax.metrics.pic import mask_seed
+from xaijax.metrics.metric import image_seed
 from xaijax.metrics.pic_curve import FRACTIONS
 from xaijax.metrics.pic_information import as_uint8, measure_information
 from xaijax.metrics.webp import webp_size
@@ -72,7 +72,7 @@ def collect(options: Options) -> None:
     predict = _in_chunks(classifier.predict)
     for position, name in enumerate(batch.ids):
         some = {method: values[position] for method, values in maps.items() if values[position].any()}
-        seeds = [mask_seed(options.seed, name, draw) for draw in range(options.draws)]
+        seeds = [image_seed(options.seed, name, draw) for draw in range(options.draws)]
         image = batch.images[position]
         _store(arrays, f"model/{position}", _raw(predict, image, some, seeds))
         # The study works on standardised floats and does not round the rebuilt images; one mask, as there.

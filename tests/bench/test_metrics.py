@@ -108,7 +108,7 @@ def test_what_a_run_finds_is_what_its_arrays_say(everything, two_roles):
     kept = everything.read_run()["settings"]
     assert kept["perturbation"]["steps"] == 4
     assert kept["perturbation"]["patch"] == 8  # a default
-    assert kept["information"] == {"convention": "stable", "fractions": [0.1, 0.4], "random_masks": 1}
+    assert kept["pic"] == {"convention": "stable", "fractions": [0.1, 0.4], "random_masks": 1}
 
 
 def test_artefact_masks_are_scored_where_the_data_have_them(score, tmp_path):
@@ -149,10 +149,10 @@ def test_phantoms_have_no_artefacts(score):
         (["perturbation.step=3"], "no option of perturbation by 'step': did you mean steps"),
         (["complexity.x=3"], "no option of complexity by 'x': it has none"),
         (["perturbation.steps=many"], "perturbation.steps=many; it must be a whole number"),
-        (["perturbation.steps=0"], "--settings of perturbation: steps must be an integer of at least 1; got 0"),
+        (["perturbation.steps=0"], "perturbation.steps=0; it must be a whole number from 1 to 65533"),
         (["robustness.normalize=maybe"], "robustness.normalize=maybe; it must be true or false"),
-        (["pic.fractions=0.5,0.1"], "--settings of information: fractions must ascend within"),
-        (["information.convention=medical"], "give --convention instead"),
+        (["pic.fractions=0.5,0.1"], "--settings of pic: pic.fractions is (0.5, 0.1); it must be"),
+        (["pic.convention=medical"], "give --convention instead"),
         (["sanity.stages=3", "sanity.stages=4"], "gives sanity.stages twice"),
     ],
 )
@@ -179,14 +179,14 @@ def test_settings_of_every_family_are_read_back():
 def test_settings_and_convention_from_a_file_and_the_command_line(tmp_path, kind):
     file = tmp_path / f"run.{kind}"
     file.write_text(
-        "convention: medical\nsettings:\n  perturbation: {steps: 16}\n  information: {fractions: [0.1, 0.5]}\n"
+        "convention: medical\nsettings:\n  perturbation: {steps: 16}\n  pic: {fractions: [0.1, 0.5]}\n"
         if kind == "yaml"
         else 'convention = "medical"\n[settings]\nperturbation.steps = 16\npic.fractions = [0.1, 0.5]\n'
     )
     config = cli.parse("bench", ["--config", str(file)])
     assert config.convention == "medical"
     assert config.settings == ("perturbation.steps=16", "pic.fractions=0.1,0.5")
-    assert settings.parse(config.settings)["information"] == {"fractions": (0.1, 0.5)}
+    assert settings.parse(config.settings)["pic"] == {"fractions": (0.1, 0.5)}
     again = cli.parse("bench", config.command().split()[2:])
     assert dataclasses_equal(again, config)
     over = cli.parse("bench", ["--config", str(file), "--settings", "sanity.stages=2"])

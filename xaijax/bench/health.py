@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from xaijax.bench.plan import ORACLE
 from xaijax.bench.summary import Row, difference, per_image
+from xaijax.metrics import ORACLE
 
 # A fall of the information by less than this share of its range is rounding, not a fall.
 TOLERANCE = 1e-9

@@ -19,7 +19,9 @@ from xaijax._runs.models import Model
 from xaijax.bench.plan import Plan
 from xaijax.bench.store import CURVES, PREDICTIONS, RESPONSES, SCORES, Tables
 from xaijax.explain import METHODS
-from xaijax.metrics import METRICS, ORACLE, evaluate
+from xaijax.metrics import FAMILIES, METRICS, ORACLE, Explained, evaluate
+from xaijax.metrics.pic import rebuild
+from xaijax.metrics.pic_information import as_uint8
 
 VARIANTS = "maps"
 # Share of the work of an image that is explaining it, for the progress bar alone.
@@ -57,18 +59,20 @@ def score_part(
         return explain_all(plan, model, batch, explained, lambda share: progress(EXPLAINING * share))
 
     maps = make() if keep is None else _kept_maps(keep, plan, model, cases, make)
+    variants = {} if keep is None else _variants(plan, model, cases, keep)
+    explainers = _explainers(plan) if any("explainer" in METRICS[metric].needs for metric in plan.metrics) else {}
     scores = evaluate(
         model.classifier,
         batch.images,
         explained,
-        {method: METHODS[method].evidence(values) for method, values in maps.items()},
+        {
+            method: Explained(METHODS[method].evidence(raw), raw, variants.get(method, {}), explainers.get(method))
+            for method, raw in maps.items()
+        },
         masks=dict(batch.roles),
         metrics=list(plan.metrics),
-        ids=list(batch.ids),
-        raw_maps=maps,
-        variants=None if keep is None else _variants(plan, model, cases, keep),
-        explainers=_explainers(plan) if any("explainer" in METRICS[metric].needs for metric in plan.metrics) else None,
         settings=plan.settings,
+        ids=list(batch.ids),
         oracle=ORACLE in plan.methods,
         seed=plan.config.seed,
         batch_size=plan.config.batch_size,
@@ -169,7 +173,7 @@ def _curve_table(scores: Any, model: str) -> pa.Table:
     if not len(scores.curves):
         return CURVES.empty_table()
     table = scores.curves.to_arrow()
-    pairs = [metric.partition("_")[::2] for metric in table["metric"].to_pylist()]
+    pairs = [(METRICS[metric].kind, METRICS[metric].measure) for metric in table["metric"].to_pylist()]
     table = table.append_column("curve", pa.array([curve for curve, _ in pairs], pa.string()))
     table = table.append_column("entropy", pa.array([entropy for _, entropy in pairs], pa.string()))
     return table.append_column("model", pa.array([model] * table.num_rows, pa.string())).select(CURVES.names)
@@ -227,12 +231,7 @@ def rebuild_case(
     Returns:
         Arrays whose names begin with `case_`; none where no metric is a curve.
     """
-    from xaijax import kernels
-    from xaijax.metrics.pic import MASK_FRACTION, mask_seed, unrounded
-    from xaijax.metrics.pic_curve import FRACTIONS
-    from xaijax.metrics.pic_information import as_uint8, measure_information
-
-    measures = list(dict.fromkeys(METRICS[m].parts[1] for m in plan.metrics if METRICS[m].family == "pic"))
+    measures = list(dict.fromkeys(METRICS[m].measure for m in plan.metrics if METRICS[m].family == "pic"))
     if not measures:
         return {}
     right = probabilities[:count].argmax(axis=1) == labels[:count]
@@ -242,28 +241,24 @@ def rebuild_case(
     shown = [next((m for m in explanations if METHODS[m].family == "cam"), (explanations or list(maps))[0])]
     shown += [m for m in ("random",) if m in maps and m not in shown]
 
-    medical = plan.convention == "medical"
-    image = np.ascontiguousarray(unrounded(batch.images[case]) if medical else batch.images[case])
-    fractions = plan.settings.get("pic", {}).get("fractions", FRACTIONS)
-    mask = kernels.random_mask(image.shape[:2], MASK_FRACTION, mask_seed(plan.config.seed, batch.ids[case], 0))
-    stack = np.stack([METHODS[method].evidence(maps[method][case]) for method in shown])
-    always = np.ascontiguousarray(np.broadcast_to(mask, stack.shape))
-    levels = kernels.reveal_levels(stack, fractions, always)
-    steps = len(fractions) + 1
-    rebuilt = np.asarray(kernels.reveal(image, levels, steps))
-    pictures = np.concatenate([rebuilt, np.broadcast_to(image, (len(shown), 1, *image.shape))], axis=1)
-    flat = np.ascontiguousarray(pictures).reshape(-1, *image.shape)
-    information = measure_information(flat, image, measures, stretch=medical)
-    predicted = np.asarray(model.classifier.predict(flat))
+    rebuilt = rebuild(
+        model.classifier,
+        batch.images[case],
+        {method: METHODS[method].evidence(maps[method][case]) for method in shown},
+        name=batch.ids[case],
+        measures=measures,
+        settings=FAMILIES["pic"].read_settings(plan.settings.get("pic", {})),
+        seed=plan.config.seed,
+    )
     return {
         "case_number": np.asarray(case),
         "case_methods": np.asarray(shown),
         "case_label": np.asarray(labels[case]),
-        "case_fractions": np.asarray(fractions),
-        "case_pictures": as_uint8(pictures),
-        "case_probabilities": predicted.reshape(len(shown), steps + 1, -1),
+        "case_fractions": np.asarray(rebuilt.fractions),
+        "case_pictures": as_uint8(rebuilt.images),
+        "case_probabilities": rebuilt.probabilities,
         "case_measures": np.asarray(measures),
-        "case_information": np.stack([v.reshape(len(shown), steps + 1) for v in information.values()]),
+        "case_information": np.stack(list(rebuilt.information.values())),
     }
 
 

@@ -90,7 +90,7 @@ class Plan:
         """All options of the families that are scored, defaults included, as JSON values."""
         found: dict[str, dict[str, Any]] = {}
         for family in dict.fromkeys(METRICS[metric].family for metric in self.metrics):
-            options = dataclasses.asdict(FAMILIES[family].settings(**self.settings.get(family, {})))
+            options = dataclasses.asdict(FAMILIES[family].read_settings(self.settings.get(family, {})))
             if options:
                 found[family] = {key: list(v) if isinstance(v, tuple) else v for key, v in options.items()}
         return found
@@ -119,7 +119,7 @@ def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) 
     options = {name: given[name] for name in given if name in kinds}
     settings = {name: given[name] for name in given if name in FAMILIES}
     for family, values in settings.items():
-        FAMILIES[family].settings(**values)  # refuses values that do not go together
+        FAMILIES[family].read_settings(values)  # refuses values that do not go together
     # A folder has a seed for its cues alone.
     phantom = is_phantoms(config.data)
     dataset = open_data(config, seed=PHANTOM_SEED + config.seed if phantom else config.seed if config.cues else None)

@@ -13,18 +13,11 @@ from xaijax._runs import page
 from xaijax.bench import health, statistics
 from xaijax.bench.store import Store
 from xaijax.bench.summary import Row, summarise, to_csv
-from xaijax.metrics import ORACLE
+from xaijax.metrics import FAMILIES, METRICS, ORACLE, REASONS
+from xaijax.metrics.pic_curve import area, positions, read_curve
 from xaijax.plot import _style as style
-from xaijax.plot._curves import axis_labels
 
-ENTROPY_WORDS = {
-    "shannon": "Shannon entropy",
-    "webp": "lossless WebP size",
-    "mutual": "mutual information with the original",
-    "mean": "mean of Shannon entropy and WebP size",
-}
 KINDS = ("curves", "responses", "randomised", "gallery", "rebuilt", "intervals")
-RESPONSE_WORDS = {"aic": "prediction is the explained class", "sic": "probability of the explained class"}
 
 
 def write_report(store: Store) -> tuple[list[Row], list[health.Statement], Path]:
@@ -36,8 +29,6 @@ def write_report(store: Store) -> tuple[list[Row], list[health.Statement], Path]
     Returns:
         The summary, the statements about the run's health, and the path of the report.
     """
-    from xaijax.metrics import METRICS, REASONS
-
     run = store.read_run()
     scores, curves = store.scores(), store.curves()
     seed = int(run["config"]["seed"])
@@ -91,8 +82,6 @@ def _draw(store: Store, rows: Sequence[Row], curves: pa.Table, seed: int) -> dic
 
 
 def _draw_curves(folder: Path, prefix: str, table: pa.Table, model: str) -> list[dict[str, Any]]:
-    from xaijax.metrics.pic_curve import area, positions, read_curve
-
     read: dict[tuple[str, str], dict[str, dict[str, list[np.ndarray]]]] = {}
     names = ("model", "entropy", "curve", "method", "image", "position", "value")
     for m, entropy, kind, method, image, x, y in zip(*(table[n].to_pylist() for n in names), strict=True):
@@ -100,24 +89,25 @@ def _draw_curves(folder: Path, prefix: str, table: pa.Table, model: str) -> list
             images = read.setdefault((entropy, kind), {}).setdefault(method, {})
             images.setdefault(image, []).append(read_curve(x, y))
     drawn = []
-    entropies = list(ENTROPY_WORDS)
-    for (entropy, kind), methods in sorted(read.items(), key=lambda entry: (entry[0][1], entropies.index(entry[0][0]))):
+    metrics = {(metric.measure, metric.kind): metric for metric in METRICS.values() if metric.family == "pic"}
+    order = list(metrics)
+    for (entropy, kind), methods in sorted(read.items(), key=lambda entry: (entry[0][1], order.index(entry[0]))):
         # First over the random masks of an image, then over images, so that its area is the table's mean.
         lines = {m: np.mean([np.mean(c, axis=0) for c in images.values()], axis=0) for m, images in methods.items()}
         count = max(len(images) for images in methods.values())
         found = {
             m: plot.MeanCurve(positions(), y, None, None, len(methods[m]), float(area(y))) for m, y in lines.items()
         }
-        words = ENTROPY_WORDS.get(entropy, entropy)
-        title = f"{kind.upper()}, {words}"
+        axes = metrics[entropy, kind].axes
+        assert axes is not None
         figure = plot.curves(
             found,
-            title=title,
-            x_label=f"information: {words}\n(0 fully blurred, 1 original)",
-            y_label=f"{RESPONSE_WORDS[kind]}\n(0 blurred, 1 original; mean of {count})",
+            title=axes.title,
+            x_label=f"{axes.x}\n(0 fully blurred, 1 original)",
+            y_label=f"{axes.y}\n(0 blurred, 1 original; mean of {count})",
         )
         path = page.save_figure(figure, folder / f"{prefix}-{kind}-{entropy}.svg")
-        drawn.append({"path": path, "alt": f"{title}: one curve per method, {model}, {count} images"})
+        drawn.append({"path": path, "alt": f"{axes.title}: one curve per method, {model}, {count} images"})
     return drawn
 
 
@@ -187,8 +177,6 @@ def _draw_rebuilt(
 
 def _compared(folder: Path, rows: Sequence[Row], found: statistics.RunStatistics) -> dict[str, Any]:
     """What the report's section on statistics shows: lines and figures per model, and the models side by side."""
-    from xaijax.metrics import METRICS
-
     sections = []
     for model, metrics in found.models.items():
         prefix = re.sub(r"[^\w-]", "-", model)
@@ -237,20 +225,17 @@ def accuracy(predictions: pa.Table) -> dict[str, tuple[int, int]]:
 
 def describe(name: str) -> dict[str, str]:
     """Title, direction, range, unit and source of a metric, in words."""
-    from xaijax.metrics import METRICS
-
     metric = METRICS[name]
     low, high = (
         ("−∞" if metric.range[0] is None else f"{metric.range[0]:g}"),
         ("∞" if metric.range[1] is None else f"{metric.range[1]:g}"),
     )
-    curve, _, entropy = name.partition("_")
     arrow = "↑" if metric.higher_is_better else "↓"
-    words = f"{curve.upper()} ({entropy})" if metric.family == "information" else _title(name)
+    heading = f"{metric.kind.upper()}\n{metric.measure}" if metric.family == "pic" else metric.title
     return {
         "name": name,
-        "title": f"{words} {arrow}",
-        "heading": f"{curve.upper()}\n{entropy} {arrow}" if metric.family == "information" else f"{words} {arrow}",
+        "title": f"{metric.title} {arrow}",
+        "heading": f"{heading} {arrow}",
         "summary": metric.summary,
         "direction": "higher is better" if metric.higher_is_better else "lower is better",
         "range": f"{low} to {high}",
@@ -260,15 +245,8 @@ def describe(name: str) -> dict[str, str]:
     }
 
 
-def _title(name: str) -> str:
-    known = {"iou": "IoU", "top15_energy": "top-15 % energy"}
-    return known.get(name, name.replace("_", " "))
-
-
 def tables(rows: Sequence[Row], model: str) -> list[dict[str, Any]]:
     """The results of a model as the report and the terminal show them, one table for each family of metrics."""
-    from xaijax.metrics import METRICS
-
     families: dict[str, list[Row]] = {}
     for row in rows:
         if row.model == model:
@@ -278,8 +256,6 @@ def tables(rows: Sequence[Row], model: str) -> list[dict[str, Any]]:
 
 def _table(chosen: Sequence[Row], family: str) -> dict[str, Any]:
     """One line per method, one column per metric."""
-    from xaijax.metrics import FAMILIES, METRICS
-
     methods = style.in_order([row.method for row in chosen])
     metrics = list(dict.fromkeys(row.metric for row in chosen))
     found = {(row.method, row.metric): row for row in chosen}
@@ -380,9 +356,9 @@ def response_lines(table: pa.Table, model: str, *, seed: int = 0) -> dict[str, d
     """{metric: {method: its line}} of a model, from the table of a run's responses."""
     rows: dict[tuple[str, str], list[tuple[Any, Any, float]]] = {}
     names = ("model", "metric", "method", "fraction", "value", "area")
-    for m, metric, method, fraction, value, area in zip(*(table[n].to_pylist() for n in names), strict=True):
+    for m, metric, method, fraction, value, size in zip(*(table[n].to_pylist() for n in names), strict=True):
         if m == model and fraction:
-            rows.setdefault((metric, method), []).append((fraction, value, area))
+            rows.setdefault((metric, method), []).append((fraction, value, size))
     found: dict[str, dict[str, plot.MeanCurve]] = {}
     for (metric, method), curves in rows.items():
         fractions, values, areas = zip(*curves, strict=True)
@@ -399,9 +375,10 @@ def _draw_responses(
     for metric, found in response_lines(table, model, seed=seed).items():
         count = max(line.images for line in found.values())
         title = f"{titles[metric]}, {count} image{'s' if count != 1 else ''}"
-        x_label, y_label = axis_labels(metric)
-        figure = plot.curves(found, title=title, x_label=x_label, y_label=y_label)
+        axes = METRICS[metric].axes
+        assert axes is not None  # it has responses
+        figure = plot.curves(found, title=title, x_label=axes.x, y_label=axes.y)
         path = page.save_figure(figure, folder / f"{prefix}-curve-{metric}.svg")
         alt = f"{titles[metric]}: mean curve and 95 % interval per method, {model}"
-        drawn.append({"path": path, "alt": alt, "kind": "randomised" if metric.startswith("mprt") else "responses"})
+        drawn.append({"path": path, "alt": alt, "kind": "randomised" if axes.kind == "randomisation" else "responses"})
     return drawn

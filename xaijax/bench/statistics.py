@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from xaijax.bench.plan import ORACLE
+from xaijax.metrics import ORACLE
 from xaijax.metrics.scores import Curves, Scores
 from xaijax.metrics.statistics import MetricStatistics, Pair, Stability, analyse, compare_pairs, entropy_stability
 from xaijax.plot._statistics import p_text
