@@ -11,6 +11,7 @@ import pytest
 from xaijax import cli
 from xaijax._errors import InputError
 from xaijax.bench import PRESETS, BenchConfig, preset, run
+from xaijax.bench import config as configuration
 from xaijax.bench.plan import prepare
 from xaijax.bench.store import Store
 
@@ -22,10 +23,10 @@ def test_a_preset_names_what_there_is(name):
     from xaijax.models import list_models
 
     config = preset(name)
-    plan.check(config)
+    configuration.check(config)
     assert set(PRESETS[name]) <= set(BenchConfig.__dataclass_fields__)
     assert set(config.methods) <= set(METHODS)
-    assert set(plan.expand_metrics(config.metrics, config.entropy)) <= set(METRICS)
+    assert set(configuration.expand_metrics(config.metrics)) <= set(METRICS)
     assert set(config.model) <= set(list_models())
 
 
@@ -45,9 +46,9 @@ def test_the_users_options_come_first(tmp_path):
     config = cli.parse("bench", ["--preset", "study-confidence", "--count", "32", "--model", "builtin"])
     assert config == preset("study-confidence", count=32, model=("builtin",))  # 32 is the plain default: given is given
     file = tmp_path / "run.toml"
-    file.write_text('preset = "study-pic"\nimages = 7\n')
+    file.write_text('preset = "study-pic"\ncount = 7\n')
     config = cli.parse("bench", ["--config", str(file), "--metrics", "sic"])
-    assert (config.images, config.metrics) == (7, ("sic",))
+    assert (config.count, config.metrics) == (7, ("sic",))
     assert config.methods == preset("study-pic").methods
 
 
@@ -60,7 +61,7 @@ def test_the_command_repeats_the_configuration(name):
 
 def test_a_preset_that_was_only_named_is_refused():
     with pytest.raises(InputError, match=r"use preset\('study-pic'\)"):
-        plan.check(BenchConfig(preset="study-pic"))
+        configuration.check(BenchConfig(preset="study-pic"))
     with pytest.raises(InputError, match="unknown preset 'study-pick': did you mean study-pic"):
         preset("study-pick")
 
@@ -75,7 +76,7 @@ def test_untrained_models_are_refused_and_the_sentence_says_how_to_train_them(tm
     assert text.endswith("--model runs/resnet50 runs/densenet121 runs/vgg16 runs/efficientnet_b0")
     assert "\n" not in text
     with pytest.raises(
-        InputError, match="the model must be trained first: run `xaijax train --data phantoms --model vgg16"
+        InputError, match="the model vgg16 must be trained first: run `xaijax train --data phantoms --model vgg16"
     ):
         prepare(BenchConfig(model=("vgg16",)))
 
@@ -99,13 +100,13 @@ def read(store, name):
     return list(csv.DictReader((store.root / name).read_text().splitlines()))
 
 
-def run(name, models, tmp_path, **options):
+def study(name, models, tmp_path, **options):
     tiny = {"count": 4, "part": 2, "gallery": 1, "batch_size": 32, "model": models, "out": tmp_path / "run"}
     return Store(run(preset(name, **{**tiny, **options})))
 
 
 def test_study_confidence_runs(pair, tmp_path):
-    store = run("study-confidence", pair, tmp_path)
+    store = study("study-confidence", pair, tmp_path)
     scores = store.scores()
     assert set(scores["model"].to_pylist()) == {"one", "two"}
     assert set(scores["method"].to_pylist()) - {"oracle"} == set(preset("study-confidence").methods)
@@ -122,7 +123,7 @@ def test_study_confidence_runs(pair, tmp_path):
 
 @pytest.mark.slow
 def test_study_reliability_compares_the_models(pair, tmp_path):
-    store = run("study-reliability", pair, tmp_path)
+    store = study("study-reliability", pair, tmp_path)
     table = store.scores().to_pydict()
     rows = list(zip(table["model"], table["image"], table["method"], table["metric"], table["value"], strict=True))
     values = {row[:4]: row[4] for row in rows}
@@ -170,7 +171,7 @@ def test_agreement_of_one_model_is_refused(pair):
 
 @pytest.mark.slow
 def test_study_pic_runs(pair, tmp_path):
-    store = run("study-pic", pair[:1], tmp_path, count=2)
+    store = study("study-pic", pair[:1], tmp_path, count=2)
     scores = store.scores()
     assert set(scores["method"].to_pylist()) - {"oracle"} == set(preset("study-pic").methods)
     metrics = {f"{kind}_{entropy}" for kind in ("aic", "sic") for entropy in ("shannon", "webp", "mutual")}

@@ -12,7 +12,7 @@ import numpy as np
 
 from xaijax import models
 from xaijax._errors import InputError
-from xaijax._names import BUILTIN
+from xaijax._names import BUILTIN, short
 from xaijax._runs import folder
 from xaijax.classifier import Classifier
 from xaijax.data import Dataset
@@ -67,7 +67,7 @@ def open_models(
     refuse_untrained(paths, source)
     found: list[Model] = []
     notes: list[str] = []
-    for name, path in zip(names(paths), paths, strict=True):
+    for name, path in zip(short(paths), paths, strict=True):
         classifier = models.load(path)
         if models.is_unnamed(classifier.classes) and len(classifier.classes) == len(dataset.classes):
             classes = tuple(dataset.classes)
@@ -114,29 +114,6 @@ def match_classes(wanted: Sequence[str], known: Sequence[str], model: str, sourc
             f"that was trained on these classes ({absent[0]!r} is missing)"
         )
     return tuple(known.index(name) for name in wanted)
-
-
-def names(paths: Sequence[str]) -> tuple[str, ...]:
-    """A short and unique name for each model: its file or folder name, with the folder above where two agree.
-
-    Example:
-        >>> names(["builtin", "runs/a/model.safetensors", "runs/b/model.safetensors"])
-        ('builtin', 'a-model', 'b-model')
-    """
-    stems = [Path(str(path).rstrip("/\\")) for path in paths]
-    found = [stem.stem or "model" for stem in stems]
-    found = [
-        f"{stem.parent.name}-{name}" if found.count(name) > 1 and stem.parent.name else name
-        for stem, name in zip(stems, found, strict=True)
-    ]
-    unique: list[str] = []
-    for name in found:
-        candidate, count = name, 1
-        while candidate in unique:
-            count += 1
-            candidate = f"{name}-{count}"
-        unique.append(candidate)
-    return tuple(unique)
 
 
 def digest(params: Any) -> str:

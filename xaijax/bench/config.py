@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from xaijax import _names
 from xaijax._errors import InputError
 from xaijax._options import Count, Range
-from xaijax._runs import command_line, models, options
+from xaijax._runs import command_line, options
 from xaijax._runs.options import (
     FREE,
     DataOptions,
@@ -179,4 +179,4 @@ def default_out(config: BenchConfig, now: datetime.datetime) -> Path:
         'runs/phantoms-builtin-20240506-070809'
     """
     data = Path(config.data.rstrip("/\\")).name.replace(":", "-") or "data"
-    return Path("runs") / f"{data}-{models.names(config.model)[0]}-{now:%Y%m%d-%H%M%S}"
+    return Path("runs") / f"{data}-{_names.short(config.model)[0]}-{now:%Y%m%d-%H%M%S}"

@@ -155,7 +155,7 @@ def _explainers(plan: Plan) -> dict[str, Callable[..., np.ndarray]]:
     def explainer(name: str) -> Callable[..., np.ndarray]:
         method, options = METHODS[name], limits | dict(plan.options.get(name, {}))
         # One shape for all parts, as in `explain_all`; what gets one image per call has one anyway.
-        size = 0 if method.one_by_one else plan.config.part
+        size = plan.config.part if method.single_pass else 0
 
         def explain(classifier: Any, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
             return method.maps(classifier, padded(images, size), padded(labels, size), **options)[: len(images)]

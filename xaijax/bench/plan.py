@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from xaijax import _names, _options
+from xaijax import _names, _options, explain
 from xaijax._errors import InputError
 from xaijax._runs.data import choose, held_out, is_phantoms, open_data, readable
 from xaijax._runs.models import Model, open_models
@@ -112,8 +112,8 @@ def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) 
     config = configuration.check(config)
     metrics = configuration.expand_metrics(config.metrics)
     every = len(config.methods) == 1 and _names.normal(config.methods[0]) == "all"
-    explainers = [name for name, method in METHODS.items() if "masks" not in method.needs]
-    methods = tuple(explainers) if every else _names.match_all("method", config.methods, [*explainers, ORACLE])
+    explainers = explain.methods(without="masks")
+    methods = explainers if every else _names.match_all("method", config.methods, [*explainers, ORACLE])
     kinds = {name: METHODS[name].kinds for name in methods if name != ORACLE}
     given = _options.from_texts(config.set, kinds | {name: family.kinds for name, family in FAMILIES.items()})
     options = {name: given[name] for name in given if name in kinds}

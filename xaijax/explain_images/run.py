@@ -34,9 +34,9 @@ def run(config: ExplainConfig) -> int:
         _refuse_existing(config, paths)
     use_device(config)
     from xaijax import models
-    from xaijax.explain import METHODS
+    from xaijax.explain import METHODS, methods
 
-    known = [name for name, method in METHODS.items() if "masks" not in method.needs]
+    known = methods(without="masks")
     classifier = models.load(config.model)
     if _all(config):
         chosen = tuple(name for name in known if METHODS[name].allowed_by(classifier))
