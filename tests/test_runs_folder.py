@@ -107,7 +107,7 @@ def test_a_killed_process_holds_no_lock(tmp_path):
 def test_damaged_parts_are_found(tmp_path):
     path = tmp_path / "out"
     start(path)
-    with RunFolder(path, "run", resume=True) as run:
+    with RunFolder(path, "run", resume=True):
         parts = [path / "scores" / f"{number}.parquet" for number in range(3)]
         for part in parts:
             folder.write_text(part, "0123456789")

@@ -6,6 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from xaijax._runs import command_line
+from xaijax.bench import BenchConfig
 from xaijax.bench.store import CURVES, SCORES
 
 METHODS = ("gradient", "grad_cam", "random", "oracle")

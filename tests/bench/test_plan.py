@@ -46,7 +46,7 @@ def test_a_missing_file_is_refused(tmp_path):
 
 
 def test_the_command_line_has_the_last_word():
-    merged = plan.merge(["--count=3", "--no-oracle"], {"images": 9, "oracle": True, "seed": 4})
+    merged = command_line._merge(["--count=3", "--no-oracle"], {"count": 9, "oracle": True, "seed": 4})
     assert merged == ["--seed", "4", "--count=3", "--no-oracle"]
 
 
