@@ -15,7 +15,7 @@ from xaijax.metrics.metric import LESION_ROLE, ORACLE, Inputs
 from xaijax.metrics.registry import FAMILIES, resolve
 from xaijax.metrics.scores import Responses, Scores
 
-DEFAULT_METRICS = ("aic_webp", "sic_webp", "aic_mutual", "sic_mutual")  # why: docs/stability.md
+DEFAULT_METRICS = ("aic_webp", "sic_webp", "aic_mutual", "sic_mutual")  # why: docs/studies/stability.md
 DEFAULT_MASK_METRICS = ("pointing_game", "average_precision", "iou", "top15_energy")
 
 
