@@ -14,10 +14,10 @@ from typing import Any
 
 import jax
 import numpy as np
-from xaijax.bench.inputs import choose, validation_of
 
 from xaijax import data, explain, kernels, models
-from xaijax.bench.part import as_evidence, run_method
+from xaijax._runs.data import choose
+from xaijax._runs.models import training_of, validation_of
 from xaijax.metrics.localization import oracle_maps
 from xaijax.metrics.metric import image_seed
 from xaijax.metrics.pic_curve import FRACTIONS
@@ -113,8 +113,8 @@ def _maps(classifier: Any, images: np.ndarray, labels: np.ndarray, options: Opti
             ]
             made = np.concatenate([np.asarray(row) for row in rows])
         else:
-            made = run_method(name, classifier, images, labels, options.seed, 64)
-        maps[name] = as_evidence(name, made)
+            made = explain.METHODS[name].maps(classifier, images, labels, seed=options.seed)
+        maps[name] = explain.METHODS[name].evidence(made)
         print(f"maps of {name}", flush=True)
     return maps
 
