@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from xaijax._runs import command_line
+from xaijax._runs import command_line, folder
 from xaijax.bench import BenchConfig
-from xaijax.bench.store import CURVES, SCORES
+from xaijax.bench.store import CURVES, PREDICTIONS, RESPONSES, SCORES, Store, Tables
 
 METHODS = ("gradient", "grad_cam", "random", "oracle")
 FRACTIONS = 5
@@ -64,6 +64,20 @@ def response_rows(ids, model="m", *, seed=0):
         for method in METHODS
         for metric, n in (("deletion_blur", FRACTIONS), ("mprt_ssim", FRACTIONS - 1))
     ]
+
+
+def tables(scores, curves, gallery=None, responses=None):
+    """What a part computed, as `Store.write_part` takes it."""
+    nothing = {"responses": RESPONSES.empty_table(), "predictions": PREDICTIONS.empty_table()}
+    if responses is not None:
+        nothing["responses"] = responses
+    return Tables(scores=scores, curves=curves, gallery=gallery or {}, **nothing)
+
+
+def started(root, description):
+    """A run folder with its description, and nothing finished yet."""
+    folder.write_json(root / folder.DESCRIPTION, description)
+    return Store(root)
 
 
 def parts(ids, model="m"):
