@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from xaijax.bench import comparison, figures, health, responses, statistics
+from xaijax.bench import comparison, figures, responses, statistics
 from xaijax.bench.store import Store
 from xaijax.bench.summary import Row, summarise, to_csv
-from xaijax.metrics import ORACLE
+from xaijax.metrics import ORACLE, Statement, statements
 from xaijax.plot import _style as style
 
 KINDS = ("curves", "responses", "randomised", "gallery", "rebuilt", "intervals")
 
 
-def write_report(store: Store) -> tuple[list[Row], list[health.Statement], Path]:
+def write_report(store: Store) -> tuple[list[Row], list[Statement], Path]:
     """Writes the tables (CSV), the figures and report.html of a run from what its parts hold.
 
     Args:
@@ -28,22 +28,13 @@ def write_report(store: Store) -> tuple[list[Row], list[health.Statement], Path]
     Returns:
         The summary, the statements about the run's health, and the path of the report.
     """
-    from xaijax.metrics import METRICS, REASONS
-
     run = store.read_run()
     scores, curves = store.scores(), store.curves()
     seed = int(run["config"]["seed"])
     rows = summarise(scores, seed=seed)
     store.write_text("summary.csv", to_csv(rows))
-    said = [health.Statement(note) for note in run.get("notes", [])] + health.statements(
-        scores,
-        curves,
-        rows,
-        better={name: metric.higher_is_better for name, metric in METRICS.items()},
-        sentences=REASONS,
-        artefacts=[name for name, metric in METRICS.items() if metric.family == "artefact"],
-        skipped=run["data"]["skipped"],
-        seed=seed,
+    said = [Statement(note) for note in run.get("notes", [])] + statements(
+        statistics.by_model(scores, curves), skipped=run["data"]["skipped"], seed=seed
     )
     found = statistics.tabulate(scores, curves, seed=seed)
     store.write_text("statistics.csv", statistics.pairs_csv(found))
@@ -303,7 +294,7 @@ def _table(chosen: Sequence[Row], family: str) -> dict[str, Any]:
 def render(
     run: Mapping[str, Any],
     rows: Sequence[Row],
-    said: Sequence[health.Statement],
+    said: Sequence[Statement],
     drawn: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]],
     root: Path,
     *,
