@@ -10,17 +10,17 @@ import pyarrow as pa
 
 from xaijax import plot
 from xaijax._runs import page
-from xaijax.bench import health, statistics
+from xaijax.bench import statistics
 from xaijax.bench.store import Store
 from xaijax.bench.summary import Row, summarise, to_csv
-from xaijax.metrics import FAMILIES, METRICS, ORACLE, REASONS
+from xaijax.metrics import FAMILIES, METRICS, ORACLE, Statement, statements
 from xaijax.metrics.pic_curve import area, positions, read_curve
 from xaijax.plot import _style as style
 
 KINDS = ("curves", "responses", "randomised", "gallery", "rebuilt", "intervals")
 
 
-def write_report(store: Store) -> tuple[list[Row], list[health.Statement], Path]:
+def write_report(store: Store) -> tuple[list[Row], list[Statement], Path]:
     """Writes the tables (CSV), the figures and report.html of a run from what its parts hold.
 
     Args:
@@ -34,15 +34,8 @@ def write_report(store: Store) -> tuple[list[Row], list[health.Statement], Path]
     seed = int(run["config"]["seed"])
     rows = summarise(scores, seed=seed)
     store.write_text("summary.csv", to_csv(rows))
-    said = [health.Statement(note) for note in run.get("notes", [])] + health.statements(
-        scores,
-        curves,
-        rows,
-        better={name: metric.higher_is_better for name, metric in METRICS.items()},
-        sentences=REASONS,
-        artefacts=[name for name, metric in METRICS.items() if metric.family == "artefact"],
-        skipped=run["data"]["skipped"],
-        seed=seed,
+    said = [Statement(note) for note in run.get("notes", [])] + statements(
+        statistics.by_model(scores, curves), skipped=run["data"]["skipped"], seed=seed
     )
     found = statistics.tabulate(scores, curves, seed=seed)
     store.write_text("statistics.csv", statistics.pairs_csv(found))
@@ -298,7 +291,7 @@ def _table(chosen: Sequence[Row], family: str) -> dict[str, Any]:
 def render(
     run: Mapping[str, Any],
     rows: Sequence[Row],
-    said: Sequence[health.Statement],
+    said: Sequence[Statement],
     drawn: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]],
     root: Path,
     *,

@@ -5,7 +5,7 @@ methods; `METRICS` defines each metric's numbers, `health` tells whether they ca
 """
 
 from xaijax.metrics._evaluate import DEFAULT_MASK_METRICS, DEFAULT_METRICS, evaluate
-from xaijax.metrics._health import MethodHealth, MetricHealth, health
+from xaijax.metrics._health import MethodHealth, MetricHealth, Statement, health, statements
 from xaijax.metrics.localization import oracle_maps
 from xaijax.metrics.metric import ORACLE, Axes, Explained, Family, Metric
 from xaijax.metrics.pic_curve import FRACTIONS
@@ -30,8 +30,10 @@ __all__ = [
     "MetricHealth",
     "Responses",
     "Scores",
+    "Statement",
     "evaluate",
     "health",
     "oracle_maps",
+    "statements",
     "webp_size",
 ]

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xaijax.metrics._interval import mean_interval
 from xaijax.metrics.metric import ORACLE
 from xaijax.metrics.registry import METRICS
 from xaijax.metrics.scores import Scores
 from xaijax.metrics.statistics._friedman import Ranking, friedman
-from xaijax.metrics.statistics.interval import mean_interval
 from xaijax.metrics.statistics.pairs import Pair, compare_pairs
 from xaijax.metrics.statistics.stability import Stability, over_masks, over_metrics, over_subsets
 
