@@ -14,6 +14,7 @@ from xaijax._runs.options import (
     FREE,
     DataOptions,
     DeviceOptions,
+    Images,
     MethodOptions,
     ModelOptions,
     RunOptions,
@@ -83,7 +84,7 @@ class BenchConfig(RunOptions, DeviceOptions, TargetOptions, MethodOptions, Model
     data: str = "phantoms"
     model: tuple[str, ...] = ("builtin",)
     methods: tuple[str, ...] = ("gradient", "integrated_gradients", "grad_cam", "grad_cam_pp", "random", "sobel")
-    count: int = 32
+    count: Images = 32
 
     metrics: tuple[str, ...] = DEFAULT_METRICS
     """Metrics (xaijax metrics lists them); aic and sic stand for one metric per information measure. Of the default

@@ -312,6 +312,7 @@ def render(
     return page.render(
         "xaijax.bench",
         "report.html.j2",
+        measures=list(dict.fromkeys(METRICS[m].measure for m in run["metrics"] if METRICS[m].family == "pic")),
         run=run,
         name=root.resolve().name,
         sections=sections,
