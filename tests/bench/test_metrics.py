@@ -143,7 +143,7 @@ def test_phantoms_have_no_artefacts(score):
 @pytest.mark.parametrize(
     ("texts", "sentence"),
     [
-        (["steps=3"], "--set is 'steps=3'; write perturbation.steps=3"),
+        (["steps=3"], "--set is 'steps=3'; write integrated_gradients.steps=3"),
         (["perturbation.steps"], "--set is 'perturbation.steps'; write"),
         (["pertubation.steps=3"], "unknown method or metric family 'pertubation': did you mean perturbation"),
         (["perturbation.step=3"], "perturbation has no option 'step': did you mean steps"),

@@ -142,7 +142,7 @@ def test_study_reliability_compares_the_models(pair, tmp_path):
 
 def test_agreement_does_not_depend_on_how_a_run_was_cut(pair, tmp_path, monkeypatch):
     small = {"metrics": ("agreement_pearson",), "methods": ("grad_cam", "gradient"), "gallery": 0}
-    whole = run("study-reliability", pair, tmp_path, **small)
+    whole = study("study-reliability", pair, tmp_path, **small)
     written = []
     original = Store.write_part
 
@@ -155,11 +155,11 @@ def test_agreement_does_not_depend_on_how_a_run_was_cut(pair, tmp_path, monkeypa
     monkeypatch.setattr(Store, "write_part", interrupted)
     out = tmp_path / "again"
     with pytest.raises(KeyboardInterrupt):
-        run("study-reliability", pair, tmp_path, **small, out=out)
+        study("study-reliability", pair, tmp_path, **small, out=out)
     monkeypatch.undo()
     assert (out / "maps").is_dir()
     shutil.rmtree(out / "maps")  # made anew where they are not there
-    again = run("study-reliability", pair, tmp_path, **small, out=out, resume=True)
+    again = study("study-reliability", pair, tmp_path, **small, out=out, resume=True)
     assert repr(again.scores().to_pydict()) == repr(whole.scores().to_pydict())
 
 

@@ -286,7 +286,12 @@ def test_images_of_the_training_are_left_out(pictures, config, checkpoint, tmp_p
     training = [name for name in names if not name.endswith("0.png")]
     held_out = [name for name in names if name.endswith("0.png")]
     (trained / "run.json").write_text(
-        json.dumps({"kind": "training", "data": {"training": training, "validation": held_out}})
+        json.dumps(
+            {
+                "kind": "training",
+                "data": {"training": training, "validation": held_out, "options": {"source": str(pictures)}},
+            }
+        )
     )
     wanted = dataclasses.replace(
         config,

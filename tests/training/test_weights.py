@@ -6,7 +6,7 @@ import pytest
 from xaijax import models, train
 from xaijax._network.trees import flatten
 from xaijax.models import _load
-from xaijax.training import weights
+from xaijax.training import start_from
 
 
 def leaves(classifier):
@@ -19,7 +19,7 @@ def trained():
 
 
 def test_the_head_is_kept_for_the_same_classes(trained):
-    begun = weights.start(trained, ["cat", "dog"], None, key=0)
+    begun = start_from(trained, ["cat", "dog"], None, key=0)
     assert begun.head_kept
     for name, leaf in leaves(begun.classifier).items():
         np.testing.assert_array_equal(leaf, leaves(trained)[name])
@@ -29,7 +29,7 @@ def test_the_head_is_kept_for_the_same_classes(trained):
 
 @pytest.mark.parametrize("classes", [["dog", "cat"], ["a", "b", "c"]])
 def test_other_classes_get_a_new_head_on_the_old_trunk(trained, classes):
-    begun = weights.start(trained, classes, 48, key=0)
+    begun = start_from(trained, classes, 48, key=0)
     assert not begun.head_kept
     assert begun.classifier.classes == tuple(classes)
     assert begun.classifier.input_shape == (48, 48, 1)
@@ -74,14 +74,14 @@ def test_torch_weights_in_safetensors_are_told_from_our_own(tmp_path):
 def test_a_size_that_the_trunk_does_not_take_is_refused():
     vit = models.create("vit_b16", 2, (32, 32, 3))
     with pytest.raises(ValueError, match=r"images of 32x32 pixels and do not fit 48x48: leave out --size"):
-        weights.start(vit, ["a", "b"], 48, key=0)
+        start_from(vit, ["a", "b"], 48, key=0)
 
 
 def test_a_training_goes_on_from_the_weights_of_another(finished, config, tmp_path, console):
     """With a frozen trunk and the old head, the first epoch is as good as the training before."""
     out = tmp_path / "fine"
     made = config(out, weights=finished.out, size=None, epochs=1, frozen_epochs=1, frozen_learning_rate=1e-6)
-    done = train.run_train(made, console=console)
+    done = train.run(made, console=console)
     assert "(its head too)" in console.file.getvalue()
     assert done.metrics["confusion"] == finished.metrics["confusion"]
     old, new = leaves(models.load(finished.out)), leaves(models.load(out))

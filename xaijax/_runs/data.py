@@ -73,6 +73,23 @@ def choose(labels: np.ndarray, count: int, seed: int) -> list[int]:
     return order[: count or None]
 
 
+def counted(options: DataOptions, dataset: Dataset, positions: Sequence[int] | None = None) -> list[int]:
+    """The images that `--count` takes, drawn evenly over the classes by `--seed`.
+
+    Args:
+        options: of the run. Phantoms are all taken: as many were generated.
+        dataset: the data.
+        positions: to draw from; default: all.
+
+    Returns:
+        Positions, ascending.
+    """
+    given = list(range(len(dataset))) if positions is None else sorted(positions)
+    if not options.count or is_phantoms(options.data) or options.count >= len(given):
+        return given
+    return sorted(given[place] for place in choose(dataset.labels[given], options.count, options.seed))
+
+
 class _Split(Protocol):
     """What `held_out` needs to know: `DataOptions` with `SplitOptions`."""
 

@@ -64,18 +64,30 @@ def open_models(
     Raises:
         InputError, FileNotFoundError, ValueError: for models that cannot be read or do not know the classes.
     """
+    return with_classes(paths, load(paths, source, size=size), dataset, source)
+
+
+def load(paths: Sequence[str], source: str, *, size: int | None = None) -> list[Classifier]:
+    """The classifiers alone, for where the data depend on them: phantoms are made at their size. See `open_models`."""
     refuse_untrained(paths, source)
+    found = [models.load(path) for path in paths]
+    if size is not None:
+        found = [one.with_input_shape((size, size, one.input_shape[-1])) for one in found]
+    return found
+
+
+def with_classes(
+    paths: Sequence[str], classifiers: Sequence[Classifier], dataset: Dataset, source: str
+) -> tuple[tuple[Model, ...], list[str]]:
+    """The models of a run from their classifiers; see `open_models`."""
     found: list[Model] = []
     notes: list[str] = []
-    for name, path in zip(short(paths), paths, strict=True):
-        classifier = models.load(path)
+    for name, path, classifier in zip(short(paths), paths, classifiers, strict=True):
         if models.is_unnamed(classifier.classes) and len(classifier.classes) == len(dataset.classes):
             classes = tuple(dataset.classes)
             if classes != classifier.classes:
                 notes.append(f"Model {name} does not name its classes: taken as {', '.join(classes)}, in this order.")
             classifier = dataclasses.replace(classifier, classes=classes)
-        if size is not None:
-            classifier = classifier.with_input_shape((size, size, classifier.input_shape[-1]))
         index = match_classes(dataset.classes, classifier.classes, f"model {path}", f"the data {source}")
         found.append(Model(name, path, classifier, digest(classifier.params), index))
     return tuple(found), notes
@@ -149,6 +161,8 @@ def validation_of(trained: dict[str, Any], dataset: Dataset) -> list[int] | None
     known_data = trained.get("data", {})
     try:
         validation, training = set(known_data["validation"]), set(known_data["training"])
+        # Images that --count left out may show the patients of the others.
+        left_out = set(known_data.get("left_out", ()))
     except (KeyError, TypeError):
         return None
     options = known_data.get("options", {})
@@ -157,6 +171,6 @@ def validation_of(trained: dict[str, Any], dataset: Dataset) -> list[int] | None
         return None
     ids = [case.id for case in dataset.cases]
     # The same file names in another data set say nothing: the training must know nearly all of these images.
-    if sum(name in validation or name in training for name in ids) < len(ids) / 2:
+    if sum(name in validation or name in training or name in left_out for name in ids) < len(ids) / 2:
         return None
-    return [position for position, name in enumerate(ids) if name not in training]
+    return [position for position, name in enumerate(ids) if name not in training and name not in left_out]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def to_csv(
     rows: Sequence[Mapping[str, Any]],
-    columns: Sequence[str] | None = None,
+    columns: Sequence[str] | Mapping[str, str] | None = None,
     *,
     text: Callable[[Any], Any] | None = None,
 ) -> str:
@@ -19,7 +19,7 @@ def to_csv(
 
     Args:
         rows: mappings.
-        columns: their keys, in order; default: the keys of all rows.
+        columns: their keys, in order, or {key: heading}; default: the keys of all rows.
         text: how a cell is written; default: floats with six significant digits, None and NaN as nothing.
 
     Example:
@@ -31,7 +31,7 @@ def to_csv(
     names = list(columns) if columns is not None else list(dict.fromkeys(key for row in rows for key in row))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(names)
+    writer.writerow(columns.values() if isinstance(columns, Mapping) else names)
     for row in rows:
         writer.writerow([(text or _exact)(row.get(name)) for name in names])
     return out.getvalue()

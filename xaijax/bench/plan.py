@@ -12,7 +12,7 @@ import numpy as np
 from xaijax import _names, _options, explain
 from xaijax._errors import InputError
 from xaijax._runs.data import choose, held_out, is_phantoms, open_data, readable
-from xaijax._runs.models import Model, open_models
+from xaijax._runs.models import Model, open_models, refuse_untrained
 from xaijax.bench import config as configuration
 from xaijax.bench.config import DEFAULT_METRICS, PRESETS, BenchConfig
 from xaijax.data import Dataset
@@ -120,6 +120,7 @@ def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) 
     settings = {name: given[name] for name in given if name in FAMILIES}
     for family, values in settings.items():
         FAMILIES[family].read_settings(values)  # refuses values that do not go together
+    refuse_untrained(config.model, config.data)
     # A folder has a seed for its cues alone.
     phantom = is_phantoms(config.data)
     dataset = open_data(config, seed=PHANTOM_SEED + config.seed if phantom else config.seed if config.cues else None)

@@ -31,7 +31,6 @@ def mcnemar(labels: Any, first: Any, second: Any) -> dict[str, Any]:
         JSON values: `only_first_right`, `only_second_right` (images) and `p_value`.
 
     Example:
-        >>> from xaijax.training.comparison import mcnemar
         >>> mcnemar([0] * 6, [0] * 6, [0] + [1] * 5)
         {'only_first_right': 5, 'only_second_right': 0, 'p_value': 0.0625}
     """
@@ -90,7 +89,7 @@ def bootstrap_difference(
 
 
 def _accuracy_and_macro_f1(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`[R, K, K]` counts -> two `[R]`, as `scores` defines them."""
+    """`[R, K, K]` counts -> two `[R]`, as `scores_of_confusion` defines them."""
     hits = np.einsum("rkk->rk", confusion)
     sums = confusion.sum(axis=1) + confusion.sum(axis=2)
     occurs = sums > 0

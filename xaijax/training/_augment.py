@@ -5,12 +5,16 @@ the same images.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
 
+from xaijax._options import Range, Share, check_fields
+
 Flip = Literal["none", "horizontal", "both"]
+Degrees = Annotated[float, Range(0, 180)]
+Zoom = Annotated[float, Range(0, 1, without_high=True)]
 
 
 @dataclass(frozen=True)
@@ -24,14 +28,26 @@ class Augmentation:
         zoom: share of the size.
         brightness: added to the pixels in [0, 1].
         contrast: share by which differences from the image's mean grow or shrink.
+
+    Raises:
+        InputError: for a value outside its range.
+
+    Example:
+        >>> Augmentation(rotation=float("nan"))
+        Traceback (most recent call last):
+        xaijax._errors.InputError: rotation is nan; it must be a number from 0 to 180
     """
 
     flip: Flip = "horizontal"
-    shift: float = 0.08
-    rotation: float = 12.0
-    zoom: float = 0.1
-    brightness: float = 0.08
-    contrast: float = 0.15
+    shift: Share = 0.08
+    rotation: Degrees = 12.0
+    zoom: Zoom = 0.1
+    brightness: Share = 0.08
+    contrast: Share = 0.15
+
+    def __post_init__(self) -> None:
+        for name, value in check_fields(self).items():
+            object.__setattr__(self, name, value)
 
     def __call__(self, images: Any, key: Any) -> Any:
         """Change every image of a batch in its own way.

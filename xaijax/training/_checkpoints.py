@@ -12,11 +12,13 @@ from typing import Any
 
 import jax
 
+from xaijax._errors import InputError
+
 FOLDER = "checkpoints"
 
 
 class Checkpoints:
-    """The checkpoints of one training; a context manager.
+    """The checkpoints of one training; a context manager. Nothing is written before the first `save`.
 
     Args:
         out: the folder of the training.
@@ -24,13 +26,9 @@ class Checkpoints:
     """
 
     def __init__(self, out: Path, keep: int = 1) -> None:
-        import orbax.checkpoint as ocp  # half a second of imports that only this command needs
-
-        self._ocp = ocp
-        options = ocp.CheckpointManagerOptions(
-            max_to_keep=keep, enable_async_checkpointing=False, cleanup_tmp_directories=True
-        )
-        self._manager = ocp.CheckpointManager((out / FOLDER).absolute(), options=options)
+        self.folder = (out / FOLDER).absolute()
+        self._keep = keep
+        self._manager: Any = None
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -38,19 +36,21 @@ class Checkpoints:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._manager.close()
+        if self._manager is not None:
+            self._manager.close()
 
     def save(self, epoch: int, state: Any, record: dict[str, Any]) -> None:
         """Write the arrays of any pytree, and JSON values; done when it returns."""
-        args = self._ocp.args
-        self._manager.save(
-            epoch, args=args.Composite(state=args.StandardSave(state), record=args.JsonSave(record)), force=True
-        )
-        self._manager.wait_until_finished()
+        import orbax.checkpoint as ocp
+
+        manager = self._opened()
+        args = ocp.args.Composite(state=ocp.args.StandardSave(state), record=ocp.args.JsonSave(record))
+        manager.save(epoch, args=args, force=True)
+        manager.wait_until_finished()
 
     def latest(self) -> int | None:
         """The last epoch that was written whole, or None."""
-        return self._manager.latest_step()
+        return self._opened().latest_step() if self.folder.is_dir() else None
 
     def load(self, epoch: int, like: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
         """Read what `save` wrote.
@@ -63,23 +63,29 @@ class Checkpoints:
             The pytree and the record.
 
         Raises:
-            ValueError: for a checkpoint that cannot be read or has other arrays.
+            InputError: for a checkpoint that cannot be read or has other arrays.
         """
-        args = self._ocp.args
+        import orbax.checkpoint as ocp
+
         shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding), like())
+        args = ocp.args.Composite(state=ocp.args.StandardRestore(shapes), record=ocp.args.JsonRestore())
         try:
-            found = self._manager.restore(
-                epoch, args=args.Composite(state=args.StandardRestore(shapes), record=args.JsonRestore())
-            )
+            found = self._opened().restore(epoch, args=args)
         except (ValueError, KeyError, OSError) as error:
             reason = str(error).strip().partition("\n")[0]
-            raise ValueError(
-                f"the checkpoint of epoch {epoch} in {self._manager.directory} cannot be read ({reason}); "
-                "train anew in another folder"
+            raise InputError(
+                f"the checkpoint of epoch {epoch} in {self.folder} cannot be read ({reason}); "
+                "start the training again in another folder"
             ) from error
         return found["state"], found["record"]
 
+    def _opened(self) -> Any:
+        """Orbax's manager, made when it is first needed: it makes the folder, and clears half-written checkpoints."""
+        if self._manager is None:
+            import orbax.checkpoint as ocp  # half a second of imports
 
-def exist(out: Path) -> bool:
-    """Whether a training left checkpoints in its folder."""
-    return (out / FOLDER).is_dir()
+            options = ocp.CheckpointManagerOptions(
+                max_to_keep=self._keep, enable_async_checkpointing=False, cleanup_tmp_directories=True
+            )
+            self._manager = ocp.CheckpointManager(self.folder, options=options)
+        return self._manager

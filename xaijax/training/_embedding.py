@@ -7,7 +7,7 @@ import numpy as np
 
 from xaijax import _cpu
 from xaijax.classifier import Classifier, merge_params
-from xaijax.training.evaluation import batches
+from xaijax.training._scores import batches
 
 
 def penultimate(classifier: Classifier, images: Any, *, batch_size: int = 64) -> np.ndarray:
@@ -62,9 +62,9 @@ def principal_components(features: Any, count: int = 2) -> tuple[np.ndarray, np.
 
     Example:
         >>> import numpy as np
-        >>> from xaijax.training.embedding import principal_components
-        >>> principal_components(np.array([[0.0, 0.0], [3.0, 4.0]]))[0].tolist()
-        [[-2.5, 0.0], [2.5, 0.0]]
+        >>> coordinates, shares = principal_components(np.array([[0.0, 0.0], [3.0, 4.0], [12.0, 16.0]]))
+        >>> coordinates[:, 0].round(3).tolist(), shares.round(3).tolist()
+        ([-8.333, -3.333, 11.667], [1.0, 0.0])
     """
     features = np.asarray(features, np.float64)
     left, values, _ = np.linalg.svd(features - features.mean(axis=0), full_matrices=False)

@@ -1,8 +1,9 @@
 """A classifier in training, epoch by epoch.
 
-Two phases, the first of which may be empty: the trunk frozen and only the head trained, then everything. Cross-entropy
-weighted so that every class counts alike; running batch statistics. An epoch's order and augmentation are drawn from
-`(seed, epoch)`, so a training that goes on from a saved state gives the same weights as one that was never interrupted.
+Two phases, the first of which may be empty: the backbone frozen and only the head trained, then everything.
+Cross-entropy weighted so that every class counts alike; running batch statistics. An epoch's order and augmentation are
+drawn from `(seed, epoch)`, so a training that resumes from a saved state gives the same weights as one that was never
+interrupted.
 """
 
 from collections.abc import Iterator
@@ -15,13 +16,12 @@ import numpy as np
 from xaijax._network import nnx_module
 from xaijax._network.trees import flatten, nest
 from xaijax.classifier import Classifier
-from xaijax.training import devices
-from xaijax.training.head import head_names
-from xaijax.training.optimizer import frozen_phase, full_phase
-from xaijax.training.options import Options
-from xaijax.training.step import Recipe, state_of, statistics, step
+from xaijax.training import _devices as devices
+from xaijax.training._options import Options
+from xaijax.training._start import head_names
+from xaijax.training._step import Recipe, frozen_phase, full_phase, state_of, statistics, step
 
-CALIBRATION_IMAGES = 512  # on which the batch statistics are measured after an epoch
+MEASURED_IMAGES = 512  # on which the batch statistics are measured after an epoch
 
 
 class Trainer:
@@ -35,8 +35,8 @@ class Trainer:
         options: how to train.
 
     Attributes:
-        state: parameters, batch statistics and the optimiser's state; all that the next epoch depends on, beside its
-            number.
+        state: parameters, batch statistics and the optimiser's state; all that the next epoch depends on, apart from
+            its number.
         steps: steps of an epoch.
         mesh: the devices that share the batches, or None for one.
     """
@@ -112,10 +112,10 @@ class Trainer:
         return devices.divided(self.mesh, self.images[batch])
 
     def trained(self, number: int) -> Classifier:
-        """The classifier after epoch `number`, its batch statistics measured anew on images without augmentation.
+        """The classifier after epoch `number`, its batch statistics measured again, without augmentation.
 
         The running statistics lag behind the weights and are those of augmented images: with them the validation
-        scores jump from epoch to epoch (0.75 for 0.84 accuracy on brain MRI). A frozen trunk keeps its own.
+        scores jump from epoch to epoch (0.75 for 0.84 accuracy on brain MRI). A frozen backbone keeps its own.
 
         References:
             Wu & Johnson, "Rethinking 'Batch' in BatchNorm", 2021 (precise statistics).
@@ -124,7 +124,7 @@ class Trainer:
         recipe = self.recipe(number)
         if kept and recipe.moving is None:
             order = np.random.default_rng(self.options.seed).permutation(len(self.labels))
-            count = min(self.steps, -(-CALIBRATION_IMAGES // self.batch), len(order) // self.batch)
+            count = min(self.steps, -(-MEASURED_IMAGES // self.batch), len(order) // self.batch)
             parts = [
                 statistics(recipe, trained, kept, self._read(order[i * self.batch : (i + 1) * self.batch]))
                 for i in range(count)
