@@ -140,7 +140,7 @@ def open_data(config: BenchConfig) -> "Dataset":
         return data.open_dataset(
             config.data,
             mask_role=config.mask_role,
-            n=config.images or None,
+            count=config.images or None,
             seed=PHANTOM_SEED + config.seed,
             lesions=config.lesions,
             cues=config.cues,

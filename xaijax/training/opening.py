@@ -34,7 +34,7 @@ def open_data(config: Any, side: int, mask_role: MaskRole | None = None) -> Data
         config.data,
         mask_role=mask_role,
         transpose=config.transpose,
-        n=config.images,
+        count=config.images,
         size=size,
         seed=config.data_seed,
         lesions=config.lesions,
