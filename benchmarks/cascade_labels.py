@@ -42,7 +42,7 @@ def measure(run: Path) -> dict[str, Any]:
         config["data"],
         mask_role=config["mask_role"],
         transpose=config["transpose"],
-        n=config["images"],
+        count=config["images"],
         size=(config["size"] or shape[0]) if phantoms else None,
         seed=config["data_seed"],
         cues=tuple(config["cues"]),

@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=96)
     options = parser.parse_args()
     for modality in MODALITIES:
-        dataset = data.open_dataset(f"phantoms:{modality}", n=options.images, size=options.size)
+        dataset = data.open_dataset(f"phantoms:{modality}", count=options.images, size=options.size)
         training, validation = data.split(dataset, 0.2, seed=0)
         x = features(dataset.read(masks=False).images)
         x = (x - x[training].mean(axis=0)) / (x[training].std(axis=0) + 1e-9)

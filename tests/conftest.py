@@ -20,7 +20,7 @@ def resident():
 
 @pytest.fixture(autouse=True, scope="module")
 def _compiled_programs_are_dropped():
-    """After a module that left much behind: JAX keeps each program it compiles, and a worker would grow to several GB."""
+    """After a module that left much behind: JAX keeps each program it compiles, several GB in a session."""
     yield
     if "jax" in sys.modules and resident() > LIMIT:
         sys.modules["jax"].clear_caches()

@@ -59,7 +59,7 @@ def collect(options: Options) -> None:
     """Writes `raw.npz` and `about.json` into `options.out`."""
     classifier = models.load(options.model)
     folder = {} if options.data == "phantoms" else {"transpose": options.transpose, "mask_role": options.mask_role}
-    generated = {"n": options.images, "seed": 1_000_003} if options.data == "phantoms" else {}
+    generated = {"count": options.images, "seed": 1_000_003} if options.data == "phantoms" else {}
     dataset = data.open_dataset(options.data, **folder, **generated)
     chosen = _choose(dataset, options)
     batch = dataset.read(chosen, shape=classifier.input_shape)

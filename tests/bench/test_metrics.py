@@ -34,10 +34,10 @@ def score(checkpoint):
 def two_roles(tmp_path_factory):
     """A folder of phantoms with their lesions, and with a bright bar at the edge as an artefact."""
     folder = tmp_path_factory.mktemp("data")
-    batch = open_dataset("phantoms", n=6, size=32, seed=5).read(shape=(32, 32, 1))
+    batch = open_dataset("phantoms", count=6, size=32, seed=5).read(shape=(32, 32, 1))
     (folder / "images").mkdir()
     lines = ["file,label,mask_lesion,mask_artefact"]
-    names = open_dataset("phantoms", n=6, size=32, seed=5).classes
+    names = open_dataset("phantoms", count=6, size=32, seed=5).classes
     for number, (image, mask, label) in enumerate(zip(batch.images, batch.masks, batch.labels, strict=True)):
         image, bar = image[..., 0].copy(), np.zeros((32, 32), np.uint8)
         image[28:31, 4:20] = 255

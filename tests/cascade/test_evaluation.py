@@ -124,7 +124,7 @@ def test_the_frozen_form_is_the_explainer_on_held_out_images(finished, config, t
     assert [row["method"] for row in done.evaluation["means"]] == ["cascade K=1", "cascade K=3", "cam"]
     from xaijax.data import open_dataset, split
 
-    data = open_dataset("phantoms", n=30, size=32, cues=("text",))
+    data = open_dataset("phantoms", count=30, size=32, cues=("text",))
     batch = data.read(split(data, 0.3, 0)[1], (32, 32, 1))  # what round 0 was not trained on
     whole = cascade_rounds(models.load(model), batch.images, batch.labels, rounds=3)
     mass = [

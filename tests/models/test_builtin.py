@@ -19,7 +19,7 @@ def classifier():
 @pytest.fixture(scope="module")
 def batch(classifier):
     """Phantoms of another seed than those it was trained on."""
-    return open_dataset("phantoms", n=60, seed=0).read(shape=classifier.input_shape)
+    return open_dataset("phantoms", count=60, seed=0).read(shape=classifier.input_shape)
 
 
 def test_it_is_small_and_says_how_it_was_made(classifier):
