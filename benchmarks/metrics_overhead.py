@@ -35,7 +35,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-import xaijax.metrics.stream as streaming
+import xaijax.metrics._stream as streaming
 from xaijax import kernels, models
 from xaijax._runs import provenance
 from xaijax.metrics import Scores, evaluate
@@ -209,9 +209,10 @@ def pic(options: argparse.Namespace) -> dict[str, Any]:
     classifier = models.create(options.model or "resnet50", 10, (side, side, 3)).optimized()
     images, maps = make_images(count, side), make_maps(8, count, side)
     # The class that gains most between the blurred image and the original: SIC is defined for it.
-    from xaijax.metrics.pic import MASK_FRACTION, mask_seed
+    from xaijax.metrics.metric import image_seed
+    from xaijax.metrics.pic import MASK_FRACTION
 
-    masks = np.stack([kernels.random_mask((side, side), MASK_FRACTION, mask_seed(0, str(i), 0)) for i in range(count)])
+    masks = np.stack([kernels.random_mask((side, side), MASK_FRACTION, image_seed(0, str(i), 0)) for i in range(count)])
     levels = np.where(masks, 0, 1).astype(np.uint16)
     blurred = kernels.reveal(images, levels, 1)[:, 0]
     labels = (np.asarray(classifier.predict(images)) - np.asarray(classifier.predict(blurred))).argmax(axis=1)

@@ -107,15 +107,15 @@ def test_a_killed_process_holds_no_lock(tmp_path):
 def test_damaged_parts_are_found(tmp_path):
     path = tmp_path / "out"
     start(path)
-    with RunFolder(path, "run", resume=True) as run:
+    with RunFolder(path, "run", resume=True):
         parts = [path / "scores" / f"{number}.parquet" for number in range(3)]
         for part in parts:
             folder.write_text(part, "0123456789")
-            run.seal([part])
-        assert run.damaged() == []
+            folder.seal(path, [part])
+        assert folder.damaged(path) == []
         parts[0].write_text("0123456788")
         parts[2].unlink()
-        assert run.damaged() == [parts[0], parts[2]]
+        assert folder.damaged(path) == [parts[0], parts[2]]
 
 
 def test_a_failed_start_removes_what_it_made_and_nothing_else(tmp_path):

@@ -1,8 +1,9 @@
 """Option values, checked once: from Python values and from the texts of a command line or a file.
 
 What an option allows stands in its annotation: `int`, `float`, `bool`, `str`, `Path`, a `Literal`, `tuple[T, ...]`,
-unions of these with None, and `Annotated[T, Range(...)]` for numbers. A value of any other annotation (an array, a
-function) is taken unchanged from Python and cannot be written as text.
+unions of these with None, `Annotated[T, Range(...)]` for numbers and `Annotated[str, Form(...)]` for texts of a form of
+their own. A value of any other annotation (an array, a function, a mapping) is taken unchanged from Python and cannot
+be written as text.
 """
 
 import contextlib
@@ -61,6 +62,24 @@ class Range:
         if math.isinf(self.low):
             return f"up to {high}"
         return f"{low} to {high}"
+
+
+@dataclass(frozen=True)
+class Form:
+    """The form of a text, as metadata of an annotation.
+
+    Attributes:
+        read: the value that a text stands for (the text itself, or a name in its usual spelling); raises `ValueError`
+            for a text of another form.
+        words: what is allowed.
+
+    Example:
+        >>> check(Annotated[str, Form(lambda text: _names.match("base", text, ["cam"]), "a method")], "CAM", "base")
+        'cam'
+    """
+
+    read: Callable[[str], str]
+    words: str
 
 
 Count = Annotated[int, Range(1, 1_000_000)]
@@ -163,6 +182,9 @@ def allowed(kind: Any) -> str:
     """
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin is Annotated:
+        forms = [one.words for one in inner[1:] if isinstance(one, Form)]
+        if forms:
+            return forms[0]
         words = [one.words() for one in inner[1:] if isinstance(one, Range)]
         return " ".join([allowed(inner[0]), *filter(None, words)])
     if origin in (Union, types.UnionType):
@@ -172,7 +194,9 @@ def allowed(kind: Any) -> str:
         return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
     if origin is tuple:
         return f"{allowed(inner[0])}, or several with commas between"
-    return _WORDS.get(kind, "a value that only Python can give")
+    if origin is Callable:
+        return "a function (from Python)"
+    return _WORDS.get(kind, "an array (from Python)" if _is_array_kind(kind) else "a value that only Python can give")
 
 
 _WORDS: dict[Any, str] = {
@@ -320,6 +344,9 @@ def _checked(kind: Any, value: Any) -> Any:
         value = _checked(inner[0], value)
         if isinstance(value, int | float) and not all(one.holds(value) for one in inner[1:] if isinstance(one, Range)):
             raise ValueError
+        for one in inner[1:]:
+            if isinstance(one, Form):
+                value = one.read(value)
         return value
     if origin in (Union, types.UnionType):
         for one in inner:
@@ -358,7 +385,22 @@ def _checked(kind: Any, value: Any) -> Any:
         if not isinstance(value, str | Path):
             raise ValueError
         return Path(value)
+    if _is_array_kind(kind):
+        # Of any library, tracers too; not imported here, because the command line starts without them.
+        if not (hasattr(value, "__array__") and hasattr(value, "ndim")) or isinstance(value, numbers.Number):
+            raise ValueError
+        return value
+    if origin is Callable:
+        if not callable(value):
+            raise ValueError
+        return value
+    if kind is not Any and isinstance(origin or kind, type) and not isinstance(value, origin or kind):
+        raise ValueError
     return value
+
+
+def _is_array_kind(kind: Any) -> bool:
+    return getattr(kind, "__name__", "") in ("Array", "ndarray")
 
 
 def _shown(value: Any) -> str:

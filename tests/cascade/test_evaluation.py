@@ -8,7 +8,7 @@ import pkgutil
 import numpy as np
 import pytest
 
-from xaijax import cascade, explain, models
+from xaijax import cascade, cli, explain, models
 from xaijax.cascade import rounds, scoring, sweep
 from xaijax.cascade.scoring import Heldout
 from xaijax.data import Batch, Element
@@ -125,7 +125,7 @@ def test_the_frozen_form_is_the_explainer_on_held_out_images(finished, config, t
     assert [row["method"] for row in done.evaluation["means"]] == ["cascade K=1", "cascade K=3", "cam"]
     from xaijax.data import open_dataset, split
 
-    data = open_dataset("phantoms", n=30, size=32, cues=("text",))
+    data = open_dataset("phantoms", count=30, size=32, cues=("text",))
     batch = data.read(split(data, 0.3, 0)[1], (32, 32, 1))  # what round 0 was not trained on
     whole = cascade_rounds(models.load(model), batch.images, batch.labels, rounds=3)
     mass = [
@@ -180,3 +180,46 @@ def test_examples(name):
 
 def test_cascade_is_an_explainer_of_the_registry():
     assert explain.METHODS["cascade"].function is explain.cascade.cascade
+
+
+def test_the_preset_is_the_paper():
+    made = cli.parse("cascade", ["--data", "d", "--out", "o", "--preset", "paper"])
+    assert (made.rounds, made.theta, made.threshold, made.decay) == (10, 0.3, "top_k:10", 0.1)
+    assert (made.base, made.scale) == (("cam",), "raw")
+    assert cli.parse("cascade", ["--data", "d", "--out", "o", "--preset", "paper", "--rounds", "3"]).rounds == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--sweep-theta", "nan", "-1"], "--sweep-theta is 'nan'; it must be a number of at least 0"),
+        (["--sweep-theta", "1", "-1"], "--sweep-theta is '-1'; it must be a number of at least 0"),
+        (["--sweep-theta", "inf"], "--sweep-theta is 'inf'"),
+        (["--sweep-threshold", "top"], "threshold must be"),
+        (["--sweep-decay", "-0.1"], "--sweep-decay is '-0.1'"),
+        (["--prefixes", "0"], "--prefixes is '0'; it must be a whole number from 1"),
+        (["--shown", "0"], "--shown is '0'; it must be a whole number from 1"),
+        (["--size", "1000000"], "--size is '1000000'; it must be a whole number from 1 to 8192"),
+    ],
+)
+def test_values_are_refused_before_anything_is_trained(words, sentence, tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("XAIJAX_DEBUG", raising=False)
+    assert cli.main(["cascade", "--data", "phantoms", "--out", str(tmp_path / "out"), *words]) == 2
+    assert sentence in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_frozen_form_takes_the_split_that_is_wanted(finished, config, tmp_path, console):
+    given = {"form": "frozen", "model": str(rounds.place(finished.out, 0)), "compare": ("cam",), "rounds": 1}
+    done = cascade.run(config(tmp_path / "all", **given, split="all", explained=12), console=console)
+    assert done.evaluation["images"] == 12
+    assert "12 images of" in console.file.getvalue()
+
+
+def test_methods_are_named_as_people_write_them(config, tmp_path):
+    from xaijax.cascade.config import checked
+
+    made = checked(config(tmp_path, base=("Grad-CAM", "CAM", "GradCAM++"), compare=("Score-CAM",)))
+    assert made.base == ("grad_cam", "cam", "grad_cam_pp")
+    assert made.compare == ("score_cam",)
+    assert checked(config(tmp_path, base=("HiResCAM",))).base == ("hires_cam",)  # one for all rounds stays one

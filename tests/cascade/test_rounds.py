@@ -20,7 +20,7 @@ from xaijax.data import open_dataset, split
 from xaijax.explain.cascade import Cascade
 from xaijax.training import Checkpoints
 
-DATA = {"n": 30, "size": 32, "cues": ("text",)}
+DATA = {"count": 30, "size": 32, "cues": ("text",)}
 
 
 def arrays(out):
@@ -232,7 +232,7 @@ def test_bad_input_is_refused_and_nothing_is_written(finished, config, tmp_path,
     full = finished.out
     for changes, error, message in (
         ({"rounds": 0}, InputError, "--rounds is 0; it must be a whole number from 1"),
-        ({"threshold": "top"}, ValueError, "threshold must be one of"),
+        ({"threshold": "top"}, ValueError, "threshold must be"),
         ({"sweep_threshold": ("top_k:200",)}, ValueError, "at most 100"),
         ({"base": ("cam", "grad_cam")}, ValueError, "one for each of the 3 rounds"),
         ({"compare": ("gradcan",)}, InputError, "did you mean grad_cam"),

@@ -15,6 +15,7 @@ from xaijax.training import (
     principal_components,
     reliability,
     scores_of_confusion,
+    scores_of_logits,
 )
 from xaijax.training._trainer import class_weights
 
@@ -70,6 +71,11 @@ def test_probabilities_that_are_true_are_calibrated():
     assert reliability(sharper, labels)["ece"] > 0.1
     with pytest.raises(ValueError, match="as many and not none"):
         reliability(np.zeros((0, 3)), [])
+
+
+def test_logits_that_are_no_numbers_are_refused():
+    with pytest.raises(ValueError, match="gives NaN or infinity for 2 of 3 images"):
+        scores_of_logits(np.array([[0.0, np.nan], [1.0, 2.0], [np.inf, 0.0]]), [0, 1, 0], ["a", "b"])
 
 
 def test_mcnemar_is_the_binomial_tail():

@@ -65,7 +65,7 @@ def epochs_in(
 
 @contextmanager
 def diverging(out: Path) -> Iterator[None]:
-    """Says what to do about a loss that is not a number any more, once the run folder is closed."""
+    """Adds to the error of a diverged training what to do about it, once the run folder is closed."""
     try:
         yield
     except DivergedError as error:

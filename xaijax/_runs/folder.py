@@ -159,21 +159,6 @@ class RunFolder:
         """
         _check_same(self.path, self.what, config, free)
 
-    def seal(self, files: Iterable[Path]) -> None:
-        """Keeps the checksums of files that are finished."""
-        kept = self._checksums()
-        kept |= {str(file.relative_to(self.path)): digest(file) for file in files}
-        write_json(self.path / CHECKSUMS, kept)
-
-    def damaged(self) -> list[Path]:
-        """Finished files that are gone or hold other bytes than when they were finished."""
-        found = []
-        for name, kept in self._checksums().items():
-            file = self.path / name
-            if not file.is_file() or digest(file) != kept:
-                found.append(file)
-        return found
-
     def discard(self) -> None:
         """After a failed start: removes what this process wrote, and nothing else.
 
@@ -196,10 +181,6 @@ class RunFolder:
 
     def _has_results(self) -> bool:
         return any(file.is_file() and file.name not in (DESCRIPTION, CHECKSUMS) for file in self.path.rglob("*"))
-
-    def _checksums(self) -> dict[str, str]:
-        path = self.path / CHECKSUMS
-        return read_json(path, self.what) if path.is_file() else {}
 
 
 def _locked(path: Path) -> int | None:
@@ -287,6 +268,28 @@ def differences(
         else:
             found.append((f"{prefix}{name}".replace("_", "-"), was, value))
     return found
+
+
+def seal(path: Path, files: Iterable[Path]) -> None:
+    """Keeps the checksums of files of a run that are finished."""
+    kept = _checksums(path)
+    kept |= {str(file.relative_to(path)): digest(file) for file in files}
+    write_json(path / CHECKSUMS, kept)
+
+
+def damaged(path: Path) -> list[Path]:
+    """Finished files of a run that are gone or hold other bytes than when they were finished."""
+    found = []
+    for name, kept in _checksums(path).items():
+        file = path / name
+        if not file.is_file() or digest(file) != kept:
+            found.append(file)
+    return found
+
+
+def _checksums(path: Path) -> dict[str, str]:
+    file = path / CHECKSUMS
+    return read_json(file, "run") if file.is_file() else {}
 
 
 def digest(path: Path) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from xaijax import models
 from xaijax._errors import InputError
-from xaijax._names import BUILTIN
+from xaijax._names import BUILTIN, short
 from xaijax._runs import folder
 from xaijax.classifier import Classifier
 from xaijax.data import Dataset
@@ -82,7 +82,7 @@ def with_classes(
     """The models of a run from their classifiers; see `open_models`."""
     found: list[Model] = []
     notes: list[str] = []
-    for name, path, classifier in zip(names(paths), paths, classifiers, strict=True):
+    for name, path, classifier in zip(short(paths), paths, classifiers, strict=True):
         if models.is_unnamed(classifier.classes) and len(classifier.classes) == len(dataset.classes):
             classes = tuple(dataset.classes)
             if classes != classifier.classes:
@@ -126,29 +126,6 @@ def match_classes(wanted: Sequence[str], known: Sequence[str], model: str, sourc
             f"that was trained on these classes ({absent[0]!r} is missing)"
         )
     return tuple(known.index(name) for name in wanted)
-
-
-def names(paths: Sequence[str]) -> tuple[str, ...]:
-    """A short and unique name for each model: its file or folder name, with the folder above where two agree.
-
-    Example:
-        >>> names(["builtin", "runs/a/model.safetensors", "runs/b/model.safetensors"])
-        ('builtin', 'a-model', 'b-model')
-    """
-    stems = [Path(str(path).rstrip("/\\")) for path in paths]
-    found = [stem.stem or "model" for stem in stems]
-    found = [
-        f"{stem.parent.name}-{name}" if found.count(name) > 1 and stem.parent.name else name
-        for stem, name in zip(stems, found, strict=True)
-    ]
-    unique: list[str] = []
-    for name in found:
-        candidate, count = name, 1
-        while candidate in unique:
-            count += 1
-            candidate = f"{name}-{count}"
-        unique.append(candidate)
-    return tuple(unique)
 
 
 def digest(params: Any) -> str:

@@ -113,16 +113,14 @@ def checked(config: CascadeConfig) -> CascadeConfig:
         InputError, ValueError: for the first that is not, in one sentence.
     """
     from xaijax.cascade import sweep
-    from xaijax.explain import METHODS
+    from xaijax.explain import methods
     from xaijax.explain.cascade._steps import base_names, check_settings
 
     config = options.check(config)
     for theta, threshold, decay in sweep.points(config):
         check_settings(config.rounds, threshold, theta, decay, config.scale)
-    without_masks = [method for method in METHODS if "masks" not in METHODS[method].needs]
-    base = tuple(_names.match("method", name, METHODS) for name in config.base)
-    base_names(base, config.rounds)
-    compare = _names.match_all("method", config.compare, without_masks)
+    base = base_names(config.base, config.rounds)[: len(config.base)]
+    compare = _names.match_all("method", config.compare, methods(without="masks"))
     if config.form == "frozen" and config.model is None:
         raise InputError("--form frozen explains a trained classifier: give its folder or file as --model")
     if config.form == "retrain":

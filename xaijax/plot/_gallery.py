@@ -12,25 +12,25 @@ from xaijax.plot._style import INK, in_order, new_figure, words
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-GAP = 3  # pixels between pictures
+GAP = 3  # pixels between images
 LETTER = 7  # pixels that a letter of the names takes, about
 MOST_ROWS = 12  # longer tables are folded into blocks side by side
 
 
 def picture_table(rows: Sequence[tuple[str, Sequence[np.ndarray]]], *, tile: int = 112) -> np.ndarray:
-    """Pictures in rows with names at the left, on white.
+    """Images in rows with names at the left, on white, as one image.
 
-    A table of more than twelve rows is folded: its second half stands beside the first.
+    A table of more than twelve rows is folded: its second half stands to the right of the first.
 
     Args:
-        rows: (name, pictures [H, W, 3] uint8), as many pictures in each row.
-        tile: height in pixels at which a picture is shown; the width follows from the first picture.
+        rows: (name, images [H, W, 3] uint8), as many images in each row.
+        tile: height in pixels at which an image is shown; the width follows from the first image.
 
     Returns:
         [height, width, 3] uint8.
 
     Raises:
-        ValueError: There are no pictures, or the rows have not equally many.
+        ValueError: for no images, or rows of different lengths.
 
     Example:
         >>> picture_table([("a", [np.zeros((8, 16, 3), np.uint8)] * 2)], tile=32).shape
@@ -40,7 +40,7 @@ def picture_table(rows: Sequence[tuple[str, Sequence[np.ndarray]]], *, tile: int
 
     counts = {len(pictures) for _, pictures in rows}
     if len(counts) != 1 or counts == {0}:
-        raise ValueError(f"rows must have equally many pictures, at least one; got {sorted(counts) or 'no rows'}")
+        raise ValueError(f"rows must have equally many images, at least one; got {sorted(counts) or 'no rows'}")
     first = rows[0][1][0]
     size = (max(1, round(tile * first.shape[1] / first.shape[0])), tile)
     names = 4 * GAP + LETTER * max(len(part) for name, _ in rows for part in _lines(name))
@@ -81,7 +81,7 @@ def gallery(images: Any, maps: Mapping[str, Any], *, masks: Any = None, titles: 
         images: `[N, H, W, C]`, uint8 or float in [0, 1].
         maps: `{method: [N, H, W]}`, signed or not; only their positive part is shown.
         masks: `[N, H, W]` bool, all False where there is no mask; None draws no outlines.
-        titles: N texts, written beside the rows; default: none.
+        titles: N texts, written to the left of the rows; default: none.
 
     Returns:
         A figure 1.3 inches wide per column.
@@ -151,7 +151,7 @@ def rebuilt(images: Any, texts: Sequence[str], *, title: str = "", mask: Any = N
 
 
 class _Sheet:
-    """Pictures in rows and columns on one figure; sizes in inches, so that text has room where it is put."""
+    """Images in rows and columns on one figure; sizes in inches, so that text has room where it is put."""
 
     def __init__(
         self,
@@ -179,7 +179,7 @@ class _Sheet:
                 axes.imshow(picture, interpolation="nearest", aspect="auto")
 
     def _corner(self, row: int, column: int) -> tuple[float, float]:
-        """Lower left corner of a picture in inches."""
+        """Lower left corner of an image in inches."""
         x = self.left + column * (self.tile + self.gap)
         return x, self.height - self.top - self.tall - row * (self.tall + self.under + self.gap)
 

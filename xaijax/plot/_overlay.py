@@ -74,8 +74,8 @@ def overlay(image: np.ndarray, heat: np.ndarray, *, colormap: str = "inferno", o
         ValueError: Image and map differ in size, or the opacity is outside [0, 1].
 
     Example:
-        >>> picture = overlay(np.zeros((8, 8, 1)), np.eye(8))
-        >>> picture.shape, picture.dtype
+        >>> image = overlay(np.zeros((8, 8, 1)), np.eye(8))
+        >>> image.shape, image.dtype
         ((8, 8, 3), dtype('uint8'))
     """
     import matplotlib
@@ -94,12 +94,12 @@ def overlay(image: np.ndarray, heat: np.ndarray, *, colormap: str = "inferno", o
 
 
 def outline(
-    picture: np.ndarray, mask: np.ndarray, *, colour: tuple[int, int, int] = (0, 230, 255), width: int = 1
+    image: np.ndarray, mask: np.ndarray, *, colour: tuple[int, int, int] = (0, 230, 255), width: int = 1
 ) -> np.ndarray:
     """Draws the border of a mask, just outside it, so that what lies inside stays visible.
 
     Args:
-        picture: [H, W, 3] uint8.
+        image: [H, W, 3] uint8.
         mask: [H, W] bool.
         colour: RGB, each 0..255.
         width: Pixels.
@@ -108,8 +108,8 @@ def outline(
         [H, W, 3] uint8, a copy; unchanged where the mask is empty.
     """
     mask = np.asarray(mask, bool)
-    if mask.shape != picture.shape[:2]:
-        raise ValueError(f"the mask is {mask.shape} but the picture is {picture.shape[:2]}; resize one of them")
-    drawn = picture.copy()
+    if mask.shape != image.shape[:2]:
+        raise ValueError(f"the mask is {mask.shape} but the image is {image.shape[:2]}; resize one of them")
+    drawn = image.copy()
     drawn[ndimage.binary_dilation(mask, np.ones((3, 3), bool), iterations=width) & ~mask] = colour
     return drawn

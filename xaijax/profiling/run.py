@@ -83,7 +83,7 @@ def run(config: ProfileConfig) -> Path:
 
 def _matched(config: ProfileConfig) -> ProfileConfig:
     """The configuration with the names that are meant."""
-    from xaijax.explain import METHODS
+    from xaijax.explain import METHODS, methods
 
     if config.kernels:
         from xaijax.profiling import kernel_cases
@@ -91,15 +91,8 @@ def _matched(config: ProfileConfig) -> ProfileConfig:
         known = [case.name for case in kernel_cases.cases()]
         return dataclasses.replace(config, kernel=match_all("kernel", config.kernel, known) if config.kernel else ())
     if len(config.methods) == 1 and normal(config.methods[0]) == "all":
-        return dataclasses.replace(config, methods=methods_without_masks())
+        return dataclasses.replace(config, methods=methods(without="masks"))
     return dataclasses.replace(config, methods=match_all("method", config.methods, METHODS))
-
-
-def methods_without_masks() -> tuple[str, ...]:
-    """All methods but the ground truth, which is a mask and explains nothing."""
-    from xaijax.explain import METHODS
-
-    return tuple(name for name, method in METHODS.items() if "masks" not in method.needs)
 
 
 def _show(config: ProfileConfig, out: Path, found: dict[Any, dict[str, Any]], old: dict[Any, Any] | None) -> None:

@@ -28,7 +28,7 @@ def classification_scores(classifier: Classifier, images: Any, labels: Any, *, b
 
     Example:
         >>> from xaijax import data, models
-        >>> batch = data.open_dataset("phantoms", n=12, size=128, seed=9).read()
+        >>> batch = data.open_dataset("phantoms", count=12, size=128, seed=9).read()
         >>> found = classification_scores(models.builtin(), batch.images, batch.labels)
         >>> found["images"], found["classes"]
         (12, ['glioma', 'meningioma', 'pituitary'])

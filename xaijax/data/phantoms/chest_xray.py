@@ -1,9 +1,9 @@
 """Phantom of a frontal chest radiograph: normal, lobar opacity, or bilateral peripheral ground glass.
 
-The picture is drawn from thicknesses along the view: soft tissue and bone attenuate, the air of the lungs does not, and
+The image is drawn from thicknesses along the view: soft tissue and bone attenuate, the air of the lungs does not, and
 the film shows the sum through an S-shaped curve, dense is bright. What differs between people and exposures (habitus,
 pose, depth of breath, size of the heart, bones, vessels, gas in the stomach, exposure, noise) is drawn before the class
-is looked at and from generators of its own: the same case of another class is the same picture outside its lesions.
+is looked at and from generators of its own: the same case of another class is the same image outside its lesions.
 
 A lobar opacity is dense and even, lies in one lung, and may stop sharply at a fissure; vessels drown in it, bronchi
 that hold air stay dark. Ground glass is a haze along the outer border of both lungs, faint and patchy, through which
@@ -24,7 +24,7 @@ CLASSES = ("normal", "opacity", "ground_glass")
 
 @dataclass(frozen=True)
 class Chest(Pose):
-    """The geometry of one chest; x to the right of the picture (the patient's left), y down, canonical lengths."""
+    """The geometry of one chest; x to the right of the image (the patient's left), y down, canonical lengths."""
 
     width: float  # half, of the trunk
     shoulder: float
@@ -301,7 +301,7 @@ def _ground_glass(chest: Chest, film: _Film, rng: np.random.Generator, dense: Ar
 def _lay(dense: Array, edge: Array, share: Array, soft: float) -> list[Array]:
     """Add a lesion to what is filled already; its mask is where it begins, and never empty."""
     mask = edge > 0
-    if not mask.any():  # smaller than a pixel of a tiny picture
+    if not mask.any():  # smaller than a pixel of a tiny image
         mask.flat[edge.argmax()] = True
         edge = np.where(mask, soft, edge)
     added = np.clip(share, 0, 0.95) * np.clip(edge / soft, 0, 1)

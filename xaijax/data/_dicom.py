@@ -1,4 +1,4 @@
-"""DICOM files: stored values, rescaled and windowed as the file says. Needs `pip install 'xaijax[medical]'`."""
+"""DICOM files: stored values, rescaled and windowed by the file's own numbers. Needs `xaijax[medical]`."""
 
 import struct
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from xaijax._errors import InputError
 from xaijax.data import images as _images
 
 # What pydicom raises on damaged, incomplete or undecodable files, apart from OSError and ValueError.
@@ -16,12 +17,12 @@ def _pydicom() -> Any:
     try:
         import pydicom
     except ImportError:
-        raise ValueError("DICOM files need pydicom: pip install 'xaijax[medical]'") from None
+        raise InputError("DICOM files need pydicom: pip install 'xaijax[medical]'") from None
     return pydicom
 
 
 def patient(path: Path) -> str | None:
-    """The patient of a file, or None where it does not say or cannot be read; no pixels are read."""
+    """The patient of a file, or None where it names none or cannot be read; no pixels are read."""
     pydicom = _pydicom()
     try:
         header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["PatientID"])
@@ -38,14 +39,14 @@ def read_image(path: Path, window: _images.Window | None = None) -> np.ndarray:
     WindowCenter/WindowWidth, else the image's own range. MONOCHROME1 is inverted, so that high is bright.
 
     Raises:
-        OSError, ValueError: for a file that is no DICOM image, or whose pixels cannot be decoded.
+        OSError, ValueError: for a file that is not a DICOM image, or whose pixels cannot be decoded.
     """
     pydicom = _pydicom()
     try:
         stored = pydicom.dcmread(path)
         pixels = np.asarray(stored.pixel_array)
     except pydicom.errors.InvalidDicomError:
-        raise ValueError("it is no DICOM file") from None
+        raise ValueError("it is not a DICOM file") from None
     except _BROKEN as error:
         raise ValueError(f"its pixels cannot be decoded ({' '.join(str(error).split())})") from error
     colour = int(stored.get("SamplesPerPixel", 1)) == 3

@@ -1,7 +1,7 @@
 """The tables of all metrics, of their settings and of the reasons why there is no value, from the registry.
 
-python -m xaijax.metrics.table docs/metrics.md    writes them between their marks
-python -m xaijax.metrics.table                    prints them
+python -m xaijax.metrics._table docs/metrics.md    writes them between their marks
+python -m xaijax.metrics._table                    prints them
 """
 
 import dataclasses
@@ -14,11 +14,11 @@ from typing import Any
 from xaijax.metrics.registry import FAMILIES, REASONS, Metric
 
 MARKS = {
-    "metrics": ("<!-- metrics: written by python -m xaijax.metrics.table -->", "<!-- end of metrics -->"),
-    "settings": ("<!-- settings: written by python -m xaijax.metrics.table -->", "<!-- end of settings -->"),
-    "reasons": ("<!-- reasons: written by python -m xaijax.metrics.table -->", "<!-- end of reasons -->"),
+    "metrics": ("<!-- metrics: written by python -m xaijax.metrics._table -->", "<!-- end of metrics -->"),
+    "settings": ("<!-- settings: written by python -m xaijax.metrics._table -->", "<!-- end of settings -->"),
+    "reasons": ("<!-- reasons: written by python -m xaijax.metrics._table -->", "<!-- end of reasons -->"),
 }
-HEADINGS = ("name", "what it is", "range", "better", "unit", "needs", "reference", "held against")
+HEADINGS = ("name", "what it is", "range", "better", "unit", "needs", "reference", "validated against")
 
 
 def bounds(metric: Metric) -> str:
