@@ -5,6 +5,9 @@ import importlib
 import json
 import math
 import pkgutil
+import re
+import shlex
+from pathlib import Path
 
 import pytest
 
@@ -141,3 +144,25 @@ def test_presets_are_options_of_the_command(name):
     else:
         made.options()
     assert f"--preset {name}" in command_line.repeat("train", made)
+
+
+def test_the_example_of_the_page_runs(capsys):
+    page = Path(__file__).parents[2] / "docs" / "training.md"
+    (block,) = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    exec(block, {})
+    *epochs, scores = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in epochs] == ["1", "2", "3", "4", "5"]
+    assert all(0 <= float(word) <= 1 for word in scores.split())
+
+
+@pytest.mark.parametrize("name", ["training", "cascade"])
+def test_the_command_lines_of_the_pages_can_be_parsed(name):
+    text = (Path(__file__).parents[2] / "docs" / f"{name}.md").read_text("utf-8").replace("\\\n", " ")
+    lines = re.findall(r"(?:^    |`)(xaijax (?:train|evaluate|cascade) --.*?)(?:`|$)", text, re.MULTILINE)
+    assert len(lines) > 4
+    for line in lines:
+        command, *words = shlex.split(line.replace("[B]", "B"))[1:]
+        if "--out" in words:
+            cli.parse(command, words)
+        else:
+            assert command_line.fault(cli.config_class(command), command, [*words, "--out", "o"]) == ""
