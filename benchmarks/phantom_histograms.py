@@ -12,10 +12,10 @@ import argparse
 
 import numpy as np
 from scipy.optimize import minimize
+from xaijax.training.scores import confusion_matrix, scores
 
 from xaijax import data
 from xaijax.data.phantoms import MODALITIES
-from xaijax.training.scores import confusion_matrix, scores
 
 BINS = 32
 WEIGHTS = (1e-4, 1e-3, 1e-2, 1e-1)

@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation
+from xaijax.training.evaluation import evaluate
 
 from xaijax import models
 from xaijax.data import open_dataset
-from xaijax.training.evaluation import evaluate
 
 
 @pytest.fixture(scope="module")
