@@ -23,12 +23,13 @@ def test_the_reliability_diagram_shows_the_bins():
     rng = np.random.default_rng(0)
     probabilities, labels = rng.dirichlet([1, 1, 1], 200), rng.integers(0, 3, 200)
     found = calibration(probabilities, labels, bins=10)
-    upper, lower = plot.reliability(found).axes
+    figure = plot.reliability(found)
+    upper, lower = figure.axes
     rows = [row for row in found["bins"] if row["images"]]
     np.testing.assert_array_equal(upper.get_lines()[1].get_xdata(), [row["confidence"] for row in rows])
     np.testing.assert_array_equal(upper.get_lines()[1].get_ydata(), [row["accuracy"] for row in rows])
     assert [bar.get_height() for bar in lower.patches] == [row["images"] for row in found["bins"]]
-    assert f"ECE {found['ece']:.3f}" in upper.get_legend().get_texts()[1].get_text()
+    assert f"ECE {found['ece']:.3f}" in figure.legends[0].get_texts()[1].get_text()
 
 
 def test_the_embedding_marks_wrong_predictions():
@@ -48,3 +49,12 @@ def test_the_course_of_a_training():
     drawn = [line.get_ydata() for axes in (left, right) for line in axes.get_lines()[:2]]
     np.testing.assert_allclose(drawn, [[row[name] for row in log] for name in names])
     assert left.get_lines()[2].get_xdata() == [2, 2]
+
+
+def test_many_classes_stay_legible():
+    """A matrix of ImageNet's classes is no larger than a page, and the numbers go before they overlap."""
+    for count, numbers in ((20, True), (60, False), (1000, False)):
+        names = [f"class {index}" for index in range(count)]
+        figure = plot.confusion(np.eye(count, dtype=int), names)
+        assert max(figure.get_size_inches()) < 20
+        assert bool(figure.axes[0].texts) == numbers

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xaijax.plot._style import GREY, INK, MARKERS, PALETTE, SETTINGS, in_order, new_figure, styles, words
+from xaijax.plot._style import GREY, INK, LETTERS, MARKERS, PALETTE, SETTINGS, in_order, new_figure, styles, words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 BETTER = ("#56B4E9", "#93CFF1", "#C9E6F8")
 WORSE = ("#E69F00", "#F0C25C", "#F8E1AE")
 LEVELS = (0.001, 0.01, 0.05)
-LETTERS = "#101010"  # on cells, whose colours do not follow the reader's theme
 
 Interval = tuple[float, float, float]
 """Mean, lower and upper bound of its interval, in the metric's unit; the bounds are NaN where there is none."""

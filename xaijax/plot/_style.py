@@ -19,6 +19,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 # Reports swap these two for the reader's light or dark theme, so nothing else may use them.
 INK = "#1b1f26"
 GREY = "#7a828e"
+LETTERS = "#101010"  # on coloured cells, which do not follow the reader's theme
 
 SETTINGS: Any = {
     "font.size": 9,
