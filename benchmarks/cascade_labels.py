@@ -23,7 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from xaijax import cascade, doctor
+from xaijax import cascade
+from xaijax._runs import provenance
 from xaijax.data import open_dataset
 from xaijax.explain.cascade import apply_threshold, suppress
 from xaijax.explain.cascade._steps import base_map
@@ -77,8 +78,8 @@ def main() -> None:
     found = measure(options.run)
     record = {
         "command": f"python benchmarks/cascade_labels.py {' '.join(sys.argv[1:])}",
-        "versions": doctor.versions(),
-        "machine": doctor.machine(),
+        "versions": provenance.versions(),
+        "machine": provenance.machine(),
         "result": found,
     }
     print(json.dumps(found, indent=1))

@@ -23,7 +23,7 @@ import numpy as np
 from kernel_cases import Timed, Worker
 from scipy.ndimage import gaussian_filter
 
-from xaijax.metrics import evaluate
+from xaijax.metrics import Explained, evaluate
 
 SIDE = 216  # Quantus' steps of pixel flipping have to divide the pixels, and three channels of them
 SCRIPT = "quantus_worker.py"
@@ -235,9 +235,8 @@ def sensitivity(metric: str, bench: Bench) -> Trial:
             bench.classifier,
             given["images"],
             labels,
-            {"gradient": maps},
+            {"gradient": Explained(maps, explainer=explainer)},
             metrics=[metric],
-            explainers={"gradient": explainer},
             settings={"robustness": settings},
         ).value
 

@@ -35,8 +35,9 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-import xaijax.metrics.stream as streaming
-from xaijax import doctor, kernels, models
+import xaijax.metrics._stream as streaming
+from xaijax import kernels, models
+from xaijax._runs import provenance
 from xaijax.metrics import Scores, evaluate
 from xaijax.metrics.pic_curve import FRACTIONS
 
@@ -208,9 +209,10 @@ def pic(options: argparse.Namespace) -> dict[str, Any]:
     classifier = models.create(options.model or "resnet50", 10, (side, side, 3)).optimized()
     images, maps = make_images(count, side), make_maps(8, count, side)
     # The class that gains most between the blurred image and the original: SIC is defined for it.
-    from xaijax.metrics.pic import MASK_FRACTION, mask_seed
+    from xaijax.metrics.metric import image_seed
+    from xaijax.metrics.pic import MASK_FRACTION
 
-    masks = np.stack([kernels.random_mask((side, side), MASK_FRACTION, mask_seed(0, str(i), 0)) for i in range(count)])
+    masks = np.stack([kernels.random_mask((side, side), MASK_FRACTION, image_seed(0, str(i), 0)) for i in range(count)])
     levels = np.where(masks, 0, 1).astype(np.uint16)
     blurred = kernels.reveal(images, levels, 1)[:, 0]
     labels = (np.asarray(classifier.predict(images)) - np.asarray(classifier.predict(blurred))).argmax(axis=1)
@@ -251,7 +253,7 @@ def webp(options: argparse.Namespace) -> dict[str, Any]:
     stack = kernels.reveal(images[0], levels, len(FRACTIONS) + 1).reshape(-1, side, side, 3)
     result: dict[str, Any] = {"images": len(stack), "side": side}
     sizes = webp_size(stack[:8])
-    for threads in (1, doctor.machine()["threads"]):
+    for threads in (1, provenance.machine()["threads"]):
         begun = time.perf_counter()
         found = webp_size(stack, num_threads=threads)
         result[f"seconds_per_image_{threads}_threads"] = round((time.perf_counter() - begun) / len(stack), 4)
@@ -346,8 +348,8 @@ def _percent(value: float) -> str:
 def surroundings() -> dict[str, Any]:
     """What a time depends on besides the code."""
     return {
-        "versions": doctor.versions(),
-        "machine": doctor.machine(),
+        "versions": provenance.versions(),
+        "machine": provenance.machine(),
         "kernels": {key: str(value) for key, value in kernels.build_info().items()},
     }
 

@@ -236,7 +236,7 @@ def main() -> None:
     parser.add_argument("step", choices=["prepare", "peer", "report"])
     parser.add_argument("files", type=Path, nargs="+", help="work.npz [peer.npz]")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "pic_symmetry.json")
-    parser.add_argument("--page", type=Path, default=HERE.parent / "docs" / "pic_symmetry.md")
+    parser.add_argument("--page", type=Path, default=HERE.parent / "docs" / "studies" / "pic_symmetry.md")
     options = parser.parse_args()
     if len(options.files) != (1 if options.step == "prepare" else 2):
         parser.error("prepare takes work.npz; peer and report take work.npz peer.npz")

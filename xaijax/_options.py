@@ -1,17 +1,19 @@
 """Option values, checked once: from Python values and from the texts of a command line or a file.
 
 What an option allows stands in its annotation: `int`, `float`, `bool`, `str`, `Path`, a `Literal`, `tuple[T, ...]`,
-unions of these with None, and `Annotated[T, Range(...)]` for numbers. A value of any other annotation (an array, a
-function) is taken unchanged from Python and cannot be written as text.
+unions of these with None, `Annotated[T, Range(...)]` for numbers and `Annotated[str, Form(...)]` for texts of a form of
+their own. A value of any other annotation (an array, a function, a mapping) is taken unchanged from Python and cannot
+be written as text.
 """
 
 import contextlib
+import dataclasses
 import difflib
 import math
 import numbers
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union
@@ -60,6 +62,24 @@ class Range:
         if math.isinf(self.low):
             return f"up to {high}"
         return f"{low} to {high}"
+
+
+@dataclass(frozen=True)
+class Form:
+    """The form of a text, as metadata of an annotation.
+
+    Attributes:
+        read: the value that a text stands for (the text itself, or a name in its usual spelling); raises `ValueError`
+            for a text of another form.
+        words: what is allowed.
+
+    Example:
+        >>> check(Annotated[str, Form(lambda text: _names.match("base", text, ["cam"]), "a method")], "CAM", "base")
+        'cam'
+    """
+
+    read: Callable[[str], str]
+    words: str
 
 
 Count = Annotated[int, Range(1, 1_000_000)]
@@ -162,6 +182,9 @@ def allowed(kind: Any) -> str:
     """
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin is Annotated:
+        forms = [one.words for one in inner[1:] if isinstance(one, Form)]
+        if forms:
+            return forms[0]
         words = [one.words() for one in inner[1:] if isinstance(one, Range)]
         return " ".join([allowed(inner[0]), *filter(None, words)])
     if origin in (Union, types.UnionType):
@@ -171,7 +194,9 @@ def allowed(kind: Any) -> str:
         return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
     if origin is tuple:
         return f"{allowed(inner[0])}, or several with commas between"
-    return _WORDS.get(kind, "a value that only Python can give")
+    if origin is Callable:
+        return "a function (from Python)"
+    return _WORDS.get(kind, "an array (from Python)" if _is_array_kind(kind) else "a value that only Python can give")
 
 
 _WORDS: dict[Any, str] = {
@@ -276,12 +301,52 @@ def check_all(name: str, given: Mapping[str, Any], kinds: Mapping[str, Any]) -> 
     return found
 
 
+def check_fields(values: Any, name: Callable[[str], str] = str, prefix: str = "") -> dict[str, Any]:
+    """The fields of a dataclass, each as its annotation allows it; a dataclass in it likewise.
+
+    Args:
+        values: an instance of a dataclass.
+        name: what a field is called in messages; one of a dataclass in the dataclass is `outer.inner`.
+        prefix: in front of the names of the fields.
+
+    Returns:
+        {field: checked value}.
+
+    Raises:
+        InputError: for the first value that is not allowed.
+
+    Example:
+        >>> @dataclass
+        ... class Limits:
+        ...     share: Share = 0.5
+        ...
+        >>> check_fields(Limits(1))
+        {'share': 1.0}
+        >>> check_fields(Limits(2), lambda name: f"--{name}")
+        Traceback (most recent call last):
+        xaijax._errors.InputError: --share is 2; it must be a number from 0 to 1
+    """
+    kinds = typing.get_type_hints(type(values), include_extras=True)
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(values):
+        value = getattr(values, field.name)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            inner = check_fields(value, name, f"{prefix}{field.name}.")
+            found[field.name] = dataclasses.replace(value, **inner)
+        else:
+            found[field.name] = check(kinds[field.name], value, name(f"{prefix}{field.name}"))
+    return found
+
+
 def _checked(kind: Any, value: Any) -> Any:
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin is Annotated:
         value = _checked(inner[0], value)
         if isinstance(value, int | float) and not all(one.holds(value) for one in inner[1:] if isinstance(one, Range)):
             raise ValueError
+        for one in inner[1:]:
+            if isinstance(one, Form):
+                value = one.read(value)
         return value
     if origin in (Union, types.UnionType):
         for one in inner:
@@ -320,7 +385,22 @@ def _checked(kind: Any, value: Any) -> Any:
         if not isinstance(value, str | Path):
             raise ValueError
         return Path(value)
+    if _is_array_kind(kind):
+        # Of any library, tracers too; not imported here, because the command line starts without them.
+        if not (hasattr(value, "__array__") and hasattr(value, "ndim")) or isinstance(value, numbers.Number):
+            raise ValueError
+        return value
+    if origin is Callable:
+        if not callable(value):
+            raise ValueError
+        return value
+    if kind is not Any and isinstance(origin or kind, type) and not isinstance(value, origin or kind):
+        raise ValueError
     return value
+
+
+def _is_array_kind(kind: Any) -> bool:
+    return getattr(kind, "__name__", "") in ("Array", "ndarray")
 
 
 def _shown(value: Any) -> str:

@@ -16,10 +16,10 @@ import jax
 import numpy as np
 
 from xaijax import data, explain, kernels, models
-from xaijax.bench.inputs import choose, validation_of
-from xaijax.bench.part import as_evidence, run_method
+from xaijax._runs.data import choose
+from xaijax._runs.models import validation_of
 from xaijax.metrics.localization import oracle_maps
-from xaijax.metrics.pic import mask_seed
+from xaijax.metrics.metric import image_seed
 from xaijax.metrics.pic_curve import FRACTIONS
 from xaijax.metrics.pic_information import as_uint8, measure_information
 from xaijax.metrics.webp import webp_size
@@ -57,7 +57,7 @@ class Options:
 
 def collect(options: Options) -> None:
     """Writes `raw.npz` and `about.json` into `options.out`."""
-    classifier = models.builtin() if options.model == "builtin" else models.load(options.model)
+    classifier = models.load(options.model)
     folder = {} if options.data == "phantoms" else {"transpose": options.transpose, "mask_role": options.mask_role}
     generated = {"count": options.images, "seed": 1_000_003} if options.data == "phantoms" else {}
     dataset = data.open_dataset(options.data, **folder, **generated)
@@ -72,7 +72,7 @@ def collect(options: Options) -> None:
     predict = _in_chunks(classifier.predict)
     for position, name in enumerate(batch.ids):
         some = {method: values[position] for method, values in maps.items() if values[position].any()}
-        seeds = [mask_seed(options.seed, name, draw) for draw in range(options.draws)]
+        seeds = [image_seed(options.seed, name, draw) for draw in range(options.draws)]
         image = batch.images[position]
         _store(arrays, f"model/{position}", _raw(predict, image, some, seeds))
         # The study works on standardised floats and does not round the rebuilt images; one mask, as there.
@@ -113,8 +113,8 @@ def _maps(classifier: Any, images: np.ndarray, labels: np.ndarray, options: Opti
             ]
             made = np.concatenate([np.asarray(row) for row in rows])
         else:
-            made = run_method(name, classifier, images, labels, options.seed, 64)
-        maps[name] = as_evidence(name, made)
+            made = explain.METHODS[name].maps(classifier, images, labels, seed=options.seed)
+        maps[name] = explain.METHODS[name].evidence(made)
         print(f"maps of {name}", flush=True)
     return maps
 

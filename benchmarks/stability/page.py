@@ -1,4 +1,4 @@
-"""The tables of `docs/stability.md` (between its markers), its figures and the JSON behind them."""
+"""The tables of `docs/studies/stability.md` (between its markers), its figures and the JSON behind them."""
 
 import json
 from collections import Counter
@@ -181,7 +181,7 @@ def write(folders: list[Path]) -> None:
     figures.bars(found, images / "stability_bars.png")
     figures.ranks(found, images / "stability_ranks.png")
     figures.ladders(runs, images / "stability_ladder.png")
-    page = HERE / "docs" / "stability.md"
+    page = HERE / "docs" / "studies" / "stability.md"
     text = page.read_text()
     before, _, rest = text.partition(START)
     after = rest.partition(END)[2]

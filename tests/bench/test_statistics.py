@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from xaijax import plot
+from xaijax._runs import page
 from xaijax.bench import statistics
 from xaijax.bench.store import CURVES, SCORES
 from xaijax.metrics import statistics as st
@@ -105,8 +106,6 @@ def test_the_overview_names_the_best_and_what_is_like_it(found):
 
 @pytest.mark.parametrize("count", [3, 7, 12])
 def test_figures_are_drawn_for_any_number_of_methods(count, tmp_path):
-    from xaijax.bench import figures
-
     rng = np.random.default_rng(count)
     names = [f"method_{i}" for i in range(count)]
     table = rng.normal(size=(20, count)) + np.arange(count)
@@ -116,5 +115,5 @@ def test_figures_are_drawn_for_any_number_of_methods(count, tmp_path):
         plot.p_matrix(pairs, ranking.methods, title="a title", higher_is_better=True),
     )
     for number, figure in enumerate(drawn):
-        path = figures.save(figure, tmp_path / f"{number}.svg")
+        path = page.save_figure(figure, tmp_path / f"{number}.svg")
         assert all(name in path.read_text() for name in ("method", "a title"))

@@ -11,8 +11,9 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from xaijax import kernels
+from xaijax._errors import InputError
 from xaijax.metrics import evaluate
-from xaijax.metrics.pic import mask_seed
+from xaijax.metrics.metric import image_seed
 from xaijax.metrics.pic_curve import FRACTIONS
 from xaijax.metrics.pic_information import measure_information
 
@@ -64,7 +65,9 @@ def test_values_and_reasons_equal_the_plain_transcription(convention):
     images, labels = make_images(3), [0, 0, 1]
     images[1] = gaussian_filter(images[1].astype(float), (2, 2, 0))  # few edges: an unsure model
     maps, model = make_maps(images), Edges()
-    scores = evaluate(model, images, labels, maps, metrics=ALL, convention=convention, batch_size=7)
+    scores = evaluate(
+        model, images, labels, maps, metrics=ALL, settings={"pic": {"convention": convention}}, batch_size=7
+    )
     assert model.dtypes == ({"float32"} if convention == "medical" else {"uint8"})
     rows = zip(scores.image, scores.method, scores.metric, scores.value, scores.reason, strict=True)
     for image, method, metric, value, reason in rows:
@@ -117,7 +120,7 @@ def test_a_model_that_sees_information_alone_scores_one_half():
     low = (curves.information * 0).sum()
     assert low == 0
     for i in range(len(curves)):
-        mask = kernels.random_mask(image.shape[1:3], 0.01, mask_seed(0, "0", 0))
+        mask = kernels.random_mask(image.shape[1:3], 0.01, image_seed(0, "0", 0))
         start = Informed(image[0], 1.0).predict(transcription.rebuild(image[0], mask)[None])[0, 1]
         share = start + curves.information[i] * (1 - start)
         np.testing.assert_allclose(curves.response[i], (share**3 - start**3) / (1 - start**3), atol=1e-9)
@@ -155,7 +158,8 @@ def test_one_set_of_forward_passes_serves_all_metrics():
     counts = {}
     for metrics in (["sic_mutual"], ALL):
         model = Edges()
-        evaluate(model, images, [0] * 4, maps, metrics=metrics, batch_size=16, random_masks=draws)
+        settings = {"pic": {"random_masks": draws}}
+        evaluate(model, images, [0] * 4, maps, metrics=metrics, batch_size=16, settings=settings)
         assert {shape[0] for shape in model.shapes} == {16}
         counts[len(metrics)] = len(model.shapes)
     needed = 4 * (1 + draws) + 4 * draws * len(maps) * len(FRACTIONS)
@@ -216,7 +220,8 @@ def test_an_image_scores_the_same_alone_and_at_any_thread_count():
 def test_the_score_is_the_mean_over_random_masks():
     images = make_images(2)
     maps = make_maps(images)
-    scores = evaluate(Edges(), images, [0, 0], maps, metrics=["sic_mutual"], random_masks=3)
+    settings = {"pic": {"random_masks": 3}}
+    scores = evaluate(Edges(), images, [0, 0], maps, metrics=["sic_mutual"], settings=settings)
     for image, method, value in zip(scores.image, scores.method, scores.value, strict=True):
         draws = [
             transcription.pic(
@@ -248,7 +253,7 @@ def test_the_oracle_leaves_out_images_without_mask():
     assert truth.reason.tolist() == ["", "empty_mask", ""]
     assert "" in scores.select(image="1", method="noise").reason
     with pytest.raises(ValueError, match="the ground-truth oracle needs lesion masks"):
-        evaluate(Edges(), images, [0] * 3, make_maps(images), masks, ["sic_mutual"], oracle=True, mask_role="organ")
+        evaluate(Edges(), images, [0] * 3, make_maps(images), {"organ": masks}, ["sic_mutual"], oracle=True)
     with pytest.raises(ValueError, match="oracle needs masks; got none"):
         evaluate(Edges(), images, [0] * 3, make_maps(images), metrics=["sic_mutual"], oracle=True)
 
@@ -283,6 +288,10 @@ def test_no_image_gives_no_row():
     assert len(empty) == 0
 
 
+def pic(**options):
+    return {"settings": {"pic": options}}
+
+
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
@@ -299,12 +308,22 @@ def test_no_image_gives_no_row():
         ({"images": np.full((2, 26, 29, 3), np.nan)}, ValueError, "images must be finite; image '0'"),
         ({"ids": ["a", "a"]}, ValueError, "2 distinct names, one per image; got 2, 1 distinct"),
         ({"metrics": ["aic"]}, ValueError, "unknown metric 'aic'"),
-        ({"convention": "paper"}, ValueError, "convention must be one of stable, pair, medical; got 'paper'"),
-        ({"batch_size": 0}, ValueError, "batch_size must be an integer of at least 1; got 0"),
-        ({"random_masks": 1.5}, ValueError, "random_masks must be an integer of at least 1; got 1.5"),
-        ({"seed": -1}, ValueError, "seed must be an integer of at least 0"),
-        ({"fractions": (0.5, 0.1)}, ValueError, "fractions must ascend within"),
-        ({"fractions": ()}, ValueError, "fractions must ascend within"),
+        (pic(convention="paper"), InputError, "^pic.convention is 'paper'; it must be stable, pair or medical$"),
+        ({"batch_size": 0}, InputError, "^batch_size is 0; it must be a whole number from 1 to 1000000$"),
+        (pic(random_masks=1.5), InputError, "^pic.random_masks is 1.5; it must be a whole number from 1 to 1000000$"),
+        ({"seed": -1}, InputError, "^seed is -1; it must be a whole number of at least 0$"),
+        (pic(fractions=(0.5, 0.1)), InputError, r"^pic.fractions is \(0.5, 0.1\); .* in ascending order$"),
+        (pic(fractions=()), InputError, r"^pic.fractions is \(\); it must be at least one number"),
+        (pic(fractions=(0.5, 1.0)), InputError, r"^pic.fractions is \(0.5, 1.0\); it must be a number above 0"),
+        ({"settings": {"information": {}}}, InputError, "^unknown metric family 'information': "),
+        ({"settings": {"pic": {}, "PIC": {}}}, InputError, "^settings names the metric family pic twice"),
+        ({"settings": {"pic": 3}}, InputError, "^settings of pic must be a dictionary of options; got int$"),
+        ({"metrics": []}, InputError, "^no metric was given; choose from aic_shannon"),
+        (
+            {"images": np.zeros((2, 26, 29, 2), np.uint8)},
+            InputError,
+            r"C 1 or 3 for aic_webp; got shape \(2",
+        ),
     ],
 )
 def test_bad_arguments_are_refused_before_the_model_runs(change, error, message):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from xaijax.metrics.stream import as_model_input, stream
+from xaijax.metrics._stream import as_model_input, stream
 
 
 class Model:

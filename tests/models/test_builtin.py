@@ -23,10 +23,10 @@ def batch(classifier):
 
 
 def test_it_is_small_and_says_how_it_was_made(classifier):
-    assert models.BUILTIN.stat().st_size < 2_000_000
-    info = models.read_info(models.BUILTIN)
+    assert models.BUILTIN_FILE.stat().st_size < 2_000_000
+    info = models.read_info(models.BUILTIN_FILE)
     assert "--data-seed 1" in info["command"]
-    assert info["command"] in (models.BUILTIN.parent / "README.md").read_text()
+    assert info["command"] in (models.BUILTIN_FILE.parent / "README.md").read_text()
     assert classifier.classes == ("glioma", "meningioma", "pituitary")
 
 

@@ -46,7 +46,7 @@ def test_one_image_has_no_interval():
     "metric", [m.name for f in ("perturbation", "sanity") for m in FAMILIES[f].metrics if "logit" not in m.name]
 )
 def test_the_axes_of_every_metric_with_curves_have_words(metric):
-    across, up = _curves.axis_labels(metric)
+    across, up = _curves._axes(metric)
     assert ("shown" in across) == metric.startswith("insertion")
     assert ("layers" in across) == metric.startswith("mprt")
     assert ("predicted" in up) == (metric == "road_accuracy")
@@ -59,7 +59,7 @@ def test_the_figure_has_a_line_and_bars_for_every_method(tmp_path):
         method: plot.mean_curve([position] * 5, rng.random((5, 33)), rng.random(5))
         for method in ("grad_cam", "gradient", "random", "oracle")
     }
-    drawn = plot.curves(found, title="insertion blur", x_label=_curves.axis_labels("insertion_blur")[0])
+    drawn = plot.curves(found, title="insertion blur", x_label=_curves._axes("insertion_blur")[0])
     axes = drawn.axes[0]
     assert len(axes.containers) == 4
     places = [bars.get_segments()[0][0, 0] for container in axes.containers for bars in container[2]]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xaijax import plot
+from xaijax._runs import folder
 from xaijax.classifier import Classifier
-from xaijax.training.embedding import penultimate, principal_components
-from xaijax.training.folder import draw
+from xaijax.training import penultimate, principal_components
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def save(figure: "Figure", path: Path) -> None:
     """Write a figure as a PNG file, whole."""
-    draw(path, lambda partial: figure.savefig(partial, dpi=120))
+    folder.with_temporary(path, lambda partial: figure.savefig(partial, dpi=120))
 
 
 def write_figures(
@@ -30,7 +30,7 @@ def write_figures(
     title: str,
     suffix: str = "",
 ) -> None:
-    """Write `confusion.png`, `calibration.png` and `embedding.png`.
+    """Write `confusion.png`, `reliability.png` and `embedding.png`.
 
     Args:
         out: a folder that is there.
@@ -38,13 +38,13 @@ def write_figures(
         images: `[N, H, W, C]`: an array, or anything with `len` that an index array indexes.
         labels: `[N]` int.
         predicted: `[N]` int.
-        metrics: what `evaluate` gave.
+        metrics: what `classification_scores` gave.
         title: above the figures.
         suffix: behind the names of the files, where there are several classifiers.
     """
     title = f"{title}, {metrics['images']} images"
     save(plot.confusion(metrics["confusion"], metrics["classes"], title=title), out / f"confusion{suffix}.png")
-    save(plot.reliability(metrics["calibration"], title=title), out / f"calibration{suffix}.png")
+    save(plot.reliability(metrics["reliability"], title=title), out / f"reliability{suffix}.png")
     coordinates, shares = principal_components(penultimate(classifier, images))
     figure = plot.embedding(coordinates, labels, predicted, classifier.classes, shares=shares, title=title)
     save(figure, out / f"embedding{suffix}.png")

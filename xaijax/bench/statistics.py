@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from xaijax.bench.plan import ORACLE
+from xaijax.metrics import ORACLE
 from xaijax.metrics.scores import Curves, Scores
 from xaijax.metrics.statistics import MetricStatistics, Pair, Stability, analyse, compare_pairs, entropy_stability
 from xaijax.plot._statistics import p_text
@@ -39,6 +39,21 @@ class RunStatistics:
     models: Mapping[str, Mapping[str, MetricStatistics]]
     entropies: Mapping[str, Mapping[str, Stability]]
     between: Mapping[str, Mapping[str, tuple[Pair, ...]]]
+
+
+def by_model(scores: pa.Table, curves: pa.Table) -> dict[str, Scores]:
+    """{model: its scores, with the curves' information but without their points}, for `xaijax.metrics.statements`."""
+    names = list(dict.fromkeys(scores["model"].to_pylist()))
+    rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in names}
+    columns = ("model", "image", "method", "curve", "entropy", "draw", "information", "response")
+    for model, image, method, curve, entropy, draw, x, y in zip(*(curves[n].to_pylist() for n in columns), strict=True):
+        rows[model].append((image, method, f"{curve}_{entropy}", draw, np.nan, [], [], x, y))
+    return {
+        name: dataclasses.replace(
+            Scores.from_arrow(scores.filter(pc.equal(scores["model"], name))), curves=Curves.from_rows(rows[name])
+        )
+        for name in names
+    }
 
 
 def tabulate(scores: pa.Table, curves: pa.Table, *, seed: int = 0) -> RunStatistics:

@@ -6,22 +6,22 @@ from typing import Any
 import jax
 import numpy as np
 
+from xaijax import models
 from xaijax.bench.inputs import training_of, validation_of
 from xaijax.cascade.config import CascadeConfig
 from xaijax.cascade.evaluation import Heldout
 from xaijax.cascade.rounds import batches
 from xaijax.classifier import Classifier
 from xaijax.data import Dataset
-from xaijax.explain._registry import METHODS
+from xaijax.explain import METHODS
 from xaijax.explain.cascade import CascadeRounds, cascade_rounds
-from xaijax.training.weights import read_weights
 
 
 def classifier_of(config: CascadeConfig) -> Classifier:
     """The trained classifier that `--model` names."""
     if config.model is None:
         raise ValueError("the frozen form explains a trained classifier: give its folder or file as --model")
-    found = read_weights(config.model)
+    found = models.load(config.model)
     if config.size is not None:
         found = found.with_input_shape((config.size, config.size, found.input_shape[-1]))
     return found

@@ -1,5 +1,6 @@
 """`xaijax doctor`."""
 
-from xaijax.doctor.run import DoctorConfig, machine, run_doctor, versions
+from xaijax.doctor.config import DoctorConfig
+from xaijax.doctor.run import run
 
-__all__ = ["DoctorConfig", "machine", "run_doctor", "versions"]
+__all__ = ["DoctorConfig", "run"]

@@ -1,88 +1,53 @@
-"""Evaluation: `xaijax evaluate` (`run_evaluate`) scores one checkpoint on labelled images, or compares two.
+"""The work of `xaijax evaluate`: one classifier is scored on labelled images, two are compared.
 
     xaijax evaluate --data brain_mri/ --model runs/brain --out runs/brain_scores
     xaijax evaluate --data brain_mri/ --model runs/brain runs/fine --out runs/both
 
-The out folder holds `evaluation.json` (accuracy, macro-F1, micro-F1, precision, recall and F1 of each class, confusion
-matrix, calibration; for two checkpoints their comparison), `predictions.csv` (one line per image) and the figures
-`confusion.png`, `calibration.png` and `embedding.png`, numbered where there are two checkpoints.
+The out folder holds `run.json` (configuration, versions), `evaluation.json` (accuracy, macro-F1, micro-F1, precision,
+recall and F1 of each class, confusion matrix, reliability; for two classifiers their comparison), `predictions.csv`
+(one line per image) and the figures `confusion.png`, `reliability.png` and `embedding.png`, numbered for two.
 """
 
-import csv
-import io
-import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.console import Console
 
-from xaijax import __version__
-from xaijax._runs import classifier_figures
-from xaijax.bench.inputs import match_classes, training_of, validation_of
+from xaijax._errors import InputError
+from xaijax._runs import (
+    classifier_figures,
+    command_line,
+    data,
+    epochs,
+    folder,
+    models,
+    options,
+    progress,
+    provenance,
+    tables,
+)
+from xaijax._runs.models import Model
+from xaijax._runs.training import Images
 from xaijax.data import Dataset
-from xaijax.training import folder, opening, printing
-from xaijax.training.arguments import arguments, plain
-from xaijax.training.comparison import bootstrap_difference, mcnemar
-from xaijax.training.evaluation import evaluate_logits, log_softmax, logits
-from xaijax.training.images import Images
-from xaijax.training.weights import read_weights
+from xaijax.evaluate.config import EvaluateConfig
+from xaijax.training import bootstrap_difference, log_softmax, logits, mcnemar, scores_of_logits
 
-__all__ = ["EvaluateConfig", "EvaluateResult", "run_evaluate"]
-
-
-@dataclass(frozen=True)
-class EvaluateConfig:
-    """Score a trained classifier on labelled images, or compare two.
-
-    Args:
-        data: a folder of images (class folders or labels.csv), or phantoms, phantoms:brain_mri,
-            phantoms:chest_xray, phantoms:lung_ct, phantoms:dermoscopy.
-        model: one checkpoint or two to compare: folders that xaijax train wrote, files of weights,
-            or builtin.
-        out: folder to write; it must be empty.
-        split: which images: validation, those that the trainings kept apart; all; auto takes the validation images
-            where a checkpoint names them.
-        transpose: swap rows and columns of the images.
-        images: phantoms only: number of images.
-        lesions: phantoms only: lesions in each image of a class that has any; default: 1.
-        data_seed: seed of phantoms and of planted cues.
-        cues: plant these in the images, such as text or ruler:glioma (xaijax.data.cues).
-        correlation: with cues: share of the images of every class on which a cue tells the truth; default: 0.95.
-        covered: cover the artefacts of the images: planted cues, or those with clean files or masks.
-        seed: seed of the bootstrap.
-    """
-
-    data: str
-    model: tuple[Path, ...]
-    out: Path
-    split: Literal["auto", "validation", "all"] = "auto"
-    transpose: bool = False
-    images: int | None = None
-    lesions: int | None = None
-    data_seed: int | None = None
-    cues: tuple[str, ...] = ()
-    correlation: float | None = None
-    covered: bool = False
-    seed: int = 0
-
-    def command(self) -> str:
-        """The command that repeats this evaluation."""
-        given = ["--data", self.data, "--model", *map(str, self.model), "--out", str(self.out)]
-        return shlex.join(["xaijax", "evaluate", *given, *arguments(self, skip=("data", "model", "out"))])
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @dataclass(frozen=True)
 class EvaluateResult:
-    """What `run_evaluate` gives: the out folder, the scores of each checkpoint, and the comparison of two or None."""
+    """What `run` gives: the out folder, the scores of each classifier, and the comparison of two or None."""
 
     out: Path
     metrics: tuple[dict[str, Any], ...]
     comparison: dict[str, Any] | None
 
 
-def run_evaluate(config: EvaluateConfig, *, console: Console | None = None) -> EvaluateResult:
+def run(config: EvaluateConfig, *, console: "Console | None" = None) -> EvaluateResult:
     """The command `xaijax evaluate`.
 
     Args:
@@ -93,111 +58,90 @@ def run_evaluate(config: EvaluateConfig, *, console: Console | None = None) -> E
         The out folder, the scores and the comparison.
 
     Raises:
-        FileExistsError: if the out folder is not empty.
-        FileNotFoundError, NotADirectoryError: for data or checkpoints that are not there.
-        ValueError: for no checkpoint or more than two, data of one class or of classes that a checkpoint does not
-            know, or a checkpoint that does not name its validation images where they are asked for.
+        InputError: for an out folder that is not empty, no classifier or more than two, classes that one does not know,
+            or one that does not name its validation images where they are wanted.
+        FileNotFoundError, NotADirectoryError: for data or classifiers that are not there.
+        ValueError: for data of one class.
     """
+    from rich.console import Console
+
     console = console or Console(stderr=True)
+    config = options.check(config)
+    options.use_device(config)
     out = config.out.expanduser()
     if len(config.model) not in (1, 2):
-        raise ValueError(f"model must be one checkpoint or two; got {len(config.model)}")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise FileExistsError(f"{out} is not empty; give another folder")
-    classifiers = [read_weights(path) for path in config.model]
-    dataset = opening.open_data(config, classifiers[0].input_shape[0])
-    dataset.require_classes()
-    orders = [
-        match_classes(dataset.classes, classifier.classes, f"model {path}", f"the data {config.data}")
-        for path, classifier in zip(config.model, classifiers, strict=True)
-    ]
-    chosen, which = _chosen(config, dataset)
-    printing.say(console, f"{len(chosen)} {which} of {dataset.name}")
-    out.mkdir(parents=True, exist_ok=True)
-    predictions: list[np.ndarray] = []
-    scored: list[dict[str, Any]] = []
-    names = _names(config.model)
-    found = Images.read(dataset, np.asarray(chosen), classifiers[0].input_shape)
-    skipped = found.skipped
-    printing.skipped(console, skipped)
-    for number, (name, classifier, order) in enumerate(zip(names, classifiers, orders, strict=True), 1):
-        if classifier.input_shape != found.shape:
-            found = Images.read(dataset, found.indices, classifier.input_shape)
-        own = np.asarray(order)[found.labels]  # the labels, counted in the classes of this checkpoint
-        raw = logits(classifier, found)
-        metrics = evaluate_logits(raw, own, classifier.classes)
-        suffix = f"_{number}" if len(names) > 1 else ""
-        title = f"{name} on {dataset.name}, {which}"
-        classifier_figures.write_figures(out, classifier, found, own, raw.argmax(axis=1), metrics, title, suffix)
-        printing.scores(console, metrics, title)
-        predictions.append(_in_order(np.exp(log_softmax(raw)), order))
-        scored.append({"model": str(config.model[number - 1]), "name": name} | metrics)
-    comparison = _compare(config, dataset, found, predictions) if len(names) == 2 else None
-    if comparison is not None:
-        _print_comparison(console, comparison)
-    folder.write(out / "predictions.csv", _table(dataset, found, names, predictions))
-    folder.write_json(
-        out / "evaluation.json",
-        {
-            "command": config.command(),
-            "config": plain(config),
-            "xaijax": __version__,
-            "data": {"name": dataset.name, "which": which, "images": len(found)},
-            "skipped": [list(item) for item in skipped],
-            "models": scored,
-            "comparison": comparison,
-        },
-    )
-    printing.written(console, out)
+        raise InputError(f"--model takes one classifier, or two to compare; got {len(config.model)}")
+    folder.check_free(out, "evaluation", resume=None)
+    classifiers = models.load(config.model, config.data, size=config.size)
+    dataset = data.open_data(config, size=classifiers[0].input_shape[0])
+    chosen, notes = models.with_classes(config.model, classifiers, dataset, config.data)
+    positions, _, more = data.held_out(config, config.model, dataset)
+    which = "validation images" if len(positions) < len(dataset) else "images"
+    positions = data.counted(config, dataset, positions)
+    images = Images.read(dataset, np.asarray(positions), classifiers[0].input_shape)
+    for line in (*notes, *more, f"{len(positions)} {which} of {dataset.name}"):
+        progress.say(console, line)
+    epochs.say_skipped(console, images.skipped)
+    with folder.RunFolder(out, "evaluation", resume=None) as place:
+        place.describe(
+            {
+                "command": command_line.repeat("evaluate", config),
+                "config": command_line.plain(config),
+                "models": [model.describe() for model in chosen],
+                "data": {"name": dataset.name, "options": dict(dataset.options), "classes": dataset.class_counts()},
+            }
+            | provenance.describe()
+        )
+        scored, predictions = _score(config, chosen, images, which, out, console)
+        comparison = _compare(config, images, predictions) if len(chosen) == 2 else None
+        if comparison is not None:
+            _say_comparison(console, comparison)
+        folder.write_text(out / "predictions.csv", _table(images, [model.name for model in chosen], predictions))
+        folder.write_json(
+            out / "evaluation.json",
+            {
+                "command": command_line.repeat("evaluate", config),
+                "data": {"name": dataset.name, "which": which, "images": len(images)},
+                "skipped": [list(item) for item in images.skipped],
+                "models": scored,
+                "comparison": comparison,
+            },
+        )
+    progress.say(console, f"written to {out}")
     return EvaluateResult(out, tuple(scored), comparison)
 
 
-def _chosen(config: EvaluateConfig, dataset: Dataset) -> tuple[list[int], str]:
-    """Positions of the images to score, and what to call them."""
-    everything = list(range(len(dataset)))
-    if config.split == "all":
-        return everything, "images"
-    known: list[set[int]] = []
-    for path in config.model:
-        trained = training_of(str(path))
-        options = trained.get("data", {}).get("options", {})
-        # Generated images of another seed have the same names.
-        same = "source" in options or options == dict(dataset.options)
-        inside = validation_of(str(path), dataset) if same else None
-        if inside is None:
-            if config.split == "validation":
-                raise ValueError(f"model {path} does not name its validation images of {config.data}: use --split all")
-            continue
-        turned = bool(trained.get("config", {}).get("transpose", config.transpose))
-        if turned != config.transpose:
-            raise ValueError(
-                f"model {path} was trained with{'' if turned else 'out'} --transpose and this evaluation is "
-                f"with{'out' if turned else ''} it: give {'--transpose' if turned else 'no --transpose'}"
-            )
-        known.append(set(inside))
-    if not known:
-        return everything, "images"
-    left = sorted(set.intersection(*known))
-    if not left:
-        raise ValueError("no image was left out of both trainings: train them with the same --seed, or use --split all")
-    return left, "validation images"
+def _score(
+    config: EvaluateConfig, chosen: Sequence[Model], images: Images, which: str, out: Path, console: "Console"
+) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
+    """Scores and figures of every classifier, and its probabilities `[N, K]` in the order of the data's classes."""
+    scored: list[dict[str, Any]] = []
+    predictions: list[np.ndarray] = []
+    for number, model in enumerate(chosen, 1):
+        classifier = model.classifier
+        if classifier.input_shape != images.shape:
+            images = Images.read(images.dataset, images.indices, classifier.input_shape)
+        own = np.asarray(model.class_index)[images.labels]  # the labels, counted in the classes of this classifier
+        raw = logits(classifier, images, batch_size=config.batch_size)
+        metrics = scores_of_logits(raw, own, classifier.classes)
+        suffix = f"_{number}" if len(chosen) > 1 else ""
+        title = f"{model.name} on {images.dataset.name}, {which}"
+        classifier_figures.write_figures(out, classifier, images, own, raw.argmax(axis=1), metrics, title, suffix)
+        epochs.say_scores(console, metrics, title)
+        predictions.append(_in_order(np.exp(log_softmax(raw)), model.class_index))
+        scored.append({"model": model.path, "name": model.name} | metrics)
+    return scored, predictions
 
 
-def _names(paths: tuple[Path, ...]) -> list[str]:
-    """Short names of the checkpoints, different ones."""
-    names = [path.parent.name if path.name == "model.safetensors" else path.name for path in paths]
-    return names if len(set(names)) == len(names) else [str(path) for path in paths]
-
-
-def _in_order(probabilities: np.ndarray, order: tuple[int, ...]) -> np.ndarray:
+def _in_order(probabilities: np.ndarray, order: Sequence[int]) -> np.ndarray:
     """Columns in the order of the data's classes; classes that the data do not have come last."""
     rest = [column for column in range(probabilities.shape[1]) if column not in order]
     return probabilities[:, [*order, *rest]]
 
 
-def _compare(config: EvaluateConfig, dataset: Dataset, images: Images, predictions: list[np.ndarray]) -> dict[str, Any]:
+def _compare(config: EvaluateConfig, images: Images, predictions: Sequence[np.ndarray]) -> dict[str, Any]:
     first, second = (probabilities.argmax(axis=1) for probabilities in predictions)
-    groups = [dataset.cases[index].group for index in images.indices]
+    groups = [images.dataset.cases[index].group for index in images.indices]
     by_patient = all(group is not None for group in groups)
     return {
         "difference": "second minus first",
@@ -214,35 +158,35 @@ def _compare(config: EvaluateConfig, dataset: Dataset, images: Images, predictio
     }
 
 
-def _print_comparison(console: Console, comparison: dict[str, Any]) -> None:
+def _say_comparison(console: "Console", comparison: dict[str, Any]) -> None:
     for name, what in (("accuracy", "accuracy"), ("macro_f1", "macro-F1")):
         row = comparison["bootstrap"][name]
-        printing.say(
+        progress.say(
             console,
             f"second minus first, {what}: {row['difference']:+.3f} (95 % interval {row['low']:+.3f} to "
             f"{row['high']:+.3f})",
         )
     test = comparison["mcnemar"]
-    printing.say(
+    progress.say(
         console,
         f"only the first is right on {test['only_first_right']} images, only the second on "
         f"{test['only_second_right']}; McNemar p = {test['p_value']:.3g}",
     )
 
 
-def _table(dataset: Dataset, images: Images, names: list[str], predictions: list[np.ndarray]) -> str:
-    """One line per image: its id, its class, and for each checkpoint the predicted class and the probabilities."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    prefixes = [f"{name}: " for name in names] if len(names) > 1 else [""]
-    heads = [f"{prefix}{what}" for prefix in prefixes for what in ("predicted", *dataset.classes)]
-    writer.writerow(["id", "class", *heads])
+def _table(images: Images, names: Sequence[str], predictions: Sequence[np.ndarray]) -> str:
+    """One line per image: its id, its class, and for each classifier the predicted class and the probabilities."""
+    dataset: Dataset = images.dataset
     count = len(dataset.classes)
+    prefixes = [f"{name}: " for name in names] if len(names) > 1 else [""]
+    heads = ["id", "class", *(f"{prefix}{what}" for prefix in prefixes for what in ("predicted", *dataset.classes))]
+    rows = []
     for row, (name, label) in enumerate(zip(images.ids, images.labels, strict=True)):
-        cells: list[str] = []
+        cells = [name, dataset.classes[label]]
         for probabilities in predictions:
             best = int(probabilities[row].argmax())
             cells.append(dataset.classes[best] if best < count else "another class")
             cells += [f"{value:.6f}" for value in probabilities[row, :count]]
-        writer.writerow([name, dataset.classes[label], *cells])
-    return text.getvalue()
+        # By position: two headings may agree, such as those of a class that is called "class".
+        rows.append({str(place): cell for place, cell in enumerate(cells)})
+    return tables.to_csv(rows, {str(place): head for place, head in enumerate(heads)})

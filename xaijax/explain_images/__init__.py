@@ -1,5 +1,6 @@
 """`xaijax explain`."""
 
-from xaijax.explain_images.run import ExplainConfig, run_explain
+from xaijax.explain_images.config import ExplainConfig
+from xaijax.explain_images.run import run
 
-__all__ = ["ExplainConfig", "run_explain"]
+__all__ = ["ExplainConfig", "run"]

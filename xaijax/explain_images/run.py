@@ -5,94 +5,54 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tyro
 
+from xaijax import _names, _options
 from xaijax._errors import InputError
-from xaijax._names import closest
-from xaijax.bench.plan import check_names
-
-ALL = "all"
-
-
-@dataclasses.dataclass(frozen=True)
-class ExplainConfig:
-    """Draw heat maps of a classifier over images, as PNG."""
-
-    images: tyro.conf.Positional[tuple[Path, ...]]
-    """Image files, or folders of them."""
-
-    model: str = "builtin"
-    """A checkpoint; "builtin" is the small network that was trained on the phantoms."""
-
-    method: tuple[str, ...] = ("grad_cam",)
-    """One or several explanation methods; "all" takes those that the model allows."""
-
-    options: tuple[str, ...] = ()
-    """Options of the methods, as steps=20 for all that have it or rise.count=500 for one."""
-
-    out: Path = Path("explanations")
-    """Folder for the overlays."""
-
-    target: str = "predicted"
-    """The class to explain: "predicted", or a class of the model by its name."""
-
-    gallery: Path | None = None
-    """Write a table of pictures to this PNG file too: a row for each method, a column for each image."""
-
-    bare: bool = False
-    """Draw the maps alone, on black, without the images behind them."""
-
-    crop: bool = False
-    """Take the central part that has the model's proportions, instead of squeezing the image into them."""
-
-    opacity: float = 0.75
-    """How much the strongest evidence covers the image, 0 to 1."""
-
-    seed: int = 0
-    """Seed of random methods."""
-
-    batch_size: int = 64
-    """Images in one model call, perturbed ones included: bounds the memory."""
-
-    overwrite: bool = False
-    """Replace overlays that are there already."""
+from xaijax._runs.folder import write_whole
+from xaijax._runs.options import use_device
+from xaijax.explain_images.config import ExplainConfig, check
 
 
-def run_explain(config: ExplainConfig) -> int:
+def run(config: ExplainConfig) -> int:
     """Writes the overlays at the size of the images and prints what the model predicts.
 
     Args:
-        config: What to draw.
+        config: what to draw.
 
     Returns:
         0, or 2 where an image could not be read (the others are drawn all the same).
 
     Raises:
-        InputError: Nothing can be drawn; one sentence says why.
+        InputError: where nothing can be drawn; one sentence says why.
     """
     from rich.console import Console
     from rich.table import Table
 
-    if not 0 <= config.opacity <= 1:
-        raise InputError(f"--opacity is {config.opacity}; it must lie between 0 and 1")
+    config = check(config)
     paths = find_images(config.images)
-    _check_out(config, paths)
+    if not _all(config):
+        _refuse_existing(config, paths)
+    use_device(config)
     from xaijax import models
-    from xaijax.bench.inputs import BUILTIN, GROUND_TRUTH
-    from xaijax.bench.method_options import parse_options
-    from xaijax.explain import METHODS
+    from xaijax.explain import METHODS, methods
 
-    known = [name for name in METHODS if name not in GROUND_TRUTH]
-    check_names("method", config.method, [*known, ALL])
-    classifier = models.builtin() if config.model == BUILTIN else models.load(config.model)
-    if ALL in config.method:
-        config = dataclasses.replace(config, method=tuple(name for name in known if allows(classifier, name)))
-        _check_out(config, paths)
-    options = parse_options(config.options, config.method)
+    known = methods(without="masks")
+    classifier = models.load(config.model)
+    if _all(config):
+        chosen = tuple(name for name in known if METHODS[name].allowed_by(classifier))
+    else:
+        chosen = _names.match_all("method", config.methods, known)
+    config = dataclasses.replace(config, methods=chosen)
+    _refuse_existing(config, paths)
+    options = _options.from_texts(config.set, {name: METHODS[name].kinds for name in chosen})
     if config.target != "predicted" and config.target not in classifier.classes:
         raise InputError(
-            f"model {config.model} has no class {config.target!r}: {closest(config.target, classifier.classes)}"
+            f"--target is {config.target!r}, which is not a class of model {config.model}: "
+            f"{_names.closest(config.target, ['predicted', *classifier.classes])}"
         )
+    if config.model == _names.BUILTIN:
+        note = "the built-in model was trained on generated brain MRI: on other images its classes mean nothing"
+        Console(stderr=True).print(f"note: {note}", highlight=False, soft_wrap=True)
 
     table = Table(box=None)
     for heading in ("image", "predicted", "probability", "explained", "written to"):
@@ -100,7 +60,7 @@ def run_explain(config: ExplainConfig) -> int:
     failed: list[tuple[Path, str]] = []
     columns: list[dict[str, np.ndarray]] = []
     for number, path in enumerate(paths):
-        targets = {method: config.out / names_for(paths, method)[number] for method in config.method}
+        targets = {method: config.out / names_for(paths, method)[number] for method in config.methods}
         try:
             label, chance, explained, pictures = _draw(path, classifier, config, options, targets)
         except (OSError, ValueError) as error:
@@ -127,8 +87,6 @@ def find_images(given: tuple[Path, ...]) -> list[Path]:
     """Image files among the given files and (not below) the given folders, in order."""
     from xaijax.data.files import is_image
 
-    if not given:
-        raise InputError("no image was given; name image files or a folder of them")
     found: list[Path] = []
     for path in given:
         if path.is_dir():
@@ -158,29 +116,9 @@ def names_for(paths: list[Path], method: str) -> list[str]:
     return names
 
 
-def allows(classifier: Any, name: str) -> bool:
-    """Whether a model has what a method needs: layers, a dense head, biases, ReLUs or attention."""
-    import jax
-
-    from xaijax.explain import METHODS
-
-    method = METHODS[name]
-    if not method.needs - {"key"}:
-        return True
-    options = {"key": jax.random.key(0)} if "key" in method.needs else {}
-    image = jax.ShapeDtypeStruct((1, *classifier.input_shape), np.float32)
-    label = jax.ShapeDtypeStruct((1,), np.int32)
-    try:  # the method itself knows best; traced, it costs little
-        jax.eval_shape(lambda c, x, y: method.function(c, x, y, **options), classifier, image, label)
-    except ValueError:
-        return False
-    return True
-
-
 def _write_gallery(path: Path, columns: list[dict[str, np.ndarray]]) -> None:
     from PIL import Image
 
-    from xaijax.bench.store import write_whole
     from xaijax.plot import picture_table
 
     table = Image.fromarray(picture_table([(name, [column[name] for column in columns]) for name in columns[0]]))
@@ -188,12 +126,12 @@ def _write_gallery(path: Path, columns: list[dict[str, np.ndarray]]) -> None:
     print(f"picture table written to {path}")
 
 
-def _check_out(config: ExplainConfig, paths: list[Path]) -> None:
-    if config.out.exists() and not config.out.is_dir():
-        raise InputError(f"{config.out} is a file; name a folder with --out")
-    if config.gallery is not None and config.gallery.suffix.lower() != ".png":
-        raise InputError(f"--gallery is {config.gallery}; the table is a PNG, so its name must end in .png")
-    there = [config.out / name for method in config.method for name in names_for(paths, method)]
+def _all(config: ExplainConfig) -> bool:
+    return len(config.methods) == 1 and _names.normal(config.methods[0]) == "all"
+
+
+def _refuse_existing(config: ExplainConfig, paths: list[Path]) -> None:
+    there = [config.out / name for method in config.methods for name in names_for(paths, method)]
     there += [] if config.gallery is None else [config.gallery]
     existing = [path for path in there if path.exists()]
     if existing and not config.overwrite:
@@ -210,10 +148,9 @@ def _draw(
     """
     from PIL import Image
 
-    from xaijax.bench.part import as_evidence, run_method
-    from xaijax.bench.store import write_whole
     from xaijax.data.files import read_image
     from xaijax.data.images import resize_image, with_channels
+    from xaijax.explain import METHODS
     from xaijax.plot import overlay, to_rgb
 
     image = read_image(path)
@@ -227,8 +164,8 @@ def _draw(
     column = {} if config.bare else {"image": to_rgb(batch[0])}
     labels = np.array([explained], np.int32)
     for method, target in targets.items():
-        maps = run_method(method, classifier, batch, labels, config.seed, config.batch_size, **options[method])
-        heat = as_evidence(method, maps)[0]
+        given = {"seed": config.seed, "batch_size": config.batch_size} | options.get(method, {})
+        heat = METHODS[method].evidence(METHODS[method].maps(classifier, batch, labels, **given))[0]
         if not np.isfinite(heat).all():
             raise InputError(f"the method {method} gives NaN or infinity for {path}; check the model {config.model}")
         # Overlays have the size of the image, so the map is brought to it, not the image to the map.

@@ -204,7 +204,7 @@ def _from_scores(scores: Any, metric: str | None) -> tuple[dict[str, MeanCurve],
     read = _read_information if isinstance(table, Curves) else _read_responses
     found = {method: read(table.select(method=method)) for method in dict.fromkeys(table.method)}
     count = max(line.images for line in found.values())
-    return found, (f"{words(name)}, {count} image{'s' if count != 1 else ''}", *axis_labels(name))
+    return found, (f"{words(name)}, {count} image{'s' if count != 1 else ''}", *_axes(name))
 
 
 def _read_information(table: Any) -> MeanCurve:
@@ -223,17 +223,12 @@ def _read_responses(table: Any) -> MeanCurve:
     return mean_curve(table.fraction[kept], table.value[kept], table.area[kept])
 
 
-def axis_labels(metric: str) -> tuple[str, str]:
+def _axes(metric: str) -> tuple[str, str]:
     """The labels of the axes of a metric's curves."""
-    if metric.startswith(("aic", "sic")):
-        response = "prediction is the explained class" if metric[0] == "a" else "probability of the explained class"
-        return "information (0 fully blurred, 1 original)", f"{response}\n(0 blurred, 1 original)"
-    if metric.startswith("mprt"):
-        measure = {"spearman": "rank correlation", "ssim": "structural similarity"}[metric.rpartition("_")[2]]
-        return "share of the layers re-initialised, output first", f"{measure} with the map\nof the trained model"
-    across = "share of the pixels shown, largest first"
-    if not metric.startswith("insertion"):
-        across = "share of the pixels hidden, largest first"
-    if metric == "road_accuracy":
-        return across, "share of images where the\nexplained class is predicted"
-    return across, "probability of the explained class"
+    from xaijax.metrics import METRICS
+
+    axes = METRICS[metric].axes
+    assert axes is not None  # only metrics with curves come here
+    if axes.kind == "information":
+        return f"{axes.x}\n(0 fully blurred, 1 original)", f"{axes.y}\n(0 blurred, 1 original)"
+    return axes.x, axes.y

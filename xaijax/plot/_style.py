@@ -70,7 +70,7 @@ def styles(methods: Sequence[str]) -> dict[str, Style]:
         >>> styles(["grad_cam", "random"])["random"].color
         '#7a828e'
     """
-    from xaijax.metrics._evaluate import ORACLE
+    from xaijax.metrics import ORACLE
 
     found: dict[str, Style] = {}
     others = 0
@@ -95,7 +95,7 @@ def in_order(methods: Sequence[str]) -> list[str]:
         >>> in_order(["oracle", "random", "cam", "sobel"])
         ['cam', 'sobel', 'random', 'oracle']
     """
-    from xaijax.metrics._evaluate import ORACLE
+    from xaijax.metrics import ORACLE
 
     unique = list(dict.fromkeys(methods))
     rank = dict.fromkeys(controls(), 1) | {"random": 2, ORACLE: 3}

@@ -1,24 +1,25 @@
-"""`xaijax profile`: sets up, times by turns, keeps what is done, and shows it."""
+"""`xaijax profile`: sets up, times the cells interleaved, keeps what is done, and shows it."""
 
 import dataclasses
 import datetime
 import os
 import shlex
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from xaijax._errors import InputError
-from xaijax.bench.plan import check_names
+from xaijax import _options
+from xaijax._names import BUILTIN, match, match_all, normal
+from xaijax._runs import command_line, provenance
+from xaijax._runs.folder import RunFolder, check_free
+from xaijax._runs.options import use_device
+from xaijax._runs.progress import bar, say
 from xaijax.profiling import config as configuration
 from xaijax.profiling import records
 from xaijax.profiling.config import FORWARD, Precision, ProfileConfig
 
-Report = Callable[[float, str], None]
 
-
-def run_profile(config: ProfileConfig) -> Path:
+def run(config: ProfileConfig) -> Path:
     """Measures, writes `profile.jsonl`, figures and `profile.html` into a folder, and prints a table.
 
     Args:
@@ -33,37 +34,65 @@ def run_profile(config: ProfileConfig) -> Path:
     from rich.console import Console
 
     configuration.check(config)
-    if config.devices == "cpu":  # before JAX starts: what is rewritten for the CPU depends on the default backend
+    if config.device == "cpu":  # before JAX starts: what is rewritten for the CPU depends on the default backend
         os.environ.setdefault("JAX_PLATFORMS", "cpu")
     if config.kernels:
-        # SciPy calls LAPACK on tiny matrices: idle BLAS threads would spin beside the work. NumPy reads this once.
+        # SciPy calls LAPACK on tiny matrices: idle BLAS threads would spin next to the work. NumPy reads this once.
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ.setdefault(name, "1")
     out = config.out or configuration.default_out(config, datetime.datetime.now())
-    path = out / "profile.jsonl"
-    if path.exists() and not config.resume:
-        raise InputError(f"{path} is there already; add --resume to go on with it, or name another folder with --out")
+    check_free(out, "profile", resume=config.resume)
     console = Console(stderr=True)
     old = records.read(config.compare) if config.compare is not None else None
-    interrupted = None
-    try:
-        if config.kernels:
-            from xaijax.profiling.kernels import measure_kernels
-
-            measure_kernels(config, path, console)
+    config = _matched(config)
+    with RunFolder(out, "profile", resume=config.resume) as folder:
+        if config.resume:
+            folder.check_same(command_line.plain(config), config.free())
         else:
-            measure_methods(config, path, console)
-    except KeyboardInterrupt as stop:
-        interrupted = stop
-    found = records.read(path)
-    if found and interrupted is not None:
-        again = shlex.join([*shlex.split(configuration.command(config)), "--out", str(out), "--resume"])
-        console.print(f"What was measured is kept; go on with: {again}", highlight=False, soft_wrap=True)
-    if found:
-        _show(config, out, found, old)
+            folder.describe(
+                {"kind": "profile", "command": config.command(), "config": command_line.plain(config)}
+                | provenance.describe()
+            )
+        path = out / "profile.jsonl"
+        interrupted = None
+        try:
+            if config.kernels:
+                from xaijax.profiling.kernels import measure_kernels
+
+                measure_kernels(config, path, console)
+            else:
+                measure_methods(config, path, console)
+        except KeyboardInterrupt as stop:
+            interrupted = stop
+        except Exception:
+            if not path.exists():
+                folder.discard()
+            raise
+        found = records.read(path)
+        if found and interrupted is not None:
+            again = shlex.join([*shlex.split(config.command()), "--out", str(out), "--resume"])
+            say(console, f"What was measured is kept; resume with: {again}")
+        if found:
+            _show(config, out, found, old)
+        elif interrupted is not None:
+            folder.discard()
     if interrupted is not None:
         raise interrupted
     return out
+
+
+def _matched(config: ProfileConfig) -> ProfileConfig:
+    """The configuration with the names that are meant."""
+    from xaijax.explain import METHODS, methods
+
+    if config.kernels:
+        from xaijax.profiling import kernel_cases
+
+        known = [case.name for case in kernel_cases.cases()]
+        return dataclasses.replace(config, kernel=match_all("kernel", config.kernel, known) if config.kernel else ())
+    if len(config.methods) == 1 and normal(config.methods[0]) == "all":
+        return dataclasses.replace(config, methods=methods(without="masks"))
+    return dataclasses.replace(config, methods=match_all("method", config.methods, METHODS))
 
 
 def _show(config: ProfileConfig, out: Path, found: dict[Any, dict[str, Any]], old: dict[Any, Any] | None) -> None:
@@ -88,49 +117,28 @@ def measure_methods(config: ProfileConfig, path: Path, console: Any) -> None:
 
     from xaijax.profiling import ceilings
 
-    device = _device(config.devices)
-    methods = _methods(config)
+    use_device(config)
+    device = jax.devices()[0]
     with jax.default_device(device):
         with console.status("measuring what the machine can do"):
             most = ceilings.measure(config.precision)
         facts = environment(config) | {"ceilings": most}
         for model in config.model:
             for precision in config.precision:
-                _measure_model(config, model, precision, methods, device, path, facts, console)
-
-
-def _device(name: str) -> Any:
-    import jax
-
-    if name == "auto":
-        return jax.devices()[0]
-    try:
-        return jax.devices(name)[0]
-    except RuntimeError:
-        there = ", ".join(sorted({device.platform for device in jax.devices()}))
-        raise InputError(f"JAX sees no {name} here; it sees {there}") from None
-
-
-def _methods(config: ProfileConfig) -> tuple[str, ...]:
-    from xaijax.explain import METHODS
-
-    if config.methods == ("all",):
-        return tuple(name for name, method in METHODS.items() if "masks" not in method.needs)
-    check_names("method", config.methods, METHODS)
-    return config.methods
+                _measure_model(config, model, precision, device, path, facts, console)
 
 
 def environment(config: ProfileConfig) -> dict[str, Any]:
     """What every record says of where it was made."""
     import jax
 
-    from xaijax import _cpu, doctor, kernels
+    from xaijax import _cpu, kernels
 
     return {
-        "command": configuration.command(config),
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "machine": doctor.machine() | {"devices": [device.device_kind for device in jax.devices()]},
-        "versions": doctor.versions(),
+        "command": config.command(),
+        "date": provenance.now(),
+        "machine": provenance.machine() | {"devices": [device.device_kind for device in jax.devices()]},
+        "versions": provenance.versions(),
         "flags": {"XLA_FLAGS": os.environ.get("XLA_FLAGS", ""), "compiler_options": _cpu.compiler_options()},
         "kernels": {key: str(value) for key, value in kernels.build_info().items()},
     }
@@ -139,15 +147,13 @@ def environment(config: ProfileConfig) -> dict[str, Any]:
 def _classifier(config: ProfileConfig, name: str, precision: Precision) -> Any:
     from xaijax import models
 
-    if name == "builtin":
-        made = models.builtin()
-    elif name in models.list_models():
+    if name in models.list_models():
         shape = None if config.size is None else (config.size, config.size, 3)
         made = models.create(name, config.classes, shape)
-    elif Path(name).exists():
+    elif name == BUILTIN or Path(name).exists():
         made = models.load(name)
     else:
-        check_names("model", [name], [*models.list_models(), "builtin"])
+        match("model", name, [*models.list_models(), BUILTIN])
     if config.size is not None and made.input_shape[:2] != (config.size, config.size):
         made = made.with_input_shape((config.size, config.size, made.input_shape[2]))
     return made.optimized(dtype=precision) if config.optimized else made
@@ -157,7 +163,6 @@ def _measure_model(
     config: ProfileConfig,
     model: str,
     precision: Precision,
-    methods: tuple[str, ...],
     device: Any,
     path: Path,
     facts: dict[str, Any],
@@ -170,7 +175,7 @@ def _measure_model(
     from xaijax.profiling import cells
 
     classifier = jax.device_put(_classifier(config, model, precision), device)
-    chosen = configuration.settings(config.set, {name: METHODS[name].options for name in methods})
+    chosen = _options.from_texts(config.set, {name: METHODS[name].kinds for name in config.methods})
     there = records.read(path)
     base = {
         "kind": "method",
@@ -181,7 +186,7 @@ def _measure_model(
     }
     plan: list[tuple[str, int, dict[str, Any]]] = []
     for batch in config.batch:
-        for name in methods:
+        for name in config.methods:
             options = dict(chosen.get(name, {}))
             if config.batch_size is not None and "batch_size" in METHODS[name].options:
                 options["batch_size"] = config.batch_size
@@ -280,20 +285,3 @@ def _trace(folder: Path, ready: list[Any]) -> None:
         where = folder / f"{cell.identity['method']}-{cell.identity['batch']}"
         found = trace.trace(cell.call, cell.programs, where)
         show.print_table(Console(), trace.table(cell.name, where, found))
-
-
-@contextmanager
-def bar(console: Any, text: str) -> Iterator[Report]:
-    """A progress bar with an estimate of the time left; yields `report(share, text)`."""
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(text, total=1.0)
-        yield lambda share, words: progress.update(task, completed=share, description=words)

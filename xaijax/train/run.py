@@ -1,99 +1,42 @@
-"""Training: `xaijax train` (`run_train`), and `train` for arrays in memory.
+"""The work of `xaijax train`.
 
     xaijax train --data brain_mri/ --model small_resnet --out runs/brain
     xaijax train --data brain_mri/ --weights mobilenet.keras --frozen-epochs 3 --out runs/fine
 
 The out folder holds `model.safetensors` (the weights of the best epoch, with what they were trained on),
-`metrics.json`, `log.jsonl` (one line per epoch), `train.json` (configuration, versions, split), the figures
-`training.png`, `confusion.png`, `calibration.png` and `embedding.png`, and `checkpoints`, from which `--resume` goes
-on. Every file is written whole and renamed into place.
+`metrics.json`, `log.jsonl` (one line per epoch), `run.json` (configuration, versions, split), the figures
+`training.png`, `confusion.png`, `reliability.png` and `embedding.png`, and `checkpoints`, from which `--resume`
+continues. Every file is written whole and renamed into place.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
-from xaijax import models, plot
-from xaijax._runs import classifier_figures
+from xaijax import __version__, models, plot
+from xaijax._runs import classifier_figures, command_line, epochs, folder, options, progress, provenance, training
+from xaijax._runs.training import Material
 from xaijax.classifier import Classifier
-from xaijax.data import split
-from xaijax.training import course, description, folder, opening, printing
-from xaijax.training.augment import Augmentation
-from xaijax.training.config import TrainConfig
-from xaijax.training.evaluation import evaluate, logits
-from xaijax.training.images import Images
-from xaijax.training.loop import Trainer
-from xaijax.training.options import Options
-from xaijax.training.record import Record
+from xaijax.train.config import TrainConfig
+from xaijax.training import Record, Trainer, logits
 
-__all__ = ["Augmentation", "Options", "TrainConfig", "TrainResult", "Trained", "evaluate", "run_train", "train"]
+if TYPE_CHECKING:
+    from rich.console import Console
 
-
-@dataclass(frozen=True)
-class Trained:
-    """What `train` gives: the classifier of the best epoch, that epoch, its scores, and one mapping per epoch."""
-
-    classifier: Classifier
-    best_epoch: int
-    metrics: dict[str, Any]
-    log: tuple[dict[str, Any], ...]
+FREE = options.FREE | training.FREE
+KEPT = ("accuracy", "macro_f1", "loss", "confusion", "images")  # scores that are written next to the weights
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What `run_train` gives: the out folder, the best epoch and its scores on the validation images."""
+    """What `run` gives: the out folder, the best epoch and its scores on the validation images."""
 
     out: Path
     best_epoch: int
     metrics: dict[str, Any]
 
 
-def train(
-    classifier: Classifier,
-    images: Any,
-    labels: Any,
-    *,
-    validation: tuple[Any, Any],
-    options: Options | None = None,
-    on_epoch: Callable[[dict[str, Any]], None] | None = None,
-) -> Trained:
-    """Train a classifier on arrays, with early stopping.
-
-    Args:
-        classifier: where to start, from `xaijax.models` or `Classifier.from_nnx`.
-        images: `[N, H, W, C]`, uint8 or float in [0, 1].
-        labels: `[N]` int.
-        validation: images and labels like these, to choose the epoch by.
-        options: how to train.
-        on_epoch: called after each epoch with its line of the log.
-
-    Returns:
-        The classifier of the epoch with the best validation macro-F1 (of equals the one with the smaller loss), its
-        scores, and the log.
-
-    Raises:
-        ValueError: for labels outside the classes, a classifier made from functions, or a loss that is no number.
-    """
-    options = options or Options()
-    trainer = Trainer(classifier, images, labels, options)
-    record = Record()
-    best = classifier
-    for epoch in range(1, options.epochs + 1):
-        losses = list(trainer.epoch(epoch))
-        candidate = trainer.trained(epoch)
-        if course.note(record, trainer, epoch, losses, evaluate(candidate, *validation)):
-            best = candidate
-        if on_epoch is not None:
-            on_epoch(record.log[-1])
-        if record.is_stale(options.patience, options.frozen_epochs):
-            break
-    return Trained(best, record.best_epoch, record.metrics, tuple(record.log))
-
-
-def run_train(config: TrainConfig, *, console: Console | None = None) -> TrainResult:
+def run(config: TrainConfig, *, console: "Console | None" = None) -> TrainResult:
     """The command `xaijax train`.
 
     Args:
@@ -104,48 +47,63 @@ def run_train(config: TrainConfig, *, console: Console | None = None) -> TrainRe
         The out folder, the best epoch and its validation scores.
 
     Raises:
-        FileExistsError: if the out folder is not empty and `resume` is not set.
+        InputError: for options that are not allowed or contradict each other, an out folder that cannot be written or
+            resumed, and a loss that is not a number any more.
         FileNotFoundError, NotADirectoryError: for data or weights that are not there.
-        ValueError: for data of one class, options that the model or the data do not have, no readable image, or a
-            configuration that differs from the one to resume.
+        ValueError: for data of one class, options that the model or the data do not have, no readable image.
     """
-    console = console or Console(stderr=True)
-    options = config.options()
-    out = config.out.expanduser()
-    resumes = description.resumes(config, out)
-    base = opening.base(config)
-    dataset = opening.open_data(config, opening.side_of(config, base))
-    dataset.require_classes()
-    classifier, origin = opening.start(config, base, dataset)
-    training, validation = (
-        Images.read(dataset, part, classifier.input_shape) for part in split(dataset, config.validation, config.seed)
-    )
-    trainer = Trainer(classifier, training, training.labels, options)
-    assert classifier.architecture is not None
-    name = classifier.architecture.name
-    out.mkdir(parents=True, exist_ok=True)
-    folder.write_json(out / "train.json", description.describe(config, trainer, training, validation))
-    printing.data(console, name + origin, training, validation)
-    record = course.run(
-        trainer,
-        validation,
-        validation.labels,
-        out,
-        keep=config.keep,
-        resumes=resumes,
-        save=lambda best, record: models.save(best, out, info=description.info(config, record, dataset)),
-        console=console,
-    )
+    from rich.console import Console
 
-    skipped = {"skipped": [*training.skipped, *validation.skipped]}
-    folder.write_json(out / "metrics.json", {"best_epoch": record.best_epoch} | record.metrics | skipped)
-    title = f"{name} on {dataset.name}"
+    console = console or Console(stderr=True)
+    config = options.check(config)
+    options.use_device(config)
+    out = config.out.expanduser()
+    plain = command_line.plain(config)
+    folder.check_start(out, "training", plain, resume=config.resume, free=FREE)
+    material = training.prepare(config)
+    trainer = Trainer(material.classifier, material.training, material.training.labels, config.options())
+    with (
+        progress.resumable(console, out),
+        epochs.diverging(out),
+        folder.RunFolder(out, "training", resume=config.resume) as place,
+    ):
+        place.describe(
+            {"command": command_line.repeat("train", config), "config": plain}
+            | material.describe()
+            | {"devices": 1 if trainer.mesh is None else trainer.mesh.size}
+            | provenance.describe()
+        )
+        epochs.say_material(console, material)
+        record = _train(config, material, trainer, out, console)
+        _report(material, record, out, console)
+    progress.say(console, f"written to {out}")
+    return TrainResult(out, record.best_epoch, record.metrics)
+
+
+def _train(config: TrainConfig, material: Material, trainer: Trainer, out: Path, console: "Console") -> Record:
+    def save(best: Classifier, record: Record) -> None:
+        info = {
+            "command": command_line.repeat("train", config),
+            "data": material.dataset.name,
+            "epoch": record.best_epoch,
+            "validation": {name: record.metrics[name] for name in KEPT},
+            "xaijax": __version__,
+        }
+        models.save(best, out, info=info)
+
+    labels = material.validation.labels
+    return epochs.epochs_in(out, trainer, material.validation, labels, keep=config.keep, save=save, console=console)
+
+
+def _report(material: Material, record: Record, out: Path, console: "Console") -> None:
+    """Scores and figures of the best epoch."""
+    skipped = [*material.training.skipped, *material.validation.skipped]
+    folder.write_json(out / "metrics.json", {"best_epoch": record.best_epoch} | record.metrics | {"skipped": skipped})
+    title = f"{material.architecture} on {material.dataset.name}"
     classifier_figures.save(plot.course(record.log, record.best_epoch, title=title), out / "training.png")
-    best = models.load(out)
+    best, validation = models.load(out), material.validation
     predicted = logits(best, validation).argmax(axis=1)
     classifier_figures.write_figures(
         out, best, validation, validation.labels, predicted, record.metrics, f"{title}, validation"
     )
-    printing.scores(console, record.metrics, f"Validation images, epoch {record.best_epoch}")
-    printing.written(console, out)
-    return TrainResult(out, record.best_epoch, record.metrics)
+    epochs.say_scores(console, record.metrics, f"Validation images, epoch {record.best_epoch}")

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from xaijax._network.grids import token_grid
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
-from xaijax.explain._method import explainer
+from xaijax.explain._registry import explainer
 from xaijax.explain._resize import resize
 from xaijax.explain.cams import _maps as _cam
 
@@ -26,7 +26,7 @@ def attention_layers(classifier: Classifier) -> tuple[str, ...]:
     )
 
 
-@explainer
+@explainer(family="cam", cost=1, needs={"attention"})
 def attention_rollout(
     classifier: Classifier,
     images: jax.Array,

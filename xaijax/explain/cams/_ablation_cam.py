@@ -5,18 +5,21 @@ The trunk below the layer runs once per image; only what depends on the layer's 
 zero; that is not reproduced.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
-from xaijax.explain._method import explainer, resolve_labels
+from xaijax.explain._method import resolve_labels
+from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target, score
 from xaijax.explain.cams import _maps as _cam
 from xaijax.explain.cams import _split
 
 
-@explainer
+@explainer(family="cam", cost=math.nan, needs={"layer"}, signed=True)
 def ablation_cam(
     classifier: Classifier,
     images: jax.Array,

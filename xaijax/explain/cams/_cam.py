@@ -4,12 +4,12 @@ import jax
 import jax.numpy as jnp
 
 from xaijax.classifier import Classifier
-from xaijax.explain._method import explainer
+from xaijax.explain._registry import explainer
 from xaijax.explain.cams import _maps as _cam
 from xaijax.explain.cams._gradient_cam import gradient_cam
 
 
-@explainer
+@explainer(family="cam", cost=1, needs={"layer", "head"}, signed=True)
 def cam(
     classifier: Classifier,
     images: jax.Array,

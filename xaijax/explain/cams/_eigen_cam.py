@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
-from xaijax.explain._method import explainer
+from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target
 from xaijax.explain.cams import _maps as _cam
 from xaijax.explain.cams._gradient_cam import gradient_cam
@@ -41,7 +41,7 @@ def _project(A: jax.Array, center: bool) -> jax.Array:
     return first_projection(A.reshape(batch, h * w, channels), center=center).reshape(batch, h, w)
 
 
-@explainer
+@explainer(family="cam", cost=1, needs={"layer"}, signed=True)
 def eigen_cam(
     classifier: Classifier,
     images: jax.Array,
@@ -97,7 +97,7 @@ def eigen_cam(
     return _chunk.map_images(maps, images, batch_size)
 
 
-@explainer
+@explainer(family="cam", cost=1, needs={"layer"}, signed=True)
 def eigen_grad_cam(
     classifier: Classifier,
     images: jax.Array,

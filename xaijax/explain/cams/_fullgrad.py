@@ -13,8 +13,8 @@ import jax.numpy as jnp
 
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
-from xaijax.explain._method import explainer
 from xaijax.explain._postprocess import minmax
+from xaijax.explain._registry import checked, explainer
 from xaijax.explain._resize import resize
 from xaijax.explain._targets import Target, score
 from xaijax.explain.cams import _maps as _cam
@@ -69,7 +69,7 @@ def _group(
     return (minmax(maps, epsilon) if convention == "pytorch-grad-cam" else maps).astype(jnp.float32), gap
 
 
-@explainer
+@explainer(family="cam", cost=3, needs={"biases"})
 def fullgrad(
     classifier: Classifier,
     images: jax.Array,
@@ -125,7 +125,7 @@ def fullgrad(
     )
 
 
-@explainer
+@checked
 def fullgrad_with_gap(
     classifier: Classifier,
     images: jax.Array,

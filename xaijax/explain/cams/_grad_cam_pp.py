@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from xaijax.classifier import Classifier
-from xaijax.explain._method import explainer
+from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target
 from xaijax.explain.cams import _maps as _cam
 from xaijax.explain.cams._gradient_cam import gradient_cam
@@ -45,7 +45,7 @@ def _combine(A: jax.Array, g: jax.Array, alpha: jax.Array) -> jax.Array:
 _FORMULAS = {"paper": _paper, "pytorch-grad-cam": _pytorch_grad_cam, "tf-keras-vis": _tf_keras_vis}
 
 
-@explainer
+@explainer(family="cam", cost=1, needs={"layer"}, signed=True)
 def grad_cam_pp(
     classifier: Classifier,
     images: jax.Array,

@@ -6,7 +6,7 @@ No average over positions: where the layer is followed by linear maps only, `ΣS
 import jax
 
 from xaijax.classifier import Classifier
-from xaijax.explain._method import explainer
+from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target
 from xaijax.explain.cams import _maps as _cam
 from xaijax.explain.cams._gradient_cam import gradient_cam
@@ -16,7 +16,7 @@ def _formula(A: jax.Array, g: jax.Array) -> jax.Array:
     return (g * A).sum(-1)
 
 
-@explainer
+@explainer(family="cam", cost=1, needs={"layer"}, signed=True)
 def hires_cam(
     classifier: Classifier,
     images: jax.Array,

@@ -7,7 +7,7 @@ Meant for early layers too, where one weight per channel is too coarse; the pape
 import jax
 
 from xaijax.classifier import Classifier
-from xaijax.explain._method import explainer
+from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target
 from xaijax.explain.cams import _maps as _cam
 from xaijax.explain.cams._gradient_cam import gradient_cam
@@ -17,7 +17,7 @@ def _formula(A: jax.Array, g: jax.Array) -> jax.Array:
     return (jax.nn.relu(g) * A).sum(-1)
 
 
-@explainer
+@explainer(family="cam", cost=1, needs={"layer"}, signed=True)
 def layer_cam(
     classifier: Classifier,
     images: jax.Array,

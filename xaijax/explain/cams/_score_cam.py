@@ -4,13 +4,16 @@ Channels are upsampled a chunk at a time; the masked images are never all in mem
 corners aligned; tf-keras-vis weights by the probability itself, without a softmax over channels.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
-from xaijax.explain._method import explainer, resolve_labels, scores
+from xaijax.explain._method import resolve_labels, scores
 from xaijax.explain._postprocess import minmax
+from xaijax.explain._registry import explainer
 from xaijax.explain._resize import resize
 from xaijax.explain._targets import Target
 from xaijax.explain.cams import _maps as _cam
@@ -18,7 +21,7 @@ from xaijax.explain.cams import _maps as _cam
 CONVENTIONS = ("paper", "pytorch-grad-cam", "tf-keras-vis")
 
 
-@explainer
+@explainer(family="cam", cost=math.nan, needs={"layer"}, signed=True)
 def score_cam(
     classifier: Classifier,
     images: jax.Array,

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from xaijax.classifier import Classifier
-from xaijax.explain._method import explainer
+from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target
 from xaijax.explain.cams import _maps as _cam
 from xaijax.explain.cams._gradient_cam import gradient_cam
@@ -18,7 +18,7 @@ def _formula(A: jax.Array, g: jax.Array) -> jax.Array:
     return jnp.einsum("bhwc,bc->bhw", A, weights, precision=jax.lax.Precision.HIGHEST)
 
 
-@explainer
+@explainer(family="cam", cost=1, needs={"layer"}, signed=True)
 def xgrad_cam(
     classifier: Classifier,
     images: jax.Array,

@@ -14,7 +14,8 @@ import jax
 import jax.numpy as jnp
 
 from xaijax.classifier import Classifier
-from xaijax.explain._method import explainer, resolve_labels
+from xaijax.explain._method import resolve_labels
+from xaijax.explain._registry import checked, explainer
 from xaijax.explain.cascade import _steps as steps
 from xaijax.explain.cascade.thresholds import apply_threshold
 
@@ -78,7 +79,7 @@ def _rounds(
     return CascadeRounds(maps, kept, inputs, weights, steps.combine(kept, decay), reasons)
 
 
-@explainer
+@explainer(family="cam", cost=3, needs={"layer"})
 def cascade(
     classifier: Classifier,
     images: jax.Array,
@@ -143,7 +144,7 @@ def cascade(
     ).combined
 
 
-@explainer
+@checked
 def cascade_rounds(
     classifier: Classifier,
     images: jax.Array,

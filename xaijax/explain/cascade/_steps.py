@@ -7,23 +7,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from xaijax import _names
 from xaijax.classifier import Classifier
 from xaijax.explain._postprocess import minmax
+from xaijax.explain._registry import METHODS, methods
 from xaijax.explain.cascade.thresholds import parse
 
 SCALES = ("mm", "raw")
-HOST = ("xrai", "xrai_fast")  # not traceable
-REFUSED = ("cascade", "ground_truth")  # itself, and what is no explanation
 
 
 def base_map(
     name: str, classifier: Classifier, images: Any, labels: Any, scale: str, options: Mapping[str, Any]
 ) -> jax.Array:
     """One round's maps `[B, H, W]` by the base method, before the threshold."""
-    from xaijax.explain._registry import METHODS  # which has the cascade in it
-
     method = METHODS[name]
-    own = {key: value for key, value in options.items() if key != "batch_size" or key in method.options}
+    shared = ("batch_size", "key")  # of all rounds, whatever their methods are
+    own = {option: value for option, value in options.items() if option not in shared or option in method.options}
     maps = method.function(classifier, images, labels, **own)
     return minmax(maps) if scale == "mm" else maps
 
@@ -111,15 +110,10 @@ def check_settings(rounds: int, threshold: str, theta: float, decay: float, scal
 
 def base_names(base: str | Sequence[str], rounds: int) -> tuple[str, ...]:
     """The base method of every round: one for all, or one for each."""
-    from xaijax.explain._registry import METHODS
-
     names = (base,) * rounds if isinstance(base, str) else tuple(base)
     if len(names) == 1:
         names *= rounds
     if len(names) != rounds:
         raise ValueError(f"base must be one method or one for each of the {rounds} rounds; got {len(names)}")
-    for name in names:
-        if name not in METHODS or name in REFUSED:
-            known = ", ".join(known for known in METHODS if known not in REFUSED)
-            raise ValueError(f"base must be one of {known}; got {name!r}")
-    return names
+    known = [name for name in methods(without="masks") if "base" not in METHODS[name].options]  # not the cascade itself
+    return tuple(_names.match("base method", name, known) for name in names)

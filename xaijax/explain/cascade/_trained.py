@@ -13,6 +13,7 @@ import numpy as np
 from xaijax import _cpu
 from xaijax.classifier import Classifier, to_float
 from xaijax.explain._method import check_batch, resolve_labels
+from xaijax.explain._registry import METHODS
 from xaijax.explain.cascade import _steps as steps
 from xaijax.explain.cascade.thresholds import apply_threshold
 
@@ -88,7 +89,7 @@ class Cascade:
             `[K, B, H, W]` float32, in [0, 1] with `scale="mm"`, else in the unit of the base maps.
         """
         images, labels = check_batch(self.classifier, images, labels)
-        if any(name in steps.HOST for name in self.base):  # which cannot be compiled
+        if any(METHODS[name].host for name in self.base):  # which cannot be compiled
             given = self._options(batch_size)
             if labels is None:
                 labels = np.asarray(self.classifier.predict(images)).argmax(1).astype(np.int32)
@@ -130,8 +131,6 @@ class Cascade:
 
     def _options(self, batch_size: int) -> dict[str, dict[str, Any]]:
         """Options of every base method: the batch size, and a key where it draws numbers."""
-        from xaijax.explain._registry import METHODS
-
         key = {"key": jax.random.key(self.seed)}
         return {
             name: {"batch_size": batch_size} | (key if "key" in METHODS[name].needs else {}) for name in set(self.base)

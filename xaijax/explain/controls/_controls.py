@@ -8,13 +8,12 @@ import jax.numpy as jnp
 
 from xaijax.classifier import Classifier
 from xaijax.explain import _filters as filters
-from xaijax.explain._method import explainer, image_keys, require_key
+from xaijax.explain._method import Key, image_keys
+from xaijax.explain._registry import explainer
 
 
-@explainer
-def random(
-    classifier: Classifier, images: jax.Array, labels: jax.Array | None = None, *, key: jax.Array | None = None
-) -> jax.Array:
+@explainer(family="control", cost=0, needs={"key"})
+def random(classifier: Classifier, images: jax.Array, labels: jax.Array | None = None, *, key: Key = 0) -> jax.Array:
     """Uniform random map: independent of everything but `key` and the image's own pixels.
 
     `S ~ U[0, 1)` per pixel. An image gets the same map alone and in any batch; two images get independent ones.
@@ -23,13 +22,10 @@ def random(
         classifier: not used.
         images: `[B, H, W, C]`.
         labels: not used.
-        key: a `jax.random` key.
+        key: a `jax.random` key, or the seed of one.
 
     Returns:
         `[B, H, W]` float32 in [0, 1).
-
-    Raises:
-        ValueError: without a key.
 
     Differences:
         An image's map depends on the key and its own pixels, so it is the same in any batch; elsewhere it depends on
@@ -47,11 +43,11 @@ def random(
         >>> bool((maps >= 0).all() and (maps < 1).all())
         True
     """
-    keys = image_keys(require_key(key, "random"), images)
+    keys = image_keys(key, images)
     return jax.vmap(lambda k: jax.random.uniform(k, images.shape[1:3], jnp.float32))(keys)
 
 
-@explainer
+@explainer(family="control", cost=0)
 def sobel(classifier: Classifier, images: jax.Array, labels: jax.Array | None = None) -> jax.Array:
     """Edge map: a saliency map that looks like this may be an edge detector.
 
@@ -82,7 +78,7 @@ def sobel(classifier: Classifier, images: jax.Array, labels: jax.Array | None = 
     return filters.sobel_magnitude(images)
 
 
-@explainer
+@explainer(family="control", cost=0)
 def center_gaussian(
     classifier: Classifier, images: jax.Array, labels: jax.Array | None = None, *, sigma: float = 0.25
 ) -> jax.Array:
@@ -122,7 +118,7 @@ def center_gaussian(
     return jnp.zeros_like(images[..., 0]) + (rows[:, None] * columns[None, :])[None]
 
 
-@explainer
+@explainer(family="control", cost=0, needs={"masks"})
 def ground_truth(
     classifier: Classifier, images: jax.Array, labels: jax.Array | None = None, *, masks: jax.Array | None = None
 ) -> jax.Array:

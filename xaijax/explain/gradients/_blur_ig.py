@@ -11,14 +11,15 @@ import numpy as np
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
 from xaijax.explain import _filters as filters
-from xaijax.explain._method import explainer, input_gradients, resolve_labels
+from xaijax.explain._method import input_gradients, resolve_labels
 from xaijax.explain._postprocess import reduce_channels
+from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target
 
 _DELTA = 0.01  # step of the forward difference, in pixels, as in PAIR
 
 
-@explainer
+@explainer(family="gradient", cost=301, signed=True)
 def blur_ig(
     classifier: Classifier,
     images: jax.Array,

@@ -6,12 +6,13 @@ import jax.numpy as jnp
 from xaijax.classifier import Classifier, to_float
 from xaijax.explain import _chunk
 from xaijax.explain._baselines import Baseline, make_baselines
-from xaijax.explain._method import explainer, image_keys, input_gradients, require_key, resolve_labels
+from xaijax.explain._method import Key, image_keys, input_gradients, resolve_labels
 from xaijax.explain._postprocess import reduce_channels
+from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target
 
 
-@explainer
+@explainer(family="gradient", cost=151, needs={"key"}, signed=True)
 def expected_gradients(
     classifier: Classifier,
     images: jax.Array,
@@ -19,7 +20,7 @@ def expected_gradients(
     *,
     baselines: Baseline = ("black", "white", "mean", "blur"),
     draws: int = 50,
-    key: jax.Array | None = None,
+    key: Key = 0,
     target: Target = "logit",
     reduce: str = "sum",
     batch_size: int = 32,
@@ -36,16 +37,13 @@ def expected_gradients(
         baselines: `[N, H, W, C]` images to draw from (in the paper, training images), or a tuple of baselines as in
             `integrated_gradients`.
         draws: n.
-        key: a `jax.random` key; an image's draws depend on it and on the image's own pixels.
+        key: a `jax.random` key, or the seed of one; an image's draws depend on it and on the image's own pixels.
         target: what is explained; see `xaijax.explain._targets`.
         reduce: over channels: `"sum"` (signed), `"abs_sum"`, `"abs_max"`, `"none"` (keep C).
         batch_size: most path points in flight.
 
     Returns:
         `[B, H, W]` float32, unit of the score; `Σ S` is `y(x) - mean y(x0)` in expectation.
-
-    Raises:
-        ValueError: without a key.
 
     Differences:
         The authors draw the place on the path uniformly, independent of the other draws; here the draws are stratified,
@@ -66,7 +64,7 @@ def expected_gradients(
     """
     if draws < 1:
         raise ValueError(f"draws must be a positive integer; got {draws!r}")
-    keys = image_keys(require_key(key, "expected_gradients"), images)
+    keys = image_keys(key, images)
     labels = resolve_labels(classifier, images, labels, batch_size)
     shared = None
     if hasattr(baselines, "ndim") and baselines.ndim == 4:

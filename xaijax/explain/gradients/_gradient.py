@@ -8,12 +8,13 @@ import jax
 
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
-from xaijax.explain._method import explainer, input_gradients
+from xaijax.explain._method import input_gradients
 from xaijax.explain._postprocess import reduce_channels
+from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target
 
 
-@explainer
+@explainer(family="gradient", cost=3)
 def gradient(
     classifier: Classifier,
     images: jax.Array,
@@ -59,7 +60,7 @@ def gradient(
     return reduce_channels(grads, reduce)
 
 
-@explainer
+@explainer(family="gradient", cost=3, signed=True)
 def input_x_gradient(
     classifier: Classifier,
     images: jax.Array,

@@ -7,12 +7,13 @@ import jax
 
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
-from xaijax.explain._method import explainer, input_gradients
+from xaijax.explain._method import input_gradients
 from xaijax.explain._postprocess import reduce_channels
+from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target
 
 
-@explainer
+@explainer(family="gradient", cost=3, needs={"relu"})
 def guided_backprop(
     classifier: Classifier,
     images: jax.Array,

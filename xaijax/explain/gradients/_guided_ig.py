@@ -13,8 +13,9 @@ import jax.numpy as jnp
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
 from xaijax.explain._baselines import Baseline, make_baselines
-from xaijax.explain._method import explainer, input_gradients, resolve_labels
+from xaijax.explain._method import input_gradients, resolve_labels
 from xaijax.explain._postprocess import reduce_channels
+from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target
 
 
@@ -86,7 +87,7 @@ def _advance(
     return jax.lax.while_loop(more, move, start)[0]
 
 
-@explainer
+@explainer(family="gradient", cost=600, signed=True)
 def guided_ig(
     classifier: Classifier,
     images: jax.Array,

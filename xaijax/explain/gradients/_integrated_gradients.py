@@ -12,8 +12,9 @@ import numpy as np
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
 from xaijax.explain._baselines import Baseline, make_baselines
-from xaijax.explain._method import explainer, input_gradients, resolve_labels, scores
+from xaijax.explain._method import input_gradients, resolve_labels, scores
 from xaijax.explain._postprocess import reduce_channels
+from xaijax.explain._registry import checked, explainer
 from xaijax.explain._targets import Target
 
 RULES = ("gauss_legendre", "left", "right", "middle", "trapezoid", "pair")
@@ -74,7 +75,7 @@ def path_attributions(
     return _chunk.sum_variants(part, (images, baselines, labels), count * len(nodes), batch_size)
 
 
-@explainer
+@explainer(family="gradient", cost=151, signed=True)
 def integrated_gradients(
     classifier: Classifier,
     images: jax.Array,
@@ -130,7 +131,7 @@ def integrated_gradients(
     return reduce_channels(full, reduce)
 
 
-@explainer
+@checked
 def integrated_gradients_with_gap(
     classifier: Classifier,
     images: jax.Array,

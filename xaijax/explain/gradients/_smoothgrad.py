@@ -11,8 +11,9 @@ import jax.numpy as jnp
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
 from xaijax.explain._baselines import Baseline, make_baselines
-from xaijax.explain._method import explainer, image_keys, input_gradients, require_key, resolve_labels
+from xaijax.explain._method import Key, image_keys, input_gradients, resolve_labels
 from xaijax.explain._postprocess import reduce_channels
+from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target
 from xaijax.explain.gradients._integrated_gradients import path_attributions
 
@@ -24,7 +25,7 @@ def smooth(
     attributions: Attributions,
     images: jax.Array,
     labels: jax.Array,
-    key: jax.Array | None,
+    key: Key,
     *,
     draws: int,
     std: float,
@@ -42,7 +43,7 @@ def smooth(
         raise ValueError(f"draws must be a positive integer; got {count!r}")
     scale = std * (images.max((1, 2, 3)) - images.min((1, 2, 3)))
     # Without a key (given noise) the keys are not used; zeros keep one shape of program.
-    keys = image_keys(require_key(key, "smoothgrad"), images) if noise is None else scale
+    keys = image_keys(key, images) if noise is None else scale
 
     def draw(image_key: jax.Array, index: jax.Array) -> jax.Array:
         each = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(image_key, index)
@@ -64,7 +65,7 @@ def smooth(
     return jnp.maximum(squares / count - (total / count) ** 2, 0.0)
 
 
-@explainer
+@explainer(family="gradient", cost=76, needs={"key"})
 def smoothgrad(
     classifier: Classifier,
     images: jax.Array,
@@ -75,7 +76,7 @@ def smoothgrad(
     std: float = 0.15,
     statistic: str = "mean",
     noise: jax.Array | None = None,
-    key: jax.Array | None = None,
+    key: Key = 0,
     target: Target = "logit",
     reduce: str = "abs_max",
     batch_size: int = 32,
@@ -94,16 +95,13 @@ def smoothgrad(
         std: noise, as a share of each image's own range.
         statistic: `"mean"`, `"square"` or `"variance"`, per channel.
         noise: `[draws, H, W, C]` draws of your own with standard deviation 1, for all images, instead of a key.
-        key: a `jax.random` key; an image's noise depends on it and on the image's own pixels.
+        key: a `jax.random` key, or the seed of one; an image's noise depends on it and on the image's own pixels.
         target: what is explained; see `xaijax.explain._targets`.
         reduce: over channels: `"abs_max"`, `"abs_sum"`, `"sum"` (signed for the mean), `"none"` (keep C).
         batch_size: most noisy images in flight.
 
     Returns:
         `[B, H, W]` float32, unit of the base method (squared for the other statistics).
-
-    Raises:
-        ValueError: without a key or noise.
 
     Differences:
         saliency's `GetSmoothedMask` returns the mean square by default: `statistic="square"`. Its noise has the
@@ -146,7 +144,7 @@ def smoothgrad(
     return reduce_channels(full, reduce)
 
 
-@explainer
+@explainer(family="gradient", cost=76, needs={"key"})
 def smoothgrad_squared(
     classifier: Classifier,
     images: jax.Array,
@@ -154,7 +152,7 @@ def smoothgrad_squared(
     *,
     draws: int = 25,
     std: float = 0.15,
-    key: jax.Array | None = None,
+    key: Key = 0,
     target: Target = "logit",
     reduce: str = "sum",
     batch_size: int = 32,
@@ -169,7 +167,7 @@ def smoothgrad_squared(
         labels: `[B]` int class indices, or None for the predicted class.
         draws: noisy copies per image.
         std: noise, as a share of each image's own range.
-        key: a `jax.random` key.
+        key: a `jax.random` key, or the seed of one.
         target: what is explained; see `xaijax.explain._targets`.
         reduce: over channels: `"sum"`, `"abs_max"`, `"none"` (keep C).
         batch_size: most noisy images in flight.
@@ -195,7 +193,7 @@ def smoothgrad_squared(
     return _plain(classifier, images, labels, "square", draws, std, key, target, reduce, batch_size)
 
 
-@explainer
+@explainer(family="gradient", cost=76, needs={"key"})
 def vargrad(
     classifier: Classifier,
     images: jax.Array,
@@ -203,7 +201,7 @@ def vargrad(
     *,
     draws: int = 25,
     std: float = 0.15,
-    key: jax.Array | None = None,
+    key: Key = 0,
     target: Target = "logit",
     reduce: str = "sum",
     batch_size: int = 32,
@@ -218,7 +216,7 @@ def vargrad(
         labels: `[B]` int class indices, or None for the predicted class.
         draws: noisy copies per image.
         std: noise, as a share of each image's own range.
-        key: a `jax.random` key.
+        key: a `jax.random` key, or the seed of one.
         target: what is explained; see `xaijax.explain._targets`.
         reduce: over channels: `"sum"`, `"abs_max"`, `"none"` (keep C).
         batch_size: most noisy images in flight.
@@ -251,7 +249,7 @@ def _plain(
     statistic: str,
     draws: int,
     std: float,
-    key: jax.Array | None,
+    key: Key,
     target: Target,
     reduce: str,
     batch_size: int,
@@ -270,7 +268,7 @@ def _plain(
     return reduce_channels(full, reduce)
 
 
-@explainer
+@explainer(family="gradient", cost=3751, needs={"key"}, signed=True)
 def smoothgrad_ig(
     classifier: Classifier,
     images: jax.Array,
@@ -280,7 +278,7 @@ def smoothgrad_ig(
     std: float = 0.15,
     statistic: str = "mean",
     noise: jax.Array | None = None,
-    key: jax.Array | None = None,
+    key: Key = 0,
     baseline: Baseline = "black",
     steps: int | None = None,
     rule: str = "gauss_legendre",
@@ -300,7 +298,7 @@ def smoothgrad_ig(
         std: noise, as a share of each image's own range.
         statistic: `"mean"`, `"square"` or `"variance"`, per channel.
         noise: `[draws, H, W, C]` draws of your own with standard deviation 1, for all images, instead of a key.
-        key: a `jax.random` key; an image's noise depends on it and on the image's own pixels.
+        key: a `jax.random` key, or the seed of one; an image's noise depends on it and on the image's own pixels.
         baseline: as in `integrated_gradients`; `"mean"` and `"blur"` are those of the noisy copy.
         steps: points on each path, default 50 (25 for `rule="pair"`).
         rule: as in `integrated_gradients`.

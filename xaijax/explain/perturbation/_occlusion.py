@@ -12,11 +12,12 @@ import jax.numpy as jnp
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
 from xaijax.explain._baselines import Baseline, make_baselines
-from xaijax.explain._method import explainer, resolve_labels, scores
+from xaijax.explain._method import resolve_labels, scores
+from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target
 
 
-@explainer
+@explainer(family="perturbation", cost=44101, signed=True)
 def occlusion(
     classifier: Classifier,
     images: jax.Array,

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
-from xaijax.explain._method import explainer, require_key, resolve_labels, scores
+from xaijax.explain._method import Key, as_key, resolve_labels, scores
+from xaijax.explain._registry import explainer
 from xaijax.explain._resize import resize
 from xaijax.explain._targets import Target
 
@@ -27,7 +28,7 @@ def rise_mask(key: jax.Array, size: tuple[int, int], grid: int, probability: flo
     return jax.lax.dynamic_slice(fine, (row, column), size)
 
 
-@explainer
+@explainer(family="perturbation", cost=4000, needs={"key"})
 def rise(
     classifier: Classifier,
     images: jax.Array,
@@ -36,7 +37,7 @@ def rise(
     count: int = 4000,
     grid: int = 7,
     probability: float = 0.5,
-    key: jax.Array | None = None,
+    key: Key = 0,
     target: Target = "probability",
     batch_size: int = 32,
 ) -> jax.Array:
@@ -51,15 +52,12 @@ def rise(
         count: n, masks; one forward pass each.
         grid: cells along each side of the coarse mask.
         probability: p, chance that a cell is visible.
-        key: a `jax.random` key; the masks depend on it alone.
+        key: a `jax.random` key, or the seed of one; the masks depend on it alone.
         target: what is explained; the paper's is the probability. See `xaijax.explain._targets`.
         batch_size: most masked images in flight.
 
     Returns:
         `[B, H, W]` float32, unit of the score: at each pixel the mean score of the images that show it.
-
-    Raises:
-        ValueError: without a key.
 
     Differences:
         As the authors' code, which makes all masks beforehand and keeps them; here they are made chunk by chunk from
@@ -82,7 +80,7 @@ def rise(
         raise ValueError(
             f"count and grid must be positive and probability in (0, 1]; got {count!r}, {grid!r} and {probability!r}"
         )
-    seed = require_key(key, "rise")
+    seed = as_key(key)
     labels = resolve_labels(classifier, images, labels, batch_size)
     size = (images.shape[1], images.shape[2])
 

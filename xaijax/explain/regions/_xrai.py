@@ -3,7 +3,6 @@
 So these two methods cannot be traced: call them outside `jit`.
 """
 
-import functools
 from typing import Any
 
 import jax
@@ -11,14 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from xaijax.classifier import Classifier
-from xaijax.explain._method import explainer, resolve_labels
+from xaijax.explain._method import resolve_labels
+from xaijax.explain._registry import checked, explainer
 from xaijax.explain._targets import Target
 from xaijax.explain.gradients._integrated_gradients import path_attributions
 from xaijax.explain.regions._segments import segment_masks
 from xaijax.kernels import rank_regions
 
 
-@explainer
+@checked
 def _base_attribution(
     classifier: Classifier,
     images: jax.Array,
@@ -72,7 +72,7 @@ def _maps(
     return jnp.asarray(found)
 
 
-@functools.partial(explainer, host=True)
+@explainer(family="region", cost=601, signed=True, host=True)
 def xrai(
     classifier: Classifier,
     images: jax.Array,
@@ -143,7 +143,7 @@ def xrai(
     )
 
 
-@functools.partial(explainer, host=True)
+@explainer(family="region", cost=601, signed=True, host=True)
 def xrai_fast(
     classifier: Classifier,
     images: jax.Array,

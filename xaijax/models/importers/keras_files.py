@@ -58,7 +58,7 @@ def opened(path: Path) -> Iterator[Contents]:
         raise ImportError(f"reading {path.name} needs h5py; pip install 'xaijax[medical]'") from None
     with contextlib.ExitStack() as stack:
         config = None
-        if path.suffix == ".keras":
+        if path.suffix.lower() == ".keras":
             try:
                 archive = stack.enter_context(zipfile.ZipFile(path))
                 config = json.loads(archive.read("config.json"))

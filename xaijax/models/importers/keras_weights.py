@@ -46,7 +46,7 @@ def from_keras(
     model become the classifier's preprocessing.
 
     Args:
-        source: a `keras.Model` of any backend, or a `.keras`, `.h5` or `.weights.h5` file.
+        source: a `keras.Model` of any backend, or a `.keras`, `.h5`, `.hdf5` or `.weights.h5` file.
         architecture: a name of `list_models()`; default: recognised by the layers' names.
         input_shape: (H, W, C); default: the model's, or the size that the architecture is made for. With C = 1,
             weights of three channels are summed over them.
@@ -69,14 +69,14 @@ def from_keras(
         >>> models.from_keras("model.onnx")
         Traceback (most recent call last):
         ...
-        ValueError: model.onnx must end in .keras, .h5 or .weights.h5
+        ValueError: model.onnx must end in .keras, .h5, .hdf5 or .weights.h5
     """
     if hasattr(source, "layers") and hasattr(source, "weights"):
         contents = keras_files.from_model(source)
         return _convert(contents, architecture, f"the model {source.name}", input_shape, classes, preprocess, pool)
     path = Path(source).expanduser()
-    if path.suffix not in (".keras", ".h5"):
-        raise ValueError(f"{path.name} must end in .keras, .h5 or .weights.h5")
+    if path.suffix.lower() not in (".keras", ".h5", ".hdf5"):
+        raise ValueError(f"{path.name} must end in .keras, .h5, .hdf5 or .weights.h5")
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     with keras_files.opened(path) as contents:

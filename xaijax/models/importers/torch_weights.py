@@ -64,7 +64,7 @@ def from_torch(
     path = Path(source).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
-    if path.suffix == ".safetensors":
+    if path.suffix.lower() == ".safetensors":
         from safetensors import SafetensorError, safe_open
 
         try:
@@ -73,7 +73,7 @@ def from_torch(
                 return _convert(lazy, architecture, path.name, input_shape, classes, preprocess)
         except SafetensorError as error:
             raise ValueError(f"{path} is no readable safetensors file: {error}") from error
-    if path.suffix not in (".pth", ".pt", ".bin"):
+    if path.suffix.lower() not in (".pth", ".pt", ".bin"):
         raise ValueError(f"{path.name} must end in .safetensors, .pth or .pt; save the state dictionary as one of them")
     if importlib.util.find_spec("torch") is None:
         raise ImportError(f"reading {path.name} needs PyTorch; install it, or save the weights as .safetensors")
