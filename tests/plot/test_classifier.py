@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xaijax import plot
-from xaijax.training.calibration import calibration
+from xaijax.training import reliability
 
 CLASSES = ("glioma", "meningioma", "pituitary")
 
@@ -22,7 +22,7 @@ def test_the_confusion_matrix_shows_counts_and_shares():
 def test_the_reliability_diagram_shows_the_bins():
     rng = np.random.default_rng(0)
     probabilities, labels = rng.dirichlet([1, 1, 1], 200), rng.integers(0, 3, 200)
-    found = calibration(probabilities, labels, bins=10)
+    found = reliability(probabilities, labels, bins=10)
     figure = plot.reliability(found)
     upper, lower = figure.axes
     rows = [row for row in found["bins"] if row["images"]]

@@ -56,10 +56,20 @@ def test_the_legend_has_the_mean_score_of_each_method(scores, metric):
         f"{m.replace('_', ' ')}  {v:.3f}" for m, v in zip(methods, values.mean(axis=0), strict=True)
     ]
     axes = figure.axes[0]
-    assert axes.get_title("left") == f"{name.replace('_', ' ')}, 6 images"
+    assert (
+        axes.get_title("left")
+        == {"sic_webp": "SIC (webp) ↑, 6 images", "deletion_blur": "deletion blur ↓, 6 images"}[name]
+    )
     assert axes.get_xlabel()
     assert axes.get_ylabel()
     assert len(axes.containers) == 2  # bars of the interval
+
+
+def test_a_metric_of_the_users_own_has_its_name_as_title():
+    share = np.linspace(0, 1, 5)
+    figure = plot.curves(Responses.from_rows([("a", "cam", "my_metric", 0.5, share, share)]))
+    assert figure.axes[0].get_title("left") == "my metric, 1 image"
+    assert figure.axes[0].get_xlabel() == ""
 
 
 def test_a_table_of_one_metric_needs_no_name(scores):
@@ -82,7 +92,7 @@ def test_means_and_intervals_of_scores(scores):
     np.testing.assert_allclose(dots, values.mean(axis=0))
     bars = [line.get_xdata() for line in axes.get_lines() if line.get_linestyle() != "None"]
     np.testing.assert_allclose(bars, [mean_interval(values[:, k]) for k in range(len(methods))])
-    assert plot.summary(scores, metric="IoU").axes[0].get_title("left") == "iou, 5 images"
+    assert plot.summary(scores, metric="IoU").axes[0].get_title("left") == "IoU ↑, 5 images"
     with pytest.raises(ValueError, match=r"the scores hold 3 metrics; say metric="):
         plot.summary(scores)
     with pytest.raises(ValueError, match="no means to draw"):

@@ -109,8 +109,8 @@ def reliability(found: Mapping[str, Any], *, title: str = "") -> "Figure":
     """Reliability diagram: accuracy over the probability of the predicted class, and the images in each bin.
 
     Args:
-        found: `ece`, the expected calibration error, and `bins`, mappings with `low` (the lower edge), `images`,
-            `accuracy` and `confidence` (the mean probability), in order; bins have equal width.
+        found: from `training.reliability`: `ece`, the expected calibration error, and `bins`, mappings with `low` (the
+            lower edge), `images`, `accuracy` and `confidence` (the mean probability), in order, of equal width.
         title: above the figure.
 
     Returns:

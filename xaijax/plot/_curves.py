@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xaijax.plot._style import SETTINGS, in_order, new_figure, styles, words
+from xaijax.plot._style import SETTINGS, in_order, metric_title, new_figure, styles, words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -204,7 +204,7 @@ def _from_scores(scores: Any, metric: str | None) -> tuple[dict[str, MeanCurve],
     read = _read_information if isinstance(table, Curves) else _read_responses
     found = {method: read(table.select(method=method)) for method in dict.fromkeys(table.method)}
     count = max(line.images for line in found.values())
-    return found, (f"{words(name)}, {count} image{'s' if count != 1 else ''}", *_axes(name))
+    return found, (f"{metric_title(name)}, {count} image{'s' if count != 1 else ''}", *_axes(name))
 
 
 def _read_information(table: Any) -> MeanCurve:
@@ -224,11 +224,12 @@ def _read_responses(table: Any) -> MeanCurve:
 
 
 def _axes(metric: str) -> tuple[str, str]:
-    """The labels of the axes of a metric's curves."""
+    """The labels of the axes of a metric's curves; empty for a metric that the package does not have."""
     from xaijax.metrics import METRICS
 
-    axes = METRICS[metric].axes
-    assert axes is not None  # only metrics with curves come here
+    axes = METRICS[metric].axes if metric in METRICS else None
+    if axes is None:
+        return "", ""
     if axes.kind == "information":
         return f"{axes.x}\n(0 fully blurred, 1 original)", f"{axes.y}\n(0 blurred, 1 original)"
     return axes.x, axes.y

@@ -112,6 +112,20 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
+def metric_title(name: str) -> str:
+    """The title of a metric with the direction that is better; a metric of the user's own by its name.
+
+    Example:
+        >>> metric_title("average_precision"), metric_title("my_score")
+        ('average precision ↑', 'my score')
+    """
+    from xaijax.metrics import METRICS
+
+    if name not in METRICS:
+        return words(name)
+    return f"{METRICS[name].title} {'↑' if METRICS[name].higher_is_better else '↓'}"
+
+
 def new_figure(width: float, height: float, *, layout: Any = "constrained") -> "Figure":
     """An empty figure of this size in inches, outside pyplot."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
