@@ -84,7 +84,7 @@ class Perturbation(NamedTuple):
 
 @dataclass
 class ImageResponses:
-    """What the model says of one image as it is perturbed, until its curves are read."""
+    """The model's answers for one image while it is perturbed, until its curves are read."""
 
     inputs: Inputs
     settings: Settings
