@@ -10,9 +10,8 @@ classifier = models.load("tuned.keras", classes=["cat", "dog"])   # or .h5, .pth
 from xaijax._names import BUILTIN
 from xaijax.models._load import BUILTIN_FILE, builtin, is_unnamed, load
 from xaijax.models.checkpoint import read_info, save
-from xaijax.models.importers.keras_weights import from_keras
-from xaijax.models.importers.torch_weights import from_torch
-from xaijax.models.zoo.registry import create, entry, list_models
+from xaijax.models.importers import from_arrays, from_keras, from_torch
+from xaijax.models.zoo import create, entry, list_models
 from xaijax.preprocess import Preprocess
 
 __all__ = [
@@ -22,6 +21,7 @@ __all__ = [
     "builtin",
     "create",
     "entry",
+    "from_arrays",
     "from_keras",
     "from_torch",
     "is_unnamed",

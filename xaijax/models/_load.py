@@ -9,9 +9,8 @@ from xaijax._errors import InputError
 from xaijax._names import BUILTIN
 from xaijax.classifier import Classifier
 from xaijax.models import checkpoint
-from xaijax.models.importers.arrays import from_arrays
-from xaijax.models.importers.keras_weights import from_keras
-from xaijax.models.importers.torch_weights import from_torch
+from xaijax.models._files import regular_file
+from xaijax.models.importers import from_arrays, from_keras, from_torch
 
 BUILTIN_FILE = Path(__file__).parent / "weights" / "small_cnn_phantoms.safetensors"
 OWN = ".safetensors"  # PyTorch's weights have this ending too: the header tells them from ours
@@ -26,7 +25,7 @@ def load(path: str | Path, *, classes: Sequence[str] | None = None, channels: in
     Args:
         path: a checkpoint of xaijax (a folder with `model.safetensors`, or such a file), a file for `from_keras`
             (`.keras`, `.h5`, `.weights.h5`, `.hdf5`), `from_torch` (`.safetensors`, `.pth`, `.pt`, `.bin`) or
-            `xaijax.models.importers.arrays.from_arrays` (`.npz`), or `"builtin"`, the small CNN that comes with the
+            `xaijax.models.from_arrays` (`.npz`), or `"builtin"`, the small CNN that comes with the
             package (a folder of that name needs its full path).
         classes: K names, for a file that has none; default "0", "1", ... Names in the file are kept.
         channels: 1 or 3, of the images; default: those of the weights. The first kernel of Keras and PyTorch weights
@@ -51,10 +50,9 @@ def load(path: str | Path, *, classes: Sequence[str] | None = None, channels: in
     kind = place.suffix.lower()
     if not place.exists():
         raise FileNotFoundError(f"there is no checkpoint {path}; give a folder of xaijax train or a file of weights")
-    if not (place.is_file() or place.is_dir()):
-        raise InputError(f"{path} is neither a file nor a folder; give a folder of xaijax train or a file of weights")
     if place.is_dir():
         return _own(place, classes, channels)
+    regular_file(place)
     if kind in KERAS:
         return _foreign(from_keras, place, classes, channels)
     if kind in TORCH or (kind == OWN and checkpoint.description(place) is None):
