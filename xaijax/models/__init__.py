@@ -8,6 +8,7 @@ classifier = models.load("tuned.keras", classes=["cat", "dog"])   # or .h5, .pth
 """
 
 from xaijax._names import BUILTIN
+from xaijax.models._describe import ModelDescription, describe
 from xaijax.models._load import BUILTIN_FILE, builtin, is_unnamed, load
 from xaijax.models.checkpoint import read_info, save
 from xaijax.models.importers import from_arrays, from_keras, from_torch
@@ -17,9 +18,11 @@ from xaijax.preprocess import Preprocess
 __all__ = [
     "BUILTIN",
     "BUILTIN_FILE",
+    "ModelDescription",
     "Preprocess",
     "builtin",
     "create",
+    "describe",
     "entry",
     "from_arrays",
     "from_keras",

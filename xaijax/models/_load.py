@@ -16,7 +16,7 @@ BUILTIN_FILE = Path(__file__).parent / "weights" / "small_cnn_phantoms.safetenso
 OWN = ".safetensors"  # PyTorch's weights have this ending too: the header tells them from ours
 KERAS = (".keras", ".h5", ".hdf5")
 TORCH = (".pth", ".pt", ".bin")
-ARRAYS = ".npz"
+ARRAYS = (".npz",)
 
 
 def load(path: str | Path, *, classes: Sequence[str] | None = None, channels: int | None = None) -> Classifier:
@@ -44,26 +44,33 @@ def load(path: str | Path, *, classes: Sequence[str] | None = None, channels: in
         >>> models.load("builtin").classes
         ('glioma', 'meningioma', 'pituitary')
     """
+    place, reader = locate(path)
+    if reader is None:
+        return _own(place, classes, channels)
+    if reader is from_arrays:
+        return _with_channels(from_arrays(place, classes=classes), place, channels)
+    return _foreign(reader, place, classes, channels)
+
+
+def locate(path: str | Path) -> tuple[Path, Callable[..., Classifier] | None]:
+    """Where the weights are, and which importer reads them: None for a checkpoint of xaijax."""
     if str(path) == BUILTIN:
-        return _own(BUILTIN_FILE, classes, channels)
+        return BUILTIN_FILE, None
     place = Path(path).expanduser()
-    kind = place.suffix.lower()
     if not place.exists():
         raise FileNotFoundError(f"there is no checkpoint {path}; give a folder of xaijax train or a file of weights")
     if place.is_dir():
-        return _own(place, classes, channels)
+        return place, None
     regular_file(place)
-    if kind in KERAS:
-        return _foreign(from_keras, place, classes, channels)
-    if kind in TORCH or (kind == OWN and checkpoint.description(place) is None):
-        return _foreign(from_torch, place, classes, channels)
-    if kind == ARRAYS:
-        return _with_channels(from_arrays(place, classes=classes), place, channels)
+    kind = place.suffix.lower()
     if kind == OWN:
-        return _own(place, classes, channels)
+        return place, from_torch if checkpoint.description(place) is None else None
+    for endings, reader in ((KERAS, from_keras), (TORCH, from_torch), (ARRAYS, from_arrays)):
+        if kind in endings:
+            return place, reader
     raise InputError(
         f"{place.name} is not a supported weights file; choose a folder of xaijax train or a file that ends in "
-        f"{', '.join((OWN, *KERAS, *TORCH))} or {ARRAYS}"
+        f"{', '.join((OWN, *KERAS, *TORCH, *ARRAYS))}"
     )
 
 

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -83,11 +84,16 @@ def load(path: str | Path) -> Classifier:
         ValueError: for a file that is not a checkpoint of xaijax, or whose arrays are not those of its architecture:
             all differences are listed.
     """
+    return rebuild(*open_one(path))[0]
+
+
+def open_one(path: str | Path) -> tuple[Path, dict[str, Any]]:
+    """The file of one classifier and its header; refuses a cascade."""
     file = find(path)
     header = read_header(file)
     if "cascade" in header:
         raise InputError(f"{file} holds a cascade of several models; load it with xaijax.cascade.load")
-    return rebuild(file, header)[0]
+    return file, header
 
 
 def describe(classifier: Classifier) -> dict[str, Any]:
@@ -122,16 +128,10 @@ def rebuild(file: Path, header: Mapping[str, Any], *, stacked: int | None = None
     Raises:
         ValueError: as `load`.
     """
-    with reading(str(file), READABLE, own=True):
-        name, options = str(header["architecture"]), dict(header["options"])
-        made = entry(name)
-        architecture = Architecture(made.name, _create.frozen(options))
-        classes = [str(name) for name in header["classes"]]
-        shape = _create.image_shape(header["input_shape"])
-        style = header["preprocess"]
-        preprocess = Preprocess(style["scale"], tuple(style["mean"]), tuple(style["std"]), style["order"])
-        made.check(len(classes), shape, options)
-        shapes = _create.param_shapes(architecture, len(classes), shape)
+    model = parse(file, header)
+    architecture = model.architecture
+    with reading(str(file), READABLE, own=True):  # the options are used for the first time
+        shapes = _create.param_shapes(architecture, len(model.classes), model.input_shape)
     lead = () if stacked is None else (stacked,)
     expected = {key: (*lead, *leaf.shape) for key, leaf in flatten(shapes)}
     params: dict[str, Any] = {}
@@ -146,7 +146,34 @@ def rebuild(file: Path, header: Mapping[str, Any], *, stacked: int | None = None
             _files.fill(array, stored[".".join(key)])
             put(params, key, _files.adopt(array))
     first = params if stacked is None else jax.tree.map(lambda leaf: leaf[0], params)
-    return _create.assemble(architecture, first, shape, classes, preprocess), params
+    return _create.assemble(architecture, first, model.input_shape, model.classes, model.preprocess), params
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a header says of a model."""
+
+    architecture: Architecture
+    classes: tuple[str, ...]
+    input_shape: tuple[int, int, int]
+    preprocess: Preprocess
+    info: Mapping[str, Any]
+
+
+def parse(file: Path, header: Mapping[str, Any]) -> Model:
+    """The header of a file as what it means; refuses a model that this version of xaijax cannot make."""
+    with reading(str(file), READABLE, own=True):
+        made, options = entry(str(header["architecture"])), dict(header["options"])
+        style = header["preprocess"]
+        model = Model(
+            architecture=Architecture(made.name, _create.frozen(options)),
+            classes=tuple(str(name) for name in header["classes"]),
+            input_shape=_create.image_shape(header["input_shape"]),
+            preprocess=Preprocess(style["scale"], tuple(style["mean"]), tuple(style["std"]), style["order"]),
+            info=dict(header.get("info", {})),
+        )
+        made.check(len(model.classes), model.input_shape, options)
+    return model
 
 
 def read_info(path: str | Path) -> dict[str, Any]:
@@ -161,8 +188,11 @@ def read_info(path: str | Path) -> dict[str, Any]:
     Raises:
         FileNotFoundError, ValueError: as `load`.
     """
-    header = read_header(find(path))
-    return {key: header.get(key) for key in ("architecture", "classes", "input_shape")} | dict(header.get("info", {}))
+    file = find(path)
+    header = read_header(file)
+    with reading(str(file), READABLE):
+        info = dict(header.get("info", {}))
+    return {key: header.get(key) for key in ("architecture", "classes", "input_shape")} | info
 
 
 def check_tensors(
