@@ -1,11 +1,10 @@
-"""Architectures by name, and classifiers made from them.
+"""Classifiers made from the architectures of the registry.
 
 The static half of a classifier (its network) is built abstractly and once for each architecture, class count and
 input shape: creating, loading and training share it, so that they share compiled code too.
 """
 
 import dataclasses
-import difflib
 import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,73 +13,11 @@ import jax
 import numpy as np
 from flax import nnx
 
+from xaijax._errors import InputError
 from xaijax._network import nnx_module
 from xaijax.classifier import Architecture, Classifier
-from xaijax.models.zoo import (
-    densenet,
-    efficientnet,
-    inception,
-    inception_resnet,
-    mobilenet,
-    resnet,
-    small_cnn,
-    squeezenet,
-    vgg,
-    vit,
-    xception,
-)
-from xaijax.models.zoo._entry import Entry
+from xaijax.models.zoo._entry import Entry, entry
 from xaijax.preprocess import Preprocess, Style
-
-# Modules with a tuple ENTRIES.
-FAMILIES: tuple[Any, ...] = (
-    small_cnn,
-    vgg,
-    resnet,
-    densenet,
-    inception,
-    xception,
-    inception_resnet,
-    efficientnet,
-    vit,
-    mobilenet,
-    squeezenet,
-)
-
-_ENTRIES: dict[str, Entry] = {entry.name: entry for family in FAMILIES for entry in family.ENTRIES}
-
-
-def list_models() -> tuple[str, ...]:
-    """The names of all architectures, sorted.
-
-    Returns:
-        Names that `create` takes.
-
-    Example:
-        >>> from xaijax import models
-        >>> "small_cnn" in models.list_models()
-        True
-    """
-    return tuple(sorted(_ENTRIES))
-
-
-def entry(name: str) -> Entry:
-    """What is known about one architecture.
-
-    Args:
-        name: one of `list_models()`.
-
-    Returns:
-        Its entry.
-
-    Raises:
-        ValueError: for an unknown name, with the nearest known one.
-    """
-    if name not in _ENTRIES:
-        near = difflib.get_close_matches(name, _ENTRIES, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(list_models())}"
-        raise ValueError(f"there is no model {name!r}: {hint}")
-    return _ENTRIES[name]
 
 
 def create(
@@ -96,7 +33,7 @@ def create(
     """A classifier with random weights.
 
     Args:
-        name: one of `list_models()`.
+        name: one of `list_models()`, in any spelling ("ResNet-50").
         num_classes: K; default: as many as `classes`.
         input_shape: (H, W, C) of the images; default: what the architecture is made for.
         key: JAX random key, or an integer seed.
@@ -118,11 +55,11 @@ def create(
     """
     if num_classes is None:
         if classes is None:
-            raise ValueError("give num_classes or classes")
+            raise InputError("give num_classes or classes")
         num_classes = len(classes)
     made = _entry_checked(name, num_classes, input_shape, options)
-    shape = made.input_shape if input_shape is None else _shape(input_shape)
-    architecture = Architecture(name, frozen(options))
+    shape = made.input_shape if input_shape is None else image_shape(input_shape)
+    architecture = Architecture(made.name, frozen(options))
     key = jax.random.key(key) if isinstance(key, int) else key
     params = _init(architecture, num_classes, shape)(key)
     usual = Preprocess.named(made.preprocess)
@@ -174,15 +111,16 @@ def param_shapes(architecture: Architecture, num_classes: int, input_shape: tupl
 
 def _entry_checked(name: str, num_classes: int, input_shape: Sequence[int] | None, options: dict[str, Any]) -> Entry:
     found = entry(name)
-    found.check(num_classes, found.input_shape if input_shape is None else _shape(input_shape), options)
+    found.check(num_classes, found.input_shape if input_shape is None else image_shape(input_shape), options)
     return found
 
 
-def _shape(input_shape: Sequence[int]) -> tuple[int, int, int]:
+def image_shape(input_shape: Sequence[int]) -> tuple[int, int, int]:
+    """(H, W, C), if it is one."""
     try:
         height, width, channels = (int(side) for side in input_shape)
     except (TypeError, ValueError):
-        raise ValueError(f"input_shape must be (H, W, C); got {input_shape!r}") from None
+        raise InputError(f"input_shape must be (H, W, C); got {input_shape!r}") from None
     return height, width, channels
 
 
