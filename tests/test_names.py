@@ -116,7 +116,7 @@ def test_values_that_are_allowed_become_plain_python(kind, value, checked):
         ("rice.count=5", r"unknown method or metric family 'rice': did you mean rise\?"),
         ("count=5", r"--set is 'count=5'; write rise.count=5"),
         ("rise.count", r"--set is 'rise.count'; write NAME.OPTION=VALUE"),
-        ("rise.key=5", r"--set has rise.key=5; it must be a value that only Python can give or none"),
+        ("rise.key=5", r"--set has rise.key=5; it must be an array \(from Python\) or none"),
         ("=", r"--set is '='; write NAME.OPTION=VALUE"),
     ],
 )

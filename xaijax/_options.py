@@ -1,17 +1,17 @@
 """Option values, checked once: from Python values and from the texts of a command line or a file.
 
 What an option allows stands in its annotation: `int`, `float`, `bool`, `str`, `Path`, a `Literal`, `tuple[T, ...]`,
-unions of these with None, and `Annotated[T, Range(...)]` for numbers. A value of any other annotation (an array, a
-function) is taken unchanged from Python and cannot be written as text.
+unions of these with None, `Annotated[T, Range(...)]` for numbers and `Annotated[str, Form(...)]` for texts of a form of
+their own. A value of any other annotation (an array, a function, a mapping) is taken unchanged from Python and cannot
+be written as text.
 """
 
-import contextlib
 import difflib
 import math
 import numbers
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union
@@ -62,6 +62,24 @@ class Range:
         return f"{low} to {high}"
 
 
+@dataclass(frozen=True)
+class Form:
+    """The form of a text, as metadata of an annotation.
+
+    Attributes:
+        read: the value that a text stands for (the text itself, or a name in its usual spelling); raises `InputError`,
+            with a sentence of its own, for a text of another form.
+        words: what is allowed.
+
+    Example:
+        >>> check(Annotated[str, Form(lambda text: _names.match("base", text, ["cam"]), "a method")], "CAM", "base")
+        'cam'
+    """
+
+    read: Callable[[str], str]
+    words: str
+
+
 Count = Annotated[int, Range(1, 1_000_000)]
 """A number of steps, draws, masks or pixels: memory and time grow with it."""
 Share = Annotated[float, Range(0, 1)]
@@ -95,6 +113,8 @@ def check(kind: Any, value: Any, what: str) -> Any:
     """
     try:
         return _checked(kind, value)
+    except InputError as error:
+        raise InputError(f"{what}: {error}") from None
     except ValueError:
         raise InputError(f"{what} is {_shown(value)}; it must be {allowed(kind)}") from None
 
@@ -123,14 +143,13 @@ def read(kind: Any, text: str) -> Any:
     if origin is Annotated:
         try:
             return _checked(kind, read(inner[0], text))
+        except InputError:
+            raise
         except ValueError:
             raise ValueError(allowed(kind)) from None
     if origin in (Union, types.UnionType):
         # None first: a text would be anything.
-        for one in sorted(inner, key=lambda one: one is not types.NoneType):
-            with contextlib.suppress(ValueError):
-                return read(one, text)
-        raise ValueError(allowed(kind))
+        return _first(lambda one: read(one, text), sorted(inner, key=lambda one: one is not types.NoneType), kind)
     if origin is Literal:
         found = next((choice for choice in inner if str(choice) == text), None)
         if found is None:
@@ -162,6 +181,9 @@ def allowed(kind: Any) -> str:
     """
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin is Annotated:
+        forms = [one.words for one in inner[1:] if isinstance(one, Form)]
+        if forms:
+            return forms[0]
         words = [one.words() for one in inner[1:] if isinstance(one, Range)]
         return " ".join([allowed(inner[0]), *filter(None, words)])
     if origin in (Union, types.UnionType):
@@ -171,7 +193,9 @@ def allowed(kind: Any) -> str:
         return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
     if origin is tuple:
         return f"{allowed(inner[0])}, or several with commas between"
-    return _WORDS.get(kind, "a value that only Python can give")
+    if origin is Callable:
+        return "a function (from Python)"
+    return _WORDS.get(kind, "an array (from Python)" if _is_array_kind(kind) else "a value that only Python can give")
 
 
 _WORDS: dict[Any, str] = {
@@ -215,6 +239,8 @@ def from_texts(texts: Sequence[str], kinds: Mapping[str, Mapping[str, Any]]) -> 
             raise InputError(f"{SET} gives {name}.{option} twice; give it once")
         try:
             found.setdefault(name, {})[option] = read(kinds[name][option], value.strip())
+        except InputError as error:
+            raise InputError(f"{SET} has {name}.{option}={value}: {error}") from None
         except ValueError as error:
             raise InputError(f"{SET} has {name}.{option}={value}; it must be {error}") from None
     return found
@@ -282,12 +308,12 @@ def _checked(kind: Any, value: Any) -> Any:
         value = _checked(inner[0], value)
         if isinstance(value, int | float) and not all(one.holds(value) for one in inner[1:] if isinstance(one, Range)):
             raise ValueError
+        for one in inner[1:]:
+            if isinstance(one, Form):
+                value = one.read(value)
         return value
     if origin in (Union, types.UnionType):
-        for one in inner:
-            with contextlib.suppress(ValueError):
-                return _checked(one, value)
-        raise ValueError
+        return _first(lambda one: _checked(one, value), inner, kind)
     if origin is Literal:
         if any(type(value) is type(choice) and value == choice for choice in inner):
             return value
@@ -320,7 +346,35 @@ def _checked(kind: Any, value: Any) -> Any:
         if not isinstance(value, str | Path):
             raise ValueError
         return Path(value)
+    if _is_array_kind(kind):
+        # Of any library, tracers too; not imported here, because the command line starts without them.
+        if not (hasattr(value, "__array__") and hasattr(value, "ndim")) or isinstance(value, numbers.Number):
+            raise ValueError
+        return value
+    if origin is Callable:
+        if not callable(value):
+            raise ValueError
+        return value
+    if kind is not Any and isinstance(origin or kind, type) and not isinstance(value, origin or kind):
+        raise ValueError
     return value
+
+
+def _first(function: Callable[[Any], Any], kinds: Iterable[Any], union: Any) -> Any:
+    """The value by the first kind of a union that takes it; the sentence of a form where none does."""
+    said = None
+    for kind in kinds:
+        try:
+            return function(kind)
+        except InputError as error:
+            said = error
+        except ValueError:
+            pass
+    raise said or ValueError(allowed(union))
+
+
+def _is_array_kind(kind: Any) -> bool:
+    return getattr(kind, "__name__", "").rpartition(".")[2] in ("Array", "ndarray")
 
 
 def _shown(value: Any) -> str:

@@ -17,7 +17,6 @@ import numpy as np
 
 from xaijax import data, explain, kernels, models
 from xaijax.bench.inputs import choose, validation_of
-from xaijax.bench.part import as_evidence, run_method
 from xaijax.metrics.localization import oracle_maps
 from xaijax.metrics.pic import mask_seed
 from xaijax.metrics.pic_curve import FRACTIONS
@@ -113,8 +112,8 @@ def _maps(classifier: Any, images: np.ndarray, labels: np.ndarray, options: Opti
             ]
             made = np.concatenate([np.asarray(row) for row in rows])
         else:
-            made = run_method(name, classifier, images, labels, options.seed, 64)
-        maps[name] = as_evidence(name, made)
+            made = explain.METHODS[name].maps(classifier, images, labels, seed=options.seed)
+        maps[name] = explain.METHODS[name].evidence(made)
         print(f"maps of {name}", flush=True)
     return maps
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from xaijax.data import Dataset
 
 BUILTIN = "builtin"
-GROUND_TRUTH = ("ground_truth",)  # the explainer behind the oracle; a run names it by its role
 PHANTOMS = "phantoms"
 # Phantoms of a benchmark must be none of those that a model was trained on; training starts at seed 0.
 PHANTOM_SEED = 1_000_003
@@ -101,10 +100,10 @@ def prepare(config: BenchConfig, *, progress: Callable[[int, int], None] | None 
     """
     plan.check(config)
     metrics = plan.expand_metrics(config.metrics, config.entropy)
-    from xaijax.explain import METHODS
+    from xaijax import explain
     from xaijax.metrics import METRICS
 
-    plan.check_names("method", config.methods, [name for name in METHODS if name not in GROUND_TRUTH] + [ORACLE])
+    plan.check_names("method", config.methods, [*explain.methods(without="masks"), ORACLE])
     plan.check_names("metric", metrics, METRICS)
     parse_options(config.options, config.methods)
     chosen_settings = settings.parse(config.settings)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import pyarrow as pa
 
@@ -17,7 +16,6 @@ from xaijax.bench.store import CURVES, PREDICTIONS, RESPONSES, SCORES
 
 # Share of the work of an image that is explaining it, for the progress bar alone.
 EXPLAINING = 0.3
-SINGLE_PASS = 3.0  # cost of one forward and one backward pass, in forward passes
 
 
 def score_part(
@@ -45,6 +43,7 @@ def score_part(
     Raises:
         InputError: A method gives NaN, or an image went away since the run was planned.
     """
+    from xaijax.explain import METHODS
     from xaijax.metrics import METRICS, evaluate
 
     batch, labels, probabilities, explained = _read(job, model, cases)
@@ -57,7 +56,7 @@ def score_part(
         model.classifier,
         batch.images,
         explained,
-        {method: as_evidence(method, values) for method, values in maps.items()},
+        {method: METHODS[method].evidence(values) for method, values in maps.items()},
         masks=dict(batch.roles),
         metrics=list(job.metrics),
         ids=list(batch.ids),
@@ -98,6 +97,8 @@ def _read(job: Job, model: Model, cases: tuple[int, ...]) -> tuple[Any, np.ndarr
 
 def _variants(job: Job, model: Model, cases: tuple[int, ...], folder: Path) -> dict[str, dict[str, np.ndarray]]:
     """{method: {another model: its evidence for the same images, at this model's size}}."""
+    from xaijax.explain import METHODS
+
     found: dict[str, dict[str, np.ndarray]] = {}
     for other in job.models:
         if other is model:
@@ -109,7 +110,7 @@ def _variants(job: Job, model: Model, cases: tuple[int, ...], folder: Path) -> d
 
         for method, maps in agreement.kept_maps(folder, job, other, cases, make).items():
             shape = model.classifier.input_shape[:2]
-            found.setdefault(method, {})[other.name] = agreement.resized(as_evidence(method, maps), shape)
+            found.setdefault(method, {})[other.name] = agreement.resized(METHODS[method].evidence(maps), shape)
     return found
 
 
@@ -117,14 +118,16 @@ def explain_all(
     job: Job, model: Model, batch: Any, labels: np.ndarray, progress: Callable[[float], None]
 ) -> dict[str, np.ndarray]:
     """Maps of all methods: {method: [B, H, W] float32}; refuses NaN."""
+    from xaijax.explain import METHODS
+
     # One shape for all parts: the last one would otherwise be compiled again for every method.
     images, targets = _padded(batch.images, job.config.part), _padded(labels, job.config.part)
     maps = {}
     methods = [method for method in job.methods if method != ORACLE]
     options = parse_options(job.config.options, methods)
     for number, name in enumerate(methods):
-        settings = (job.config.seed, job.config.batch_size)
-        made = run_method(name, model.classifier, images, targets, *settings, **options[name])[: len(batch)]
+        limits = {"seed": job.config.seed, "batch_size": job.config.batch_size}
+        made = METHODS[name].maps(model.classifier, images, targets, **limits, **options[name])[: len(batch)]
         bad = ~np.isfinite(made).all(axis=(1, 2))
         if bad.any():
             first = batch.ids[int(np.flatnonzero(bad)[0])]
@@ -137,60 +140,25 @@ def explain_all(
     return maps
 
 
-def run_method(
-    name: str, classifier: Any, images: np.ndarray, labels: np.ndarray, seed: int, batch_size: int, **more: Any
-) -> np.ndarray:
-    """Raw maps `[B, H, W]` of one method; `more` are options of its own.
-
-    Methods that perturb each image many times get one image per call: what fits into one batch then needs no loop
-    inside the compiled program, and on the CPU XLA runs convolutions several times slower inside a loop.
-    """
-    from xaijax.explain import METHODS
-
-    method = METHODS[name]
-    options: dict[str, Any] = {"key": jax.random.key(seed)} if "key" in method.needs else {}
-    if "batch_size" in method.options:
-        options["batch_size"] = batch_size
-    options |= more
-    step = len(images) if method.cost <= SINGLE_PASS else 1
-    made = [
-        np.asarray(method.function(classifier, images[start : start + step], labels[start : start + step], **options))
-        for start in range(0, len(images), step)
-    ]
-    return np.concatenate(made)
-
-
 def _explainers(job: Job) -> dict[str, Callable[..., np.ndarray]]:
     """The methods of a run as functions of (classifier, images, labels), for metrics that explain changed images."""
     from xaijax.explain import METHODS
 
     options = parse_options(job.config.options, job.methods)
-    limits = (job.config.seed, job.config.batch_size)
+    config = job.config
 
     def explainer(name: str) -> Callable[..., np.ndarray]:
         # One shape for all parts, as in `explain_all`; what gets one image per call has one anyway.
-        size = job.config.part if METHODS[name].cost <= SINGLE_PASS else 0
+        size = config.part if METHODS[name].single_pass else 0
 
         def explain(classifier: Any, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
             padded = _padded(images, size), _padded(labels, size)
-            return run_method(name, classifier, *padded, *limits, **options[name])[: len(images)]
+            limits = {"seed": config.seed, "batch_size": config.batch_size}
+            return METHODS[name].maps(classifier, padded[0], padded[1], **limits, **options[name])[: len(images)]
 
         return explain
 
     return {name: explainer(name) for name in job.methods if name != ORACLE}
-
-
-def as_evidence(method: str, maps: np.ndarray) -> np.ndarray:
-    """A raw map as evidence, where higher means more important.
-
-    Signed gradient maps count by magnitude, as PAIR and the medical study take them. All others keep their sign, since
-    negative is evidence against the class: class activation maps, regions (XRAI) and occlusion. A ReLU would tie all
-    negative pixels, and a tie reveals them all at once.
-    """
-    from xaijax.explain import METHODS
-
-    entry = METHODS[method]
-    return np.abs(maps) if entry.signed and entry.family == "gradient" else maps
 
 
 def _padded(values: np.ndarray, size: int) -> np.ndarray:
@@ -239,6 +207,8 @@ def _for_figures(
     scored: set[str],
     count: int,
 ) -> dict[str, np.ndarray]:
+    from xaijax.explain import METHODS
+
     kept = {
         "ids": np.asarray(batch.ids[:count]),
         "images": batch.images[:count],
@@ -246,7 +216,7 @@ def _for_figures(
         "labels": labels[:count],
         "probabilities": probabilities[:count],
         "methods": np.asarray(list(maps)),
-        "maps": np.stack([as_evidence(method, values[:count]) for method, values in maps.items()]),
+        "maps": np.stack([METHODS[method].evidence(values[:count]) for method, values in maps.items()]),
     }
     return kept | rebuild_case(job, model, batch, maps, explained, probabilities, scored, count)
 
@@ -289,7 +259,7 @@ def rebuild_case(
     image = np.ascontiguousarray(unrounded(batch.images[case]) if medical else batch.images[case])
     fractions = job.settings.get("information", {}).get("fractions", FRACTIONS)
     mask = kernels.random_mask(image.shape[:2], MASK_FRACTION, mask_seed(job.config.seed, batch.ids[case], 0))
-    stack = np.stack([as_evidence(method, maps[method][case]) for method in shown])
+    stack = np.stack([METHODS[method].evidence(maps[method][case]) for method in shown])
     always = np.ascontiguousarray(np.broadcast_to(mask, stack.shape))
     levels = kernels.reveal_levels(stack, fractions, always)
     steps = len(fractions) + 1

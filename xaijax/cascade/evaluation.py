@@ -15,10 +15,10 @@ from rich.console import Console
 
 from xaijax import kernels
 from xaijax.bench.inputs import choose
-from xaijax.bench.part import as_evidence, run_method
 from xaijax.cascade.rounds import batches
 from xaijax.classifier import Classifier
 from xaijax.data import Batch, Dataset, cover
+from xaijax.explain import METHODS
 from xaijax.explain.cascade._trained import explain_maps
 from xaijax.metrics import Scores, evaluate
 from xaijax.metrics.statistics import compare_two, holm
@@ -74,14 +74,14 @@ def single_maps(
     for name in methods:
         try:
             maps[name], seconds[name] = timed(
-                lambda x, y, name=name: run_method(name, classifier, x, y, seed, batch_size),
+                lambda x, y, name=name: METHODS[name].maps(classifier, x, y, seed=seed, batch_size=batch_size),
                 heldout,
                 batch_size,
             )
         except (ValueError, TypeError) as error:  # a model that ends in another way, or without biases
             printing.say(console, f"{name} is left out: {error}")
             continue
-        maps[name] = as_evidence(name, maps[name])
+        maps[name] = METHODS[name].evidence(maps[name])
     return maps, seconds
 
 

@@ -12,7 +12,7 @@ from xaijax.cascade.evaluation import Heldout
 from xaijax.cascade.rounds import batches
 from xaijax.classifier import Classifier
 from xaijax.data import Dataset
-from xaijax.explain._registry import METHODS
+from xaijax.explain import METHODS
 from xaijax.explain.cascade import CascadeRounds, cascade_rounds
 from xaijax.training.weights import read_weights
 

@@ -22,7 +22,7 @@ from xaijax import models
 from xaijax.cascade import store
 from xaijax.cascade.config import CascadeConfig
 from xaijax.classifier import Classifier
-from xaijax.explain._registry import METHODS
+from xaijax.explain import METHODS
 from xaijax.explain.cascade._steps import base_map, base_names, suppress
 from xaijax.explain.cascade.thresholds import apply_threshold
 from xaijax.training import course, folder, printing, state

@@ -33,7 +33,7 @@ from xaijax.cascade.config import CAMS, CascadeConfig
 from xaijax.cascade.evaluation import Heldout
 from xaijax.classifier import Classifier
 from xaijax.data import Dataset, split
-from xaijax.explain._registry import METHODS
+from xaijax.explain import methods
 from xaijax.explain.cascade import Cascade
 from xaijax.explain.cascade._steps import base_names, check_settings
 from xaijax.training import description, folder, opening, printing
@@ -80,7 +80,7 @@ def run_cascade(config: CascadeConfig, *, console: Console | None = None) -> Cas
     for _, threshold, decay in sweep.points(config):
         check_settings(config.rounds, threshold, config.theta, decay, config.scale)
     base_names(config.base, config.rounds)
-    check_names("compare", config.compare, [method for method in METHODS if "masks" not in METHODS[method].needs])
+    check_names("compare", config.compare, methods(without="masks"))
     out = config.out.expanduser()
     description.check_same(config, out, DESCRIPTION, "cascade", FREE)
     try:

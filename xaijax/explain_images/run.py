@@ -78,15 +78,17 @@ def run_explain(config: ExplainConfig) -> int:
     paths = find_images(config.images)
     _check_out(config, paths)
     from xaijax import models
-    from xaijax.bench.inputs import BUILTIN, GROUND_TRUTH
+    from xaijax.bench.inputs import BUILTIN
     from xaijax.bench.method_options import parse_options
-    from xaijax.explain import METHODS
+    from xaijax.explain import METHODS, methods
 
-    known = [name for name in METHODS if name not in GROUND_TRUTH]
+    known = methods(without="masks")
     check_names("method", config.method, [*known, ALL])
     classifier = models.builtin() if config.model == BUILTIN else models.load(config.model)
     if ALL in config.method:
-        config = dataclasses.replace(config, method=tuple(name for name in known if allows(classifier, name)))
+        config = dataclasses.replace(
+            config, method=tuple(name for name in known if METHODS[name].allowed_by(classifier))
+        )
         _check_out(config, paths)
     options = parse_options(config.options, config.method)
     if config.target != "predicted" and config.target not in classifier.classes:
@@ -158,25 +160,6 @@ def names_for(paths: list[Path], method: str) -> list[str]:
     return names
 
 
-def allows(classifier: Any, name: str) -> bool:
-    """Whether a model has what a method needs: layers, a dense head, biases, ReLUs or attention."""
-    import jax
-
-    from xaijax.explain import METHODS
-
-    method = METHODS[name]
-    if not method.needs - {"key"}:
-        return True
-    options = {"key": jax.random.key(0)} if "key" in method.needs else {}
-    image = jax.ShapeDtypeStruct((1, *classifier.input_shape), np.float32)
-    label = jax.ShapeDtypeStruct((1,), np.int32)
-    try:  # the method itself knows best; traced, it costs little
-        jax.eval_shape(lambda c, x, y: method.function(c, x, y, **options), classifier, image, label)
-    except ValueError:
-        return False
-    return True
-
-
 def _write_gallery(path: Path, columns: list[dict[str, np.ndarray]]) -> None:
     from PIL import Image
 
@@ -210,10 +193,10 @@ def _draw(
     """
     from PIL import Image
 
-    from xaijax.bench.part import as_evidence, run_method
     from xaijax.bench.store import write_whole
     from xaijax.data.files import read_image
     from xaijax.data.images import resize_image, with_channels
+    from xaijax.explain import METHODS
     from xaijax.plot._overlay import overlay, to_rgb
 
     image = read_image(path)
@@ -227,8 +210,9 @@ def _draw(
     column = {} if config.bare else {"image": to_rgb(batch[0])}
     labels = np.array([explained], np.int32)
     for method, target in targets.items():
-        maps = run_method(method, classifier, batch, labels, config.seed, config.batch_size, **options[method])
-        heat = as_evidence(method, maps)[0]
+        limits = {"seed": config.seed, "batch_size": config.batch_size}
+        maps = METHODS[method].maps(classifier, batch, labels, **limits, **options[method])
+        heat = METHODS[method].evidence(maps)[0]
         if not np.isfinite(heat).all():
             raise InputError(f"the method {method} gives NaN or infinity for {path}; check the model {config.model}")
         # Overlays have the size of the image, so the map is brought to it, not the image to the map.

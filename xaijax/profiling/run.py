@@ -112,10 +112,10 @@ def _device(name: str) -> Any:
 
 
 def _methods(config: ProfileConfig) -> tuple[str, ...]:
-    from xaijax.explain import METHODS
+    from xaijax.explain import METHODS, methods
 
     if config.methods == ("all",):
-        return tuple(name for name, method in METHODS.items() if "masks" not in method.needs)
+        return methods(without="masks")
     check_names("method", config.methods, METHODS)
     return config.methods
 

@@ -1,29 +1,31 @@
 """The steps of a round that both forms of a cascade share: map, suppression, weights, combination."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from xaijax import _names, _options
+from xaijax._errors import InputError
+from xaijax._options import Count, Form, NonNegative
 from xaijax.classifier import Classifier
 from xaijax.explain._postprocess import minmax
-from xaijax.explain.cascade.thresholds import parse
+from xaijax.explain._registry import METHODS, methods
+from xaijax.explain.cascade.thresholds import Threshold
 
-SCALES = ("mm", "raw")
-HOST = ("xrai", "xrai_fast")  # not traceable
-REFUSED = ("cascade", "ground_truth")  # itself, and what is no explanation
+Scale = Literal["mm", "raw"]
+KINDS = {"rounds": Count, "threshold": Threshold, "theta": NonNegative, "decay": NonNegative, "scale": Scale}
 
 
 def base_map(
     name: str, classifier: Classifier, images: Any, labels: Any, scale: str, options: Mapping[str, Any]
 ) -> jax.Array:
     """One round's maps `[B, H, W]` by the base method, before the threshold."""
-    from xaijax.explain._registry import METHODS  # which has the cascade in it
-
     method = METHODS[name]
-    own = {key: value for key, value in options.items() if key != "batch_size" or key in method.options}
+    shared = ("batch_size", "key")  # of all rounds, whatever their methods are
+    own = {option: value for option, value in options.items() if option not in shared or option in method.options}
     maps = method.function(classifier, images, labels, **own)
     return minmax(maps) if scale == "mm" else maps
 
@@ -98,28 +100,24 @@ def combine(thresholded: Any, decay: float = 0.1) -> jax.Array:
 
 
 def check_settings(rounds: int, threshold: str, theta: float, decay: float, scale: str) -> None:
-    """Raises unless the settings of a cascade are in their ranges."""
-    if not isinstance(rounds, int | np.integer) or rounds < 1:
-        raise ValueError(f"rounds must be 1 or more; got {rounds!r}")
-    parse(threshold)
-    for name, value in (("theta", theta), ("decay", decay)):
-        if not 0.0 <= value < float("inf"):
-            raise ValueError(f"{name} must be a number of at least 0; got {value!r}")
-    if scale not in SCALES:
-        raise ValueError(f"scale must be one of {', '.join(SCALES)}; got {scale!r}")
+    """Raises `InputError` unless the settings of a cascade are in their ranges."""
+    given = {"rounds": rounds, "threshold": threshold, "theta": theta, "decay": decay, "scale": scale}
+    _options.check_all("cascade", given, KINDS)
+
+
+def _base_name(name: str) -> str:
+    known = [name for name in methods(without="masks") if "base" not in METHODS[name].options]  # not the cascade itself
+    return _names.match("base method", name, known)
+
+
+Base = Annotated[str, Form(_base_name, "a method that explains an image alone, and not the cascade itself")]
 
 
 def base_names(base: str | Sequence[str], rounds: int) -> tuple[str, ...]:
     """The base method of every round: one for all, or one for each."""
-    from xaijax.explain._registry import METHODS
-
     names = (base,) * rounds if isinstance(base, str) else tuple(base)
     if len(names) == 1:
         names *= rounds
     if len(names) != rounds:
-        raise ValueError(f"base must be one method or one for each of the {rounds} rounds; got {len(names)}")
-    for name in names:
-        if name not in METHODS or name in REFUSED:
-            known = ", ".join(known for known in METHODS if known not in REFUSED)
-            raise ValueError(f"base must be one of {known}; got {name!r}")
-    return names
+        raise InputError(f"base must be one method or one for each of the {rounds} rounds; got {len(names)}")
+    return tuple(_base_name(name) for name in names)

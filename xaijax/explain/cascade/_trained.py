@@ -11,8 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from xaijax import _cpu
+from xaijax._errors import InputError
 from xaijax.classifier import Classifier, to_float
 from xaijax.explain._method import check_batch, resolve_labels
+from xaijax.explain._registry import METHODS
 from xaijax.explain.cascade import _steps as steps
 from xaijax.explain.cascade.thresholds import apply_threshold
 
@@ -66,13 +68,13 @@ class Cascade:
     def round(self, number: int) -> Classifier:
         """The classifier of round `number`, from 0."""
         if not 0 <= number < self.rounds:
-            raise ValueError(f"round must be from 0 to {self.rounds - 1}; got {number}")
+            raise InputError(f"round must be from 0 to {self.rounds - 1}; got {number}")
         return self.classifier.with_params(jax.tree.map(lambda leaf: leaf[number], self.params))
 
     def prefix(self, rounds: int) -> "Cascade":
         """The cascade of the first rounds alone: round k depends on no later one."""
         if not 1 <= rounds <= self.rounds:
-            raise ValueError(f"rounds must be from 1 to {self.rounds}, which were trained; got {rounds}")
+            raise InputError(f"rounds must be from 1 to {self.rounds}, which were trained; got {rounds}")
         params = jax.tree.map(lambda leaf: leaf[:rounds], self.params)
         return dataclasses.replace(self, params=params, base=self.base[:rounds])
 
@@ -88,7 +90,7 @@ class Cascade:
             `[K, B, H, W]` float32, in [0, 1] with `scale="mm"`, else in the unit of the base maps.
         """
         images, labels = check_batch(self.classifier, images, labels)
-        if any(name in steps.HOST for name in self.base):  # which cannot be compiled
+        if any(METHODS[name].host for name in self.base):  # which cannot be compiled
             given = self._options(batch_size)
             if labels is None:
                 labels = np.asarray(self.classifier.predict(images)).argmax(1).astype(np.int32)
@@ -121,7 +123,7 @@ class Cascade:
             `[B, H, W]` float32 in [0, 1].
 
         Raises:
-            ValueError: for an unknown threshold or a negative λ.
+            InputError: for an unknown threshold or a negative λ.
         """
         threshold = self.threshold if threshold is None else threshold
         decay = self.decay if decay is None else decay
@@ -130,8 +132,6 @@ class Cascade:
 
     def _options(self, batch_size: int) -> dict[str, dict[str, Any]]:
         """Options of every base method: the batch size, and a key where it draws numbers."""
-        from xaijax.explain._registry import METHODS
-
         key = {"key": jax.random.key(self.seed)}
         return {
             name: {"batch_size": batch_size} | (key if "key" in METHODS[name].needs else {}) for name in set(self.base)

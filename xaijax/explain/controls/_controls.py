@@ -6,15 +6,16 @@ They take the classifier and the labels like every method, and ignore them.
 import jax
 import jax.numpy as jnp
 
+from xaijax._errors import InputError
+from xaijax._options import Positive
 from xaijax.classifier import Classifier
 from xaijax.explain import _filters as filters
-from xaijax.explain._method import explainer, image_keys, require_key
+from xaijax.explain._method import Key, image_keys
+from xaijax.explain._registry import explainer
 
 
-@explainer
-def random(
-    classifier: Classifier, images: jax.Array, labels: jax.Array | None = None, *, key: jax.Array | None = None
-) -> jax.Array:
+@explainer(family="control", cost=0, needs={"key"})
+def random(classifier: Classifier, images: jax.Array, labels: jax.Array | None = None, *, key: Key = 0) -> jax.Array:
     """Uniform random map: independent of everything but `key` and the image's own pixels.
 
     `S ~ U[0, 1)` per pixel. An image gets the same map alone and in any batch; two images get independent ones.
@@ -23,13 +24,10 @@ def random(
         classifier: not used.
         images: `[B, H, W, C]`.
         labels: not used.
-        key: a `jax.random` key.
+        key: a `jax.random` key, or the seed of one.
 
     Returns:
         `[B, H, W]` float32 in [0, 1).
-
-    Raises:
-        ValueError: without a key.
 
     Differences:
         An image's map depends on the key and its own pixels, so it is the same in any batch; elsewhere it depends on
@@ -47,11 +45,11 @@ def random(
         >>> bool((maps >= 0).all() and (maps < 1).all())
         True
     """
-    keys = image_keys(require_key(key, "random"), images)
+    keys = image_keys(key, images)
     return jax.vmap(lambda k: jax.random.uniform(k, images.shape[1:3], jnp.float32))(keys)
 
 
-@explainer
+@explainer(family="control", cost=0)
 def sobel(classifier: Classifier, images: jax.Array, labels: jax.Array | None = None) -> jax.Array:
     """Edge map: a saliency map that looks like this may be an edge detector.
 
@@ -82,9 +80,9 @@ def sobel(classifier: Classifier, images: jax.Array, labels: jax.Array | None = 
     return filters.sobel_magnitude(images)
 
 
-@explainer
+@explainer(family="control", cost=0)
 def center_gaussian(
-    classifier: Classifier, images: jax.Array, labels: jax.Array | None = None, *, sigma: float = 0.25
+    classifier: Classifier, images: jax.Array, labels: jax.Array | None = None, *, sigma: Positive = 0.25
 ) -> jax.Array:
     """A Gaussian at the centre of the image: what a photographer's or radiographer's framing alone gives.
 
@@ -112,8 +110,6 @@ def center_gaussian(
         >>> divmod(int(center_gaussian(model, jnp.zeros((1, 3, 3, 2))).argmax()), 3)
         (1, 1)
     """
-    if not sigma > 0:
-        raise ValueError(f"sigma must be positive (a share of the image's side); got {sigma!r}")
     height, width = images.shape[1:3]
     rows, columns = (
         jnp.exp(-0.5 * ((jnp.arange(n, dtype=jnp.float32) - (n - 1) / 2) / (n * sigma)) ** 2) for n in (height, width)
@@ -122,7 +118,7 @@ def center_gaussian(
     return jnp.zeros_like(images[..., 0]) + (rows[:, None] * columns[None, :])[None]
 
 
-@explainer
+@explainer(family="control", cost=0, needs={"masks"})
 def ground_truth(
     classifier: Classifier, images: jax.Array, labels: jax.Array | None = None, *, masks: jax.Array | None = None
 ) -> jax.Array:
@@ -140,7 +136,7 @@ def ground_truth(
         `[B, H, W]` float32, 0 or 1.
 
     Raises:
-        ValueError: without masks, or for masks of another shape.
+        InputError: without masks, or for masks of another shape.
 
     Differences:
         There is no known implementation.
@@ -158,5 +154,5 @@ def ground_truth(
     """
     if masks is None or tuple(masks.shape) != tuple(images.shape[:3]):
         got = None if masks is None else tuple(masks.shape)
-        raise ValueError(f"ground_truth needs masks= of shape {tuple(images.shape[:3])}, one per image; got {got}")
+        raise InputError(f"ground_truth needs masks= of shape {tuple(images.shape[:3])}, one per image; got {got}")
     return jnp.asarray(masks).astype(bool).astype(jnp.float32)

@@ -8,20 +8,21 @@ import jax
 
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
-from xaijax.explain._method import explainer, input_gradients
-from xaijax.explain._postprocess import reduce_channels
+from xaijax.explain._method import BatchSize, input_gradients
+from xaijax.explain._postprocess import Reduce, reduce_channels
+from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target
 
 
-@explainer
+@explainer(family="gradient", cost=3)
 def gradient(
     classifier: Classifier,
     images: jax.Array,
     labels: jax.Array | None = None,
     *,
     target: Target = "logit",
-    reduce: str = "abs_max",
-    batch_size: int = 32,
+    reduce: Reduce = "abs_max",
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """Gradient of the score with respect to the image.
 
@@ -59,15 +60,15 @@ def gradient(
     return reduce_channels(grads, reduce)
 
 
-@explainer
+@explainer(family="gradient", cost=3, signed=True)
 def input_x_gradient(
     classifier: Classifier,
     images: jax.Array,
     labels: jax.Array | None = None,
     *,
     target: Target = "logit",
-    reduce: str = "sum",
-    batch_size: int = 32,
+    reduce: Reduce = "sum",
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """Image times gradient, the first-order estimate of what each pixel adds to the score of a black image.
 

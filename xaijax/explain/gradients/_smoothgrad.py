@@ -4,19 +4,26 @@ Draws are accumulated before channels are reduced, as PAIR does. An image's nois
 """
 
 from collections.abc import Callable
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
 
+from xaijax._errors import InputError
+from xaijax._names import match
+from xaijax._options import Count, Form, NonNegative
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
 from xaijax.explain._baselines import Baseline, make_baselines
-from xaijax.explain._method import explainer, image_keys, input_gradients, require_key, resolve_labels
-from xaijax.explain._postprocess import reduce_channels
+from xaijax.explain._method import BatchSize, Key, image_keys, input_gradients, resolve_labels
+from xaijax.explain._postprocess import Reduce, reduce_channels
+from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target
-from xaijax.explain.gradients._integrated_gradients import path_attributions
+from xaijax.explain.gradients._integrated_gradients import Rule, path_attributions
 
-STATISTICS = ("mean", "square", "variance")
+Statistic = Literal["mean", "square", "variance"]
+BASES = ("gradient", "input_x_gradient", "guided_backprop")
+Base = Annotated[str, Form(lambda name: match("base method", name, BASES), " or ".join(BASES))]
 Attributions = Callable[[jax.Array, jax.Array], jax.Array]
 
 
@@ -24,25 +31,21 @@ def smooth(
     attributions: Attributions,
     images: jax.Array,
     labels: jax.Array,
-    key: jax.Array | None,
+    key: Key,
     *,
     draws: int,
-    std: float,
-    statistic: str,
+    std: float | jax.Array,
+    statistic: Statistic,
     noise: jax.Array | None,
     batch_size: int,
 ) -> jax.Array:
     """A statistic over noisy copies of every image of `attributions(images [N, H, W, C], labels [N])`, unreduced."""
-    if statistic not in STATISTICS:
-        raise ValueError(f"statistic must be one of {', '.join(STATISTICS)}; got {statistic!r}")
-    if noise is not None and (noise.ndim != 4 or noise.shape[1:] != images.shape[1:]):
-        raise ValueError(f"noise must be [draws, {', '.join(map(str, images.shape[1:]))}]; got {tuple(noise.shape)}")
+    if noise is not None and (noise.ndim != 4 or noise.shape[1:] != images.shape[1:] or not noise.shape[0]):
+        raise InputError(f"noise must be [draws, {', '.join(map(str, images.shape[1:]))}]; got {tuple(noise.shape)}")
     count = draws if noise is None else noise.shape[0]
-    if not isinstance(count, int) or count < 1:
-        raise ValueError(f"draws must be a positive integer; got {count!r}")
     scale = std * (images.max((1, 2, 3)) - images.min((1, 2, 3)))
     # Without a key (given noise) the keys are not used; zeros keep one shape of program.
-    keys = image_keys(require_key(key, "smoothgrad"), images) if noise is None else scale
+    keys = image_keys(key, images) if noise is None else scale
 
     def draw(image_key: jax.Array, index: jax.Array) -> jax.Array:
         each = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(image_key, index)
@@ -64,21 +67,21 @@ def smooth(
     return jnp.maximum(squares / count - (total / count) ** 2, 0.0)
 
 
-@explainer
+@explainer(family="gradient", cost=76, needs={"key"})
 def smoothgrad(
     classifier: Classifier,
     images: jax.Array,
     labels: jax.Array | None = None,
     *,
-    method: str = "gradient",
-    draws: int = 25,
-    std: float = 0.15,
-    statistic: str = "mean",
+    method: Base = "gradient",
+    draws: Count = 25,
+    std: NonNegative | jax.Array = 0.15,
+    statistic: Statistic = "mean",
     noise: jax.Array | None = None,
-    key: jax.Array | None = None,
+    key: Key = 0,
     target: Target = "logit",
-    reduce: str = "abs_max",
-    batch_size: int = 32,
+    reduce: Reduce = "abs_max",
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """SmoothGrad: the mean gradient over noisy copies of the image.
 
@@ -94,16 +97,13 @@ def smoothgrad(
         std: noise, as a share of each image's own range.
         statistic: `"mean"`, `"square"` or `"variance"`, per channel.
         noise: `[draws, H, W, C]` draws of your own with standard deviation 1, for all images, instead of a key.
-        key: a `jax.random` key; an image's noise depends on it and on the image's own pixels.
+        key: a `jax.random` key, or the seed of one; an image's noise depends on it and on the image's own pixels.
         target: what is explained; see `xaijax.explain._targets`.
         reduce: over channels: `"abs_max"`, `"abs_sum"`, `"sum"` (signed for the mean), `"none"` (keep C).
         batch_size: most noisy images in flight.
 
     Returns:
         `[B, H, W]` float32, unit of the base method (squared for the other statistics).
-
-    Raises:
-        ValueError: without a key or noise.
 
     Differences:
         saliency's `GetSmoothedMask` returns the mean square by default: `statistic="square"`. Its noise has the
@@ -123,8 +123,6 @@ def smoothgrad(
         >>> smoothgrad(model, image, 0, std=0.0, draws=2, key=jax.random.key(0)).tolist()  # no noise: the gradient
         [[[6.0, 3.0]]]
     """
-    if method not in ("gradient", "input_x_gradient", "guided_backprop"):
-        raise ValueError(f'method must be "gradient", "input_x_gradient" or "guided_backprop"; got {method!r}')
     base = classifier.with_relu("guided") if method == "guided_backprop" else classifier
 
     def attributions(x: jax.Array, y: jax.Array) -> jax.Array:
@@ -146,18 +144,18 @@ def smoothgrad(
     return reduce_channels(full, reduce)
 
 
-@explainer
+@explainer(family="gradient", cost=76, needs={"key"})
 def smoothgrad_squared(
     classifier: Classifier,
     images: jax.Array,
     labels: jax.Array | None = None,
     *,
-    draws: int = 25,
-    std: float = 0.15,
-    key: jax.Array | None = None,
+    draws: Count = 25,
+    std: NonNegative | jax.Array = 0.15,
+    key: Key = 0,
     target: Target = "logit",
-    reduce: str = "sum",
-    batch_size: int = 32,
+    reduce: Reduce = "sum",
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """SmoothGrad-squared: the mean squared gradient over noisy copies of the image.
 
@@ -169,7 +167,7 @@ def smoothgrad_squared(
         labels: `[B]` int class indices, or None for the predicted class.
         draws: noisy copies per image.
         std: noise, as a share of each image's own range.
-        key: a `jax.random` key.
+        key: a `jax.random` key, or the seed of one.
         target: what is explained; see `xaijax.explain._targets`.
         reduce: over channels: `"sum"`, `"abs_max"`, `"none"` (keep C).
         batch_size: most noisy images in flight.
@@ -195,18 +193,18 @@ def smoothgrad_squared(
     return _plain(classifier, images, labels, "square", draws, std, key, target, reduce, batch_size)
 
 
-@explainer
+@explainer(family="gradient", cost=76, needs={"key"})
 def vargrad(
     classifier: Classifier,
     images: jax.Array,
     labels: jax.Array | None = None,
     *,
-    draws: int = 25,
-    std: float = 0.15,
-    key: jax.Array | None = None,
+    draws: Count = 25,
+    std: NonNegative | jax.Array = 0.15,
+    key: Key = 0,
     target: Target = "logit",
-    reduce: str = "sum",
-    batch_size: int = 32,
+    reduce: Reduce = "sum",
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """VarGrad: the variance of the gradient over noisy copies of the image.
 
@@ -218,7 +216,7 @@ def vargrad(
         labels: `[B]` int class indices, or None for the predicted class.
         draws: noisy copies per image.
         std: noise, as a share of each image's own range.
-        key: a `jax.random` key.
+        key: a `jax.random` key, or the seed of one.
         target: what is explained; see `xaijax.explain._targets`.
         reduce: over channels: `"sum"`, `"abs_max"`, `"none"` (keep C).
         batch_size: most noisy images in flight.
@@ -248,12 +246,12 @@ def _plain(
     classifier: Classifier,
     images: jax.Array,
     labels: jax.Array | None,
-    statistic: str,
+    statistic: Statistic,
     draws: int,
-    std: float,
-    key: jax.Array | None,
+    std: float | jax.Array,
+    key: Key,
     target: Target,
-    reduce: str,
+    reduce: Reduce,
     batch_size: int,
 ) -> jax.Array:
     full = smooth(
@@ -270,23 +268,23 @@ def _plain(
     return reduce_channels(full, reduce)
 
 
-@explainer
+@explainer(family="gradient", cost=3751, needs={"key"}, signed=True)
 def smoothgrad_ig(
     classifier: Classifier,
     images: jax.Array,
     labels: jax.Array | None = None,
     *,
-    draws: int = 25,
-    std: float = 0.15,
-    statistic: str = "mean",
+    draws: Count = 25,
+    std: NonNegative | jax.Array = 0.15,
+    statistic: Statistic = "mean",
     noise: jax.Array | None = None,
-    key: jax.Array | None = None,
+    key: Key = 0,
     baseline: Baseline = "black",
-    steps: int | None = None,
-    rule: str = "gauss_legendre",
+    steps: Count | None = None,
+    rule: Rule = "gauss_legendre",
     target: Target = "logit",
-    reduce: str = "sum",
-    batch_size: int = 32,
+    reduce: Reduce = "sum",
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """SmoothGrad over Integrated Gradients.
 
@@ -300,7 +298,7 @@ def smoothgrad_ig(
         std: noise, as a share of each image's own range.
         statistic: `"mean"`, `"square"` or `"variance"`, per channel.
         noise: `[draws, H, W, C]` draws of your own with standard deviation 1, for all images, instead of a key.
-        key: a `jax.random` key; an image's noise depends on it and on the image's own pixels.
+        key: a `jax.random` key, or the seed of one; an image's noise depends on it and on the image's own pixels.
         baseline: as in `integrated_gradients`; `"mean"` and `"blur"` are those of the noisy copy.
         steps: points on each path, default 50 (25 for `rule="pair"`).
         rule: as in `integrated_gradients`.

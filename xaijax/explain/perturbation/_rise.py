@@ -5,13 +5,16 @@ place. They are made chunk by chunk from the key, the same for all images of a c
 """
 
 import math
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 
+from xaijax._options import Count, Range
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
-from xaijax.explain._method import explainer, require_key, resolve_labels, scores
+from xaijax.explain._method import BatchSize, Key, as_key, resolve_labels, scores
+from xaijax.explain._registry import explainer
 from xaijax.explain._resize import resize
 from xaijax.explain._targets import Target
 
@@ -27,18 +30,18 @@ def rise_mask(key: jax.Array, size: tuple[int, int], grid: int, probability: flo
     return jax.lax.dynamic_slice(fine, (row, column), size)
 
 
-@explainer
+@explainer(family="perturbation", cost=4000, needs={"key"})
 def rise(
     classifier: Classifier,
     images: jax.Array,
     labels: jax.Array | None = None,
     *,
-    count: int = 4000,
-    grid: int = 7,
-    probability: float = 0.5,
-    key: jax.Array | None = None,
+    count: Count = 4000,
+    grid: Annotated[int, Range(1, 4096)] = 7,
+    probability: Annotated[float, Range(0, 1, without_low=True)] = 0.5,
+    key: Key = 0,
     target: Target = "probability",
-    batch_size: int = 32,
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """RISE: Randomized Input Sampling for Explanation.
 
@@ -51,15 +54,12 @@ def rise(
         count: n, masks; one forward pass each.
         grid: cells along each side of the coarse mask.
         probability: p, chance that a cell is visible.
-        key: a `jax.random` key; the masks depend on it alone.
+        key: a `jax.random` key, or the seed of one; the masks depend on it alone.
         target: what is explained; the paper's is the probability. See `xaijax.explain._targets`.
         batch_size: most masked images in flight.
 
     Returns:
         `[B, H, W]` float32, unit of the score: at each pixel the mean score of the images that show it.
-
-    Raises:
-        ValueError: without a key.
 
     Differences:
         As the authors' code, which makes all masks beforehand and keeps them; here they are made chunk by chunk from
@@ -78,11 +78,7 @@ def rise(
         >>> divmod(int(maps.argmax()), 8)
         (2, 6)
     """
-    if count < 1 or grid < 1 or not 0 < probability <= 1:
-        raise ValueError(
-            f"count and grid must be positive and probability in (0, 1]; got {count!r}, {grid!r} and {probability!r}"
-        )
-    seed = require_key(key, "rise")
+    seed = as_key(key)
     labels = resolve_labels(classifier, images, labels, batch_size)
     size = (images.shape[1], images.shape[2])
 
