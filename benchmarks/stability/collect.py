@@ -17,7 +17,7 @@ import numpy as np
 
 from xaijax import data, explain, kernels, models
 from xaijax._runs.data import choose
-from xaijax._runs.models import training_of, validation_of
+from xaijax._runs.models import validation_of
 from xaijax.metrics import FRACTIONS, ORACLE, oracle_maps
 from xaijax.metrics.metric import image_seed
 from xaijax.metrics.pic_information import as_uint8, measure_information

@@ -9,7 +9,7 @@ Every method is `method(classifier, images, labels, *, options) -> maps`:
   `key` (a key, or a seed; seed 0 by default), and an image's draws depend on the key and its own pixels only.
 * compiled once per shape and options; works inside `jit`, `vmap` and `shard_map`. XRAI alone works on the host.
 
-`METHODS` lists them, `methods(...)` selects names, `describe(...)` describes them, `explain(name, ...)` calls one by name.
+`METHODS` lists them, `methods(...)` selects names, `describe(...)` says what they are, `explain(name, ...)` calls one.
 A new method is one file in the package of its family, and one import line in that package's `__init__`.
 """
 
