@@ -8,8 +8,9 @@ from skimage.filters import threshold_otsu
 from skimage.segmentation import find_boundaries
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from xaijax.kernels import LOCALIZATION_REASONS as REASONS
+from xaijax.kernels import LOCALIZATION_SCORES as SCORES
 from xaijax.kernels import _backend, localization_scores
-from xaijax.kernels.localization import REASONS, SCORES
 
 H, W = 37, 52
 

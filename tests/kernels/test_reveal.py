@@ -283,6 +283,6 @@ def test_options_are_checked() -> None:
 def test_docstring_examples() -> None:
     import doctest
 
-    results = doctest.testmod(sys.modules["xaijax.kernels.reveal"])
+    results = doctest.testmod(sys.modules["xaijax.kernels._reveal"])
     assert results.attempted > 0
     assert results.failed == 0

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr, spearmanr
 
+from xaijax.kernels import SIMILARITY_MEASURES as MEASURES
 from xaijax.kernels import _backend, similarity
-from xaijax.kernels.similarity import MEASURES
 
 H, W = 31, 44
 

@@ -10,9 +10,9 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
+from xaijax.kernels import EBAYES_REASONS as REASONS
 from xaijax.kernels import _backend, ebayes_threshold, top_k_threshold
 from xaijax.kernels._numba import threshold as reference
-from xaijax.kernels.threshold import REASONS
 
 ORACLE = json.loads((Path(__file__).parent / "data" / "ebayes.json").read_text())
 LAPLACE, CAUCHY = 0, 1

@@ -6,18 +6,28 @@ or tracer the call becomes an XLA FFI call, which works inside `jit` and under `
 same bytes at any number of threads. Importing this package needs NumPy only.
 """
 
-from xaijax.kernels._backend import build_info
-from xaijax.kernels.entropy import histogram_entropy
-from xaijax.kernels.levels import reveal_levels
-from xaijax.kernels.localization import Localization, localization_scores
-from xaijax.kernels.mutual_information import mutual_information
-from xaijax.kernels.random_mask import random_mask
-from xaijax.kernels.regions import Regions, rank_regions
-from xaijax.kernels.reveal import reveal, reveal_chunks
-from xaijax.kernels.similarity import similarity
-from xaijax.kernels.threshold import Ebayes, ebayes_threshold, top_k_threshold
+from xaijax.kernels._backend import BackendError, build_info
+from xaijax.kernels._entropy import histogram_entropy
+from xaijax.kernels._levels import MAX_FRACTIONS, reveal_levels
+from xaijax.kernels._localization import REASONS as LOCALIZATION_REASONS
+from xaijax.kernels._localization import SCORES as LOCALIZATION_SCORES
+from xaijax.kernels._localization import Localization, localization_scores
+from xaijax.kernels._mutual_information import mutual_information
+from xaijax.kernels._random_mask import random_mask
+from xaijax.kernels._regions import Regions, rank_regions
+from xaijax.kernels._reveal import reveal, reveal_chunks
+from xaijax.kernels._similarity import MEASURES as SIMILARITY_MEASURES
+from xaijax.kernels._similarity import similarity
+from xaijax.kernels._threshold import REASONS as EBAYES_REASONS
+from xaijax.kernels._threshold import Ebayes, ebayes_threshold, top_k_threshold
 
 __all__ = [
+    "EBAYES_REASONS",
+    "LOCALIZATION_REASONS",
+    "LOCALIZATION_SCORES",
+    "MAX_FRACTIONS",
+    "SIMILARITY_MEASURES",
+    "BackendError",
     "Ebayes",
     "Localization",
     "Regions",

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xaijax import kernels
-from xaijax.kernels.levels import MAX_FRACTIONS
 from xaijax.metrics import orders
 from xaijax.metrics.metric import Inputs, check_fractions, check_integer, image_seed
 
@@ -53,8 +52,8 @@ class Settings:
     def __post_init__(self) -> None:
         for name in ("steps", "flip_steps", "patch", "regions", "segments"):
             check_integer(name, getattr(self, name), 1)
-            if getattr(self, name) > MAX_FRACTIONS:
-                raise ValueError(f"{name} must be at most {MAX_FRACTIONS}; got {getattr(self, name)}")
+            if getattr(self, name) > kernels.MAX_FRACTIONS:
+                raise ValueError(f"{name} must be at most {kernels.MAX_FRACTIONS}; got {getattr(self, name)}")
         for name, low in (("sigma", 0.0), ("noise", -1e-300), ("compactness", 0.0)):
             if not low < getattr(self, name) < 1e6:
                 raise ValueError(f"{name} must be above {max(low, 0):g}; got {getattr(self, name)!r}")

@@ -25,8 +25,8 @@ class Ebayes(NamedTuple):
     """Thresholded maps `[..., H, W]`, and per map `[...]` what was estimated.
 
     `weights` w in (0, 1], `scales` a (NaN for the quasi-Cauchy prior), `sds` and `thresholds` in the unit of the map
-    (where the posterior median leaves zero), `reasons` uint8, an index into `REASONS`. Estimates are NaN where there
-    is a reason.
+    (where the posterior median leaves zero), `reasons` uint8, an index into `EBAYES_REASONS`. Estimates are NaN
+    where there is a reason.
     """
 
     maps: Any

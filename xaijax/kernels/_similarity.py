@@ -34,7 +34,7 @@ def similarity(
     Args:
         a: `[..., H, W]`, float32 or float64, any unit. NumPy, DLPack or JAX.
         b: the same H, W and dtype; leading axes broadcast with those of `a`.
-        measure: names out of `MEASURES`, or one of them; only these are computed.
+        measure: names out of `SIMILARITY_MEASURES`, or one of them; only these are computed.
         percent: of the pixels, above 0 and at most 100, for `topk_iou`.
         num_threads: threads for the batch; default: the processors this process may use. JAX arrays use XLA's pool.
 

@@ -40,7 +40,7 @@ REASONS = ("", "the mask is empty", "the mask covers the image", "the map is fla
 class Localization(NamedTuple):
     """Scores of a batch: `values[name]` `[...]`, NaN where there is none, and `reasons[name]` `[...]` uint8.
 
-    A reason is an index into `REASONS`: 0 where there is a value.
+    A reason is an index into `LOCALIZATION_REASONS`: 0 where there is a value.
     """
 
     values: dict[str, Any]
@@ -82,7 +82,7 @@ def localization_scores(
     Args:
         maps: `[..., H, W]`, float32 or float64, any unit. NumPy, DLPack or JAX.
         masks: `[..., H, W]`, bool or uint8; leading axes broadcast to those of `maps` (one mask for many maps).
-        scores: names out of `SCORES`; only these are computed. Default: all.
+        scores: names out of `LOCALIZATION_SCORES`; only these are computed. Default: all.
         threshold: of S, for `iou`, `dice` and `boundary_f1`; above 0 and at most 1.
         percent: of the pixels, above 0 and at most 100, for `iou_top_k`, `top_energy` and `top_precision`.
         tolerance: of the pointing game, pixels (Euclidean); the original game used 15.
@@ -92,7 +92,7 @@ def localization_scores(
     Returns:
         `Localization(values, reasons)`: dictionaries by score name; `values[name]` is `[...]` float64 (float32 for
         JAX arrays unless x64 is on), NaN where there is no value; `reasons[name]` is `[...]` uint8, an index into
-        `REASONS`. An empty mask has no value in any score.
+        `LOCALIZATION_REASONS`. An empty mask has no value in any score.
 
     Raises:
         TypeError: for other dtypes or objects that are no CPU arrays.
