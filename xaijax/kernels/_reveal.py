@@ -11,16 +11,21 @@ coordinates: barycentric in a triangle, bilinear in a rectangle. Flipping or tra
 transposes the result: bit for bit for integer images, to 1e-12 of the range for float64.
 """
 
+import math
+import numbers
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from xaijax.kernels import _arrays, _backend
+from xaijax.kernels import _arrays, _backend, _checks
 
 Direction = Literal["insertion", "deletion"]
 FILLS = {"linear": 0, "mean": 2, "blur": 3, "nearest": 4, "noisy_linear": 5}
 """Named fills and their codes in the compiled kernel; 1 is a background that is given."""
+DIRECTIONS = ("insertion", "deletion")
+LARGEST = {"bool": 1, "uint8": 255, "uint16": 65535}
+"""Largest values of the dtypes that hold whole numbers."""
 MAX_SIDE = 16384
 
 
@@ -54,7 +59,7 @@ def reveal(
     spreads to the unknown pixels of the cells it is a vertex of, and to no others.
 
     Args:
-        images: `[..., H, W, C]`, uint8, uint16, float32 or float64, any unit. NumPy, DLPack or JAX.
+        images: `[..., H, W, C]`, bool, uint8, uint16 or floats, any unit. NumPy, JAX, PyTorch or DLPack.
         levels: `[..., H, W]`, uint16. Leading axes broadcast against those of `images`: one image `[H, W, C]` with
             the levels `[M, H, W]` of M maps gives M results, and maps that know the same pixels at level 0 then
             share that part of the work.
@@ -92,70 +97,32 @@ def reveal(
         >>> rebuilt.shape, bool((rebuilt == ramp).all())
         ((2, 5, 5, 1), True)
     """
-    if isinstance(n_levels, bool) or not isinstance(n_levels, int | np.integer) or not 1 <= n_levels <= 65535:
-        raise ValueError(f"n_levels must be an integer from 1 to 65535; got {n_levels!r}")
-    if direction not in ("insertion", "deletion"):
-        raise ValueError(f'direction must be "insertion" or "deletion"; got {direction!r}')
-    if not (isinstance(sigma, int | float) and 0.0 < sigma < 1e4):
-        raise ValueError(f"sigma must be above 0 and below 10000 pixels; got {sigma!r}")
-    if not (isinstance(noise, int | float) and 0.0 <= noise < 1e6):
-        raise ValueError(f"noise must be 0 or more; got {noise!r}")
-    if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
-        raise ValueError(f"seed must be an integer from 0 to 2^63 - 1; got {seed!r}")
-    traced = _backend.is_jax(images, levels, fill)
-    if not traced:
-        images, levels = _arrays.as_numpy(images, "images"), _arrays.as_numpy(levels, "levels")
-    _arrays.check_images(images)
-    _arrays.check_maps(levels, "levels", ("uint16",))
-    height, width, channels = images.shape[-3:]
-    if tuple(levels.shape[-2:]) != (height, width):
-        raise ValueError(
-            f"levels must be [..., {height}, {width}] like images {tuple(images.shape)}; got {tuple(levels.shape)}"
-        )
-    code, background = _fill(fill, images)
-    deviation = float(noise) * (np.iinfo(images.dtype).max if np.dtype(images.dtype).kind == "u" else 1)
-    if code in (FILLS["linear"], FILLS["nearest"]) and max(height, width) > MAX_SIDE:
-        raise ValueError(
-            f"the fill {fill!r} takes sides up to {MAX_SIDE} pixels; got {height} x {width}: "
-            "reveal a smaller image, or use another fill"
-        )
-    leads = [images.shape[:-3], levels.shape[:-2], background.shape[:-3]]
-    try:
-        lead = np.broadcast_shapes(*leads)
-    except ValueError:
-        raise ValueError(
-            f"the leading axes of images {tuple(images.shape)}, levels {tuple(levels.shape)} and fill must broadcast"
-        ) from None
-    shape = (*lead, int(n_levels), height, width, channels)
-    deletion = direction == "deletion"
-    if traced:
+    call = _checked(images, levels, n_levels, fill, direction, sigma, noise, seed, num_threads)
+    count, options = call.n_levels, call.options
+    shape = (*call.lead, count, *call.images.shape[-3:])
+    if call.home.on_jax:
         import jax
 
         from xaijax.kernels import _ffi
 
-        def ranked(array: Any, own: tuple[int, ...]) -> jax.Array:
-            return jax.numpy.reshape(array, (1,) * (len(lead) - len(own)) + tuple(array.shape))
-
-        operands = [ranked(array, own) for array, own in zip((images, levels, background), leads, strict=True)]
-        return _ffi.call(
+        operands = [
+            _arrays.with_batch_rank(array, axes, len(call.lead))
+            for array, axes in zip((call.images, call.levels, call.background), _ITEM_AXES, strict=True)
+        ]
+        out = _ffi.call(
             "reveal",
-            jax.ShapeDtypeStruct(shape, images.dtype),
+            jax.ShapeDtypeStruct(shape, call.images.dtype),
             *operands,
-            fallback=lambda *arrays: _numba(arrays, int(n_levels), deletion, code, sigma, deviation, int(seed)),
-            deletion=deletion,
-            fill=np.int64(code),
-            sigma=np.float64(sigma),
-            noise=np.float64(deviation),
-            seed=np.int64(seed),
+            fallback=lambda *arrays: _numba(arrays, count, *options),
+            deletion=options.deletion,
+            fill=np.int64(options.fill),
+            sigma=np.float64(options.sigma),
+            noise=np.float64(options.noise),
+            seed=np.int64(options.seed),
         )
-    threads = _backend.num_threads(num_threads)
-    if _backend.use_numba():
-        return _numba((images, levels, background), int(n_levels), deletion, code, sigma, deviation, int(seed))
-    owners = [_owners(own, lead) for own in leads]
-    core = _backend.core()
-    return core.reveal(
-        images, levels, background, *owners, int(n_levels), deletion, code, float(sigma), deviation, int(seed), threads
-    ).reshape(shape)
+        return call.home.give(out, call.dtype)
+    owners = [_arrays.owners(own, call.lead) for own in call.leads]
+    return call.home.give(_on_host(call, call.levels, owners, count).reshape(shape), call.dtype)
 
 
 def reveal_chunks(
@@ -166,8 +133,11 @@ def reveal_chunks(
     *,
     max_bytes: int = 1 << 28,
     direction: Direction = "insertion",
-    **options: Any,
-) -> Iterator[tuple[int, int, np.ndarray]]:
+    sigma: float = 10.0,
+    noise: float = 0.01,
+    seed: int = 0,
+    num_threads: int | None = None,
+) -> Iterator[tuple[int, int, Any]]:
     """`reveal` piece by piece, for stacks that would not fit in memory.
 
     `for map, level, stack in reveal_chunks(...)`: `stack[j, i]` is image `level + i` of map `map + j`, the maps being
@@ -175,19 +145,22 @@ def reveal_chunks(
     a map's levels are split only when one map's stack alone is larger than `max_bytes`.
 
     Args:
-        images: as in `reveal`; NumPy or DLPack.
+        images: as in `reveal`, but with values: it does not run inside `jit`.
         levels: as in `reveal`.
         n_levels: as in `reveal`.
         fill: as in `reveal`.
         max_bytes: size of a chunk, bytes; one image is the least there is.
         direction: as in `reveal`.
-        **options: further options of `reveal`.
+        sigma: as in `reveal`.
+        noise: as in `reveal`.
+        seed: as in `reveal`.
+        num_threads: as in `reveal`.
 
     Yields:
-        `(map, level, stack)`, stack `[m, k, H, W, C]` in the images' dtype.
+        `(map, level, stack)`, stack `[m, k, H, W, C]` in the images' dtype: NumPy, or PyTorch for tensors.
 
     Raises:
-        TypeError: as `reveal`.
+        TypeError: as `reveal`, and for traced arrays.
         ValueError: as `reveal`, and for `max_bytes` below 1.
 
     Example:
@@ -197,96 +170,210 @@ def reveal_chunks(
         >>> [(m, i, stack.shape[:2]) for m, i, stack in kernels.reveal_chunks(image, levels, 4, max_bytes=1600)]
         [(0, 0, (2, 4)), (2, 0, (2, 4)), (4, 0, (1, 4))]
     """
-    if not isinstance(max_bytes, int) or max_bytes < 1:
-        raise ValueError(f"max_bytes must be a positive integer; got {max_bytes!r}")
-    images, levels = _arrays.as_numpy(images, "images"), _arrays.as_numpy(levels, "levels")
+    max_bytes = _checks.integer(max_bytes, "max_bytes", "a positive integer", 1)
+    images, levels, fill = (
+        _arrays.concrete(array, name, "reveal_chunks")
+        for array, name in ((images, "images"), (levels, "levels"), (fill, "fill"))
+    )
+    return _chunks(_checked(images, levels, n_levels, fill, direction, sigma, noise, seed, num_threads), max_bytes)
+
+
+class _Options(NamedTuple):
+    """In the order of the compiled kernel; `fill` is a code, `noise` in units of the images' dtype."""
+
+    deletion: bool
+    fill: int
+    sigma: float
+    noise: float
+    seed: int
+
+
+class _Call(NamedTuple):
+    """A call whose arguments were checked, with its arrays as the kernels read them."""
+
+    home: _arrays.Home
+    dtype: str  # of the images as they were given
+    images: Any
+    levels: Any
+    background: Any
+    leads: list[tuple[int, ...]]  # of the three arrays
+    lead: tuple[int, ...]  # of all together
+    n_levels: int
+    options: _Options
+    threads: int
+
+
+_ITEM_AXES = (3, 2, 3)  # of images, levels and backgrounds
+
+
+def _checked(
+    images: Any,
+    levels: Any,
+    n_levels: Any,
+    fill: Any,
+    direction: Any,
+    sigma: Any,
+    noise: Any,
+    seed: Any,
+    num_threads: Any,
+) -> _Call:
+    n_levels = _checks.integer(n_levels, "n_levels", "an integer from 1 to 65535", 1, 65535)
+    direction = _checks.choice(direction, "direction", DIRECTIONS)
+    sigma = _checks.number(sigma, "sigma", "above 0 and below 10000 pixels", lambda value: 0.0 < value < 1e4)
+    noise = _checks.number(noise, "noise", "0 or more, and below 1000000", lambda value: 0.0 <= value < 1e6)
+    seed = _checks.integer(seed, "seed", "an integer from 0 to 2^63 - 1", 0, 2**63 - 1)
+    threads = _backend.num_threads(num_threads)
+    if _is_image(fill):
+        home, (images, levels, fill) = _arrays.read(images=images, levels=levels, fill=fill)
+    else:
+        home, (images, levels) = _arrays.read(images=images, levels=levels)
     _arrays.check_images(images)
     _arrays.check_maps(levels, "levels", ("uint16",))
-    _, background = _fill(fill, images)
-    named = isinstance(fill, str)
-    leads = [images.shape[:-3], levels.shape[:-2], background.shape[:-3]]
-    lead = np.broadcast_shapes(*leads)
-    image_of, level_of, fill_of = (_owners(own, lead) for own in leads)
-    images = images.reshape(-1, *images.shape[-3:])
-    levels = levels.reshape(-1, *levels.shape[-2:])
-    background = background.reshape(-1, *background.shape[-3:])
-    one = images[0].nbytes
-    maps, steps = max(1, max_bytes // (one * n_levels)), min(n_levels, max(1, max_bytes // one))
-    for first in range(0, image_of.size, maps):
-        chosen = slice(first, first + maps)
-        shared = len(set(image_of[chosen])) == 1
-        chunk = images[image_of[first]] if shared else images[image_of[chosen]]
-        back = fill if named else background[fill_of[chosen]]
-        if not named and back.shape[1:3] != images.shape[1:3]:
-            back = np.ascontiguousarray(np.broadcast_to(back, (len(back), *images.shape[1:])))
-        for start in range(0, n_levels, steps):
-            stop = min(start + steps, n_levels)
-            part, skip = _between(levels[level_of[chosen]], start, direction)
-            stack = reveal(chunk, part, stop - start + skip, back, direction=direction, **options)
-            yield first, start, stack[:, skip:]
+    _check_sides(images, levels)
+    code, background = _fill(fill, images)
+    height, width = images.shape[-3:-1]
+    if code in (FILLS["linear"], FILLS["nearest"]) and max(height, width) > MAX_SIDE:
+        raise ValueError(
+            f"the fill {fill!r} takes sides up to {MAX_SIDE} pixels; got {height} x {width}: "
+            "reveal a smaller image, or use another fill"
+        )
+    leads = [tuple(array.shape[:-axes]) for array, axes in zip((images, levels, background), _ITEM_AXES, strict=True)]
+    try:
+        lead = np.broadcast_shapes(*leads)
+    except ValueError:
+        raise ValueError(
+            f"the leading axes of images, levels and fill must broadcast; got {', '.join(map(str, leads))}"
+        ) from None
+    dtype = _checks.dtype_name(images)
+    return _Call(
+        home,
+        dtype,
+        home.ready(images, bools=np.uint8),
+        home.ready(levels),
+        home.ready(background, bools=np.uint8),
+        leads,
+        lead,
+        n_levels,
+        _Options(direction == "deletion", code, sigma, noise * LARGEST.get(dtype, 1), seed),
+        threads,
+    )
 
 
-def _between(levels: np.ndarray, start: int, direction: Direction) -> tuple[np.ndarray, int]:
+def _check_sides(images: Any, levels: Any) -> None:
+    """Raises unless images `[..., H, W, C]` and levels `[..., H, W]` have one H and W, and no other reading has."""
+    height, width, channels = images.shape[-3:]
+    as_grey = "write images[..., None] for grey images, and move channels that come first to the end"
+    if tuple(levels.shape[-2:]) != (height, width):
+        advice = f": {as_grey}" if tuple(levels.shape[-2:]) == (width, channels) else ""
+        raise ValueError(
+            f"levels must be [..., {height}, {width}] like images {tuple(images.shape)}; got "
+            f"{tuple(levels.shape)}{advice}"
+        )
+    if height == width == channels > _arrays.MAX_CHANNELS:
+        raise ValueError(
+            f"images must be [..., H, W, C], and a last axis of {channels} may be a width; got shape "
+            f"{tuple(images.shape)}: {as_grey}"
+        )
+
+
+def _chunks(call: _Call, max_bytes: int) -> Iterator[tuple[int, int, Any]]:
+    owners = [_arrays.owners(own, call.lead) for own in call.leads]
+    levels = call.levels.reshape(-1, *call.levels.shape[-2:])
+    one = math.prod(call.images.shape[-3:]) * call.images.itemsize
+    maps, steps = max(1, max_bytes // (one * call.n_levels)), min(call.n_levels, max(1, max_bytes // one))
+    for first in range(0, math.prod(call.lead), maps):
+        image_of, level_of, background_of = (items[first : first + maps] for items in owners)
+        for start in range(0, call.n_levels, steps):
+            count = min(steps, call.n_levels - start)
+            part, skip = _between(levels[level_of], start, call.options.deletion)
+            stack = _on_host(call, part, [image_of, np.arange(len(part), dtype=np.int64), background_of], count + skip)
+            yield first, start, call.home.give(stack[:, skip:], call.dtype)
+
+
+def _between(levels: np.ndarray, start: int, deletion: bool) -> tuple[np.ndarray, int]:
     """Levels whose image `skip + i` is image `start + i` of the given ones, and skip."""
     if start == 0:
         return levels, 0
-    if direction == "insertion":
+    if not deletion:
         return np.where(levels > start, levels - np.uint16(start), np.uint16(0)), 0
     # A deletion hides nothing in its first image, so it starts one earlier.
     hidden = np.where(levels > start, levels - np.uint16(start - 1), np.uint16(1))
     return np.where(levels == 0, np.uint16(0), hidden), 1
 
 
+def _on_host(call: _Call, levels: np.ndarray, owners: Sequence[np.ndarray], n_levels: int) -> np.ndarray:
+    """`[items, n_levels, H, W, C]`: item i has the image, levels and background of the numbers in `owners`."""
+    if _backend.use_numba():
+        from xaijax.kernels._numba import reveal as numba_reveal
+
+        return numba_reveal.reveal((call.images, levels, call.background), owners, n_levels, *call.options)
+    return _backend.core().reveal(call.images, levels, call.background, *owners, n_levels, *call.options, call.threads)
+
+
 def _numba(operands: Sequence[np.ndarray], n_levels: int, *options: Any) -> np.ndarray:
     from xaijax.kernels._numba import reveal as numba_reveal
 
-    leads = [array.shape[:-axes] for array, axes in zip(operands, (3, 2, 3), strict=True)]
+    # Under vmap the leading axes are others than those of the call.
+    leads = [array.shape[:-axes] for array, axes in zip(operands, _ITEM_AXES, strict=True)]
     lead = np.broadcast_shapes(*leads)
-    stacks = numba_reveal.reveal(operands, [_owners(own, lead) for own in leads], n_levels, *options)
+    owners = [_arrays.owners(own, lead) for own in leads]
+    stacks = numba_reveal.reveal(operands, owners, n_levels, *options)
     return stacks.reshape(*lead, *stacks.shape[1:])
 
 
-def _owners(own: tuple[int, ...], lead: tuple[int, ...]) -> np.ndarray:
-    """For each item of the broadcast leading axes, the number of the operand's item."""
-    items = np.arange(int(np.prod(own, dtype=np.int64)), dtype=np.int64).reshape(own)
-    return np.ascontiguousarray(np.broadcast_to(items, lead)).reshape(-1)
+def _is_image(fill: Any) -> bool:
+    """Whether a fill is an array; one of less than two axes is a colour, which JAX alone may have to compute."""
+    if isinstance(fill, str | np.generic) or not _arrays.is_array(fill):
+        return False
+    return _arrays.is_jax(fill) or _arrays.view(fill, "fill").ndim >= 2
 
 
 def _fill(fill: Any, images: Any) -> tuple[int, Any]:
     """The fill's code and its background `[..., 1 or H, 1 or W, C]` in the images' dtype."""
     height, width, channels = images.shape[-3:]
-    dtype = np.dtype(images.dtype)
-    if isinstance(fill, str):
-        if fill not in FILLS:
-            raise ValueError(f"fill must be {', '.join(FILLS)}, a number per channel or an image; got {fill!r}")
-        return FILLS[fill], np.zeros((1, 1, channels), dtype)
-    if isinstance(fill, int | float | np.number | Sequence) or getattr(fill, "ndim", 3) < 2:
-        return 1, _colour(fill, dtype, channels)
-    array = fill if _backend.is_jax(fill) else _arrays.as_numpy(fill, "fill")
-    _arrays.check_dtype(array, "fill", (str(dtype), str(dtype)))
-    if array.ndim < 3 or tuple(array.shape[-3:]) != (height, width, channels):
-        raise ValueError(
-            f"fill must be [..., {height}, {width}, {channels}] like images; got shape {tuple(array.shape)}"
-        )
-    return 1, array
-
-
-def _colour(fill: Any, dtype: np.dtype, channels: int) -> Any:
-    if _backend.is_jax(fill):
+    if isinstance(fill, str) and fill in FILLS:
+        return FILLS[fill], np.zeros((1, 1, channels), images.dtype)
+    if not _is_image(fill):
+        return 1, _colour(fill, images)
+    _arrays.check_dtype(fill, "fill", (_checks.dtype_name(images),))
+    if fill.ndim < 2 and fill.shape in ((), (1,), (channels,)):
         import jax.numpy as jnp
 
-        if fill.shape not in ((), (1,), (channels,)):
-            raise ValueError(f"fill must be one number or {channels}, one per channel; got shape {tuple(fill.shape)}")
-        _arrays.check_dtype(fill, "fill", (str(dtype), str(dtype)))
-        return jnp.broadcast_to(fill, (1, 1, channels))
-    colour = np.asarray(fill)
+        return 1, jnp.broadcast_to(fill, (1, 1, channels))
+    if fill.ndim < 3 or tuple(fill.shape[-3:]) != (height, width, channels):
+        raise ValueError(
+            f"fill must be [..., {height}, {width}, {channels}] like images, or a number or {channels} of them, one "
+            f"per channel; got shape {tuple(fill.shape)}"
+        )
+    return 1, fill
+
+
+def _colour(fill: Any, images: Any) -> np.ndarray:
+    """`[1, 1, C]` of a number or of one for each channel, in the images' dtype."""
+    name, channels = _checks.dtype_name(images), images.shape[-1]
+    if _arrays.is_array(fill):
+        colour = _arrays.view(fill, "fill")
+    else:
+        given = [fill] if isinstance(fill, numbers.Number) else _checks.entries(fill, channels)
+        known = given is not None and all(isinstance(entry, numbers.Number | np.generic) for entry in given)
+        colour = np.asarray(fill) if known else np.empty(0, object)
+    if _checks.dtype_name(colour) in _arrays.HALVES:
+        colour = colour.astype(np.float32)
+    if name == "bool" and colour.dtype == np.bool_:
+        colour = colour.astype(np.uint8)
     if colour.shape not in ((), (1,), (channels,)) or colour.dtype.kind not in "uif":
-        raise ValueError(f"fill must be one number or {channels}, one per channel; got {fill!r}")
-    if dtype.kind == "u":
-        limit = np.iinfo(dtype).max
-        if (
-            not (np.isfinite(colour).all() and (colour == np.floor(colour)).all() and (colour >= 0).all())
-            or (colour > limit).any()
-        ):
-            raise ValueError(f"fill must be whole numbers from 0 to {limit} for {dtype} images; got {fill!r}")
-    return np.ascontiguousarray(np.broadcast_to(colour.astype(dtype), (1, 1, channels)))
+        raise ValueError(
+            f"fill must be one of {', '.join(FILLS)}, a number or {channels} of them, one per channel, or an image "
+            f"[..., H, W, C]; got {_checks.described(fill)}"
+        )
+    if name in LARGEST:
+        whole = np.isfinite(colour).all() and (colour == np.floor(colour)).all()
+        if not whole or (colour < 0).any() or (colour > LARGEST[name]).any():
+            raise ValueError(
+                f"fill must be whole numbers from 0 to {LARGEST[name]} for {name} images; got {_checks.described(fill)}"
+            )
+    with np.errstate(over="ignore"):
+        converted = colour.astype(np.dtype(images.dtype).newbyteorder("="))
+    if (np.isfinite(colour) & ~np.isfinite(converted)).any():
+        raise ValueError(f"fill must lie in the range of {name} images; got {_checks.described(fill)}")
+    return np.broadcast_to(converted, (1, 1, channels))
