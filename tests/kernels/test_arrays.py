@@ -133,7 +133,7 @@ def test_other_strides_are_copied(name, view):
     assert_same(CALLS[name](VIEWS[view](array)), CALLS[name](np.array(VIEWS[view](array), np.float32)))
 
 
-@pytest.mark.parametrize("name", sorted(EVERY_ARRAY))
+@pytest.mark.parametrize("name", sorted(set(EVERY_ARRAY) - {"random_mask"}))
 def test_every_array_argument_may_be_a_view(name):
     kernel, arrays = EVERY_ARRAY[name]
     expected = kernel(*(np.array(array) for array in arrays))

@@ -79,10 +79,7 @@ TABLES = {
         {**CHUNKS, "random_mask": "its limit is 2^32 pixels, and has its own test"},
     ),
     "transformations": (lambda: of_tests("test_jax_transformations", "KERNELS"), CHUNKS),
-    "shard_map": (
-        lambda: mentioned("tests/kernels/test_jax_transformations.py", r"\((?:.*)\bkernels\.([a-z_]+)"),
-        CHUNKS,
-    ),
+    "shard_map": (lambda: mentioned("tests/kernels/test_jax_transformations.py", "def test_shard_map"), CHUNKS),
     "types of the extension": (of_stub, CHUNKS),
     "numba": (of_numba, CHUNKS),
     "calls through XLA FFI": (of_ffi_calls, CHUNKS),

@@ -1,9 +1,10 @@
 """Compiled kernels behind a NumPy-like API, callable from any Python code and from inside `jax.jit`.
 
-Images are `[..., H, W, C]` (uint8, uint16, float32, float64), maps and masks `[..., H, W]`; leading axes are batch.
-NumPy arrays and whatever offers DLPack or the array interface on the CPU are read without a copy; for a JAX array
-or tracer the call becomes an XLA FFI call, which works inside `jit` and under `vmap`. The same input gives the
-same bytes at any number of threads. Importing this package needs NumPy only.
+Images are `[..., H, W, C]` (bool, uint8, uint16 or floats), maps and masks `[..., H, W]`; leading axes are batch.
+Contiguous arrays on the CPU (NumPy, PyTorch, DLPack, array interface) are read in place, other views are copied, and
+results are arrays of the same library. For a JAX array or tracer the call becomes an XLA FFI call, which works inside
+`jit` and under `vmap`. float16 and bfloat16 are computed in float32. The same input gives the same bytes at any number
+of threads. Importing this package needs NumPy only; `docs/kernels.md` has all rules in one place.
 """
 
 from xaijax.kernels._backend import BackendError, build_info

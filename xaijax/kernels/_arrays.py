@@ -184,7 +184,7 @@ def is_array(value: Any) -> bool:
     """Whether `value` is what `read` takes for an array."""
     try:
         exports = hasattr(value, "__array_interface__") or hasattr(value, "__dlpack__")
-        return is_jax(value) or (exports and not isinstance(value, type))
+        return is_jax(value) or _torch_of(value) is not None or (exports and not isinstance(value, type))
     except Exception:  # an object that raises: reading it will say so
         return True
 
