@@ -330,5 +330,5 @@ def test_images_of_many_channels_have_information():
     found = measure_information(np.stack([original, original[::-1]]), original, ["shannon", "mutual"])
     assert (found["shannon"] > 7).all()
     assert found["mutual"][0] > found["mutual"][1] > 0
-    with pytest.raises(ValueError, match="write images.* for grey images"):
+    with pytest.raises(ValueError, match=r"write images.* for grey images"):
         measure_information(original, original[0], ["shannon"])

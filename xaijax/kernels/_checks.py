@@ -49,7 +49,10 @@ def described(value: Any) -> str:
     kind = type(value).__name__
     try:
         if hasattr(value, "shape") and hasattr(value, "dtype"):
-            return f"an array of {dtype_name(value)} and shape {tuple(value.shape)}"
+            axes = len(value.shape)
+            return (
+                f"an array of {dtype_name(value)} and {f'shape {tuple(value.shape)}' if axes <= 8 else f'{axes} axes'}"
+            )
         if isinstance(value, list | tuple | set | frozenset | dict | range):
             return f"a {kind} of {len(value)}"
     except Exception:  # whatever an object of someone else does when it is looked at
