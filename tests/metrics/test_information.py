@@ -370,3 +370,13 @@ def test_a_broken_map_is_named():
     maps["smooth"][1, 3, 3] = np.inf
     with pytest.raises(ValueError, match="the map of 'smooth' for image 'right' holds NaN or infinity"):
         evaluate(Edges(), images, [0, 0], maps, ids=["left", "right"])
+
+
+def test_images_of_many_channels_have_information():
+    """The kernels take a last axis above 4 for a width, unless they are told how many channels there are."""
+    original = np.random.default_rng(0).integers(0, 256, (12, 10, 7)).astype(np.uint8)
+    found = measure_information(np.stack([original, original[::-1]]), original, ["shannon", "mutual"])
+    assert (found["shannon"] > 7).all()
+    assert found["mutual"][0] > found["mutual"][1] > 0
+    with pytest.raises(ValueError, match=r"write images.* for grey images"):
+        measure_information(original, original[0], ["shannon"])

@@ -38,7 +38,7 @@ def open_data(options: DataOptions, *, size: int | None = None, seed: int | None
         options.data,
         mask_role=options.mask_role,
         transpose=options.transpose,
-        n=(options.count or None) if generated else None,
+        count=(options.count or None) if generated else None,
         size=size if generated else None,
         seed=seed if options.data_seed is None else options.data_seed,
         lesions=options.lesions,

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from xaijax import kernels
 from xaijax._options import Range
-from xaijax.kernels.levels import MAX_FRACTIONS
 from xaijax.metrics import orders
 from xaijax.metrics.metric import Fractions, Inputs, check_ascending, image_seed, shorten
 
@@ -23,7 +22,7 @@ CHEAP = ("black", "mean")
 GROUP = 4  # maps that are rebuilt together: bounds the memory
 ROAD_FRACTIONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
-Steps = Annotated[int, Range(1, MAX_FRACTIONS)]
+Steps = Annotated[int, Range(1, kernels.MAX_FRACTIONS)]
 """A number of levels, as many as the kernels take."""
 Order = Literal["quantile", "road", "rank", "patch", "segment"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from xaijax.kernels import _arrays, _backend
+from xaijax.kernels import _arrays, _backend, _checks
 
 MAX_FRACTIONS = 2**16 - 3  # levels are uint16, with one more for "always" and one for "never"
 
@@ -26,7 +26,7 @@ def reveal_levels(
         level[always] = 0
 
     Args:
-        maps: `[..., H, W]` float32 or float64, any unit. NumPy, DLPack or JAX.
+        maps: `[..., H, W]` floats, any unit. NumPy, JAX, PyTorch or DLPack.
         fractions: shares of the pixels in (0, 1], strictly increasing, at most 65533; or a number of steps N, for the
             fractions 1/N, 2/N, ... 1. Static under `jit`.
         always: `[..., H, W]` bool or None: pixels known from the start; leading axes broadcast to those of `maps`.
@@ -39,7 +39,7 @@ def reveal_levels(
     Raises:
         TypeError: for another dtype or an object that is no CPU array.
         ValueError: for NaN in a map (JAX arrays: such a map reveals nothing), fractions that are not increasing in
-            (0, 1], shapes that do not fit together, or an array that is not C-contiguous.
+            (0, 1], or shapes that do not fit together.
 
     References:
         Kapishnikov et al., "XRAI: Better Attributions Through Regions", ICCV 2019, section 4.
@@ -51,25 +51,20 @@ def reveal_levels(
         array([[3, 3, 2, 1, 1]], dtype=uint16)
     """
     shares = _fractions(fractions)
-    on_jax = _backend.is_jax(maps, always)
-    if on_jax:
-        import jax
-        import jax.numpy as jnp
-
-        maps = jnp.asarray(maps)
-        always = None if always is None else jnp.asarray(always)
+    threads = _backend.num_threads(num_threads)
+    if always is None:
+        home, (maps,) = _arrays.read(maps=maps)
     else:
-        maps = _arrays.as_numpy(maps, "maps")
-        always = None if always is None else _arrays.as_numpy(always, "always")
+        home, (maps, always) = _arrays.read(maps=maps, always=always)
     _arrays.check_maps(maps)
     if always is not None:
         _arrays.check_maps(always, "always", ("bool",))
-        _arrays.check_same_item(maps, "maps", always, "always", 2)
-        if _arrays.broadcast_batch(maps, "maps", always, "always", 2) != tuple(maps.shape[:-2]):
-            raise ValueError(
-                f"always must broadcast to the shape of maps, {tuple(maps.shape)}; got shape {tuple(always.shape)}"
-            )
-    if on_jax:
+        _arrays.check_serves(always, "always", maps, "maps")
+        always = home.ready(always)
+    maps = home.ready(maps)
+    if home.on_jax:
+        import jax
+
         from xaijax.kernels import _ffi
 
         masks = () if always is None else (_arrays.with_batch_rank(always, 2, maps.ndim - 2),)
@@ -81,7 +76,6 @@ def reveal_levels(
             fallback=lambda array, mask=None: _numba_broadcast(array, shares, mask),
             fractions=np.array(shares, np.float64),
         )
-    threads = _backend.num_threads(num_threads)
     if _backend.use_numba():
         bad = np.isnan(maps).any(axis=(-2, -1)).ravel()
         levels, with_nan = _numba(maps, shares, always, threads), int(np.argmax(bad)) if bad.any() else -1
@@ -91,19 +85,25 @@ def reveal_levels(
         where = tuple(int(i) for i in np.unravel_index(with_nan, maps.shape[:-2]))
         place = "the map" if not where else f"map {where[0] if len(where) == 1 else where}"
         raise ValueError(f"maps must not hold NaN; {place} does: drop it or replace its values")
-    return levels
+    return home.give(levels)
 
 
 def _fractions(fractions: Sequence[float] | int) -> tuple[float, ...]:
-    if isinstance(fractions, int | np.integer) and not isinstance(fractions, bool):
-        if not 1 <= fractions <= MAX_FRACTIONS:
-            raise ValueError(f"the number of steps must be from 1 to {MAX_FRACTIONS}; got {fractions}")
-        fractions = [step / int(fractions) for step in range(1, int(fractions) + 1)]
-    shares = tuple(float(fraction) for fraction in np.asarray(fractions, dtype=np.float64).ravel())
+    steps = _checks.as_integer(fractions)
+    if steps is not None:
+        if not 1 <= steps <= MAX_FRACTIONS:
+            raise ValueError(
+                f"fractions: the number of steps must be from 1 to {MAX_FRACTIONS}; got {_checks.described(fractions)}"
+            )
+        return tuple(step / steps for step in range(1, steps + 1))
+    one = _checks.as_real(fractions)
+    found = [one] if one is not None else _checks.entries(fractions, MAX_FRACTIONS) or []
+    shares = tuple(share for share in map(_checks.as_real, found) if share is not None)
     increasing = all(a < b for a, b in itertools.pairwise(shares))
-    if not (1 <= len(shares) <= MAX_FRACTIONS and increasing and shares[0] > 0.0 and shares[-1] <= 1.0):
+    if not (0 < len(found) == len(shares) and increasing and shares[0] > 0.0 and shares[-1] <= 1.0):
         raise ValueError(
-            f"fractions must be 1 to {MAX_FRACTIONS} strictly increasing numbers in (0, 1]; got {fractions!r}"
+            f"fractions must be 1 to {MAX_FRACTIONS} strictly increasing numbers in (0, 1], or a number of steps; got "
+            f"{_checks.described(fractions)}"
         )
     return shares
 

@@ -11,12 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from xaijax.kernels import _arrays, _backend
+from xaijax.kernels import _arrays, _backend, _checks
 
 MAX_BINS = 1024  # the joint histogram has bins² cells
 
 
-def mutual_information(images: Any, references: Any, bins: int | None = None, *, num_threads: int | None = None) -> Any:
+def mutual_information(
+    images: Any,
+    references: Any,
+    bins: int | None = None,
+    *,
+    channels: int | None = None,
+    num_threads: int | None = None,
+) -> Any:
     """Mutual information of each image with its reference.
 
     `I = Σ_ij p_ij log2(p_ij / (p_i p_j))`, `p_ij` the share of the pixels whose reference value lies in bin `i` and
@@ -24,10 +31,11 @@ def mutual_information(images: Any, references: Any, bins: int | None = None, *,
     `x` on the same bins, which no image exceeds.
 
     Args:
-        images: `[..., H, W, C]`, uint8, uint16, float32 or float64, any unit. NumPy, DLPack or JAX.
+        images: `[..., H, W, C]`, bool, uint8, uint16 or floats, any unit. NumPy, JAX, PyTorch or DLPack.
         references: `[..., H, W, C]` of the same dtype and unit. Leading axes broadcast without a copy: one
             `[H, W, C]` serves `[N, H, W, C]` images, `[B, 1, H, W, C]` serves `[B, N, H, W, C]`.
         bins: bins of each axis, from 1 to 1024; default: `min(64, floor(sqrt(H W) / 3))`, but at least 2.
+        channels: how many, where there are more than 4; a longer last axis may be the width of grey images `[B, H, W]`.
         num_threads: threads for the batch; default: the processors this process may use. JAX arrays use XLA's pool.
 
     Returns:
@@ -37,7 +45,7 @@ def mutual_information(images: Any, references: Any, bins: int | None = None, *,
 
     Raises:
         TypeError: for another dtype, two different dtypes, or an object that is no CPU array.
-        ValueError: for shapes that do not fit together, an array that is not C-contiguous, or bad bins.
+        ValueError: for shapes that do not fit together, more than 4 channels without `channels`, or bad bins.
 
     References:
         Cover and Thomas, "Elements of Information Theory", 2.28. The estimate from counts is biased upwards by about
@@ -52,33 +60,22 @@ def mutual_information(images: Any, references: Any, bins: int | None = None, *,
         >>> float(kernels.mutual_information(np.zeros_like(x), x, bins=4))
         0.0
     """
-    on_jax = _backend.is_jax(images, references)
-    if on_jax:
-        import jax
-        import jax.numpy as jnp
-
-        images, references = jnp.asarray(images), jnp.asarray(references)
-    else:
-        images = _arrays.as_numpy(images, "images")
-        references = _arrays.as_numpy(references, "references")
+    if bins is not None:
+        bins = _checks.integer(bins, "bins", f"None or an integer from 1 to {MAX_BINS}", 1, MAX_BINS)
+    threads = _backend.num_threads(num_threads)
+    home, (images, references) = _arrays.read(images=images, references=references)
     _arrays.check_images(images)
     _arrays.check_images(references, "references")
-    if images.dtype != references.dtype:
-        raise TypeError(
-            f"images and references must have the same dtype; got {images.dtype} and {references.dtype}: "
-            "convert one of them"
-        )
+    _arrays.check_same_dtype(images, "images", references, "references")
     _arrays.check_same_item(images, "images", references, "references", 3)
+    _arrays.check_channels(images, channels)
     batch = _arrays.broadcast_batch(images, "images", references, "references", 3)
-    pixels = images.shape[-3] * images.shape[-2]
-    if pixels >= 2**32:
-        raise ValueError(f"images must have fewer than 2**32 pixels each; got {pixels}")
     if bins is None:
-        bins = max(2, min(64, math.isqrt(pixels) // 3))
-    if not isinstance(bins, int | np.integer) or not 1 <= bins <= MAX_BINS:
-        raise ValueError(f"bins must be None or an integer from 1 to {MAX_BINS}; got {bins!r}")
-    bins = int(bins)
-    if on_jax:
+        bins = max(2, min(64, math.isqrt(images.shape[-3] * images.shape[-2]) // 3))
+    images, references = home.ready(images, bools=np.uint8), home.ready(references, bools=np.uint8)
+    if home.on_jax:
+        import jax
+
         from xaijax.kernels import _ffi
 
         return _ffi.call(
@@ -89,10 +86,9 @@ def mutual_information(images: Any, references: Any, bins: int | None = None, *,
             fallback=lambda x, y: _numba_broadcast(x, y, bins),
             bins=np.int64(bins),
         )
-    threads = _backend.num_threads(num_threads)
     if _backend.use_numba():
-        return _numba(images, references, bins, batch, threads)
-    return _backend.core().mutual_information(images, references, bins, batch, threads)
+        return home.give(_numba(images, references, bins, batch, threads))
+    return home.give(_backend.core().mutual_information(images, references, bins, batch, threads))
 
 
 def _numba(images: np.ndarray, references: np.ndarray, bins: int, batch: tuple[int, ...], threads: int) -> np.ndarray:

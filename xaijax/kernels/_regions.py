@@ -7,11 +7,12 @@ the same masks map and ranks are those of PAIR's `saliency` 0.2.1, ties included
 last bit of a mean). PAIR dilates masks while it segments; here they are taken as given unless `dilate` says otherwise.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from xaijax.kernels import _arrays, _backend
+from xaijax.kernels import _arrays, _backend, _checks
 
 
 class Regions(NamedTuple):
@@ -39,8 +40,8 @@ def rank_regions(
     region.
 
     Args:
-        attribution: `[..., H, W]`, float32 or float64, any unit, finite, channels already merged (PAIR takes their
-            maximum). NumPy, DLPack or JAX.
+        attribution: `[..., H, W]` floats, any unit, finite, channels already merged (PAIR takes their maximum). NumPy,
+            JAX, PyTorch or DLPack.
         masks: `[S, H, W]` for all maps, or `[..., S, H, W]` with the leading axes of `attribution`; bool or uint8.
             Sets of different sizes can be filled up with empty masks.
         dilate: radius in pixels of the disk the masks are dilated by first; XRAI uses 5.
@@ -70,75 +71,61 @@ def rank_regions(
         array([[1, 2, 3],
                [1, 2, 3]], dtype=int32)
     """
-    for name, value, least in (("dilate", dilate, 0), ("min_pixels", min_pixels, 1)):
-        if not isinstance(value, int | np.integer) or value < least:
-            raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}")
-    if not 0.0 < area < float("inf"):
-        raise ValueError(f"area must be a share of the pixels above 0; got {area!r}")
-    if _backend.is_jax(attribution, masks):
-        return _rank_jax(attribution, masks, dilate, fast, min_pixels, area)
-    attribution, masks = _arrays.as_numpy(attribution, "attribution"), _arrays.as_numpy(masks, "masks")
+    dilate = _checks.integer(dilate, "dilate", "an integer of at least 0", 0)
+    fast = _checks.flag(fast, "fast")
+    min_pixels = _checks.integer(min_pixels, "min_pixels", "an integer of at least 1", 1)
+    area = _checks.number(area, "area", "a share of the pixels above 0", lambda value: 0.0 < value < math.inf)
+    threads = _backend.num_threads(num_threads)
+    home, (attribution, masks) = _arrays.read(attribution=attribution, masks=masks)
     _check(attribution, masks)
-    dilate, min_pixels = _bounded(dilate, min_pixels, attribution)
+    height, width = attribution.shape[-2:]
+    # As far as they make a difference: no disk reaches further than the map, no mask holds more pixels.
+    dilate, min_pixels = min(dilate, height + width), min(min_pixels, height * width + 1)
+    options = (dilate, fast, min_pixels, area)
+    attribution, masks = home.ready(attribution), home.ready(masks)
+    if home.on_jax:
+        import jax
+
+        from xaijax.kernels import _ffi
+
+        found = _ffi.call(
+            "rank_regions",
+            [
+                jax.ShapeDtypeStruct(attribution.shape, _ffi.real_dtype()),
+                jax.ShapeDtypeStruct(attribution.shape, np.int32),
+            ],
+            attribution,
+            _arrays.with_batch_rank(masks, 3, attribution.ndim - 2),
+            fallback=lambda values, sets: _numba_broadcast(values, sets, *options),
+            dilate=np.int64(dilate),
+            fast=fast,
+            min_pixels=np.int64(min_pixels),
+            area=np.float64(area),
+        )
+        return Regions(*found)
     if not np.isfinite(attribution).all():
         raise ValueError("attribution must be finite; it holds NaN or infinity: repair it or leave the image out")
     if masks.ndim > 3:
         masks = masks.reshape(-1, *masks.shape[-3:])
     masks = masks.view(np.uint8)
-    threads = _backend.num_threads(num_threads)
-    options = (int(dilate), bool(fast), int(min_pixels), float(area))
     if _backend.use_numba():
         from xaijax.kernels._numba import regions as numba_regions
 
-        return Regions(*numba_regions.rank_regions(attribution, masks, *options))
-    return Regions(*_backend.core().rank_regions(attribution, masks, *options, threads))
-
-
-def _bounded(dilate: int, min_pixels: int, attribution: Any) -> tuple[int, int]:
-    """Both as far as they make a difference: no disk reaches further than the map, no mask holds more pixels."""
-    height, width = attribution.shape[-2:]
-    return min(int(dilate), height + width), min(int(min_pixels), height * width + 1)
+        found = numba_regions.rank_regions(attribution, masks, *options)
+    else:
+        found = _backend.core().rank_regions(attribution, masks, *options, threads)
+    return Regions(*map(home.give, found))
 
 
 def _check(attribution: Any, masks: Any) -> None:
     _arrays.check_maps(attribution, "attribution")
-    _arrays.check_dtype(masks, "masks", ("bool", "uint8"))
+    _arrays.check_dtype(masks, "masks", _arrays.MASK_DTYPES)
     fits = masks.ndim >= 3 and masks.shape[-2:] == attribution.shape[-2:] and masks.shape[-3] > 0
     if not fits or (masks.ndim > 3 and masks.shape[:-3] != attribution.shape[:-2]):
         raise ValueError(
             f"masks must be [S, H, W], S at least 1, or [..., S, H, W] with the leading axes of attribution; got masks "
             f"{tuple(masks.shape)} for attribution {tuple(attribution.shape)}"
         )
-
-
-def _rank_jax(attribution: Any, masks: Any, dilate: int, fast: bool, min_pixels: int, area: float) -> Regions:
-    import jax
-    import jax.numpy as jnp
-
-    from xaijax.kernels import _ffi
-
-    attribution, masks = jnp.asarray(attribution), jnp.asarray(masks)
-    _check(attribution, masks)
-    dilate, min_pixels = _bounded(dilate, min_pixels, attribution)
-    # Axes of length one stay as they are: the handler broadcasts without a copy.
-    masks = masks.reshape((1,) * (attribution.ndim + 1 - masks.ndim) + masks.shape)
-    results = [
-        jax.ShapeDtypeStruct(attribution.shape, _ffi.real_dtype()),
-        jax.ShapeDtypeStruct(attribution.shape, jnp.int32),
-    ]
-    return Regions(
-        *_ffi.call(
-            "rank_regions",
-            results,
-            attribution,
-            masks,
-            fallback=lambda values, sets: _numba_broadcast(values, sets, dilate, bool(fast), min_pixels, float(area)),
-            dilate=np.int64(dilate),
-            fast=bool(fast),
-            min_pixels=np.int64(min_pixels),
-            area=np.float64(area),
-        )
-    )
 
 
 def _numba_broadcast(attribution: np.ndarray, masks: np.ndarray, *options: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -5,11 +5,12 @@ Shannon entropy to the Performance Information Curves (BioData Mining 2024). Bin
 `np.histogram` in the image's own dtype (float64 edges for integers), with the same counts in every bin.
 """
 
+import math
 from typing import Any, Literal
 
 import numpy as np
 
-from xaijax.kernels import _arrays, _backend
+from xaijax.kernels import _arrays, _backend, _checks
 
 Range = Literal["image"] | tuple[float, float]
 
@@ -17,15 +18,23 @@ Range = Literal["image"] | tuple[float, float]
 MAX_BINS = 2**24
 
 
-def histogram_entropy(images: Any, bins: int = 256, range: Range = "image", *, num_threads: int | None = None) -> Any:
+def histogram_entropy(
+    images: Any,
+    bins: int = 256,
+    range: Range = "image",
+    *,
+    channels: int | None = None,
+    num_threads: int | None = None,
+) -> Any:
     """Base-2 Shannon entropy of each image's histogram.
 
     `H = -Σ_k p_k log2 p_k`, `p_k` the share of the values (all channels together) in bin `k` of `bins` equal bins.
 
     Args:
-        images: `[..., H, W, C]`, uint8, uint16, float32 or float64, any unit. NumPy, DLPack or JAX.
+        images: `[..., H, W, C]`, bool, uint8, uint16 or floats, any unit. NumPy, JAX, PyTorch or DLPack.
         bins: number of bins, from 1 to 2**24.
         range: `"image"` for each image's own minimum and maximum, or `(low, high)`; values outside are not counted.
+        channels: how many, where there are more than 4; a longer last axis may be the width of grey images `[B, H, W]`.
         num_threads: threads for the batch; default: the processors this process may use. JAX arrays use XLA's pool.
 
     Returns:
@@ -35,7 +44,7 @@ def histogram_entropy(images: Any, bins: int = 256, range: Range = "image", *, n
 
     Raises:
         TypeError: for another dtype or an object that is no CPU array.
-        ValueError: for fewer than three axes, an array that is not C-contiguous, bad bins or range.
+        ValueError: for fewer than three axes, more than 4 channels without `channels`, bad bins or range.
 
     References:
         Kapishnikov et al., "XRAI: Better Attributions Through Regions", ICCV 2019 (the curves);
@@ -49,17 +58,19 @@ def histogram_entropy(images: Any, bins: int = 256, range: Range = "image", *, n
         >>> float(kernels.histogram_entropy(half))
         1.0
     """
-    if not isinstance(bins, int | np.integer) or not 1 <= bins <= MAX_BINS:
-        raise ValueError(f"bins must be an integer from 1 to {MAX_BINS}; got {bins!r}")
-    bins = int(bins)
+    bins = _checks.integer(bins, "bins", f"an integer from 1 to {MAX_BINS}", 1, MAX_BINS)
     limits = _limits(range)
+    threads = _backend.num_threads(num_threads)
+    home, (images,) = _arrays.read(images=images)
+    _arrays.check_images(images)
+    _arrays.check_channels(images, channels)
+    images = home.ready(images, bools=np.uint8)
     low, high = limits or (0.0, 0.0)
-    if _backend.is_jax(images):
+    if home.on_jax:
         import jax
 
         from xaijax.kernels import _ffi
 
-        _arrays.check_images(images)
         return _ffi.call(
             "histogram_entropy",
             jax.ShapeDtypeStruct(images.shape[:-3], _ffi.real_dtype()),
@@ -70,26 +81,20 @@ def histogram_entropy(images: Any, bins: int = 256, range: Range = "image", *, n
             low=np.float64(low),
             high=np.float64(high),
         )
-    images = _arrays.as_numpy(images, "images")
-    _arrays.check_images(images)
-    threads = _backend.num_threads(num_threads)
     if _backend.use_numba():
-        return _numba(images, bins, limits, threads)
-    return _backend.core().histogram_entropy(images, bins, limits is None, low, high, threads)
+        return home.give(_numba(images, bins, limits, threads))
+    return home.give(_backend.core().histogram_entropy(images, bins, limits is None, low, high, threads))
 
 
 def _limits(range: Range) -> tuple[float, float] | None:
-    if isinstance(range, str):
-        if range != "image":
-            raise ValueError(f'range must be "image" or (low, high); got {range!r}')
+    if isinstance(range, str) and range == "image":
         return None
-    try:
-        low, high = (float(edge) for edge in range)
-    except (TypeError, ValueError):
-        raise ValueError(f'range must be "image" or (low, high); got {range!r}') from None
-    if not (np.isfinite(low) and np.isfinite(high) and low <= high):
-        raise ValueError(f"range must be finite with low <= high; got {range!r}")
-    return low, high
+    match [_checks.as_real(edge) for edge in _checks.entries(range, 2) or []]:
+        case [float(low), float(high)] if -math.inf < low <= high < math.inf:
+            return low, high
+    raise ValueError(
+        f'range must be "image" or (low, high), finite numbers with low <= high; got {_checks.described(range)}'
+    )
 
 
 def _numba(images: np.ndarray, bins: int, limits: tuple[float, float] | None, threads: int) -> np.ndarray:

@@ -1,13 +1,12 @@
 """Random sets of pixels: the same for the same seed on every platform, backend and thread count."""
 
 import math
-import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from xaijax.kernels import _backend
+from xaijax.kernels import _arrays, _backend, _checks
 
 
 def random_mask(shape: Sequence[int], fraction: float, seed: Any) -> Any:
@@ -39,22 +38,28 @@ def random_mask(shape: Sequence[int], fraction: float, seed: Any) -> Any:
         >>> mask.shape, int(mask.sum())
         ((10, 10), 25)
     """
-    try:
-        height, width = (int(length) for length in shape)
-    except (TypeError, ValueError):
-        raise ValueError(f"shape must be (H, W); got {shape!r}") from None
-    if height < 1 or width < 1 or height * width >= 2**32:
-        raise ValueError(f"shape must be (H, W) with at least 1 and fewer than 2**32 pixels; got {shape!r}")
-    if not 0.0 <= fraction <= 1.0:
-        raise ValueError(f"fraction must lie in [0, 1]; got {fraction!r}")
-    count = math.floor(float(fraction) * (height * width))
-    if _backend.is_jax(seed):
+    sides = [_checks.as_integer(side) for side in _checks.entries(shape, 2) or []]
+    match sides:
+        case [int(height), int(width)] if height >= 1 and width >= 1 and height * width < 2**32:
+            pass
+        case _:
+            raise ValueError(
+                "shape must be (H, W), integers, with at least 1 and fewer than 2**32 pixels; got "
+                f"{_checks.described(shape)}"
+            )
+    share = _checks.number(fraction, "fraction", "a number in [0, 1]", lambda value: 0.0 <= value <= 1.0)
+    count = math.floor(share * (height * width))
+    home = _arrays.home(seed)
+    if home.on_jax:
         import jax
 
         from xaijax.kernels import _ffi
 
-        if seed.ndim != 0 or str(seed.dtype) not in ("int32", "uint32", "int64", "uint64"):
-            raise TypeError(f"seed must be an integer scalar; got {seed.dtype} of shape {tuple(seed.shape)}")
+        if seed.ndim != 0 or _checks.dtype_name(seed) not in ("int32", "uint32", "int64", "uint64"):
+            raise TypeError(
+                "seed must be an integer scalar, of int32, uint32, int64 or uint64 for JAX; got "
+                f"{seed.dtype} of shape {tuple(seed.shape)}"
+            )
         return _ffi.call(
             "random_mask",
             jax.ShapeDtypeStruct((height, width), np.bool_),
@@ -62,17 +67,14 @@ def random_mask(shape: Sequence[int], fraction: float, seed: Any) -> Any:
             fallback=lambda seeds: _numba_batch(height, width, count, seeds),
             count=np.int64(count),
         )
-    try:
-        if isinstance(seed, bool):
-            raise TypeError
-        seed = operator.index(seed)
-    except TypeError:
-        raise TypeError(f"seed must be an integer; got {type(seed).__name__}") from None
-    if not 0 <= seed < 2**64:
-        raise ValueError(f"seed must lie in [0, 2**64); got {seed}")
+    number = _checks.as_integer(seed)
+    if number is None:
+        raise TypeError(f"seed must be an integer in [0, 2**64); got {_checks.described(seed)}")
+    if not 0 <= number < 2**64:
+        raise ValueError(f"seed must lie in [0, 2**64); got {_checks.described(seed)}")
     if _backend.use_numba():
-        return _numba(height, width, count, seed)
-    return _backend.core().random_mask(height, width, count, seed)
+        return home.give(_numba(height, width, count, number))
+    return home.give(_backend.core().random_mask(height, width, count, number))
 
 
 def _numba(height: int, width: int, count: int, seed: int) -> np.ndarray:

@@ -9,11 +9,12 @@ dense ones low. The posterior median is zero below a threshold and bends towards
 programs call a soft threshold at a fixed percentile by the same name; this is the estimator of the paper.
 """
 
+import math
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from xaijax.kernels import _arrays, _backend
+from xaijax.kernels import _arrays, _backend, _checks
 
 PRIORS = ("laplace", "cauchy")
 RULES = ("median", "mean", "hard", "soft")
@@ -25,8 +26,8 @@ class Ebayes(NamedTuple):
     """Thresholded maps `[..., H, W]`, and per map `[...]` what was estimated.
 
     `weights` w in (0, 1], `scales` a (NaN for the quasi-Cauchy prior), `sds` and `thresholds` in the unit of the map
-    (where the posterior median leaves zero), `reasons` uint8, an index into `REASONS`. Estimates are NaN where there
-    is a reason.
+    (where the posterior median leaves zero), `reasons` uint8, an index into `EBAYES_REASONS`. Estimates are NaN
+    where there is a reason.
     """
 
     maps: Any
@@ -43,7 +44,7 @@ def top_k_threshold(maps: Any, percent: float, *, num_threads: int | None = None
     k = ⌈percent/100 · pixels⌉, at least 1; values tied with the k-th largest are kept.
 
     Args:
-        maps: `[..., H, W]`, float32 or float64, any unit. NumPy, DLPack or JAX.
+        maps: `[..., H, W]` floats, any unit. NumPy, JAX, PyTorch or DLPack.
         percent: share of the pixels to keep, above 0 and at most 100.
         num_threads: threads for the batch; default: the processors this process may use. JAX arrays use XLA's pool.
 
@@ -52,8 +53,7 @@ def top_k_threshold(maps: Any, percent: float, *, num_threads: int | None = None
 
     Raises:
         TypeError: for another dtype or an object that is no CPU array.
-        ValueError: for fewer than two axes, an array that is not C-contiguous, a bad percent, or NaN in a NumPy map
-            (a JAX map that holds NaN becomes NaN).
+        ValueError: for fewer than two axes, a bad percent, and NaN in a NumPy map (a JAX map becomes NaN).
 
     Example:
         >>> import numpy as np
@@ -62,33 +62,32 @@ def top_k_threshold(maps: Any, percent: float, *, num_threads: int | None = None
         array([[3., 0.],
                [2., 0.]])
     """
-    if not 0.0 < percent <= 100.0:
-        raise ValueError(f"percent must be above 0 and at most 100; got {percent!r}")
-    if _backend.is_jax(maps):
+    percent = _checks.number(percent, "percent", "above 0 and at most 100", lambda value: 0.0 < value <= 100.0)
+    threads = _backend.num_threads(num_threads)
+    home, (maps,) = _arrays.read(maps=maps)
+    _arrays.check_maps(maps)
+    dtype, maps = _checks.dtype_name(maps), home.ready(maps)
+    if home.on_jax:
         import jax
 
         from xaijax.kernels import _ffi
 
-        _arrays.check_maps(maps)
-        result = jax.ShapeDtypeStruct(maps.shape, maps.dtype)
-        return _ffi.call(
+        out = _ffi.call(
             "top_k_threshold",
-            result,
+            jax.ShapeDtypeStruct(maps.shape, maps.dtype),
             maps,
-            fallback=lambda array: _numba_top_k(array, float(percent)),
+            fallback=lambda array: _numba_top_k(array, percent),
             percent=np.float64(percent),
         )
-    maps = _arrays.as_numpy(maps, "maps")
-    _arrays.check_maps(maps)
-    threads = _backend.num_threads(num_threads)
+        return home.give(out, dtype)
     if _backend.use_numba():
         from xaijax.kernels._numba import threshold as numba_threshold
 
-        out, broken = numba_threshold.top_k_threshold(maps, float(percent))
+        out, broken = numba_threshold.top_k_threshold(maps, percent)
     else:
-        out, broken = _backend.core().top_k_threshold(maps, float(percent), threads)
+        out, broken = _backend.core().top_k_threshold(maps, percent, threads)
     _refuse(maps, broken != 0, "without NaN", "NaN")
-    return out
+    return home.give(out, dtype)
 
 
 def ebayes_threshold(
@@ -109,7 +108,7 @@ def ebayes_threshold(
     or is thresholded, hard or soft, where the posterior median leaves zero.
 
     Args:
-        maps: `[..., H, W]`, float32 or float64, any unit. NumPy, DLPack or JAX.
+        maps: `[..., H, W]` floats, any unit. NumPy, JAX, PyTorch or DLPack.
         prior: the slab, `"laplace"` or `"cauchy"` (quasi-Cauchy).
         a: scale of the Laplace slab in units of 1/sd, above 0 and at most 20; None estimates it, in [0.04, 3], together
             with w (to about 1e-6; some 25 times the work). The quasi-Cauchy slab has none.
@@ -126,8 +125,8 @@ def ebayes_threshold(
 
     Raises:
         TypeError: for another dtype or an object that is no CPU array.
-        ValueError: for fewer than two axes, an array that is not C-contiguous, options out of range, and NaN or
-            infinity in a NumPy map (it names the map; a JAX map becomes NaN, with a reason).
+        ValueError: for fewer than two axes, options out of range, and NaN or infinity in a NumPy map (it names the map;
+            a JAX map becomes NaN, with a reason).
 
     References:
         Johnstone & Silverman, "Needles and straw in haystacks", Annals of Statistics 2004; "EbayesThresh: R programs
@@ -142,29 +141,30 @@ def ebayes_threshold(
         >>> bool(kept[8:12, 8:12].all()), int(kept.sum())
         (True, 20)
     """
-    if prior not in PRIORS:
-        raise ValueError(f"prior must be one of {', '.join(PRIORS)}; got {prior!r}")
-    if rule not in RULES:
-        raise ValueError(f"rule must be one of {', '.join(RULES)}; got {rule!r}")
-    if a is not None and not 0.0 < a <= 20.0:
-        raise ValueError(f"a must be above 0 and at most 20, or None to estimate it; got {a!r}")
-    if sd is not None and not 0.0 < sd < float("inf"):
-        raise ValueError(f"sd must be positive and finite, or None to estimate it; got {sd!r}")
-    fit_scale = a is None and prior == "laplace"
+    prior_code = PRIORS.index(_checks.choice(prior, "prior", PRIORS))
+    rule_code = RULES.index(_checks.choice(rule, "rule", RULES))
+    if a is not None:
+        must = "above 0 and at most 20, or None to estimate it"
+        a = _checks.number(a, "a", must, lambda value: 0.0 < value <= 20.0)
+    if sd is not None:
+        must = "positive and finite, or None to estimate it"
+        sd = _checks.number(sd, "sd", must, lambda value: 0.0 < value < math.inf)
     options: dict[str, Any] = {
-        "prior": PRIORS.index(prior),
-        "a": 0.5 if a is None else float(a),
-        "fit_scale": fit_scale,
-        "sd": 0.0 if sd is None else float(sd),
-        "rule": RULES.index(rule),
-        "universal_floor": bool(universal_floor),
+        "prior": prior_code,
+        "a": 0.5 if a is None else a,
+        "fit_scale": a is None and prior == "laplace",
+        "sd": 0.0 if sd is None else sd,
+        "rule": rule_code,
+        "universal_floor": _checks.flag(universal_floor, "universal_floor"),
     }
-    if _backend.is_jax(maps):
+    details = _checks.flag(details, "details")
+    threads = _backend.num_threads(num_threads)
+    home, (maps,) = _arrays.read(maps=maps)
+    _arrays.check_maps(maps)
+    dtype, maps = _checks.dtype_name(maps), home.ready(maps)
+    if home.on_jax:
         out, estimates, reasons = _ebayes_jax(maps, options)
     else:
-        maps = _arrays.as_numpy(maps, "maps")
-        _arrays.check_maps(maps)
-        threads = _backend.num_threads(num_threads)
         if _backend.use_numba():
             from xaijax.kernels._numba import threshold as numba_threshold
 
@@ -172,6 +172,8 @@ def ebayes_threshold(
         else:
             out, estimates, reasons = _backend.core().ebayes_threshold(maps, **options, num_threads=threads)
         _refuse(maps, reasons == REASONS.index("the map is not finite"), "finite", "NaN or infinity")
+        estimates, reasons = home.give(estimates), home.give(reasons)
+    out = home.give(out, dtype)
     if not details:
         return out
     return Ebayes(out, estimates[..., 1], estimates[..., 2], estimates[..., 0], estimates[..., 3], reasons)
@@ -179,16 +181,14 @@ def ebayes_threshold(
 
 def _ebayes_jax(maps: Any, options: dict[str, Any]) -> Any:
     import jax
-    import jax.numpy as jnp
 
     from xaijax.kernels import _ffi
 
-    _arrays.check_maps(maps)
     lead = maps.shape[:-2]
     results = [
         jax.ShapeDtypeStruct(maps.shape, maps.dtype),
         jax.ShapeDtypeStruct((*lead, 4), _ffi.real_dtype()),
-        jax.ShapeDtypeStruct(lead, jnp.uint8),
+        jax.ShapeDtypeStruct(lead, np.uint8),
     ]
     as_static = {bool: bool, int: np.int64, float: np.float64}
     attributes: dict[str, Any] = {name: as_static[type(value)](value) for name, value in options.items()}

@@ -8,12 +8,13 @@ Well-known implementations differ: scikit-learn ranks the map without ReLU (`rel
 either; `argmax`-based pointing games take the first of tied pixels; top-k by sorting picks some of the tied.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from xaijax.kernels import _arrays, _backend
+from xaijax.kernels import _arrays, _backend, _checks
 
 SCORES = (
     "average_precision",
@@ -40,7 +41,7 @@ REASONS = ("", "the mask is empty", "the mask covers the image", "the map is fla
 class Localization(NamedTuple):
     """Scores of a batch: `values[name]` `[...]`, NaN where there is none, and `reasons[name]` `[...]` uint8.
 
-    A reason is an index into `REASONS`: 0 where there is a value.
+    A reason is an index into `LOCALIZATION_REASONS`: 0 where there is a value.
     """
 
     values: dict[str, Any]
@@ -80,9 +81,9 @@ def localization_scores(
     mean over all ways to break the tie). A boundary pixel has a 4-neighbour on the other side.
 
     Args:
-        maps: `[..., H, W]`, float32 or float64, any unit. NumPy, DLPack or JAX.
+        maps: `[..., H, W]` floats, any unit. NumPy, JAX, PyTorch or DLPack.
         masks: `[..., H, W]`, bool or uint8; leading axes broadcast to those of `maps` (one mask for many maps).
-        scores: names out of `SCORES`; only these are computed. Default: all.
+        scores: names out of `LOCALIZATION_SCORES`; only these are computed. Default: all.
         threshold: of S, for `iou`, `dice` and `boundary_f1`; above 0 and at most 1.
         percent: of the pixels, above 0 and at most 100, for `iou_top_k`, `top_energy` and `top_precision`.
         tolerance: of the pointing game, pixels (Euclidean); the original game used 15.
@@ -92,7 +93,7 @@ def localization_scores(
     Returns:
         `Localization(values, reasons)`: dictionaries by score name; `values[name]` is `[...]` float64 (float32 for
         JAX arrays unless x64 is on), NaN where there is no value; `reasons[name]` is `[...]` uint8, an index into
-        `REASONS`. An empty mask has no value in any score.
+        `LOCALIZATION_REASONS`. An empty mask has no value in any score.
 
     Raises:
         TypeError: for other dtypes or objects that are no CPU arrays.
@@ -114,25 +115,45 @@ def localization_scores(
         >>> round(float(found.values["iou"]), 3), round(float(found.values["energy"]), 3)
         (1.0, 0.833)
     """
-    names = _names(scores)
+    names = list(SCORES) if scores is None else _checks.some_of(scores, "scores", SCORES)
     wanted = sum(1 << SCORES.index(name) for name in names)
-    for label, number, low, high in (("threshold", threshold, 0.0, 1.0), ("percent", percent, 0.0, 100.0)):
-        if not low < number <= high:
-            raise ValueError(f"{label} must be above {low:g} and at most {high:g}; got {number!r}")
-    if not 0.0 <= tolerance < float("inf"):
-        raise ValueError(f"tolerance must be 0 or more pixels; got {tolerance!r}")
-    if _backend.is_jax(maps, masks):
-        return _localization_jax(maps, masks, names, wanted, threshold, percent, tolerance, relu)
-    maps, masks = _arrays.as_numpy(maps, "maps"), _arrays.as_numpy(masks, "masks")
-    _check(maps, masks)
-    lead = maps.shape[:-2]
-    masks = masks.view(np.uint8)
+    threshold = _checks.number(threshold, "threshold", "above 0 and at most 1", lambda value: 0.0 < value <= 1.0)
+    percent = _checks.number(percent, "percent", "above 0 and at most 100", lambda value: 0.0 < value <= 100.0)
+    tolerance = _checks.number(tolerance, "tolerance", "0 or more pixels", lambda value: 0.0 <= value < math.inf)
+    relu = _checks.flag(relu, "relu")
     threads = _backend.num_threads(num_threads)
-    options = (wanted, bool(relu), float(threshold), float(percent), float(tolerance))
+    home, (maps, masks) = _arrays.read(maps=maps, masks=masks)
+    _arrays.check_maps(maps)
+    _arrays.check_dtype(masks, "masks", _arrays.MASK_DTYPES)
+    _arrays.check_serves(masks, "masks", maps, "maps")
+    maps, masks = home.ready(maps), home.ready(masks)
+    options = (wanted, relu, threshold, percent, tolerance)
+    lead = maps.shape[:-2]
+    if home.on_jax:
+        import jax
+
+        from xaijax.kernels import _ffi
+
+        shape = (*lead, len(names))
+        values, reasons = _ffi.call(
+            "localization_scores",
+            [jax.ShapeDtypeStruct(shape, _ffi.real_dtype()), jax.ShapeDtypeStruct(shape, np.uint8)],
+            maps,
+            _arrays.with_batch_rank(masks, 2, len(lead)),
+            fallback=lambda m, inside: _numba(m, inside, *options),
+            wanted=np.int64(wanted),
+            relu=relu,
+            threshold=np.float64(threshold),
+            percent=np.float64(percent),
+            tolerance=np.float64(tolerance),
+        )
+        return _by_name(names, values, reasons)
+    masks = masks.view(np.uint8)
     if _backend.use_numba():
         values, reasons = _numba(maps, masks, *options)
     else:
-        values, reasons = _backend.core().localization_scores(maps, masks, _mask_of(masks, lead), *options, threads)
+        mask_of = _arrays.owners(masks.shape[:-2], lead)
+        values, reasons = _backend.core().localization_scores(maps, masks, mask_of, *options, threads)
     broken = np.flatnonzero((reasons.reshape(-1, len(names)) == REASONS.index("the map is not finite")).any(axis=1))
     if broken.size:
         where = np.unravel_index(broken[0], lead) if lead else ()
@@ -140,51 +161,7 @@ def localization_scores(
             f"maps must be finite; image {list(map(int, where))} of maps {list(maps.shape)} holds NaN or infinity: "
             "leave it out or repair it"
         )
-    return _by_name(names, values, reasons)
-
-
-def _mask_of(masks: np.ndarray, lead: tuple[int, ...]) -> np.ndarray:
-    """For each map the number of its mask."""
-    own = masks.shape[:-2]
-    numbers = np.arange(int(np.prod(own, dtype=np.int64)), dtype=np.int64).reshape(own)
-    return np.ascontiguousarray(np.broadcast_to(numbers, lead)).reshape(-1)
-
-
-def _numba(maps: np.ndarray, masks: np.ndarray, *options: Any) -> tuple[np.ndarray, np.ndarray]:
-    from xaijax.kernels._numba import localization as numba_localization
-
-    # Under vmap an operand that is not mapped comes with an axis of length 1.
-    lead = np.broadcast_shapes(maps.shape[:-2], masks.shape[:-2])
-    maps = np.broadcast_to(maps, (*lead, *maps.shape[-2:]))
-    return numba_localization.localization_scores(maps, masks.view(np.uint8), _mask_of(masks, lead), *options)
-
-
-def _names(scores: Sequence[str] | None) -> list[str]:
-    """The wanted scores in the kernel's order."""
-    if scores is None:
-        return list(SCORES)
-    if isinstance(scores, str):
-        scores = [scores]
-    unknown = [name for name in scores if name not in SCORES]
-    if unknown or not scores:
-        raise ValueError(f"scores must be some of {', '.join(SCORES)}; got {', '.join(map(repr, unknown)) or 'none'}")
-    return [name for name in SCORES if name in scores]
-
-
-def _check(maps: Any, masks: Any) -> None:
-    _arrays.check_maps(maps)
-    _arrays.check_dtype(masks, "masks", ("bool", "uint8"))
-    fits = masks.ndim >= 2 and masks.shape[-2:] == maps.shape[-2:]
-    if fits:
-        try:
-            fits = np.broadcast_shapes(masks.shape[:-2], maps.shape[:-2]) == tuple(maps.shape[:-2])
-        except ValueError:
-            fits = False
-    if not fits:
-        raise ValueError(
-            f"masks must be [..., H, W] like maps, leading axes equal or broadcast; got masks {tuple(masks.shape)} "
-            f"for maps {tuple(maps.shape)}"
-        )
+    return _by_name(names, home.give(values), home.give(reasons))
 
 
 def _by_name(names: list[str], values: Any, reasons: Any) -> Localization:
@@ -194,36 +171,10 @@ def _by_name(names: list[str], values: Any, reasons: Any) -> Localization:
     )
 
 
-def _localization_jax(
-    maps: Any,
-    masks: Any,
-    names: list[str],
-    wanted: int,
-    threshold: float,
-    percent: float,
-    tolerance: float,
-    relu: bool,
-) -> Localization:
-    import jax
-    import jax.numpy as jnp
+def _numba(maps: np.ndarray, masks: np.ndarray, *options: Any) -> tuple[np.ndarray, np.ndarray]:
+    from xaijax.kernels._numba import localization as numba_localization
 
-    from xaijax.kernels import _ffi
-
-    maps, masks = jnp.asarray(maps), jnp.asarray(masks)
-    _check(maps, masks)
-    # Axes of length one stay as they are: the handler broadcasts without a copy.
-    masks = masks.reshape((1,) * (maps.ndim - masks.ndim) + masks.shape)
-    shape = (*maps.shape[:-2], len(names))
-    values, reasons = _ffi.call(
-        "localization_scores",
-        [jax.ShapeDtypeStruct(shape, _ffi.real_dtype()), jax.ShapeDtypeStruct(shape, jnp.uint8)],
-        maps,
-        masks,
-        fallback=lambda m, inside: _numba(m, inside, wanted, bool(relu), threshold, percent, tolerance),
-        wanted=np.int64(wanted),
-        relu=bool(relu),
-        threshold=np.float64(threshold),
-        percent=np.float64(percent),
-        tolerance=np.float64(tolerance),
-    )
-    return _by_name(names, values, reasons)
+    # Under vmap an operand that is not mapped comes with an axis of length 1.
+    lead = np.broadcast_shapes(maps.shape[:-2], masks.shape[:-2])
+    maps, mask_of = np.broadcast_to(maps, (*lead, *maps.shape[-2:])), _arrays.owners(masks.shape[:-2], lead)
+    return numba_localization.localization_scores(maps, masks.view(np.uint8), mask_of, *options)
