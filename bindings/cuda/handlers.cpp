@@ -3,7 +3,7 @@
 
 #include "ffi/ffi.hpp"
 #include "xaijax/cuda.hpp"
-#include "xaijax/ordered.hpp"
+#include "common/ordered.hpp"
 #include "xaijax/reveal.hpp"
 
 namespace xaijax::bindings {

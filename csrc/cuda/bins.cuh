@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cuda/block.cuh"
-#include "xaijax/histogram.hpp"
+#include "histogram/histogram.hpp"
 
 namespace xaijax::cuda {
 

@@ -6,10 +6,10 @@
 #include <optional>
 #include <vector>
 
-#include "xaijax/curve.hpp"
-#include "xaijax/ebayes_median.hpp"
-#include "xaijax/ebayes_prior.hpp"
-#include "xaijax/node_weights.hpp"
+#include "ebayes/curve.hpp"
+#include "ebayes/ebayes_median.hpp"
+#include "ebayes/ebayes_prior.hpp"
+#include "ebayes/node_weights.hpp"
 #include "xaijax/views.hpp"
 
 namespace xaijax {

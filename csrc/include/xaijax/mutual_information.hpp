@@ -9,7 +9,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "xaijax/histogram.hpp"
+#include "histogram/histogram.hpp"
 #include "xaijax/views.hpp"
 
 namespace xaijax {

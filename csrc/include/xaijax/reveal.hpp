@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "xaijax/reveal_order.hpp"
-#include "xaijax/linear_fill.hpp"
+#include "reveal/linear_fill.hpp"
 #include "xaijax/views.hpp"
 
 namespace xaijax {
