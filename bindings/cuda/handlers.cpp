@@ -3,8 +3,8 @@
 
 #include "ffi/ffi.hpp"
 #include "xaijax/cuda.hpp"
-#include "common/ordered.hpp"
 #include "xaijax/reveal.hpp"
+#include "xaijax/top_k.hpp"
 
 namespace xaijax::bindings {
 

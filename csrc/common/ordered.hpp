@@ -126,13 +126,4 @@ void sort_keys(Key* keys, Key* other, index_t size) {
   sort_by_key(keys, other, size, [](Key key) { return key; });
 }
 
-// How many pixels "the top `percent` of `size`" are: rounded up, at least one. The round-off of a percent that was
-// computed from a count (100.0 * k / size) does not add a pixel.
-inline index_t top_count(index_t size, double percent) {
-  const double exact = percent * static_cast<double>(size) / 100.0 * (1.0 - 1e-12);
-  auto count = static_cast<index_t>(exact);
-  if (static_cast<double>(count) < exact) ++count;
-  return std::min(std::max<index_t>(count, 1), size);
-}
-
 }  // namespace xaijax

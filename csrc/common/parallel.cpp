@@ -1,7 +1,11 @@
 #include "xaijax/parallel.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <exception>
+#include <mutex>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -31,11 +35,12 @@ void wait_awake(const Condition& holds, Clock::duration longest) {
   while (!holds() && Clock::now() < end) std::this_thread::yield();
 }
 
-struct Job {
-  Job(void (*work_)(void*), void* state_, int wanted_) : work(work_), state(state_), wanted(wanted_) {}
+using Work = std::function<void()>;  // must not throw
 
-  void (*work)(void*);
-  void* state;
+struct Job {
+  Job(const Work& work_, int wanted_) : work(work_), wanted(wanted_) {}
+
+  const Work& work;
   int wanted;                    // helpers that may still join
   std::atomic<int> working = 0;  // helpers that have not returned
   std::condition_variable returned;
@@ -45,8 +50,11 @@ class Helpers {
  public:
   const long of_process = process();
 
-  void run(int helpers, void (*work)(void*), void* state) {
-    Job job{work, state, helpers};
+  // Calls work() in the caller and, at the same time, in up to `helpers` threads more; returns when all have returned.
+  // Helpers that are busy elsewhere or that the system refuses are done without, so `work` must take whatever is left
+  // to do.
+  void run(int helpers, const Work& work) {
+    Job job(work, helpers);
     {
       const std::lock_guard<std::mutex> guard(lock_);
       jobs_.push_back(&job);
@@ -54,7 +62,7 @@ class Helpers {
       start();
     }
     for (int i = 0; i < helpers; ++i) wake_.notify_one();
-    work(state);
+    work();
     std::unique_lock<std::mutex> guard(lock_);
     withdraw(job);
     guard.unlock();
@@ -96,7 +104,7 @@ class Helpers {
       if (--job.wanted == 0) withdraw(job);
       --idle_;
       guard.unlock();
-      job.work(job.state);
+      job.work();
       guard.lock();
       ++idle_;
       if (--job.working == 0) job.returned.notify_one();  // and is gone once the lock is free
@@ -124,9 +132,26 @@ Helpers& helpers_of_process() {
 
 }  // namespace
 
-void with_helpers(int helpers, void (*work)(void*), void* state) {
-  if (helpers < 1) return work(state);
-  helpers_of_process().run(helpers, work, state);
+void parallel_for(index_t count, int num_threads, const Task& task) {
+  const int threads = static_cast<int>(std::min<index_t>(std::max(num_threads, 1), count));
+  if (threads <= 1) {
+    for (index_t i = 0; i < count; ++i) task(i);
+    return;
+  }
+  std::atomic<index_t> next{0};
+  std::exception_ptr failure;
+  std::mutex failure_lock;
+  const Work drain = [&] {
+    try {
+      for (index_t i = next++; i < count; i = next++) task(i);
+    } catch (...) {
+      const std::lock_guard<std::mutex> guard(failure_lock);
+      if (!failure) failure = std::current_exception();
+      next = count;
+    }
+  };
+  helpers_of_process().run(threads - 1, drain);
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace xaijax

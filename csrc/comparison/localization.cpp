@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "common/exact_sum.hpp"
-#include "common/flatten.hpp"
+#include "common/targets.hpp"
 #include "common/ordered.hpp"
 #include "selection/select.hpp"
-#include "xaijax/simd.hpp"
+#include "xaijax/top_k.hpp"
 
 namespace xaijax {
 

@@ -7,6 +7,7 @@
 #include "common/exact_sum.hpp"
 #include "common/ordered.hpp"
 #include "selection/select.hpp"
+#include "xaijax/top_k.hpp"
 
 namespace xaijax {
 

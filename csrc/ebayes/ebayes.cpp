@@ -5,14 +5,16 @@
 #include <cstring>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <vector>
 
+#include "ebayes/curve.hpp"
 #include "ebayes/ebayes_median.hpp"
-#include "common/flatten.hpp"
+#include "common/targets.hpp"
 #include "ebayes/node_weights.hpp"
+#include "ebayes/weight.hpp"
 #include "common/ordered.hpp"
 #include "selection/select.hpp"
-#include "xaijax/simd.hpp"
 
 namespace xaijax {
 
@@ -247,8 +249,9 @@ static double far_sum(const T* map, index_t count, double sd, double end) {
   return std::accumulate(far.begin(), far.end(), 0.0);
 }
 
+// The slab and its weight together; `far_sum` is the sum of the sizes that `data` only counts.
 // The profile likelihood over log a: a scan, then golden sections around the best of it. The ends count as they are.
-Slab scale_from_data(const NodeWeights& data, double far_sum, bool universal_floor) {
+static Slab scale_from_data(const NodeWeights& data, double far_sum, bool universal_floor) {
   const double far = static_cast<double>(data.beyond()), moved = far_sum - far * data.end();
   const auto profile = [&](double log_a) {
     const Slab slab{Prior::laplace, std::exp(log_a)};
@@ -286,10 +289,20 @@ Slab scale_from_data(const NodeWeights& data, double far_sum, bool universal_flo
   return {Prior::laplace, std::exp(best)};
 }
 
+// Of the given slab; empty where its scale is estimated.
+struct Ebayes::Tables {
+  std::vector<double> betas;
+  std::optional<LaplaceMedian> median;
+};
+
 Ebayes::Ebayes(const EbayesOptions& options) : options_(options) {
-  if (options.fit_scale) return;
-  betas_ = betas_of(options.slab);
-  if (options.rule == ThresholdRule::median && options.slab.prior == Prior::laplace) median_.emplace(options.slab.a);
+  Tables tables;
+  if (!options.fit_scale) {
+    tables.betas = betas_of(options.slab);
+    if (options.rule == ThresholdRule::median && options.slab.prior == Prior::laplace)
+      tables.median.emplace(options.slab.a);
+  }
+  tables_ = std::make_shared<const Tables>(std::move(tables));
 }
 
 template <class T>
@@ -313,7 +326,7 @@ EbayesFit Ebayes::operator()(MapView<const T> map, T* out) const {
     slab = scale_from_data(data, far_sum(map.data, size, fit.sd, data.end()), options_.universal_floor);
     fit.w = fit_weight(betas_of(slab), slab, data, options_.universal_floor);
   } else {
-    fit.w = fit_weight(betas_, slab, data, options_.universal_floor);
+    fit.w = fit_weight(tables_->betas, slab, data, options_.universal_floor);
   }
   fit.a = slab.prior == Prior::laplace ? slab.a : nan;
   const double w = fit.w, sd = fit.sd, threshold = threshold_from_weight(slab, w);
@@ -346,9 +359,10 @@ EbayesFit Ebayes::operator()(MapView<const T> map, T* out) const {
       write(threshold, [&](double u) { return u - threshold; });
       break;
     case ThresholdRule::median: {
+      const auto& shared = tables_->median;
       std::optional<LaplaceMedian> own;
-      if (!median_ && slab.prior == Prior::laplace) own.emplace(slab.a);
-      MedianCurve median(slab, median_ ? &*median_ : own ? &*own : nullptr, w, threshold);
+      if (!shared && slab.prior == Prior::laplace) own.emplace(slab.a);
+      MedianCurve median(slab, shared ? &*shared : own ? &*own : nullptr, w, threshold);
       write(threshold, median);
       break;
     }

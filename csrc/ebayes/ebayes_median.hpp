@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "ebayes/curve.hpp"
-#include "ebayes/ebayes_prior.hpp"
+#include "xaijax/ebayes_prior.hpp"
 
 namespace xaijax {
 

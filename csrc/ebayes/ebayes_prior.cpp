@@ -1,4 +1,4 @@
-#include "ebayes/ebayes_prior.hpp"
+#include "xaijax/ebayes_prior.hpp"
 
 #include <algorithm>
 #include <cmath>

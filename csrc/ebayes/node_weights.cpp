@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "ebayes/curve.hpp"
-#include "xaijax/simd.hpp"
+#include "common/targets.hpp"
 
 #define XAIJAX_INLINE inline __attribute__((always_inline))
 

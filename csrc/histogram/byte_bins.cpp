@@ -8,7 +8,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "xaijax/simd.hpp"
+#include "common/targets.hpp"
 
 namespace xaijax {
 

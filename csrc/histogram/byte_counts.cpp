@@ -5,7 +5,7 @@
 #include <limits>
 #include <memory>
 
-#include "xaijax/simd.hpp"
+#include "common/targets.hpp"
 
 namespace xaijax {
 

@@ -7,7 +7,7 @@
 #include <type_traits>
 
 #include "histogram/n_log2_n.hpp"
-#include "xaijax/simd.hpp"
+#include "common/targets.hpp"
 
 #define XAIJAX_INLINE inline __attribute__((always_inline))
 

@@ -5,7 +5,9 @@
 #include <limits>
 #include <stdexcept>
 #include <type_traits>
+#include <vector>
 
+#include "histogram/histogram.hpp"
 #include "histogram/n_log2_n.hpp"
 
 namespace xaijax {
@@ -79,7 +81,48 @@ void take_channel(const T* first, index_t n, index_t stride, T* out) {
 }  // namespace
 
 template <class T>
+class BinnedReference<T>::Bins {
+ public:
+  Bins(ImageView<const T> reference, int bins);
+
+  double mutual_information(ImageView<const T> image) const;
+
+ private:
+  using E = typename EdgeOf<T>::type;
+  struct Channel {
+    bool constant = false;
+    Binner<E> binner;                  // float and double
+    std::vector<std::uint16_t> table;  // bin of every value: integers
+  };
+
+  void bin_channel(const Channel& channel, const T* values, index_t n, std::int32_t* out) const;
+  double of_interleaved(ImageView<const T> image) const;
+
+  // Integers in one or three channels are counted as they lie; anything else goes channel by channel.
+  bool interleaved() const { return std::is_integral_v<T> && (channels_ == 1 || channels_ == 3); }
+
+  std::size_t row_of(index_t pixel, index_t channel) const {
+    return static_cast<std::size_t>(interleaved() ? pixel * channels_ + channel : channel * pixels_ + pixel);
+  }
+
+  index_t pixels_, channels_;
+  int bins_;
+  bool valid_ = true;
+  std::vector<Channel> channel_;
+  std::vector<std::uint16_t> rows_;  // bins of the reference, [pixels, channels] or [channels, pixels]
+};
+
+template <class T>
 BinnedReference<T>::BinnedReference(ImageView<const T> reference, int bins)
+    : bins_(std::make_shared<const Bins>(reference, bins)) {}
+
+template <class T>
+double BinnedReference<T>::mutual_information(ImageView<const T> image) const {
+  return bins_->mutual_information(image);
+}
+
+template <class T>
+BinnedReference<T>::Bins::Bins(ImageView<const T> reference, int bins)
     : pixels_(reference.pixels()), channels_(reference.channels), bins_(bins) {
   if (bins < 1 || bins > max_joint_bins) throw std::invalid_argument("bins out of range");
   if (pixels_ > std::numeric_limits<std::uint32_t>::max()) throw std::invalid_argument("too many pixels");
@@ -114,7 +157,7 @@ BinnedReference<T>::BinnedReference(ImageView<const T> reference, int bins)
 }
 
 template <class T>
-void BinnedReference<T>::bin_channel(const Channel& channel, const T* values, index_t n, std::int32_t* out) const {
+void BinnedReference<T>::Bins::bin_channel(const Channel& channel, const T* values, index_t n, std::int32_t* out) const {
   if constexpr (std::is_floating_point_v<T>) {
     channel.binner(values, n, Outside::clamp, out);
   } else {
@@ -123,7 +166,7 @@ void BinnedReference<T>::bin_channel(const Channel& channel, const T* values, in
 }
 
 template <class T>
-double BinnedReference<T>::mutual_information(ImageView<const T> image) const {
+double BinnedReference<T>::Bins::mutual_information(ImageView<const T> image) const {
   if (!valid_ || image.size() == 0) return nan_value;
   if constexpr (std::is_integral_v<T>) {
     if (interleaved()) return of_interleaved(image);
@@ -160,7 +203,7 @@ double BinnedReference<T>::mutual_information(ImageView<const T> image) const {
 }
 
 template <class T>
-double BinnedReference<T>::of_interleaved([[maybe_unused]] ImageView<const T> image) const {
+double BinnedReference<T>::Bins::of_interleaved([[maybe_unused]] ImageView<const T> image) const {
   double sum = 0.0;
   if constexpr (std::is_integral_v<T>) {
     constexpr int few = 128;  // more bins than this, and more tables would leave the second-level cache

@@ -4,8 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "xaijax/reveal_order.hpp"
-#include "xaijax/views.hpp"
+#include "xaijax/reveal.hpp"
 
 namespace xaijax {
 

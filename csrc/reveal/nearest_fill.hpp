@@ -1,8 +1,7 @@
 // The nearest known pixels' mean (Voronoi cells; on a boundary all the nearest count alike).
 #pragma once
 
-#include "xaijax/reveal_order.hpp"
-#include "xaijax/views.hpp"
+#include "xaijax/reveal.hpp"
 
 namespace xaijax {
 

@@ -1,6 +1,7 @@
 #include "xaijax/reveal.hpp"
 
 #include "reveal/fills.hpp"
+#include "reveal/linear_fill.hpp"
 #include "reveal/nearest_fill.hpp"
 #include "reveal/noisy_fill.hpp"
 
@@ -17,11 +18,10 @@ void linear(ImageView<const T> image, const Levels& levels, T* out, const Linear
   worker.run(image, levels, out, start);
 }
 
-}  // namespace
-
+// `start` is for Fill::linear and may be null, see LinearFill.
 template <class T>
-void reveal(ImageView<const T> image, const Levels& levels, ImageView<const T> background,
-            const RevealOptions& options, T* out, const LinearStart<T>* start) {
+void reveal_from(const LinearStart<T>* start, ImageView<const T> image, const Levels& levels,
+                 ImageView<const T> background, const RevealOptions& options, T* out) {
   switch (options.fill) {
     case Fill::linear:
       return linear(image, levels, out, start);
@@ -42,13 +42,66 @@ void reveal(ImageView<const T> image, const Levels& levels, ImageView<const T> b
   }
 }
 
-template void reveal(ImageView<const std::uint8_t>, const Levels&, ImageView<const std::uint8_t>,
-                     const RevealOptions&, std::uint8_t*, const LinearStart<std::uint8_t>*);
-template void reveal(ImageView<const std::uint16_t>, const Levels&, ImageView<const std::uint16_t>,
-                     const RevealOptions&, std::uint16_t*, const LinearStart<std::uint16_t>*);
-template void reveal(ImageView<const float>, const Levels&, ImageView<const float>, const RevealOptions&, float*,
-                     const LinearStart<float>*);
-template void reveal(ImageView<const double>, const Levels&, ImageView<const double>, const RevealOptions&, double*,
-                     const LinearStart<double>*);
+}  // namespace
+
+template <class T>
+void reveal(ImageView<const T> image, const Levels& levels, ImageView<const T> background,
+            const RevealOptions& options, T* out) {
+  reveal_from<T>(nullptr, image, levels, background, options, out);
+}
+
+template <class T>
+void reveal_batch(const RevealBatch<T>& batch, const RevealOptions& options, const Loop& loop) {
+  const auto count = static_cast<index_t>(batch.image_of.size());
+  index_t images = 0;
+  for (const index_t i : batch.image_of) images = std::max(images, i + 1);
+  const auto of = [](const std::vector<index_t>& owner, index_t item) { return owner[static_cast<std::size_t>(item)]; };
+  const auto image_at = [&](index_t i) {
+    ImageView<const T> image = batch.images;
+    image.data += i * image.size();
+    return image;
+  };
+  const auto levels_at = [&](index_t item) {
+    Levels levels = batch.levels;
+    levels.data += of(batch.level_of, item) * batch.images.pixels();
+    return levels;
+  };
+  std::vector<index_t> first_item(static_cast<std::size_t>(images), -1), uses(static_cast<std::size_t>(images), 0);
+  for (index_t item = 0; item < count; ++item) {
+    const auto i = static_cast<std::size_t>(of(batch.image_of, item));
+    if (uses[i]++ == 0) first_item[i] = item;
+  }
+  const bool shares = options.fill == Fill::linear && count > images && batch.levels.count > 0 &&
+                      std::min(batch.images.height, batch.images.width) > 1;
+  std::vector<LinearStart<T>> starts(shares ? static_cast<std::size_t>(images) : 0);
+  if (shares)
+    loop(images, [&](index_t i) {
+      LinearFill<T>().first(image_at(i), levels_at(first_item[static_cast<std::size_t>(i)]),
+                            starts[static_cast<std::size_t>(i)]);
+    });
+  loop(count, [&](index_t item) {
+    const index_t i = of(batch.image_of, item);
+    const Levels levels = levels_at(item);
+    ImageView<const T> background = batch.backgrounds;
+    background.data += of(batch.background_of, item) * background.size();
+    const LinearStart<T>* start = nullptr;
+    if (shares) {
+      const Levels first = levels_at(first_item[static_cast<std::size_t>(i)]);
+      bool same = true;
+      for (index_t p = 0; same && p < batch.images.pixels(); ++p) same = (levels.step(p) == 0) == (first.step(p) == 0);
+      if (same) start = &starts[static_cast<std::size_t>(i)];
+    }
+    reveal_from(start, image_at(i), levels, background, options, batch.out + item * levels.count * batch.images.size());
+  });
+}
+
+#define XAIJAX_INSTANTIATE(T)                                                                                   \
+  template void reveal(ImageView<const T>, const Levels&, ImageView<const T>, const RevealOptions&, T*);        \
+  template void reveal_batch(const RevealBatch<T>&, const RevealOptions&, const Loop&);
+XAIJAX_INSTANTIATE(std::uint8_t)
+XAIJAX_INSTANTIATE(std::uint16_t)
+XAIJAX_INSTANTIATE(float)
+XAIJAX_INSTANTIATE(double)
+#undef XAIJAX_INSTANTIATE
 
 }  // namespace xaijax

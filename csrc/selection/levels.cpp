@@ -7,7 +7,7 @@
 #include <type_traits>
 
 #include "selection/order_statistics.hpp"
-#include "xaijax/simd.hpp"
+#include "common/targets.hpp"
 
 #define XAIJAX_INLINE inline __attribute__((always_inline))
 

@@ -8,7 +8,7 @@
 
 #include "histogram/histogram.hpp"
 #include "common/ordered.hpp"
-#include "xaijax/simd.hpp"
+#include "common/targets.hpp"
 
 #define XAIJAX_INLINE inline __attribute__((always_inline))
 

@@ -6,8 +6,7 @@
 #include <limits>
 #include <type_traits>
 
-#include "common/flatten.hpp"
-#include "xaijax/simd.hpp"
+#include "common/targets.hpp"
 
 #if XAIJAX_HAS_TARGETS
 #include <immintrin.h>

@@ -5,7 +5,7 @@
 
 #include "common/ordered.hpp"
 #include "selection/select.hpp"
-#include "xaijax/simd.hpp"
+#include "common/targets.hpp"
 
 namespace xaijax {
 

@@ -3,13 +3,9 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
-#include <vector>
+#include <memory>
 
-#include "ebayes/curve.hpp"
-#include "ebayes/ebayes_median.hpp"
-#include "ebayes/ebayes_prior.hpp"
-#include "ebayes/node_weights.hpp"
+#include "xaijax/ebayes_prior.hpp"
 #include "xaijax/views.hpp"
 
 namespace xaijax {
@@ -45,14 +41,10 @@ class Ebayes {
   EbayesFit operator()(MapView<const T> map, T* out) const;
 
  private:
-  EbayesOptions options_;
-  std::vector<double> betas_;
-  std::optional<LaplaceMedian> median_;
-};
+  struct Tables;
 
-// Estimates from absolute values in units of the noise: w for a fixed slab, or w and a (`far_sum`: the sum of those
-// that `data` only counts).
-double weight_from_data(const Slab& slab, const double* sizes, index_t count, bool universal_floor);
-Slab scale_from_data(const NodeWeights& data, double far_sum, bool universal_floor);
+  EbayesOptions options_;
+  std::shared_ptr<const Tables> tables_;
+};
 
 }  // namespace xaijax
