@@ -1,6 +1,8 @@
-#include "ffi/registry.hpp"
-#include "numpy/bind.hpp"
+#include <pybind11/pybind11.h>
+
+#include "registry.hpp"
 #include "xaijax/simd.hpp"
+#include "xla/ffi/api/c_api.h"
 
 #ifndef XAIJAX_COMPILER
 #define XAIJAX_COMPILER "unknown"
@@ -11,13 +13,14 @@
 
 namespace xaijax::bindings {
 
-void bind_build_info(py::module_& m) {
+void bind_build_info(pybind11::module_& m) {
   m.def("build_info", [] {
-    py::dict info;
+    pybind11::dict info;
     info["compiler"] = XAIJAX_COMPILER;
     info["flags"] = XAIJAX_FLAGS;
     info["simd"] = simd_level();
-    info["ffi_version"] = py::make_tuple(ffi_version().first, ffi_version().second);
+    // Of the headers that the handlers were built against.
+    info["ffi_version"] = pybind11::make_tuple(XLA_FFI_API_MAJOR, XLA_FFI_API_MINOR);
     return info;
   });
 }
