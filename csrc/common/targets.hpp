@@ -11,7 +11,15 @@
 #endif
 
 // The loader picks before the sanitizers are ready.
-#if XAIJAX_HAS_TARGETS && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define XAIJAX_SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define XAIJAX_SANITIZED 1
+#endif
+#if XAIJAX_HAS_TARGETS && !defined(XAIJAX_SANITIZED)
 #define XAIJAX_SIMD __attribute__((target_clones("avx512f", "avx2", "default")))
 #define XAIJAX_HAS_SIMD_CHOICE 1
 #else
@@ -19,10 +27,16 @@
 #define XAIJAX_HAS_SIMD_CHOICE 0
 #endif
 
-// What a function marked XAIJAX_SIMD calls is compiled for each instruction set only when it is inlined.
-#if defined(__GNUC__)
-#define XAIJAX_FLATTEN __attribute__((flatten))   // inline every call, as far down as possible
-#define XAIJAX_SCALAR __attribute__((noinline))   // except of what gains nothing from wider registers
+// What a function marked XAIJAX_SIMD calls is compiled for each instruction set only when it is inlined:
+// XAIJAX_FLATTEN inlines every call, as far down as possible, except of functions marked XAIJAX_SCALAR, which gain
+// nothing from wider registers. Clang refuses it next to several instruction sets; it inlines small functions by itself
+// and leaves the others at the baseline (the ranking of localization_scores and the search of top_k_threshold).
+#if defined(__clang__) && XAIJAX_HAS_SIMD_CHOICE
+#define XAIJAX_FLATTEN
+#define XAIJAX_SCALAR __attribute__((noinline))
+#elif defined(__GNUC__)
+#define XAIJAX_FLATTEN __attribute__((flatten))
+#define XAIJAX_SCALAR __attribute__((noinline))
 #else
 #define XAIJAX_FLATTEN
 #define XAIJAX_SCALAR

@@ -473,20 +473,27 @@ void score_all(MapView<const T> map, const std::uint8_t* mask, const Localizatio
   }
 }
 
+// Functions, not specialisations of the template below: clang compiles those for one instruction set only.
+XAIJAX_SIMD XAIJAX_FLATTEN void scores_of(MapView<const float> map, const std::uint8_t* mask,
+                                          const LocalizationOptions& options, double* scores, ScoreReason* reasons) {
+  score_all(map, mask, options, scores, reasons);
+}
+XAIJAX_SIMD XAIJAX_FLATTEN void scores_of(MapView<const double> map, const std::uint8_t* mask,
+                                          const LocalizationOptions& options, double* scores, ScoreReason* reasons) {
+  score_all(map, mask, options, scores, reasons);
+}
+
 }  // namespace
 
-template <>
-XAIJAX_SIMD XAIJAX_FLATTEN void localization_scores(MapView<const float> map, const std::uint8_t* mask,
-                                                    const LocalizationOptions& options, double* scores,
-                                                    ScoreReason* reasons) {
-  score_all(map, mask, options, scores, reasons);
+template <class T>
+void localization_scores(MapView<const T> map, const std::uint8_t* mask, const LocalizationOptions& options,
+                         double* scores, ScoreReason* reasons) {
+  scores_of(map, mask, options, scores, reasons);
 }
 
-template <>
-XAIJAX_SIMD XAIJAX_FLATTEN void localization_scores(MapView<const double> map, const std::uint8_t* mask,
-                                                    const LocalizationOptions& options, double* scores,
-                                                    ScoreReason* reasons) {
-  score_all(map, mask, options, scores, reasons);
-}
+template void localization_scores(MapView<const float>, const std::uint8_t*, const LocalizationOptions&, double*,
+                                  ScoreReason*);
+template void localization_scores(MapView<const double>, const std::uint8_t*, const LocalizationOptions&, double*,
+                                  ScoreReason*);
 
 }  // namespace xaijax

@@ -269,30 +269,40 @@ inline std::optional<Cut<Key>> by_sample(const Source& source, index_t size, ind
   return cut;
 }
 
-}  // namespace
-
-template <>
-XAIJAX_SIMD XAIJAX_FLATTEN Cut<std::uint32_t> kth_largest(const std::uint32_t* keys, index_t size, index_t k,
-                                                          std::uint32_t* kept) {
+// Functions, not specialisations of the templates below: clang compiles those for one instruction set only.
+XAIJAX_SIMD XAIJAX_FLATTEN Cut<std::uint32_t> kth_key(const std::uint32_t* keys, index_t size, index_t k,
+                                                      std::uint32_t* kept) {
   return *by_sample(FromKeys<std::uint32_t>{keys}, size, k, kept);
 }
-
-template <>
-XAIJAX_SIMD XAIJAX_FLATTEN Cut<std::uint64_t> kth_largest(const std::uint64_t* keys, index_t size, index_t k,
-                                                          std::uint64_t* kept) {
+XAIJAX_SIMD XAIJAX_FLATTEN Cut<std::uint64_t> kth_key(const std::uint64_t* keys, index_t size, index_t k,
+                                                      std::uint64_t* kept) {
   return *by_sample(FromKeys<std::uint64_t>{keys}, size, k, kept);
 }
-
-template <>
-XAIJAX_SIMD XAIJAX_FLATTEN std::optional<Cut<std::uint32_t>> kth_largest_value(const float* values, index_t size,
-                                                                               index_t k, std::uint32_t* kept) {
+XAIJAX_SIMD XAIJAX_FLATTEN std::optional<Cut<std::uint32_t>> kth_value(const float* values, index_t size, index_t k,
+                                                                       std::uint32_t* kept) {
   return by_sample(FromValues<float>{values}, size, k, kept);
 }
-
-template <>
-XAIJAX_SIMD XAIJAX_FLATTEN std::optional<Cut<std::uint64_t>> kth_largest_value(const double* values, index_t size,
-                                                                               index_t k, std::uint64_t* kept) {
+XAIJAX_SIMD XAIJAX_FLATTEN std::optional<Cut<std::uint64_t>> kth_value(const double* values, index_t size, index_t k,
+                                                                       std::uint64_t* kept) {
   return by_sample(FromValues<double>{values}, size, k, kept);
 }
+
+}  // namespace
+
+template <class Key>
+Cut<Key> kth_largest(const Key* keys, index_t size, index_t k, Key* kept) {
+  return kth_key(keys, size, k, kept);
+}
+
+template <class T>
+std::optional<Cut<ordered_key_t<T>>> kth_largest_value(const T* values, index_t size, index_t k,
+                                                       ordered_key_t<T>* kept) {
+  return kth_value(values, size, k, kept);
+}
+
+template Cut<std::uint32_t> kth_largest(const std::uint32_t*, index_t, index_t, std::uint32_t*);
+template Cut<std::uint64_t> kth_largest(const std::uint64_t*, index_t, index_t, std::uint64_t*);
+template std::optional<Cut<std::uint32_t>> kth_largest_value(const float*, index_t, index_t, std::uint32_t*);
+template std::optional<Cut<std::uint64_t>> kth_largest_value(const double*, index_t, index_t, std::uint64_t*);
 
 }  // namespace xaijax
