@@ -1,11 +1,10 @@
-#include "xaijax/ebayes.hpp"
-
 #include <functional>
 #include <stdexcept>
 #include <string>
 
 #include "ffi.hpp"
 #include "numpy.hpp"
+#include "xaijax/ebayes.hpp"
 
 namespace xaijax::bindings {
 
@@ -36,8 +35,7 @@ static EbayesOptions ebayes_options(std::int64_t prior, double a, bool fit_scale
 }
 
 // One of the functions of the model at each x (a value, a threshold or a weight, by name), for the tests.
-static py::array_t<double> ebayes_function(const std::string& name, const py::array& x, int prior, double a,
-                                           double w) {
+static py::array_t<double> ebayes_function(const std::string& name, const py::array& x, int prior, double a, double w) {
   const Slab slab{static_cast<Prior>(prior), a};
   std::function<double(double)> f;
   if (name == "beta")

@@ -1,7 +1,6 @@
-#include "xaijax/entropy.hpp"
-
 #include "ffi.hpp"
 #include "numpy.hpp"
+#include "xaijax/entropy.hpp"
 
 namespace xaijax::bindings {
 

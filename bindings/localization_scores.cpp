@@ -1,7 +1,6 @@
-#include "xaijax/localization.hpp"
-
 #include "ffi.hpp"
 #include "numpy.hpp"
+#include "xaijax/localization.hpp"
 
 namespace xaijax::bindings {
 
@@ -17,9 +16,9 @@ static void localization_scores_of(const Operand& maps, const Items& map_of, con
                                    const Loop& loop) {
   const index_t columns = columns_of(options), count = scores.items(1);
   require(masks.is_mask() && masks.ends_like(maps, 2), "masks must be bool or uint8 [..., H, W] like maps");
-  require(scores.is_real() && scores.axis(1) == columns && reasons.dtype == DType::uint8 &&
-              reasons.size() == scores.size(),
-          "scores must be float32 or float64, reasons uint8, both [..., number of wanted scores]");
+  require(
+      scores.is_real() && scores.axis(1) == columns && reasons.dtype == DType::uint8 && reasons.size() == scores.size(),
+      "scores must be float32 or float64, reasons uint8, both [..., number of wanted scores]");
   require(static_cast<index_t>(map_of.size()) == count && static_cast<index_t>(mask_of.size()) == count,
           "maps and masks must have the leading axes of scores, or ones");
   for_map_type(maps, [&](auto zero) {

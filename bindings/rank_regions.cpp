@@ -1,17 +1,15 @@
-#include "xaijax/regions.hpp"
-
 #include <optional>
 #include <vector>
 
 #include "ffi.hpp"
 #include "numpy.hpp"
+#include "xaijax/regions.hpp"
 
 namespace xaijax::bindings {
 
 // masks is [S, H, W] for all attributions, or [..., S, H, W] whose leading axes broadcast to those of maps.
 static void rank_regions_of(const Operand& attribution, const Operand& masks, index_t dilate,
-                            const RegionOptions& options, const Operand& maps, const Operand& ranks,
-                            const Loop& loop) {
+                            const RegionOptions& options, const Operand& maps, const Operand& ranks, const Loop& loop) {
   require(masks.is_mask() && masks.ends_like(attribution, 2), "masks must be bool or uint8 [..., S, H, W]");
   require(maps.is_real() && maps.ends_like(attribution, 2) && ranks.dtype == DType::int32 && ranks.shape == maps.shape,
           "maps must be float32 or float64, ranks int32, both [..., H, W] like attribution");

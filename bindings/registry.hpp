@@ -29,10 +29,10 @@ struct XLA_FFI_Error;
   X(top_k_threshold)
 
 // The NumPy face of a kernel adds itself to the module; its XLA face is an FFI handler.
-#define XAIJAX_DECLARE(name)                                             \
-  namespace xaijax::bindings {                                           \
-  void bind_##name(pybind11::module_& m);                                \
-  }                                                                      \
+#define XAIJAX_DECLARE(name)              \
+  namespace xaijax::bindings {            \
+  void bind_##name(pybind11::module_& m); \
+  }                                       \
   extern "C" XLA_FFI_Error* ffi_##name(XLA_FFI_CallFrame* frame);
 XAIJAX_KERNELS(XAIJAX_DECLARE)
 #undef XAIJAX_DECLARE

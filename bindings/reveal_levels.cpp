@@ -1,5 +1,3 @@
-#include "xaijax/levels.hpp"
-
 #include <atomic>
 #include <optional>
 #include <utility>
@@ -7,6 +5,7 @@
 
 #include "ffi.hpp"
 #include "numpy.hpp"
+#include "xaijax/levels.hpp"
 
 namespace xaijax::bindings {
 

@@ -1,9 +1,8 @@
-#include "xaijax/top_k.hpp"
-
 #include <optional>
 
 #include "ffi.hpp"
 #include "numpy.hpp"
+#include "xaijax/top_k.hpp"
 
 namespace xaijax::bindings {
 
@@ -40,8 +39,7 @@ void bind_top_k_threshold(py::module_& m) {
 
 static ffi::Error top_k_threshold_ffi(ffi::ThreadPool pool, ffi::AnyBuffer maps, ffi::Result<ffi::AnyBuffer> out,
                                       double percent) {
-  return guarded(
-      [&] { top_k_threshold_of(operand(maps), percent, operand(*out), std::nullopt, pool_loop(pool)); });
+  return guarded([&] { top_k_threshold_of(operand(maps), percent, operand(*out), std::nullopt, pool_loop(pool)); });
 }
 
 }  // namespace xaijax::bindings

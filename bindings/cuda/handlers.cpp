@@ -88,15 +88,15 @@ ffi::Error reveal_levels_cuda(Stream stream, ffi::ScratchAllocator scratch, ffi:
                               ffi::Span<const double> fractions) {
   return guarded([&] {
     const Operand given = operand(maps), result = operand(*levels);
-    require(result.dtype == DType::uint16 && result.ends_like(given, 2),
-            "levels must be uint16 [..., H, W] like maps");
+    require(result.dtype == DType::uint16 && result.ends_like(given, 2), "levels must be uint16 [..., H, W] like maps");
     const auto batch = result.leading(2);
     const auto map_of = broadcast_on_device(given.leading(2), batch);
     const bool* known = nullptr;
     cuda::Broadcast known_of;
     if (rest.size() > 0) {
       const Operand always = operand(*rest.get<ffi::AnyBuffer>(0));
-      require(always.dtype == DType::boolean && always.ends_like(given, 2), "always must be bool [..., H, W] like maps");
+      require(always.dtype == DType::boolean && always.ends_like(given, 2),
+              "always must be bool [..., H, W] like maps");
       known = always.as<const bool>();
       known_of = broadcast_on_device(always.leading(2), batch);
     }
@@ -200,12 +200,9 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(cuda_ffi_reveal_levels, xaijax::bindings::reveal_l
                                   .RemainingArgs()
                                   .Ret<ffi::AnyBuffer>()
                                   .Attr<ffi::Span<const double>>("fractions"));
-XLA_FFI_DEFINE_HANDLER_SYMBOL(cuda_ffi_top_k_threshold, xaijax::bindings::top_k_threshold_cuda,
-                              ffi::Ffi::Bind()
-                                  .Ctx<CudaStream>()
-                                  .Arg<ffi::AnyBuffer>()
-                                  .Ret<ffi::AnyBuffer>()
-                                  .Attr<double>("percent"));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(
+    cuda_ffi_top_k_threshold, xaijax::bindings::top_k_threshold_cuda,
+    ffi::Ffi::Bind().Ctx<CudaStream>().Arg<ffi::AnyBuffer>().Ret<ffi::AnyBuffer>().Attr<double>("percent"));
 XLA_FFI_DEFINE_HANDLER_SYMBOL(cuda_ffi_reveal, xaijax::bindings::reveal_cuda,
                               ffi::Ffi::Bind()
                                   .Ctx<CudaStream>()

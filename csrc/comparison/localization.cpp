@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "common/exact_sum.hpp"
-#include "common/targets.hpp"
 #include "common/ordered.hpp"
+#include "common/targets.hpp"
 #include "selection/select.hpp"
 #include "xaijax/top_k.hpp"
 
@@ -373,7 +373,8 @@ class Scorer {
   Value energy(const Test& test) {
     if (flat()) return {kNaN, ScoreReason::flat_map};
     const double* s = scaled();
-    const Mass sums = mass(mask_, size_, [s](index_t i) { return s[i]; }, test);
+    const Mass sums = mass(
+        mask_, size_, [s](index_t i) { return s[i]; }, test);
     return {sums.inside.value() / sums.all.value()};
   }
 

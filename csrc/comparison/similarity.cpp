@@ -66,8 +66,7 @@ double signed_sum(index_t size, const Term& term) {
   ExactSum sum;
   for (index_t start = 0; start < size; start += ExactSum::block) {
     std::uint64_t block = 0;
-    for (index_t i = start; i < std::min(size, start + ExactSum::block); ++i)
-      block += fixed_point(0.5 * term(i) + 0.5);
+    for (index_t i = start; i < std::min(size, start + ExactSum::block); ++i) block += fixed_point(0.5 * term(i) + 0.5);
     sum.add(block);
   }
   return 2.0 * sum.value() - static_cast<double>(size);

@@ -90,8 +90,7 @@ class Curve {
     const auto& basis = ChebyshevBasis<terms>::get();
     std::array<double, terms> values;
     const double start = from_ + static_cast<double>(piece) / pieces_per_unit_;
-    for (std::size_t k = 0; k < terms; ++k)
-      values[k] = f(start + 0.5 * (basis.points[k] + 1.0) / pieces_per_unit_);
+    for (std::size_t k = 0; k < terms; ++k) values[k] = f(start + 0.5 * (basis.points[k] + 1.0) / pieces_per_unit_);
     double* c = coefficients_.data() + static_cast<std::size_t>(piece) * terms;
     for (std::size_t j = 0; j < terms; ++j) {
       c[j] = 0.0;

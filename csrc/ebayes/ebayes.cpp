@@ -8,12 +8,12 @@
 #include <optional>
 #include <vector>
 
+#include "common/ordered.hpp"
+#include "common/targets.hpp"
 #include "ebayes/curve.hpp"
 #include "ebayes/ebayes_median.hpp"
-#include "common/targets.hpp"
 #include "ebayes/node_weights.hpp"
 #include "ebayes/weight.hpp"
-#include "common/ordered.hpp"
 #include "selection/select.hpp"
 
 namespace xaijax {

@@ -8,7 +8,7 @@ namespace xaijax {
 namespace {
 
 constexpr double kSqrtTwoPi = 2.50662827463100050242;
-constexpr double kFar = 14.0;       // phi is below 1e-43 there, and 1/w at most 1e12
+constexpr double kFar = 14.0;  // phi is below 1e-43 there, and 1/w at most 1e12
 constexpr double kLeastTail = 1e-4;
 
 double density(double z) { return std::exp(-0.5 * z * z) / kSqrtTwoPi; }

@@ -36,8 +36,7 @@ class MedianCurve {
     if (distance <= 0.0) return 0.0;
     std::size_t level = 0;
     for (double near = kNear; level < kLevels && distance < near; near /= 4) ++level;
-    if (level < kLevels && levels_[level].covers(x))
-      return levels_[level](x, [this](double at) { return median(at); });
+    if (level < kLevels && levels_[level].covers(x)) return levels_[level](x, [this](double at) { return median(at); });
     return median(x);
   }
 

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "ebayes/curve.hpp"
 #include "common/targets.hpp"
+#include "ebayes/curve.hpp"
 
 #define XAIJAX_INLINE inline __attribute__((always_inline))
 
@@ -25,8 +25,7 @@ struct Block {
 
 // first * second = pieces_per_unit / sd. Two factors, because 1 / sd of the smallest sd is no number.
 struct Scale {
-  explicit Scale(double sd)
-      : first(sd < 1e-200 ? 0x1p512 : 1.0), second(NodeWeights::pieces_per_unit / (sd * first)) {}
+  explicit Scale(double sd) : first(sd < 1e-200 ? 0x1p512 : 1.0), second(NodeWeights::pieces_per_unit / (sd * first)) {}
   double first, second;
 };
 

@@ -18,7 +18,6 @@ constexpr int bits = 16;
 constexpr float one = 1 << bits;
 constexpr std::int32_t fraction = (1 << bits) - 1;
 
-
 // Sixteen lanes, which take values 0 to 15 of a run, 16 to 31 and so on: no bytes are moved between lanes.
 constexpr int lanes = 16;
 

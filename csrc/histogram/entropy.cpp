@@ -176,8 +176,8 @@ double histogram_entropy(ImageView<const T> image, int bins, BinRange range) {
   return entropy_of_counts(histogram(image, bins, range));
 }
 
-#define XAIJAX_INSTANTIATE(T)                                                         \
-  template std::vector<index_t> histogram(ImageView<const T>, int, BinRange);         \
+#define XAIJAX_INSTANTIATE(T)                                                 \
+  template std::vector<index_t> histogram(ImageView<const T>, int, BinRange); \
   template double histogram_entropy(ImageView<const T>, int, BinRange);
 XAIJAX_INSTANTIATE(std::uint8_t)
 XAIJAX_INSTANTIATE(std::uint16_t)

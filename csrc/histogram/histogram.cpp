@@ -6,8 +6,8 @@
 #include <limits>
 #include <type_traits>
 
-#include "histogram/n_log2_n.hpp"
 #include "common/targets.hpp"
+#include "histogram/n_log2_n.hpp"
 
 #define XAIJAX_INLINE inline __attribute__((always_inline))
 

@@ -157,7 +157,8 @@ BinnedReference<T>::Bins::Bins(ImageView<const T> reference, int bins)
 }
 
 template <class T>
-void BinnedReference<T>::Bins::bin_channel(const Channel& channel, const T* values, index_t n, std::int32_t* out) const {
+void BinnedReference<T>::Bins::bin_channel(const Channel& channel, const T* values, index_t n,
+                                           std::int32_t* out) const {
   if constexpr (std::is_floating_point_v<T>) {
     channel.binner(values, n, Outside::clamp, out);
   } else {
@@ -218,7 +219,7 @@ double BinnedReference<T>::Bins::of_interleaved([[maybe_unused]] ImageView<const
       bin_of[c] = channel_[c].constant ? zeros.data() : channel_[c].table.data();
     const auto count = [&](auto channels, auto by_turns) {
       count_interleaved<channels.value, by_turns.value>(image.data, rows_.data(), bin_of, pixels_, bins, distance,
-                                                         joint.data());
+                                                        joint.data());
     };
     using one = std::integral_constant<int, 1>;
     using two = std::integral_constant<int, 2>;

@@ -146,7 +146,7 @@ namespace {
 template <class T>
 struct Integers {
   std::vector<std::int64_t> values;
-  double unit = 0.0;         // of one
+  double unit = 0.0;  // of one
   double uncertainty = 0.0;
 
   Integers(const T* attribution, index_t pixels) : values(static_cast<std::size_t>(pixels), 0) {

@@ -133,9 +133,9 @@ std::vector<T> gaussian_blur(ImageView<const T> image, double sigma) {
   return blurred;
 }
 
-#define XAIJAX_INSTANTIATE(T)                                                                                  \
-  template void background_fill(ImageView<const T>, const Levels&, ImageView<const T>, T*);                    \
-  template std::vector<T> mean_colour(ImageView<const T>);                                                     \
+#define XAIJAX_INSTANTIATE(T)                                                               \
+  template void background_fill(ImageView<const T>, const Levels&, ImageView<const T>, T*); \
+  template std::vector<T> mean_colour(ImageView<const T>);                                  \
   template std::vector<T> gaussian_blur(ImageView<const T>, double);
 XAIJAX_INSTANTIATE(std::uint8_t)
 XAIJAX_INSTANTIATE(std::uint16_t)

@@ -191,8 +191,7 @@ void CellWeights::normalize() {
 
 std::int64_t CellWeights::weights(std::int64_t* weight) const {
   if (kind_ == Kind::large) return 0;
-  for (std::size_t i = 0; i < size_; ++i)
-    weight[i] = kind_ == Kind::small || i == near_ || i == far_ ? product_[i] : 0;
+  for (std::size_t i = 0; i < size_; ++i) weight[i] = kind_ == Kind::small || i == near_ || i == far_ ? product_[i] : 0;
   return sum_;
 }
 

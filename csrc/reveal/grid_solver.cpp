@@ -33,7 +33,7 @@ struct Stored {
 
   void add(const Quad* v, std::size_t p, Quad& sum) const {
     const double* const own = edges + 4 * p;
-    const double *const above = own - 4 * wide;
+    const double* const above = own - 4 * wide;
     sum += (own[0] * v[p + 1] + own[-4] * v[p - 1]) + (own[2] * v[p + wide] + above[2] * v[p - wide]) +
            (own[1] * v[p + wide - 1] + above[4 + 1] * v[p - wide + 1]) +
            (own[3] * v[p + wide + 1] + above[-4 + 3] * v[p - wide - 1]);

@@ -1,10 +1,10 @@
 // Unknown pixels as the weighted mean of their neighbours: conjugate gradients, preconditioned with one cycle of
 // multigrid. Four channels at once.
 //
-// x_p = sum_q w_q x_q / sum_q w_q over the neighbours q in the image, w 1/6 beside and 1/12 diagonally: a Laplacian whose
-// holes have any shape, so the coarser grids are made from the equations themselves (Galerkin: A' = P^T A P with bilinear
-// P) and not by taking the mask at a coarser resolution. References: Briggs, Henson, McCormick, "A Multigrid Tutorial",
-// 2000, chapters 3, 5 and 8; Tatebe, "The multigrid preconditioned conjugate gradient method", 1993.
+// x_p = sum_q w_q x_q / sum_q w_q over the neighbours q in the image, w 1/6 beside and 1/12 diagonally: a Laplacian
+// whose holes have any shape, so the coarser grids are made from the equations themselves (Galerkin: A' = P^T A P with
+// bilinear P) and not by taking the mask at a coarser resolution. References: Briggs, Henson, McCormick, "A Multigrid
+// Tutorial", 2000, chapters 3, 5 and 8; Tatebe, "The multigrid preconditioned conjugate gradient method", 1993.
 #pragma once
 
 #include <vector>
@@ -46,7 +46,7 @@ class GridSolver {
 
   index_t width_;
   std::vector<Grid> grids_;
-  std::size_t used_ = 0;  // grids that the present unknowns need
+  std::size_t used_ = 0;        // grids that the present unknowns need
   std::vector<double> weight_;  // of all neighbours in the image
   std::vector<Quad> solution_, search_, residual_, image_;
 };

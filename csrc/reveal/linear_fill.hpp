@@ -71,7 +71,7 @@ class LinearFill {
   CellFinder finder_;
   CellWeights weights_;
   TriangleRows<std::conditional_t<std::is_integral_v<T>, T, std::uint16_t>> rows_;  // integers alone use it
-  std::vector<std::int32_t> owner_;         // a triangle at or near the pixel, as of the last level
+  std::vector<std::int32_t> owner_;  // a triangle at or near the pixel, as of the last level
   std::vector<Point> cell_;
   std::vector<const T*> values_;
   std::vector<std::int32_t> left_, right_;

@@ -45,8 +45,8 @@ void reveal_from(const LinearStart<T>* start, ImageView<const T> image, const Le
 }  // namespace
 
 template <class T>
-void reveal(ImageView<const T> image, const Levels& levels, ImageView<const T> background,
-            const RevealOptions& options, T* out) {
+void reveal(ImageView<const T> image, const Levels& levels, ImageView<const T> background, const RevealOptions& options,
+            T* out) {
   reveal_from<T>(nullptr, image, levels, background, options, out);
 }
 
@@ -95,8 +95,8 @@ void reveal_batch(const RevealBatch<T>& batch, const RevealOptions& options, con
   });
 }
 
-#define XAIJAX_INSTANTIATE(T)                                                                                   \
-  template void reveal(ImageView<const T>, const Levels&, ImageView<const T>, const RevealOptions&, T*);        \
+#define XAIJAX_INSTANTIATE(T)                                                                            \
+  template void reveal(ImageView<const T>, const Levels&, ImageView<const T>, const RevealOptions&, T*); \
   template void reveal_batch(const RevealBatch<T>&, const RevealOptions&, const Loop&);
 XAIJAX_INSTANTIATE(std::uint8_t)
 XAIJAX_INSTANTIATE(std::uint16_t)

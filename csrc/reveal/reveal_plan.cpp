@@ -85,8 +85,7 @@ void RevealPlan::prepare(const Levels& levels) {
   to = from;
   for (index_t y = 0; y < height; ++y) {
     close(known + y * wide, wide, width, never, open + y * wide, row);
-    for (index_t x = 0; x < width; ++x)
-      add(to, row[x], static_cast<std::uint32_t>(y * width + x), row[x] != never);
+    for (index_t x = 0; x < width; ++x) add(to, row[x], static_cast<std::uint32_t>(y * width + x), row[x] != never);
   }
   lone_.take(from, to, count);
   to = from;

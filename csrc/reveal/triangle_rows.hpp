@@ -179,8 +179,7 @@ class TriangleScan {
  private:
   struct Edge {
     Edge() = default;
-    Edge(Point from, Point to)
-        : x(from.x), dx(to.x - from.x), dy(to.y - from.y), slope(1.0 / dy), y(from.y) {}
+    Edge(Point from, Point to) : x(from.x), dx(to.x - from.x), dy(to.y - from.y), slope(1.0 / dy), y(from.y) {}
     index_t at(index_t row, double shift) const {
       return static_cast<index_t>(x + (dx * static_cast<double>(row - y) + shift) * slope);
     }

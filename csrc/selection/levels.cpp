@@ -6,8 +6,8 @@
 #include <limits>
 #include <type_traits>
 
-#include "selection/order_statistics.hpp"
 #include "common/targets.hpp"
+#include "selection/order_statistics.hpp"
 
 #define XAIJAX_INLINE inline __attribute__((always_inline))
 
@@ -47,8 +47,8 @@ struct LanesOf {
 template <class T, int count>
 using Lanes = typename LanesOf<T, count>::type;
 
-// One more than the number of thresholds that a value does not reach. Registers of `bytes`: compilers make single values
-// of vectors that are wider than the processor's.
+// One more than the number of thresholds that a value does not reach. Registers of `bytes`: compilers make single
+// values of vectors that are wider than the processor's.
 template <int bytes, class T, class Int>
 XAIJAX_INLINE void levels_body(const T* values, index_t n, const T* thresholds, int count, std::uint16_t* levels) {
   constexpr int lanes = bytes / sizeof(T), at_once = 4;
@@ -133,8 +133,8 @@ bool reveal_levels(MapView<const T> map, const std::vector<double>& fractions, c
   return !std::isnan(lowest) || std::none_of(map.data, map.data + n, [](T value) { return std::isnan(value); });
 }
 
-#define XAIJAX_INSTANTIATE(T)                                                                     \
-  template std::vector<T> reveal_thresholds(MapView<const T>, const std::vector<double>&);        \
+#define XAIJAX_INSTANTIATE(T)                                                              \
+  template std::vector<T> reveal_thresholds(MapView<const T>, const std::vector<double>&); \
   template bool reveal_levels(MapView<const T>, const std::vector<double>&, const bool*, std::uint16_t*);
 XAIJAX_INSTANTIATE(float)
 XAIJAX_INSTANTIATE(double)

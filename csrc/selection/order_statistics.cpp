@@ -6,9 +6,9 @@
 #include <limits>
 #include <type_traits>
 
-#include "histogram/histogram.hpp"
 #include "common/ordered.hpp"
 #include "common/targets.hpp"
+#include "histogram/histogram.hpp"
 
 #define XAIJAX_INLINE inline __attribute__((always_inline))
 
@@ -37,9 +37,9 @@ void select_by_comparison(Key* keys, index_t n, const Wanted<Key>& wanted) {
   std::nth_element(keys, keys + rank, keys + n);
   wanted.out[middle] = keys[rank];
   select_by_comparison(keys, rank, {wanted.ranks, middle, wanted.offset, wanted.out});
-  select_by_comparison(keys + rank + 1, n - rank - 1,
-                       {wanted.ranks + middle + 1, wanted.count - middle - 1, wanted.offset + rank + 1,
-                        wanted.out + middle + 1});
+  select_by_comparison(
+      keys + rank + 1, n - rank - 1,
+      {wanted.ranks + middle + 1, wanted.count - middle - 1, wanted.offset + rank + 1, wanted.out + middle + 1});
 }
 
 template <class Key>
@@ -129,8 +129,8 @@ void select_in_buckets(const std::uint16_t* bucket, index_t n, std::size_t bucke
   }
 }
 
-// Keys in [low, high]. Equal buckets of the range, which shrinks by 2^11 at least every time, so this ends soon whatever
-// the keys.
+// Keys in [low, high]. Equal buckets of the range, which shrinks by 2^11 at least every time, so this ends soon
+// whatever the keys.
 template <class Key>
 void select(Key* keys, index_t n, Key low, Key high, const Wanted<Key>& wanted) {
   if (low == high) {
@@ -143,8 +143,9 @@ void select(Key* keys, index_t n, Key low, Key high, const Wanted<Key>& wanted) 
   while ((span >> shift) >= (1u << bucket_bits)) ++shift;
   const auto bucket = scratch<std::uint16_t>(n);
   by_key(keys, n, low, shift, bucket.get());
-  select_in_buckets(bucket.get(), n, static_cast<std::size_t>(span >> shift) + 1, [keys](index_t i) { return keys[i]; },
-                    static_cast<const Key*>(nullptr), wanted);
+  select_in_buckets(
+      bucket.get(), n, static_cast<std::size_t>(span >> shift) + 1, [keys](index_t i) { return keys[i]; },
+      static_cast<const Key*>(nullptr), wanted);
 }
 
 // Equal buckets of the values' range but for the first, which holds the smallest value alone: in many maps that is what

@@ -19,7 +19,8 @@ struct Cut {
 template <class Key>
 Cut<Key> kth_largest(const Key* keys, index_t size, index_t k, Key* kept);
 
-// The same among the keys of values, which are not made for all of them; nothing where there is a NaN. T: float, double.
+// The same among the keys of values, which are not made for all of them; nothing where there is a NaN. T: float,
+// double.
 template <class T>
 std::optional<Cut<ordered_key_t<T>>> kth_largest_value(const T* values, index_t size, index_t k,
                                                        ordered_key_t<T>* kept);

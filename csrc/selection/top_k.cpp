@@ -4,8 +4,8 @@
 #include <limits>
 
 #include "common/ordered.hpp"
-#include "selection/select.hpp"
 #include "common/targets.hpp"
+#include "selection/select.hpp"
 
 namespace xaijax {
 

@@ -14,10 +14,10 @@ enum class ThresholdRule : int { median, mean, hard, soft };
 
 struct EbayesOptions {
   Slab slab;
-  bool fit_scale = false;        // estimate a (Laplace only) in [0.04, 3] together with w
-  double sd = 0.0;               // standard deviation of the noise; 0 for 1.4826 * median |x|
+  bool fit_scale = false;  // estimate a (Laplace only) in [0.04, 3] together with w
+  double sd = 0.0;         // standard deviation of the noise; 0 for 1.4826 * median |x|
   ThresholdRule rule = ThresholdRule::median;
-  bool universal_floor = true;   // w no smaller than what gives the universal threshold sqrt(2 ln n)
+  bool universal_floor = true;  // w no smaller than what gives the universal threshold sqrt(2 ln n)
 };
 
 enum class EbayesReason : std::uint8_t { none, no_spread, not_finite };

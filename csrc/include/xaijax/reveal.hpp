@@ -52,8 +52,8 @@ struct RevealOptions {
 // One image, one map: writes levels.count images to out. `background` is used by Fill::background alone and is one
 // pixel or as large as the image. T: uint8_t, uint16_t, float, double.
 template <class T>
-void reveal(ImageView<const T> image, const Levels& levels, ImageView<const T> background,
-            const RevealOptions& options, T* out);
+void reveal(ImageView<const T> image, const Levels& levels, ImageView<const T> background, const RevealOptions& options,
+            T* out);
 
 // A batch of maps. Item i is made from image image_of[i], levels level_of[i] and background background_of[i], so that
 // any of them can be shared.
