@@ -22,7 +22,10 @@ from typing import Any
 
 import numpy as np
 
-MODULES = ("dump_kernels", "dump_readers", "dump_methods", "dump_metrics")
+MODULES = (
+    *("dump_kernels", "dump_readers", "dump_methods", "dump_metrics", "dump_models"),
+    *("dump_training", "dump_cascade", "dump_bench", "dump_errors"),
+)
 TABLES_OF = "TABLES"  # each module: {name of a table: function that fills a Dump}
 ARRAYS, TEXTS, NOTES, FAILURES, DONE = "arrays.npz", "texts.json", "notes.json", "failures.json", "done"
 
