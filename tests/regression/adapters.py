@@ -47,6 +47,26 @@ PLACES: Mapping[str, tuple[str, ...]] = {
     "Options": ("xaijax.training:Options", "xaijax.train:Options"),
 }
 
+# An attribute of a public object -> its spellings.
+ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
+    "postprocess_steps": ("postprocess_steps",),
+}
+
+
+def attribute(owner: Any, name: str) -> Any:
+    """An attribute by the first of its spellings that there is."""
+    for spelling in ATTRIBUTES[name]:
+        if hasattr(owner, spelling):
+            return getattr(owner, spelling)
+    raise LookupError(f"{type(owner).__name__} has no {name}: add its spelling to ATTRIBUTES in adapters.py")
+
+
+def randomness(method: Any, seed: int) -> dict[str, Any]:
+    """The option that makes a random method draw by a seed; none for the other methods."""
+    import jax
+
+    return {"key": jax.random.key(seed)} if "key" in method.options else {}
+
 
 def place(name: str) -> Any:
     """The object of this name, from the first of its places that exists."""

@@ -84,7 +84,7 @@ def make_sides(args: argparse.Namespace, work: Path, repository: Path) -> list[s
     made = []
     for name, (tree, label) in found.items():
         if ready[name] is not None:
-            made.append(sides.ready(name, label, tree, work, ready[name]))
+            made.append(sides.ready(name, label, tree, work, repository, ready[name]))
             continue
         isolated = not args.no_build_isolation
         made.append(sides.make(name, label, tree, work, repository, dependencies, isolated=isolated))
@@ -109,12 +109,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(error, file=sys.stderr)
             return 2
         print(f"base {base.label} ({base.tree[:12]})   head {head.label} ({head.tree[:12]})", flush=True)
+        programs = sides.copy_programs(work)
+        given = {"quick": args.quick, "timeout": args.timeout}
         with ThreadPoolExecutor(args.jobs) as pool:
-            # The heads' tables wait for no base: both sides of a table are next to each other in the queue.
+            # Both sides of a table are next to each other in the queue.
             jobs: dict[str, list[Future[tuple[Path, float | None]]]] = {
-                name: [
-                    pool.submit(sides.dump, side, name, quick=args.quick, timeout=args.timeout) for side in (base, head)
-                ]
+                name: [pool.submit(sides.dump, side, name, programs, **given) for side in (base, head)]
                 for name in names
             }
             for name, both in jobs.items():

@@ -36,11 +36,13 @@ class Dump:
     Args:
         scratch: folder for files that the dump writes; the working directory while it runs.
         quick: whether to keep to the smallest sizes.
+        source: the sources that the installed package was built of, where they are there.
     """
 
-    def __init__(self, scratch: Path, *, quick: bool = False) -> None:
+    def __init__(self, scratch: Path, *, quick: bool = False, source: Path | None = None) -> None:
         self.scratch = scratch
         self.quick = quick
+        self.source = source
         self.arrays: dict[str, np.ndarray] = {}
         self.texts: dict[str, str] = {}
         self.notes: dict[str, str] = {}
@@ -130,7 +132,9 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--quick", action="store_true", help="the smallest sizes")
     parser.add_argument("--under", type=Path, help="refuse an xaijax that is not installed below this folder")
+    parser.add_argument("--source", type=Path, help="the sources that the installed package was built of")
     args = parser.parse_args()
+    source = None if args.source is None else args.source.resolve()
     folder = args.folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)
     scratch = folder / "scratch"
@@ -141,7 +145,7 @@ def main() -> int:
     if args.under is not None and not Path(xaijax.__file__).resolve().is_relative_to(args.under.resolve()):
         raise SystemExit(f"xaijax comes from {xaijax.__file__}, not from {args.under}")
     function = tables()[args.table]
-    dump = Dump(scratch, quick=args.quick)
+    dump = Dump(scratch, quick=args.quick, source=source)
     try:
         function(dump)
     except Exception:

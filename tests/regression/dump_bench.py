@@ -49,7 +49,7 @@ def keep(dump: Dump, name: str, out: Path) -> None:
     for page in PAGES:
         if (out / page).is_file():
             dump.text(f"{name}/{page}", (out / page).read_text("utf-8"))
-    dump.text(f"{name}/figures", sorted(file.name for file in (out / "figures").glob("*")))
+    dump.note(f"{name}/figures", " ".join(sorted(file.name for file in (out / "figures").glob("*"))))
 
 
 def keep_column(dump: Dump, name: str, values: list[Any]) -> None:

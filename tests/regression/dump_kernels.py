@@ -1,8 +1,11 @@
 """Every kernel on random input, through each of its faces: NumPy, XLA FFI inside `jit`, numba, numba inside `jit`."""
 
 import os
+import subprocess
 import zlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from shutil import which
 from typing import Any
 
 import numpy as np
@@ -209,10 +212,34 @@ def _with(backend: str, face: Callable[[Dump], None]) -> Callable[[Dump], None]:
     return run
 
 
+def cuda_on_cpu(dump: Dump) -> None:
+    """The CUDA kernels' logic, compiled for the processor from the sources of this side."""
+    if dump.source is None:
+        raise LookupError("the sources of this side are needed: give --source")
+    compiler = next((name for name in (os.environ.get("CXX"), "c++", "g++", "clang++") if name and which(name)), None)
+    if compiler is None:
+        raise LookupError("a C++ compiler is needed")
+    csrc = dump.source / "csrc"
+    # The folders of the headers, wherever they were moved to: the emulation, the kernels, and what they include.
+    (emulation,) = csrc.rglob("cuda_on_cpu.hpp")
+    places = dict.fromkeys([csrc, csrc / "include", emulation.parent])
+    program, results = dump.scratch / "cuda_on_cpu", dump.scratch / "results"
+    results.mkdir()
+    command = [compiler, "-std=c++17", "-O1", "-ffp-contract=off", "-pthread", *(f"-I{place}" for place in places)]
+    command += [str(Path(__file__).with_name("cuda_on_cpu.cpp")), "-o", str(program)]
+    for words in (command, [str(program), str(results)]):
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(words)} failed: {done.stderr[-3000:]}")
+    for file in sorted(results.iterdir()):
+        dump.array(file.stem, np.frombuffer(file.read_bytes(), file.suffix[1:]))
+
+
 TABLES = {
     "kernels/numpy": _with("native", numpy_face),
     "kernels/ffi": _with("native", jax_face),
     "kernels/numba": _with("numba", numpy_face),
     # Callbacks to the host: each call is compiled by XLA, and none of these programs can be kept.
     "kernels/jax-numba": _with("numba", lambda dump: jax_face(dump, shapes="16x16")),
+    "kernels/cuda-on-cpu": cuda_on_cpu,
 }

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import adapters
 import numpy as np
 from dump import Dump
 
@@ -10,6 +11,7 @@ from dump import Dump
 CHEAP: dict[str, Any] = {
     "steps": 6, "draws": 5, "count": 12, "window": 5, "stride": 4, "max_sigma": 3.0, "min_pixel_diff": 5
 }  # fmt: skip
+RANDOM = ("key", "seed")  # how a random method is told what to draw is no result
 # Methods that go through all their passes on small images within seconds.
 FULL = ("integrated_gradients", "smoothgrad", "blur_ig", "guided_ig", "occlusion", "rise", "xrai", "xrai_fast")
 
@@ -21,11 +23,8 @@ def refused() -> tuple[type[BaseException], ...]:
 
 def options_of(method: Any, images: np.ndarray) -> dict[str, Any]:
     """Options that a method cannot do without, and cheap ones."""
-    import jax
-
     options = {name: value for name, value in CHEAP.items() if name in method.options}
-    if "key" in method.needs:
-        options["key"] = jax.random.key(1)
+    options |= adapters.randomness(method, 1)
     if "masks" in method.needs:
         options["masks"] = np.zeros(images.shape[:3], bool) | (np.arange(images.shape[2]) < 4)
     return options
@@ -69,11 +68,12 @@ def metadata(dump: Dump) -> None:
     for name, method in METHODS.items():
         with dump.piece(name):
             dump.text(f"{name}/family", method.family)
-            dump.text(f"{name}/needs", sorted(method.needs))
+            dump.text(f"{name}/needs", sorted(method.needs - {"key"}))
             dump.text(f"{name}/signed", bool(method.signed))
             dump.array(f"{name}/cost", np.float64(method.cost))
-            dump.text(f"{name}/options", {key: repr(value) for key, value in sorted(method.options.items())})
-            dump.text(f"{name}/steps", method.postprocess_steps())
+            options = {key: repr(value) for key, value in sorted(method.options.items()) if key not in RANDOM}
+            dump.text(f"{name}/options", options)
+            dump.text(f"{name}/steps", adapters.attribute(method, "postprocess_steps")())
 
 
 def variations(options: Any) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -12,7 +12,8 @@ import numpy as np
 from dump import Dump
 
 # What the importers are tested with: the names and shapes of the entries of published weights, without the weights.
-SPECS = Path(__file__).resolve().parents[1] / "models" / "data"
+HERE = Path(__file__).resolve().parent
+SPECS = next((place for place in (HERE / "specs", HERE.parent / "models" / "data") if place.is_dir()), HERE)
 CLASSES = 5
 # Optimising these programs, which run once, costs five times as long as running them.
 QUICK_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}

@@ -8,7 +8,8 @@ Everything is kept in one folder by the tree's hash, so that a rerun does only w
     WORK/<tree>/src           the exported sources
     WORK/<tree>/wheel         the wheel that pip built of them
     WORK/<tree>/env           a virtual environment with that wheel alone, on top of the dependencies
-    WORK/<tree>/dumps/<key>   the tables, by the dump programs' own content
+    WORK/dump-<key>/          the dump programs, by their content
+    WORK/<tree>/dumps/dump-<key>/<table>
 """
 
 import contextlib
@@ -30,6 +31,8 @@ from dump import DONE
 HERE = Path(__file__).resolve().parent
 EXTRAS = ("medical", "keras")  # what the readers of the dumps need
 LOG = "log.txt"
+PROGRAMS = ("dump", "adapters", "small_models", "cuda_on_cpu")
+SPECS = HERE.parent / "models" / "data"  # read by dump_models.py
 
 
 class BuildError(RuntimeError):
@@ -111,14 +114,18 @@ def clean_environment() -> dict[str, str]:
     }
 
 
-def ready(name: str, label: str, tree: str, work: Path, environment: Path) -> Side:
+def ready(name: str, label: str, tree: str, work: Path, repository: Path, environment: Path) -> Side:
     """A side whose environment is there already, with its xaijax installed."""
     python = environment.absolute() / "bin" / "python"
     if not python.exists():
         raise BuildError(f"{environment} is no virtual environment: it has no bin/python")
     # What is in it cannot be checked, so its dumps are kept apart from those of what was built here.
     place = hashlib.sha256(str(environment.absolute()).encode()).hexdigest()[:6]
-    return Side(name, label, tree, work / f"{tree[:12]}-{place}", python, environment.absolute())
+    folder = work / f"{tree[:12]}-{place}"
+    with lock(folder / "lock"):
+        if not (folder / "src").is_dir():
+            export(repository, tree, folder / "src")
+    return Side(name, label, tree, folder, python, environment.absolute())
 
 
 def make(name: str, label: str, tree: str, work: Path, repository: Path, dependencies: Path, *, isolated: bool) -> Side:
@@ -207,28 +214,57 @@ def make_dependencies(repository: Path, trees: Sequence[str], target: Path) -> N
         kept.write_text(wanted)
 
 
-def dumps_key(quick: bool) -> str:
-    """A key of the dump programs: other programs give other tables."""
-    digest = hashlib.sha256(str(quick).encode())
-    for path in sorted(HERE.glob("*.py")):
-        if path.name.startswith(("dump", "adapters", "small_models")):
-            digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()[:12]
+def copy_programs(work: Path) -> Path:
+    """The dump programs as they are now, in a folder named by their content: an edit during a run changes nothing."""
+    chosen = [
+        path for path in sorted(HERE.iterdir()) if path.name.startswith(PROGRAMS) and path.suffix in (".py", ".cpp")
+    ]
+    digest = hashlib.sha256()
+    for path in [*chosen, *sorted(SPECS.glob("*.npz"))]:
+        digest.update(path.name.encode() + path.read_bytes())
+    target = work / f"dump-{digest.hexdigest()[:12]}"
+    with lock(target.with_name(f"{target.name}.lock")):
+        if not target.is_dir():
+            partial = target.with_name(f"{target.name}.partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir()
+            for path in chosen:
+                shutil.copyfile(path, partial / path.name)
+            shutil.copytree(SPECS, partial / "specs")
+            partial.replace(target)
+    return target
 
 
-def dump(side: Side, table: str, *, quick: bool, timeout: float) -> tuple[Path, float | None]:
+def dump(side: Side, table: str, programs: Path, *, quick: bool, timeout: float) -> tuple[Path, float | None]:
     """Dumps a table in a process of its own, unless it is there.
+
+    Args:
+        side: whose results.
+        table: its name.
+        programs: folder of the dump programs.
+        quick: whether to keep to the smallest sizes.
+        timeout: in seconds.
 
     Returns:
         Its folder, and the seconds it took; None where it was there.
     """
-    folder = side.folder / side.dumps / dumps_key(quick) / table
+    folder = side.folder / side.dumps / f"{programs.name}{'-quick' if quick else ''}" / table
     with lock(folder.with_name(f"{folder.name}.lock")):
         if (folder / DONE).is_file():
             return folder, None
         folder.mkdir(parents=True, exist_ok=True)
         partial = folder.with_name(f"{folder.name}.log")
-        command = [side.python, HERE / "dump.py", table, folder, "--under", side.home, *(["--quick"] if quick else [])]
+        command = [
+            side.python,
+            programs / "dump.py",
+            table,
+            folder,
+            "--under",
+            side.home,
+            "--source",
+            side.folder / "src",
+        ]
+        command += ["--quick"] if quick else []
         environment = clean_environment() | {"JAX_PLATFORMS": "cpu"} | compiled_programs(side.folder.parent)
         begun = time.monotonic()
         with partial.open("a") as log:
