@@ -96,8 +96,12 @@ class Dump:
         except refusal as error:
             self.text(f"{name}/refused", type(error).__name__)
             self.note(f"{name}/refused", str(error))
-        except Exception:
-            self.failures[name] = traceback.format_exc()
+        except Exception as error:
+            self.fail(name, error)
+
+    def fail(self, name: str, error: Exception) -> None:
+        """Notes that a piece failed; the last line says why."""
+        self.failures[name] = f"{traceback.format_exc()}\n{type(error).__name__}: {' '.join(str(error).split())}"
 
     def _new(self, name: str) -> None:
         if name in self.arrays or name in self.texts:
@@ -148,8 +152,8 @@ def main() -> int:
     dump = Dump(scratch, quick=args.quick, source=source)
     try:
         function(dump)
-    except Exception:
-        dump.failures["the whole table"] = traceback.format_exc()
+    except Exception as error:
+        dump.fail("the whole table", error)
     dump.write(folder)
     os.chdir(folder)
     shutil.rmtree(scratch, ignore_errors=True)

@@ -84,7 +84,6 @@ def variations(options: Any) -> Iterator[tuple[str, dict[str, Any]]]:
         "baseline": ("white", "blur", 0.3),
         "rule": ("trapezoid", "pair"),
         "statistic": ("variance", "square"),
-        "noise": (0.1,),
         "convention": ("pytorch-grad-cam",),
         "base": ("hires_cam",),
         "threshold": ("none", "ebayes_laplace", "soft_percentile:90"),

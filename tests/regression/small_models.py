@@ -134,6 +134,17 @@ def functions() -> Classifier:
     )
 
 
+def contrast() -> Classifier:
+    """Sees whether neighbours differ: blurred images are of another class than sharp ones; 24x24 RGB."""
+
+    def logits(params, x):
+        steps = jnp.abs(x[:, 1:] - x[:, :-1]).mean((1, 2, 3)) + jnp.abs(x[:, :, 1:] - x[:, :, :-1]).mean((1, 2, 3))
+        sharp = params * (steps - 0.09)
+        return jnp.stack([-sharp, sharp, 0 * sharp - 1, x.mean((1, 2, 3))], axis=1)
+
+    return Classifier.from_function(logits, jnp.float32(150.0), input_shape=(24, 24, 3))
+
+
 MODELS = {"small_cnn": small_cnn, "vit": vit, "linen": from_linen, "functions": functions}
 
 
