@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import jax
 import numpy as np
+from xaijax.bench.inputs import validation_of
 
 from xaijax import data, models
-from xaijax.bench.inputs import validation_of
 
 BLACK = 12  # of 255
 SHARE = 0.99  # of a cell's pixels

@@ -135,18 +135,22 @@ def test_a_failed_start_removes_what_it_made_and_nothing_else(tmp_path):
     assert (tmp_path / "old" / "run.json").is_file()
 
 
+def fail(path, error, make):
+    """A run that describes itself, makes something and ends with an error."""
+    with RunFolder(path, "run", resume=False) as run:
+        run.describe({"config": {}})
+        make()
+        raise error
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_an_error_before_the_first_result_leaves_nothing_behind(tmp_path, error):
     path = tmp_path / "deep" / "out"
-    with pytest.raises(error), RunFolder(path, "run", resume=False) as run:
-        run.describe({"config": {}})
-        (path / "rounds" / "00").mkdir(parents=True)
-        raise error
+    with pytest.raises(error):
+        fail(path, error, lambda: (path / "rounds" / "00").mkdir(parents=True))
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(error), RunFolder(path, "run", resume=False) as run:
-        run.describe({"config": {}})
-        folder.write_text(path / "rounds" / "00" / "log.jsonl", "{}")
-        raise error
+    with pytest.raises(error):
+        fail(path, error, lambda: folder.write_text(path / "rounds" / "00" / "log.jsonl", "{}"))
     files = sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file())
     assert files == ["rounds/00/log.jsonl", "run.json"]
     with pytest.raises(error), RunFolder(path, "run", resume=True):

@@ -6,7 +6,6 @@ their own. A value of any other annotation (an array, a function, a mapping) is 
 be written as text.
 """
 
-import contextlib
 import dataclasses
 import difflib
 import math
@@ -69,8 +68,8 @@ class Form:
     """The form of a text, as metadata of an annotation.
 
     Attributes:
-        read: the value that a text stands for (the text itself, or a name in its usual spelling); raises `ValueError`
-            for a text of another form.
+        read: the value that a text stands for (the text itself, or a name in its usual spelling); raises `InputError`,
+            with a sentence of its own, for a text of another form.
         words: what is allowed.
 
     Example:
@@ -115,6 +114,8 @@ def check(kind: Any, value: Any, what: str) -> Any:
     """
     try:
         return _checked(kind, value)
+    except InputError as error:
+        raise InputError(f"{what}: {error}") from None
     except ValueError:
         raise InputError(f"{what} is {_shown(value)}; it must be {allowed(kind)}") from None
 
@@ -143,14 +144,13 @@ def read(kind: Any, text: str) -> Any:
     if origin is Annotated:
         try:
             return _checked(kind, read(inner[0], text))
+        except InputError:
+            raise
         except ValueError:
             raise ValueError(allowed(kind)) from None
     if origin in (Union, types.UnionType):
         # None first: a text would be anything.
-        for one in sorted(inner, key=lambda one: one is not types.NoneType):
-            with contextlib.suppress(ValueError):
-                return read(one, text)
-        raise ValueError(allowed(kind))
+        return _first(lambda one: read(one, text), sorted(inner, key=lambda one: one is not types.NoneType), kind)
     if origin is Literal:
         found = next((choice for choice in inner if str(choice) == text), None)
         if found is None:
@@ -240,6 +240,8 @@ def from_texts(texts: Sequence[str], kinds: Mapping[str, Mapping[str, Any]]) -> 
             raise InputError(f"{SET} gives {name}.{option} twice; give it once")
         try:
             found.setdefault(name, {})[option] = read(kinds[name][option], value.strip())
+        except InputError as error:
+            raise InputError(f"{SET} has {name}.{option}={value}: {error}") from None
         except ValueError as error:
             raise InputError(f"{SET} has {name}.{option}={value}; it must be {error}") from None
     return found
@@ -349,10 +351,7 @@ def _checked(kind: Any, value: Any) -> Any:
                 value = one.read(value)
         return value
     if origin in (Union, types.UnionType):
-        for one in inner:
-            with contextlib.suppress(ValueError):
-                return _checked(one, value)
-        raise ValueError
+        return _first(lambda one: _checked(one, value), inner, kind)
     if origin is Literal:
         if any(type(value) is type(choice) and value == choice for choice in inner):
             return value
@@ -399,8 +398,21 @@ def _checked(kind: Any, value: Any) -> Any:
     return value
 
 
+def _first(function: Callable[[Any], Any], kinds: Iterable[Any], union: Any) -> Any:
+    """The value by the first kind of a union that takes it; the sentence of a form where none does."""
+    said = None
+    for kind in kinds:
+        try:
+            return function(kind)
+        except InputError as error:
+            said = error
+        except ValueError:
+            pass
+    raise said or ValueError(allowed(union))
+
+
 def _is_array_kind(kind: Any) -> bool:
-    return getattr(kind, "__name__", "") in ("Array", "ndarray")
+    return getattr(kind, "__name__", "").rpartition(".")[2] in ("Array", "ndarray")
 
 
 def _shown(value: Any) -> str:

@@ -99,7 +99,7 @@ def parse(name: str, args: Sequence[str]) -> Any:
 
 def _report(error: Exception) -> int:
     """One sentence on stderr: status 2 where the input was at fault, 1 where we were."""
-    from xaijax.kernels._backend import BackendError
+    from xaijax.kernels import BackendError
 
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, OSError) and error.filename is not None:

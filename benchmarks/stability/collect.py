@@ -18,9 +18,8 @@ import numpy as np
 from xaijax import data, explain, kernels, models
 from xaijax._runs.data import choose
 from xaijax._runs.models import validation_of
-from xaijax.metrics.localization import oracle_maps
+from xaijax.metrics import FRACTIONS, ORACLE, oracle_maps
 from xaijax.metrics.metric import image_seed
-from xaijax.metrics.pic_curve import FRACTIONS
 from xaijax.metrics.pic_information import as_uint8, measure_information
 from xaijax.metrics.webp import webp_size
 
@@ -67,7 +66,7 @@ def collect(options: Options) -> None:
     masks = batch.masks if batch.has_mask.any() and dataset.mask_role == "lesion" else None
     maps = _maps(classifier, batch.images, labels, options)
     if masks is not None:
-        maps["oracle"] = oracle_maps(masks)
+        maps[ORACLE] = oracle_maps(masks)
     arrays: dict[str, np.ndarray] = {"ids": np.asarray(batch.ids), "labels": labels}
     predict = _in_chunks(classifier.predict)
     for position, name in enumerate(batch.ids):

@@ -1,4 +1,4 @@
-"""Chest radiographs, lung CT and dermoscopy: exact masks, lesion counts, and nothing but the lesion tells the class."""
+"""Chest radiographs, lung CT and dermoscopy: exact masks, lesion counts, and only the lesion tells the class."""
 
 import hashlib
 import itertools

@@ -139,7 +139,7 @@ class TestLabelsCsv:
         np.testing.assert_array_equal(known.roles["organ"], batch.masks)
 
     def test_masks_without_a_role_are_refused_for_lesion_scores(self, scans):
-        with pytest.raises(ValueError, match=r"has masks but nothing says what they outline; give --mask-role lesion"):
+        with pytest.raises(ValueError, match=r"has masks of unknown role; give --mask-role lesion"):
             open_dataset(scans).require_mask_role()
         open_dataset(scans, mask_role="lesion").require_mask_role("lesion")
 

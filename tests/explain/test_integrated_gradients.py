@@ -1,5 +1,7 @@
 """Integrated Gradients where the integral is known, quadrature rules, baselines, completeness."""
 
+from typing import get_args
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from xaijax.classifier import Classifier
 from xaijax.explain import integrated_gradients, integrated_gradients_with_gap
 from xaijax.explain._baselines import make_baselines
-from xaijax.explain.gradients._integrated_gradients import RULES, quadrature
+from xaijax.explain.gradients._integrated_gradients import Rule, quadrature
 
 RNG = np.random.default_rng(0)
 W = RNG.normal(size=(4, 5, 2, 3)).astype(np.float32)
@@ -21,7 +23,7 @@ def power_model(power):
     )
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", get_args(Rule))
 def test_linear_model_is_exact_under_every_rule(rule):
     expected = (X * np.moveaxis(W[..., LABELS], -1, 0)).sum(-1)
     got = integrated_gradients(power_model(1), X, LABELS, rule=rule, steps=5)
@@ -45,7 +47,7 @@ def test_first_order_rules_have_their_own_error(rule, moment):
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=2e-6)
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", get_args(Rule))
 def test_weights_sum_to_one(rule):
     nodes, weights = quadrature(rule, None)
     assert len(nodes) == (25 if rule == "pair" else 50)

@@ -12,9 +12,10 @@ from scipy.ndimage import gaussian_filter
 
 from xaijax import kernels
 from xaijax._errors import InputError
-from xaijax.metrics import evaluate
+from xaijax.metrics import FAMILIES, evaluate
 from xaijax.metrics.metric import image_seed
-from xaijax.metrics.pic_curve import FRACTIONS
+from xaijax.metrics.pic import rebuild
+from xaijax.metrics.pic_curve import FRACTIONS, scale
 from xaijax.metrics.pic_information import measure_information
 
 HERE = Path(__file__).parent
@@ -143,6 +144,34 @@ def test_the_accuracy_curve_of_a_threshold_is_a_step():
         assert set(v) <= {0.0, 1.0}
         before, after = u[v == 0].max(initial=0.0), u[v == 1].min(initial=1.0)
         assert curves.auc[i] == pytest.approx(1 - (before + after) / 2, abs=2e-3)
+
+
+@pytest.mark.parametrize("convention", ["stable", "medical"])
+def test_the_images_of_a_report_are_those_that_were_scored(convention):
+    """`rebuild` gives the images, information and probabilities behind the curves that `evaluate` returns."""
+    images, options = make_images(2), {"convention": convention, "fractions": (0.1, 0.3, 0.6)}
+    maps = make_maps(images)
+    scores = evaluate(
+        Edges(), images, [0, 0], maps, metrics=["sic_mutual", "sic_webp"], settings={"pic": options}, ids=["x", "y"],
+        seed=3,
+    )  # fmt: skip
+    found = rebuild(
+        Edges(), images[1], {name: values[1] for name, values in maps.items()}, name="y",
+        measures=["mutual", "webp"], settings=FAMILIES["pic"].read_settings(options), seed=3,
+    )  # fmt: skip
+    assert found.images.shape == (3, 5, *images.shape[1:])
+    np.testing.assert_array_equal(
+        found.images[0, -1], images[1] / np.float32(255) if convention == "medical" else images[1]
+    )
+    for i, method in enumerate(maps):
+        for measure, values in found.information.items():
+            (row,) = [scores.curves.select(image="y", method=method, metric=f"sic_{measure}")]
+            if len(row):
+                np.testing.assert_array_equal(scale(values[i, 1:-1], values[i, 0], values[i, -1]), row.information[0])
+                target = int(found.probabilities[0, -1].argmax()) if convention == "medical" else 0
+                p = found.probabilities[i, :, target]
+                np.testing.assert_allclose(scale(p[1:-1], p[0], p[-1]), row.response[0], atol=1e-9)
+    assert len(scores.curves.select(image="y"))
 
 
 def test_a_constant_map_reveals_all_at_once_and_gets_the_diagonal():
@@ -341,3 +370,13 @@ def test_a_broken_map_is_named():
     maps["smooth"][1, 3, 3] = np.inf
     with pytest.raises(ValueError, match="the map of 'smooth' for image 'right' holds NaN or infinity"):
         evaluate(Edges(), images, [0, 0], maps, ids=["left", "right"])
+
+
+def test_images_of_many_channels_have_information():
+    """The kernels take a last axis above 4 for a width, unless they are told how many channels there are."""
+    original = np.random.default_rng(0).integers(0, 256, (12, 10, 7)).astype(np.uint8)
+    found = measure_information(np.stack([original, original[::-1]]), original, ["shannon", "mutual"])
+    assert (found["shannon"] > 7).all()
+    assert found["mutual"][0] > found["mutual"][1] > 0
+    with pytest.raises(ValueError, match=r"write images.* for grey images"):
+        measure_information(original, original[0], ["shannon"])

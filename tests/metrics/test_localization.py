@@ -95,13 +95,13 @@ def test_flat_maps_and_full_masks_are_said(problem):
 
 
 def test_the_kernel_and_the_metrics_agree_on_the_codes():
-    from xaijax.kernels import localization
+    from xaijax import kernels
 
     words = {"empty_mask": "empty", "full_mask": "covers", "flat_map": "flat", "not_finite": "not finite"}
-    assert len(localization.REASONS) == len(REASON_CODES)
-    for sentence, code in zip(localization.REASONS[1:], REASON_CODES[1:], strict=True):
+    assert len(kernels.LOCALIZATION_REASONS) == len(REASON_CODES)
+    for sentence, code in zip(kernels.LOCALIZATION_REASONS[1:], REASON_CODES[1:], strict=True):
         assert words[code] in sentence
-    assert {METRICS[name].measure for name in NAMES} == set(localization.SCORES)
+    assert {METRICS[name].measure for name in NAMES} == set(kernels.LOCALIZATION_SCORES)
 
 
 @pytest.mark.parametrize("role", ["organ", "artefact", None])

@@ -190,6 +190,7 @@ def test_a_family_plugs_in_with_all_it_may_need(monkeypatch):
     for wrong, error, message in [
         ({"explainer": 3}, TypeError, r"^the explainer of 'cam' must be a function of \(classifier, .*; got int$"),
         ({"raw": np.zeros((2, 4))}, ValueError, r"^raw maps of 'cam' must be \[B, H, W\] = \(2, 4, 4\) like images"),
+        ({"variants": [maps]}, TypeError, "^the variants of 'cam' must be a dictionary from name .*; got list$"),
         ({"variants": {"a": np.full((2, 4, 4), np.nan)}}, ValueError, "^variants 'a' must be finite; the map of 'cam'"),
     ]:
         with pytest.raises(error, match=message):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from xaijax import models
+from xaijax._errors import InputError
 from xaijax.bench import BenchConfig, run_bench
 from xaijax.bench.store import Store
 
@@ -104,3 +105,15 @@ def test_whole_modules_and_damaged_files_are_refused(tmp_path):
     for name in ("whole", "damaged", "empty"):
         with pytest.raises(ValueError, match=f"{name}.pth holds more than tensors or is damaged"):
             models.load(tmp_path / f"{name}.pth")
+
+
+def test_other_things_that_torch_saved(tmp_path):
+    file = tmp_path / "m.pth"
+    tensor = torch.ones(3)
+    for value in (tensor, [tensor], {}, {3: tensor}, {"a": "words"}, {"a": {"b": tensor}}, {"state_dict": {}}):
+        torch.save(value, file)
+        with pytest.raises(InputError, match=r"\Am\.pth ho?[la]"):
+            models.load(file)
+    file.write_text("words")
+    with pytest.raises(InputError, match=r"\(PyTorch: Unsupported operand \d+\)"):
+        models.load(file)

@@ -55,7 +55,7 @@ def test_every_kind_of_file_has_its_reader(trained, tmp_path, monkeypatch):
             assert models.load(tmp_path / name, channels=1) is trained
     assert models.load("builtin").classes == models.builtin().classes
     (tmp_path / "broken.safetensors").write_bytes(b"nothing")
-    with pytest.raises(ValueError, match="no readable safetensors file"):
+    with pytest.raises(ValueError, match="not a readable safetensors file"):
         models.load(tmp_path / "broken.safetensors")
     (tmp_path / "notes.txt").touch()
     with pytest.raises(ValueError, match=r"notes.txt is not a supported weights file; choose a folder of xaijax"):

@@ -1,5 +1,6 @@
 """Prints what there is, from what the packages say of themselves."""
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,18 +21,19 @@ def run(config: MethodsConfig | MetricsConfig | ModelsConfig) -> int:
     Raises:
         InputError: for an unknown name, with the closest ones.
     """
-    found = _describe(config)
+    found = [_plain(one) for one in _describe(config)]
+    one = config.name is not None and len(found) == 1
     if config.json:
-        print(json.dumps(found, indent=2, default=str))
-    elif isinstance(found, Mapping):
-        _print_one(found)
+        print(json.dumps(found[0] if one else found, indent=2, default=str))
+    elif one:
+        _print_one(found[0])
     else:
         _print_all(config, found)
     return 0
 
 
-def _describe(config: MethodsConfig | MetricsConfig | ModelsConfig) -> Any:
-    """One mapping where a name was given, else one for each thing there is."""
+def _describe(config: MethodsConfig | MetricsConfig | ModelsConfig) -> Sequence[Any]:
+    """Descriptions as data: of one thing, of a family, or of all."""
     if isinstance(config, MethodsConfig):
         from xaijax import explain
 
@@ -45,6 +47,13 @@ def _describe(config: MethodsConfig | MetricsConfig | ModelsConfig) -> Any:
     return models.describe(config.name)
 
 
+def _plain(description: Any) -> dict[str, Any]:
+    found = dataclasses.asdict(description)
+    if hasattr(description, "parameters"):  # counted when asked for
+        found |= {"parameters": description.parameters, "layer": description.layer}
+    return found
+
+
 def _print_all(config: Any, found: Sequence[Mapping[str, Any]]) -> None:
     from rich.console import Console
 
@@ -52,13 +61,12 @@ def _print_all(config: Any, found: Sequence[Mapping[str, Any]]) -> None:
     columns = {
         MethodsConfig: ("name", "family", "cost", "needs", "summary"),
         MetricsConfig: ("name", "family", "better", "needs", "summary"),
-        ModelsConfig: ("name", "input_shape", "parameters", "importers"),
+        ModelsConfig: ("name", "input_shape", "parameters", "sources", "summary"),
     }[type(config)]
-    rows = [{key: _cell(entry[key]) for key in columns if key in entry} for entry in found]
-    tables.print_rows(console, rows)
+    tables.print_rows(console, [{key: _cell(entry[key]) for key in columns} for entry in found])
     what = {MethodsConfig: "methods", MetricsConfig: "metrics", ModelsConfig: "models"}[type(config)]
     if isinstance(config, MethodsConfig):
-        console.print("cost: model passes an image in forward passes, at the default options", style="dim")
+        console.print("cost: model passes per image in forward passes, with the default options", style="dim")
     console.print(f"xaijax {what} NAME describes one", style="dim")
 
 
@@ -76,7 +84,7 @@ def _print_one(entry: Mapping[str, Any]) -> None:
             grid.add_row(key.replace("_", " "), Text(str(_cell(value))))
     console.print(grid)
     for key, value in entry.items():
-        if _is_rows(value) and value:
+        if _is_rows(value):
             console.print()
             rows = [{name: _cell(one) for name, one in row.items()} for row in value]
             tables.print_rows(console, rows, title=key.replace("_", " "))
@@ -89,4 +97,6 @@ def _is_rows(value: Any) -> bool:
 def _cell(value: Any) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return ", ".join(map(str, sorted(value) if isinstance(value, set | frozenset) else value)) or "–"
+    if isinstance(value, Mapping):
+        return ", ".join(map(str, value)) or "–"
     return "–" if value is None or value == "" else value

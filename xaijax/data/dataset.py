@@ -241,7 +241,7 @@ class Dataset:
             return
         if not roles:
             raise InputError(
-                f"data set {self.name!r} has masks but nothing says what they outline; give --mask-role {allowed[0]} "
+                f"data set {self.name!r} has masks of unknown role; give --mask-role {allowed[0]} "
                 f"(in Python mask_role={allowed[0]!r}) if they outline that; choose from {', '.join(MASK_ROLES)}"
             )
         raise InputError(

@@ -67,11 +67,10 @@ def _packages() -> list[Finding]:
 
 def _kernels() -> list[Finding]:
     from xaijax import kernels
-    from xaijax.kernels._backend import BackendError
 
     try:
         info = kernels.build_info()
-    except (BackendError, ImportError) as error:
+    except (kernels.BackendError, ImportError) as error:
         return [Finding("kernels", "extension", str(error), "broken", REINSTALL)]
     if info["compiler"] is None:
         built = Finding("kernels", "extension", "not built: kernels fall back to numba", "broken", REINSTALL)

@@ -9,7 +9,7 @@ Every method is `method(classifier, images, labels, *, options) -> maps`:
   `key` (a key, or a seed; seed 0 by default), and an image's draws depend on the key and its own pixels only.
 * compiled once per shape and options; works inside `jit`, `vmap` and `shard_map`. XRAI alone works on the host.
 
-`METHODS` lists them, `methods(...)` selects names, `describe(...)` describes them, `explain(name, ...)` calls one by name.
+`METHODS` lists them, `methods(...)` selects names, `describe(...)` says what they are, `explain(name, ...)` calls one.
 A new method is one file in the package of its family, and one import line in that package's `__init__`.
 """
 
@@ -23,6 +23,7 @@ from xaijax.explain.cascade import Cascade as Cascade, CascadeRounds as CascadeR
 from xaijax.explain.perturbation import *  # noqa: F403
 from xaijax.explain.regions import *  # noqa: F403
 from xaijax.explain.controls import *  # noqa: F403
+from xaijax.explain._describe import MethodDescription as MethodDescription, describe as describe
 from xaijax.explain._postprocess import postprocess as postprocess
 from xaijax.explain._registry import METHODS as METHODS, Method as Method, explain as explain, methods as methods
 from xaijax.explain._resize import resize as resize

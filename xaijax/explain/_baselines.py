@@ -5,19 +5,22 @@ a black picture), `"white"`, `"mean"` (each image's mean colour), `"blur"` (the 
 shorter side), a number, an array that broadcasts to `[B, H, W, C]`, or a tuple of these to average over.
 """
 
-from typing import Any
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
 
+from xaijax._errors import InputError
+from xaijax._options import Range
 from xaijax.classifier import to_float
 from xaijax.explain import _filters as filters
 
-NAMES = ("black", "zeros", "white", "mean", "blur")
-Baseline = Any
+Name = Literal["black", "zeros", "white", "mean", "blur"]
+OneBaseline = Name | Annotated[float, Range(without_low=True, without_high=True)] | jax.Array
+Baseline = OneBaseline | tuple[OneBaseline, ...]
 
 
-def _one(images: jax.Array, baseline: Baseline) -> jax.Array:
+def _one(images: jax.Array, baseline: OneBaseline) -> jax.Array:
     if isinstance(baseline, str):
         if baseline in ("black", "zeros"):
             return jnp.zeros_like(images)
@@ -25,16 +28,14 @@ def _one(images: jax.Array, baseline: Baseline) -> jax.Array:
             return jnp.ones_like(images)
         if baseline == "mean":
             return jnp.broadcast_to(images.mean((1, 2), keepdims=True), images.shape)
-        if baseline == "blur":
-            return filters.gaussian_blur(images, min(images.shape[1:3]) / 20, normalize=True)
-        raise ValueError(f"baseline must be one of {', '.join(NAMES)}, a number or an array; got {baseline!r}")
+        return filters.gaussian_blur(images, min(images.shape[1:3]) / 20, normalize=True)
     if isinstance(baseline, int | float):
         return jnp.full_like(images, baseline)
     array = to_float(baseline).astype(images.dtype)
     try:
         return jnp.broadcast_to(array, images.shape)
     except ValueError:
-        raise ValueError(
+        raise InputError(
             f"baseline must broadcast to the images' shape {images.shape}; got shape {tuple(array.shape)}: "
             "pass several baselines as a tuple"
         ) from None
@@ -44,5 +45,5 @@ def make_baselines(images: jax.Array, baseline: Baseline) -> jax.Array:
     """`[B, N, H, W, C]`: the N baselines of every image."""
     several = list(baseline) if isinstance(baseline, tuple | list) else [baseline]
     if not several:
-        raise ValueError("baseline must hold at least one baseline; got an empty tuple")
+        raise InputError("baseline must hold at least one baseline; got an empty tuple")
     return jnp.stack([_one(images, each) for each in several], axis=1)

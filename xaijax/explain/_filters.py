@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from xaijax._errors import InputError
+
 
 def gaussian_table(sigmas: np.ndarray, truncate: float = 4.0) -> np.ndarray:
     """Half kernels `[S, R + 1]` float64, normalised to sum 1 over both sides and cut at `int(truncate σ + 0.5)`.
@@ -57,7 +59,7 @@ def gaussian_blur(images: jax.Array, sigma: float, *, truncate: float = 4.0, nor
         [1.0]
     """
     if not math.isfinite(sigma) or sigma < 0:
-        raise ValueError(f"sigma must be a finite number of pixels, at least 0; got {sigma!r}")
+        raise InputError(f"sigma must be a finite number of pixels, at least 0; got {sigma!r}")
     row = jnp.asarray(gaussian_table(np.array([sigma]), truncate)[0], images.dtype)
     height, width = images.shape[-3:-1]
     matrices = [band(row, height), band(row, width)]

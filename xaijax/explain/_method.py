@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from xaijax._errors import InputError
 from xaijax._options import Range
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
@@ -29,9 +30,9 @@ def check_batch(classifier: Classifier, images: Any, labels: Any) -> tuple[Any, 
         raise TypeError(f"classifier must be a xaijax.classifier.Classifier; got {type(classifier).__name__}")
     images = images if is_array(images) else np.asarray(images)
     if images.ndim != 4 or 0 in images.shape:
-        raise ValueError(f"images must be a non-empty [B, H, W, C]; got shape {tuple(images.shape)}")
+        raise InputError(f"images must be a non-empty [B, H, W, C]; got shape {tuple(images.shape)}")
     if tuple(images.shape[1:]) != classifier.input_shape:
-        raise ValueError(
+        raise InputError(
             f"images must be [B, {', '.join(map(str, classifier.input_shape))}] for this classifier; got shape "
             f"{tuple(images.shape)}"
         )
@@ -44,10 +45,10 @@ def check_batch(classifier: Classifier, images: Any, labels: Any) -> tuple[Any, 
     if labels.ndim == 0:
         labels = np.full(images.shape[0], labels) if known else jnp.broadcast_to(labels, images.shape[:1])
     if labels.shape != images.shape[:1]:
-        raise ValueError(f"labels must be [B] with B = {images.shape[0]}; got shape {tuple(labels.shape)}")
+        raise InputError(f"labels must be [B] with B = {images.shape[0]}; got shape {tuple(labels.shape)}")
     classes = len(classifier.classes)
     if known and (labels.min() < 0 or labels.max() >= classes):
-        raise ValueError(f"labels must be from 0 to {classes - 1}; got {int(labels.min())} to {int(labels.max())}")
+        raise InputError(f"labels must be from 0 to {classes - 1}; got {int(labels.min())} to {int(labels.max())}")
     return images, labels.astype(np.int32)
 
 

@@ -4,10 +4,14 @@ Raw maps are signed and in units of the score; what a figure or a metric wants i
 """
 
 from collections.abc import Callable
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 
+from xaijax._errors import InputError
+
+Reduce = Literal["sum", "abs_sum", "abs_max", "none"]
 _AXES = (-2, -1)
 
 
@@ -57,7 +61,7 @@ def postprocess(maps: jax.Array, steps: str = "relu+minmax") -> jax.Array:
         `[..., H, W]`; in [0, 1] after `minmax`, in [-1, 1] after `max`, else in the unit of `maps`.
 
     Raises:
-        ValueError: for an unknown step.
+        InputError: for an unknown step.
 
     Example:
         >>> import jax.numpy as jnp
@@ -66,15 +70,15 @@ def postprocess(maps: jax.Array, steps: str = "relu+minmax") -> jax.Array:
     """
     maps = jnp.asarray(maps)
     if maps.ndim < 2:
-        raise ValueError(f"maps must be [..., H, W]; got shape {maps.shape}")
+        raise InputError(f"maps must be [..., H, W]; got shape {maps.shape}")
     for step in steps.split("+"):
         if step not in STEPS:
-            raise ValueError(f"steps must be made of {', '.join(STEPS)}, joined by '+'; got {steps!r}")
+            raise InputError(f"steps must be made of {', '.join(STEPS)}, joined by '+'; got {steps!r}")
         maps = STEPS[step](maps)
     return maps
 
 
-def reduce_channels(attributions: jax.Array, reduce: str) -> jax.Array:
+def reduce_channels(attributions: jax.Array, reduce: Reduce) -> jax.Array:
     """`[..., H, W, C]` to `[..., H, W]`: `"sum"` (signed), `"abs_sum"` `Σ|a|`, `"abs_max"` `max|a|`; `"none"` keeps C.
 
     Example:
@@ -90,4 +94,4 @@ def reduce_channels(attributions: jax.Array, reduce: str) -> jax.Array:
         return jnp.abs(attributions).sum(-1)
     if reduce == "abs_max":
         return jnp.abs(attributions).max(-1)
-    raise ValueError(f'reduce must be "sum", "abs_sum", "abs_max" or "none"; got {reduce!r}')
+    raise InputError(f'reduce must be "sum", "abs_sum", "abs_max" or "none"; got {reduce!r}')

@@ -250,13 +250,13 @@ def explainer(
         host: as there; such a method is not compiled.
 
     Raises:
-        ValueError: for a name that another method has.
+        InputError: for a name that another method has.
     """
 
     def enter(function: Callable[P, R]) -> Callable[P, R]:
         name = function.__name__
         if name in _METHODS:
-            raise ValueError(f"there is a method {name!r} already, in {_METHODS[name].function.__module__}")
+            raise InputError(f"there is a method {name!r} already, in {_METHODS[name].function.__module__}")
         public = checked(function, host=host)
         summary = (function.__doc__ or "").strip().splitlines()[0]
         defaults, kinds = options_of(function)

@@ -8,11 +8,14 @@ new lambda per call compiles every time.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 
-Target = str | Callable[[jax.Array, jax.Array], jax.Array]
+from xaijax._errors import InputError
+
+Target = Literal["logit", "probability", "log_probability"] | Callable[[jax.Array, jax.Array], jax.Array]
 
 
 @dataclass(frozen=True)
@@ -49,17 +52,6 @@ _NAMED: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
 }
 
 
-def check_target(target: Target) -> None:
-    """Raises unless `target` is a known name or a callable."""
-    if isinstance(target, str):
-        if target not in _NAMED:
-            raise ValueError(
-                f"target must be one of {', '.join(_NAMED)} or a function (logits, labels) -> [N]; got {target!r}"
-            )
-    elif not callable(target):
-        raise TypeError(f"target must be a name or a function (logits, labels) -> [N]; got {type(target).__name__}")
-
-
 def score(logits: jax.Array, labels: jax.Array | None, target: Target) -> jax.Array:
     """The explained score of every image.
 
@@ -76,5 +68,5 @@ def score(logits: jax.Array, labels: jax.Array | None, target: Target) -> jax.Ar
     function = _NAMED[target] if isinstance(target, str) else target
     scores = function(logits, labels)
     if scores.shape != labels.shape:
-        raise ValueError(f"target must return one score per image, {labels.shape}; got shape {scores.shape}")
+        raise InputError(f"target must return one score per image, {labels.shape}; got shape {scores.shape}")
     return scores

@@ -4,6 +4,7 @@ Images are `[B, H, W, C]`, maps and masks `[B, H, W]`, labels `[B]`. `evaluate` 
 methods; `METRICS` defines each metric's numbers, `health` tells whether they can be trusted.
 """
 
+from xaijax.metrics._describe import MetricDescription, SettingDescription, describe
 from xaijax.metrics._evaluate import DEFAULT_MASK_METRICS, DEFAULT_METRICS, evaluate
 from xaijax.metrics._health import MethodHealth, MetricHealth, Statement, health, statements
 from xaijax.metrics.localization import oracle_maps
@@ -27,10 +28,13 @@ __all__ = [
     "Family",
     "MethodHealth",
     "Metric",
+    "MetricDescription",
     "MetricHealth",
     "Responses",
     "Scores",
+    "SettingDescription",
     "Statement",
+    "describe",
     "evaluate",
     "health",
     "oracle_maps",

@@ -17,7 +17,10 @@ Key = TypeVar("Key")
 
 
 def float_images(images: NDArray[Any]) -> NDArray[Any]:
-    """Integer images as float32 in [0, 1]; floats unchanged. The NumPy twin of `xaijax.classifier.to_float`.
+    """Integer images as float32 in [0, 1]; floats unchanged.
+
+    The twin of `xaijax.classifier.to_float` in NumPy, which divides where XLA multiplies by the reciprocal: the last
+    digit can differ, so that one cannot take the other's place.
 
     Example:
         >>> float_images(np.array([0, 255], np.uint8)), float_images(np.array([0, 65535], np.uint16)).dtype

@@ -4,14 +4,11 @@ python -m xaijax.metrics._table docs/metrics.md    writes them between their mar
 python -m xaijax.metrics._table                    prints them
 """
 
-import dataclasses
-import inspect
-import re
 import sys
 from pathlib import Path
-from typing import Any
 
-from xaijax.metrics.registry import FAMILIES, REASONS, Metric
+from xaijax.metrics._describe import describe, settings_of
+from xaijax.metrics.registry import FAMILIES, REASONS
 
 MARKS = {
     "metrics": ("<!-- metrics: written by python -m xaijax.metrics._table -->", "<!-- end of metrics -->"),
@@ -21,68 +18,25 @@ MARKS = {
 HEADINGS = ("name", "what it is", "range", "better", "unit", "needs", "reference", "validated against")
 
 
-def bounds(metric: Metric) -> str:
-    """The range in words.
-
-    Example:
-        >>> from xaijax.metrics import METRICS
-        >>> bounds(METRICS["iou"]), bounds(METRICS["centroid_distance"])
-        ('0 to 1', '0 to ∞')
-    """
-    low, high = metric.range
-    return f"{'−∞' if low is None else f'{low:g}'.replace('-', '−')} to {'∞' if high is None else f'{high:g}'}"
-
-
-def needs(metric: Metric) -> str:
-    """What it cannot do without, with the roles of masks.
-
-    Example:
-        >>> from xaijax.metrics import METRICS
-        >>> needs(METRICS["iou"]), needs(METRICS["adcc"]), needs(METRICS["entropy"])
-        ('lesion mask', 'explainer, model', '-')
-    """
-    words = [f"{role} mask" for role in metric.roles] + sorted(metric.needs - {"mask"})
-    return ", ".join(words) or "-"
-
-
 def metrics() -> list[str]:
     """Lines of Markdown: for each family a heading and a table."""
     lines = []
-    for family in FAMILIES.values():
-        lines += ["", f"### {family.title or family.name}", "", _row(HEADINGS), "|" + "---|" * len(HEADINGS)]
-        for metric in family.metrics:
-            better = "higher" if metric.higher_is_better else "lower"
-            cells = (metric.summary, bounds(metric), better, metric.unit, needs(metric), metric.reference)
-            lines.append(_row((f"`{metric.name}`", *cells, metric.parity or "-")))
+    for name, family in FAMILIES.items():
+        lines += ["", f"### {family.title or name}", "", _row(HEADINGS), "|" + "---|" * len(HEADINGS)]
+        for one in describe(name):
+            needs = ", ".join(one.needs) or "-"
+            cells = (one.summary, one.range, one.better, one.unit, needs, one.reference, one.parity or "-")
+            lines.append(_row((f"`{one.name}`", *cells)))
     return [*lines, ""]
 
 
 def settings() -> list[str]:
-    """Lines of the Markdown table of settings, with what the docstrings of their classes say of them."""
-    rows = [_row(("setting", "default", "what it is")), "|---|---|---|"]
-    for family in FAMILIES.values():
-        said = _attributes(family.settings)
-        options = dataclasses.fields(family.settings)
-        rows += [_row((f"`{family.name}.{one.name}`", _default(one.default), said[one.name])) for one in options]
+    """Lines of the Markdown table of settings."""
+    rows = [_row(("setting", "default", "allowed", "what it is")), "|---|---|---|---|"]
+    for name, family in FAMILIES.items():
+        options = settings_of(family)
+        rows += [_row((f"`{name}.{one.name}`", one.default, one.allowed, one.summary)) for one in options]
     return rows
-
-
-def _default(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ", ".join(f"{part:g}" for part in value)
-    if value is None or isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _attributes(documented: type) -> dict[str, str]:
-    """{name: text} of the section "Attributes" of a docstring; names that share an entry have the same text."""
-    _, _, section = (inspect.getdoc(documented) or "").partition("Attributes:\n")
-    found: dict[str, str] = {}
-    for entry in re.split(r"\n    (?=\S)", f"\n{section}")[1:]:
-        names, _, text = entry.partition(": ")
-        found |= {name.strip(): " ".join(text.split()).rstrip(".") for name in names.split(",")}
-    return found
 
 
 def reasons() -> list[str]:

@@ -49,6 +49,11 @@ def check_maps(maps: Mapping[str, Any], images: NDArray[Any], names: Sequence[st
         one = given if isinstance(given, Explained) else Explained(given)
         values = _check_values("maps", method, one.maps, images, names)
         raw = values if one.raw is None else _check_values("raw maps", method, one.raw, images, names)
+        if not isinstance(one.variants, Mapping):
+            raise TypeError(
+                f"the variants of {method!r} must be a dictionary from name to [B, H, W]; got "
+                f"{type(one.variants).__name__}"
+            )
         variants = {
             name: _check_values(f"variants {name!r}", method, other, images, names)
             for name, other in one.variants.items()

@@ -221,6 +221,9 @@ class Result:
     curves: "Curves | None" = None
     responses: "Responses | None" = None
 
+    def __repr__(self) -> str:
+        return f"Result({len(self.rows)} rows, {len(self.curves or ())} curves, {len(self.responses or ())} responses)"
+
 
 @dataclass(frozen=True)
 class NoSettings:

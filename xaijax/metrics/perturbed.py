@@ -14,16 +14,15 @@ from numpy.typing import NDArray
 
 from xaijax import kernels
 from xaijax._options import Range
-from xaijax.kernels.levels import MAX_FRACTIONS
 from xaijax.metrics import orders
-from xaijax.metrics.metric import Fractions, Inputs, check_ascending, image_seed
+from xaijax.metrics.metric import Fractions, Inputs, check_ascending, image_seed, shorten
 
 FILLS: dict[str, Any] = {"black": 0, "mean": "mean", "blur": "blur", "linear": "linear", "noisy_linear": "noisy_linear"}
 CHEAP = ("black", "mean")
 GROUP = 4  # maps that are rebuilt together: bounds the memory
 ROAD_FRACTIONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
-Steps = Annotated[int, Range(1, MAX_FRACTIONS)]
+Steps = Annotated[int, Range(1, kernels.MAX_FRACTIONS)]
 """A number of levels, as many as the kernels take."""
 Order = Literal["quantile", "road", "rank", "patch", "segment"]
 
@@ -84,7 +83,7 @@ class Perturbation(NamedTuple):
 
 @dataclass
 class ImageResponses:
-    """What the model says of one image as it is perturbed, until its curves are read."""
+    """The model's answers for one image while it is perturbed, until its curves are read."""
 
     inputs: Inputs
     settings: Settings
@@ -95,6 +94,10 @@ class ImageResponses:
     found: dict[tuple[Perturbation, str], NDArray[np.float64]] = field(default_factory=dict)
     # "" is the original, a fill's name the image that is hidden everywhere.
     ends: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        image = "x".join(map(str, self.image.shape))
+        return f"ImageResponses({shorten(self.inputs.ids[self.index], 80)}, {image}, {len(self.found)} series)"
 
     def _levels(self, order: Order, maps: NDArray[Any]) -> tuple[NDArray[np.uint16], int]:
         settings, threads = self.settings, self.inputs.num_threads

@@ -8,20 +8,23 @@ classifier = models.load("tuned.keras", classes=["cat", "dog"])   # or .h5, .pth
 """
 
 from xaijax._names import BUILTIN
+from xaijax.models._describe import ModelDescription, describe
 from xaijax.models._load import BUILTIN_FILE, builtin, is_unnamed, load
 from xaijax.models.checkpoint import read_info, save
-from xaijax.models.importers.keras_weights import from_keras
-from xaijax.models.importers.torch_weights import from_torch
-from xaijax.models.zoo.registry import create, entry, list_models
+from xaijax.models.importers import from_arrays, from_keras, from_torch
+from xaijax.models.zoo import create, entry, list_models
 from xaijax.preprocess import Preprocess
 
 __all__ = [
     "BUILTIN",
     "BUILTIN_FILE",
+    "ModelDescription",
     "Preprocess",
     "builtin",
     "create",
+    "describe",
     "entry",
+    "from_arrays",
     "from_keras",
     "from_torch",
     "is_unnamed",

@@ -9,15 +9,14 @@ from xaijax._errors import InputError
 from xaijax._names import BUILTIN
 from xaijax.classifier import Classifier
 from xaijax.models import checkpoint
-from xaijax.models.importers.arrays import from_arrays
-from xaijax.models.importers.keras_weights import from_keras
-from xaijax.models.importers.torch_weights import from_torch
+from xaijax.models._files import regular_file
+from xaijax.models.importers import from_arrays, from_keras, from_torch
 
 BUILTIN_FILE = Path(__file__).parent / "weights" / "small_cnn_phantoms.safetensors"
 OWN = ".safetensors"  # PyTorch's weights have this ending too: the header tells them from ours
 KERAS = (".keras", ".h5", ".hdf5")
 TORCH = (".pth", ".pt", ".bin")
-ARRAYS = ".npz"
+ARRAYS = (".npz",)
 
 
 def load(path: str | Path, *, classes: Sequence[str] | None = None, channels: int | None = None) -> Classifier:
@@ -26,7 +25,7 @@ def load(path: str | Path, *, classes: Sequence[str] | None = None, channels: in
     Args:
         path: a checkpoint of xaijax (a folder with `model.safetensors`, or such a file), a file for `from_keras`
             (`.keras`, `.h5`, `.weights.h5`, `.hdf5`), `from_torch` (`.safetensors`, `.pth`, `.pt`, `.bin`) or
-            `xaijax.models.importers.arrays.from_arrays` (`.npz`), or `"builtin"`, the small CNN that comes with the
+            `xaijax.models.from_arrays` (`.npz`), or `"builtin"`, the small CNN that comes with the
             package (a folder of that name needs its full path).
         classes: K names, for a file that has none; default "0", "1", ... Names in the file are kept.
         channels: 1 or 3, of the images; default: those of the weights. The first kernel of Keras and PyTorch weights
@@ -45,27 +44,33 @@ def load(path: str | Path, *, classes: Sequence[str] | None = None, channels: in
         >>> models.load("builtin").classes
         ('glioma', 'meningioma', 'pituitary')
     """
+    place, reader = locate(path)
+    if reader is None:
+        return _own(place, classes, channels)
+    if reader is from_arrays:
+        return _with_channels(from_arrays(place, classes=classes), place, channels)
+    return _foreign(reader, place, classes, channels)
+
+
+def locate(path: str | Path) -> tuple[Path, Callable[..., Classifier] | None]:
+    """Where the weights are, and which importer reads them: None for a checkpoint of xaijax."""
     if str(path) == BUILTIN:
-        return _own(BUILTIN_FILE, classes, channels)
+        return BUILTIN_FILE, None
     place = Path(path).expanduser()
-    kind = place.suffix.lower()
     if not place.exists():
         raise FileNotFoundError(f"there is no checkpoint {path}; give a folder of xaijax train or a file of weights")
-    if not (place.is_file() or place.is_dir()):
-        raise InputError(f"{path} is neither a file nor a folder; give a folder of xaijax train or a file of weights")
     if place.is_dir():
-        return _own(place, classes, channels)
-    if kind in KERAS:
-        return _foreign(from_keras, place, classes, channels)
-    if kind in TORCH or (kind == OWN and checkpoint.description(place) is None):
-        return _foreign(from_torch, place, classes, channels)
-    if kind == ARRAYS:
-        return _with_channels(from_arrays(place, classes=classes), place, channels)
+        return place, None
+    regular_file(place)
+    kind = place.suffix.lower()
     if kind == OWN:
-        return _own(place, classes, channels)
+        return place, from_torch if checkpoint.description(place) is None else None
+    for endings, reader in ((KERAS, from_keras), (TORCH, from_torch), (ARRAYS, from_arrays)):
+        if kind in endings:
+            return place, reader
     raise InputError(
         f"{place.name} is not a supported weights file; choose a folder of xaijax train or a file that ends in "
-        f"{', '.join((OWN, *KERAS, *TORCH))} or {ARRAYS}"
+        f"{', '.join((OWN, *KERAS, *TORCH, *ARRAYS))}"
     )
 
 

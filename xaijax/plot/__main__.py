@@ -24,13 +24,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--columns", type=int, default=6, help="images in a row")
     parser.add_argument("--size", type=int, default=None, help="side in pixels, phantoms only")
     parser.add_argument("--seed", type=int, default=0, help="of the choice of images")
+    parser.add_argument("--transpose", action="store_true", help="swap rows and columns of images and masks")
     parser.add_argument("--lesions", type=int, default=None, help="in each image, phantoms only")
     parser.add_argument("--cues", nargs="+", default=(), help="plant these, such as text or ruler:glioma")
     parser.add_argument("--correlation", type=float, default=None, help="of the cues with the class")
     options = parser.parse_args(arguments)
     size = options.size or (192 if options.data.partition(":")[0] == "phantoms" else None)
     dataset = open_dataset(
-        options.data, size=size, lesions=options.lesions, cues=options.cues, correlation=options.correlation
+        options.data,
+        size=size,
+        transpose=options.transpose,
+        lesions=options.lesions,
+        cues=options.cues,
+        correlation=options.correlation,
     )
     figure = samples(dataset, columns=options.columns, seed=options.seed)
     buffer = io.BytesIO()

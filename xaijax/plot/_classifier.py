@@ -1,14 +1,19 @@
 """Figures of a classifier: its training, its confusion matrix, the reliability of its probabilities, its features."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xaijax.plot._style import new_figure
+from xaijax.plot._style import GREY, LETTERS, PALETTE, SETTINGS, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+MOST = 14.0  # inches, the side of the largest confusion matrix
+SMALLEST = 0.3  # inches, the smallest cell with a number in it
+LABEL = 0.12  # inches, the smallest distance of two class names
 
 
 def course(log: Sequence[Mapping[str, Any]], best_epoch: int, *, title: str = "") -> "Figure":
@@ -26,23 +31,29 @@ def course(log: Sequence[Mapping[str, Any]], best_epoch: int, *, title: str = ""
     Example:
         >>> names = ("train_loss", "validation_loss", "validation_accuracy", "validation_macro_f1")
         >>> figure = course([{"epoch": epoch, **dict.fromkeys(names, 0.5)} for epoch in (1, 2)], 2)
-        >>> [axes.get_title() for axes in figure.axes]
+        >>> [axes.get_title("left") for axes in figure.axes]
         ['Loss', 'Validation']
     """
+    import matplotlib
+
     epochs = [row["epoch"] for row in log]
-    figure = new_figure(9, 3.6)
-    figure.suptitle(title)
-    left, right = figure.subplots(1, 2)
-    left.plot(epochs, [row["train_loss"] for row in log], label="training (augmented)")
-    left.plot(epochs, [row["validation_loss"] for row in log], label="validation")
-    left.set(xlabel="epoch", ylabel="cross-entropy [nats]", title="Loss")
-    right.plot(epochs, [row["validation_accuracy"] for row in log], label="accuracy")
-    right.plot(epochs, [row["validation_macro_f1"] for row in log], label="macro-F1")
-    right.set(xlabel="epoch", ylabel="share", ylim=(0, 1.02), title="Validation")
-    for axes in (left, right):
-        axes.axvline(best_epoch, color="0.6", linestyle=":", label="weights kept")
-        axes.legend(frameon=False)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+    with matplotlib.rc_context(SETTINGS):
+        figure = new_figure(9, 3.6)
+        _head(figure, title)
+        left, right = figure.subplots(1, 2)
+        lines = {
+            left: {"training (augmented)": "train_loss", "validation": "validation_loss"},
+            right: {"accuracy": "validation_accuracy", "macro-F1": "validation_macro_f1"},
+        }
+        left.set(xlabel="epoch", ylabel="cross-entropy [nats]", title="Loss")
+        right.set(xlabel="epoch", ylabel="share", ylim=(0, 1.02), title="Validation")
+        for axes, names in lines.items():
+            for (label, name), color in zip(names.items(), PALETTE, strict=False):
+                axes.plot(epochs, [row[name] for row in log], label=label, color=color)
+            axes.axvline(best_epoch, color=GREY, linestyle=":", label="weights kept")
+            # A background keeps the line of the best epoch out of the text.
+            axes.legend(frameon=True, framealpha=0.9, edgecolor="none")
+            axes.xaxis.get_major_locator().set_params(integer=True)
     return figure
 
 
@@ -55,7 +66,7 @@ def confusion(counts: Any, classes: Sequence[str], *, title: str = "") -> "Figur
         title: above the figure.
 
     Returns:
-        A figure that grows with the classes.
+        A figure that grows with the classes up to 20; from 47 classes on it has no numbers.
 
     Raises:
         ValueError: for counts that are not `[K, K]`.
@@ -68,19 +79,29 @@ def confusion(counts: Any, classes: Sequence[str], *, title: str = "") -> "Figur
     names = list(classes)
     if counts.shape != (len(names), len(names)):
         raise ValueError(f"counts must be [{len(names)}, {len(names)}] for {len(names)} classes; got {counts.shape}")
+    import matplotlib
+
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    side = 3.2 + 0.7 * len(names)
-    figure = new_figure(side + 1, side)
-    axes = figure.subplots()
-    shown = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    figure.colorbar(shown, ax=axes, label="share of the true class")
-    axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
-    axes.set_yticks(range(len(names)), names)
-    axes.set(xlabel="predicted class", ylabel="true class")
-    axes.set_title(title, fontsize="medium", wrap=True)
-    for row, column in np.ndindex(counts.shape):
-        color = "white" if shares[row, column] > 0.5 else "black"
-        axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=color)
+    cell = min(0.7, MOST / len(names))
+    side = 3.2 + cell * len(names)
+    with matplotlib.rc_context(SETTINGS):
+        figure = new_figure(side + 1, side)
+        axes = figure.subplots()
+        axes.spines[:].set_visible(True)
+        shown = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        figure.colorbar(shown, ax=axes, label="share of the true class", shrink=0.8)
+        turned: Any = (
+            {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if len(names) <= 8 else {"rotation": 90}
+        )
+        size = float(np.clip(60 * cell, 7, 9))
+        step = max(1, round(LABEL / cell))
+        axes.set_xticks(range(0, len(names), step), names[::step], fontsize=size, **turned)
+        axes.set_yticks(range(0, len(names), step), names[::step], fontsize=size)
+        axes.set(xlabel="predicted class", ylabel="true class")
+        _head(figure, title)
+        for row, column in np.ndindex(counts.shape) if cell > SMALLEST else ():
+            color = "white" if shares[row, column] > 0.5 else LETTERS
+            axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=color, fontsize=size)
     return figure
 
 
@@ -88,8 +109,8 @@ def reliability(found: Mapping[str, Any], *, title: str = "") -> "Figure":
     """Reliability diagram: accuracy over the probability of the predicted class, and the images in each bin.
 
     Args:
-        found: `ece`, the expected calibration error, and `bins`, mappings with `low` (the lower edge), `images`,
-            `accuracy` and `confidence` (the mean probability), in order; bins have equal width.
+        found: from `training.reliability`: `ece`, the expected calibration error, and `bins`, mappings with `low` (the
+            lower edge), `images`, `accuracy` and `confidence` (the mean probability), in order, of equal width.
         title: above the figure.
 
     Returns:
@@ -101,22 +122,23 @@ def reliability(found: Mapping[str, Any], *, title: str = "") -> "Figure":
         >>> reliability({"ece": 0.1, "bins": bins}).axes[1].get_ylabel()
         'images'
     """
+    import matplotlib
+
     rows = [row for row in found["bins"] if row["images"]]
-    figure = new_figure(4.6, 5.4)
-    upper, lower = figure.subplots(2, 1, height_ratios=(3, 1), sharex=True)
-    upper.plot([0, 1], [0, 1], color="0.6", linestyle=":", label="calibrated")
-    upper.plot(
-        [row["confidence"] for row in rows],
-        [row["accuracy"] for row in rows],
-        marker="o",
-        label=f"bins, ECE {found['ece']:.3f}",
-    )
-    upper.set(ylabel="share that is right", xlim=(0, 1), ylim=(-0.02, 1.02))
-    upper.set_title(title, fontsize="medium", wrap=True)
-    upper.legend(frameon=False, loc="upper left")
     edges = [row["low"] for row in found["bins"]]
-    lower.bar(edges, [row["images"] for row in found["bins"]], width=1 / len(edges), align="edge", edgecolor="white")
-    lower.set(xlabel="probability of the predicted class", ylabel="images")
+    with matplotlib.rc_context(SETTINGS):
+        figure = new_figure(4.6, 5.6)
+        _head(figure, title)
+        upper, lower = figure.subplots(2, 1, height_ratios=(3, 1), sharex=True)
+        upper.plot([0, 1], [0, 1], color=GREY, linestyle=":", label="perfectly calibrated")
+        places, right = ([row[name] for row in rows] for name in ("confidence", "accuracy"))
+        upper.plot(places, right, marker="o", color=PALETTE[0], label=f"bins, ECE {found['ece']:.3f}")
+        upper.set(ylabel="accuracy", xlim=(0, 1), ylim=(-0.02, 1.02))
+        count = [row["images"] for row in found["bins"]]
+        lower.bar(edges, count, width=1 / len(edges), align="edge", color=PALETTE[0], edgecolor="white")
+        lower.set(xlabel="probability of the predicted class", ylabel="images")
+        # Below the plots, where it hides no bin.
+        figure.legend(*upper.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
@@ -141,24 +163,32 @@ def embedding(
         >>> figure.axes[0].get_xlabel()
         'first principal component (70% of the variance)'
     """
-    from matplotlib import colormaps
+    import matplotlib
 
     coordinates, labels, predicted = np.asarray(coordinates), np.asarray(labels), np.asarray(predicted)
-    figure = new_figure(6.2, 4.8)
-    axes = figure.subplots()
-    colors = colormaps["tab10" if len(classes) <= 10 else "turbo"]
+    count = len(classes)
+    spread = matplotlib.colormaps["turbo"](np.linspace(0, 1, count))
+    colors: Any = PALETTE if count <= len(PALETTE) else spread
     wrong = predicted != labels
-    for index, name in enumerate(classes):
-        color = colors(index if len(classes) <= 10 else index / (len(classes) - 1))
-        mine = labels == index
-        right, missed = coordinates[mine & ~wrong], coordinates[mine & wrong]
-        axes.scatter(right[:, 0], right[:, 1], s=22, color=[color], alpha=0.75, label=name)
-        axes.scatter(missed[:, 0], missed[:, 1], s=40, color=[color], marker="x")
-    axes.scatter([], [], s=40, color="0.3", marker="x", label="predicted wrongly")
-    axes.set(
-        xlabel=f"first principal component ({shares[0]:.0%} of the variance)",
-        ylabel=f"second ({shares[1]:.0%})",
-    )
-    axes.set_title(title, fontsize="medium", wrap=True)
-    figure.legend(frameon=False, loc="outside right upper")
+    with matplotlib.rc_context(SETTINGS):
+        figure = new_figure(6.2, 4.8)
+        _head(figure, title)
+        axes = figure.subplots()
+        for index, name in enumerate(classes):
+            mine = labels == index
+            right, missed = coordinates[mine & ~wrong], coordinates[mine & wrong]
+            axes.scatter(right[:, 0], right[:, 1], s=22, color=[colors[index]], alpha=0.75, label=name)
+            axes.scatter(missed[:, 0], missed[:, 1], s=40, color=[colors[index]], marker="x")
+        axes.scatter([], [], s=40, color=GREY, marker="x", label="predicted wrongly")
+        axes.set(
+            xlabel=f"first principal component ({shares[0]:.0%} of the variance)",
+            ylabel=f"second ({shares[1]:.0%})",
+        )
+        axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0)
     return figure
+
+
+def _head(figure: "Figure", title: str) -> None:
+    """The title at the left of the whole figure, in lines that fit."""
+    lines = textwrap.fill(title, round(11 * figure.get_figwidth()))
+    figure.suptitle(lines, x=0.01, ha="left", fontsize=10, fontweight="bold")

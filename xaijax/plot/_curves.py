@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xaijax.plot._style import SETTINGS, in_order, new_figure, styles, words
+from xaijax.plot._style import SETTINGS, in_order, metric_title, new_figure, styles, words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,6 +32,11 @@ class MeanCurve:
         low, high: `[P]`, bounds of the interval; NaN with fewer than two images; None draws no interval.
         images: number of images.
         score: mean of the metric's own values, for the legend.
+
+    Example:
+        >>> import numpy as np
+        >>> MeanCurve(np.array([0.0, 1.0]), np.array([1.0, 0.5]), None, None, images=1, score=0.75)
+        MeanCurve(2 positions, 1 images, score 0.750)
     """
 
     position: np.ndarray
@@ -93,8 +98,8 @@ def curves(found: Any, *, metric: str | None = None, title: str = "", x_label: s
             * `metrics.Scores`, or its `curves` or `responses`: then `metric` says which curves.
         metric: name of the metric to draw from `Scores`; not needed where they hold curves of one alone.
         title: above the figure; default: the metric and the number of images where `found` is `Scores`.
-        x_label: below the figure; default: as the metric says.
-        y_label: beside the figure; default: as the metric says.
+        x_label: of the x axis; default: that of the metric where `found` is `Scores`.
+        y_label: of the y axis; default: that of the metric where `found` is `Scores`.
 
     Returns:
         A figure 4.2 inches wide.
@@ -179,7 +184,7 @@ def _places(position: np.ndarray, shift: float, *, whole: bool) -> np.ndarray:
 
 
 def _from_scores(scores: Any, metric: str | None) -> tuple[dict[str, MeanCurve], tuple[str, str, str]]:
-    """The mean curves of a metric in `Scores` or one of its tables, and what stands above, below and beside them."""
+    """The mean curves of a metric in `Scores` or one of its tables, and the title and the labels of the axes."""
     from xaijax._names import match
     from xaijax.metrics.scores import Curves, Responses, Scores
 
@@ -199,7 +204,7 @@ def _from_scores(scores: Any, metric: str | None) -> tuple[dict[str, MeanCurve],
     read = _read_information if isinstance(table, Curves) else _read_responses
     found = {method: read(table.select(method=method)) for method in dict.fromkeys(table.method)}
     count = max(line.images for line in found.values())
-    return found, (f"{words(name)}, {count} image{'s' if count != 1 else ''}", *_axes(name))
+    return found, (f"{metric_title(name)}, {count} image{'s' if count != 1 else ''}", *_axes(name))
 
 
 def _read_information(table: Any) -> MeanCurve:
@@ -219,11 +224,12 @@ def _read_responses(table: Any) -> MeanCurve:
 
 
 def _axes(metric: str) -> tuple[str, str]:
-    """The labels of the axes of a metric's curves."""
+    """The labels of the axes of a metric's curves; empty for a metric that the package does not have."""
     from xaijax.metrics import METRICS
 
-    axes = METRICS[metric].axes
-    assert axes is not None  # only metrics with curves come here
+    axes = METRICS[metric].axes if metric in METRICS else None
+    if axes is None:
+        return "", ""
     if axes.kind == "information":
         return f"{axes.x}\n(0 fully blurred, 1 original)", f"{axes.y}\n(0 blurred, 1 original)"
     return axes.x, axes.y

@@ -114,7 +114,7 @@ def gallery(images: Any, maps: Mapping[str, Any], *, masks: Any = None, titles: 
     for column, name in enumerate(names):
         sheet.above(0, column, name, fontsize=9, fontweight="bold")
     for row, title in enumerate(titles):
-        sheet.beside(row, title, fontsize=7.5)
+        sheet.at_left(row, title, fontsize=7.5)
     return sheet.figure
 
 
@@ -193,7 +193,7 @@ class _Sheet:
         x, y = (x + self.tile / 2) / self.width, (y - 0.05) / self.height
         self.figure.text(x, y, text, ha="center", va="top", color=INK, **options)
 
-    def beside(self, row: int, text: str, **options: Any) -> None:
+    def at_left(self, row: int, text: str, **options: Any) -> None:
         _, y = self._corner(row, 0)
         x, y = (self.left - 0.05) / self.width, (y + self.tall / 2) / self.height
         options |= {"rotation": 90, "multialignment": "center"}

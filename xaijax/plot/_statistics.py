@@ -5,7 +5,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xaijax.plot._style import GREY, INK, MARKERS, PALETTE, SETTINGS, in_order, new_figure, styles, words
+from xaijax.plot._style import (
+    GREY,
+    INK,
+    LETTERS,
+    MARKERS,
+    PALETTE,
+    SETTINGS,
+    in_order,
+    metric_title,
+    new_figure,
+    styles,
+    words,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,7 +28,6 @@ if TYPE_CHECKING:
 BETTER = ("#56B4E9", "#93CFF1", "#C9E6F8")
 WORSE = ("#E69F00", "#F0C25C", "#F8E1AE")
 LEVELS = (0.001, 0.01, 0.05)
-LETTERS = "#101010"  # on cells, whose colours do not follow the reader's theme
 
 Interval = tuple[float, float, float]
 """Mean, lower and upper bound of its interval, in the metric's unit; the bounds are NaN where there is none."""
@@ -135,7 +146,7 @@ def _from_scores(scores: Any, metric: str | None) -> tuple[dict[str, Interval], 
         there = column[np.isfinite(column)]
         found[method] = (float(there.mean()) if there.size else float("nan"), *mean_interval(there))
     count = int(np.isfinite(values).sum(axis=0).max())
-    return found, f"{words(name)}, {count} image{'s' if count != 1 else ''}"
+    return found, f"{metric_title(name)}, {count} image{'s' if count != 1 else ''}"
 
 
 def p_text(p: float) -> str:

@@ -19,6 +19,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 # Reports swap these two for the reader's light or dark theme, so nothing else may use them.
 INK = "#1b1f26"
 GREY = "#7a828e"
+LETTERS = "#101010"  # on coloured cells, which do not follow the reader's theme
 
 SETTINGS: Any = {
     "font.size": 9,
@@ -109,6 +110,20 @@ def words(name: str) -> str:
         'grad cam'
     """
     return name.replace("_", " ")
+
+
+def metric_title(name: str) -> str:
+    """The title of a metric with the direction that is better; a metric of the user's own by its name.
+
+    Example:
+        >>> metric_title("average_precision"), metric_title("my_score")
+        ('average precision ↑', 'my score')
+    """
+    from xaijax.metrics import METRICS
+
+    if name not in METRICS:
+        return words(name)
+    return f"{METRICS[name].title} {'↑' if METRICS[name].higher_is_better else '↓'}"
 
 
 def new_figure(width: float, height: float, *, layout: Any = "constrained") -> "Figure":

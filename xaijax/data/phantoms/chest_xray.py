@@ -72,7 +72,7 @@ class Chest(Pose):
         return self.base + drop - self.lift * f.cover(-x, 0.1)
 
     def lung(self, x: Array, y: Array) -> Array:
-        """Distance to the border of the lungs as they are seen beside the mediastinum; inside positive."""
+        """Distance to the border of the lungs as they appear next to the mediastinum; inside positive."""
         side = np.abs(x)
         outer = 0.9 * (self.cage(y) - side)
         return np.minimum(np.minimum(outer, 0.9 * (self.floor(x) - y)), -self.middle(x, y))
@@ -237,7 +237,7 @@ class _Film:
         head = f.ellipse(side, y, 0.93, c.apex + 0.17, 0.105, 0.105)
         shaft = f.segment(side, y, 0.95, c.apex + 0.17, 1.03 + 0.35 * c.arms, 0.6, 0.058)
         bones = bones + 0.16 * _shell(np.maximum(head, shaft), 0.06)
-        # The spine through the mediastinum: bodies, discs, and the processes beside them.
+        # The spine through the mediastinum: bodies, discs, and the processes next to them.
         discs = np.cos(2 * np.pi * (y + 0.25 * self._noise(3) * 0.05) / 0.118)
         body = f.cover(0.066 - side, 0.02)
         bones = bones + body * (0.085 + 0.028 * discs) + 0.03 * f.cover(0.014 - side, 0.015) * f.cover(discs - 0.3, 0.5)

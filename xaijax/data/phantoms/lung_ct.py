@@ -214,8 +214,8 @@ class _Slice:
                 heading = turn + rng.normal(0, 0.15)
                 heading = heading if sign > 0 else np.pi - heading
                 trees.append(_vessels.grow(rng, hilum, heading, rng.uniform(0.11, 0.16), rng.uniform(0.014, 0.020), 4))
-                beside = (hilum[0], hilum[1] + 0.03)
-                airways.append(_vessels.grow(rng, beside, heading + 0.1, 0.10, 0.015, 1))
+                bronchus = (hilum[0], hilum[1] + 0.03)
+                airways.append(_vessels.grow(rng, bronchus, heading + 0.1, 0.10, 0.015, 1))
         inner = f.cover(self.lung, soft)
         tubes = _vessels.draw(t.image(np.concatenate(trees)), self.size, depth=False)
         # Branches that leave the slice are seen in part, and those that cross it as dots.

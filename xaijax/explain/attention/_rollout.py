@@ -9,12 +9,14 @@ import math
 import jax
 import jax.numpy as jnp
 
+from xaijax._errors import InputError
 from xaijax._network.grids import token_grid
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
+from xaijax.explain._method import BatchSize
 from xaijax.explain._registry import explainer
 from xaijax.explain._resize import resize
-from xaijax.explain.cams import _maps as _cam
+from xaijax.explain.cams import _maps
 
 
 def attention_layers(classifier: Classifier) -> tuple[str, ...]:
@@ -32,8 +34,8 @@ def attention_rollout(
     images: jax.Array,
     labels: jax.Array | None = None,
     *,
-    layer: _cam.Layers = None,
-    batch_size: int = 32,
+    layer: _maps.Layers = None,
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """Attention rollout: how much of each patch reaches the class token. It knows no class.
 
@@ -52,7 +54,7 @@ def attention_rollout(
         token's own.
 
     Raises:
-        ValueError: for a model that shows no attention weights.
+        InputError: for a model that shows no attention weights.
 
     Differences:
         The mean over heads, as in the paper; later variants with a maximum or with the smallest weights discarded are
@@ -75,7 +77,7 @@ def attention_rollout(
     """
     names = attention_layers(classifier) if layer is None else (layer,) if isinstance(layer, str) else tuple(layer)
     if not names:
-        raise ValueError(
+        raise InputError(
             "attention_rollout needs a vision transformer that shows its attention weights as layers (heads, T, T); "
             "this model has none"
         )
@@ -93,7 +95,7 @@ def attention_rollout(
         tokens = product.shape[-1]
         grid = token_grid(tokens, size)
         if grid is None:
-            raise ValueError(f"{tokens} tokens fit no grid of square patches of a {size[0]} x {size[1]} image")
+            raise InputError(f"{tokens} tokens fit no grid of square patches of a {size[0]} x {size[1]} image")
         prefix = tokens - math.prod(grid)
         row = product[:, 0] if prefix else product.mean(1)
         return resize(row[:, prefix:].reshape(-1, *grid), size).astype(jnp.float32)

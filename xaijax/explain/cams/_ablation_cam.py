@@ -12,11 +12,10 @@ import jax.numpy as jnp
 
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
-from xaijax.explain._method import resolve_labels
+from xaijax.explain._method import BatchSize, resolve_labels
 from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target, score
-from xaijax.explain.cams import _maps as _cam
-from xaijax.explain.cams import _split
+from xaijax.explain.cams import _maps, _split
 
 
 @explainer(family="cam", cost=math.nan, needs={"layer"}, signed=True)
@@ -25,10 +24,10 @@ def ablation_cam(
     images: jax.Array,
     labels: jax.Array | None = None,
     *,
-    layer: _cam.Layers = None,
+    layer: _maps.Layers = None,
     target: Target = "logit",
-    convention: str = "paper",
-    batch_size: int = 32,
+    convention: _maps.Convention = "paper",
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """Ablation-CAM.
 
@@ -67,13 +66,12 @@ def ablation_cam(
         >>> ablation_cam(model, image, 0).tolist()
         [[[1.0, 0.5]]]
     """
-    _cam.check_convention(convention)
-    names = _cam.layer_names(classifier, layer)
+    names = _maps.layer_names(classifier, layer)
     labels = resolve_labels(classifier, images, labels, batch_size)
 
     def weighted(group: tuple, name: str) -> jax.Array:
         x, y = group
-        zero = _cam.zero_offsets(classifier, x, (name,))[name]
+        zero = _maps.zero_offsets(classifier, x, (name,))[name]
 
         def forward(early: tuple, offset: jax.Array) -> tuple:
             params, pixels = early
@@ -98,6 +96,6 @@ def ablation_cam(
 
     def maps(group: tuple) -> jax.Array:
         low = [weighted(group, name) for name in names]
-        return _cam.finish(low, (images.shape[1], images.shape[2]), convention)
+        return _maps.finish(low, (images.shape[1], images.shape[2]), convention)
 
     return _chunk.map_images(maps, (images, labels), batch_size)

@@ -3,10 +3,11 @@
 import jax
 import jax.numpy as jnp
 
+from xaijax._errors import InputError
 from xaijax.classifier import Classifier
+from xaijax.explain._method import BatchSize
 from xaijax.explain._registry import explainer
-from xaijax.explain.cams import _maps as _cam
-from xaijax.explain.cams._gradient_cam import gradient_cam
+from xaijax.explain.cams import _maps
 
 
 @explainer(family="cam", cost=1, needs={"layer", "head"}, signed=True)
@@ -15,8 +16,8 @@ def cam(
     images: jax.Array,
     labels: jax.Array | None = None,
     *,
-    convention: str = "paper",
-    batch_size: int = 32,
+    convention: _maps.Convention = "paper",
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """Class activation map: activations weighted by the dense layer's weights of the class.
 
@@ -35,7 +36,7 @@ def cam(
         in [0, 1] with `convention="pytorch-grad-cam"`.
 
     Raises:
-        ValueError: for a model that ends in another way.
+        InputError: for a model that ends in another way.
 
     Differences:
         The authors' code scales to [0, 255] and resizes by OpenCV; here the map is raw and `postprocess` scales.
@@ -54,14 +55,13 @@ def cam(
         >>> cam(model, image, 0).tolist()
         [[[4.0, 2.0]]]
     """
-    _cam.check_convention(convention)
     if not classifier.has_head():
-        raise ValueError("cam needs a model that ends in global average pooling and one dense layer; use grad_cam")
+        raise InputError("cam needs a model that ends in global average pooling and one dense layer; use grad_cam")
 
     def by_weights(A: jax.Array, g: jax.Array) -> jax.Array:
         # The gradient is the class's weight spread evenly over the positions. All classes' weights are not needed.
         return jnp.einsum("bhwc,bc->bhw", A, g.sum((1, 2)), precision=jax.lax.Precision.HIGHEST)
 
-    return gradient_cam(
+    return _maps.gradient_cam(
         classifier, images, labels, by_weights, layer=None, target="logit", convention=convention, batch_size=batch_size
     )

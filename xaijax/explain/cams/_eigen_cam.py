@@ -11,10 +11,10 @@ import jax.numpy as jnp
 
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
+from xaijax.explain._method import BatchSize
 from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target
-from xaijax.explain.cams import _maps as _cam
-from xaijax.explain.cams._gradient_cam import gradient_cam
+from xaijax.explain.cams import _maps
 
 
 def first_projection(values: jax.Array, *, center: bool) -> jax.Array:
@@ -47,9 +47,9 @@ def eigen_cam(
     images: jax.Array,
     labels: jax.Array | None = None,
     *,
-    layer: _cam.Layers = None,
-    convention: str = "paper",
-    batch_size: int = 32,
+    layer: _maps.Layers = None,
+    convention: _maps.Convention = "paper",
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """Eigen-CAM: the activations' first principal component. It knows no class.
 
@@ -86,13 +86,12 @@ def eigen_cam(
         >>> eigen_cam(model, image).round(3).tolist()
         [[[1.0, 0.5]]]
     """
-    _cam.check_convention(convention)
-    names = _cam.layer_names(classifier, layer)
+    names = _maps.layer_names(classifier, layer)
 
     def maps(x: jax.Array) -> jax.Array:
         taps = classifier.tapped(classifier.params, x, dict.fromkeys(names))[1]
         low = [_project(taps[name], convention == "pytorch-grad-cam") for name in names]
-        return _cam.finish(low, (x.shape[1], x.shape[2]), convention)
+        return _maps.finish(low, (x.shape[1], x.shape[2]), convention)
 
     return _chunk.map_images(maps, images, batch_size)
 
@@ -103,10 +102,10 @@ def eigen_grad_cam(
     images: jax.Array,
     labels: jax.Array | None = None,
     *,
-    layer: _cam.Layers = None,
+    layer: _maps.Layers = None,
     target: Target = "logit",
-    convention: str = "paper",
-    batch_size: int = 32,
+    convention: _maps.Convention = "paper",
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """EigenGrad-CAM: the first principal component of activations times gradients.
 
@@ -143,11 +142,10 @@ def eigen_grad_cam(
         >>> eigen_grad_cam(model, image, 0).round(3).tolist()
         [[[2.0, 1.0]]]
     """
-    _cam.check_convention(convention)
 
     def formula(A: jax.Array, g: jax.Array) -> jax.Array:
         return _project(g * A, convention == "pytorch-grad-cam")
 
-    return gradient_cam(
+    return _maps.gradient_cam(
         classifier, images, labels, formula, layer=layer, target=target, convention=convention, batch_size=batch_size
     )

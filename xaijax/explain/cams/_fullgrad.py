@@ -11,13 +11,15 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
+from xaijax._errors import InputError
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
+from xaijax.explain._method import BatchSize
 from xaijax.explain._postprocess import minmax
 from xaijax.explain._registry import checked, explainer
 from xaijax.explain._resize import resize
 from xaijax.explain._targets import Target, score
-from xaijax.explain.cams import _maps as _cam
+from xaijax.explain.cams import _maps
 
 
 def _terms(
@@ -26,13 +28,13 @@ def _terms(
     """`(x·dy/dx [B, H, W, C], {layer: b·g [B, ..., C]}, y [B])`."""
     biases = classifier.biases(classifier.params)
     if not biases:
-        raise ValueError("fullgrad needs a model with biases (batch norm counts); this one has none")
+        raise InputError("fullgrad needs a model with biases (batch norm counts); this one has none")
 
     def value(x: jax.Array, offsets: dict[str, jax.Array]) -> tuple[jax.Array, jax.Array]:
         y = score(classifier.tapped(classifier.params, x, offsets)[0], labels, target)
         return y.sum(), y
 
-    offsets = _cam.zero_offsets(classifier, images, tuple(biases))
+    offsets = _maps.zero_offsets(classifier, images, tuple(biases))
     (to_image, to_layers), y = jax.grad(value, argnums=(0, 1), has_aux=True)(images, offsets)
     by_layer = {}
     for name, bias in biases.items():
@@ -55,7 +57,7 @@ def _rescaled(values: jax.Array, epsilon: float) -> jax.Array:
 
 
 def _group(
-    classifier: Classifier, images: jax.Array, labels: jax.Array | None, target: Target, convention: str
+    classifier: Classifier, images: jax.Array, labels: jax.Array | None, target: Target, convention: _maps.Convention
 ) -> tuple[jax.Array, jax.Array]:
     from_image, by_layer, y = _terms(classifier, images, labels, target)
     size = (images.shape[1], images.shape[2])
@@ -76,8 +78,8 @@ def fullgrad(
     labels: jax.Array | None = None,
     *,
     target: Target = "logit",
-    convention: str = "paper",
-    batch_size: int = 32,
+    convention: _maps.Convention = "paper",
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """FullGrad: the input's and all biases' contributions, rescaled and added up over layers and channels.
 
@@ -98,7 +100,7 @@ def fullgrad(
         `convention="pytorch-grad-cam"`.
 
     Raises:
-        ValueError: for a classifier whose biases cannot be had.
+        InputError: for a classifier whose biases cannot be had.
 
     Differences:
         pytorch-grad-cam knows the biases of convolutions and batch norm; here the preprocessing's shift is in the map
@@ -119,7 +121,6 @@ def fullgrad(
         >>> fullgrad(model, jnp.arange(4.0).reshape(1, 2, 2, 1) / 4, 0).shape
         (1, 2, 2)
     """
-    _cam.check_convention(convention)
     return _chunk.map_images(
         lambda group: _group(classifier, group[0], group[1], target, convention)[0], (images, labels), batch_size
     )
@@ -132,8 +133,8 @@ def fullgrad_with_gap(
     labels: jax.Array | None = None,
     *,
     target: Target = "logit",
-    convention: str = "paper",
-    batch_size: int = 32,
+    convention: _maps.Convention = "paper",
+    batch_size: BatchSize = 32,
 ) -> tuple[jax.Array, jax.Array]:
     """`fullgrad`, and how far the contributions miss the score.
 
@@ -161,7 +162,6 @@ def fullgrad_with_gap(
         >>> abs(float(gap[0])) < 1e-6
         True
     """
-    _cam.check_convention(convention)
     return _chunk.map_images(
         lambda group: _group(classifier, group[0], group[1], target, convention), (images, labels), batch_size
     )

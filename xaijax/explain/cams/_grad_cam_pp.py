@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 
 from xaijax.classifier import Classifier
+from xaijax.explain._method import BatchSize
 from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target
-from xaijax.explain.cams import _maps as _cam
-from xaijax.explain.cams._gradient_cam import gradient_cam
+from xaijax.explain.cams import _maps
 
 
 def _alpha(A: jax.Array, g: jax.Array) -> jax.Array:
@@ -51,10 +51,10 @@ def grad_cam_pp(
     images: jax.Array,
     labels: jax.Array | None = None,
     *,
-    layer: _cam.Layers = None,
+    layer: _maps.Layers = None,
     target: Target = "logit",
-    convention: str = "paper",
-    batch_size: int = 32,
+    convention: _maps.ThreeConventions = "paper",
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """Grad-CAM++: activations weighted by pixel-wise weighted positive gradients.
 
@@ -93,8 +93,7 @@ def grad_cam_pp(
         >>> print(grad_cam_pp(model, image, 0).round(3)[0])
         [[0.8 0.4]]
     """
-    _cam.check_convention(convention, tuple(_FORMULAS))
-    return gradient_cam(
+    return _maps.gradient_cam(
         classifier,
         images,
         labels,

@@ -6,10 +6,10 @@ No average over positions: where the layer is followed by linear maps only, `ΣS
 import jax
 
 from xaijax.classifier import Classifier
+from xaijax.explain._method import BatchSize
 from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target
-from xaijax.explain.cams import _maps as _cam
-from xaijax.explain.cams._gradient_cam import gradient_cam
+from xaijax.explain.cams import _maps
 
 
 def _formula(A: jax.Array, g: jax.Array) -> jax.Array:
@@ -22,10 +22,10 @@ def hires_cam(
     images: jax.Array,
     labels: jax.Array | None = None,
     *,
-    layer: _cam.Layers = None,
+    layer: _maps.Layers = None,
     target: Target = "logit",
-    convention: str = "paper",
-    batch_size: int = 32,
+    convention: _maps.Convention = "paper",
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """HiResCAM: activations times gradients, position by position.
 
@@ -63,7 +63,6 @@ def hires_cam(
         >>> hires_cam(model, image, 0).tolist()
         [[[2.0, 1.0]]]
     """
-    _cam.check_convention(convention)
-    return gradient_cam(
+    return _maps.gradient_cam(
         classifier, images, labels, _formula, layer=layer, target=target, convention=convention, batch_size=batch_size
     )

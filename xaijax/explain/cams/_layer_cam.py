@@ -7,10 +7,10 @@ Meant for early layers too, where one weight per channel is too coarse; the pape
 import jax
 
 from xaijax.classifier import Classifier
+from xaijax.explain._method import BatchSize
 from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target
-from xaijax.explain.cams import _maps as _cam
-from xaijax.explain.cams._gradient_cam import gradient_cam
+from xaijax.explain.cams import _maps
 
 
 def _formula(A: jax.Array, g: jax.Array) -> jax.Array:
@@ -23,10 +23,10 @@ def layer_cam(
     images: jax.Array,
     labels: jax.Array | None = None,
     *,
-    layer: _cam.Layers = None,
+    layer: _maps.Layers = None,
     target: Target = "logit",
-    convention: str = "paper",
-    batch_size: int = 32,
+    convention: _maps.Convention = "paper",
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """LayerCAM: activations weighted by the positive gradient at each position.
 
@@ -64,7 +64,6 @@ def layer_cam(
         >>> layer_cam(model, image, 0).tolist()
         [[[2.0, 1.0]]]
     """
-    _cam.check_convention(convention)
-    return gradient_cam(
+    return _maps.gradient_cam(
         classifier, images, labels, _formula, layer=layer, target=target, convention=convention, batch_size=batch_size
     )

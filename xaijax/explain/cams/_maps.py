@@ -6,35 +6,32 @@ ReLU, `(S - min)/(max - min + 1e-7)` at its own low resolution, and a bilinear r
 more. The order matters: after a resize the maximum is a different one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 
+from xaijax._errors import InputError
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
 from xaijax.explain._postprocess import minmax
 from xaijax.explain._resize import resize
 from xaijax.explain._targets import Target, score
 
-Layers = str | Sequence[str] | None
-CONVENTIONS = ("paper", "pytorch-grad-cam")
-
-
-def check_convention(convention: str, allowed: Sequence[str] = CONVENTIONS) -> None:
-    """Raises unless `convention` is one of `allowed`."""
-    if convention not in allowed:
-        raise ValueError(f"convention must be one of {', '.join(allowed)}; got {convention!r}")
+Layers = tuple[str, ...] | str | None
+Convention = Literal["paper", "pytorch-grad-cam"]
+ThreeConventions = Literal["paper", "pytorch-grad-cam", "tf-keras-vis"]
 
 
 def layer_names(classifier: Classifier, layer: Layers) -> tuple[str, ...]:
     """The layers asked for, or the classifier's default one; refuses what is no picture of activations."""
     names = (classifier.default_layer,) if layer is None else (layer,) if isinstance(layer, str) else tuple(layer)
     if not names:
-        raise ValueError("layer must name at least one layer; got none")
+        raise InputError("layer must name at least one layer; got none")
     for name, offset in _shapes(classifier, names).items():
         if len(offset) != 3:
-            raise ValueError(
+            raise InputError(
                 f"layer {name!r} has no positions (its output is {offset} per image): choose a layer with (h, w, C)"
             )
     return names
@@ -44,7 +41,7 @@ def _shapes(classifier: Classifier, names: Sequence[str]) -> dict[str, tuple[int
     known = classifier.layers()
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise ValueError(f"this model has no layer {unknown[0]!r}; it has {', '.join(known)}")
+        raise InputError(f"this model has no layer {unknown[0]!r}; it has {', '.join(known)}")
     return {name: known[name] for name in names}
 
 
@@ -70,7 +67,7 @@ def activations_and_gradients(
     return taps, grads
 
 
-def finish(maps: Sequence[jax.Array], size: tuple[int, int], convention: str) -> jax.Array:
+def finish(maps: Sequence[jax.Array], size: tuple[int, int], convention: ThreeConventions) -> jax.Array:
     """Low-resolution maps of one or several layers, `[B, h, w]` each, to `[B, H, W]` float32 (see the module)."""
     if convention == "pytorch-grad-cam":
         scaled = [resize(minmax(jax.nn.relu(each), 1e-7), size) for each in maps]
@@ -79,3 +76,26 @@ def finish(maps: Sequence[jax.Array], size: tuple[int, int], convention: str) ->
         return resize(maps[0], size).astype(jnp.float32)
     scaled = [resize(minmax(jax.nn.relu(each)), size) for each in maps]
     return (sum(scaled[1:], scaled[0]) / len(scaled)).astype(jnp.float32)
+
+
+def gradient_cam(
+    classifier: Classifier,
+    images: jax.Array,
+    labels: jax.Array | None,
+    formula: Callable[[jax.Array, jax.Array], jax.Array],
+    *,
+    layer: Layers,
+    target: Target,
+    convention: ThreeConventions,
+    batch_size: int,
+) -> jax.Array:
+    """`[B, H, W]` from `formula(A [B, h, w, C], g [B, h, w, C]) -> [B, h, w]` at each layer."""
+    names = layer_names(classifier, layer)
+    size = (images.shape[1], images.shape[2])
+
+    def maps(group: tuple) -> jax.Array:
+        taps, grads = activations_and_gradients(classifier, group[0], group[1], names, target)
+        low = [formula(taps[name], grads[name]) for name in names]
+        return finish(low, size, convention)
+
+    return _chunk.map_images(maps, (images, labels), batch_size)

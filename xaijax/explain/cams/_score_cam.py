@@ -9,16 +9,15 @@ import math
 import jax
 import jax.numpy as jnp
 
+from xaijax._options import Count
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
-from xaijax.explain._method import resolve_labels, scores
+from xaijax.explain._method import BatchSize, resolve_labels, scores
 from xaijax.explain._postprocess import minmax
 from xaijax.explain._registry import explainer
 from xaijax.explain._resize import resize
 from xaijax.explain._targets import Target
-from xaijax.explain.cams import _maps as _cam
-
-CONVENTIONS = ("paper", "pytorch-grad-cam", "tf-keras-vis")
+from xaijax.explain.cams import _maps
 
 
 @explainer(family="cam", cost=math.nan, needs={"layer"}, signed=True)
@@ -27,11 +26,11 @@ def score_cam(
     images: jax.Array,
     labels: jax.Array | None = None,
     *,
-    layer: _cam.Layers = None,
-    max_channels: int | None = None,
+    layer: _maps.Layers = None,
+    max_channels: Count | None = None,
     target: Target | None = None,
-    convention: str = "paper",
-    batch_size: int = 32,
+    convention: _maps.ThreeConventions = "paper",
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """Score-CAM.
 
@@ -72,10 +71,7 @@ def score_cam(
         >>> print(score_cam(model, image, 0).round(3)[0])  # softmax of the scores 2 and 1
         [[0.731 0.634]]
     """
-    _cam.check_convention(convention, CONVENTIONS)
-    if max_channels is not None and max_channels < 1:
-        raise ValueError(f"max_channels must be a positive integer or None; got {max_channels!r}")
-    names = _cam.layer_names(classifier, layer)
+    names = _maps.layer_names(classifier, layer)
     size = (images.shape[1], images.shape[2])
     target = target if target is not None else "probability" if convention == "tf-keras-vis" else "logit"
     labels = resolve_labels(classifier, images, labels, batch_size)
@@ -93,7 +89,9 @@ def score_cam(
 
         def masked_scores(group: tuple, index: jax.Array) -> jax.Array:
             x, y, channels = group
-            masks = resize(jnp.moveaxis(channels[..., index], -1, 1), size, align_corners=convention == CONVENTIONS[1])
+            masks = resize(
+                jnp.moveaxis(channels[..., index], -1, 1), size, align_corners=convention == "pytorch-grad-cam"
+            )
             masked = x[:, None] * minmax(masks)[..., None]
             found = scores(classifier, _chunk.flatten(masked), _chunk.repeat(y, len(index)), target)
             return found.reshape(masked.shape[:2])
@@ -102,4 +100,4 @@ def score_cam(
         if convention != "tf-keras-vis":
             weights = jax.nn.softmax(weights, axis=1)
         low.append(jnp.einsum("bhwc,bc->bhw", A, weights, precision=jax.lax.Precision.HIGHEST))
-    return _cam.finish(low, size, convention)
+    return _maps.finish(low, size, convention)

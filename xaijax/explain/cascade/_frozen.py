@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from xaijax._options import Count, NonNegative
 from xaijax.classifier import Classifier
-from xaijax.explain._method import resolve_labels
+from xaijax.explain._method import BatchSize, resolve_labels
 from xaijax.explain._registry import checked, explainer
 from xaijax.explain.cascade import _steps as steps
-from xaijax.explain.cascade.thresholds import apply_threshold
+from xaijax.explain.cascade.thresholds import Threshold, apply_threshold
 
 
 class CascadeRounds(NamedTuple):
@@ -25,7 +26,7 @@ class CascadeRounds(NamedTuple):
 
     `maps` `[K, B, H, W]` before the threshold (as they are, or min-max scaled), `thresholded` `[K, B, H, W]`, `images`
     `[K, B, H, W, C]` that each round saw, `weights` `[K]` of the rounds, `combined` `[B, H, W]` the explanation in
-    [0, 1], `reasons` `[K, B]` uint8, why a map was not thresholded (`xaijax.kernels.threshold.REASONS`).
+    [0, 1], `reasons` `[K, B]` uint8, why a map was not thresholded (`xaijax.kernels.EBAYES_REASONS`).
 
     Example:
         >>> CascadeRounds._fields
@@ -53,7 +54,6 @@ def _rounds(
     scale: str,
     batch_size: int,
 ) -> CascadeRounds:
-    steps.check_settings(rounds, threshold, theta, decay, scale)
     given = dict(options or {}) | {"batch_size": batch_size}
     target = resolve_labels(classifier, images, labels, batch_size)  # of the intact image, for all rounds
 
@@ -85,14 +85,14 @@ def cascade(
     images: jax.Array,
     labels: jax.Array | None = None,
     *,
-    rounds: int = 3,
-    base: str | Sequence[str] = "grad_cam",
+    rounds: Count = 3,
+    base: tuple[steps.Base, ...] | steps.Base = "grad_cam",
     options: Mapping[str, Any] | None = None,
-    threshold: str = "top_k:10",
-    theta: float = 2.0,
-    decay: float = 0.1,
-    scale: str = "mm",
-    batch_size: int = 32,
+    threshold: Threshold = "top_k:10",
+    theta: NonNegative = 2.0,
+    decay: NonNegative = 0.1,
+    scale: steps.Scale = "mm",
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """CasCAM, frozen: the maps of K rounds, each on the image with what the rounds before marked darkened.
 
@@ -117,7 +117,7 @@ def cascade(
         `[B, H, W]` float32 in [0, 1].
 
     Raises:
-        ValueError: for unknown methods, thresholds or scales, and numbers out of their ranges.
+        InputError: for unknown methods, thresholds or scales, and numbers out of their ranges.
 
     Differences:
         The paper trains a classifier for every round (`xaijax cascade`); this one hides evidence from a classifier that
@@ -150,14 +150,14 @@ def cascade_rounds(
     images: jax.Array,
     labels: jax.Array | None = None,
     *,
-    rounds: int = 3,
-    base: str | Sequence[str] = "grad_cam",
+    rounds: Count = 3,
+    base: tuple[steps.Base, ...] | steps.Base = "grad_cam",
     options: Mapping[str, Any] | None = None,
-    threshold: str = "top_k:10",
-    theta: float = 2.0,
-    decay: float = 0.1,
-    scale: str = "mm",
-    batch_size: int = 32,
+    threshold: Threshold = "top_k:10",
+    theta: NonNegative = 2.0,
+    decay: NonNegative = 0.1,
+    scale: steps.Scale = "mm",
+    batch_size: BatchSize = 32,
 ) -> CascadeRounds:
     """`cascade` with everything it computes: the maps, images and weights of the rounds.
 

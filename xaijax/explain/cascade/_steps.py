@@ -1,19 +1,22 @@
 """The steps of a round that both forms of a cascade share: map, suppression, weights, combination."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from xaijax import _names
+from xaijax import _names, _options
+from xaijax._errors import InputError
+from xaijax._options import Count, Form, NonNegative
 from xaijax.classifier import Classifier
 from xaijax.explain._postprocess import minmax
 from xaijax.explain._registry import METHODS, methods
-from xaijax.explain.cascade.thresholds import parse
+from xaijax.explain.cascade.thresholds import Threshold
 
-SCALES = ("mm", "raw")
+Scale = Literal["mm", "raw"]
+KINDS = {"rounds": Count, "threshold": Threshold, "theta": NonNegative, "decay": NonNegative, "scale": Scale}
 
 
 def base_map(
@@ -97,15 +100,17 @@ def combine(thresholded: Any, decay: float = 0.1) -> jax.Array:
 
 
 def check_settings(rounds: int, threshold: str, theta: float, decay: float, scale: str) -> None:
-    """Raises unless the settings of a cascade are in their ranges."""
-    if not isinstance(rounds, int | np.integer) or rounds < 1:
-        raise ValueError(f"rounds must be 1 or more; got {rounds!r}")
-    parse(threshold)
-    for name, value in (("theta", theta), ("decay", decay)):
-        if not 0.0 <= value < float("inf"):
-            raise ValueError(f"{name} must be a number of at least 0; got {value!r}")
-    if scale not in SCALES:
-        raise ValueError(f"scale must be one of {', '.join(SCALES)}; got {scale!r}")
+    """Raises `InputError` unless the settings of a cascade are in their ranges."""
+    given = {"rounds": rounds, "threshold": threshold, "theta": theta, "decay": decay, "scale": scale}
+    _options.check_all("cascade", given, KINDS)
+
+
+def _base_name(name: str) -> str:
+    known = [name for name in methods(without="masks") if "base" not in METHODS[name].options]  # not the cascade itself
+    return _names.match("base method", name, known)
+
+
+Base = Annotated[str, Form(_base_name, "a method that explains an image alone, and not the cascade itself")]
 
 
 def base_names(base: str | Sequence[str], rounds: int) -> tuple[str, ...]:
@@ -114,6 +119,5 @@ def base_names(base: str | Sequence[str], rounds: int) -> tuple[str, ...]:
     if len(names) == 1:
         names *= rounds
     if len(names) != rounds:
-        raise ValueError(f"base must be one method or one for each of the {rounds} rounds; got {len(names)}")
-    known = [name for name in methods(without="masks") if "base" not in METHODS[name].options]  # not the cascade itself
-    return tuple(_names.match("base method", name, known) for name in names)
+        raise InputError(f"base must be one method or one for each of the {rounds} rounds; got {len(names)}")
+    return tuple(_base_name(name) for name in names)

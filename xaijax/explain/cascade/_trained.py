@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from xaijax import _cpu
+from xaijax._errors import InputError
 from xaijax.classifier import Classifier, to_float
 from xaijax.explain._method import check_batch, resolve_labels
 from xaijax.explain._registry import METHODS
@@ -67,13 +68,13 @@ class Cascade:
     def round(self, number: int) -> Classifier:
         """The classifier of round `number`, from 0."""
         if not 0 <= number < self.rounds:
-            raise ValueError(f"round must be from 0 to {self.rounds - 1}; got {number}")
+            raise InputError(f"round must be from 0 to {self.rounds - 1}; got {number}")
         return self.classifier.with_params(jax.tree.map(lambda leaf: leaf[number], self.params))
 
     def prefix(self, rounds: int) -> "Cascade":
         """The cascade of the first rounds alone: round k depends on no later one."""
         if not 1 <= rounds <= self.rounds:
-            raise ValueError(f"rounds must be from 1 to {self.rounds}, which were trained; got {rounds}")
+            raise InputError(f"rounds must be from 1 to {self.rounds}, which were trained; got {rounds}")
         params = jax.tree.map(lambda leaf: leaf[:rounds], self.params)
         return dataclasses.replace(self, params=params, base=self.base[:rounds])
 
@@ -122,7 +123,7 @@ class Cascade:
             `[B, H, W]` float32 in [0, 1].
 
         Raises:
-            ValueError: for an unknown threshold or a negative λ.
+            InputError: for an unknown threshold or a negative λ.
         """
         threshold = self.threshold if threshold is None else threshold
         decay = self.decay if decay is None else decay

@@ -11,15 +11,18 @@
 The CasCAM paper names EbayesThresh; what its authors run under that name is a soft percentile.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
 
 from xaijax import kernels
+from xaijax._errors import InputError
+from xaijax._options import Form
 
 KINDS = ("none", "top_k", "ebayes_laplace", "ebayes_cauchy", "soft_percentile")
 USUAL = {"top_k": 10.0, "soft_percentile": 90.0}
+WORDS = "none, top_k:PERCENT, ebayes_laplace, ebayes_cauchy (or with :SD) or soft_percentile:PERCENTILE"
 
 
 def parse(word: str) -> tuple[str, float | None]:
@@ -32,7 +35,7 @@ def parse(word: str) -> tuple[str, float | None]:
         One of `KINDS`, and its number.
 
     Raises:
-        ValueError: for an unknown kind or a number out of its range.
+        InputError: for an unknown kind or a number out of its range.
 
     Example:
         >>> parse("top_k"), parse("ebayes_cauchy:0.5"), parse("none")
@@ -40,7 +43,7 @@ def parse(word: str) -> tuple[str, float | None]:
     """
     kind, colon, text = str(word).partition(":")
     if kind not in KINDS:
-        raise ValueError(f"threshold must be one of {', '.join(KINDS)}, with :NUMBER where it has one; got {word!r}")
+        raise InputError(f"the threshold must be {WORDS}; got {word!r}")
     if not colon:
         return kind, USUAL.get(kind)
     try:
@@ -56,8 +59,16 @@ def parse(word: str) -> tuple[str, float | None]:
     else:
         allowed, fits = "a percentile from 0 to 100", 0.0 <= number <= 100.0
     if not fits:
-        raise ValueError(f"the threshold {kind} takes {allowed}; got {word!r}")
+        raise InputError(f"the threshold {kind} takes {allowed}; got {word!r}")
     return kind, number
+
+
+def _same(word: str) -> str:
+    parse(word)
+    return word
+
+
+Threshold = Annotated[str, Form(_same, WORDS)]
 
 
 def apply_threshold(maps: Any, threshold: str) -> tuple[jax.Array, jax.Array]:
@@ -69,10 +80,10 @@ def apply_threshold(maps: Any, threshold: str) -> tuple[jax.Array, jax.Array]:
 
     Returns:
         `[..., H, W]`, in the unit of the maps, and `[...]` uint8 reasons why a map is returned unchanged, an index into
-        `xaijax.kernels.threshold.REASONS`: 1 where more than half of it is zero, so that empirical Bayes has no sd.
+        `xaijax.kernels.EBAYES_REASONS`: 1 where more than half of it is zero, so that empirical Bayes has no sd.
 
     Raises:
-        ValueError: for an unknown threshold.
+        InputError: for an unknown threshold.
 
     References:
         Johnstone & Silverman, "EbayesThresh", Journal of Statistical Software 2005.

@@ -6,6 +6,8 @@ They take the classifier and the labels like every method, and ignore them.
 import jax
 import jax.numpy as jnp
 
+from xaijax._errors import InputError
+from xaijax._options import Positive
 from xaijax.classifier import Classifier
 from xaijax.explain import _filters as filters
 from xaijax.explain._method import Key, image_keys
@@ -80,7 +82,7 @@ def sobel(classifier: Classifier, images: jax.Array, labels: jax.Array | None = 
 
 @explainer(family="control", cost=0)
 def center_gaussian(
-    classifier: Classifier, images: jax.Array, labels: jax.Array | None = None, *, sigma: float = 0.25
+    classifier: Classifier, images: jax.Array, labels: jax.Array | None = None, *, sigma: Positive = 0.25
 ) -> jax.Array:
     """A Gaussian at the centre of the image: what a photographer's or radiographer's framing alone gives.
 
@@ -108,8 +110,6 @@ def center_gaussian(
         >>> divmod(int(center_gaussian(model, jnp.zeros((1, 3, 3, 2))).argmax()), 3)
         (1, 1)
     """
-    if not sigma > 0:
-        raise ValueError(f"sigma must be positive (a share of the image's side); got {sigma!r}")
     height, width = images.shape[1:3]
     rows, columns = (
         jnp.exp(-0.5 * ((jnp.arange(n, dtype=jnp.float32) - (n - 1) / 2) / (n * sigma)) ** 2) for n in (height, width)
@@ -136,7 +136,7 @@ def ground_truth(
         `[B, H, W]` float32, 0 or 1.
 
     Raises:
-        ValueError: without masks, or for masks of another shape.
+        InputError: without masks, or for masks of another shape.
 
     Differences:
         There is no known implementation.
@@ -154,5 +154,5 @@ def ground_truth(
     """
     if masks is None or tuple(masks.shape) != tuple(images.shape[:3]):
         got = None if masks is None else tuple(masks.shape)
-        raise ValueError(f"ground_truth needs masks= of shape {tuple(images.shape[:3])}, one per image; got {got}")
+        raise InputError(f"ground_truth needs masks= of shape {tuple(images.shape[:3])}, one per image; got {got}")
     return jnp.asarray(masks).astype(bool).astype(jnp.float32)

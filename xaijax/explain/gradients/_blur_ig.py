@@ -4,15 +4,19 @@ PAIR's forward difference of two blurs is kept, but taken between kernels on the
 would lose five of seven digits.
 """
 
+from typing import Annotated
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from xaijax._errors import InputError
+from xaijax._options import Count, Range
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
 from xaijax.explain import _filters as filters
-from xaijax.explain._method import input_gradients, resolve_labels
-from xaijax.explain._postprocess import reduce_channels
+from xaijax.explain._method import BatchSize, input_gradients, resolve_labels
+from xaijax.explain._postprocess import Reduce, reduce_channels
 from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target
 
@@ -25,11 +29,11 @@ def blur_ig(
     images: jax.Array,
     labels: jax.Array | None = None,
     *,
-    max_sigma: float = 50.0,
-    steps: int = 100,
+    max_sigma: Annotated[float, Range(0, 10_000, without_low=True)] = 50.0,
+    steps: Count = 100,
     target: Target = "logit",
-    reduce: str = "sum",
-    batch_size: int = 32,
+    reduce: Reduce = "sum",
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """Blur Integrated Gradients: Integrated Gradients along a path of ever less Gaussian blur.
 
@@ -65,8 +69,10 @@ def blur_ig(
         >>> round(float(maps.sum()), 1)  # y(x) - y(x blurred by 5 pixels)
         3.0
     """
-    if not isinstance(steps, int) or steps < 1 or not 0 < max_sigma < float("inf"):
-        raise ValueError(f"steps must be a positive integer and max_sigma positive; got {steps!r} and {max_sigma!r}")
+    if steps * max_sigma > 1e7:  # numbers in the table of kernels
+        raise InputError(
+            f"blur_ig needs too much memory with {steps} steps up to max_sigma={max_sigma:g}; use fewer steps"
+        )
     labels = resolve_labels(classifier, images, labels, batch_size)
     sigmas = max_sigma * np.arange(steps) / steps
     both = filters.gaussian_table(np.concatenate([sigmas, sigmas + _DELTA]))

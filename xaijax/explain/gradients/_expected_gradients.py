@@ -3,11 +3,13 @@
 import jax
 import jax.numpy as jnp
 
+from xaijax._errors import InputError
+from xaijax._options import Count
 from xaijax.classifier import Classifier, to_float
 from xaijax.explain import _chunk
 from xaijax.explain._baselines import Baseline, make_baselines
-from xaijax.explain._method import Key, image_keys, input_gradients, resolve_labels
-from xaijax.explain._postprocess import reduce_channels
+from xaijax.explain._method import BatchSize, Key, image_keys, input_gradients, resolve_labels
+from xaijax.explain._postprocess import Reduce, reduce_channels
 from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target
 
@@ -19,11 +21,11 @@ def expected_gradients(
     labels: jax.Array | None = None,
     *,
     baselines: Baseline = ("black", "white", "mean", "blur"),
-    draws: int = 50,
+    draws: Count = 50,
     key: Key = 0,
     target: Target = "logit",
-    reduce: str = "sum",
-    batch_size: int = 32,
+    reduce: Reduce = "sum",
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """Expected gradients: path gradients averaged over random baselines and random places on the path.
 
@@ -62,15 +64,13 @@ def expected_gradients(
         >>> expected_gradients(model, image, 0, baselines="black", draws=3, key=jax.random.key(0)).round(3).tolist()
         [[[2.0, 2.0]]]
     """
-    if draws < 1:
-        raise ValueError(f"draws must be a positive integer; got {draws!r}")
     keys = image_keys(key, images)
     labels = resolve_labels(classifier, images, labels, batch_size)
     shared = None
-    if hasattr(baselines, "ndim") and baselines.ndim == 4:
+    if not isinstance(baselines, str | int | float | tuple) and baselines.ndim == 4:
         shared = to_float(baselines).astype(jnp.float32)
         if shared.shape[1:] != images.shape[1:] or not shared.shape[0]:
-            raise ValueError(
+            raise InputError(
                 f"baselines must be [N, {', '.join(map(str, images.shape[1:]))}]; got shape {tuple(shared.shape)}"
             )
     own = images[:, None, :0] if shared is not None else make_baselines(images, baselines)

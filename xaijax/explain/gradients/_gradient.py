@@ -8,8 +8,8 @@ import jax
 
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
-from xaijax.explain._method import input_gradients
-from xaijax.explain._postprocess import reduce_channels
+from xaijax.explain._method import BatchSize, input_gradients
+from xaijax.explain._postprocess import Reduce, reduce_channels
 from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target
 
@@ -21,8 +21,8 @@ def gradient(
     labels: jax.Array | None = None,
     *,
     target: Target = "logit",
-    reduce: str = "abs_max",
-    batch_size: int = 32,
+    reduce: Reduce = "abs_max",
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """Gradient of the score with respect to the image.
 
@@ -67,8 +67,8 @@ def input_x_gradient(
     labels: jax.Array | None = None,
     *,
     target: Target = "logit",
-    reduce: str = "sum",
-    batch_size: int = 32,
+    reduce: Reduce = "sum",
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """Image times gradient, the first-order estimate of what each pixel adds to the score of a black image.
 

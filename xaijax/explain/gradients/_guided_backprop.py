@@ -7,8 +7,8 @@ import jax
 
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
-from xaijax.explain._method import input_gradients
-from xaijax.explain._postprocess import reduce_channels
+from xaijax.explain._method import BatchSize, input_gradients
+from xaijax.explain._postprocess import Reduce, reduce_channels
 from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target
 
@@ -20,8 +20,8 @@ def guided_backprop(
     labels: jax.Array | None = None,
     *,
     target: Target = "logit",
-    reduce: str = "abs_max",
-    batch_size: int = 32,
+    reduce: Reduce = "abs_max",
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """Guided backpropagation.
 
@@ -39,7 +39,7 @@ def guided_backprop(
         `[B, H, W]` float32, score per unit of image intensity.
 
     Raises:
-        ValueError: for a model without ReLU.
+        InputError: for a model without ReLU.
 
     Differences:
         Captum's module hooks reach `nn.ReLU` modules that are used once; here every ReLU of the traced program gets the

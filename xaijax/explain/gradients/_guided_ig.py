@@ -6,15 +6,18 @@ an order statistic found by bisecting float bits, not by a sort.
 """
 
 import math
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 
+from xaijax._errors import InputError
+from xaijax._options import Count, Range, Share
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
 from xaijax.explain._baselines import Baseline, make_baselines
-from xaijax.explain._method import input_gradients, resolve_labels
-from xaijax.explain._postprocess import reduce_channels
+from xaijax.explain._method import BatchSize, input_gradients, resolve_labels
+from xaijax.explain._postprocess import Reduce, reduce_channels
 from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target
 
@@ -94,12 +97,12 @@ def guided_ig(
     labels: jax.Array | None = None,
     *,
     baseline: Baseline = "black",
-    steps: int = 200,
-    fraction: float = 0.25,
-    max_dist: float = 0.02,
+    steps: Count = 200,
+    fraction: Annotated[float, Range(0, 1, without_low=True)] = 0.25,
+    max_dist: Share = 0.02,
     target: Target = "logit",
-    reduce: str = "sum",
-    batch_size: int = 32,
+    reduce: Reduce = "sum",
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """Guided Integrated Gradients: an adaptive path from baseline to image that avoids steep directions.
 
@@ -143,14 +146,10 @@ def guided_ig(
         >>> guided_ig(model, image, 0, steps=10).round(3).tolist()  # exact for a linear model on any path
         [[[2.0, 2.0]]]
     """
-    if not isinstance(steps, int) or steps < 1:
-        raise ValueError(f"steps must be a positive integer; got {steps!r}")
-    if not 0 < fraction <= 1 or not 0 <= max_dist <= 1:
-        raise ValueError(f"fraction must be in (0, 1] and max_dist in [0, 1]; got {fraction!r} and {max_dist!r}")
     labels = resolve_labels(classifier, images, labels, batch_size)
     starts = make_baselines(images, baseline)
     if starts.shape[1] != 1:
-        raise ValueError(f"guided_ig takes one baseline; got {starts.shape[1]}: average the maps yourself")
+        raise InputError(f"guided_ig takes one baseline; got {starts.shape[1]}: average the maps yourself")
     advance = jax.vmap(_advance, in_axes=(0, 0, 0, None, None, 0, None))
 
     def maps(group: tuple) -> jax.Array:

@@ -5,35 +5,39 @@ small by that factor; here every rule integrates a constant exactly. PAIR sample
 plain mean: that is `rule="pair"`. Path points are accumulated, never stacked.
 """
 
+from typing import Literal
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from xaijax._errors import InputError
+from xaijax._options import Count
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
 from xaijax.explain._baselines import Baseline, make_baselines
-from xaijax.explain._method import input_gradients, resolve_labels, scores
-from xaijax.explain._postprocess import reduce_channels
+from xaijax.explain._method import BatchSize, input_gradients, resolve_labels, scores
+from xaijax.explain._postprocess import Reduce, reduce_channels
 from xaijax.explain._registry import checked, explainer
 from xaijax.explain._targets import Target
 
-RULES = ("gauss_legendre", "left", "right", "middle", "trapezoid", "pair")
+Rule = Literal["gauss_legendre", "left", "right", "middle", "trapezoid", "pair"]
 
 
-def quadrature(rule: str, steps: int | None) -> tuple[np.ndarray, np.ndarray]:
+def quadrature(rule: Rule, steps: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Nodes in [0, 1] and weights that sum to 1, float64 `[steps]` each.
 
     Example:
         >>> [values.tolist() for values in quadrature("trapezoid", 3)]
         [[0.0, 0.5, 1.0], [0.25, 0.5, 0.25]]
     """
-    if rule not in RULES:
-        raise ValueError(f"rule must be one of {', '.join(RULES)}; got {rule!r}")
     n = (25 if rule == "pair" else 50) if steps is None else steps
     ends = rule in ("trapezoid", "pair")
-    if not isinstance(n, int | np.integer) or n < (2 if ends else 1):
-        raise ValueError(f"steps must be an integer, at least {2 if ends else 1} for rule={rule!r}; got {steps!r}")
+    if n < (2 if ends else 1):
+        raise InputError(f"steps must be at least {2 if ends else 1} for rule={rule!r}; got {steps!r}")
     if rule == "gauss_legendre":
+        if n > 10_000:  # the nodes are the eigenvalues of an n x n matrix
+            raise InputError(f"steps must be at most 10000 for rule={rule!r}; got {n}: take rule='middle'")
         nodes, weights = np.polynomial.legendre.leggauss(n)
         return (nodes + 1) / 2, weights / 2
     if ends:
@@ -53,7 +57,7 @@ def path_attributions(
     baselines: jax.Array,
     *,
     target: Target,
-    rule: str,
+    rule: Rule,
     steps: int | None,
     batch_size: int,
 ) -> jax.Array:
@@ -82,11 +86,11 @@ def integrated_gradients(
     labels: jax.Array | None = None,
     *,
     baseline: Baseline = "black",
-    steps: int | None = None,
-    rule: str = "gauss_legendre",
+    steps: Count | None = None,
+    rule: Rule = "gauss_legendre",
     target: Target = "logit",
-    reduce: str = "sum",
-    batch_size: int = 32,
+    reduce: Reduce = "sum",
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """Integrated Gradients: the score's change from a baseline to the image, shared out among the pixels.
 
@@ -138,11 +142,11 @@ def integrated_gradients_with_gap(
     labels: jax.Array | None = None,
     *,
     baseline: Baseline = "black",
-    steps: int | None = None,
-    rule: str = "gauss_legendre",
+    steps: Count | None = None,
+    rule: Rule = "gauss_legendre",
     target: Target = "logit",
-    reduce: str = "sum",
-    batch_size: int = 32,
+    reduce: Reduce = "sum",
+    batch_size: BatchSize = 32,
 ) -> tuple[jax.Array, jax.Array]:
     """`integrated_gradients` and how far each image's attributions miss completeness.
 

@@ -4,20 +4,26 @@ Draws are accumulated before channels are reduced, as PAIR does. An image's nois
 """
 
 from collections.abc import Callable
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
 
+from xaijax._errors import InputError
+from xaijax._names import match
+from xaijax._options import Count, Form, NonNegative
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
 from xaijax.explain._baselines import Baseline, make_baselines
-from xaijax.explain._method import Key, image_keys, input_gradients, resolve_labels
-from xaijax.explain._postprocess import reduce_channels
+from xaijax.explain._method import BatchSize, Key, image_keys, input_gradients, resolve_labels
+from xaijax.explain._postprocess import Reduce, reduce_channels
 from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target
-from xaijax.explain.gradients._integrated_gradients import path_attributions
+from xaijax.explain.gradients._integrated_gradients import Rule, path_attributions
 
-STATISTICS = ("mean", "square", "variance")
+Statistic = Literal["mean", "square", "variance"]
+BASES = ("gradient", "input_x_gradient", "guided_backprop")
+Base = Annotated[str, Form(lambda name: match("base method", name, BASES), " or ".join(BASES))]
 Attributions = Callable[[jax.Array, jax.Array], jax.Array]
 
 
@@ -28,19 +34,15 @@ def smooth(
     key: Key,
     *,
     draws: int,
-    std: float,
-    statistic: str,
+    std: float | jax.Array,
+    statistic: Statistic,
     noise: jax.Array | None,
     batch_size: int,
 ) -> jax.Array:
     """A statistic over noisy copies of every image of `attributions(images [N, H, W, C], labels [N])`, unreduced."""
-    if statistic not in STATISTICS:
-        raise ValueError(f"statistic must be one of {', '.join(STATISTICS)}; got {statistic!r}")
-    if noise is not None and (noise.ndim != 4 or noise.shape[1:] != images.shape[1:]):
-        raise ValueError(f"noise must be [draws, {', '.join(map(str, images.shape[1:]))}]; got {tuple(noise.shape)}")
+    if noise is not None and (noise.ndim != 4 or noise.shape[1:] != images.shape[1:] or not noise.shape[0]):
+        raise InputError(f"noise must be [draws, {', '.join(map(str, images.shape[1:]))}]; got {tuple(noise.shape)}")
     count = draws if noise is None else noise.shape[0]
-    if not isinstance(count, int) or count < 1:
-        raise ValueError(f"draws must be a positive integer; got {count!r}")
     scale = std * (images.max((1, 2, 3)) - images.min((1, 2, 3)))
     # Without a key (given noise) the keys are not used; zeros keep one shape of program.
     keys = image_keys(key, images) if noise is None else scale
@@ -71,15 +73,15 @@ def smoothgrad(
     images: jax.Array,
     labels: jax.Array | None = None,
     *,
-    method: str = "gradient",
-    draws: int = 25,
-    std: float = 0.15,
-    statistic: str = "mean",
+    method: Base = "gradient",
+    draws: Count = 25,
+    std: NonNegative | jax.Array = 0.15,
+    statistic: Statistic = "mean",
     noise: jax.Array | None = None,
     key: Key = 0,
     target: Target = "logit",
-    reduce: str = "abs_max",
-    batch_size: int = 32,
+    reduce: Reduce = "abs_max",
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """SmoothGrad: the mean gradient over noisy copies of the image.
 
@@ -121,8 +123,6 @@ def smoothgrad(
         >>> smoothgrad(model, image, 0, std=0.0, draws=2, key=jax.random.key(0)).tolist()  # no noise: the gradient
         [[[6.0, 3.0]]]
     """
-    if method not in ("gradient", "input_x_gradient", "guided_backprop"):
-        raise ValueError(f'method must be "gradient", "input_x_gradient" or "guided_backprop"; got {method!r}')
     base = classifier.with_relu("guided") if method == "guided_backprop" else classifier
 
     def attributions(x: jax.Array, y: jax.Array) -> jax.Array:
@@ -150,12 +150,12 @@ def smoothgrad_squared(
     images: jax.Array,
     labels: jax.Array | None = None,
     *,
-    draws: int = 25,
-    std: float = 0.15,
+    draws: Count = 25,
+    std: NonNegative | jax.Array = 0.15,
     key: Key = 0,
     target: Target = "logit",
-    reduce: str = "sum",
-    batch_size: int = 32,
+    reduce: Reduce = "sum",
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """SmoothGrad-squared: the mean squared gradient over noisy copies of the image.
 
@@ -199,12 +199,12 @@ def vargrad(
     images: jax.Array,
     labels: jax.Array | None = None,
     *,
-    draws: int = 25,
-    std: float = 0.15,
+    draws: Count = 25,
+    std: NonNegative | jax.Array = 0.15,
     key: Key = 0,
     target: Target = "logit",
-    reduce: str = "sum",
-    batch_size: int = 32,
+    reduce: Reduce = "sum",
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """VarGrad: the variance of the gradient over noisy copies of the image.
 
@@ -246,12 +246,12 @@ def _plain(
     classifier: Classifier,
     images: jax.Array,
     labels: jax.Array | None,
-    statistic: str,
+    statistic: Statistic,
     draws: int,
-    std: float,
+    std: float | jax.Array,
     key: Key,
     target: Target,
-    reduce: str,
+    reduce: Reduce,
     batch_size: int,
 ) -> jax.Array:
     full = smooth(
@@ -274,17 +274,17 @@ def smoothgrad_ig(
     images: jax.Array,
     labels: jax.Array | None = None,
     *,
-    draws: int = 25,
-    std: float = 0.15,
-    statistic: str = "mean",
+    draws: Count = 25,
+    std: NonNegative | jax.Array = 0.15,
+    statistic: Statistic = "mean",
     noise: jax.Array | None = None,
     key: Key = 0,
     baseline: Baseline = "black",
-    steps: int | None = None,
-    rule: str = "gauss_legendre",
+    steps: Count | None = None,
+    rule: Rule = "gauss_legendre",
     target: Target = "logit",
-    reduce: str = "sum",
-    batch_size: int = 32,
+    reduce: Reduce = "sum",
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """SmoothGrad over Integrated Gradients.
 

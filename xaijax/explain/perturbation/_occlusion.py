@@ -9,10 +9,12 @@ import math
 import jax
 import jax.numpy as jnp
 
+from xaijax._errors import InputError
+from xaijax._options import Count
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
 from xaijax.explain._baselines import Baseline, make_baselines
-from xaijax.explain._method import resolve_labels, scores
+from xaijax.explain._method import BatchSize, resolve_labels, scores
 from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target
 
@@ -23,11 +25,11 @@ def occlusion(
     images: jax.Array,
     labels: jax.Array | None = None,
     *,
-    window: int = 15,
-    stride: int = 1,
+    window: Count = 15,
+    stride: Count = 1,
     baseline: Baseline = "black",
     target: Target = "logit",
-    batch_size: int = 32,
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """Occlusion sensitivity.
 
@@ -64,14 +66,14 @@ def occlusion(
         [[[2.0, 2.0]]]
     """
     height, width = images.shape[1:3]
-    if not 1 <= window <= min(height, width):
-        raise ValueError(f"window must be from 1 to {min(height, width)} pixels for these images; got {window!r}")
-    if not 1 <= stride <= window:
-        raise ValueError(f"stride must be from 1 to window = {window} pixels, to cover every pixel; got {stride!r}")
+    if window > min(height, width):
+        raise InputError(f"window must be from 1 to {min(height, width)} pixels for these images; got {window!r}")
+    if stride > window:
+        raise InputError(f"stride must be from 1 to window = {window} pixels, to cover every pixel; got {stride!r}")
     labels = resolve_labels(classifier, images, labels, batch_size)
     fills = make_baselines(images, baseline)
     if fills.shape[1] != 1:
-        raise ValueError(f"occlusion takes one baseline; got {fills.shape[1]}")
+        raise InputError(f"occlusion takes one baseline; got {fills.shape[1]}")
     down, across = (math.ceil((n - window) / stride) + 1 for n in (height, width))
     whole = _chunk.map_images(lambda g: scores(classifier, g[0], g[1], target), (images, labels), batch_size)
 

@@ -5,13 +5,15 @@ place. They are made chunk by chunk from the key, the same for all images of a c
 """
 
 import math
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 
+from xaijax._options import Count, Range
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
-from xaijax.explain._method import Key, as_key, resolve_labels, scores
+from xaijax.explain._method import BatchSize, Key, as_key, resolve_labels, scores
 from xaijax.explain._registry import explainer
 from xaijax.explain._resize import resize
 from xaijax.explain._targets import Target
@@ -34,12 +36,12 @@ def rise(
     images: jax.Array,
     labels: jax.Array | None = None,
     *,
-    count: int = 4000,
-    grid: int = 7,
-    probability: float = 0.5,
+    count: Count = 4000,
+    grid: Annotated[int, Range(1, 4096)] = 7,
+    probability: Annotated[float, Range(0, 1, without_low=True)] = 0.5,
     key: Key = 0,
     target: Target = "probability",
-    batch_size: int = 32,
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """RISE: Randomized Input Sampling for Explanation.
 
@@ -76,10 +78,6 @@ def rise(
         >>> divmod(int(maps.argmax()), 8)
         (2, 6)
     """
-    if count < 1 or grid < 1 or not 0 < probability <= 1:
-        raise ValueError(
-            f"count and grid must be positive and probability in (0, 1]; got {count!r}, {grid!r} and {probability!r}"
-        )
     seed = as_key(key)
     labels = resolve_labels(classifier, images, labels, batch_size)
     size = (images.shape[1], images.shape[2])

@@ -3,19 +3,23 @@
 So these two methods cannot be traced: call them outside `jit`.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from xaijax._errors import InputError
+from xaijax._options import Count, Range
 from xaijax.classifier import Classifier
-from xaijax.explain._method import resolve_labels
+from xaijax.explain._method import BatchSize, resolve_labels
 from xaijax.explain._registry import checked, explainer
 from xaijax.explain._targets import Target
 from xaijax.explain.gradients._integrated_gradients import path_attributions
 from xaijax.explain.regions._segments import segment_masks
 from xaijax.kernels import rank_regions
+
+Pixels = Annotated[int, Range(0, 1_000_000)]
 
 
 @checked
@@ -24,9 +28,9 @@ def _base_attribution(
     images: jax.Array,
     labels: jax.Array | None = None,
     *,
-    steps: int = 100,
+    steps: Count = 100,
     target: Target = "logit",
-    batch_size: int = 32,
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """Channel maximum of Integrated Gradients, mean over two constant baselines: the least and the largest value."""
     labels = resolve_labels(classifier, images, labels, batch_size)
@@ -57,13 +61,13 @@ def _maps(
         attribution = _base_attribution(classifier, images, labels, steps=steps, target=target, batch_size=batch_size)
     values = np.asarray(attribution, np.float64)
     if values.shape != images.shape[:3]:
-        raise ValueError(f"attribution must be [B, H, W] = {tuple(images.shape[:3])}; got shape {values.shape}")
+        raise InputError(f"attribution must be [B, H, W] = {tuple(images.shape[:3])}; got shape {values.shape}")
     if not np.isfinite(values).all():
-        raise ValueError("attribution must be finite; it holds NaN or infinity: look at the logits with check=True")
+        raise InputError("attribution must be finite; it holds NaN or infinity: look at the logits with check=True")
     if segments is not None and (
         len(segments) != len(images) or any(np.shape(own)[1:] != images.shape[1:3] for own in segments)
     ):
-        raise ValueError(f"segments must be one [M, H, W] bool array per image ({len(images)}); shapes do not fit")
+        raise InputError(f"segments must be one [M, H, W] bool array per image ({len(images)}); shapes do not fit")
     pictures = np.asarray(images)
     found = np.empty(values.shape, np.float32)
     for index, own in enumerate(values):
@@ -80,11 +84,11 @@ def xrai(
     *,
     attribution: Any = None,
     segments: Any = None,
-    steps: int = 100,
-    dilation: int = 5,
-    min_pixel_diff: int = 50,
+    steps: Count = 100,
+    dilation: Pixels = 5,
+    min_pixel_diff: Pixels = 50,
     target: Target = "logit",
-    batch_size: int = 32,
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """XRAI: regions, in the order of the attribution that each adds.
 
@@ -151,11 +155,11 @@ def xrai_fast(
     *,
     attribution: Any = None,
     segments: Any = None,
-    steps: int = 100,
-    dilation: int = 5,
-    min_pixel_diff: int = 50,
+    steps: Count = 100,
+    dilation: Pixels = 5,
+    min_pixel_diff: Pixels = 50,
     target: Target = "logit",
-    batch_size: int = 32,
+    batch_size: BatchSize = 32,
 ) -> jax.Array:
     """Fast XRAI: regions in one order, that of their mean attribution; overlaps are not reconsidered.
 

@@ -1,4 +1,4 @@
-"""Do the methods differ at all, and which of them cannot be told apart: Friedman's test with Nemenyi groups."""
+"""Do the methods differ at all, and which of them are not distinguishable: Friedman's test with Nemenyi groups."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from xaijax.metrics.metric import shorten
 from xaijax.metrics.statistics.pairs import check_values
 
 NONE = float("nan")
@@ -25,8 +26,8 @@ class Ranking:
         statistic, p: Friedman's chi-squared (corrected for ties, M - 1 degrees of freedom) and its p-value.
         critical_difference: two methods differ where their mean ranks are at least this far apart.
         p_nemenyi: `[M, M]` p-values of the pairs, corrected for their number; the diagonal is 1.
-        groups: methods that cannot be told apart, largest possible groups of neighbours in rank; a method in no group
-            differs from all others.
+        groups: methods that are not distinguishable, in the largest possible groups of neighbours in rank; a method in
+            no group differs from all others.
         alpha: level of the critical difference and of the groups.
         note: why numbers are missing, or `""`.
     """
@@ -42,6 +43,11 @@ class Ranking:
     groups: tuple[tuple[str, ...], ...] = ()
     alpha: float = 0.05
     note: str = ""
+
+    def __repr__(self) -> str:
+        order = ", ".join(f"{method} {rank:.2f}" for method, rank in zip(self.methods, self.ranks, strict=True))
+        note = f"; {self.note}" if self.note else f", p = {self.p:.2g}"
+        return f"Ranking({shorten(order, 120)}; {self.n} images{shorten(note, 50)})"
 
 
 def friedman(values: Any, names: Sequence[str], *, higher_is_better: bool = True, alpha: float = 0.05) -> Ranking:

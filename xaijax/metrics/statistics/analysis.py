@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xaijax.metrics._interval import mean_interval
-from xaijax.metrics.metric import ORACLE
+from xaijax.metrics.metric import ORACLE, shorten
 from xaijax.metrics.registry import METRICS
 from xaijax.metrics.scores import Scores
 from xaijax.metrics.statistics._friedman import Ranking, friedman
@@ -48,6 +48,11 @@ class MetricStatistics:
     ranking: Ranking
     stability: tuple[Stability, ...]
     note: str = ""
+
+    def __repr__(self) -> str:
+        best = self.ranking.methods[0] if self.ranking.n else "none"
+        counts = f"{len(self.means)} methods, {len(self.pairs)} pairs, {self.ranking.n} images with all values"
+        return f"MetricStatistics({self.metric}: {counts}, best: {shorten(best, 60)})"
 
 
 def analyse(

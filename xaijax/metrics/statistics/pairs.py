@@ -62,7 +62,7 @@ class Pair:
 
 
 def check_values(values: Any, names: Sequence[str]) -> NDArray[np.float64]:
-    """`[images, methods]` float64 with NaN for no value, or one sentence that says what is wrong."""
+    """`[images, methods]` float64 with NaN for no value, checked."""
     table = np.asarray(values, np.float64)
     if table.ndim != 2 or table.shape[1] != len(names):
         raise ValueError(f"values must be [images, {len(names)}], one column per name; got {table.shape}")
