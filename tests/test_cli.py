@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+import typing
 
 import numpy as np
 import pytest
@@ -145,7 +146,9 @@ def test_the_sentences_know_every_option_of_every_command():
             one.required and not one.positional for one in known
         )
         needed = [word for one in known if one.required and not one.positional for word in (f"--{one.name}", "x")]
-        words = ["a.png"] * any(one.positional for one in known)
+        places = [one for one in known if one.positional]
+        choices = [typing.get_args(one.kind) for one in places if typing.get_origin(one.kind) is typing.Literal]
+        words = [choices[0][0]] if choices else ["a.png"] * len(places)
         config = cli.parse(command, [*words, *needed, *flags])
         assert all(getattr(config, one.name, False) is False for one in known if one.switch)
 
@@ -272,7 +275,7 @@ def test_explain_draws_a_table_of_the_part_that_is_asked_for(picture, checkpoint
         "--set",
         "integrated_gradients.steps=3",
     ]
-    more = ["--crop", "--gallery", str(table), "--out", str(out)]
+    more = ["--crop", "--table", str(table), "--out", str(out)]
     assert call("explain", str(picture), str(tmp_path / "square.png"), *options, *more) == 0
     assert f"picture table written to {table}" in capsys.readouterr().out.replace("\n", "")
     for method in ("integrated_gradients", "sobel"):
@@ -282,7 +285,7 @@ def test_explain_draws_a_table_of_the_part_that_is_asked_for(picture, checkpoint
         assert height == 3 * (112 + 3)  # the images, and a row for each method
         pixels = np.asarray(drawn)
     assert (pixels[:, width - 115 : width - 3] == pixels[:, width - 230 : width - 118]).all()  # the same twice
-    assert call("explain", str(picture), *options, "--gallery", str(table), "--out", str(tmp_path / "other")) == 2
+    assert call("explain", str(picture), *options, "--table", str(table), "--out", str(tmp_path / "other")) == 2
     assert "is there already" in capsys.readouterr().err
     more = ["--bare", "--out", str(tmp_path / "bare")]
     assert call("explain", str(picture), *options, *more) == 0
@@ -297,7 +300,7 @@ def test_explain_draws_a_table_of_the_part_that_is_asked_for(picture, checkpoint
         (["--set", "integrated_gradients.stepz=3"], "integrated_gradients has no option 'stepz'"),
         (["--set", "rise.count=3"], "unknown method or metric family 'rise'"),
         (["--set", "integrated_gradients.steps=-3"], "it must be a whole number"),
-        (["--gallery", "table.jpg"], "its name must end in .png"),
+        (["--table", "table.jpg"], "its name must end in .png"),
     ],
 )
 def test_explain_refuses_bad_options_of_methods(picture, checkpoint, tmp_path, capsys, options, sentence):

@@ -12,7 +12,7 @@ import pytest
 
 from xaijax import cli
 from xaijax._runs import command_line
-from xaijax.completion.run import script
+from xaijax.completion._run import script
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(

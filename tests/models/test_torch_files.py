@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xaijax import models
+from xaijax import bench, models
 from xaijax._errors import InputError
-from xaijax.bench import BenchConfig, run_bench
+from xaijax.bench import BenchConfig
 from xaijax.bench.store import Store
 
 torch = pytest.importorskip("torch", reason="reading .pth files needs PyTorch")
@@ -66,12 +66,12 @@ def test_a_tuned_model_goes_through_bench(state, tmp_path):
         model=(str(tmp_path / "tuned.pth"),),
         methods=("grad_cam", "random"),
         metrics=("pointing_game",),
-        images=3,
+        count=3,
         size=64,
         gallery=0,
         out=tmp_path / "run",
     )
-    run = Store(run_bench(config)).read_run()
+    run = Store(bench.run(config)).read_run()
     assert run["models"][0]["classes"] == ["glioma", "meningioma", "pituitary"]
 
 

@@ -19,6 +19,7 @@ from xaijax._options import Count, Range, Share
 from xaijax.data import MaskRole
 
 Device = Literal["auto", "cpu", "gpu", "tpu"]
+Precision = Literal["float32", "bfloat16"]
 Images = Annotated[int, Range(0, 100_000_000)]
 """A number of images, or 0 for all."""
 Side = Annotated[int, Range(1, 8192)]
@@ -30,7 +31,15 @@ C = TypeVar("C")
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataOptions:
+class SeedOptions:
+    """What is drawn at random."""
+
+    seed: Seed = 0
+    """Seed of everything that is drawn: images, splits, initial weights, random masks and random methods."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions(SeedOptions):
     """Which images, masks and labels."""
 
     data: str
@@ -61,9 +70,6 @@ class DataOptions:
 
     covered: bool = False
     """Cover the artefacts of the images: planted cues, or those with clean files or masks."""
-
-    seed: Seed = 0
-    """Seed of everything that is drawn: images, splits, initial weights, random masks and random methods."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +125,14 @@ class DeviceOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PrecisionOptions:
+    """In which numbers to compute."""
+
+    precision: Precision = "float32"
+    """What the layers of the model compute in; bfloat16 is for accelerators that are quicker in it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class OutOptions:
     """Where the results of short work go."""
 
@@ -135,6 +149,9 @@ class RunOptions(OutOptions):
 
     resume: bool = False
     """Resume what is in --out: its options hold, and what is finished is kept."""
+
+    preset: str | None = None
+    """A named set of options, which hold where they are given neither on the command line nor in a file."""
 
 
 FREE = frozenset({"out", "resume", "config", "preset"})

@@ -11,10 +11,10 @@ from xaijax import models
 from xaijax._errors import InputError
 from xaijax._options import Count, NonNegative, Positive, Range
 from xaijax._runs import data
-from xaijax._runs.options import DataOptions, DeviceOptions, ModelOptions
+from xaijax._runs.options import DataOptions, DeviceOptions, ModelOptions, PrecisionOptions
 from xaijax.classifier import Classifier
 from xaijax.data import Dataset, split
-from xaijax.training import Augmentation, Optimizer, Options, Precision, Schedule, start_from
+from xaijax.training import Augmentation, Optimizer, Options, Schedule, start_from
 
 DEFAULT_MODEL = "small_cnn"
 CACHE_BYTES = 1 << 30  # images that need more are read from their files in every epoch
@@ -23,7 +23,7 @@ READ_AT_ONCE = 64
 
 # In this module and not with the other groups: the commands that do not train need not import Optax and Flax for it.
 @dataclass(frozen=True, kw_only=True)
-class TrainingOptions(DeviceOptions, ModelOptions, DataOptions):
+class TrainingOptions(PrecisionOptions, DeviceOptions, ModelOptions, DataOptions):
     """What is trained on what, and how."""
 
     model: str | None = None  # type: ignore[assignment]  # one, or that of the weights
@@ -75,9 +75,6 @@ class TrainingOptions(DeviceOptions, ModelOptions, DataOptions):
 
     augmentation: Augmentation = field(default_factory=Augmentation)
     """How much training images are changed."""
-
-    precision: Precision = "float32"
-    """What the layers compute in; bfloat16 is for accelerators that are quicker in it."""
 
     devices: Count | None = None
     """Over how many devices a batch is divided; default: as many as there are and as divide it."""

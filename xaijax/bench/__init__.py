@@ -4,7 +4,7 @@ of it (`summary`, `statistics`, `report`).
 Importing it is cheap; JAX, Matplotlib and Arrow come in when a run starts.
 """
 
+from xaijax.bench._run import run
 from xaijax.bench.config import PRESETS, BenchConfig, preset
-from xaijax.bench.run import run
 
 __all__ = ["PRESETS", "BenchConfig", "preset", "run"]

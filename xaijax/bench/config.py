@@ -100,8 +100,6 @@ class BenchConfig(RunOptions, DeviceOptions, TargetOptions, MethodOptions, Model
     """Images shown in the gallery of heat maps."""
 
     preset: Preset | None = None
-    """A study: its models, methods, metrics and number of images hold where those options are not given. In Python use
-    xaijax.bench.preset."""
 
     def command(self) -> str:
         """The command line that repeats a run: every option that is not the default, without the run folder.

@@ -4,8 +4,8 @@ A cascade's file is a checkpoint of `xaijax.models` that holds a `Cascade` of `x
 the other, so `save` and `load` stand here, above both.
 """
 
+from xaijax.cascade._run import CascadeResult, run
 from xaijax.cascade.config import PRESETS, CascadeConfig
 from xaijax.cascade.files import load, save
-from xaijax.cascade.run import CascadeResult, run
 
 __all__ = ["PRESETS", "CascadeConfig", "CascadeResult", "load", "run", "save"]

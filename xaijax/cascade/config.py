@@ -48,7 +48,6 @@ class CascadeConfig(RunOptions, TrainingOptions, SplitOptions):
     out: Path = field()
 
     preset: Literal["paper"] | None = None
-    """Options of a study: paper, those with which CasCAM was published (ten rounds of CAM, unscaled)."""
 
     form: Literal["retrain", "frozen"] = "retrain"
     """retrain: a classifier for every round, trained on what the rounds before left; frozen: one trained classifier

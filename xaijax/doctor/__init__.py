@@ -1,6 +1,6 @@
 """`xaijax doctor`."""
 
+from xaijax.doctor._run import run
 from xaijax.doctor.config import DoctorConfig
-from xaijax.doctor.run import run
 
 __all__ = ["DoctorConfig", "run"]

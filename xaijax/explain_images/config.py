@@ -9,11 +9,11 @@ import tyro
 from xaijax._errors import InputError
 from xaijax._options import Share
 from xaijax._runs import options
-from xaijax._runs.options import DeviceOptions, MethodOptions, ModelOptions, OutOptions, Seed, TargetOptions
+from xaijax._runs.options import DeviceOptions, MethodOptions, ModelOptions, OutOptions, SeedOptions, TargetOptions
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ExplainConfig(OutOptions, DeviceOptions, TargetOptions, MethodOptions, ModelOptions):
+class ExplainConfig(OutOptions, DeviceOptions, TargetOptions, MethodOptions, ModelOptions, SeedOptions):
     """Draw heat maps of a classifier over images, as PNG."""
 
     images: tyro.conf.Positional[tuple[Path, ...]]
@@ -24,7 +24,7 @@ class ExplainConfig(OutOptions, DeviceOptions, TargetOptions, MethodOptions, Mod
     target: str = "predicted"
     out: Path = Path("explanations")
 
-    gallery: Path | None = None
+    table: Path | None = None
     """Write a table of all overlays to this PNG file too: a row for each method, a column for each image."""
 
     bare: bool = False
@@ -36,7 +36,6 @@ class ExplainConfig(OutOptions, DeviceOptions, TargetOptions, MethodOptions, Mod
     opacity: Share = 0.75
     """How much the strongest evidence covers the image, 0 to 1."""
 
-    seed: Seed = 0
     overwrite: bool = False
     """Replace overlays that are there already."""
 
@@ -52,6 +51,6 @@ def check(config: ExplainConfig) -> ExplainConfig:
         raise InputError("no image was given; name image files or a folder of them")
     if config.out.exists() and not config.out.is_dir():
         raise InputError(f"{config.out} is a file; name a folder with --out")
-    if config.gallery is not None and config.gallery.suffix.lower() != ".png":
-        raise InputError(f"--gallery is {config.gallery}; the table is a PNG, so its name must end in .png")
+    if config.table is not None and config.table.suffix.lower() != ".png":
+        raise InputError(f"--table is {config.table}; the table is a PNG, so its name must end in .png")
     return config

@@ -7,9 +7,17 @@ from typing import Any, Literal
 
 from xaijax._errors import InputError
 from xaijax._runs import command_line
-from xaijax._runs.options import FREE, DeviceOptions, MethodOptions, ModelOptions, RunOptions, check_at_least
+from xaijax._runs.options import (
+    FREE,
+    DeviceOptions,
+    MethodOptions,
+    ModelOptions,
+    Precision,
+    PrecisionOptions,
+    RunOptions,
+    check_at_least,
+)
 
-Precision = Literal["float32", "bfloat16"]
 FORWARD = "forward"
 """The bare forward pass: a row of every profile, and the unit of the others."""
 Preset = Literal["quick"]
@@ -22,7 +30,7 @@ DECIDES = ("optimized", "classes")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ProfileConfig(RunOptions, DeviceOptions, MethodOptions, ModelOptions):
+class ProfileConfig(RunOptions, DeviceOptions, PrecisionOptions, MethodOptions, ModelOptions):
     """Time explainers on a model, or the compiled kernels, and name what limits them.
 
     Per method, batch and precision: compile time, images per second, forward passes that take as long, memory,
@@ -36,8 +44,7 @@ class ProfileConfig(RunOptions, DeviceOptions, MethodOptions, ModelOptions):
     batch: tuple[int, ...] = (1, 8, 32)
     """Images in one call."""
 
-    precision: tuple[Precision, ...] = ("float32",)
-    """Precisions of the model."""
+    precision: tuple[Precision, ...] = ("float32",)  # type: ignore[assignment]
 
     repeat: int = 20
     """Timed calls of each cell, one in each round over all cells."""
@@ -71,7 +78,6 @@ class ProfileConfig(RunOptions, DeviceOptions, MethodOptions, ModelOptions):
     """With --kernels: numbers of threads; default: 1, 2, 4 ... to the processors this process may use."""
 
     preset: Preset | None = None
-    """Options under one name; those given on the command line or in a file hold."""
 
     def command(self) -> str:
         """The line that repeats the profile: what differs from the defaults."""

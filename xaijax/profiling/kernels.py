@@ -27,7 +27,7 @@ def measure_kernels(config: ProfileConfig, path: Path, console: Any) -> None:
 
     A backend is left out at sides where, by its time at the side before, one call would take longer than the limit.
     """
-    from xaijax.profiling.run import environment
+    from xaijax.profiling._run import environment
 
     known = {case.name: case for case in kernel_cases.cases()}
     chosen = [known[name] for name in config.kernel or known]

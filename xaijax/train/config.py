@@ -21,5 +21,3 @@ class TrainConfig(RunOptions, TrainingOptions):
     out: Path = field()
 
     preset: Literal["quick", "fine-tune"] | None = None
-    """Options for a purpose: quick, a first look at data in ten epochs at 64 pixels (10 s for 300 images of small_cnn);
-    fine-tune, for --weights: the new head alone for two epochs, then everything with a small learning rate."""

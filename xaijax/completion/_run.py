@@ -82,7 +82,7 @@ def _values(command: str, option: Any) -> tuple[str, ...]:
         from xaijax import kernels
 
         return tuple(sorted(name for name in kernels.__all__ if name != "build_info"))
-    paths = {"out", "config", "weights", "compare", "trace", "gallery", "images"}
+    paths = {"out", "config", "weights", "compare", "trace", "table", "images"}
     return (FILES,) if last in paths else ()
 
 

@@ -73,8 +73,8 @@ def run(config: ExplainConfig) -> int:
         table.add_row(str(path), names[label], f"{chance:.3f}", names[explained], ", ".join(map(str, targets.values())))
     if table.row_count:
         Console().print(table)
-        if config.gallery is not None:
-            _write_gallery(config.gallery, columns)
+        if config.table is not None:
+            _write_gallery(config.table, columns)
     elif failed:
         raise InputError(f"no image could be explained; the first, {failed[0][0]}: {failed[0][1]}")
     errors = Console(stderr=True)
@@ -132,7 +132,7 @@ def _all(config: ExplainConfig) -> bool:
 
 def _refuse_existing(config: ExplainConfig, paths: list[Path]) -> None:
     there = [config.out / name for method in config.methods for name in names_for(paths, method)]
-    there += [] if config.gallery is None else [config.gallery]
+    there += [] if config.table is None else [config.table]
     existing = [path for path in there if path.exists()]
     if existing and not config.overwrite:
         raise InputError(f"{existing[0]} is there already; add --overwrite, or name another place with --out")
