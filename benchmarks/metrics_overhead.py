@@ -4,7 +4,7 @@
     python benchmarks/metrics_overhead.py pic          AIC and SIC of 8 methods, ResNet50, Shannon or mutual information
     python benchmarks/metrics_overhead.py localization 1,000 maps, all scores
     python benchmarks/metrics_overhead.py webp         WebP size of the rebuilt images, which no model call can hide
-    python benchmarks/metrics_overhead.py page docs/metrics.md      writes the results into the page
+    python benchmarks/metrics_overhead.py page docs/studies/metrics_overhead.md writes the results into the page
 
 The metric runs as it is; each of its model calls is followed by a bare one with the same images, while nothing is
 filled. So calls with the metric around them and bare ones alternate, a second apart, and a machine that slows down

@@ -98,7 +98,7 @@ CASES: dict[str, dict[str, Any]] = {
         "rounds": 1,
         "ours": {"steps": 25, "fraction": 0.25, "max_dist": 0.1, "batch_size": 8},
         "theirs": {"steps": 25, "fraction": 0.25, "max_dist": 0.1},
-        # With more steps rounding decides the order of the pixels and so the path (docs/explainers.md, "Why float64").
+        # With more steps rounding decides the order of the pixels and so the path (docs/studies/explainers.md).
         "agree": {"steps": 4, "max_dist": 0.02},
         "goal": 2.0,
         "correlation": 0.999,
