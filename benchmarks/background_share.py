@@ -1,4 +1,4 @@
-"""How much of the logits of a network comes from where its pictures are black: the check behind docs/studies/explainers.md.
+"""How much of the logits of a network comes from where its images are black, for docs/studies/explainers.md.
 
     python benchmarks/background_share.py CHECKPOINT DATA
 

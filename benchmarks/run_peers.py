@@ -1,7 +1,7 @@
 """Explanations per second against the packages in use: pytorch-grad-cam, Captum, PAIR's saliency; metrics by Quantus.
 
     python benchmarks/run_peers.py                        # every case
-    python benchmarks/run_peers.py forward                # the bare forward pass beside PyTorch's
+    python benchmarks/run_peers.py forward                # the bare forward pass next to PyTorch's
     python benchmarks/run_peers.py grad_cam hires_cam     # some; the others' figures in the results stay
     python benchmarks/run_peers.py metrics                # every metric of metric_peers.py; or some by their names
     python benchmarks/run_peers.py --table                # only rewrites the tables in benchmarks/README.md
