@@ -32,7 +32,7 @@ class Worker(Protocol):
 
 @dataclass
 class Trial:
-    """Ours and the peers, timed by turns after `check` has passed."""
+    """Ours and the peers, timed interleaved after `check` has passed."""
 
     ours: Timed
     peers: dict[str, Timed]

@@ -4,9 +4,9 @@
     python benchmarks/metrics_overhead.py pic          AIC and SIC of 8 methods, ResNet50, Shannon or mutual information
     python benchmarks/metrics_overhead.py localization 1,000 maps, all scores
     python benchmarks/metrics_overhead.py webp         WebP size of the rebuilt images, which no model call can hide
-    python benchmarks/metrics_overhead.py page docs/metrics.md      writes the results into the page
+    python benchmarks/metrics_overhead.py page docs/studies/metrics_overhead.md writes the results into the page
 
-The metric runs as it is; each of its model calls is followed by a bare one with the same images, while nothing is
+The metric runs unchanged; each of its model calls is followed by a bare one with the same images, while nothing is
 filled. So calls with the metric around them and bare ones alternate, a second apart, and a machine that slows down
 slows both. A pair is the time from one bare call's end to the metric's next answer (storing the answers before, waiting
 for the images, the call while the next images are filled), and the bare call. Reported are
@@ -18,7 +18,7 @@ for the images, the call while the next images are filled), and the bare call. R
 
 Intervals are bootstrapped over pairs. Each call of this script appends its pairs to
 benchmarks/results/metrics_overhead_<what>.json (`--out`), so short runs on a quiet machine add up; `--fresh` starts
-anew. Values are compared with a plain loop over the changed images. Weights are random, which changes no time; images
+again. Values are compared with a plain loop over the changed images. Weights are random, which changes no time; images
 and maps are made here.
 """
 
@@ -223,7 +223,7 @@ def pic(options: argparse.Namespace) -> dict[str, Any]:
     for measure_name in ("mutual", "shannon"):
         metrics = [f"aic_{measure_name}", f"sic_{measure_name}"]
         if measure_name == "shannon":
-            # With mutual information beside it no image is left out.
+            # With mutual information as well no image is left out.
             metrics.append("sic_mutual")
 
         def run(model: Any, metrics: list[str] = metrics) -> Scores:
@@ -362,7 +362,7 @@ def append(path: Path, found: dict[str, Any], command: str, *, fresh: bool) -> d
         record = json.loads(path.read_text())
         changed = [key for key, value in surroundings().items() if record.get(key) != value]
         if changed:
-            raise SystemExit(f"{path} was measured with other {' and '.join(changed)}: give --fresh to start anew")
+            raise SystemExit(f"{path} was measured with other {' and '.join(changed)}: give --fresh to start again")
     for name, run in found.items():
         entry = record["results"].setdefault(name, {"summary": {}, "runs": []})
         entry["runs"].append({"command": command} | run)

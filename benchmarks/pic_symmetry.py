@@ -1,4 +1,4 @@
-"""What the symmetric linear fill changes in AIC/SIC, beside what a flip of the problem changes in PAIR's.
+"""What the symmetric linear fill changes in AIC/SIC, compared with what a flip of the problem changes in PAIR's.
 
 Co-circular pixels are everywhere on a grid, and a triangulation has to pick a diagonal between them: flip or transpose
 image, map and random mask together, and PAIR's `saliency` (SciPy's `griddata`) rebuilds other grey levels. Ours are the

@@ -1,6 +1,6 @@
 """Raw material: information and predictions of every rebuilt image, before any convention makes a curve of them.
 
-Two settings. "model": the classifier as it is, and the maps of explanation methods and controls. "planted": the same
+Two settings. "model": the unchanged classifier, and the maps of explanation methods and controls. "planted": the same
 classifier looking at the lesion alone (everything else is replaced by the image's median), so that the ground truth is
 the whole evidence by construction, and a ladder of maps that mix the truth with noise in known shares: a metric that
 measures faithfulness has to order the ladder.

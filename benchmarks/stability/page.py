@@ -117,7 +117,7 @@ def tables(found: dict[str, Any]) -> str:
     head += ["SIC, range over orientations", "tau over masks", "tau over halves of the images"]
     lines += _table(head, rows)
 
-    lines += ["### Truth and chance (SIC, convention `stable`, the classifier as it is)", ""]
+    lines += ["### Truth and chance (SIC, convention `stable`, the unchanged classifier)", ""]
     rows = []
     for name, run in found.items():
         count = len(run["methods"])
@@ -149,7 +149,7 @@ def tables(found: dict[str, Any]) -> str:
     head += ["truth against noise, d", "mean SIC at 0, 25, 50, 75, 100 % noise"]
     lines += _table(head, rows)
 
-    lines += ["### The study's convention (`medical`) beside its published areas", ""]
+    lines += ["### The study's convention (`medical`) next to its published areas", ""]
     for name, run in found.items():
         medical = run["medical"]
         counts = ", ".join(

@@ -1,6 +1,6 @@
 """Command lines from configuration classes: the options are the fields, and a mistake is one sentence.
 
-The parser (tyro) puts mistakes into a box of many lines. Here the arguments are first held against the same fields, so
+The parser (tyro) puts mistakes into a box of many lines. Here the arguments are first compared with the same fields, so
 that the sentence says what was given, what is allowed and what to do; whatever else the parser refuses has its words
 put into one line.
 """
@@ -148,7 +148,7 @@ def fault(config_class: Any, command: str, args: Sequence[str]) -> str:
     missing = [f"--{option.name}" for option in known if option.required and option.name not in given]
     missing = [name for name in missing if name[2:] in by_name]
     if missing:
-        return f"xaijax {command} needs {' and '.join(missing)} (xaijax {command} --help says what they are)"
+        return f"xaijax {command} needs {' and '.join(missing)} (xaijax {command} --help describes them)"
     return ""
 
 

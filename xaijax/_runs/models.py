@@ -94,7 +94,7 @@ def with_classes(
 
 
 def refuse_untrained(paths: Sequence[str], source: str) -> None:
-    """Refuses architectures that are named where trained models are needed, and says how to train them."""
+    """Refuses architectures that are named where trained models are needed, and describes how to train them."""
     known = models.list_models()
     bare = [name for name in paths if name in known and not Path(name).exists()]
     if not bare:

@@ -67,7 +67,7 @@ def themed(svg: str) -> str:
 
 
 def _as_webp(path: Path) -> bytes:
-    """A picture small enough to live inside the report; the PNG beside it has every pixel."""
+    """An image small enough to live inside the report; the PNG next to it has every pixel."""
     from PIL import Image
 
     out = io.BytesIO()

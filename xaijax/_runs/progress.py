@@ -52,7 +52,7 @@ def bar(console: "Console", text: str) -> Iterator[Report]:
 
 
 def say(console: "Console", text: str) -> None:
-    """One line, as it is: no markup, no colours, no wrapping."""
+    """One line, unchanged: no markup, no colours, no wrapping."""
     console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 

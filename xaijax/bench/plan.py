@@ -107,7 +107,7 @@ def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) 
         The plan.
 
     Raises:
-        InputError: where anything is unknown, missing, or does not fit together; one sentence says what.
+        InputError: where anything is unknown, missing, or does not fit together, in one sentence.
     """
     config = configuration.check(config)
     metrics = configuration.expand_metrics(config.metrics)

@@ -158,7 +158,7 @@ def stability_csv(statistics: RunStatistics) -> str:
 
 
 def overview(statistics: RunStatistics, model: str) -> list[dict[str, Any]]:
-    """The lines of the report: per metric the test, the best method, what cannot be told from it, the stability."""
+    """The lines of the report: per metric the test, the best method, those not distinguishable from it, stability."""
     lines = []
     for metric, entry in statistics.models[model].items():
         ranking = entry.ranking

@@ -8,7 +8,7 @@
                              model's response there); of perturbation metrics
     predictions/<part>.parquet   model, image, label, predicted, probability (of the predicted class)
     gallery/<part>.npz       images, masks and maps that the figures show
-    maps/                    raw maps that several models' parts need, while a run goes on that compares models
+    maps/                    raw maps that several models' parts need, during a run that compares models
     figures/, report.html, summary.csv, statistics.csv, ranks.csv, stability.csv
 
 A part is written whole, its scores last: a part whose scores are there is finished, and a run that is killed at any

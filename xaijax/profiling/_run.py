@@ -168,7 +168,7 @@ def _measure_model(
     facts: dict[str, Any],
     console: Any,
 ) -> None:
-    """All cells of one model and precision are compiled first and then timed by turns."""
+    """All cells of one model and precision are compiled first and then timed interleaved."""
     import jax
 
     from xaijax.explain import METHODS
@@ -247,7 +247,7 @@ def _has_forward(there: Mapping[Any, Any], base: Mapping[str, Any], batch: int) 
 def _time(
     ready: list[Any], there: Mapping[Any, Mapping[str, Any]], path: Path, facts: Mapping[str, Any], console: Any
 ) -> None:
-    """Times by turns; a cell is written when its turns are over, and on Ctrl-C with those it had."""
+    """Times interleaved; a cell is written when its turns are over, and on Ctrl-C with those it had."""
     from xaijax.profiling import cells, record
 
     total = sum(cell.first * cell.repeats for cell in ready)
