@@ -166,7 +166,7 @@ def plain(config: Any) -> dict[str, Any]:
     Example:
         >>> from xaijax._runs.options import RunOptions
         >>> plain(RunOptions(out=Path("runs/a")))
-        {'out': 'runs/a', 'config': None, 'resume': False}
+        {'out': 'runs/a', 'config': None, 'resume': False, 'preset': None}
     """
     return json.loads(json.dumps(dataclasses.asdict(config), default=str))
 
