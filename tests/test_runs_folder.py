@@ -11,6 +11,7 @@ import sys
 import pytest
 
 import xaijax._runs
+from xaijax import _files
 from xaijax._errors import InputError
 from xaijax._runs import folder
 from xaijax._runs.folder import RunFolder
@@ -32,7 +33,7 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path):
     path = tmp_path / "deep" / "a.txt"
     folder.write_text(path, "one")
     with pytest.raises(RuntimeError):
-        folder.write_whole(path, lambda file: (_ for _ in ()).throw(RuntimeError("stop")))
+        _files.write_whole(path, lambda file: (_ for _ in ()).throw(RuntimeError("stop")))
     assert path.read_text() == "one"
     assert [entry.name for entry in path.parent.iterdir()] == ["a.txt"]
 

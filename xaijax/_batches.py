@@ -1,5 +1,8 @@
 """Batches of one shape, so that what is compiled is compiled once: the last batch is filled up."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 
@@ -34,3 +37,25 @@ def padded(values: np.ndarray, size: int) -> np.ndarray:
     """
     missing = size - len(values)
     return values if missing <= 0 else np.concatenate([values, np.repeat(values[-1:], missing, axis=0)])
+
+
+def in_batches(function: Callable[..., Any], size: int, *arrays: np.ndarray) -> np.ndarray:
+    """`function(*arrays)` in calls of exactly `size` rows, so that it is compiled once; the last call is padded.
+
+    Args:
+        function: from arrays `[size, ...]` to an array `[size, ...]`, row by row.
+        size: rows in a call, at least 1.
+        arrays: each `[N, ...]`, N at least 1.
+
+    Returns:
+        `[N, ...]`, equivalent to `function(*arrays)`.
+
+    Example:
+        >>> in_batches(lambda a, b: a + b, 2, np.arange(3), np.arange(3)).tolist()
+        [0, 2, 4]
+    """
+    found = []
+    for start in range(0, len(arrays[0]), size):
+        parts = [array[start : start + size] for array in arrays]
+        found.append(np.asarray(function(*(padded(part, size) for part in parts)))[: len(parts[0])])
+    return np.concatenate(found)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from xaijax._errors import InputError
-from xaijax._runs.folder import RunFolder, damaged, write_whole
+from xaijax._files import write_whole
+from xaijax._runs.folder import RunFolder, damaged
 from xaijax.bench.store import CURVES, SCORES, Store
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from xaijax._batches import in_batches, padded
 from xaijax.classifier import to_float
-from xaijax.metrics._stream import as_model_input, float_images, in_batches, padded, stream
+from xaijax.metrics._stream import as_model_input, float_images, stream
 
 
 class Model:

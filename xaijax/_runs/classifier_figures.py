@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xaijax import plot
-from xaijax._runs import folder
+from xaijax import _files, plot
 from xaijax.classifier import Classifier
 from xaijax.training import penultimate, principal_components
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 def save(figure: "Figure", path: Path) -> None:
     """Write a figure as a PNG file, whole."""
-    folder.with_temporary(path, lambda partial: figure.savefig(partial, dpi=120))
+    _files.with_temporary(path, lambda partial: figure.savefig(partial, dpi=120))
 
 
 def write_figures(

@@ -9,25 +9,16 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+import shutil
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from xaijax._errors import InputError
+from xaijax._files import TEMPORARY, write_whole
 
 DESCRIPTION = "run.json"
 CHECKSUMS = "checksums.json"
-TEMPORARY = ".writing-"
-
-
-def write_whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
-    """Writes a file under a temporary name in its folder and renames it, so that no reader sees half of it.
-
-    Args:
-        path: of the file; folders above it are made.
-        write: writes the contents into the open file it is given.
-    """
-    with_temporary(path, lambda temporary: _write_and_sync(temporary, write))
 
 
 def write_text(path: Path, text: str) -> None:
@@ -43,25 +34,6 @@ def write_json(path: Path, values: Any) -> None:
 def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Writes JSON objects whole, one a line."""
     write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
-
-
-def with_temporary(path: Path, write: Callable[[Path], Any]) -> None:
-    """Lets `write` make a file at a temporary path with the same suffix, and renames it to `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def _write_and_sync(path: Path, write: Callable[[BinaryIO], Any]) -> None:
-    with path.open("wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def read_json(path: Path, what: str) -> dict[str, Any]:
@@ -120,8 +92,11 @@ class RunFolder:
         self._lock = _locked(path)
         self._resumed = bool(resume)
         if resume:
-            for left in path.rglob(f"{TEMPORARY}*"):
-                left.unlink(missing_ok=True)
+            for left in [*path.rglob(f"{TEMPORARY}*")]:  # what a killed process was writing
+                if left.is_dir():
+                    shutil.rmtree(left, ignore_errors=True)
+                else:
+                    left.unlink(missing_ok=True)
 
     def __enter__(self) -> "RunFolder":
         return self

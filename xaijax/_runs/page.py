@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xaijax import _files
 from xaijax._runs import folder
 from xaijax.plot import _style as style
 from xaijax.plot import encode
@@ -79,5 +80,5 @@ def _as_webp(path: Path) -> bytes:
 def save_figure(figure: "Figure", path: Path) -> Path:
     """Writes a figure as its file name says (.svg or .png), whole; the same figure gives the same bytes."""
     kind: Any = path.suffix[1:]
-    folder.write_whole(path, lambda file: file.write(encode(figure, kind)))
+    _files.write_whole(path, lambda file: file.write(encode(figure, kind)))
     return path

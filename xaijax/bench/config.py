@@ -82,7 +82,7 @@ class BenchConfig(RunOptions, DeviceOptions, TargetOptions, MethodOptions, Model
     """
 
     data: str = "phantoms"
-    model: tuple[str, ...] = ("builtin",)
+    model: tuple[str, ...] = (_names.BUILTIN,)
     methods: tuple[str, ...] = ("gradient", "integrated_gradients", "grad_cam", "grad_cam_pp", "random", "sobel")
     count: Images = 32
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from xaijax._batches import padded
 from xaijax._errors import InputError
-from xaijax._runs.folder import write_whole
+from xaijax._files import write_whole
 from xaijax._runs.models import Model
 from xaijax.bench.plan import Plan
 from xaijax.bench.store import CURVES, PREDICTIONS, RESPONSES, SCORES, Tables

@@ -5,9 +5,7 @@ ranks.csv        mean ranks of the methods, Friedman's test, Nemenyi's groups
 stability.csv    Kendall's tau of the ranking over subsets of the images, random masks and entropies
 """
 
-import csv
 import dataclasses
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from xaijax._runs.tables import to_csv
 from xaijax.metrics import ORACLE
 from xaijax.metrics.scores import Curves, Scores
 from xaijax.metrics.statistics import MetricStatistics, Pair, Stability, analyse, compare_pairs, entropy_stability
@@ -214,13 +213,4 @@ def _curves_of(table: pa.Table, model: str) -> Curves:
 
 
 def _csv(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(names)
-    for row in rows:
-        writer.writerow(["" if isinstance(c, float) and np.isnan(c) else _cell(c) for c in row])
-    return out.getvalue()
-
-
-def _cell(value: object) -> object:
-    return f"{value:.6g}" if isinstance(value, float) else value
+    return to_csv([dict(zip(names, row, strict=True)) for row in rows], names)

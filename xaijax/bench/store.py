@@ -25,7 +25,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xaijax._errors import InputError
-from xaijax._runs.folder import DESCRIPTION, read_json, seal, write_text, write_whole
+from xaijax._files import write_whole
+from xaijax._runs.folder import DESCRIPTION, read_json, seal, write_text
 
 SCORES = pa.schema(
     [

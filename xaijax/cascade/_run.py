@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xaijax import __version__, models
+from xaijax import __version__, _files, models
 from xaijax._runs import command_line, data, epochs, folder, options, progress, provenance, training
 from xaijax._runs import models as run_models
 from xaijax._runs.folder import RunFolder
@@ -226,6 +226,6 @@ def _draw(
     title = f"{config.form}, {', '.join(dict.fromkeys(config.base))}, theta {config.theta:g}, {config.threshold}"
     seen, maps, combined = (np.asarray(values) for values in (seen, maps, combined))
     images = batch.images[rows]
-    folder.with_temporary(
+    _files.with_temporary(
         out / "cascade.png", lambda path: figures.rounds(seen, maps, images, combined, masks, names, path, title)
     )

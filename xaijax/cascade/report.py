@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.csv
 
+from xaijax import _files
 from xaijax._runs import folder, progress, tables
 from xaijax.metrics import Scores
 from xaijax.plot._statistics import p_text
@@ -29,7 +30,7 @@ def write(out: Path, found: Mapping[str, Any], scores: Scores) -> None:
     folder.write_json(out / "evaluation.json", found)
     folder.write_text(out / "evaluation.md", page(found))
     folder.write_text(out / "tests.csv", tables.to_csv(found["tests"], text=_exact))
-    folder.with_temporary(out / "scores.csv", lambda path: pyarrow.csv.write_csv(scores.to_arrow(), path))
+    _files.with_temporary(out / "scores.csv", lambda path: pyarrow.csv.write_csv(scores.to_arrow(), path))
 
 
 def say(console: "Console", found: Mapping[str, Any]) -> None:

@@ -6,7 +6,6 @@ on: the suppressed images it is trained on), `run.json` (what it was trained on)
 ends it.
 """
 
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from xaijax import models
+from xaijax import _files, models
 from xaijax._batches import positions as batches
 from xaijax._runs import command_line, epochs, folder, progress
 from xaijax._runs.training import Material
@@ -83,10 +82,8 @@ def take_first(source: Path, target: Path) -> None:
     there = place(target, 0)
     if there.exists() or ended(source, 0) is None:
         return
-    partial = there.with_name(f".{there.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # what a killed process left
-    shutil.copytree(place(source, 0), partial, ignore=shutil.ignore_patterns(Checkpoints(source).folder.name))
-    os.replace(partial, there)
+    left_out = shutil.ignore_patterns(Checkpoints(source).folder.name)
+    _files.with_temporary(there, lambda path: shutil.copytree(place(source, 0), path, ignore=left_out))
 
 
 def images_of(config: CascadeConfig, material: Material, out: Path, number: int) -> Any:

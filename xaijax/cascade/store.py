@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from xaijax._runs import folder
+from xaijax import _files
 from xaijax._runs.training import Images
 
 
@@ -18,7 +18,7 @@ def write(path: Path, shape: tuple[int, ...], fill: Callable[[np.ndarray], None]
         fill(array)
         array.flush()
 
-    folder.with_temporary(path, make)
+    _files.with_temporary(path, make)
 
 
 def read(path: Path) -> np.ndarray:

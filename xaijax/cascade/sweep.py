@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from xaijax import _files
 from xaijax._runs import command_line, folder, tables
 from xaijax.cascade import figures, scoring
 from xaijax.cascade.config import CascadeConfig
@@ -89,7 +90,7 @@ def write(rows: Sequence[dict[str, Any]], out: Path, config: CascadeConfig) -> N
     drawn = [row for row in rows if row[metrics[0]] is not None] if metrics else []
     if drawn:
         heading = f"mean {HEADINGS[metrics[0]]}"
-        folder.with_temporary(out / "sweep.png", lambda path: figures.sweep(drawn, metrics[0], heading, path, "Sweep"))
+        _files.with_temporary(out / "sweep.png", lambda path: figures.sweep(drawn, metrics[0], heading, path, "Sweep"))
 
 
 def _short(row: dict[str, Any]) -> dict[str, Any]:

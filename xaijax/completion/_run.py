@@ -5,6 +5,7 @@ import typing
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from xaijax._names import BUILTIN
 from xaijax.completion.config import CompletionConfig
 
 FILES = "FILES"  # stands for paths among the values of an option
@@ -101,7 +102,7 @@ def _metrics() -> tuple[str, ...]:
 def _models() -> tuple[str, ...]:
     from xaijax import models
 
-    return ("builtin", *models.list_models(), FILES)
+    return (BUILTIN, *models.list_models(), FILES)
 
 
 def _bash(found: dict[str, Words]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from xaijax import _names, _options
 from xaijax._errors import InputError
-from xaijax._runs.folder import write_whole
+from xaijax._files import write_whole
 from xaijax._runs.options import use_device
 from xaijax.explain_images.config import ExplainConfig, check
 

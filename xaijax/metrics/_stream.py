@@ -1,6 +1,6 @@
 """Model calls of one shape: over arrays, and over pieces of any size with the next call's images made meanwhile.
 
-`in_batches` calls a function on batches of rows. In `stream` pieces are taken from a generator, packed into chunks of
+Pieces are taken from a generator, packed into chunks of
 exactly `batch_size` images, and handed to the model. A worker thread runs the generator and fills the next chunk while
 the model computes, whether or not the model returns at once: the kernels behind the generator and most models release
 the interpreter. The last chunk is padded, so the model is compiled once.
@@ -34,39 +34,6 @@ def float_images(images: NDArray[Any]) -> NDArray[Any]:
 def as_model_input(images: NDArray[Any]) -> NDArray[Any]:
     """uint8 unchanged; uint16 as float32 in [0, 1]; floats as float32."""
     return images if images.dtype == np.uint8 else float_images(images).astype(np.float32, copy=False)
-
-
-def padded(values: NDArray[Any], size: int) -> NDArray[Any]:
-    """`[size, ...]`: an array of at least one row whose last row is repeated; longer arrays are returned unchanged.
-
-    Example:
-        >>> padded(np.array([1, 2]), 4).tolist()
-        [1, 2, 2, 2]
-    """
-    missing = size - len(values)
-    return values if missing <= 0 else np.concatenate([values, np.repeat(values[-1:], missing, axis=0)])
-
-
-def in_batches(function: Callable[..., Any], size: int, *arrays: NDArray[Any]) -> NDArray[Any]:
-    """`function(*arrays)` in calls of exactly `size` rows, so that it is compiled once; the last call is padded.
-
-    Args:
-        function: from arrays `[size, ...]` to an array `[size, ...]`, row by row.
-        size: rows in a call, at least 1.
-        arrays: each `[N, ...]`, N at least 1.
-
-    Returns:
-        `[N, ...]`, equivalent to `function(*arrays)`.
-
-    Example:
-        >>> in_batches(lambda a, b: a + b, 2, np.arange(3), np.arange(3)).tolist()
-        [0, 2, 4]
-    """
-    found = []
-    for start in range(0, len(arrays[0]), size):
-        parts = [array[start : start + size] for array in arrays]
-        found.append(np.asarray(function(*(padded(part, size) for part in parts)))[: len(parts[0])])
-    return np.concatenate(found)
 
 
 def _chunks(

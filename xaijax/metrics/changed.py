@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xaijax.metrics._stream import float_images, in_batches
+from xaijax._batches import in_batches
+from xaijax.metrics._stream import float_images
 from xaijax.metrics.metric import Inputs
 
 Floats = NDArray[np.float64]

@@ -7,7 +7,6 @@ another into place, so that it needs little more memory than the weights, and ru
 
 import contextlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from xaijax._errors import InputError
+from xaijax._files import with_temporary
 from xaijax._network.trees import flatten, put
 from xaijax.classifier import Architecture, Classifier, UnsupportedError
 from xaijax.models import _files
@@ -258,15 +258,6 @@ def read_header(file: Path) -> dict[str, Any]:
 
 def write(file: Path, tensors: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> Path:
     """Write arrays and a JSON header, whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
-    try:
-        save_file(
-            {name: np.asarray(array, order="C") for name, array in tensors.items()},
-            partial,
-            metadata={HEADER: json.dumps(header)},
-        )
-        os.replace(partial, file)
-    finally:
-        partial.unlink(missing_ok=True)
+    arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
+    with_temporary(file, lambda path: save_file(arrays, path, metadata={HEADER: json.dumps(header)}))
     return file

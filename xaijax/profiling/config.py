@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from xaijax._errors import InputError
+from xaijax._names import BUILTIN
 from xaijax._runs import command_line
 from xaijax._runs.options import (
     FREE,
@@ -37,7 +38,7 @@ class ProfileConfig(RunOptions, DeviceOptions, PrecisionOptions, MethodOptions, 
     floating-point operations, and how near that is to what the machine can do.
     """
 
-    model: tuple[str, ...] = ("builtin",)
+    model: tuple[str, ...] = (BUILTIN,)
     methods: tuple[str, ...] = ("gradient", "grad_cam", "integrated_gradients")
     batch_size: int | None = None  # type: ignore[assignment]
 

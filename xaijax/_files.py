@@ -1,0 +1,41 @@
+"""Files written whole: under a temporary name in their folder, then renamed, so that no reader sees half of one."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+TEMPORARY = ".writing-"
+
+
+def write_whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
+    """Writes a file whole, or not at all.
+
+    Args:
+        path: of the file; folders above it are made.
+        write: writes the contents into the open file it is given.
+    """
+    with_temporary(path, lambda temporary: _write_and_sync(temporary, write))
+
+
+def with_temporary(path: Path, write: Callable[[Path], Any]) -> None:
+    """Lets `write` make a file or a folder at a temporary path with the same suffix, and renames it to `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+    try:
+        write(temporary)
+        temporary.replace(path)
+    except BaseException:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def _write_and_sync(path: Path, write: Callable[[BinaryIO], Any]) -> None:
+    with path.open("wb") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
