@@ -20,7 +20,7 @@ import numpy as np
 
 from xaijax import _cpu
 from xaijax._network import functions, nnx_module, probe, relu
-from xaijax._network.base import Array, Network, Recorder, UnsupportedError, check_logits
+from xaijax._network.base import Array, Network, Recorder, UnsupportedError, check_logits, zeros
 from xaijax.preprocess import Preprocess, Style
 
 __all__ = ["PREPROCESS_LAYER", "Architecture", "Classifier", "UnsupportedError", "merge_params", "to_float"]
@@ -317,15 +317,16 @@ class Classifier:
         self._check_layers(offsets)
         return self._forward(params, images, dict(offsets), {})
 
-    def zero_offsets(self, images: Array, layers: Sequence[str]) -> dict[str, Array]:
+    def zero_offsets(self, images: Array, layers: Sequence[str], *, dtype: Any = None) -> dict[str, Array]:
         """Zeros of the shapes of the layers' activations, to differentiate `tapped` by.
 
         Args:
-            images: `[B, H, W, C]`.
+            images: `[B, H, W, C]`. Inside `shard_map` the zeros vary over the mesh as they do.
             layers: names.
+            dtype: of the zeros; None for that of each layer's activations.
 
         Returns:
-            `{name: [B, ...] zeros}` in the activations' dtype.
+            `{name: [B, ...] zeros}`.
 
         Raises:
             ValueError: for an unknown layer.
@@ -333,7 +334,10 @@ class Classifier:
         self._check_images(images)
         self._check_layers(layers)
         calls = self._trace().calls
-        return {name: jnp.zeros((images.shape[0], *self._layer_shape(name)), calls[name].dtype) for name in layers}
+        return {
+            name: zeros((images.shape[0], *self._layer_shape(name)), images, dtype or calls[name].dtype)
+            for name in layers
+        }
 
     def layers(self) -> dict[str, tuple[int, ...]]:
         """The layers that can be tapped, in the order in which their outputs are computed.

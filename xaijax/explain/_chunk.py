@@ -15,17 +15,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from xaijax._network.base import zeros
+
 Tree = Any
-
-
-def zeros(shape: tuple[int, ...], like: jax.Array, dtype: Any = jnp.float32) -> jax.Array:
-    """Zeros that vary over the same mesh axes as `like`.
-
-    Inside `shard_map` a plain `jnp.zeros` counts as replicated: a scan carry of it is refused, and a gradient with
-    respect to it would be summed over the devices.
-    """
-    anchor = jnp.zeros_like(like, dtype=dtype).ravel()[0]
-    return jnp.broadcast_to(anchor, shape)
 
 
 def plan(count: int, size: int) -> tuple[int, int]:

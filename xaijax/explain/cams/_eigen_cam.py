@@ -117,7 +117,7 @@ def eigen_grad_cam(
         images: `[B, H, W, C]`, floats in [0, 1] or integers of their type's full range.
         labels: `[B]` int class indices, or None for the predicted class.
         layer: name of a layer, several to fuse, or None for the classifier's default.
-        target: what is explained; see `xaijax.explain._targets`.
+        target: what is explained: `"logit"`, `"probability"`, `"log_probability"`, or a function of logits and labels.
         convention: `"paper"` (not centred), or `"pytorch-grad-cam"` (channel means subtracted; post-processed).
         batch_size: most images in one pass.
 

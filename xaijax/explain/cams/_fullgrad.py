@@ -34,7 +34,7 @@ def _terms(
         y = score(classifier.tapped(classifier.params, x, offsets)[0], labels, target)
         return y.sum(), y
 
-    offsets = _maps.zero_offsets(classifier, images, tuple(biases))
+    offsets = classifier.zero_offsets(images, tuple(biases), dtype=jnp.float32)
     (to_image, to_layers), y = jax.grad(value, argnums=(0, 1), has_aux=True)(images, offsets)
     by_layer = {}
     for name, bias in biases.items():
@@ -90,7 +90,7 @@ def fullgrad(
         classifier: a classifier made from a module (its biases must be known).
         images: `[B, H, W, C]`, floats in [0, 1] or integers of their type's full range.
         labels: `[B]` int class indices, or None for the predicted class.
-        target: what is explained; see `xaijax.explain._targets`.
+        target: what is explained: `"logit"`, `"probability"`, `"log_probability"`, or a function of logits and labels.
         convention: `"paper"`, or `"pytorch-grad-cam"` (1e-7 in every min-max, and one more at
             the end).
         batch_size: most images in one forward and backward pass.

@@ -31,7 +31,7 @@ def guided_backprop(
         classifier: a classifier with ReLUs that `with_relu` reaches.
         images: `[B, H, W, C]`, floats in [0, 1] or integers of their type's full range.
         labels: `[B]` int class indices, or None for the predicted class.
-        target: what is explained; see `xaijax.explain._targets`.
+        target: what is explained: `"logit"`, `"probability"`, `"log_probability"`, or a function of logits and labels.
         reduce: over channels: `"abs_max"`, `"abs_sum"`, `"sum"` (signed), `"none"` (keep C).
         batch_size: most images in one forward and backward pass.
 

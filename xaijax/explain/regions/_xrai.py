@@ -106,7 +106,7 @@ def xrai(
         steps: points on each of the two paths.
         dilation: radius in pixels by which segments grow.
         min_pixel_diff: regions that add fewer new pixels are dropped.
-        target: what is explained; see `xaijax.explain._targets`.
+        target: what is explained: `"logit"`, `"probability"`, `"log_probability"`, or a function of logits and labels.
         batch_size: most path points in flight.
 
     Returns:
@@ -175,7 +175,7 @@ def xrai_fast(
         steps: points on each of the two paths.
         dilation: radius in pixels by which segments grow.
         min_pixel_diff: regions that add fewer new pixels are dropped.
-        target: what is explained; see `xaijax.explain._targets`.
+        target: what is explained: `"logit"`, `"probability"`, `"log_probability"`, or a function of logits and labels.
         batch_size: most path points in flight.
 
     Returns:
