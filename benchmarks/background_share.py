@@ -1,4 +1,4 @@
-"""How much of the logits of a network comes from where its pictures are black: the check behind docs/explainers.md.
+"""How much of the logits of a network comes from where its images are black, for docs/studies/explainers.md.
 
     python benchmarks/background_share.py CHECKPOINT DATA
 
@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import jax
 import numpy as np
+from xaijax.bench.inputs import validation_of
 
 from xaijax import data, models
-from xaijax.bench.inputs import validation_of
 
 BLACK = 12  # of 255
 SHARE = 0.99  # of a cell's pixels
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
             f"{dark:.2f}, cells of the lesion ({lesion[own].mean():.3f}) {inside:.3f}"
         )
     without, _ = jax.jit(forward)(classifier, batch.images, np.where(black[..., None], -activations, 0))
-    for title, values in (("as it is", logits), ("without black cells", np.asarray(without))):
+    for title, values in (("unchanged", logits), ("without black cells", np.asarray(without))):
         found = values.argmax(1)
         print(f"{title}: accuracy {(found == labels).mean():.3f}, predicted {np.bincount(found).tolist()}")
     return 0

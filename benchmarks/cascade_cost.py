@@ -24,7 +24,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from xaijax import doctor, models
+from xaijax import models
+from xaijax._runs import provenance
 from xaijax.explain import grad_cam
 from xaijax.explain._postprocess import minmax
 from xaijax.explain.cascade import apply_threshold, cascade, combine, suppress
@@ -93,8 +94,8 @@ def main() -> None:
     found = {"model": options.model, "side": options.side, "rows": rows}
     record = {
         "command": f"python benchmarks/cascade_cost.py {' '.join(sys.argv[1:])}".strip(),
-        "versions": doctor.versions(),
-        "machine": doctor.machine(),
+        "versions": provenance.versions(),
+        "machine": provenance.machine(),
         "result": found,
     }
     print(json.dumps(found, indent=1))

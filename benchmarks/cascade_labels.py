@@ -11,11 +11,12 @@ maps of their true classes (as the run did) and once for those of another class 
 * `says_other`: the share of those that are taken for the class that they were suppressed for;
 * `intact`: accuracy on intact images.
 
-A classifier that looks at the picture alone has equal numbers in the first two columns. Results go to
+A classifier that looks at the image alone has equal numbers in the first two columns. Results go to
 benchmarks/results/cascade_labels.json (`--out`).
 """
 
 import argparse
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -23,8 +24,10 @@ from typing import Any
 
 import numpy as np
 
-from xaijax import cascade, doctor
-from xaijax.data import open_dataset
+from xaijax import cascade
+from xaijax._runs import folder, provenance
+from xaijax._runs.data import open_data
+from xaijax._runs.options import DataOptions
 from xaijax.explain.cascade import apply_threshold, suppress
 from xaijax.explain.cascade._steps import base_map
 
@@ -32,22 +35,12 @@ HERE = Path(__file__).parent
 
 
 def measure(run: Path) -> dict[str, Any]:
-    described = json.loads((run / "cascade.json").read_text())
+    described = folder.read_json(run / folder.DESCRIPTION, "cascade")
     config = described["config"]
     trained = cascade.load(run)
     shape = trained.classifier.input_shape
-    phantoms = config["data"].partition(":")[0] == "phantoms"
-    dataset = open_dataset(
-        config["data"],
-        mask_role=config["mask_role"],
-        transpose=config["transpose"],
-        n=config["images"],
-        size=(config["size"] or shape[0]) if phantoms else None,
-        seed=config["data_seed"],
-        cues=tuple(config["cues"]),
-        correlation=config["correlation"],
-        covered=config["covered"],
-    )
+    options = DataOptions(**{one.name: config[one.name] for one in dataclasses.fields(DataOptions)})
+    dataset = open_data(options, size=config["size"] or shape[0])
     place = {case.id: index for index, case in enumerate(dataset.cases)}
     batch = dataset.read([place[name] for name in described["data"]["validation"]], shape, masks=False)
     intact, labels = batch.images.astype(np.float32) / np.float32(255), batch.labels
@@ -77,8 +70,8 @@ def main() -> None:
     found = measure(options.run)
     record = {
         "command": f"python benchmarks/cascade_labels.py {' '.join(sys.argv[1:])}",
-        "versions": doctor.versions(),
-        "machine": doctor.machine(),
+        "versions": provenance.versions(),
+        "machine": provenance.machine(),
         "result": found,
     }
     print(json.dumps(found, indent=1))

@@ -1,4 +1,4 @@
-"""SciPy calls LAPACK on tiny matrices: idle BLAS threads would spin beside the work. NumPy reads this once."""
+"""SciPy calls LAPACK on tiny matrices: idle BLAS threads would spin next to the work. NumPy reads this once."""
 
 import os
 

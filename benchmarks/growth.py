@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from xaijax import doctor, kernels
+from xaijax import kernels
+from xaijax._runs import provenance
 from xaijax.profiling import kernel_cases, statistics
 
 HERE = Path(__file__).parent
@@ -178,8 +179,9 @@ def table(results: dict[str, Any]) -> str:
 def draw(results: dict[str, Any]) -> None:
     import matplotlib
 
-    from xaijax.bench.figures import SETTINGS, new_figure, save
+    from xaijax._runs.page import save_figure as save
     from xaijax.plot import _style as style
+    from xaijax.plot._style import SETTINGS, new_figure
 
     sweeps = [(name, sweep) for name, sweep in results["sweeps"].items() if name != "threads"]
     with matplotlib.rc_context(SETTINGS):
@@ -232,8 +234,8 @@ def main() -> None:
             results["sweeps"][name] = measure(name, options.rounds)
             results |= {
                 "command": "python benchmarks/growth.py",
-                "machine": doctor.machine(),
-                "versions": doctor.versions(),
+                "machine": provenance.machine(),
+                "versions": provenance.versions(),
             }
             results["sweeps"] = {key: results["sweeps"][key] for key in SWEEPS if key in results["sweeps"]}
             RESULTS.write_text(json.dumps(results, indent=1) + "\n")

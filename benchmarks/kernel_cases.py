@@ -15,8 +15,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from xaijax import kernels
+from xaijax.metrics import FRACTIONS
 
-FRACTIONS = (0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.10, 0.13, 0.21, 0.34, 0.5, 0.75)
 STEPS = len(FRACTIONS)
 SCORES = ("average_precision", "iou", "pointing_game", "energy")
 Timed = Callable[[], float]
@@ -32,7 +32,7 @@ class Worker(Protocol):
 
 @dataclass
 class Trial:
-    """Ours and the peers, timed by turns after `check` has passed."""
+    """Ours and the peers, timed interleaved after `check` has passed."""
 
     ours: Timed
     peers: dict[str, Timed]

@@ -15,7 +15,7 @@ import numpy as np
 
 def settle_allocator() -> None:
     """Frees one large array. From then on glibc keeps freed memory of that size, as in any program that has run for a
-    while; before, NumPy's temporaries are given back and mapped anew at every step, and peers are up to twice as slow.
+    while; before, NumPy's temporaries are given back and mapped again at every step, and peers are up to twice as slow.
     """
     np.ones(31 << 20, np.uint8)
 

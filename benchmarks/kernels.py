@@ -1,4 +1,4 @@
-"""Times every kernel beside the implementation it replaces and writes the table in README.md.
+"""Times every kernel against the implementation it replaces and writes the table in README.md.
 
     python benchmarks/kernels.py --pair-python ../pair/bin/python
     python benchmarks/kernels.py --only entropy mutual      # cases by the start of their key; other results stay
@@ -6,7 +6,7 @@
     python benchmarks/kernels.py --table                    # only writes the table again
 
 `--pair-python` is the interpreter of an environment with `saliency==0.2.1` (`pip install saliency==0.2.1 scipy`);
-without it the rows that need PAIR are left as they are. A quiet machine is needed: everything is timed by turns, ours
+without it the rows that need PAIR are left unchanged. A quiet machine is needed: everything is timed interleaved, ours
 and the peers in every round, and the table shows medians with the ratios of the quartiles. The answers are asserted
 equal before anything is timed. Results: results/kernels.json.
 """
@@ -22,7 +22,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-# SciPy calls LAPACK on tiny matrices: idle BLAS threads would spin beside the work. Read when NumPy is imported.
+# SciPy calls LAPACK on tiny matrices: idle BLAS threads would spin next to the work. Read when NumPy is imported.
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 import kernel_cases

@@ -6,7 +6,7 @@
 `results/profile_resnet50.jsonl` is the first table, `results/profile_precision.jsonl` the one of precisions.
 `results/found_before.jsonl` and `found_after.jsonl` are profiles of the same cells before and after a change, from the
 same minutes on a quiet machine; found_predict.json holds the seconds of
-`jax.jit` and of `Classifier.predict`, by turns.
+`jax.jit` and of `Classifier.predict`, interleaved.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""A run of `xaijax bench` as a table of docs/explainers.md: one row per method, one column per metric.
+"""A run of `xaijax bench` as a table of docs/studies/explainers.md: one row per method, one column per metric.
 
-    python benchmarks/localization_table.py RUN NAME docs/explainers.md
+    python benchmarks/localization_table.py RUN NAME docs/studies/explainers.md
 
 writes the means of RUN's summary, best first by its first metric, between the page's two marks of this NAME; without a
 page it prints them. `*` stands at the values whose 95 % interval does not touch that of the control `random`.

@@ -1,9 +1,9 @@
-"""Metrics beside Quantus: inputs, both sides, and the proof that they agree.
+"""Metrics against Quantus: inputs, both sides, and the proof that they agree.
 
 `run_peers.py metrics` measures them for the table in README.md, `test_metrics.py` under pytest-benchmark. The metrics
 are those that both packages define alike, or alike under the options used here (docs/metrics.md says where they
 differ); both are called whole, through their public functions, with the same arrays. Metrics of maps alone run on one
-thread. Those with a model have ResNet-50 with the same random weights on both sides and are timed beside the model's
+thread. Those with a model have ResNet-50 with the same random weights on both sides and are timed next to the model's
 own passes, or the explainer's, of the same number of images in the same batches.
 """
 
@@ -16,14 +16,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-# Idle BLAS threads would spin beside the work. Read when NumPy is imported.
+# Idle BLAS threads would spin next to the work. Read when NumPy is imported.
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 import numpy as np
 from kernel_cases import Timed, Worker
 from scipy.ndimage import gaussian_filter
 
-from xaijax.metrics import evaluate
+from xaijax.metrics import Explained, evaluate
 
 SIDE = 216  # Quantus' steps of pixel flipping have to divide the pixels, and three channels of them
 SCRIPT = "quantus_worker.py"
@@ -32,7 +32,7 @@ Arrays = dict[str, Any]
 
 @dataclasses.dataclass
 class Trial:
-    """Both sides, timed by turns after `check`, which returns the largest difference as a share of Quantus' largest.
+    """Both sides, timed interleaved after `check`, which returns the largest difference as a share of Quantus' largest.
 
     `alone` and `peer_alone` are the model's or the explainer's own calls within them.
     """
@@ -210,7 +210,7 @@ def road(metric: str, bench: Bench) -> Trial:
 
 
 def sensitivity(metric: str, bench: Bench) -> Trial:
-    """The gradient of four images, explained anew ten times, on the same draws."""
+    """The gradient of four images, explained ten times, on the same draws."""
     from xaijax import explain
 
     count, draws = 4, 10
@@ -235,9 +235,8 @@ def sensitivity(metric: str, bench: Bench) -> Trial:
             bench.classifier,
             given["images"],
             labels,
-            {"gradient": maps},
+            {"gradient": Explained(maps, explainer=explainer)},
             metrics=[metric],
-            explainers={"gradient": explainer},
             settings={"robustness": settings},
         ).value
 

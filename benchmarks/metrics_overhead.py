@@ -4,9 +4,9 @@
     python benchmarks/metrics_overhead.py pic          AIC and SIC of 8 methods, ResNet50, Shannon or mutual information
     python benchmarks/metrics_overhead.py localization 1,000 maps, all scores
     python benchmarks/metrics_overhead.py webp         WebP size of the rebuilt images, which no model call can hide
-    python benchmarks/metrics_overhead.py page docs/metrics.md      writes the results into the page
+    python benchmarks/metrics_overhead.py page docs/studies/metrics_overhead.md writes the results into the page
 
-The metric runs as it is; each of its model calls is followed by a bare one with the same images, while nothing is
+The metric runs unchanged; each of its model calls is followed by a bare one with the same images, while nothing is
 filled. So calls with the metric around them and bare ones alternate, a second apart, and a machine that slows down
 slows both. A pair is the time from one bare call's end to the metric's next answer (storing the answers before, waiting
 for the images, the call while the next images are filled), and the bare call. Reported are
@@ -18,7 +18,7 @@ for the images, the call while the next images are filled), and the bare call. R
 
 Intervals are bootstrapped over pairs. Each call of this script appends its pairs to
 benchmarks/results/metrics_overhead_<what>.json (`--out`), so short runs on a quiet machine add up; `--fresh` starts
-anew. Values are compared with a plain loop over the changed images. Weights are random, which changes no time; images
+again. Values are compared with a plain loop over the changed images. Weights are random, which changes no time; images
 and maps are made here.
 """
 
@@ -35,8 +35,9 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-import xaijax.metrics.stream as streaming
-from xaijax import doctor, kernels, models
+import xaijax.metrics._stream as streaming
+from xaijax import kernels, models
+from xaijax._runs import provenance
 from xaijax.metrics import Scores, evaluate
 from xaijax.metrics.pic_curve import FRACTIONS
 
@@ -208,9 +209,10 @@ def pic(options: argparse.Namespace) -> dict[str, Any]:
     classifier = models.create(options.model or "resnet50", 10, (side, side, 3)).optimized()
     images, maps = make_images(count, side), make_maps(8, count, side)
     # The class that gains most between the blurred image and the original: SIC is defined for it.
-    from xaijax.metrics.pic import MASK_FRACTION, mask_seed
+    from xaijax.metrics.metric import image_seed
+    from xaijax.metrics.pic import MASK_FRACTION
 
-    masks = np.stack([kernels.random_mask((side, side), MASK_FRACTION, mask_seed(0, str(i), 0)) for i in range(count)])
+    masks = np.stack([kernels.random_mask((side, side), MASK_FRACTION, image_seed(0, str(i), 0)) for i in range(count)])
     levels = np.where(masks, 0, 1).astype(np.uint16)
     blurred = kernels.reveal(images, levels, 1)[:, 0]
     labels = (np.asarray(classifier.predict(images)) - np.asarray(classifier.predict(blurred))).argmax(axis=1)
@@ -221,7 +223,7 @@ def pic(options: argparse.Namespace) -> dict[str, Any]:
     for measure_name in ("mutual", "shannon"):
         metrics = [f"aic_{measure_name}", f"sic_{measure_name}"]
         if measure_name == "shannon":
-            # With mutual information beside it no image is left out.
+            # With mutual information as well no image is left out.
             metrics.append("sic_mutual")
 
         def run(model: Any, metrics: list[str] = metrics) -> Scores:
@@ -251,7 +253,7 @@ def webp(options: argparse.Namespace) -> dict[str, Any]:
     stack = kernels.reveal(images[0], levels, len(FRACTIONS) + 1).reshape(-1, side, side, 3)
     result: dict[str, Any] = {"images": len(stack), "side": side}
     sizes = webp_size(stack[:8])
-    for threads in (1, doctor.machine()["threads"]):
+    for threads in (1, provenance.machine()["threads"]):
         begun = time.perf_counter()
         found = webp_size(stack, num_threads=threads)
         result[f"seconds_per_image_{threads}_threads"] = round((time.perf_counter() - begun) / len(stack), 4)
@@ -346,8 +348,8 @@ def _percent(value: float) -> str:
 def surroundings() -> dict[str, Any]:
     """What a time depends on besides the code."""
     return {
-        "versions": doctor.versions(),
-        "machine": doctor.machine(),
+        "versions": provenance.versions(),
+        "machine": provenance.machine(),
         "kernels": {key: str(value) for key, value in kernels.build_info().items()},
     }
 
@@ -360,7 +362,7 @@ def append(path: Path, found: dict[str, Any], command: str, *, fresh: bool) -> d
         record = json.loads(path.read_text())
         changed = [key for key, value in surroundings().items() if record.get(key) != value]
         if changed:
-            raise SystemExit(f"{path} was measured with other {' and '.join(changed)}: give --fresh to start anew")
+            raise SystemExit(f"{path} was measured with other {' and '.join(changed)}: give --fresh to start again")
     for name, run in found.items():
         entry = record["results"].setdefault(name, {"summary": {}, "runs": []})
         entry["runs"].append({"command": command} | run)

@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 
 from xaijax import data
 from xaijax.data.phantoms import MODALITIES
-from xaijax.training.scores import confusion_matrix, scores
+from xaijax.training import confusion_matrix, scores_of_confusion
 
 BINS = 32
 WEIGHTS = (1e-4, 1e-3, 1e-2, 1e-1)
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=96)
     options = parser.parse_args()
     for modality in MODALITIES:
-        dataset = data.open_dataset(f"phantoms:{modality}", n=options.images, size=options.size)
+        dataset = data.open_dataset(f"phantoms:{modality}", count=options.images, size=options.size)
         training, validation = data.split(dataset, 0.2, seed=0)
         x = features(dataset.read(masks=False).images)
         x = (x - x[training].mean(axis=0)) / (x[training].std(axis=0) + 1e-9)
@@ -67,7 +67,7 @@ def main() -> None:
             w = fit(x[training], labels[training], classes, weight)
             predicted = (x[validation] @ w[:-1] + w[-1]).argmax(axis=1)
             confusion = confusion_matrix(labels[validation], predicted, classes)
-            found[weight] = scores(confusion, dataset.classes)["macro_f1"]
+            found[weight] = scores_of_confusion(confusion, dataset.classes)["macro_f1"]
         weight = max(found, key=lambda key: found[key])
         print(f"{modality:12s} macro-F1 {found[weight]:.3f} on {len(validation)} images (L2 weight {weight:g})")
 

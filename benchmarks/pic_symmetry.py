@@ -1,4 +1,4 @@
-"""What the symmetric linear fill changes in AIC/SIC, beside what a flip of the problem changes in PAIR's.
+"""What the symmetric linear fill changes in AIC/SIC, compared with what a flip of the problem changes in PAIR's.
 
 Co-circular pixels are everywhere on a grid, and a triangulation has to pick a diagonal between them: flip or transpose
 image, map and random mask together, and PAIR's `saliency` (SciPy's `griddata`) rebuilds other grey levels. Ours are the
@@ -25,7 +25,6 @@ from typing import Any
 
 import numpy as np
 
-FRACTIONS = (0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.10, 0.13, 0.21, 0.34, 0.5, 0.75)
 SIDE = 96
 MEASURES = ("shannon", "mutual", "webp")
 HERE = Path(__file__).parent
@@ -75,10 +74,11 @@ def prepare(work: Path) -> None:
     from scipy.ndimage import gaussian_filter
 
     from xaijax import kernels
+    from xaijax.metrics import FRACTIONS
 
     root = os.environ.get("XAIJAX_DATA")
     images = real_images(Path(root)) if root else phantoms()
-    arrays: dict[str, Any] = {"names": [], "kinds": []}
+    arrays: dict[str, Any] = {"names": [], "kinds": [], "fractions": FRACTIONS}  # the peer has no xaijax
     for i, (name, image) in enumerate(images.items()):
         noise = np.random.default_rng(i).random((SIDE, SIDE))
         for kind, values in (("smooth", gaussian_filter(noise, SIDE / 28)), ("noise", noise)):
@@ -94,11 +94,12 @@ def peer(work: Path, out: Path) -> None:
 
     arrays = {}
     with np.load(work) as stored:
+        fractions = stored["fractions"]
         for k in range(len(stored["names"])):
             stacks = []
             parts = [symmetries(stored[f"{name}{k}"]) for name in ("image", "map", "mask")]
             for image, values, mask in zip(*parts, strict=True):
-                masks = [mask, *(mask | (values >= np.quantile(values, 1 - t)) for t in FRACTIONS)]
+                masks = [mask, *(mask | (values >= np.quantile(values, 1 - t)) for t in fractions)]
                 # Its own calls have [H, W] for one channel.
                 flat = image[..., 0] if image.shape[-1] == 1 else image
                 rebuilt = [pic.create_blurred_image(flat, m).reshape(image.shape) for m in masks]
@@ -128,6 +129,7 @@ def areas(image: np.ndarray, rebuilt: np.ndarray) -> dict[str, float]:
 
 def report(work: Path, peer_file: Path, out: Path, page: Path) -> None:
     from xaijax import __version__, kernels
+    from xaijax.metrics import FRACTIONS
 
     rows = []
     with np.load(work) as stored, np.load(peer_file) as theirs:
@@ -236,7 +238,7 @@ def main() -> None:
     parser.add_argument("step", choices=["prepare", "peer", "report"])
     parser.add_argument("files", type=Path, nargs="+", help="work.npz [peer.npz]")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "pic_symmetry.json")
-    parser.add_argument("--page", type=Path, default=HERE.parent / "docs" / "pic_symmetry.md")
+    parser.add_argument("--page", type=Path, default=HERE.parent / "docs" / "studies" / "pic_symmetry.md")
     options = parser.parse_args()
     if len(options.files) != (1 if options.step == "prepare" else 2):
         parser.error("prepare takes work.npz; peer and report take work.npz peer.npz")

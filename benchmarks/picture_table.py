@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from xaijax.plot._gallery import picture_table
-from xaijax.plot._overlay import outline, overlay, to_rgb
+from xaijax.metrics import ORACLE
+from xaijax.plot import outline, overlay, picture_table, to_rgb
 
 
 def rows(run: Path, count: int) -> list[tuple[str, list[np.ndarray]]]:
@@ -30,7 +30,7 @@ def rows(run: Path, count: int) -> list[tuple[str, list[np.ndarray]]]:
 
     table = [("image", outlined([to_rgb(image) for image in images]))]
     for name, own in zip(parts[0]["methods"], maps, strict=True):
-        if str(name) != "oracle":
+        if str(name) != ORACLE:
             table.append((str(name), outlined([overlay(i, heat) for i, heat in zip(images, own, strict=True)])))
     return table
 

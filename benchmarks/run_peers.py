@@ -1,7 +1,7 @@
 """Explanations per second against the packages in use: pytorch-grad-cam, Captum, PAIR's saliency; metrics by Quantus.
 
     python benchmarks/run_peers.py                        # every case
-    python benchmarks/run_peers.py forward                # the bare forward pass beside PyTorch's
+    python benchmarks/run_peers.py forward                # the bare forward pass next to PyTorch's
     python benchmarks/run_peers.py grad_cam hires_cam     # some; the others' figures in the results stay
     python benchmarks/run_peers.py metrics                # every metric of metric_peers.py; or some by their names
     python benchmarks/run_peers.py --table                # only rewrites the tables in benchmarks/README.md
@@ -97,7 +97,7 @@ CASES: dict[str, dict[str, Any]] = {
         "rounds": 1,
         "ours": {"steps": 25, "fraction": 0.25, "max_dist": 0.1, "batch_size": 8},
         "theirs": {"steps": 25, "fraction": 0.25, "max_dist": 0.1},
-        # With more steps rounding decides the order of the pixels and so the path (docs/explainers.md, "Why float64").
+        # With more steps rounding decides the order of the pixels and so the path (docs/studies/explainers.md).
         "agree": {"steps": 4, "max_dist": 0.02},
         "goal": 2.0,
         "correlation": 0.999,

@@ -3,7 +3,7 @@
     XAIJAX_PEERS_PYTHON=PYTHON pytest benchmarks/test_explainers.py
 
 PYTHON is the interpreter of an environment with pytorch-grad-cam, Captum and PAIR's saliency (run_peers.py makes one);
-the cases are those of run_peers.py, which writes them into README.md. Without it the compiled method is timed beside a
+the cases are those of run_peers.py, which writes them into README.md. Without it the compiled method is timed next to a
 plain JAX program of the same definition alone.
 """
 

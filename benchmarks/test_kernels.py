@@ -1,4 +1,4 @@
-"""The kernels beside what they replace, under pytest-benchmark; the answers are asserted equal before the timing.
+"""The kernels against what they replace, under pytest-benchmark; the answers are asserted equal before the timing.
 
     pytest benchmarks                              # timings, ours and the peers in one group each
     pytest benchmarks --benchmark-disable          # the agreement alone

@@ -1,4 +1,4 @@
-"""Metrics beside Quantus under pytest-benchmark; the results are asserted equal before the timing.
+"""Metrics against Quantus under pytest-benchmark; the results are asserted equal before the timing.
 
     XAIJAX_QUANTUS_PYTHON=PYTHON pytest benchmarks/test_metrics.py
 

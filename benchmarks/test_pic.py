@@ -11,7 +11,8 @@ from scipy.ndimage import gaussian_filter
 
 from xaijax import kernels
 from xaijax.metrics import evaluate
-from xaijax.metrics.pic import MASK_FRACTION, mask_seed
+from xaijax.metrics.metric import image_seed
+from xaijax.metrics.pic import MASK_FRACTION
 from xaijax.metrics.pic_curve import FRACTIONS
 
 SIDE = 96
@@ -62,7 +63,7 @@ def inputs():
     image = gaussian_filter(rng.standard_normal((SIDE, SIDE, 3)), (1, 1, 0))
     image = np.rint(255 * (image - image.min()) / np.ptp(image)).astype(np.uint8)
     saliency = gaussian_filter(rng.standard_normal((SIDE, SIDE)), 5).astype(np.float32)
-    mask = kernels.random_mask((SIDE, SIDE), MASK_FRACTION, mask_seed(0, "0", 0))
+    mask = kernels.random_mask((SIDE, SIDE), MASK_FRACTION, image_seed(0, "0", 0))
     ours = _ours(image, saliency)
     assert ours == pytest.approx(sic(Edges(), image, saliency, mask), abs=0.01)
     assert 0.2 < ours < 0.99

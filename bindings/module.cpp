@@ -1,20 +1,24 @@
 // The extension module: it only registers.
 #include <pybind11/pybind11.h>
 
-#include "ffi/registry.hpp"
-#include "numpy/bind.hpp"
+#include "registry.hpp"
+
+namespace py = pybind11;
+namespace bindings = xaijax::bindings;
+
+static py::dict ffi_targets() {
+  py::dict targets;
+#define XAIJAX_ADD(name) bindings::add_target(targets, "xaijax_" #name, &ffi_##name);
+  XAIJAX_KERNELS(XAIJAX_ADD)
+#undef XAIJAX_ADD
+  return targets;
+}
 
 PYBIND11_MODULE(_core, m) {
   m.doc() = "Compiled kernels of xaijax: NumPy faces, and XLA FFI targets by name.";
-  xaijax::bindings::bind_build_info(m);
-  xaijax::bindings::bind_entropy(m);
-  xaijax::bindings::bind_localization(m);
-  xaijax::bindings::bind_levels(m);
-  xaijax::bindings::bind_mutual_information(m);
-  xaijax::bindings::bind_random_mask(m);
-  xaijax::bindings::bind_regions(m);
-  xaijax::bindings::bind_reveal(m);
-  xaijax::bindings::bind_similarity(m);
-  xaijax::bindings::bind_threshold(m);
-  m.def("ffi_targets", &xaijax::bindings::ffi_targets, "XLA FFI handlers: name -> PyCapsule.");
+  bindings::bind_build_info(m);
+#define XAIJAX_BIND(name) bindings::bind_##name(m);
+  XAIJAX_KERNELS(XAIJAX_BIND)
+#undef XAIJAX_BIND
+  m.def("ffi_targets", &ffi_targets, "XLA FFI handlers: name -> PyCapsule.");
 }

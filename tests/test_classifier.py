@@ -570,3 +570,78 @@ def test_bad_preprocessing_is_refused():
         Preprocess(order="hsv")
     with pytest.raises(ValueError, match="does not fit images of 1 channel"):
         Preprocess(order="bgr").check_channels(1)
+
+
+class TestInOneLine:
+    """`repr` and `_repr_html_`: one line, whatever is in the place of the arrays, and no device is touched."""
+
+    def test_what_it_says(self, classifier):
+        # 3*3*3*5+5 + 2*5, 3*3*5*6+6 + 2*6, 6*4+4: without the batch statistics
+        assert classifier.parameter_count() == 140 + 10 + 276 + 12 + 28
+        assert repr(classifier) == "Classifier(nnx module, 8x12x3, 4 classes, softmax, 466 parameters)"
+        assert classifier.output == "softmax"
+
+    def test_models_of_every_kind(self):
+        linear = Classifier.from_function(lambda p, x: x.mean((1, 2)) @ p, jnp.eye(3), input_shape=(8, 8, 3))
+        assert repr(linear) == "Classifier(plain function, 8x8x3, 3 classes, softmax, 9 parameters)"
+        pair = Classifier.from_functions(
+            lambda p, x: x * p[0],
+            lambda p, a: a.mean((1, 2)) @ p[1],
+            (jnp.ones(()), jnp.ones((3, 2))),
+            input_shape=(8, 8, 3),
+        )
+        assert repr(pair) == "Classifier(function pair, 8x8x3, 2 classes, softmax, 7 parameters)"
+
+    def test_an_architecture_is_named_and_large_numbers_are_short(self):
+        from xaijax.classifier import Architecture
+        from xaijax.models.zoo import _create
+
+        named = Architecture("resnet50")
+        abstract = _create.param_shapes(named, 3, (224, 224, 3))
+        made = _create.assemble(named, abstract, (224, 224, 3), 3, "torch")
+        assert repr(made) == "Classifier(resnet50, 224x224x3, 3 classes, softmax, 23.5 M parameters)"
+
+    def test_other_things_in_the_place_of_arrays(self, classifier):
+        seen = []
+        jax.jit(lambda given: seen.append(repr(given)))(classifier)
+        assert seen == [repr(classifier)]
+        for other in (None, jax.tree.map(lambda leaf: 0, classifier.params)):
+            assert "unknown parameters" in repr(classifier.with_params(other))
+
+    def test_nothing_runs_on_a_device(self, classifier):
+        with jax.transfer_guard("disallow_explicit"):
+            assert "\n" not in repr(classifier)
+            classifier._repr_html_()
+
+    def test_a_table_for_notebooks(self, classifier):
+        import dataclasses
+
+        many = dataclasses.replace(classifier, classes=("<b>", *map(str, range(11))))
+        html = many._repr_html_()
+        assert html.startswith("<table>")
+        assert "&lt;b&gt;, 0, 1" in html
+        assert "8, ... (12)" in html
+        assert "<b>" not in html
+
+
+def test_zero_offsets_vary_over_the_mesh_as_the_images_do(classifier, images):
+    """Else a gradient with respect to them would be summed over the devices of `shard_map`."""
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:1]), ("data",))
+    spec = jax.sharding.PartitionSpec("data")
+    seen = []
+
+    def local(images):
+        offsets = classifier.zero_offsets(images, ["blocks.0", "blocks.1"])
+        seen.extend(jax.typeof(offset).vma for offset in offsets.values())
+        return offsets["blocks.1"]
+
+    zeros = jax.shard_map(local, mesh=mesh, in_specs=spec, out_specs=spec)(images)
+    assert seen == [frozenset({"data"})] * 2
+    np.testing.assert_array_equal(zeros, 0)
+
+
+def test_zero_offsets_have_at_least_32_bits(classifier, images):
+    small = classifier.optimized(dtype="bfloat16")
+    assert small.zero_offsets(images, ["blocks.1"])["blocks.1"].dtype == jnp.float32
+    for numbers in (np.zeros(images.shape, np.uint8), np.asarray(images)):
+        assert classifier.zero_offsets(numbers, ["blocks.1"])["blocks.1"].dtype == jnp.float32

@@ -135,3 +135,11 @@ def test_what_is_no_linen_model_is_refused(variables):
         Classifier.from_linen({}, variables, input_shape=(8, 8, 1))
     with pytest.raises(ValueError, match=r'variables must have "params".* got conv'):
         Classifier.from_linen(Model(), {"conv": 1}, input_shape=(8, 8, 1))
+
+
+def test_it_prints_as_one_line_without_its_batch_statistics():
+    module = Model()
+    variables = randomize(module.init(jax.random.key(0), jnp.ones((1, 8, 8, 3)), train=False))
+    made = Classifier.from_linen(module, variables, input_shape=(8, 8, 3))
+    count = sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
+    assert repr(made) == f"Classifier(linen module, 8x8x3, 3 classes, softmax, {count} parameters)"

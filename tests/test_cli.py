@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+import typing
 
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ def test_help_of_the_benchmark_does_not_start_jax():
         "--model",
         "--methods",
         "--metrics",
-        "--images",
+        "--count",
         "--seed",
         "--out",
         "--resume",
@@ -63,13 +64,13 @@ def test_help_of_the_benchmark_does_not_start_jax():
     ("arguments", "sentence"),
     [
         (["benhc"], "unknown command 'benhc': did you mean bench?"),
-        (["bench", "--methods", "gradcam"], "unknown method 'gradcam': did you mean grad_cam"),
+        (["bench", "--methods", "gradcan"], "unknown method 'gradcan': did you mean grad_cam"),
         (["bench", "--data", "no/such"], "there is no folder no/such"),
         (["bench", "--config", "none.toml"], "the configuration file none.toml does not exist"),
         (["bench", "--resume", "--out", "none"], "none holds no run to resume"),
-        (["bench", "--images", "-3"], "--images is -3"),
-        (["bench", "--options", "stepz=3"], "no chosen method has an option 'stepz'"),
-        (["explain", "none.png"], "the image none.png does not exist"),
+        (["bench", "--count", "-3"], "--count is '-3'; it must be a whole number"),
+        (["bench", "--set", "grad_cam.stepz=3"], "grad_cam has no option 'stepz'"),
+        (["explain", "none.png", "--model", "builtin"], "the image none.png does not exist"),
     ],
 )
 def test_bad_input_is_one_sentence_and_status_2(arguments, sentence, capsys, tmp_path, monkeypatch):
@@ -89,12 +90,15 @@ def test_bad_input_is_one_sentence_and_status_2(arguments, sentence, capsys, tmp
         (["bench", "--metods", "random"], "xaijax bench has no option --metods: did you mean --methods or --metrics?"),
         (["bench", "--no-resum"], "has no option --no-resum: did you mean --no-resume"),
         (["bench", "--qqqq"], "xaijax bench has no option --qqqq: leave it out (xaijax bench --help lists all)"),
-        (["bench", "--convention", "stabel"], "--convention is 'stabel'; it must be "),
-        (["bench", "--entropy", "mutual", "shanon"], "--entropy is 'shanon'; it must be shannon, webp or mutual: did"),
+        (["bench", "--split", "al"], "--split is 'al'; it must be "),
+        (
+            ["profile", "--precision", "float32", "float16"],
+            "--precision is 'float16'; it must be float32 or bfloat16: did",
+        ),
         (["bench", "--preset=study"], "--preset is 'study'; it must be study-pic, study-confidence or study-"),
-        (["bench", "--images", "many"], "--images is 'many'; it must be a whole number"),
-        (["bench", "--images", "3", "4"], "--images takes one value, and '4' is one more: leave one out"),
-        (["bench", "--images", "--resume"], "--images needs a value: a whole number"),
+        (["bench", "--count", "many"], "--count is 'many'; it must be a whole number"),
+        (["bench", "--count", "3", "4"], "--count takes one value, and '4' is one more: leave one out"),
+        (["bench", "--count", "--resume"], "--count needs a value: a whole number"),
         (["bench", "--resume", "yes"], "--resume takes no value, got 'yes': write --resume or --no-resume"),
         (["bench", "--resume=yes"], "--resume takes no value: write --resume or --no-resume"),
         (["bench", "brains"], "'brains' belongs to no option: options begin with --"),
@@ -102,7 +106,7 @@ def test_bad_input_is_one_sentence_and_status_2(arguments, sentence, capsys, tmp
         (["train", "--data", "d", "--out", "o", "--optimizer", "adam"], "--optimizer is 'adam'; it must be adamw or"),
         (["train", "--data", "d", "--out", "o", "--augmentation.flips", "1"], "did you mean --augmentation.flip"),
         (["evaluate", "--data", "d", "--model", "m", "--out", "o", "--split", "al"], "validation or all: did you mean"),
-        (["explain", "a.png", "--opacity", "much"], "--opacity is 'much'; it must be a number"),
+        (["explain", "a.png", "--model", "builtin", "--opacity", "much"], "--opacity is 'much'; it must be a number"),
         (["doctor", "--jso"], "xaijax doctor has no option --jso: did you mean --json"),
     ],
 )
@@ -121,7 +125,7 @@ def test_what_only_the_parser_refuses_is_one_line_too(capsys, monkeypatch):
     from xaijax._runs import command_line
 
     monkeypatch.setattr(command_line, "fault", lambda *arguments: "")
-    assert call("bench", "--convention", "stabel") == 2
+    assert call("bench", "--split", "stabel") == 2
     error = capsys.readouterr().err
     assert "stabel" in error
     assert "│" not in error
@@ -142,8 +146,10 @@ def test_the_sentences_know_every_option_of_every_command():
             one.required and not one.positional for one in known
         )
         needed = [word for one in known if one.required and not one.positional for word in (f"--{one.name}", "x")]
-        words = ["a.png"] * any(one.positional for one in known)
-        config = cli.parse(config_class, command, [*words, *needed, *flags])
+        places = [one for one in known if one.positional]
+        choices = [typing.get_args(one.kind) for one in places if typing.get_origin(one.kind) is typing.Literal]
+        words = [choices[0][0]] if choices else ["a.png"] * len(places)
+        config = cli.parse(command, [*words, *needed, *flags])
         assert all(getattr(config, one.name, False) is False for one in known if one.switch)
 
 
@@ -171,23 +177,22 @@ def test_interruption_is_status_130_and_an_unexpected_error_is_status_1(monkeypa
 
 
 def test_a_file_and_the_command_line_together(tmp_path):
-    from xaijax.bench import BenchConfig
 
     path = tmp_path / "run.toml"
-    path.write_text('methods = ["random"]\nimages = 5\nresume = true\n')
-    config = cli.parse(BenchConfig, "bench", ["--config", str(path), "--images", "7", "--no-resume"])
-    assert (config.methods, config.images, config.resume) == (("random",), 7, False)
+    path.write_text('methods = ["random"]\ncount = 5\nresume = true\n')
+    config = cli.parse("bench", ["--config", str(path), "--count", "7", "--no-resume"])
+    assert (config.methods, config.count, config.resume) == (("random",), 7, False)
     assert config.config == path
 
 
 def test_a_resumed_run_keeps_its_configuration(tmp_path):
-    from xaijax.bench import BenchConfig, plan
-    from xaijax.bench.store import Store
+    from xaijax._runs import command_line, folder
+    from xaijax.bench import BenchConfig
 
-    before = BenchConfig(images=9, methods=("sobel",), oracle=False)
-    Store.create(tmp_path / "run", {"config": plan.resolved(before)})
-    config = cli.parse(BenchConfig, "bench", ["--resume", "--out", str(tmp_path / "run")])
-    assert (config.images, config.methods, config.oracle) == (9, ("sobel",), False)
+    before = BenchConfig(count=9, methods=("sobel",), oracle=False)
+    folder.write_json(tmp_path / "run" / "run.json", {"config": command_line.plain(before)})
+    config = cli.parse("bench", ["--resume", "--out", str(tmp_path / "run")])
+    assert (config.count, config.methods, config.oracle) == (9, ("sobel",), False)
     assert config.resume
 
 
@@ -209,7 +214,7 @@ def checkpoint(tmp_path_factory):
 
 def test_explain_writes_overlays_at_the_size_of_the_image(picture, checkpoint, tmp_path, capsys):
     out = tmp_path / "out"
-    options = ["--model", str(checkpoint), "--method", "grad_cam", "random", "--out", str(out)]
+    options = ["--model", str(checkpoint), "--methods", "grad_cam", "random", "--out", str(out)]
     assert call("explain", str(picture), *options) == 0
     assert sorted(path.name for path in out.iterdir()) == ["scan.grad_cam.png", "scan.random.png"]
     for path in out.iterdir():
@@ -224,7 +229,7 @@ def test_explain_writes_overlays_at_the_size_of_the_image(picture, checkpoint, t
 def test_explain_goes_on_after_an_unreadable_image_and_says_so(picture, checkpoint, tmp_path, capsys):
     (tmp_path / "bad.png").write_bytes(b"nothing")
     out = tmp_path / "out"
-    assert call("explain", str(tmp_path), "--model", str(checkpoint), "--method", "sobel", "--out", str(out)) == 2
+    assert call("explain", str(tmp_path), "--model", str(checkpoint), "--methods", "sobel", "--out", str(out)) == 2
     assert [path.name for path in out.iterdir()] == ["scan.sobel.png"]
     assert "bad.png" in capsys.readouterr().err
 
@@ -232,10 +237,10 @@ def test_explain_goes_on_after_an_unreadable_image_and_says_so(picture, checkpoi
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--target", "c"], "has no class 'c'"),
-        (["--opacity", "3"], "must lie between 0 and 1"),
-        (["--method", "gradcam"], "did you mean grad_cam"),
-        (["--model", "none"], "there is no checkpoint none"),
+        (["--target", "c"], "which is not a class of model"),
+        (["--opacity", "3"], "it must be a number from 0 to 1"),
+        (["--methods", "gradcan"], "did you mean grad_cam"),
+        (["--model", "none"], "none"),
     ],
 )
 def test_explain_refuses_bad_input(picture, checkpoint, tmp_path, capsys, options, sentence):
@@ -247,11 +252,11 @@ def test_explain_refuses_bad_input(picture, checkpoint, tmp_path, capsys, option
 
 def test_explain_says_which_model_a_method_needs(picture, checkpoint, tmp_path, capsys):
     options = ["--model", str(checkpoint), "--out", str(tmp_path / "out")]
-    assert call("explain", str(picture), *options, "--method", "attention_rollout") == 2
+    assert call("explain", str(picture), *options, "--methods", "attention_rollout") == 2
     error = capsys.readouterr().err
     assert "attention_rollout needs a vision transformer" in error
     assert len(error.strip().splitlines()) == 1
-    assert call("explain", str(picture), *options, "--method", "ground_truth") == 2
+    assert call("explain", str(picture), *options, "--methods", "ground_truth") == 2
     assert "unknown method 'ground_truth'" in capsys.readouterr().err
 
 
@@ -261,8 +266,16 @@ def test_explain_draws_a_table_of_the_part_that_is_asked_for(picture, checkpoint
     with Image.open(picture) as image:
         left = (image.width - image.height) // 2
         image.crop((left, 0, left + image.height, image.height)).save(tmp_path / "square.png")
-    options = ["--model", str(checkpoint), "--method", "integrated_gradients", "sobel", "--options", "steps=3"]
-    more = ["--crop", "--gallery", str(table), "--out", str(out)]
+    options = [
+        "--model",
+        str(checkpoint),
+        "--methods",
+        "integrated_gradients",
+        "sobel",
+        "--set",
+        "integrated_gradients.steps=3",
+    ]
+    more = ["--crop", "--table", str(table), "--out", str(out)]
     assert call("explain", str(picture), str(tmp_path / "square.png"), *options, *more) == 0
     assert f"picture table written to {table}" in capsys.readouterr().out.replace("\n", "")
     for method in ("integrated_gradients", "sobel"):
@@ -272,7 +285,7 @@ def test_explain_draws_a_table_of_the_part_that_is_asked_for(picture, checkpoint
         assert height == 3 * (112 + 3)  # the images, and a row for each method
         pixels = np.asarray(drawn)
     assert (pixels[:, width - 115 : width - 3] == pixels[:, width - 230 : width - 118]).all()  # the same twice
-    assert call("explain", str(picture), *options, "--gallery", str(table), "--out", str(tmp_path / "other")) == 2
+    assert call("explain", str(picture), *options, "--table", str(table), "--out", str(tmp_path / "other")) == 2
     assert "is there already" in capsys.readouterr().err
     more = ["--bare", "--out", str(tmp_path / "bare")]
     assert call("explain", str(picture), *options, *more) == 0
@@ -283,15 +296,15 @@ def test_explain_draws_a_table_of_the_part_that_is_asked_for(picture, checkpoint
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--options", "steps"], "--options takes name=value or method.name=value; got 'steps'"),
-        (["--options", "stepz=3"], "no chosen method has an option 'stepz'"),
-        (["--options", "rise.count=3"], "unknown method 'rise'"),
-        (["--options", "steps=-3"], "steps must be an integer"),
-        (["--gallery", "table.jpg"], "its name must end in .png"),
+        (["--set", "steps"], "--set is 'steps'; write integrated_gradients.steps=..."),
+        (["--set", "integrated_gradients.stepz=3"], "integrated_gradients has no option 'stepz'"),
+        (["--set", "rise.count=3"], "unknown method or metric family 'rise'"),
+        (["--set", "integrated_gradients.steps=-3"], "it must be a whole number"),
+        (["--table", "table.jpg"], "its name must end in .png"),
     ],
 )
 def test_explain_refuses_bad_options_of_methods(picture, checkpoint, tmp_path, capsys, options, sentence):
-    chosen = ["--model", str(checkpoint), "--method", "integrated_gradients", "--out", str(tmp_path / "out")]
+    chosen = ["--model", str(checkpoint), "--methods", "integrated_gradients", "--out", str(tmp_path / "out")]
     assert call("explain", str(picture), *chosen, *options) == 2
     error = capsys.readouterr().err
     assert sentence in error
@@ -305,7 +318,7 @@ def test_explain_reaches_every_method(picture, checkpoint, tmp_path):
 
     names = [name for name in METHODS if name not in ("attention_rollout", "ground_truth")]
     out = tmp_path / "out"
-    assert call("explain", str(picture), "--model", str(checkpoint), "--out", str(out), "--method", "all") == 0
+    assert call("explain", str(picture), "--model", str(checkpoint), "--out", str(out), "--methods", "all") == 0
     assert sorted(path.name for path in out.iterdir()) == sorted(f"scan.{name}.png" for name in names)
     # What may be drawn alike: CAM where one dense layer follows the pooling (equal up to a factor), attributions of a
     # network without biases, as this untrained one is (y = x dy/dx), and regions in one order.
@@ -317,22 +330,22 @@ def test_explain_reaches_every_method(picture, checkpoint, tmp_path):
 
 
 def test_doctor_examines_and_names_what_mends(capsys, monkeypatch):
-    from xaijax.doctor import run as doctor
+    from xaijax.doctor import checks
 
     assert call("doctor", "--json") == 0
     found = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
     assert found["kernel in jit"]["state"] == "ok"
     assert found["FFI version"]["value"].count("0.") >= 2
     assert "cpu" in found["devices"]["value"]
-    assert all(entry["mend"] for entry in found.values() if entry["state"] != "ok")
-    real = doctor.version
-    monkeypatch.setattr(doctor, "version", lambda package: None if package == "optax" else real(package))
+    assert all(entry["fix"] for entry in found.values() if entry["state"] != "ok")
+    real = checks.version
+    monkeypatch.setattr(checks, "version", lambda package: None if package == "optax" else real(package))
     assert call("doctor") == 1
     assert "pip install optax" in capsys.readouterr().out
 
 
 def test_doctor_reads_the_version_of_headers(tmp_path):
-    from xaijax.doctor.run import header_ffi_version
+    from xaijax.doctor.checks import header_ffi_version
 
     header = tmp_path / "xla" / "ffi" / "api" / "c_api.h"
     header.parent.mkdir(parents=True)

@@ -6,8 +6,11 @@
 import difflib
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from xaijax._errors import InputError
+
+BUILTIN = "builtin"  # the model that comes with the package; `xaijax.models.BUILTIN`
 
 
 def normal(name: str) -> str:
@@ -81,3 +84,26 @@ def closest(name: str, known: Iterable[str], *, count: int = 3) -> str:
     if not near:
         near = [by_form[form] for form in difflib.get_close_matches(normal(name), by_form, n=count, cutoff=0.5)]
     return f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(sorted(known))}"
+
+
+def short(paths: Sequence[str]) -> tuple[str, ...]:
+    """Short and unique names of files and folders: a file or folder name, with the folder above where two agree.
+
+    Example:
+        >>> short(["builtin", "runs/a/model.safetensors", "runs/b/model.safetensors"])
+        ('builtin', 'a-model', 'b-model')
+    """
+    stems = [Path(str(path).rstrip("/\\")) for path in paths]
+    found = [stem.stem or "model" for stem in stems]
+    found = [
+        f"{stem.parent.name}-{name}" if found.count(name) > 1 and stem.parent.name else name
+        for stem, name in zip(stems, found, strict=True)
+    ]
+    unique: list[str] = []
+    for name in found:
+        candidate, count = name, 1
+        while candidate in unique:
+            count += 1
+            candidate = f"{name}-{count}"
+        unique.append(candidate)
+    return tuple(unique)

@@ -6,6 +6,7 @@ their own. A value of any other annotation (an array, a function, a mapping) is 
 be written as text.
 """
 
+import dataclasses
 import difflib
 import math
 import numbers
@@ -305,6 +306,43 @@ def check_all(name: str, given: Mapping[str, Any], kinds: Mapping[str, Any]) -> 
     for option, value in given.items():
         option = _option(name, option, kinds)
         found[option] = check(kinds[option], value, f"{name}.{option}")
+    return found
+
+
+def check_fields(values: Any, name: Callable[[str], str] = str, prefix: str = "") -> dict[str, Any]:
+    """The fields of a dataclass, each as its annotation allows it; a dataclass in it likewise.
+
+    Args:
+        values: an instance of a dataclass.
+        name: what a field is called in messages; one of a dataclass in the dataclass is `outer.inner`.
+        prefix: in front of the names of the fields.
+
+    Returns:
+        {field: checked value}.
+
+    Raises:
+        InputError: for the first value that is not allowed.
+
+    Example:
+        >>> @dataclass
+        ... class Limits:
+        ...     share: Share = 0.5
+        ...
+        >>> check_fields(Limits(1))
+        {'share': 1.0}
+        >>> check_fields(Limits(2), lambda name: f"--{name}")
+        Traceback (most recent call last):
+        xaijax._errors.InputError: --share is 2; it must be a number from 0 to 1
+    """
+    kinds = typing.get_type_hints(type(values), include_extras=True)
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(values):
+        value = getattr(values, field.name)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            inner = check_fields(value, name, f"{prefix}{field.name}.")
+            found[field.name] = dataclasses.replace(value, **inner)
+        else:
+            found[field.name] = check(kinds[field.name], value, name(f"{prefix}{field.name}"))
     return found
 
 

@@ -10,9 +10,10 @@ take `params` explicitly, so that a method can differentiate or replace them.
 
 import dataclasses
 import functools
+import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +26,7 @@ from xaijax.preprocess import Preprocess, Style
 
 __all__ = ["PREPROCESS_LAYER", "Architecture", "Classifier", "UnsupportedError", "merge_params", "to_float"]
 
+SHOWN = 10  # names of classes in a notebook
 PREPROCESS_LAYER = "preprocess"  # name of the layer that the preprocessing is, where there is one
 
 Shape = tuple[int, int, int]
@@ -49,7 +51,7 @@ class Architecture:
     data_fields=["params"],
     meta_fields=["network", "classes", "input_shape", "preprocess", "layer", "relu_rule", "architecture"],
 )
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Classifier:
     """A model that gives logits, its parameters, and access to its layers.
 
@@ -65,6 +67,7 @@ class Classifier:
         layer: the layer that `default_layer` gives, or None to infer it.
         relu_rule: backward rule of its ReLUs, or None for the usual one.
         architecture: its registry entry, or None for a model from elsewhere.
+        output: how logits become probabilities: "softmax".
 
     Example:
         >>> import jax.numpy as jnp
@@ -74,7 +77,11 @@ class Classifier:
         >>> model = Classifier.from_function(logits, jnp.eye(3), input_shape=(8, 8, 3))
         >>> model.logits(model.params, jnp.ones((2, 8, 8, 3))).shape
         (2, 3)
+        >>> model
+        Classifier(plain function, 8x8x3, 3 classes, softmax, 9 parameters)
     """
+
+    output: ClassVar[Literal["softmax"]] = "softmax"
 
     params: Params
     network: Network
@@ -317,16 +324,16 @@ class Classifier:
         self._check_layers(offsets)
         return self._forward(params, images, dict(offsets), {})
 
-    def zero_offsets(self, images: Array, layers: Sequence[str], *, dtype: Any = None) -> dict[str, Array]:
+    def zero_offsets(self, images: Array, layers: Sequence[str]) -> dict[str, Array]:
         """Zeros of the shapes of the layers' activations, to differentiate `tapped` by.
 
         Args:
-            images: `[B, H, W, C]`. Inside `shard_map` the zeros vary over the mesh as they do.
+            images: `[B, H, W, C]`.
             layers: names.
-            dtype: of the zeros; None for that of each layer's activations.
 
         Returns:
-            `{name: [B, ...] zeros}`.
+            `{name: [B, ...] zeros}`, float32 where the activations have fewer bits, else in their dtype. Inside
+            `shard_map` they vary over the mesh as `images` does.
 
         Raises:
             ValueError: for an unknown layer.
@@ -334,10 +341,9 @@ class Classifier:
         self._check_images(images)
         self._check_layers(layers)
         calls = self._trace().calls
-        return {
-            name: zeros((images.shape[0], *self._layer_shape(name)), images, dtype or calls[name].dtype)
-            for name in layers
-        }
+        # The gradient with respect to them is at least float32, whatever the activations are.
+        kinds = {name: jnp.promote_types(calls[name].dtype, jnp.float32) for name in layers}
+        return {name: zeros((images.shape[0], *self._layer_shape(name)), images, kinds[name]) for name in layers}
 
     def layers(self) -> dict[str, tuple[int, ...]]:
         """The layers that can be tapped, in the order in which their outputs are computed.
@@ -540,7 +546,48 @@ class Classifier:
             parts.append(_probabilities(self, part)[: batch_size - missing])
         return jnp.concatenate(parts)
 
+    def parameter_count(self) -> int:
+        """How many numbers a training changes; batch statistics are not among them where they are known to be such.
+
+        Example:
+            >>> from xaijax import models
+            >>> models.create("small_cnn", 3, (32, 32, 1)).parameter_count()
+            76563
+        """
+        return sum(int(np.prod(np.shape(leaf))) for leaf in self.network.trained_leaves(self.params))
+
+    def __repr__(self) -> str:
+        return f"Classifier({', '.join(self._words())})"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: what `repr` says, the names of the classes, and the preprocessing."""
+        kind, size, _, output, parameters = self._words()
+        classes = ", ".join(self.classes[:SHOWN]) + (f", ... ({len(self.classes)})" * (len(self.classes) > SHOWN))
+        rows = {
+            "model": kind,
+            "images": size,
+            "classes": classes,
+            "output": output,
+            "parameters": parameters.removesuffix(" parameters"),
+            "preprocessing": str(self.preprocess),
+        }
+        cells = (f"<tr><th>{name}</th><td>{html.escape(value)}</td></tr>" for name, value in rows.items())
+        return f"<table><caption>Classifier</caption>{''.join(cells)}</table>"
+
     # ------------------------------------------------------------------------------------------------------ private
+
+    def _words(self) -> tuple[str, ...]:
+        """What `repr` says; nothing is computed, and no array is read."""
+        # JAX puts other things in the place of arrays: axes, None, shardings.
+        leaves = jax.tree.leaves(self.params)
+        counted = bool(leaves) and all(hasattr(leaf, "shape") for leaf in leaves)
+        return (
+            self.network.kind.partition(" ")[2] if self.architecture is None else self.architecture.name,
+            "x".join(map(str, self.input_shape)),
+            f"{len(self.classes)} classes",
+            self.output,
+            f"{_short(self.parameter_count()) if counted else 'unknown'} parameters",
+        )
 
     def _forward(
         self, params: Params, images: Array, taps: dict[str, Array | None], replace: dict[str, Array]
@@ -655,6 +702,19 @@ def merge_params(params: Params, part: Params) -> Params:
     if unknown:
         raise ValueError(f"part must have keys of params only; {', '.join(unknown)} are not there")
     return {key: merge_params(value, part[key]) if key in part else value for key, value in params.items()}
+
+
+def _short(count: int) -> str:
+    """A large number in a few letters.
+
+    Example:
+        >>> _short(9), _short(76563), _short(25557032)
+        ('9', '76.6 k', '25.6 M')
+    """
+    for unit, factor in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return str(count)
 
 
 def _check_input_shape(input_shape: Sequence[int], preprocess: Preprocess) -> Shape:

@@ -1,4 +1,4 @@
-"""The command line: parses, calls, prints. Each command lives in its own module and is imported when it is asked for.
+"""The command line: parses, calls, prints. Each command lives in its own package and is imported when it is called.
 
 Exit status: 0 done, 1 an unexpected error, 2 bad input (one sentence on stderr), 130 interrupted.
 """
@@ -7,25 +7,23 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from xaijax import __version__
 
-# command -> (module, configuration class, function that runs it, what it does)
+# command -> (package, its configuration class, what it does); every package has `run(config)`
 COMMANDS = {
-    "bench": ("xaijax.bench", "BenchConfig", "run_bench", "score explanation methods on a data set, with a report"),
-    "train": ("xaijax.train", "TrainConfig", "run_train", "train a classifier"),
-    "evaluate": ("xaijax.evaluate", "EvaluateConfig", "run_evaluate", "score a trained classifier, or compare two"),
-    "explain": ("xaijax.explain_images", "ExplainConfig", "run_explain", "draw heat maps over images"),
-    "profile": (
-        "xaijax.profiling",
-        "ProfileConfig",
-        "run_profile",
-        "time explainers and kernels, and say what limits them",
-    ),
-    "cascade": ("xaijax.cascade", "CascadeConfig", "run_cascade", "CasCAM: train or mask round by round, and explain"),
-    "doctor": ("xaijax.doctor", "DoctorConfig", "run_doctor", "say what is installed, what works and what is missing"),
+    "bench": ("xaijax.bench", "BenchConfig", "score explanation methods on a data set, with a report"),
+    "train": ("xaijax.train", "TrainConfig", "train a classifier"),
+    "evaluate": ("xaijax.evaluate", "EvaluateConfig", "score a trained classifier, or compare two"),
+    "explain": ("xaijax.explain_images", "ExplainConfig", "draw heat maps over images"),
+    "profile": ("xaijax.profiling", "ProfileConfig", "time explainers and kernels, and name what limits them"),
+    "cascade": ("xaijax.cascade", "CascadeConfig", "CasCAM: train or mask round by round, and explain"),
+    "methods": ("xaijax.catalogue", "MethodsConfig", "list the explanation methods, or describe one"),
+    "metrics": ("xaijax.catalogue", "MetricsConfig", "list the metrics, or describe one"),
+    "models": ("xaijax.catalogue", "ModelsConfig", "list the architectures, or describe a model"),
+    "doctor": ("xaijax.doctor", "DoctorConfig", "check what is installed, what works and how to fix the rest"),
+    "completion": ("xaijax.completion", "CompletionConfig", "print a completion script for bash, zsh or fish"),
 }
 INTERRUPTED = 130
 
@@ -61,90 +59,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _report(error)
 
 
+def config_class(name: str) -> Any:
+    """The configuration class of a command."""
+    package, config_name, _ = COMMANDS[name]
+    return getattr(importlib.import_module(package), config_name)
+
+
 def _run(name: str, args: list[str]) -> int:
     if name not in COMMANDS:
-        import difflib
+        from xaijax import _names
 
-        near = difflib.get_close_matches(name, COMMANDS, n=1)
-        raise ValueError(f"unknown command {name!r}: " + (f"did you mean {near[0]}?" if near else _known()))
-    module_name, config_name, run_name, _ = COMMANDS[name]
-    module = importlib.import_module(module_name)
-    config: Any = parse(getattr(module, config_name), name, args)
-    status = getattr(module, run_name)(config)
+        raise ValueError(f"unknown command {name!r}: {_names.closest(name, COMMANDS, count=1)}")
+    status = importlib.import_module(COMMANDS[name][0]).run(parse(name, args))
     return status if isinstance(status, int) else 0
 
 
-def parse(config_class: Any, name: str, args: list[str]) -> Any:
-    """Builds a command's configuration from its arguments, a file named by --config, and a run to resume.
+def parse(name: str, args: Sequence[str]) -> Any:
+    """Builds a command's configuration from its arguments, a file named by --config, a run to resume, and a preset.
 
     Args:
-        config_class: A frozen dataclass; its fields are the options.
-        name: Name of the command.
-        args: Arguments after the name.
+        name: of the command.
+        args: arguments after it.
 
     Returns:
-        An instance of `config_class`.
+        An instance of the command's configuration class.
 
     Raises:
-        SystemExit: After --help was printed.
-        ValueError: An argument does not parse, or the configuration file cannot be used; one sentence.
+        SystemExit: after --help was printed.
+        ValueError: for an argument that cannot be parsed, or a file that cannot be used; one sentence.
     """
-    import dataclasses
-
     from xaijax._runs import command_line
 
-    fields = [field.name for field in dataclasses.fields(config_class)]
+    found = config_class(name)
     if not {"-h", "--help"} & set(args):
-        if "config" in fields:
-            args = _with_file(args, fields)
-        if name == "bench":
-            args = _with_preset(_with_run(args))
-    return command_line.parse(config_class, name, args)
-
-
-def _with_file(args: list[str], fields: list[str]) -> list[str]:
-    from xaijax.bench import plan
-
-    path = _value(args, "config")
-    if path is None:
-        return args
-    return plan.merge(args, plan.read_file(Path(path), [field for field in fields if field != "config"]))
-
-
-def _with_run(args: list[str]) -> list[str]:
-    """A run that is resumed keeps its configuration; options that are given again are compared with it later."""
-    out = _value(args, "out")
-    if out is None or "--resume" not in args:
-        return args
-    from xaijax.bench import plan, store
-
-    stored = store.Store.open(Path(out)).read_run().get("config", {})
-    return plan.merge(args, {key: value for key, value in stored.items() if key not in plan.FREE_KEYS})
-
-
-def _with_preset(args: list[str]) -> list[str]:
-    """The options of a study, where the arguments, the file and the run to resume do not give them."""
-    from xaijax.bench import plan, presets
-
-    name = _value(args, "preset")
-    # An unknown one is refused by the parser, which names the known ones.
-    return plan.merge(args, presets.PRESETS[name]) if name in presets.PRESETS else args
-
-
-def _value(args: list[str], name: str) -> str | None:
-    """The last value given for an option, before the arguments are parsed in earnest."""
-    found = None
-    for position, arg in enumerate(args):
-        if arg == f"--{name}" and position + 1 < len(args):
-            found = args[position + 1]
-        elif arg.startswith(f"--{name}="):
-            found = arg.partition("=")[2]
-    return found
+        presets = getattr(importlib.import_module(COMMANDS[name][0]), "PRESETS", {})
+        args = command_line.complete(found, args, presets)
+    return command_line.parse(found, name, args)
 
 
 def _report(error: Exception) -> int:
     """One sentence on stderr: status 2 where the input was at fault, 1 where we were."""
-    from xaijax.kernels._backend import BackendError
+    from xaijax.kernels import BackendError
 
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, OSError) and error.filename is not None:
@@ -160,12 +115,8 @@ def _say(text: str) -> None:
     print(f"xaijax: {text}", file=sys.stderr)
 
 
-def _known() -> str:
-    return f"choose from {', '.join(COMMANDS)}"
-
-
 def _usage() -> str:
-    lines = [f"  {name:<10}{text}" for name, (*_, text) in COMMANDS.items()]
+    lines = [f"  {name:<12}{text}" for name, (*_, text) in COMMANDS.items()]
     return "\n".join(
         [
             f"xaijax {__version__}: how faithful are visual explanations?",

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import kendalltau
 
+from xaijax.metrics import FRACTIONS, ORACLE
 from xaijax.metrics import pic_curve as curve
-from xaijax.metrics.pic_curve import FRACTIONS, Convention
+from xaijax.metrics.pic_curve import Convention
 
 # "pixels" is no information measure: the axis is the revealed share itself, as in a plain insertion curve.
 MEASURES = ("shannon", "webp", "mean", "mutual", "pixels")
@@ -153,7 +154,7 @@ def interval(values: Floats, statistic: Any = np.mean, seed: int = 0) -> tuple[f
 def controls(methods: tuple[str, ...], values: Floats) -> dict[str, Any]:
     """How the truth and chance do among the methods; `values [images, methods]` without NaN."""
     random = methods.index("random")
-    oracle = methods.index("oracle") if "oracle" in methods else None
+    oracle = methods.index(ORACLE) if ORACLE in methods else None
     picks = np.random.default_rng(0).integers(0, len(values), (RESAMPLES, len(values)))
     means = values[picks].mean(1)
     result: dict[str, Any] = {

@@ -1,6 +1,6 @@
 """Raw material: information and predictions of every rebuilt image, before any convention makes a curve of them.
 
-Two settings. "model": the classifier as it is, and the maps of explanation methods and controls. "planted": the same
+Two settings. "model": the unchanged classifier, and the maps of explanation methods and controls. "planted": the same
 classifier looking at the lesion alone (everything else is replaced by the image's median), so that the ground truth is
 the whole evidence by construction, and a ladder of maps that mix the truth with noise in known shares: a metric that
 measures faithfulness has to order the ladder.
@@ -16,10 +16,10 @@ import jax
 import numpy as np
 
 from xaijax import data, explain, kernels, models
-from xaijax.bench.inputs import choose, validation_of
-from xaijax.metrics.localization import oracle_maps
-from xaijax.metrics.pic import mask_seed
-from xaijax.metrics.pic_curve import FRACTIONS
+from xaijax._runs.data import choose
+from xaijax._runs.models import validation_of
+from xaijax.metrics import FRACTIONS, ORACLE, oracle_maps
+from xaijax.metrics.metric import image_seed
 from xaijax.metrics.pic_information import as_uint8, measure_information
 from xaijax.metrics.webp import webp_size
 
@@ -56,9 +56,9 @@ class Options:
 
 def collect(options: Options) -> None:
     """Writes `raw.npz` and `about.json` into `options.out`."""
-    classifier = models.builtin() if options.model == "builtin" else models.load(options.model)
+    classifier = models.load(options.model)
     folder = {} if options.data == "phantoms" else {"transpose": options.transpose, "mask_role": options.mask_role}
-    generated = {"n": options.images, "seed": 1_000_003} if options.data == "phantoms" else {}
+    generated = {"count": options.images, "seed": 1_000_003} if options.data == "phantoms" else {}
     dataset = data.open_dataset(options.data, **folder, **generated)
     chosen = _choose(dataset, options)
     batch = dataset.read(chosen, shape=classifier.input_shape)
@@ -66,12 +66,12 @@ def collect(options: Options) -> None:
     masks = batch.masks if batch.has_mask.any() and dataset.mask_role == "lesion" else None
     maps = _maps(classifier, batch.images, labels, options)
     if masks is not None:
-        maps["oracle"] = oracle_maps(masks)
+        maps[ORACLE] = oracle_maps(masks)
     arrays: dict[str, np.ndarray] = {"ids": np.asarray(batch.ids), "labels": labels}
     predict = _in_chunks(classifier.predict)
     for position, name in enumerate(batch.ids):
         some = {method: values[position] for method, values in maps.items() if values[position].any()}
-        seeds = [mask_seed(options.seed, name, draw) for draw in range(options.draws)]
+        seeds = [image_seed(options.seed, name, draw) for draw in range(options.draws)]
         image = batch.images[position]
         _store(arrays, f"model/{position}", _raw(predict, image, some, seeds))
         # The study works on standardised floats and does not round the rebuilt images; one mask, as there.

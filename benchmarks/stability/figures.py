@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.stability import analysis
 from benchmarks.stability.analysis import Run
-from xaijax.metrics.pic_curve import FRACTIONS
+from xaijax.metrics import FRACTIONS, ORACLE
 from xaijax.plot._style import styles
 
 NAMES = {
@@ -42,7 +42,7 @@ def information(runs: list[Run], file: Path) -> None:
         images = run.settings["model"]
         for row, measure in enumerate(measures):
             axis = grid[row, column]
-            for name in ("random", "grad_cam", "oracle"):
+            for name in ("random", "grad_cam", ORACLE):
                 paths = []
                 for image in images:
                     if name in image.methods:
@@ -50,7 +50,7 @@ def information(runs: list[Run], file: Path) -> None:
                         paths.append(np.r_[h[0], h[2:], h[1]] / h[1])
                 if not paths:
                     continue
-                style = styles(["grad_cam", "random", "oracle"])[name]
+                style = styles(["grad_cam", "random", ORACLE])[name]
                 low, middle, high = np.percentile(paths, [25, 50, 75], axis=0)
                 axis.plot(x, middle, color=style.color, linestyle=style.dash, label=name)
                 axis.fill_between(x, low, high, color=style.color, alpha=0.15, linewidth=0)

@@ -1,4 +1,4 @@
-"""The tables of `docs/stability.md` (between its markers), its figures and the JSON behind them."""
+"""The tables of `docs/studies/stability.md` (between its markers), its figures and the JSON behind them."""
 
 import json
 from collections import Counter
@@ -117,7 +117,7 @@ def tables(found: dict[str, Any]) -> str:
     head += ["SIC, range over orientations", "tau over masks", "tau over halves of the images"]
     lines += _table(head, rows)
 
-    lines += ["### Truth and chance (SIC, convention `stable`, the classifier as it is)", ""]
+    lines += ["### Truth and chance (SIC, convention `stable`, the unchanged classifier)", ""]
     rows = []
     for name, run in found.items():
         count = len(run["methods"])
@@ -149,7 +149,7 @@ def tables(found: dict[str, Any]) -> str:
     head += ["truth against noise, d", "mean SIC at 0, 25, 50, 75, 100 % noise"]
     lines += _table(head, rows)
 
-    lines += ["### The study's convention (`medical`) beside its published areas", ""]
+    lines += ["### The study's convention (`medical`) next to its published areas", ""]
     for name, run in found.items():
         medical = run["medical"]
         counts = ", ".join(
@@ -181,7 +181,7 @@ def write(folders: list[Path]) -> None:
     figures.bars(found, images / "stability_bars.png")
     figures.ranks(found, images / "stability_ranks.png")
     figures.ladders(runs, images / "stability_ladder.png")
-    page = HERE / "docs" / "stability.md"
+    page = HERE / "docs" / "studies" / "stability.md"
     text = page.read_text()
     before, _, rest = text.partition(START)
     after = rest.partition(END)[2]

@@ -1,184 +1,171 @@
 // XLA FFI handlers of the CUDA kernels: check shapes and dtypes, hand over device pointers and XLA's stream.
 #include <vector>
 
-#include "ffi/ffi.hpp"
+#include "ffi.hpp"
 #include "xaijax/cuda.hpp"
-#include "xaijax/ordered.hpp"
 #include "xaijax/reveal.hpp"
+#include "xaijax/top_k.hpp"
 
 namespace xaijax::bindings {
 
 namespace {
 
 using Stream = cuda::Stream;
-using Shape = ffi::AnyBuffer::Dimensions;
 
-ffi::Error refuse(const char* message) { return ffi::Error::InvalidArgument(message); }
-
-ffi::Error status(const char* message) {
-  return message == nullptr ? ffi::Error::Success() : ffi::Error::Internal(message);
+void check(const char* message) {
+  if (message != nullptr) throw std::runtime_error(message);
 }
 
-// How `part` broadcasts to the leading axes of `whole`; false where it does not.
-bool broadcast(Shape whole, std::size_t whole_trailing, Shape part, std::size_t part_trailing, cuda::Broadcast* out) {
-  const std::size_t axes = whole.size() - whole_trailing;
-  if (part.size() < part_trailing || part.size() - part_trailing != axes) return false;
-  if (axes > static_cast<std::size_t>(cuda::Broadcast::max_axes)) return false;
-  out->axes = static_cast<int>(axes);
+// How the items of `part` broadcast to results with the leading axes `whole`, of which it has as many.
+cuda::Broadcast broadcast_on_device(const std::vector<index_t>& part, const std::vector<index_t>& whole) {
+  require(part.size() == whole.size() && whole.size() <= static_cast<std::size_t>(cuda::Broadcast::max_axes),
+          "operands must have the leading axes of the result, or ones, and at most 8");
+  cuda::Broadcast out;
+  out.axes = static_cast<int>(whole.size());
   index_t items = 1;
-  for (std::size_t axis = axes; axis-- > 0;) {
-    if (part[axis] != whole[axis] && part[axis] != 1) return false;
-    out->length[axis] = whole[axis];
-    out->step[axis] = part[axis] == 1 ? 0 : items;
+  for (std::size_t axis = whole.size(); axis-- > 0;) {
+    require(part[axis] == whole[axis] || part[axis] == 1, "operands must have the leading axes of the result, or ones");
+    out.length[axis] = whole[axis];
+    out.step[axis] = part[axis] == 1 ? 0 : items;
     items *= part[axis];
   }
-  return true;
-}
-
-template <class T>
-const T* data(ffi::AnyBuffer& buffer) {
-  return static_cast<const T*>(buffer.untyped_data());
+  return out;
 }
 
 // Calls body(T{}) for a real result.
 template <class Body>
-ffi::Error for_real(ffi::DataType dtype, const Body& body) {
-  if (dtype == ffi::DataType::F32) return body(float{});
-  if (dtype == ffi::DataType::F64) return body(double{});
-  return refuse("the result must be float32 or float64");
+void for_real_type(const Operand& result, const Body& body) {
+  require(result.is_real(), "the result must be float32 or float64");
+  return result.dtype == DType::float32 ? body(float{}) : body(double{});
 }
 
-ffi::Error histogram_entropy_handler(Stream stream, ffi::AnyBuffer images, ffi::Result<ffi::AnyBuffer> bits,
-                                     std::int64_t bins, bool from_image, double low, double high) {
-  const auto shape = images.dimensions();
-  const std::size_t n = shape.size();
-  if (n < 3) return refuse("images must be [..., H, W, C]");
-  return for_image_dtype(images.element_type(), [&](auto zero) {
-    using T = decltype(zero);
-    return for_real(bits->element_type(), [&](auto real) {
-      using Real = decltype(real);
-      return status(cuda::histogram_entropy(stream, data<T>(images), leading(shape, 3),
-                                            shape[n - 3] * shape[n - 2] * shape[n - 1], static_cast<int>(bins),
-                                            {from_image, low, high}, static_cast<Real*>(bits->untyped_data())));
+template <class T>
+T* allocate(ffi::ScratchAllocator& scratch, index_t count) {
+  const auto memory = scratch.Allocate(static_cast<std::size_t>(count) * sizeof(T), alignof(T));
+  if (!memory.has_value()) throw std::bad_alloc();
+  return static_cast<T*>(*memory);
+}
+
+ffi::Error histogram_entropy_cuda(Stream stream, ffi::AnyBuffer images, ffi::Result<ffi::AnyBuffer> bits,
+                                  std::int64_t bins, bool from_image, double low, double high) {
+  return guarded([&] {
+    const Operand given = operand(images), result = operand(*bits);
+    const BinRange range{from_image, low, high};
+    for_image_type(given, [&](auto zero) {
+      using T = decltype(zero);
+      for_real_type(result, [&](auto real) {
+        using Real = decltype(real);
+        check(cuda::histogram_entropy(stream, given.as<const T>(), given.items(3),
+                                      given.axis(3) * given.axis(2) * given.axis(1), static_cast<int>(bins), range,
+                                      result.as<Real>()));
+      });
     });
   });
 }
 
-ffi::Error mutual_information_handler(Stream stream, ffi::AnyBuffer images, ffi::AnyBuffer references,
-                                      ffi::Result<ffi::AnyBuffer> bits, std::int64_t bins) {
-  const auto shape = images.dimensions(), reference_shape = references.dimensions();
-  const std::size_t n = shape.size();
-  if (n < 3 || reference_shape.size() < 3 || !std::equal(shape.end() - 3, shape.end(), reference_shape.end() - 3))
-    return refuse("images and references must be [..., H, W, C] of one size");
-  if (references.element_type() != images.element_type())
-    return refuse("images and references must have the same dtype");
-  cuda::Broadcast image_of, reference_of;
-  if (!broadcast(bits->dimensions(), 0, shape, 3, &image_of) ||
-      !broadcast(bits->dimensions(), 0, reference_shape, 3, &reference_of))
-    return refuse("images and references must broadcast to the shape of bits, in at most 8 leading axes");
-  return for_image_dtype(images.element_type(), [&](auto zero) {
-    using T = decltype(zero);
-    return for_real(bits->element_type(), [&](auto real) {
-      using Real = decltype(real);
-      return status(cuda::mutual_information(stream, data<T>(images), image_of, data<T>(references), reference_of,
-                                             static_cast<index_t>(bits->element_count()), shape[n - 3] * shape[n - 2],
-                                             shape[n - 1], static_cast<int>(bins),
-                                             static_cast<Real*>(bits->untyped_data())));
+ffi::Error mutual_information_cuda(Stream stream, ffi::AnyBuffer images, ffi::AnyBuffer references,
+                                   ffi::Result<ffi::AnyBuffer> bits, std::int64_t bins) {
+  return guarded([&] {
+    const Operand given = operand(images), compared = operand(references), result = operand(*bits);
+    require(given.ends_like(compared, 3) && given.dtype == compared.dtype,
+            "images and references must be [..., H, W, C] of one size and one dtype");
+    const auto image_of = broadcast_on_device(given.leading(3), result.shape);
+    const auto reference_of = broadcast_on_device(compared.leading(3), result.shape);
+    for_image_type(given, [&](auto zero) {
+      using T = decltype(zero);
+      for_real_type(result, [&](auto real) {
+        using Real = decltype(real);
+        check(cuda::mutual_information(stream, given.as<const T>(), image_of, compared.as<const T>(), reference_of,
+                                       result.size(), given.axis(3) * given.axis(2), given.axis(1),
+                                       static_cast<int>(bins), result.as<Real>()));
+      });
     });
   });
 }
 
-ffi::Error reveal_levels_handler(Stream stream, ffi::ScratchAllocator scratch, ffi::AnyBuffer maps,
-                                 ffi::RemainingArgs rest, ffi::ResultBuffer<ffi::DataType::U16> levels,
-                                 ffi::Span<const double> fractions) {
-  const auto shape = maps.dimensions(), whole = levels->dimensions();
-  const std::size_t n = shape.size();
-  if (n < 2 || whole.size() < 2 || !std::equal(shape.end() - 2, shape.end(), whole.end() - 2))
-    return refuse("maps and levels must be [..., H, W] of one size");
-  cuda::Broadcast map_of, always_of;
-  if (!broadcast(whole, 2, shape, 2, &map_of))
-    return refuse("maps must broadcast to the shape of levels, in at most 8 leading axes");
-  const bool* always = nullptr;
-  if (rest.size() == 1) {
-    auto known = rest.get<ffi::Buffer<ffi::DataType::PRED>>(0);
-    if (!known.has_value()) return refuse("always must be bool");
-    const auto known_shape = known->dimensions();
-    if (known_shape.size() < 2 || !std::equal(shape.end() - 2, shape.end(), known_shape.end() - 2) ||
-        !broadcast(whole, 2, known_shape, 2, &always_of))
-      return refuse("always must broadcast to the shape of levels");
-    always = known->typed_data();
-  }
-  const index_t count = leading(whole, 2);
-  return for_real(maps.element_type(), [&](auto zero) {
-    using T = decltype(zero);
+ffi::Error reveal_levels_cuda(Stream stream, ffi::ScratchAllocator scratch, ffi::AnyBuffer maps,
+                              ffi::RemainingArgs rest, ffi::Result<ffi::AnyBuffer> levels,
+                              ffi::Span<const double> fractions) {
+  return guarded([&] {
+    const Operand given = operand(maps), result = operand(*levels);
+    require(result.dtype == DType::uint16 && result.ends_like(given, 2), "levels must be uint16 [..., H, W] like maps");
+    const auto batch = result.leading(2);
+    const auto map_of = broadcast_on_device(given.leading(2), batch);
+    const bool* known = nullptr;
+    cuda::Broadcast known_of;
+    if (rest.size() > 0) {
+      const Operand always = operand(*rest.get<ffi::AnyBuffer>(0));
+      require(always.dtype == DType::boolean && always.ends_like(given, 2),
+              "always must be bool [..., H, W] like maps");
+      known = always.as<const bool>();
+      known_of = broadcast_on_device(always.leading(2), batch);
+    }
     const std::vector<double> shares(fractions.begin(), fractions.end());
-    const auto thresholds = scratch.Allocate(static_cast<std::size_t>(count) * shares.size() * sizeof(T), alignof(T));
-    if (!thresholds.has_value()) return ffi::Error(ffi::ErrorCode::kResourceExhausted, "no memory for the thresholds");
-    return status(cuda::reveal_levels(stream, data<T>(maps), map_of, always, always_of, count,
-                                      shape[n - 2] * shape[n - 1], shares, static_cast<T*>(*thresholds),
-                                      levels->typed_data()));
+    const index_t count = result.items(2), pixels = given.axis(2) * given.axis(1);
+    for_map_type(given, [&](auto zero) {
+      using T = decltype(zero);
+      T* const thresholds = allocate<T>(scratch, count * static_cast<index_t>(shares.size()));
+      check(cuda::reveal_levels(stream, given.as<const T>(), map_of, known, known_of, count, pixels, shares, thresholds,
+                                result.as<std::uint16_t>()));
+    });
   });
 }
 
-ffi::Error top_k_threshold_handler(Stream stream, ffi::AnyBuffer maps, ffi::Result<ffi::AnyBuffer> out,
-                                   double percent) {
-  const auto shape = maps.dimensions();
-  const std::size_t n = shape.size();
-  if (n < 2) return refuse("maps must be [..., H, W]");
-  if (out->element_type() != maps.element_type()) return refuse("the result must have the dtype of maps");
-  return for_real(maps.element_type(), [&](auto zero) {
-    using T = decltype(zero);
-    const index_t pixels = shape[n - 2] * shape[n - 1];
-    return status(cuda::top_k_threshold(stream, data<T>(maps), leading(shape, 2), pixels, top_count(pixels, percent),
-                                        static_cast<T*>(out->untyped_data())));
+ffi::Error top_k_threshold_cuda(Stream stream, ffi::AnyBuffer maps, ffi::Result<ffi::AnyBuffer> out, double percent) {
+  return guarded([&] {
+    const Operand given = operand(maps), result = operand(*out);
+    require(result.shape == given.shape && result.dtype == given.dtype, "maps and result must be alike: [..., H, W]");
+    const index_t pixels = given.axis(2) * given.axis(1);
+    for_map_type(given, [&](auto zero) {
+      using T = decltype(zero);
+      check(cuda::top_k_threshold(stream, given.as<const T>(), given.items(2), pixels, top_count(pixels, percent),
+                                  result.as<T>()));
+    });
   });
 }
 
-ffi::Error reveal_handler(Stream stream, ffi::ScratchAllocator scratch, ffi::AnyBuffer images, ffi::AnyBuffer levels,
-                          ffi::AnyBuffer backgrounds, ffi::Result<ffi::AnyBuffer> out, bool deletion, std::int64_t fill,
-                          double, double, std::int64_t) {
+ffi::Error reveal_cuda(Stream stream, ffi::ScratchAllocator scratch, ffi::AnyBuffer images, ffi::AnyBuffer levels,
+                       ffi::AnyBuffer backgrounds, ffi::Result<ffi::AnyBuffer> out, bool deletion, std::int64_t fill,
+                       double, double, std::int64_t) {
   const auto kind = static_cast<Fill>(fill);
   if (kind != Fill::background && kind != Fill::mean)
     return ffi::Error(ffi::ErrorCode::kUnimplemented,
                       "on CUDA reveal fills with a constant, an image or the mean; for other fills pass NumPy arrays");
-  const auto shape = images.dimensions(), whole = out->dimensions();
-  const auto level_shape = levels.dimensions(), back_shape = backgrounds.dimensions();
-  const std::size_t n = shape.size(), w = whole.size(), b = back_shape.size(), l = level_shape.size();
-  if (n < 3 || l < 2 || b < 3 || w < 4 || levels.element_type() != ffi::DataType::U16)
-    return refuse("images must be [..., H, W, C], levels uint16 [..., H, W], the result one axis more");
-  if (backgrounds.element_type() != images.element_type() || out->element_type() != images.element_type())
-    return refuse("the fill and the result must have the dtype of images");
-  if (!std::equal(shape.end() - 3, shape.end(), whole.end() - 3) || level_shape[l - 2] != shape[n - 3] ||
-      level_shape[l - 1] != shape[n - 2] || back_shape[b - 1] != shape[n - 1])
-    return refuse("images, levels, the fill and the result must be of one size");
-  return for_image_dtype(images.element_type(), [&](auto zero) {
-    using T = decltype(zero);
-    cuda::FillArguments<T> a;
-    if (!broadcast(whole, 4, shape, 3, &a.image_of) || !broadcast(whole, 4, level_shape, 2, &a.level_of) ||
-        !broadcast(whole, 4, back_shape, 3, &a.background_of))
-      return refuse("images, levels and the fill must have the leading axes of the result, or ones, at most 8");
-    a.images = data<T>(images);
-    a.levels = data<std::uint16_t>(levels);
-    a.out = static_cast<T*>(out->untyped_data());
-    a.count = leading(whole, 4);
-    a.n_levels = whole[w - 4];
-    a.pixels = shape[n - 3] * shape[n - 2];
-    a.channels = shape[n - 1];
-    a.deletion = deletion;
-    a.backgrounds = data<T>(backgrounds);
-    a.background_pixels = back_shape[b - 3] * back_shape[b - 2];
-    if (kind == Fill::mean) {
-      const index_t count = leading(shape, 3);
-      const auto means = scratch.Allocate(static_cast<std::size_t>(count * a.channels) * sizeof(T), alignof(T));
-      if (!means.has_value()) return ffi::Error(ffi::ErrorCode::kResourceExhausted, "no memory for the means");
-      if (const char* message =
-              cuda::channel_means(stream, a.images, count, a.pixels, a.channels, static_cast<T*>(*means)))
-        return status(message);
-      a.backgrounds = static_cast<const T*>(*means);
-      a.background_of = a.image_of;
-      a.background_pixels = 1;
-    }
-    return status(cuda::fill_unknown(stream, a));
+  return guarded([&] {
+    const Operand given = operand(images), ranks = operand(levels), behind = operand(backgrounds),
+                  result = operand(*out);
+    require(ranks.dtype == DType::uint16 && result.ends_like(given, 3) && ranks.axis(2) == given.axis(3) &&
+                ranks.axis(1) == given.axis(2) && behind.axis(1) == given.axis(1),
+            "images, levels (uint16), the fill and the result must be of one size");
+    require(behind.dtype == given.dtype && result.dtype == given.dtype,
+            "the fill and the result must have the dtype of images");
+    const auto batch = result.leading(4);
+    for_image_type(given, [&](auto zero) {
+      using T = decltype(zero);
+      cuda::FillArguments<T> a;
+      a.image_of = broadcast_on_device(given.leading(3), batch);
+      a.level_of = broadcast_on_device(ranks.leading(2), batch);
+      a.background_of = broadcast_on_device(behind.leading(3), batch);
+      a.images = given.as<const T>();
+      a.levels = ranks.as<const std::uint16_t>();
+      a.out = result.as<T>();
+      a.count = result.items(4);
+      a.n_levels = result.axis(4);
+      a.pixels = given.axis(3) * given.axis(2);
+      a.channels = given.axis(1);
+      a.deletion = deletion;
+      a.backgrounds = behind.as<const T>();
+      a.background_pixels = behind.axis(3) * behind.axis(2);
+      if (kind == Fill::mean) {
+        const index_t count = given.items(3);
+        T* const means = allocate<T>(scratch, count * a.channels);
+        check(cuda::channel_means(stream, a.images, count, a.pixels, a.channels, means));
+        a.backgrounds = means;
+        a.background_of = a.image_of;
+        a.background_pixels = 1;
+      }
+      check(cuda::fill_unknown(stream, a));
+    });
   });
 }
 
@@ -189,7 +176,7 @@ ffi::Error reveal_handler(Stream stream, ffi::ScratchAllocator scratch, ffi::Any
 namespace ffi = ::xla::ffi;
 using CudaStream = ffi::PlatformStream<xaijax::cuda::Stream>;
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(cuda_ffi_histogram_entropy, xaijax::bindings::histogram_entropy_handler,
+XLA_FFI_DEFINE_HANDLER_SYMBOL(cuda_ffi_histogram_entropy, xaijax::bindings::histogram_entropy_cuda,
                               ffi::Ffi::Bind()
                                   .Ctx<CudaStream>()
                                   .Arg<ffi::AnyBuffer>()
@@ -198,28 +185,25 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(cuda_ffi_histogram_entropy, xaijax::bindings::hist
                                   .Attr<bool>("from_image")
                                   .Attr<double>("low")
                                   .Attr<double>("high"));
-XLA_FFI_DEFINE_HANDLER_SYMBOL(cuda_ffi_mutual_information, xaijax::bindings::mutual_information_handler,
+XLA_FFI_DEFINE_HANDLER_SYMBOL(cuda_ffi_mutual_information, xaijax::bindings::mutual_information_cuda,
                               ffi::Ffi::Bind()
                                   .Ctx<CudaStream>()
                                   .Arg<ffi::AnyBuffer>()
                                   .Arg<ffi::AnyBuffer>()
                                   .Ret<ffi::AnyBuffer>()
                                   .Attr<std::int64_t>("bins"));
-XLA_FFI_DEFINE_HANDLER_SYMBOL(cuda_ffi_reveal_levels, xaijax::bindings::reveal_levels_handler,
+XLA_FFI_DEFINE_HANDLER_SYMBOL(cuda_ffi_reveal_levels, xaijax::bindings::reveal_levels_cuda,
                               ffi::Ffi::Bind()
                                   .Ctx<CudaStream>()
                                   .Ctx<ffi::ScratchAllocator>()
                                   .Arg<ffi::AnyBuffer>()
                                   .RemainingArgs()
-                                  .Ret<ffi::Buffer<ffi::DataType::U16>>()
-                                  .Attr<ffi::Span<const double>>("fractions"));
-XLA_FFI_DEFINE_HANDLER_SYMBOL(cuda_ffi_top_k_threshold, xaijax::bindings::top_k_threshold_handler,
-                              ffi::Ffi::Bind()
-                                  .Ctx<CudaStream>()
-                                  .Arg<ffi::AnyBuffer>()
                                   .Ret<ffi::AnyBuffer>()
-                                  .Attr<double>("percent"));
-XLA_FFI_DEFINE_HANDLER_SYMBOL(cuda_ffi_reveal, xaijax::bindings::reveal_handler,
+                                  .Attr<ffi::Span<const double>>("fractions"));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(
+    cuda_ffi_top_k_threshold, xaijax::bindings::top_k_threshold_cuda,
+    ffi::Ffi::Bind().Ctx<CudaStream>().Arg<ffi::AnyBuffer>().Ret<ffi::AnyBuffer>().Attr<double>("percent"));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(cuda_ffi_reveal, xaijax::bindings::reveal_cuda,
                               ffi::Ffi::Bind()
                                   .Ctx<CudaStream>()
                                   .Ctx<ffi::ScratchAllocator>()

@@ -1,8 +1,8 @@
-// Equal bins as csrc/cpu/histogram.cpp makes them: the same edges, and the bin that the edges say.
+// Equal bins as csrc/histogram/histogram.cpp makes them: the same edges, and the bin that the edges say.
 #pragma once
 
 #include "cuda/block.cuh"
-#include "xaijax/histogram.hpp"
+#include "histogram/histogram.hpp"
 
 namespace xaijax::cuda {
 

@@ -13,7 +13,7 @@ const char* histogram_entropy(Stream stream, const T* images, index_t count, ind
   return launch_status();
 }
 
-#define XAIJAX_INSTANTIATE(T)                                                                                  \
+#define XAIJAX_INSTANTIATE(T)                                                                        \
   template const char* histogram_entropy(Stream, const T*, index_t, index_t, int, BinRange, float*); \
   template const char* histogram_entropy(Stream, const T*, index_t, index_t, int, BinRange, double*);
 XAIJAX_INSTANTIATE(std::uint8_t)

@@ -19,7 +19,7 @@ const char* channel_means(Stream stream, const T* images, index_t count, index_t
   return launch_status();
 }
 
-#define XAIJAX_INSTANTIATE(T)                                     \
+#define XAIJAX_INSTANTIATE(T)                                         \
   template const char* fill_unknown(Stream, const FillArguments<T>&); \
   template const char* channel_means(Stream, const T*, index_t, index_t, index_t, T*);
 XAIJAX_INSTANTIATE(std::uint8_t)

@@ -1,6 +1,6 @@
-#include "cuda/levels.cuh"
-
 #include <algorithm>
+
+#include "cuda/levels.cuh"
 
 namespace xaijax::cuda {
 

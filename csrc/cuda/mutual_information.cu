@@ -16,9 +16,9 @@ const char* mutual_information(Stream stream, const T* images, Broadcast image_o
   return launch_status();
 }
 
-#define XAIJAX_INSTANTIATE(T, Real)                                                                            \
-  template const char* mutual_information(Stream, const T*, Broadcast, const T*, Broadcast, index_t, index_t, \
-                                          index_t, int, Real*);
+#define XAIJAX_INSTANTIATE(T, Real)                                                                                    \
+  template const char* mutual_information(Stream, const T*, Broadcast, const T*, Broadcast, index_t, index_t, index_t, \
+                                          int, Real*);
 XAIJAX_INSTANTIATE(std::uint8_t, float)
 XAIJAX_INSTANTIATE(std::uint8_t, double)
 XAIJAX_INSTANTIATE(std::uint16_t, float)

@@ -1,4 +1,4 @@
-#include "xaijax/byte_counts.hpp"
+#include "histogram/byte_counts.hpp"
 
 #include <algorithm>
 #include <random>

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "check.hpp"
-#include "xaijax/cell.hpp"
-#include "xaijax/delaunay.hpp"
+#include "reveal/cell.hpp"
+#include "reveal/delaunay.hpp"
 
 namespace {
 

@@ -8,6 +8,9 @@
 #include <vector>
 
 #include "check.hpp"
+#include "ebayes/ebayes_median.hpp"
+#include "ebayes/node_weights.hpp"
+#include "ebayes/weight.hpp"
 
 using namespace xaijax;
 

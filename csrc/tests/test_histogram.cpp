@@ -1,4 +1,4 @@
-#include "xaijax/histogram.hpp"
+#include "histogram/histogram.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -6,7 +6,7 @@
 #include <random>
 
 #include "check.hpp"
-#include "xaijax/byte_bins.hpp"
+#include "histogram/byte_bins.hpp"
 
 namespace {
 

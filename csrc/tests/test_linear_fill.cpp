@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "check.hpp"
-#include "xaijax/cell.hpp"
-#include "xaijax/linear_fill.hpp"
+#include "reveal/cell.hpp"
+#include "reveal/linear_fill.hpp"
 
 namespace {
 

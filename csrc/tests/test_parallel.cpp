@@ -1,5 +1,7 @@
 #include "xaijax/parallel.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <stdexcept>
 #include <string>
 #include <thread>

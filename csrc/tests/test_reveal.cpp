@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "check.hpp"
-#include "xaijax/fills.hpp"
-#include "xaijax/noisy_fill.hpp"
+#include "reveal/fills.hpp"
+#include "reveal/noisy_fill.hpp"
 #include "xaijax/parallel.hpp"
 #include "xaijax/reveal.hpp"
 

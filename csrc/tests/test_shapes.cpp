@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "check.hpp"
-#include "xaijax/cell_shapes.hpp"
-#include "xaijax/triangle_shapes.hpp"
+#include "reveal/cell_shapes.hpp"
+#include "reveal/triangle_shapes.hpp"
 
 namespace {
 

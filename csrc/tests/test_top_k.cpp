@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "check.hpp"
-#include "xaijax/ordered.hpp"
-#include "xaijax/select.hpp"
+#include "common/ordered.hpp"
+#include "selection/select.hpp"
 
 using xaijax::index_t;
 

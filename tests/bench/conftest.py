@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from xaijax.bench import plan
-from xaijax.bench.store import CURVES, SCORES
+from xaijax._runs import command_line, folder
+from xaijax.bench import BenchConfig
+from xaijax.bench.store import CURVES, PREDICTIONS, RESPONSES, SCORES, Store, Tables
 
 METHODS = ("gradient", "grad_cam", "random", "oracle")
 FRACTIONS = 5
@@ -65,6 +66,20 @@ def response_rows(ids, model="m", *, seed=0):
     ]
 
 
+def tables(scores, curves, gallery=None, responses=None):
+    """What a part computed, as `Store.write_part` takes it."""
+    nothing = {"responses": RESPONSES.empty_table(), "predictions": PREDICTIONS.empty_table()}
+    if responses is not None:
+        nothing["responses"] = responses
+    return Tables(scores=scores, curves=curves, gallery=gallery or {}, **nothing)
+
+
+def started(root, description):
+    """A run folder with its description, and nothing finished yet."""
+    folder.write_json(root / folder.DESCRIPTION, description)
+    return Store(root)
+
+
 def parts(ids, model="m"):
     return table(score_rows(ids, model), SCORES), table(curve_rows(ids[1:], model), CURVES)
 
@@ -94,10 +109,10 @@ def gallery_arrays(count=2, size=24):
 
 
 def run_description(ids, model="m"):
-    config = plan.BenchConfig(images=len(ids), methods=METHODS[:3])
+    config = BenchConfig(count=len(ids), methods=METHODS[:3])
     return {
-        "command": plan.command(config),
-        "config": plan.resolved(config),
+        "command": config.command(),
+        "config": command_line.plain(config),
         "started": "2020-01-02T03:04:05+00:00",
         "versions": {"xaijax": "0", "jax": "0"},
         "machine": {"processor": "p", "threads": 1},

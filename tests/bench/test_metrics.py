@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xaijax import cli, models
+from xaijax import _options, cli, models
 from xaijax._errors import InputError
-from xaijax.bench import BenchConfig, plan, run_bench, settings
-from xaijax.bench.inputs import prepare
+from xaijax.bench import BenchConfig, run
 from xaijax.bench.part import score_part
+from xaijax.bench.plan import prepare
 from xaijax.bench.store import Store
 from xaijax.data import open_dataset
 from xaijax.metrics import FAMILIES, METRICS, REASONS
@@ -16,28 +16,28 @@ from xaijax.metrics import FAMILIES, METRICS, REASONS
 QUICK = (
     *("perturbation.steps=4", "perturbation.flip_steps=4", "perturbation.regions=4", "perturbation.segments=8"),
     *("robustness.draws=3", "robustness.sensitivity_draws=2", "robustness.lipschitz_draws=2", "sanity.stages=2"),
-    *("information.fractions=0.1,0.4",),
+    *("pic.fractions=0.1,0.4",),
 )
 
 
 @pytest.fixture
 def score(checkpoint):
-    def run(**changes):
-        options = {"model": (str(checkpoint),), "methods": ("grad_cam",), "images": 2, "part": 2, "gallery": 0}
+    def score(**changes):
+        options = {"model": (str(checkpoint),), "methods": ("grad_cam",), "count": 2, "part": 2, "gallery": 0}
         job = prepare(BenchConfig(**options | changes))
         return score_part(job, job.models[0], job.cases, gallery=0, progress=lambda share: None)
 
-    return run
+    return score
 
 
 @pytest.fixture(scope="module")
 def two_roles(tmp_path_factory):
     """A folder of phantoms with their lesions, and with a bright bar at the edge as an artefact."""
     folder = tmp_path_factory.mktemp("data")
-    batch = open_dataset("phantoms", n=6, size=32, seed=5).read(shape=(32, 32, 1))
+    batch = open_dataset("phantoms", count=6, size=32, seed=5).read(shape=(32, 32, 1))
     (folder / "images").mkdir()
     lines = ["file,label,mask_lesion,mask_artefact"]
-    names = open_dataset("phantoms", n=6, size=32, seed=5).classes
+    names = open_dataset("phantoms", count=6, size=32, seed=5).classes
     for number, (image, mask, label) in enumerate(zip(batch.images, batch.masks, batch.labels, strict=True)):
         image, bar = image[..., 0].copy(), np.zeros((32, 32), np.uint8)
         image[28:31, 4:20] = 255
@@ -58,12 +58,12 @@ def everything(checkpoint, two_roles, tmp_path_factory):
     models.save(models.create("small_cnn", input_shape=(32, 32, 1), classes=classes, key=8), root / "other")
     config = BenchConfig(
         data=str(two_roles), model=(str(checkpoint), str(root / "other")), methods=("grad_cam", "random"),
-        metrics=tuple(METRICS), images=3, part=2, batch_size=16, gallery=0, split="all", settings=QUICK,
+        metrics=tuple(METRICS), count=3, part=2, batch_size=16, gallery=0, split="all", set=QUICK,
         out=root / "run",
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("xaijax.bench.report.write_report", lambda store: ([], [], store.root))
-        return Store(run_bench(config))
+        return Store(run(config))
 
 
 def test_every_metric_of_the_registry_can_be_named_in_a_run(everything):
@@ -87,7 +87,7 @@ def test_every_metric_of_the_registry_can_be_named_in_a_run(everything):
     assert all(row["reason"] not in ("no_explainer", "no_variants") for row in rows if row["method"] != "oracle")
     valued = {row["metric"] for row in rows if not row["reason"]}
     # Untrained networks may find every blurred image as probable as its original; all else has a value.
-    assert set(METRICS) - valued <= {m.name for m in FAMILIES["information"].metrics}
+    assert set(METRICS) - valued <= {m.name for m in FAMILIES["pic"].metrics}
 
 
 def test_what_a_run_finds_is_what_its_arrays_say(everything, two_roles):
@@ -108,7 +108,7 @@ def test_what_a_run_finds_is_what_its_arrays_say(everything, two_roles):
     kept = everything.read_run()["settings"]
     assert kept["perturbation"]["steps"] == 4
     assert kept["perturbation"]["patch"] == 8  # a default
-    assert kept["information"] == {"convention": "stable", "fractions": [0.1, 0.4], "random_masks": 1}
+    assert kept["pic"] == {"convention": "stable", "fractions": [0.1, 0.4], "random_masks": 1}
 
 
 def test_artefact_masks_are_scored_where_the_data_have_them(score, tmp_path):
@@ -125,7 +125,7 @@ def test_artefact_masks_are_scored_where_the_data_have_them(score, tmp_path):
         lines.append(f"images/{file},{name},masks/{file}")
     (folder / "labels.csv").write_text("\n".join(lines) + "\n")
     data = {"data": str(folder), "mask_role": "artefact", "split": "all"}
-    scores, *_ = score(metrics=("artefact_mass", "artefact_top15"), **data)
+    scores = score(metrics=("artefact_mass", "artefact_top15"), **data).scores
     assert scores.num_rows == 4
     assert set(scores["method"].to_pylist()) == {"grad_cam"}
     assert all(0 <= value <= 1 for value in scores["value"].to_pylist())
@@ -143,22 +143,21 @@ def test_phantoms_have_no_artefacts(score):
 @pytest.mark.parametrize(
     ("texts", "sentence"),
     [
-        (["steps=3"], "--settings is 'steps=3'; write family.option=value, such as perturbation.steps=16"),
-        (["perturbation.steps"], "--settings is 'perturbation.steps'; write"),
-        (["pertubation.steps=3"], "no family of metrics by 'pertubation': did you mean perturbation"),
-        (["perturbation.step=3"], "no option of perturbation by 'step': did you mean steps"),
-        (["complexity.x=3"], "no option of complexity by 'x': it has none"),
+        (["steps=3"], "--set is 'steps=3'; write integrated_gradients.steps=3"),
+        (["perturbation.steps"], "--set is 'perturbation.steps'; write"),
+        (["pertubation.steps=3"], "unknown method or metric family 'pertubation': did you mean perturbation"),
+        (["perturbation.step=3"], "perturbation has no option 'step': did you mean steps"),
+        (["complexity.x=3"], "complexity has no option 'x': it has none"),
         (["perturbation.steps=many"], "perturbation.steps=many; it must be a whole number"),
-        (["perturbation.steps=0"], "--settings of perturbation: steps must be an integer of at least 1; got 0"),
+        (["perturbation.steps=0"], "perturbation.steps=0; it must be a whole number from 1 to 65533"),
         (["robustness.normalize=maybe"], "robustness.normalize=maybe; it must be true or false"),
-        (["information.fractions=0.5,0.1"], "--settings of information: fractions must ascend within"),
-        (["information.convention=medical"], "give --convention instead"),
+        (["pic.fractions=0.5,0.1"], "pic.fractions is (0.5, 0.1); it must be"),
         (["sanity.stages=3", "sanity.stages=4"], "gives sanity.stages twice"),
     ],
 )
 def test_settings_are_refused_in_one_sentence(texts, sentence):
     with pytest.raises(InputError) as caught:
-        prepare(BenchConfig(settings=tuple(texts)))
+        prepare(BenchConfig(set=tuple(texts)))
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -169,28 +168,28 @@ def test_settings_of_every_family_are_read_back():
 
     for name, family in FAMILIES.items():
         default = dataclasses.asdict(family.settings())
-        free = {key: value for key, value in default.items() if (name, key) not in settings.OF_THE_RUN}
-        texts = settings.to_texts({name: free})
-        assert settings.parse(texts).get(name, {}) == free
-    assert settings.parse(["perturbation.fractions=0.25,0.5"]) == {"perturbation": {"fractions": (0.25, 0.5)}}
+        free = dict(default)
+        texts = _options.to_texts({name: free})
+        assert _options.from_texts(texts, {name: family.kinds}).get(name, {}) == free
+    kinds = {"perturbation": FAMILIES["perturbation"].kinds}
+    found = _options.from_texts(["perturbation.fractions=0.25,0.5"], kinds)
+    assert found == {"perturbation": {"fractions": (0.25, 0.5)}}
 
 
 @pytest.mark.parametrize("kind", ["yaml", "toml"])
 def test_settings_and_convention_from_a_file_and_the_command_line(tmp_path, kind):
     file = tmp_path / f"run.{kind}"
     file.write_text(
-        "convention: medical\nsettings:\n  perturbation: {steps: 16}\n  information: {fractions: [0.1, 0.5]}\n"
+        "set:\n  perturbation: {steps: 16}\n  pic: {fractions: [0.1, 0.5], convention: medical}\n"
         if kind == "yaml"
-        else 'convention = "medical"\n[settings]\nperturbation.steps = 16\ninformation.fractions = [0.1, 0.5]\n'
+        else '[set]\nperturbation.steps = 16\npic.fractions = [0.1, 0.5]\npic.convention = "medical"\n'
     )
-    config = cli.parse(BenchConfig, "bench", ["--config", str(file)])
-    assert config.convention == "medical"
-    assert config.settings == ("perturbation.steps=16", "information.fractions=0.1,0.5")
-    assert settings.parse(config.settings)["information"] == {"fractions": (0.1, 0.5)}
-    again = cli.parse(BenchConfig, "bench", plan.command(config).split()[2:])
+    config = cli.parse("bench", ["--config", str(file)])
+    assert config.set == ("perturbation.steps=16", "pic.fractions=0.1,0.5", "pic.convention=medical")
+    again = cli.parse("bench", config.command().split()[2:])
     assert dataclasses_equal(again, config)
-    over = cli.parse(BenchConfig, "bench", ["--config", str(file), "--settings", "sanity.stages=2"])
-    assert over.settings == ("sanity.stages=2",)
+    over = cli.parse("bench", ["--config", str(file), "--set", "sanity.stages=2"])
+    assert over.set == ("sanity.stages=2",)
 
 
 def dataclasses_equal(a, b):
@@ -198,16 +197,16 @@ def dataclasses_equal(a, b):
 
 
 def test_settings_without_their_metrics_are_said(checkpoint):
-    options = {"model": (str(checkpoint),), "images": 2, "methods": ("random",), "metrics": ("iou",)}
-    job = prepare(BenchConfig(**options, settings=("sanity.stages=2",)))
-    assert any("Settings of sanity change nothing here" in note for note in job.notes)
+    options = {"model": (str(checkpoint),), "count": 2, "methods": ("random",), "metrics": ("iou",)}
+    job = prepare(BenchConfig(**options, set=("sanity.stages=2",)))
+    assert any("Options of sanity change nothing here" in note for note in job.notes)
 
 
 def test_the_medical_convention_scores_and_explains_the_predicted_class(score, checkpoint):
-    given = {"metrics": ("sic_webp", "sic_mutual"), "methods": ("grad_cam", "random"), "images": 3, "part": 3}
-    medical = score(convention="medical", **given)
-    predicted = score(convention="medical", target="predicted", **given)
-    assert repr(medical[0].to_pydict()) == repr(predicted[0].to_pydict())
-    assert set(medical[0]["reason"].to_pylist()) <= set(REASONS)
+    given = {"metrics": ("sic_webp", "sic_mutual"), "methods": ("grad_cam", "random"), "count": 3, "part": 3}
+    medical = score(set=("pic.convention=medical",), **given)
+    predicted = score(set=("pic.convention=medical",), target="predicted", **given)
+    assert repr(medical.scores.to_pydict()) == repr(predicted.scores.to_pydict())
+    assert set(medical.scores["reason"].to_pylist()) <= set(REASONS)
     stable = score(target="predicted", **given)
-    assert repr(stable[1].to_pydict()) != repr(medical[1].to_pydict()) or not len(medical[1])
+    assert repr(stable.curves.to_pydict()) != repr(medical.curves.to_pydict()) or not len(medical.curves)

@@ -10,9 +10,9 @@ import pytest
 
 from xaijax import cli
 from xaijax._errors import InputError
-from xaijax.bench import BenchConfig, plan, preset, run_bench
-from xaijax.bench.inputs import prepare
-from xaijax.bench.presets import PRESETS
+from xaijax.bench import PRESETS, BenchConfig, preset, run
+from xaijax.bench import config as configuration
+from xaijax.bench.plan import prepare
 from xaijax.bench.store import Store
 
 
@@ -23,10 +23,10 @@ def test_a_preset_names_what_there_is(name):
     from xaijax.models import list_models
 
     config = preset(name)
-    plan.check(config)
+    configuration.check(config)
     assert set(PRESETS[name]) <= set(BenchConfig.__dataclass_fields__)
     assert set(config.methods) <= set(METHODS)
-    assert set(plan.expand_metrics(config.metrics, config.entropy)) <= set(METRICS)
+    assert set(configuration.expand_metrics(config.metrics)) <= set(METRICS)
     assert set(config.model) <= set(list_models())
 
 
@@ -43,27 +43,25 @@ def test_the_studies_are_those_of_the_literature():
 
 
 def test_the_users_options_come_first(tmp_path):
-    config = cli.parse(BenchConfig, "bench", ["--preset", "study-confidence", "--images", "32", "--model", "builtin"])
-    assert config == preset(
-        "study-confidence", images=32, model=("builtin",)
-    )  # 32 is the plain default: given is given
+    config = cli.parse("bench", ["--preset", "study-confidence", "--count", "32", "--model", "builtin"])
+    assert config == preset("study-confidence", count=32, model=("builtin",))  # 32 is the plain default: given is given
     file = tmp_path / "run.toml"
-    file.write_text('preset = "study-pic"\nimages = 7\n')
-    config = cli.parse(BenchConfig, "bench", ["--config", str(file), "--metrics", "sic"])
-    assert (config.images, config.metrics) == (7, ("sic",))
+    file.write_text('preset = "study-pic"\ncount = 7\n')
+    config = cli.parse("bench", ["--config", str(file), "--metrics", "sic"])
+    assert (config.count, config.metrics) == (7, ("sic",))
     assert config.methods == preset("study-pic").methods
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_command_repeats_the_configuration(name):
-    for config in (preset(name), preset(name, images=32, methods=("random",), seed=4)):
-        words = shlex.split(plan.command(config))[2:]
-        assert cli.parse(BenchConfig, "bench", words) == config
+    for config in (preset(name), preset(name, count=32, methods=("random",), seed=4)):
+        words = shlex.split(config.command())[2:]
+        assert cli.parse("bench", words) == config
 
 
 def test_a_preset_that_was_only_named_is_refused():
     with pytest.raises(InputError, match=r"use preset\('study-pic'\)"):
-        plan.check(BenchConfig(preset="study-pic"))
+        configuration.check(BenchConfig(preset="study-pic"))
     with pytest.raises(InputError, match="unknown preset 'study-pick': did you mean study-pic"):
         preset("study-pick")
 
@@ -78,7 +76,7 @@ def test_untrained_models_are_refused_and_the_sentence_says_how_to_train_them(tm
     assert text.endswith("--model runs/resnet50 runs/densenet121 runs/vgg16 runs/efficientnet_b0")
     assert "\n" not in text
     with pytest.raises(
-        InputError, match="the model must be trained first: run `xaijax train --data phantoms --model vgg16"
+        InputError, match="the model vgg16 must be trained first: run `xaijax train --data phantoms --model vgg16"
     ):
         prepare(BenchConfig(model=("vgg16",)))
 
@@ -102,13 +100,13 @@ def read(store, name):
     return list(csv.DictReader((store.root / name).read_text().splitlines()))
 
 
-def run(name, models, tmp_path, **options):
-    tiny = {"images": 4, "part": 2, "gallery": 1, "batch_size": 32, "model": models, "out": tmp_path / "run"}
-    return Store(run_bench(preset(name, **{**tiny, **options})))
+def study(name, models, tmp_path, **options):
+    tiny = {"count": 4, "part": 2, "gallery": 1, "batch_size": 32, "model": models, "out": tmp_path / "run"}
+    return Store(run(preset(name, **{**tiny, **options})))
 
 
 def test_study_confidence_runs(pair, tmp_path):
-    store = run("study-confidence", pair, tmp_path)
+    store = study("study-confidence", pair, tmp_path)
     scores = store.scores()
     assert set(scores["model"].to_pylist()) == {"one", "two"}
     assert set(scores["method"].to_pylist()) - {"oracle"} == set(preset("study-confidence").methods)
@@ -125,7 +123,7 @@ def test_study_confidence_runs(pair, tmp_path):
 
 @pytest.mark.slow
 def test_study_reliability_compares_the_models(pair, tmp_path):
-    store = run("study-reliability", pair, tmp_path)
+    store = study("study-reliability", pair, tmp_path)
     table = store.scores().to_pydict()
     rows = list(zip(table["model"], table["image"], table["method"], table["metric"], table["value"], strict=True))
     values = {row[:4]: row[4] for row in rows}
@@ -144,7 +142,7 @@ def test_study_reliability_compares_the_models(pair, tmp_path):
 
 def test_agreement_does_not_depend_on_how_a_run_was_cut(pair, tmp_path, monkeypatch):
     small = {"metrics": ("agreement_pearson",), "methods": ("grad_cam", "gradient"), "gallery": 0}
-    whole = run("study-reliability", pair, tmp_path, **small)
+    whole = study("study-reliability", pair, tmp_path, **small)
     written = []
     original = Store.write_part
 
@@ -157,23 +155,23 @@ def test_agreement_does_not_depend_on_how_a_run_was_cut(pair, tmp_path, monkeypa
     monkeypatch.setattr(Store, "write_part", interrupted)
     out = tmp_path / "again"
     with pytest.raises(KeyboardInterrupt):
-        run("study-reliability", pair, tmp_path, **small, out=out)
+        study("study-reliability", pair, tmp_path, **small, out=out)
     monkeypatch.undo()
     assert (out / "maps").is_dir()
     shutil.rmtree(out / "maps")  # made anew where they are not there
-    again = run("study-reliability", pair, tmp_path, **small, out=out, resume=True)
+    again = study("study-reliability", pair, tmp_path, **small, out=out, resume=True)
     assert repr(again.scores().to_pydict()) == repr(whole.scores().to_pydict())
 
 
 def test_agreement_of_one_model_is_refused(pair):
-    config = dataclasses.replace(preset("study-reliability", images=4), model=pair[:1])
+    config = dataclasses.replace(preset("study-reliability", count=4), model=pair[:1])
     with pytest.raises(InputError, match="agreement_spearman compares the maps of several models: give two or more"):
         prepare(config)
 
 
 @pytest.mark.slow
 def test_study_pic_runs(pair, tmp_path):
-    store = run("study-pic", pair[:1], tmp_path, images=2)
+    store = study("study-pic", pair[:1], tmp_path, count=2)
     scores = store.scores()
     assert set(scores["method"].to_pylist()) - {"oracle"} == set(preset("study-pic").methods)
     metrics = {f"{kind}_{entropy}" for kind in ("aic", "sic") for entropy in ("shannon", "webp", "mutual")}

@@ -4,8 +4,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from xaijax._runs import page
 from xaijax.bench import report
-from xaijax.bench.store import RESPONSES, Store
+from xaijax.bench.store import RESPONSES
 from xaijax.plot import _style as style
 
 IDS = [f"case {n}" for n in range(6)]
@@ -35,11 +36,11 @@ class Checker(HTMLParser):
 @pytest.fixture(scope="module")
 def written(tmp_path_factory, made):
     root = tmp_path_factory.mktemp("report") / "a <run> & more"
-    store = Store.create(root, made.run_description(IDS))
+    store = made.started(root, made.run_description(IDS))
     first, second = made.parts(IDS[:3]), made.parts(IDS[3:])
     curves = [made.table(made.response_rows(ids), RESPONSES) for ids in (IDS[:3], IDS[3:])]
-    store.write_part("00-m-0000", *first, made.gallery_arrays(), responses=curves[0])
-    store.write_part("00-m-0001", *second, responses=curves[1])
+    store.write_part("00-m-0000", made.tables(*first, made.gallery_arrays(), curves[0]))
+    store.write_part("00-m-0001", made.tables(*second, responses=curves[1]))
     rows, said, path = report.write_report(store)
     return store, rows, said, path.read_text("utf-8")
 
@@ -120,9 +121,9 @@ def test_the_same_run_gives_the_same_files(written, tmp_path):
 
 
 def test_a_run_without_curves_or_masks_has_a_report(made, tmp_path):
-    store = Store.create(tmp_path / "run", made.run_description(IDS))
+    store = made.started(tmp_path / "run", made.run_description(IDS))
     scores = made.table([row for row in made.score_rows(IDS) if row[3] == "iou"], made.SCORES)
-    store.write_part("00-m-0000", scores, made.CURVES.empty_table())
+    store.write_part("00-m-0000", made.tables(scores, made.CURVES.empty_table()))
     _, _, path = report.write_report(store)
     text = path.read_text("utf-8")
     assert "The curves" not in text
@@ -134,7 +135,7 @@ def test_svg_ink_follows_the_theme_only_inside_the_page(written):
     svg = (store.root / "figures" / "m-sic-webp.svg").read_text("utf-8")
     assert style.INK in svg
     assert "var(--ink)" not in svg
-    themed = report.themed(svg)
+    themed = page.themed(svg)
     assert "prefers-color-scheme" in themed
     assert themed.count(style.INK) == 1
 

@@ -11,8 +11,10 @@ import pytest
 from PIL import Image
 
 from xaijax._errors import InputError
-from xaijax.bench import BenchConfig, run_bench
-from xaijax.bench.inputs import choose, match_classes
+from xaijax._runs import folder
+from xaijax._runs.data import choose
+from xaijax._runs.models import match_classes
+from xaijax.bench import BenchConfig, run
 from xaijax.bench.store import Store
 
 METHODS = ("gradient", "grad_cam", "random")
@@ -23,9 +25,8 @@ def config(checkpoint, tmp_path_factory):
     return BenchConfig(
         model=(str(checkpoint),),
         methods=METHODS,
-        metrics=("sic", "aic", "iou", "pointing_game"),
-        entropy=("shannon", "mutual"),
-        images=5,
+        metrics=("sic_shannon", "sic_mutual", "aic_shannon", "aic_mutual", "iou", "pointing_game"),
+        count=5,
         part=2,
         gallery=2,
         out=tmp_path_factory.mktemp("runs") / "whole",
@@ -34,7 +35,7 @@ def config(checkpoint, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whole(config):
-    return Store(run_bench(config))
+    return Store(run(config))
 
 
 def measured(store):
@@ -83,7 +84,7 @@ def test_run_json_says_what_it_takes_to_repeat_the_run(whole, config):
 
 
 def test_scores_do_not_depend_on_how_images_are_parted(whole, config, tmp_path):
-    other = Store(run_bench(dataclasses.replace(config, part=5, out=tmp_path / "run")))
+    other = Store(run(dataclasses.replace(config, part=5, out=tmp_path / "run")))
     rows = [store.scores().sort_by([("image", "ascending"), ("method", "ascending"), ("metric", "ascending")])
             for store in (whole, other)]  # fmt: skip
     assert rows[0].drop(["value"]).equals(rows[1].drop(["value"]))
@@ -100,15 +101,15 @@ def test_an_interrupted_run_resumes_to_the_same_result(whole, config, tmp_path, 
     original = Store.write_part
     written = []
 
-    def interrupted(self, part, *tables):
+    def interrupted(self, part, tables):
         if len(written) == killed_in:
             raise KeyboardInterrupt
         written.append(part)
-        original(self, part, *tables)
+        original(self, part, tables)
 
     monkeypatch.setattr(Store, "write_part", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run_bench(dataclasses.replace(config, out=out))
+        run(dataclasses.replace(config, out=out))
     monkeypatch.undo()
     if killed_in == 0:
         assert not out.exists()  # nothing was finished, so nothing is left
@@ -116,7 +117,7 @@ def test_an_interrupted_run_resumes_to_the_same_result(whole, config, tmp_path, 
     assert not (out / "report.html").exists()
     before = {path: path.stat().st_mtime_ns for path in out.glob("scores/*")}
     assert len(before) == killed_in
-    run_bench(dataclasses.replace(config, out=out, resume=True))
+    run(dataclasses.replace(config, out=out, resume=True))
     assert {path: path.stat().st_mtime_ns for path in before} == before  # finished parts are not done again
     assert same(measured(Store(out)), measured(whole))
 
@@ -125,7 +126,7 @@ def test_a_killed_process_loses_only_its_part(config, tmp_path):
     """SIGKILL at whatever moment the process is in once its first part is there."""
     out = tmp_path / "run"
     options = ["--model", *config.model, "--methods", "random", "sobel", "--metrics", "sic_mutual", "--part", "1"]
-    command = [sys.executable, "-m", "xaijax", "bench", *options, "--images", "40", "--out", str(out)]
+    command = [sys.executable, "-m", "xaijax", "bench", *options, "--count", "40", "--out", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
     deadline = time.monotonic() + 120
     while not list(out.glob("scores/*.parquet")) and time.monotonic() < deadline and process.poll() is None:
@@ -134,11 +135,10 @@ def test_a_killed_process_loses_only_its_part(config, tmp_path):
     process.wait()
     assert not (out / "report.html").exists(), "the run was over before it could be killed"
     small = dataclasses.replace(
-        config, methods=("random", "sobel"), metrics=("sic_mutual",), entropy=("shannon", "webp", "mutual"),
-        part=1, images=40, gallery=6,
+        config, methods=("random", "sobel"), metrics=("sic_mutual",), part=1, count=40, gallery=6,
     )  # fmt: skip
-    resumed = Store(run_bench(dataclasses.replace(small, out=out, resume=True)))
-    fresh = Store(run_bench(dataclasses.replace(small, out=tmp_path / "fresh")))
+    resumed = Store(run(dataclasses.replace(small, out=out, resume=True)))
+    fresh = Store(run(dataclasses.replace(small, out=tmp_path / "fresh")))
     assert same(measured(resumed), measured(fresh))
 
 
@@ -153,42 +153,42 @@ def environment():
 def test_a_finished_run_can_be_resumed_and_only_draws_its_report_again(whole, config, monkeypatch):
     monkeypatch.setattr(Store, "write_part", lambda *_: pytest.fail("no part is missing"))
     before = (whole.root / "summary.csv").read_bytes()
-    run_bench(dataclasses.replace(config, resume=True))
+    run(dataclasses.replace(config, resume=True))
     assert (whole.root / "summary.csv").read_bytes() == before
 
 
 def test_a_run_is_resumed_only_as_it_was_started(whole, config, tmp_path, checkpoint):
-    with pytest.raises(InputError, match="has another --seed"):
-        run_bench(dataclasses.replace(config, resume=True, seed=5))
+    with pytest.raises(InputError, match="started with other options: --seed was 0, now 5"):
+        run(dataclasses.replace(config, resume=True, seed=5))
     with pytest.raises(InputError, match="already holds a run; add --resume"):
-        run_bench(config)
+        run(config)
     with pytest.raises(InputError, match="no run to resume"):
-        run_bench(dataclasses.replace(config, resume=True, out=tmp_path / "none"))
+        run(dataclasses.replace(config, resume=True, out=tmp_path / "none"))
     with pytest.raises(InputError, match="needs --out"):
-        run_bench(dataclasses.replace(config, resume=True, out=None))
-    run = whole.read_run()
+        run(dataclasses.replace(config, resume=True, out=None))
+    described = whole.read_run()
     try:
-        changed = json.loads(json.dumps(run))
+        changed = json.loads(json.dumps(described))
         changed["models"][0]["digest"] = "other"
-        whole.write_run(changed)
+        folder.write_json(whole.root / folder.DESCRIPTION, changed)
         with pytest.raises(InputError, match="changed since the run"):
-            run_bench(dataclasses.replace(config, resume=True))
+            run(dataclasses.replace(config, resume=True))
     finally:
-        whole.write_run(run)
+        folder.write_json(whole.root / folder.DESCRIPTION, described)
 
 
 def test_nan_in_maps_is_refused_and_leaves_nothing(config, tmp_path, monkeypatch):
     from xaijax.explain import METHODS, gradient
 
     broken = dataclasses.replace(METHODS["gradient"], function=lambda *a, **k: gradient(*a, **k) * np.nan)
-    monkeypatch.setattr("xaijax.explain.METHODS", dict(METHODS) | {"gradient": broken})
+    monkeypatch.setattr("xaijax.bench.part.METHODS", dict(METHODS) | {"gradient": broken})
     with pytest.raises(InputError, match="method gradient gives NaN"):
-        run_bench(dataclasses.replace(config, out=tmp_path / "run"))
+        run(dataclasses.replace(config, out=tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
 
 @pytest.fixture
-def folder(tmp_path):
+def pictures(tmp_path):
     """Two classes of pictures larger than the model's, without masks."""
     rng = np.random.default_rng(0)
     for name in ("glioma", "pituitary"):
@@ -199,12 +199,17 @@ def folder(tmp_path):
     return tmp_path / "data"
 
 
-def test_folders_without_masks_run_without_localization(folder, config, tmp_path):
-    (folder / "glioma" / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    run = dataclasses.replace(
-        config, data=str(folder), images=0, methods=("random", "sobel"), metrics=BenchConfig.metrics, out=tmp_path / "r"
+def test_folders_without_masks_run_without_localization(pictures, config, tmp_path):
+    (pictures / "glioma" / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    wanted = dataclasses.replace(
+        config,
+        data=str(pictures),
+        count=0,
+        methods=("random", "sobel"),
+        metrics=BenchConfig.metrics,
+        out=tmp_path / "r",
     )
-    store = Store(run_bench(run))
+    store = Store(run(wanted))
     described = store.read_run()
     assert [name for name, _ in described["data"]["skipped"]] == ["glioma/bad.png"]
     assert len(described["data"]["images"]) == 6
@@ -219,7 +224,7 @@ def test_folders_without_masks_run_without_localization(folder, config, tmp_path
     ("change", "sentence"),
     [
         ({"data": "no/such/folder"}, "no folder no/such/folder"),
-        ({"methods": ("gradcam",)}, "unknown method 'gradcam': did you mean grad_cam"),
+        ({"methods": ("gradcan",)}, "unknown method 'gradcan': did you mean grad_cam"),
         ({"metrics": ("sic_webb",)}, "unknown metric 'sic_webb': did you mean sic_webp"),
         ({"model": ("no/such/model",), "metrics": ("sic_mutual",)}, "no/such/model"),
         ({"metrics": ("iou",)}, "metric iou cannot be computed: .* no masks"),
@@ -227,32 +232,32 @@ def test_folders_without_masks_run_without_localization(folder, config, tmp_path
         ({"model": ("builtin",), "size": 7}, "size is 7; it must be at least 16"),
     ],
 )
-def test_bad_input_is_refused_before_anything_is_written(folder, config, tmp_path, change, sentence):
-    changed = {"data": str(folder), "out": tmp_path / "run"} | change
+def test_bad_input_is_refused_before_anything_is_written(pictures, config, tmp_path, change, sentence):
+    changed = {"data": str(pictures), "out": tmp_path / "run"} | change
     with pytest.raises((ValueError, OSError), match=sentence) as caught:
-        run_bench(dataclasses.replace(config, **changed))
+        run(dataclasses.replace(config, **changed))
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
 
 
-def test_one_class_and_unreadable_images_are_refused(folder, config, tmp_path):
+def test_one_class_and_unreadable_images_are_refused(pictures, config, tmp_path):
     out = tmp_path / "run"
-    for path in folder.glob("*/*.png"):
+    for path in pictures.glob("*/*.png"):
         path.write_bytes(path.read_bytes()[:60])
     metrics = ("sic_mutual",)
     with pytest.raises(InputError, match="none of the 5 images chosen"):
-        run_bench(dataclasses.replace(config, data=str(folder), metrics=metrics, out=out))
-    for path in (folder / "glioma").iterdir():
+        run(dataclasses.replace(config, data=str(pictures), metrics=metrics, out=out))
+    for path in (pictures / "glioma").iterdir():
         path.unlink()
     with pytest.raises(ValueError, match="1 class"):
-        run_bench(dataclasses.replace(config, data=str(folder), metrics=metrics, out=out))
+        run(dataclasses.replace(config, data=str(pictures), metrics=metrics, out=out))
     assert not out.exists()
 
 
-def test_a_model_of_other_classes_is_refused(folder, config, tmp_path):
-    (folder / "glioma").rename(folder / "cat")
+def test_a_model_of_other_classes_is_refused(pictures, config, tmp_path):
+    (pictures / "glioma").rename(pictures / "cat")
     with pytest.raises(InputError, match="'cat' is missing"):
-        run_bench(dataclasses.replace(config, data=str(folder), metrics=("sic_mutual",), out=tmp_path / "run"))
+        run(dataclasses.replace(config, data=str(pictures), metrics=("sic_mutual",), out=tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
 
@@ -272,7 +277,7 @@ def test_images_are_drawn_evenly_over_the_classes():
     assert np.bincount(labels[choose(labels, 60, seed=0)]).tolist() == [35, 5, 20]
 
 
-def test_images_of_the_training_are_left_out(folder, config, checkpoint, tmp_path):
+def test_images_of_the_training_are_left_out(pictures, config, checkpoint, tmp_path):
     import shutil
 
     trained = tmp_path / "trained"
@@ -280,19 +285,26 @@ def test_images_of_the_training_are_left_out(folder, config, checkpoint, tmp_pat
     names = [f"{name}/{number}.png" for name in ("glioma", "pituitary") for number in range(3)]
     training = [name for name in names if not name.endswith("0.png")]
     held_out = [name for name in names if name.endswith("0.png")]
-    (trained / "train.json").write_text(json.dumps({"data": {"training": training, "validation": held_out}}))
-    run = dataclasses.replace(
+    (trained / "run.json").write_text(
+        json.dumps(
+            {
+                "kind": "training",
+                "data": {"training": training, "validation": held_out, "options": {"source": str(pictures)}},
+            }
+        )
+    )
+    wanted = dataclasses.replace(
         config,
-        data=str(folder),
+        data=str(pictures),
         model=(str(trained),),
         methods=("random",),
         metrics=("sic_mutual",),
         out=tmp_path / "r",
     )
-    described = Store(run_bench(run)).read_run()
+    described = Store(run(wanted)).read_run()
     assert sorted(described["data"]["images"]) == held_out
     with pytest.raises(InputError, match="does not name its validation images"):
-        run_bench(dataclasses.replace(run, model=(str(checkpoint),), split="validation", out=tmp_path / "s"))
+        run(dataclasses.replace(wanted, model=(str(checkpoint),), split="validation", out=tmp_path / "s"))
 
 
 def test_several_models_share_a_run(config, checkpoint, tmp_path):
@@ -300,11 +312,11 @@ def test_several_models_share_a_run(config, checkpoint, tmp_path):
 
     other = tmp_path / "other"
     shutil.copytree(checkpoint, other)
-    run = dataclasses.replace(
-        config, model=(str(checkpoint), str(other)), methods=("random",), metrics=("sic_mutual",), images=2,
+    wanted = dataclasses.replace(
+        config, model=(str(checkpoint), str(other)), methods=("random",), metrics=("sic_mutual",), count=2,
         out=tmp_path / "run",
     )  # fmt: skip
-    store = Store(run_bench(run))
+    store = Store(run(wanted))
     table = store.scores()
     values = {m: [v for v, n in zip(table["value"].to_pylist(), table["model"].to_pylist(), strict=True) if n == m]
               for m in ("tiny", "other")}  # fmt: skip

@@ -4,7 +4,9 @@ import io
 import numpy as np
 import pytest
 
-from xaijax.bench import comparison, statistics
+from xaijax import plot
+from xaijax._runs import page
+from xaijax.bench import statistics
 from xaijax.bench.store import CURVES, SCORES
 from xaijax.metrics import statistics as st
 
@@ -104,16 +106,14 @@ def test_the_overview_names_the_best_and_what_is_like_it(found):
 
 @pytest.mark.parametrize("count", [3, 7, 12])
 def test_figures_are_drawn_for_any_number_of_methods(count, tmp_path):
-    from xaijax.bench import figures
-
     rng = np.random.default_rng(count)
     names = [f"method_{i}" for i in range(count)]
     table = rng.normal(size=(20, count)) + np.arange(count)
     ranking, pairs = st.friedman(table, names), st.compare_pairs(table, names)
     drawn = (
-        comparison.critical_difference(ranking, title="a title"),
-        comparison.p_matrix(pairs, ranking.methods, title="a title", higher_is_better=True),
+        plot.critical_difference(ranking, title="a title"),
+        plot.p_matrix(pairs, ranking.methods, title="a title", higher_is_better=True),
     )
     for number, figure in enumerate(drawn):
-        path = figures.save(figure, tmp_path / f"{number}.svg")
+        path = page.save_figure(figure, tmp_path / f"{number}.svg")
         assert all(name in path.read_text() for name in ("method", "a title"))

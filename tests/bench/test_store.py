@@ -2,14 +2,16 @@ import numpy as np
 import pytest
 
 from xaijax._errors import InputError
-from xaijax.bench.store import CURVES, SCORES, Store, write_whole
+from xaijax._runs.folder import RunFolder, damaged, write_whole
+from xaijax.bench.store import CURVES, SCORES, Store
 
 
 def test_parts_come_back_in_order(made, tmp_path):
-    store = Store.create(tmp_path / "run", {"a": 1})
+    store = made.started(tmp_path / "run", {"a": 1})
     first, second = made.table(made.score_rows(["x"]), SCORES), made.table(made.score_rows(["y"]), SCORES)
-    store.write_part("01-m-0000", second, CURVES.empty_table())
-    store.write_part("00-m-0000", first, made.table(made.curve_rows(["x"]), CURVES), {"maps": np.ones(3)})
+    store.write_part("01-m-0000", made.tables(second, CURVES.empty_table()))
+    curves = made.table(made.curve_rows(["x"]), CURVES)
+    store.write_part("00-m-0000", made.tables(first, curves, {"maps": np.ones(3)}))
     assert store.scores()["image"].to_pylist() == ["x"] * first.num_rows + ["y"] * second.num_rows
     assert store.scores().schema == SCORES
     assert store.curves().num_rows == 4
@@ -19,7 +21,7 @@ def test_parts_come_back_in_order(made, tmp_path):
 
 def test_a_part_without_its_scores_does_not_count(made, tmp_path, monkeypatch):
     """Whatever a part was writing when it was killed, its scores were not there yet."""
-    store = Store.create(tmp_path / "run", {})
+    store = made.started(tmp_path / "run", {})
     scores, curves = made.parts(["x", "y"])
 
     def killed(table, file):
@@ -27,7 +29,7 @@ def test_a_part_without_its_scores_does_not_count(made, tmp_path, monkeypatch):
 
     monkeypatch.setattr("xaijax.bench.store._write_parquet", killed)
     with pytest.raises(KeyboardInterrupt):
-        store.write_part("00-m-0000", scores, curves, {"maps": np.ones(3)})
+        store.write_part("00-m-0000", made.tables(scores, curves, {"maps": np.ones(3)}))
     assert not store.finished("00-m-0000")
     assert store.scores().num_rows == store.curves().num_rows == 0
     assert store.galleries() == {}
@@ -35,20 +37,20 @@ def test_a_part_without_its_scores_does_not_count(made, tmp_path, monkeypatch):
 
 
 def test_curves_of_an_unfinished_part_are_not_read(made, tmp_path):
-    store = Store.create(tmp_path / "run", {})
+    store = made.started(tmp_path / "run", {})
     scores, curves = made.parts(["x", "y"])
-    store.write_part("00-m-0000", scores, curves)
+    store.write_part("00-m-0000", made.tables(scores, curves))
     (store.root / "scores" / "00-m-0000.parquet").unlink()
     assert store.curves().num_rows == 0
 
 
-def test_opening_clears_what_a_killed_run_was_writing(tmp_path):
-    store = Store.create(tmp_path / "run", {})
+def test_opening_clears_what_a_killed_run_was_writing(made, tmp_path):
+    store = made.started(tmp_path / "run", {})
     left = store.root / "scores" / ".writing-123-00-m-0000.parquet"
     left.parent.mkdir()
     left.write_bytes(b"half")
-    Store.open(store.root)
-    assert not left.exists()
+    with RunFolder(store.root, "run", resume=True):
+        assert not left.exists()
 
 
 def test_write_whole_keeps_the_old_file_when_writing_fails(tmp_path):
@@ -65,32 +67,48 @@ def test_write_whole_keeps_the_old_file_when_writing_fails(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
 
-def test_existing_places_are_refused(tmp_path):
-    store = Store.create(tmp_path / "run", {})
+def test_existing_places_are_refused(made, tmp_path):
+    store = made.started(tmp_path / "run", {})
     with pytest.raises(InputError, match="already holds a run; add --resume"):
-        Store.create(store.root, {})
+        RunFolder(store.root, "run", resume=False)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").touch()
     with pytest.raises(InputError, match="not empty"):
-        Store.create(tmp_path / "other", {})
+        RunFolder(tmp_path / "other", "run", resume=False)
     with pytest.raises(InputError, match="is a file"):
-        Store.create(tmp_path / "other" / "file", {})
+        RunFolder(tmp_path / "other" / "file", "run", resume=False)
     with pytest.raises(InputError, match="no run to resume"):
-        Store.open(tmp_path / "other")
+        RunFolder(tmp_path / "other", "run", resume=True)
 
 
-def test_a_damaged_run_description_is_refused(tmp_path):
-    store = Store.create(tmp_path / "run", {})
+def test_a_damaged_run_description_is_refused(made, tmp_path):
+    store = made.started(tmp_path / "run", {})
     (store.root / "run.json").write_text("{")
     with pytest.raises(InputError, match=r"run\.json cannot be read"):
         store.read_run()
 
 
 def test_a_run_without_a_finished_part_leaves_nothing(made, tmp_path):
-    store = Store.create(tmp_path / "run", {})
-    store.discard_if_empty()
-    assert not store.root.exists()
-    store = Store.create(tmp_path / "run", {})
-    store.write_part("00-m-0000", *made.parts(["x", "y"]))
-    store.discard_if_empty()
-    assert store.root.exists()
+    root = tmp_path / "run"
+    with pytest.raises(RuntimeError), RunFolder(root, "run", resume=False) as run:
+        fail_after(lambda: run.describe({}))
+    assert not root.exists()
+    with pytest.raises(RuntimeError), RunFolder(root, "run", resume=False) as run:
+        fail_after(lambda: (run.describe({}), Store(root).write_part("a", made.tables(*made.parts(["x", "y"])))))
+    assert root.exists()
+
+
+def fail_after(work):
+    work()
+    raise RuntimeError
+
+
+def test_a_damaged_part_is_named_with_what_to_do(made, tmp_path):
+    store = made.started(tmp_path / "run", {})
+    store.write_part("00-m-0000", made.tables(*made.parts(["x", "y"])))
+    path = store.root / "scores" / "00-m-0000.parquet"
+    assert damaged(store.root) == []
+    path.write_bytes(path.read_bytes()[:100])
+    assert damaged(store.root) == [path]
+    with pytest.raises(InputError, match=r"00-m-0000.parquet is damaged .* remove the files of that part"):
+        store.scores()

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from xaijax.bench.store import SCORES
-from xaijax.bench.summary import difference, per_image, summarise, to_csv
+from xaijax.bench.summary import summarise, to_csv
 from xaijax.metrics.statistics import mean_interval
 
 
@@ -63,13 +63,3 @@ def test_summary_csv_reads_back(made):
         "model", "method", "metric", "mean", "median", "low", "high", "n", "skipped", "reasons",
     ]  # fmt: skip
     assert [float(line["mean"]) for line in read] == pytest.approx([row.mean for row in rows], rel=1e-5)
-
-
-def test_differences_are_paired(made):
-    values = per_image(made.table(made.score_rows([f"i{n}" for n in range(9)]), SCORES), "m", "sic_webp")
-    gap = difference(values["oracle"], values["random"])
-    assert gap.n == 8
-    assert 0.15 < gap.low <= gap.mean <= gap.high < 0.25
-    nothing = difference({"a": 1.0}, {"b": 2.0})
-    assert nothing.n == 0
-    assert np.isnan(nothing.mean)

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from xaijax.cascade import CascadeConfig, run_cascade
+from xaijax import cascade
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def config():
             "data": "phantoms",
             "out": out,
             "cues": ("text",),
-            "images": 30,
+            "count": 30,
             "size": 32,
             "model": "small_cnn",
             "epochs": 3,
@@ -34,7 +34,7 @@ def config():
             "prefixes": (1,),
             "shown": 1,
         }
-        return CascadeConfig(**(given | changes))
+        return cascade.CascadeConfig(**(given | changes))
 
     return make
 
@@ -43,4 +43,4 @@ def config():
 def finished(config, tmp_path_factory):
     """That cascade, done."""
     out = tmp_path_factory.mktemp("cascade") / "run"
-    return run_cascade(config(out), console=Console(file=io.StringIO()))
+    return cascade.run(config(out), console=Console(file=io.StringIO()))

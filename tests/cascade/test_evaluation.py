@@ -3,13 +3,14 @@
 import doctest
 import importlib
 import json
+import pkgutil
 
 import numpy as np
 import pytest
 
-from xaijax import cascade, explain, models
-from xaijax.cascade import evaluation, rounds, sweep
-from xaijax.cascade.evaluation import Heldout
+from xaijax import cascade, cli, explain, models
+from xaijax.cascade import rounds, scoring, sweep
+from xaijax.cascade.scoring import Heldout
 from xaijax.data import Batch, Element
 from xaijax.explain.cascade import cascade_rounds
 
@@ -50,7 +51,7 @@ def test_hits_of_every_element():
     on_text = np.zeros((2, 10, 10))
     on_text[0, 7] = 3  # the text of image 0 whole, and 5 of the other 90 pixels, which are all equal
     on_text[1, 0, :4] = 2  # 4 pixels of the text of image 1
-    rows = {row["element"]: row for row in evaluation.hits({"m": on_text}, heldout)}
+    rows = {row["element"]: row for row in scoring.hits({"m": on_text}, heldout)}
     lesion, text = rows["lesion"], rows["text"]
     assert lesion["images"] == 1
     assert lesion["found"] == pytest.approx(5 / 90)
@@ -58,18 +59,18 @@ def test_hits_of_every_element():
     assert text["images"] == 2
     assert text["found"] == pytest.approx((1 + (4 + 6 * 11 / 96) / 10) / 2)
     assert (text["hit"], text["pointed"]) == (0.5, 1)
-    assert evaluation.hits({"flat": np.ones((2, 10, 10))}, heldout) == []
+    assert scoring.hits({"flat": np.ones((2, 10, 10))}, heldout) == []
 
 
 def test_scores_follow_the_roles_that_are_there():
     maps = {"m": np.random.default_rng(0).random((2, 10, 10))}
-    both = evaluation.score(maps, made([[("lesion", "lesion", 2), ("text", "artefact", 7)]] * 2))
-    assert set(both.metrics()) == set(evaluation.LESION_METRICS + evaluation.ARTEFACT_METRICS + evaluation.BOTH_METRICS)
-    cues = evaluation.score(maps, made([[("text", "artefact", 7)]] * 2))
-    assert set(cues.metrics()) == set(evaluation.ARTEFACT_METRICS)
+    both = scoring.score(maps, made([[("lesion", "lesion", 2), ("text", "artefact", 7)]] * 2))
+    assert set(both.metrics()) == set(scoring.LESION_METRICS + scoring.ARTEFACT_METRICS + scoring.BOTH_METRICS)
+    cues = scoring.score(maps, made([[("text", "artefact", 7)]] * 2))
+    assert set(cues.metrics()) == set(scoring.ARTEFACT_METRICS)
     expected = [own[7].sum() / own.sum() for own in maps["m"]]
     np.testing.assert_allclose(cues.matrix("artefact_mass")[2][:, 0], expected, rtol=1e-5)
-    assert len(evaluation.score(maps, made([[], []]))) == 0
+    assert len(scoring.score(maps, made([[], []]))) == 0
 
 
 def test_paired_tests_are_between_cascades_and_single_methods_with_holm_over_them():
@@ -82,7 +83,7 @@ def test_paired_tests_are_between_cascades_and_single_methods_with_holm_over_the
         for i in range(12)
         for method, value in level.items()
     ]
-    found = evaluation.tests(Scores.from_rows(rows), seed=0)
+    found = scoring.tests(Scores.from_rows(rows), seed=0)
     assert [(row["cascade"], row["method"]) for row in found] == [
         (one, other) for one in ("cascade K=1", "cascade K=3") for other in ("cam", "fullgrad")
     ]
@@ -93,7 +94,7 @@ def test_paired_tests_are_between_cascades_and_single_methods_with_holm_over_the
 
 
 def test_costs_break_even_where_preparing_is_paid_back():
-    rows = evaluation.costs((1, 2), 2, 0.4, (100.0, 50.0), {"score_cam": 1.2, "cam": 0.1})
+    rows = scoring.costs((1, 2), 2, 0.4, (100.0, 50.0), {"score_cam": 1.2, "cam": 0.1})
     by = {(row["cascade"], row["method"]): row for row in rows}
     assert by["cascade K=1", "score_cam"]["break_even"] == 100
     assert by["cascade K=2", "score_cam"]["break_even"] == 188  # 150 s / 0.8 s, up
@@ -119,12 +120,12 @@ def test_the_evaluation_of_a_cascade(finished):
 def test_the_frozen_form_is_the_explainer_on_held_out_images(finished, config, tmp_path, console):
     model = rounds.place(finished.out, 0)
     options = {"form": "frozen", "model": str(model), "compare": ("cam",), "sweep_decay": (0.5,)}
-    done = cascade.run_cascade(config(tmp_path / "frozen", **options), console=console)
+    done = cascade.run(config(tmp_path / "frozen", **options), console=console)
     assert done.cascade is None
     assert [row["method"] for row in done.evaluation["means"]] == ["cascade K=1", "cascade K=3", "cam"]
     from xaijax.data import open_dataset, split
 
-    data = open_dataset("phantoms", n=30, size=32, cues=("text",))
+    data = open_dataset("phantoms", count=30, size=32, cues=("text",))
     batch = data.read(split(data, 0.3, 0)[1], (32, 32, 1))  # what round 0 was not trained on
     whole = cascade_rounds(models.load(model), batch.images, batch.labels, rounds=3)
     mass = [
@@ -155,7 +156,7 @@ def test_a_sweep_trains_for_theta_alone_and_resumes(finished, config, tmp_path, 
         return before(*arguments)
 
     monkeypatch.setattr(rounds, "_train", train)
-    cascade.run_cascade(config(out, **options), console=console)
+    cascade.run(config(out, **options), console=console)
     assert trained == [(2.0, 0), (2.0, 1), (5.0, 1)]  # round 0 knows no theta
     rows = [json.loads(line) for line in (out / "sweep.jsonl").read_text().splitlines()]
     assert len(rows) == 2 * 2 * 2 * 2
@@ -165,13 +166,13 @@ def test_a_sweep_trains_for_theta_alone_and_resumes(finished, config, tmp_path, 
     assert all(row["average_precision"] == first[row["threshold"]] for row in rows if row["rounds"] == 1)
     assert (out / "sweep.png").is_file()
     text = (out / "sweep.jsonl").read_text()
-    cascade.run_cascade(config(out, resume=True, **options | {"sweep_decay": (0.0, 1.0)}), console=console)
+    cascade.run(config(out, resume=True, **options | {"sweep_decay": (0.0, 1.0)}), console=console)
     assert trained[3:] == []
     assert (out / "sweep.jsonl").read_text().startswith(text)
     assert len((out / "sweep.jsonl").read_text().splitlines()) == 2 * 2 * 3 * 2
 
 
-@pytest.mark.parametrize("name", ["rounds", "sweep", "tables"])
+@pytest.mark.parametrize("name", [found.name for found in pkgutil.iter_modules(cascade.__path__)])
 def test_examples(name):
     module = importlib.import_module(f"xaijax.cascade.{name}")
     assert doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
@@ -179,3 +180,46 @@ def test_examples(name):
 
 def test_cascade_is_an_explainer_of_the_registry():
     assert explain.METHODS["cascade"].function is explain.cascade.cascade
+
+
+def test_the_preset_is_the_paper():
+    made = cli.parse("cascade", ["--data", "d", "--out", "o", "--preset", "paper"])
+    assert (made.rounds, made.theta, made.threshold, made.decay) == (10, 0.3, "top_k:10", 0.1)
+    assert (made.base, made.scale) == (("cam",), "raw")
+    assert cli.parse("cascade", ["--data", "d", "--out", "o", "--preset", "paper", "--rounds", "3"]).rounds == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--sweep-theta", "nan", "-1"], "--sweep-theta is 'nan'; it must be a number of at least 0"),
+        (["--sweep-theta", "1", "-1"], "--sweep-theta is '-1'; it must be a number of at least 0"),
+        (["--sweep-theta", "inf"], "--sweep-theta is 'inf'"),
+        (["--sweep-threshold", "top"], "threshold must be"),
+        (["--sweep-decay", "-0.1"], "--sweep-decay is '-0.1'"),
+        (["--prefixes", "0"], "--prefixes is '0'; it must be a whole number from 1"),
+        (["--shown", "0"], "--shown is '0'; it must be a whole number from 1"),
+        (["--size", "1000000"], "--size is '1000000'; it must be a whole number from 1 to 8192"),
+    ],
+)
+def test_values_are_refused_before_anything_is_trained(words, sentence, tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("XAIJAX_DEBUG", raising=False)
+    assert cli.main(["cascade", "--data", "phantoms", "--out", str(tmp_path / "out"), *words]) == 2
+    assert sentence in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_frozen_form_takes_the_split_that_is_wanted(finished, config, tmp_path, console):
+    given = {"form": "frozen", "model": str(rounds.place(finished.out, 0)), "compare": ("cam",), "rounds": 1}
+    done = cascade.run(config(tmp_path / "all", **given, split="all", explained=12), console=console)
+    assert done.evaluation["images"] == 12
+    assert "12 images of" in console.file.getvalue()
+
+
+def test_methods_are_named_as_people_write_them(config, tmp_path):
+    from xaijax.cascade.config import checked
+
+    made = checked(config(tmp_path, base=("Grad-CAM", "CAM", "GradCAM++"), compare=("Score-CAM",)))
+    assert made.base == ("grad_cam", "cam", "grad_cam_pp")
+    assert made.compare == ("score_cam",)
+    assert checked(config(tmp_path, base=("HiResCAM",))).base == ("hires_cam",)  # one for all rounds stays one

@@ -13,12 +13,14 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from xaijax import cascade, explain, models
+from xaijax._errors import InputError
+from xaijax._runs import command_line
 from xaijax.cascade import rounds
 from xaijax.data import open_dataset, split
 from xaijax.explain.cascade import Cascade
-from xaijax.training import printing
+from xaijax.training import Checkpoints
 
-DATA = {"n": 30, "size": 32, "cues": ("text",)}
+DATA = {"count": 30, "size": 32, "cues": ("text",)}
 
 
 def arrays(out):
@@ -46,7 +48,7 @@ def test_everything_is_written(finished):
     out = finished.out
     names = {path.name for path in out.iterdir()}
     assert names == {
-        "rounds", "rounds.jsonl", "cascade.json", "cascade.png", "cascade.safetensors", "evaluation.json",
+        "rounds", "rounds.jsonl", "run.json", "cascade.png", "cascade.safetensors", "evaluation.json",
         "evaluation.md", "scores.csv", "tests.csv",
     }  # fmt: skip
     lines = [json.loads(line) for line in (out / "rounds.jsonl").read_text().splitlines()]
@@ -68,7 +70,7 @@ def test_each_round_is_the_definition_on_the_files_of_the_round_before(finished)
     """`X^(k+1) = mm(exp(-θ TH(map_k)) X^(k))` in NumPy, and maps that are those of the saved model on `X^(k)`."""
     data = open_dataset("phantoms", **DATA)
     training, validation = split(data, 0.3, 0)
-    description = json.loads((finished.out / "cascade.json").read_text())
+    description = json.loads((finished.out / "run.json").read_text())
     assert description["data"]["training"] == [data.cases[i].id for i in training]
     batch = data.read(np.concatenate([training, validation]), (32, 32, 1))
     seen = batch.images.astype(np.float32) / 255
@@ -130,15 +132,15 @@ def test_a_killed_cascade_goes_on_to_the_same_result(where, finished, config, tm
     seen = {"epochs": 0, "writes": 0}
     with monkeypatch.context() as patch:
         if where == "in an epoch":
-            before = printing.epoch
+            before = Checkpoints.save
 
-            def epoch(console, record):
+            def save(checkpoints, *rest):
                 seen["epochs"] += 1
                 if seen["epochs"] == 5:  # the second of round 1: weights may be saved, the checkpoint is not
                     raise KeyboardInterrupt
-                before(console, record)
+                before(checkpoints, *rest)
 
-            patch.setattr(printing, "epoch", epoch)
+            patch.setattr(Checkpoints, "save", save)
         elif where in ("in the maps", "in the images"):
             write = rounds.store.write
 
@@ -157,15 +159,15 @@ def test_a_killed_cascade_goes_on_to_the_same_result(where, finished, config, tm
         else:
             patch.setattr(rounds, "_hide", lambda *_: (_ for _ in ()).throw(Killed))
         with pytest.raises((Killed, KeyboardInterrupt)):
-            cascade.run_cascade(config(out), console=console)
+            cascade.run(config(out), console=console)
     if where == "in an epoch":
         assert "interrupted; what is finished stays" in console.file.getvalue()
     assert rounds.ended(out, 0) is not None
     assert rounds.ended(out, 1) is None
     times = {path: path.stat().st_mtime_ns for path in rounds.place(out, 0).rglob("*") if path.is_file()}
-    with pytest.raises(FileExistsError, match="or --resume to go on with its cascade"):
-        cascade.run_cascade(config(out), console=console)
-    cascade.run_cascade(config(out, resume=True), console=console)
+    with pytest.raises(InputError, match="already holds a cascade; add --resume to resume it"):
+        cascade.run(config(out), console=console)
+    cascade.run(config(out, resume=True), console=console)
     assert "round 1/3 is finished" in console.file.getvalue()
     assert times == {path: path.stat().st_mtime_ns for path in times}  # finished rounds are untouched
     assert_same(out, finished.out)
@@ -190,11 +192,11 @@ sys.exit(cli.main(sys.argv[1:]))
 @pytest.mark.slow
 def test_a_cascade_that_is_killed_by_a_signal_goes_on_to_the_same_result(finished, config, tmp_path, console):
     out = tmp_path / "run"
-    words = shlex.split(config(out).command())[1:]
+    words = shlex.split(command_line.repeat("cascade", config(out)))[1:]
     killed = subprocess.run([sys.executable, "-c", KILLED, *words], capture_output=True, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not (rounds.place(out, 1) / "maps.npy").exists()
-    cascade.run_cascade(config(out, resume=True), console=console)
+    cascade.run(config(out, resume=True), console=console)
     assert_same(out, finished.out)
 
 
@@ -202,7 +204,7 @@ def test_more_rounds_fewer_rounds_and_another_decay_train_only_what_is_missing(
     finished, config, tmp_path, console, monkeypatch
 ):
     out = tmp_path / "run"
-    short = cascade.run_cascade(config(out, rounds=2, store="last"), console=console)
+    short = cascade.run(config(out, rounds=2, store="last"), console=console)
     assert short.cascade.rounds == 2
     trained = []
     before = rounds._train
@@ -212,13 +214,13 @@ def test_more_rounds_fewer_rounds_and_another_decay_train_only_what_is_missing(
         return before(*arguments)
 
     monkeypatch.setattr(rounds, "_train", train)
-    longer = cascade.run_cascade(config(out, rounds=3, store="last", resume=True), console=console)
+    longer = cascade.run(config(out, rounds=3, store="last", resume=True), console=console)
     assert trained == [2]
     assert not (rounds.place(out, 1) / "images.npy").exists()  # the images of the last round alone are kept
     whole = arrays(finished.out)
     for name, array in arrays(out).items():
         np.testing.assert_array_equal(array, whole[name], err_msg=str(name))
-    other = cascade.run_cascade(config(out, rounds=1, decay=0.5, resume=True), console=console)
+    other = cascade.run(config(out, rounds=1, decay=0.5, resume=True), console=console)
     assert trained == [2]
     assert other.cascade.rounds == 1
     assert other.cascade.decay == 0.5
@@ -229,19 +231,30 @@ def test_bad_input_is_refused_and_nothing_is_written(finished, config, tmp_path,
     out = tmp_path / "out"
     full = finished.out
     for changes, error, message in (
-        ({"rounds": 0}, ValueError, "rounds must be 1 or more"),
-        ({"threshold": "top"}, ValueError, "threshold must be one of"),
+        ({"rounds": 0}, InputError, "--rounds is 0; it must be a whole number from 1"),
+        ({"threshold": "top"}, ValueError, "threshold must be"),
         ({"sweep_threshold": ("top_k:200",)}, ValueError, "at most 100"),
         ({"base": ("cam", "grad_cam")}, ValueError, "one for each of the 3 rounds"),
-        ({"compare": ("gradcam",)}, ValueError, "did you mean grad_cam"),
+        ({"compare": ("gradcan",)}, InputError, "did you mean grad_cam"),
+        ({"compare": ("cam", "CAM")}, InputError, "'cam' was given twice"),
+        (
+            {"sweep_theta": (float("nan"), -1.0)},
+            InputError,
+            r"--sweep-theta is \(nan, -1.0\); it must be a number of at least 0",
+        ),
+        ({"sweep_decay": (-1.0,)}, InputError, "--sweep-decay is"),
+        ({"size": 1_000_000}, InputError, "--size is 1000000; it must be a whole number from 1 to 8192"),
+        ({"split": "all"}, InputError, "--split is for --form frozen"),
+        ({"epochs": 2, "frozen_epochs": 1}, InputError, "--frozen-epochs needs --weights"),
         ({"model": "small_cn"}, ValueError, "did you mean small_cnn"),
         ({"form": "frozen", "model": None}, ValueError, "give its folder or file as --model"),
-        ({"form": "frozen", "model": str(tmp_path / "none")}, FileNotFoundError, "there are no weights"),
-        ({"out": full}, FileExistsError, "is not empty; give another folder, or --resume"),
-        ({"out": full, "resume": True, "theta": 1.0}, ValueError, r"theta was 2\.0, now 1\.0"),
-        ({"out": full / "rounds", "resume": True}, FileNotFoundError, "holds no cascade to resume"),
-        ({"out": full / "rounds.jsonl"}, FileExistsError, "is a file"),
+        ({"form": "frozen", "model": str(tmp_path / "none")}, FileNotFoundError, "there is no checkpoint"),
+        ({"out": full}, InputError, "already holds a cascade; add --resume to resume it, or name another folder"),
+        ({"out": full, "resume": True, "theta": 1.0}, InputError, r"--theta was 2\.0, now 1\.0"),
+        ({"out": full / "rounds", "resume": True}, InputError, "holds no cascade to resume"),
+        ({"out": rounds.place(full, 0), "resume": True}, InputError, "holds a training and no cascade to resume"),
+        ({"out": full / "rounds.jsonl"}, InputError, "is a file"),
     ):
         with pytest.raises(error, match=message):
-            cascade.run_cascade(config(**({"out": out} | changes)), console=console)
+            cascade.run(config(**({"out": out} | changes)), console=console)
         assert not out.exists()

@@ -1,4 +1,4 @@
-"""Planted cues: exact masks, exact correlation, the same pictures for a seed, and the clean twin."""
+"""Planted cues: exact masks, exact correlation, the same images for a seed, and the clean twin."""
 
 from collections import Counter
 
@@ -13,7 +13,7 @@ MARKS = ["ruler:glioma", "marker:glioma", "hairs:glioma", "dark_corners:glioma"]
 
 
 class Plain:
-    """Source of one grey level, for what does not depend on the picture."""
+    """Source of one grey level, for what does not depend on the image."""
 
     roles = ()
 
@@ -35,7 +35,7 @@ def plain(count, classes=2, **options):
 
 @pytest.fixture(scope="module")
 def clean():
-    return open_dataset("phantoms", n=9, size=96, seed=4)
+    return open_dataset("phantoms", count=9, size=96, seed=4)
 
 
 @pytest.mark.parametrize("cue", ["text", *MARKS])
@@ -69,7 +69,7 @@ def test_masks_hold_every_changed_pixel_on_an_even_picture(kind, shape):
     masks = planted.roles["artefact"]
     assert not (changed & ~masks).any()
     assert changed.any((1, 2)).tolist() == [kind == "text" or label == 0 for label in planted.labels]
-    if kind in ("ruler", "hairs", "dark_corners"):  # no shade of theirs is so near to the picture's that it rounds away
+    if kind in ("ruler", "hairs", "dark_corners"):  # no shade of theirs is so near to the image's that it rounds away
         assert (changed | ~masks).mean() > 0.99
 
 
@@ -113,7 +113,7 @@ def test_the_correlation_is_exact(correlation):
 
 def test_a_longer_data_set_begins_with_the_shorter_one():
     short, long = (
-        plant(open_dataset("phantoms", n=n, size=64), ["text", "hairs:glioma"], correlation=0.6) for n in (6, 30)
+        plant(open_dataset("phantoms", count=n, size=64), ["text", "hairs:glioma"], correlation=0.6) for n in (6, 30)
     )
     for one, other in zip(short.cases, long.cases, strict=False):
         assert one.extra == other.extra
@@ -217,12 +217,12 @@ def test_pictures_of_one_clean_picture_stay_together():
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        ([], "no cue was given; known: text, ruler, marker, hairs, dark_corners"),
-        (["txt"], "there is no cue 'txt'; known: text"),
+        ([], "no cue was given; choose from text, ruler, marker, hairs, dark_corners"),
+        (["txt"], r"unknown cue 'txt': did you mean text\?"),
         ("text", r"cues must be a list of names, as in \['text'\]"),
         (["text:glioma"], "the cue text names every class; leave out ':glioma'"),
-        (["ruler"], "the cue ruler must say which class it marks; say ruler:glioma or ruler:meningioma or"),
-        (["ruler:cat"], "has no cases of class 'cat'; say ruler:glioma"),
+        (["ruler"], "the cue ruler needs the class that it marks; write ruler:glioma or ruler:meningioma or"),
+        (["ruler:cat"], "has no images of class 'cat' for the cue ruler: choose from glioma, meningioma, pituitary"),
     ],
 )
 def test_bad_cues_in_one_sentence(clean, wanted, message):
@@ -230,20 +230,27 @@ def test_bad_cues_in_one_sentence(clean, wanted, message):
         plant(clean, wanted)
 
 
+def test_cues_in_any_spelling_are_the_same(clean):
+    wanted, found = plant(clean, ["dark_corners:glioma", "text"]), plant(clean, ["Dark Corners:Glioma", "TEXT"])
+    assert (found.name, found.options) == (wanted.name, wanted.options)
+    assert [case.extra for case in found.cases] == [case.extra for case in wanted.cases]
+    np.testing.assert_array_equal(found.read().images, wanted.read().images)
+
+
 def test_bad_numbers_in_one_sentence(clean):
     with pytest.raises(ValueError, match=r"correlation must lie in \[0, 1\]; got 1.5"):
         plant(clean, ["text"], correlation=1.5)
     with pytest.raises(ValueError, match="seed must be a whole number, 0 or more; got -1"):
         plant(clean, ["text"], seed=-1)
-    with pytest.raises(ValueError, match="cues tell classes apart, and data set 'plain' has cases of one alone"):
+    with pytest.raises(ValueError, match="planted cues need images of at least two classes; data set 'plain' has one"):
         plant(plain(3, classes=1), ["text"])
-    with pytest.raises(ValueError, match="name the cues too"):
+    with pytest.raises(ValueError, match="a correlation needs planted cues; name them with --cues"):
         open_dataset("phantoms", correlation=0.5)
 
 
 def test_a_column_named_like_a_cue_is_not_overwritten(clean):
     once = plant(clean, ["text"])
-    with pytest.raises(ValueError, match=r"has a column 'text' already, .* rename that column"):
+    with pytest.raises(ValueError, match=r"already has a column 'text', .* rename that column"):
         plant(once, ["text"])
     twice = plant(once, [f"ruler:{clean.classes[0]}"])
     assert {"text", "text agrees", "ruler", "ruler agrees"} <= twice.cases[0].extra.keys()

@@ -39,7 +39,7 @@ def test_a_window_clips_deep_images_only(tmp_path):
 def test_floats_with_holes():
     assert images.to_uint8(np.array([np.nan, -1.0, 1.0, np.inf])).tolist() == [0, 0, 255, 0]
     assert images.to_uint8(np.full((2, 2), 7.5)).tolist() == [[0, 0], [0, 0]]
-    with pytest.raises(ValueError, match="no finite value"):
+    with pytest.raises(ValueError, match="all its values are NaN or infinite"):
         images.to_uint8(np.array([np.nan]))
 
 

@@ -1,4 +1,4 @@
-"""Chest radiographs, lung CT and dermoscopy: exact masks, lesion counts, and nothing but the lesion tells the class."""
+"""Chest radiographs, lung CT and dermoscopy: exact masks, lesion counts, and only the lesion tells the class."""
 
 import hashlib
 import itertools
@@ -37,7 +37,7 @@ def test_nothing_but_the_lesions_depends_on_the_class(modality):
 
 @pytest.mark.parametrize("modality", NEW)
 def test_pictures_types_and_masks(modality):
-    dataset = open_dataset(f"phantoms:{modality}", n=6, size=64, seed=1)
+    dataset = open_dataset(f"phantoms:{modality}", count=6, size=64, seed=1)
     kind = MODALITIES[modality]
     assert dataset.classes == tuple(kind.classes)
     assert dataset.mask_role == "lesion"
@@ -54,7 +54,7 @@ def test_pictures_types_and_masks(modality):
 
 
 def test_brain_mri_has_one_lesion():
-    assert open_dataset("phantoms", n=3, lesions=1).options == open_dataset("phantoms", n=3).options
+    assert open_dataset("phantoms", count=3, lesions=1).options == open_dataset("phantoms", count=3).options
     with pytest.raises(ValueError, match="lesions of brain_mri phantoms must be an integer from 1 to 1; got 2"):
         open_dataset("phantoms", lesions=2)
     with pytest.raises(ValueError, match="lesions is an option of phantoms"):
@@ -63,18 +63,18 @@ def test_brain_mri_has_one_lesion():
 
 @pytest.mark.parametrize("modality", NEW)
 def test_reading_is_deterministic_and_a_longer_set_begins_with_the_shorter(modality):
-    short = open_dataset(f"phantoms:{modality}", n=3, size=48, seed=2).read([2, 1, 0])
-    long = open_dataset(f"phantoms:{modality}", n=30, size=48, seed=2).read(range(3))
+    short = open_dataset(f"phantoms:{modality}", count=3, size=48, seed=2).read([2, 1, 0])
+    long = open_dataset(f"phantoms:{modality}", count=30, size=48, seed=2).read(range(3))
     np.testing.assert_array_equal(short.images[::-1], long.images)
     np.testing.assert_array_equal(short.masks[::-1], long.masks)
-    other = open_dataset(f"phantoms:{modality}", n=3, size=48, seed=3).read()
+    other = open_dataset(f"phantoms:{modality}", count=3, size=48, seed=3).read()
     assert (other.images != long.images).mean() > 0.3
 
 
 @pytest.mark.parametrize("modality", NEW)
 def test_any_size_shows_the_same_case(modality):
-    small = open_dataset(f"phantoms:{modality}", n=3, size=50, seed=5).read(shape=(32, 32, 1))
-    large = open_dataset(f"phantoms:{modality}", n=3, size=224, seed=5).read(shape=(32, 32, 1))
+    small = open_dataset(f"phantoms:{modality}", count=3, size=50, seed=5).read(shape=(32, 32, 1))
+    large = open_dataset(f"phantoms:{modality}", count=3, size=224, seed=5).read(shape=(32, 32, 1))
     for one, other in zip(small.images, large.images, strict=True):
         assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.95
 
@@ -88,7 +88,7 @@ def test_several_lesions(modality):
         assert masks.any(axis=(1, 2)).all()
         if modality != "chest_xray":  # patches of ground glass in one lung may meet
             assert masks.sum(axis=0).max(initial=0) <= 1
-    batch = open_dataset(f"phantoms:{modality}", n=3, size=48, lesions=2).read()
+    batch = open_dataset(f"phantoms:{modality}", count=3, size=48, lesions=2).read()
     assert [one.name for one in batch.elements[1]] == ["lesion 1", "lesion 2"]
 
 
@@ -158,6 +158,6 @@ def test_melanomas_are_lopsided_and_no_other_colour_gives_them_away():
 
 @pytest.mark.parametrize("modality", NEW)
 def test_bytes_are_pinned(modality):
-    batch = open_dataset(f"phantoms:{modality}", n=6, size=64, seed=0).read()
+    batch = open_dataset(f"phantoms:{modality}", count=6, size=64, seed=0).read()
     digest = hashlib.sha256(batch.images.tobytes() + np.packbits(batch.masks).tobytes()).hexdigest()
     assert digest[:16] == PINNED[modality]

@@ -11,11 +11,11 @@ from xaijax.data import open_dataset, phantoms
 
 @pytest.fixture(scope="module")
 def batch():
-    return open_dataset("phantoms", n=36, size=96, seed=3).read()
+    return open_dataset("phantoms", count=36, size=96, seed=3).read()
 
 
 def test_reading_is_deterministic_and_independent_of_order():
-    dataset = open_dataset("phantoms", n=6, size=64, seed=7)
+    dataset = open_dataset("phantoms", count=6, size=64, seed=7)
     forward, backward = dataset.read(), dataset.read([5, 4, 3, 2, 1, 0])
     np.testing.assert_array_equal(forward.images, backward.images[::-1])
     np.testing.assert_array_equal(forward.masks, backward.masks[::-1])
@@ -23,20 +23,20 @@ def test_reading_is_deterministic_and_independent_of_order():
 
 def test_longer_dataset_begins_with_the_shorter_one():
     np.testing.assert_array_equal(
-        open_dataset("phantoms", n=3, size=64).read().images,
-        open_dataset("phantoms", n=9, size=64).read(range(3)).images,
+        open_dataset("phantoms", count=3, size=64).read().images,
+        open_dataset("phantoms", count=9, size=64).read(range(3)).images,
     )
 
 
 def test_seeds_differ():
-    first, second = (open_dataset("phantoms", n=3, size=64, seed=seed).read().images for seed in (0, 1))
+    first, second = (open_dataset("phantoms", count=3, size=64, seed=seed).read().images for seed in (0, 1))
     assert (first != second).mean() > 0.3
 
 
 @pytest.mark.parametrize("size", [16, 64, 97, 256])
 def test_any_size_shows_the_same_anatomy(size):
-    small = open_dataset("phantoms", n=6, size=size, seed=5).read(shape=(32, 32, 1))
-    large = open_dataset("phantoms", n=6, size=320, seed=5).read(shape=(32, 32, 1))
+    small = open_dataset("phantoms", count=6, size=size, seed=5).read(shape=(32, 32, 1))
+    large = open_dataset("phantoms", count=6, size=320, seed=5).read(shape=(32, 32, 1))
     for one, other in zip(small.images, large.images, strict=True):
         assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > (0.75 if size < 32 else 0.97)
 
@@ -53,7 +53,7 @@ def test_shapes_and_types(batch):
 
 def test_classes_are_balanced(batch):
     assert np.bincount(batch.labels).tolist() == [12, 12, 12]
-    assert open_dataset("phantoms", n=31).class_counts() == {"glioma": 11, "meningioma": 10, "pituitary": 10}
+    assert open_dataset("phantoms", count=31).class_counts() == {"glioma": 11, "meningioma": 10, "pituitary": 10}
 
 
 def test_masks_are_one_part_of_the_head(batch):
@@ -66,13 +66,21 @@ def test_masks_are_one_part_of_the_head(batch):
 
 
 def test_unknown_modality_and_bad_numbers():
-    with pytest.raises(ValueError, match=r"no phantoms of 'foot_xray'; known: brain_mri, chest_xray, lung_ct, dermosc"):
+    with pytest.raises(ValueError, match=r"unknown phantom 'foot_xray': did you mean chest_xray\?"):
         open_dataset("phantoms:foot_xray")
     with pytest.raises(ValueError, match=r"size of phantoms must be an integer from 16 to 2048; got 8"):
         open_dataset("phantoms", size=8)
     with pytest.raises(ValueError, match=r"phantoms have no option transpose"):
         open_dataset("phantoms", transpose=True)
     assert list(phantoms.MODALITIES) == ["brain_mri", "chest_xray", "lung_ct", "dermoscopy"]
+
+
+def test_modalities_in_any_spelling_have_the_same_images_and_ids():
+    for name, spelled in (("brain_mri", "Brain MRI"), ("chest_xray", "chest-xray"), ("lung_ct", "LungCT")):
+        wanted, found = (open_dataset(f"phantoms:{one}", count=3, size=32, seed=1) for one in (name, spelled))
+        assert [case.id for case in found.cases] == [f"{name}-1-{index:05d}" for index in range(3)]
+        assert (found.name, found.options) == (wanted.name, wanted.options)
+        np.testing.assert_array_equal(found.read().images, wanted.read().images)
 
 
 def rings(image, mask, steps):
@@ -83,7 +91,7 @@ def rings(image, mask, steps):
 
 @pytest.fixture(scope="module")
 def large():
-    return open_dataset("phantoms", n=60, size=192, seed=8).read()
+    return open_dataset("phantoms", count=60, size=192, seed=8).read()
 
 
 def of_class(batch, label):
@@ -151,11 +159,11 @@ def test_masks_are_one_piece(large):
 
 
 def test_tiny_pictures_have_a_mask():
-    assert open_dataset("phantoms", n=60, size=16, seed=2).read().masks.any((1, 2)).all()
+    assert open_dataset("phantoms", count=60, size=16, seed=2).read().masks.any((1, 2)).all()
 
 
 def test_bytes_are_pinned():
-    """The built-in model was trained on these pictures: a change of a bit here calls for new weights."""
-    batch = open_dataset("phantoms", n=12, size=64, seed=0).read()
+    """The built-in model was trained on these images: a change of a bit here calls for new weights."""
+    batch = open_dataset("phantoms", count=12, size=64, seed=0).read()
     digest = hashlib.sha256(batch.images.tobytes() + np.packbits(batch.masks).tobytes()).hexdigest()
     assert digest[:16] == "3da281998a292163"

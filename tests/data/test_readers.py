@@ -1,12 +1,15 @@
 """Readers on small folders that the tests write: layouts, groups, roles, and bad input in one sentence."""
 
+import ast
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from xaijax.data import open_dataset
+from xaijax._errors import InputError
+from xaijax.data import open_dataset, opening, readers
 
 
 def picture(path, seed=0, shape=(12, 10)):
@@ -136,7 +139,7 @@ class TestLabelsCsv:
         np.testing.assert_array_equal(known.roles["organ"], batch.masks)
 
     def test_masks_without_a_role_are_refused_for_lesion_scores(self, scans):
-        with pytest.raises(ValueError, match=r"has masks but nothing says what they outline; say mask_role='lesion'"):
+        with pytest.raises(ValueError, match=r"has masks of unknown role; give --mask-role lesion"):
             open_dataset(scans).require_mask_role()
         open_dataset(scans, mask_role="lesion").require_mask_role("lesion")
 
@@ -175,7 +178,7 @@ class TestLabelsCsv:
             ("file,label\n", r"has no rows"),
             ("file,label\na.png,\n", r"line 2: file and label must both have a value"),
             ("file,label\na.png,x\na.png,y\n", r"line 3: a.png is named twice"),
-            ("file,label\nz.png,x\nq.png,y\n", r"none of the 2 files named in .* is there; the first is 'z.png'"),
+            ("file,label\nz.png,x\nq.png,y\n", r"none of the 2 files named in .* exists; the first is 'z.png'"),
         ],
     )
     def test_bad_tables(self, tmp_path, text, message):
@@ -186,7 +189,7 @@ class TestLabelsCsv:
 
     def test_a_table_that_is_no_text(self, tmp_path):
         (tmp_path / "labels.csv").write_bytes(b"\xff\xfe\x00\x9c" * 20)
-        with pytest.raises(ValueError, match="no table of comma-separated UTF-8 text"):
+        with pytest.raises(ValueError, match="not a table of comma-separated UTF-8 text"):
             open_dataset(tmp_path)
 
 
@@ -207,7 +210,9 @@ class TestReading:
     def test_an_error_if_none_is_left(self, scans):
         for index in range(4):
             (scans / "images" / f"{index}.png").write_bytes(b"no image")
-        with pytest.raises(ValueError, match=r"none of the 4 cases .* the first, images/0.png: it is no image"):
+        with pytest.raises(
+            ValueError, match=r"none of the 4 requested images .* the first, images/0.png: its format is not supported"
+        ):
             open_dataset(scans).read()
 
     def test_a_missing_mask_file_is_a_reason(self, scans):
@@ -233,14 +238,14 @@ class TestReading:
             open_dataset(scans).read([4])
         with pytest.raises(IndexError):
             open_dataset(scans).read([-1])
-        with pytest.raises(ValueError, match=r"no cases .* asked for"):
+        with pytest.raises(ValueError, match=r"no images of data set .* were requested"):
             open_dataset(scans).read([])
 
     def test_take_keeps_classes(self, scans):
         part = open_dataset(scans, mask_role="lesion").take([2, 0])
         assert [case.id for case in part.cases] == ["images/2.png", "images/0.png"]
         assert part.classes == ("adenoma", "glioma")
-        with pytest.raises(ValueError, match=r"cases of 1 class \(glioma\); .* at least 2"):
+        with pytest.raises(ValueError, match=r"images of 1 class \(glioma\); .* at least 2"):
             part.require_classes()
 
 
@@ -305,7 +310,7 @@ class TestClassFolders:
 
     def test_one_class(self, tmp_path):
         picture(tmp_path / "only" / "a.png")
-        with pytest.raises(ValueError, match=r"cases of 1 class \(only\)"):
+        with pytest.raises(ValueError, match=r"images of 1 class \(only\)"):
             open_dataset(tmp_path).require_classes()
 
 
@@ -351,7 +356,7 @@ class TestFigshare:
     def test_other_files(self, slices):
         folder, _ = slices
         (folder / "12.mat").write_bytes(b"MATLAB 5.0 MAT-file")
-        with pytest.raises(ValueError, match=r"12.mat is no file of the figshare brain tumour set .*; remove it"):
+        with pytest.raises(ValueError, match=r"12.mat is not a file of the figshare brain tumour set .*; remove it"):
             open_dataset(folder)
 
 
@@ -433,9 +438,9 @@ class TestOpening:
 
     def test_options_that_do_not_fit(self, tmp_path):
         picture(tmp_path / "x" / "a.png")
-        with pytest.raises(ValueError, match="n is an option of phantoms"):
-            open_dataset(tmp_path, n=3)
-        with pytest.raises(ValueError, match="mask_role must be one of"):
+        with pytest.raises(ValueError, match="count is an option of phantoms"):
+            open_dataset(tmp_path, count=3)
+        with pytest.raises(ValueError, match="unknown mask role 'tumor': choose from artefact, lesion, organ"):
             open_dataset(tmp_path, mask_role="tumor")
         with pytest.raises(ValueError, match="window must be"):
             open_dataset(tmp_path, window=(5, 5))
@@ -444,3 +449,26 @@ class TestOpening:
         picture(tmp_path / "x" / "a.png")
         options = open_dataset(tmp_path, transpose=True, window=(0, 9)).options
         assert options == {"source": str(tmp_path), "mask_role": None, "window": [0, 9], "transpose": True}
+
+
+class TestLayouts:
+    def test_readers_know_nothing_of_each_other(self):
+        """What they share lies in `files`, `images` and `dataset`; only `opening` knows which there are."""
+        folder = Path(readers.__file__).parent
+        modules = sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
+        assert modules == sorted(reader.__name__.rpartition(".")[2] for reader in opening.READERS)
+        for module in modules:
+            tree = ast.parse((folder / f"{module}.py").read_text("utf-8"))
+            for node in ast.walk(tree):
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+                origin = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+                assert "readers" not in origin
+                assert not set(names) & {"readers", "opening"}
+
+    def test_roles_are_matched_in_any_spelling(self, scans):
+        assert open_dataset(scans, mask_role="Lesion").mask_role == "lesion"
+        with pytest.raises(InputError, match=r"unknown mask role 'artifact': did you mean artefact\?"):
+            open_dataset(scans, mask_role="artifact")
+        rows = list(csv.DictReader((scans / "labels.csv").read_text().splitlines()))
+        table(scans, [{**row, "mask_role": "Organ"} for row in rows])
+        assert open_dataset(scans).mask_role == "organ"

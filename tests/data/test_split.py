@@ -96,13 +96,15 @@ def test_unreadable_files_do_not_stop_a_split():
 def test_pixels_false_reads_nothing():
     dataset = dataset_of([(at % 2, None, "same") for at in range(20)])
     assert len(split(dataset, 0.5, seed=0, pixels=False)[1]) == 10
-    with pytest.raises(ValueError, match="cases are one group"):
+    with pytest.raises(ValueError, match="images are one group"):
         split(dataset, 0.5, seed=0)
 
 
 def test_a_class_of_one_patient_is_refused():
     rows = [(0, f"g{at}", str(at)) for at in range(10)] + [(1, "p", f"x{at}") for at in range(5)]
-    with pytest.raises(ValueError, match=r"class 'b' .* cannot be on both sides of a split: its 5 cases are one group"):
+    with pytest.raises(
+        ValueError, match=r"class 'b' .* cannot be on both sides of a split: its 5 images are one group"
+    ):
         split(dataset_of(rows), 0.2, seed=0)
 
 

@@ -234,7 +234,7 @@ def test_a_map_that_is_mostly_zero_is_not_thresholded_and_says_so(small):
     image[0, :4, :4] = 1
     got = cascade_rounds(small, image, 0, rounds=1, scale="raw", threshold="ebayes_laplace")
     assert got.reasons.tolist() == [[1]]
-    assert "median of the map's absolute values is zero" in kernels.threshold.REASONS[1]
+    assert "median of the map's absolute values is zero" in kernels.EBAYES_REASONS[1]
     np.testing.assert_array_equal(got.thresholded, got.maps)
     given = cascade_rounds(small, image, 0, rounds=1, scale="raw", threshold="ebayes_laplace:0.01")
     assert given.reasons.tolist() == [[0]]

@@ -1,5 +1,6 @@
 """The registry is the package: every method is in it, and every method keeps the one signature."""
 
+import dataclasses
 import inspect
 import json
 import subprocess
@@ -111,6 +112,8 @@ def test_what_the_package_exports():
         "CascadeRounds",
         "cascade_rounds",
         "describe",
+        "MethodDescription",
+        "OptionDescription",
         "explain",
     }
     others |= {"fullgrad_with_gap", "integrated_gradients_with_gap", "methods", "postprocess", "resize"}
@@ -188,16 +191,18 @@ def test_a_method_says_which_classifiers_it_can_explain(model):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_description_says_everything(name):
-    (about,) = explain.describe(METHODS[name].name.upper().replace("_", "-"))
-    assert about["name"] == name
-    assert about["formula"].startswith("`S")
-    assert all(about[part] for part in ("family", "summary", "postprocess", "differences", "references"))
-    assert [option["name"] for option in about["options"]] == list(METHODS[name].options)
-    assert all(option["allowed"] and option["help"] for option in about["options"])
-    assert json.loads(json.dumps(about)) == about
+    (about,) = explain.describe(name.upper().replace("_", "-"))
+    assert about.name == name
+    assert about.formula.startswith("`S")
+    assert all((about.family, about.summary, about.postprocess, about.differences, about.reference))
+    assert [option.name for option in about.options] == list(METHODS[name].options)
+    assert all(option.default and option.allowed and option.summary for option in about.options)
+    assert json.loads(json.dumps(dataclasses.asdict(about)))["cost"] == about.cost
 
 
-def test_descriptions_of_all_and_of_none():
-    assert [about["name"] for about in explain.describe()] == list(NAMES)
+def test_descriptions_of_all_of_a_family_and_of_none():
+    assert [about.name for about in explain.describe()] == list(NAMES)
+    assert [about.name for about in explain.describe("Region")] == ["xrai", "xrai_fast"]
+    assert [about.name for about in explain.describe("gradient")] == ["gradient"]  # the method, not its family
     with pytest.raises(InputError, match="unknown method 'sobl': did you mean sobel"):
         explain.describe("sobl")

@@ -122,7 +122,11 @@ def test_counts_equal_numpy_at_any_scale(seed, dtype, bins, offset, scale, on_gr
     [
         ((np.zeros((4, 4), np.uint8),), ValueError, r"images must be \[\.\.\., H, W, C\]; got shape \(4, 4\)"),
         ((np.zeros((4, 0, 3), np.uint8),), ValueError, "at least one pixel"),
-        ((np.zeros((4, 4, 3), np.int64),), TypeError, "images must be uint8, uint16, float32 or float64; got int64"),
+        (
+            (np.zeros((4, 4, 3), np.int64),),
+            TypeError,
+            "images must be bool, uint8, uint16, float16, bfloat16, float32 or float64; got int64",
+        ),
         ((np.zeros((4, 4, 3), np.uint8), 0), ValueError, "bins must be an integer from 1"),
         ((np.zeros((4, 4, 3), np.uint8), 2.0), ValueError, "bins must be an integer from 1"),
         ((np.zeros((4, 4, 3), np.uint8), 4, "all"), ValueError, "range must be"),

@@ -35,12 +35,13 @@ def compiler() -> str:
 def build(folder: Path) -> Path:
     """The driver, compiled for the baseline instruction set with the build's own flags."""
     program = folder / "counted_kernels"
-    sources = [ROOT / "csrc" / "tests" / "counted_kernels.cpp", *sorted((ROOT / "csrc" / "cpu").glob("*.cpp"))]
+    kernels = [path for path in (ROOT / "csrc").glob("*/*.cpp") if path.parent.name != "tests"]
+    sources = [ROOT / "csrc" / "tests" / "counted_kernels.cpp", *sorted(kernels)]
     command = [
         os.environ.get("CXX", "c++"),
         *FLAGS,
-        "-I",
-        ROOT / "csrc" / "include",
+        f"-I{ROOT / 'csrc' / 'include'}",
+        f"-I{ROOT / 'csrc'}",
         *sources,
         "-pthread",
         "-o",

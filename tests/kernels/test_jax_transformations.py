@@ -127,11 +127,11 @@ def test_result_dtypes_follow_x64(native):
 def test_errors_come_before_the_call():
     with pytest.raises(ValueError, match=r"images must be \[\.\.\., H, W, C\]"):
         jax.jit(kernels.histogram_entropy)(jnp.zeros((4, 4)))
-    with pytest.raises(TypeError, match="images must be uint8, uint16, float32 or float64; got bfloat16"):
-        jax.jit(kernels.histogram_entropy)(jnp.zeros((4, 4, 3), jnp.bfloat16))
+    with pytest.raises(TypeError, match=r"images must be bool, uint8, uint16, .* or float64; got complex64"):
+        jax.jit(kernels.histogram_entropy)(jnp.zeros((4, 4, 3), jnp.complex64))
     with pytest.raises(ValueError, match="must broadcast"):
         jax.eval_shape(kernels.mutual_information, jnp.zeros((2, 4, 4, 3)), jnp.zeros((3, 4, 4, 3)))
-    with pytest.raises(TypeError, match="seed must be an integer scalar; got float32"):
+    with pytest.raises(TypeError, match=r"seed must be an integer scalar, of int32, .*; got float32 of shape \(\)"):
         kernels.random_mask((4, 4), 0.5, jnp.float32(1))
 
 

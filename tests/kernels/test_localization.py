@@ -8,8 +8,9 @@ from skimage.filters import threshold_otsu
 from skimage.segmentation import find_boundaries
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from xaijax.kernels import LOCALIZATION_REASONS as REASONS
+from xaijax.kernels import LOCALIZATION_SCORES as SCORES
 from xaijax.kernels import _backend, localization_scores
-from xaijax.kernels.localization import REASONS, SCORES
 
 H, W = 37, 52
 
@@ -254,8 +255,8 @@ def test_sharded_call_gathers_nothing():
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"maps": np.zeros((2, H, W), np.int32)}, TypeError, "maps must be float32 or float64"),
-        ({"maps": np.zeros((H, 2 * W), np.float32)[:, ::2]}, ValueError, "maps must be C-contiguous"),
+        ({"maps": np.zeros((2, H, W), np.int32)}, TypeError, "maps must be float16, bfloat16, float32 or float64"),
+        ({"maps": np.zeros((H, 2 * W), np.float32)[:, ::3]}, ValueError, "masks must be .*like maps"),
         ({"masks": np.zeros((H, W), np.float32)}, TypeError, "masks must be bool or uint8"),
         ({"masks": np.zeros((H, W + 1), bool)}, ValueError, "masks must be .*like maps"),
         ({"masks": np.zeros((3, H, W), bool)}, ValueError, "masks must be .*like maps"),

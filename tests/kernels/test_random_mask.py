@@ -48,12 +48,12 @@ def test_every_pixel_and_every_pair_equally_often():
         ((4,), 0.5, 0, ValueError, r"shape must be \(H, W\)"),
         ((0, 4), 0.5, 0, ValueError, "at least 1"),
         ((2**16, 2**16), 0.5, 0, ValueError, r"fewer than 2\*\*32"),
-        ((4, 4), 1.5, 0, ValueError, r"fraction must lie in \[0, 1\]"),
-        ((4, 4), float("nan"), 0, ValueError, "fraction must lie"),
+        ((4, 4), 1.5, 0, ValueError, r"fraction must be a number in \[0, 1\]; got 1.5"),
+        ((4, 4), float("nan"), 0, ValueError, "fraction must be a number"),
         ((4, 4), 0.5, -1, ValueError, "seed must lie in"),
         ((4, 4), 0.5, 2**64, ValueError, "seed must lie in"),
-        ((4, 4), 0.5, 1.0, TypeError, "seed must be an integer; got float"),
-        ((4, 4), 0.5, True, TypeError, "seed must be an integer; got bool"),
+        ((4, 4), 0.5, 1.0, TypeError, r"seed must be an integer in \[0, 2\*\*64\); got 1.0"),
+        ((4, 4), 0.5, True, TypeError, r"seed must be an integer in \[0, 2\*\*64\); got True"),
     ],
 )
 def test_bad_input(shape, fraction, seed, error, says):

@@ -112,7 +112,11 @@ def test_jit_vmap_and_numpy_agree():
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"attribution": np.zeros((H, W), np.int32)}, TypeError, "attribution must be float32 or float64"),
+        (
+            {"attribution": np.zeros((H, W), np.int32)},
+            TypeError,
+            "attribution must be float16, bfloat16, float32 or float64",
+        ),
         ({"attribution": np.full((H, W), np.nan)}, ValueError, "attribution must be finite"),
         ({"masks": np.zeros((3, H, W), np.float32)}, TypeError, "masks must be bool or uint8"),
         ({"masks": np.zeros((H, W), bool)}, ValueError, "masks must be .S, H, W."),

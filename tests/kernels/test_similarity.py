@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr, spearmanr
 
+from xaijax.kernels import SIMILARITY_MEASURES as MEASURES
 from xaijax.kernels import _backend, similarity
-from xaijax.kernels.similarity import MEASURES
 
 H, W = 31, 44
 
@@ -94,10 +94,14 @@ def test_jit_vmap_and_numpy_agree():
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"a": np.zeros((H, W), np.int32)}, TypeError, "a must be float32 or float64"),
-        ({"b": np.zeros((H, W), np.float32)}, TypeError, "a and b must have one dtype"),
-        ({"b": np.zeros((H, W + 1))}, ValueError, "a and b must be .* of one size"),
-        ({"a": np.zeros((3, H, W)), "b": np.zeros((2, H, W))}, ValueError, "a and b must be .* broadcast"),
+        ({"a": np.zeros((H, W), np.int32)}, TypeError, "a must be float16, bfloat16, float32 or float64"),
+        ({"b": np.zeros((H, W), np.float32)}, TypeError, "a and b must have the same dtype"),
+        ({"b": np.zeros((H, W + 1))}, ValueError, "b must have the last 2 axes of a"),
+        (
+            {"a": np.zeros((3, H, W)), "b": np.zeros((2, H, W))},
+            ValueError,
+            "the leading axes of a and b must broadcast",
+        ),
         ({"a": np.full((H, W), np.inf)}, ValueError, "a must be finite"),
         ({"measure": "ssim"}, ValueError, "measure must be some of .*'ssim'"),
         ({"measure": []}, ValueError, "measure must be some of"),

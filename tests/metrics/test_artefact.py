@@ -28,7 +28,7 @@ def test_shares_are_those_that_were_planted(planted):
     maps, masks = planted
     scores = score(maps, masks, [*ALONE, *AGAINST])
     np.testing.assert_allclose(scores.value, [12 / 21, 6 / 15, 12 / 15, 6 / 9], atol=1e-12)
-    one = score(maps, masks["artefact"], ALONE, mask_role="artefact")
+    one = score(maps, {"artefact": masks["artefact"]}, ALONE)
     np.testing.assert_array_equal(one.value, scores.value[:2])
 
 
@@ -53,10 +53,10 @@ def test_the_masks_must_be_of_artefacts(planted):
     with pytest.raises(ValueError, match="artefact_mass needs artefact masks; these masks have the role 'lesion'"):
         score(maps, masks["lesion"], ["artefact_mass"])
     with pytest.raises(ValueError, match="artefact_mass_against_lesion needs lesion masks; these masks have the role"):
-        score(maps, masks["artefact"], AGAINST, mask_role="artefact")
+        score(maps, {"artefact": masks["artefact"]}, AGAINST)
     with pytest.raises(ValueError, match="iou needs lesion masks; these masks have the role 'artefact'"):
-        score(maps, masks["artefact"], ["iou"], mask_role="artefact")
+        score(maps, {"artefact": masks["artefact"]}, ["iou"])
     with pytest.raises(ValueError, match="artefact_top15 needs masks; got none"):
         score(maps, None, ["artefact_top15"])
-    with pytest.raises(ValueError, match="mask_role must be one of lesion, organ, artefact; got 'label'"):
+    with pytest.raises(ValueError, match="masks must have roles out of lesion, organ, artefact; got 'label'"):
         score(maps, {"label": masks["artefact"]}, ["artefact_top15"])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from xaijax.metrics import METRICS, evaluate
+from xaijax.metrics import METRICS, Explained, evaluate
 from xaijax.metrics.confidence import scaled
 
 H, W = 10, 14
@@ -77,7 +77,7 @@ def test_adcc_of_an_explainer_that_is_known(problem):
     model = Signed(np.abs(weights))
     maps = bright(None, images, np.zeros(3, int))
     calls.clear()
-    scores = evaluate(model, images, [0, 0, 0], {"m": maps}, metrics=["adcc"], explainers={"m": bright})
+    scores = evaluate(model, images, [0, 0, 0], {"m": Explained(maps, explainer=bright)}, metrics=["adcc"])
     assert calls == [(model, images.shape, [0, 0, 0])]
     for i in range(3):
         soft = (maps[i] - maps[i].min()) / np.ptp(maps[i])
@@ -93,8 +93,8 @@ def test_what_has_no_value_is_said(problem):
     maps = maps.copy()
     maps[0], maps[1] = 3.0, -np.arange(1, H * W + 1).reshape(H, W)
     names = [*PLAIN, "adcc"]
-    same = {"m": lambda classifier, x, labels: np.ones(x.shape[:3])}
-    scores = evaluate(Signed(weights), images, [0, 0, 0], {"m": maps, "n": maps}, metrics=names, explainers=same)
+    same = Explained(maps, explainer=lambda classifier, x, labels: np.ones(x.shape[:3]))
+    scores = evaluate(Signed(weights), images, [0, 0, 0], {"m": same, "n": maps}, metrics=names)
     assert set(scores.select(image="0").reason) == {"flat_map"}
     assert set(scores.select(image="1").reason) == {"not_positive"}
     assert scores.select(image="2", method="m").reason.tolist() == ["", "", "", "", "flat_again"]
@@ -112,9 +112,8 @@ def test_what_has_no_value_is_said(problem):
             Signed(weights),
             images,
             [0] * 3,
-            {"m": maps},
+            {"m": Explained(maps, explainer=lambda c, x, y: x.mean((2, 3)))},
             metrics=["adcc"],
-            explainers={"m": lambda c, x, y: x.mean((2, 3))},
         )
 
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from skimage.metrics import structural_similarity
 
-from xaijax.metrics import METRICS, consistency, evaluate
+from xaijax.metrics import METRICS, Explained, consistency, evaluate
 
 MEASURES = consistency.MEASURES
 NAMES = [metric for metric, entry in METRICS.items() if entry.family == "consistency"]
@@ -39,7 +39,11 @@ def run(images, explainers, metrics, *, alone=None, variants=None, **settings):
     labels = np.zeros(len(images), np.int64)
     maps = {name: np.array(function(None, images, labels), np.float32) for name, function in explainers.items()}
     maps |= alone or {}
-    scores = evaluate(Mean(), images, labels, maps, metrics=metrics, explainers=explainers, variants=variants,
+    given = {
+        name: Explained(values, variants=(variants or {}).get(name, {}), explainer=explainers.get(name))
+        for name, values in maps.items()
+    }
+    scores = evaluate(Mean(), images, labels, given, metrics=metrics,
                       settings={"consistency": settings} if settings else None)  # fmt: skip
     return {(m, k): scores.select(method=m, metric=k) for m in maps for k in metrics}
 

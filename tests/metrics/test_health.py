@@ -1,14 +1,17 @@
-"""The health report: counted from planted scores and curves."""
+"""The health of scores: counted from planted scores and curves, and said in sentences."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 
-from xaijax.metrics import Curves, Scores, health
-from xaijax.metrics._health import as_dict
+from xaijax.metrics import Curves, Scores, Statement, health, statements
+from xaijax.metrics._health import as_dict, falling_share, paired_difference, usage
 
 METRIC = "sic_shannon"
+METHODS = ("gradient", "grad_cam", "random", "oracle")
+IDS = [f"i{n:02d}" for n in range(12)]
 
 
 def curve_row(image, method, draw, auc, information, response=(0.5, 0.5)):
@@ -78,3 +81,131 @@ def test_without_controls_or_values():
 def test_ready_for_json(scores):
     text = json.dumps(as_dict(health(scores)), allow_nan=False)
     assert json.loads(text)[METRIC]["methods"]["random"]["mask_spread"] is None
+
+
+def score_rows(ids, *, metric="sic_webp", seed=0):
+    """Scores of two metrics; the quality of a method follows its place in METHODS but for noise."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for number, image in enumerate(ids):
+        iou = float(rng.random())  # the same for all methods: none can be distinguished from another
+        for quality, method in enumerate(METHODS):
+            skipped = number == 0
+            value = float("nan") if skipped else 0.2 * quality + 0.05 * rng.random()
+            rows.append((image, method, metric, value, "information_not_larger" if skipped else ""))
+            if method != "oracle":
+                rows.append((image, method, "iou", iou, ""))
+    return rows
+
+
+def curve_rows(ids, *, falls=False, seed=0):
+    rng = np.random.default_rng(seed)
+    rows = []
+    for image in ids:
+        for method in METHODS:
+            information = np.sort(rng.random(5))
+            response = np.sort(rng.random(5))
+            points = [0.0, *information, 1.0], [0.0, *response, 1.0]
+            raw = information[::-1] if falls else information
+            rows.append((image, method, "sic_webp", 0, 0.5, *points, list(raw), list(response)))
+    return rows
+
+
+def said(rows, curves=(), **options):
+    return statements(Scores.from_rows(rows, Curves.from_rows(list(curves))), **options)
+
+
+def swapped(rows, first, second):
+    names = {first: second, second: first}
+    return [(image, names.get(method, method), *rest) for image, method, *rest in rows]
+
+
+def test_usage_counts_images_not_scores():
+    found = {entry.metric: entry for entry in usage(Scores.from_rows(score_rows(IDS)))}
+    assert found["sic_webp"].scored == 11
+    assert found["sic_webp"].reasons == {"information_not_larger": 1}
+    assert found["iou"].scored == 12
+
+
+def test_skipped_images_are_named_with_their_reason():
+    found = said(score_rows(IDS), skipped=[("broken.png", "truncated")])
+    texts = [s.text for s in found]
+    assert any("1 image could not be read" in text and "broken.png: truncated" in text for text in texts)
+    assert any("1 because the original holds no more information" in text for text in texts)
+    assert found[0].kind == "skipped"
+
+
+def test_falling_information_is_counted_once_for_both_curves():
+    rows = curve_rows(IDS[:3], falls=True) + curve_rows(IDS[3:6])
+    both = rows + [(image, method, "aic_webp", *rest) for image, method, _, *rest in rows]
+    share = falling_share(Curves.from_rows(both))
+    assert share == {"webp": (3 * len(METHODS), 6 * len(METHODS))}
+    texts = [s.text for s in said(score_rows(IDS), both)]
+    assert any("50 % of the webp curves" in text for text in texts)
+
+
+def test_a_fall_below_the_original_or_the_blurred_image_counts():
+    row = curve_rows(["x"])[0]
+    above = (*row[:7], [0.2, 0.9, 1.2, 1.3, 1.4], row[8])
+    below = (*row[:7], [-0.1, 0.2, 0.3, 0.4, 0.5], row[8])
+    assert falling_share(Curves.from_rows([above])) == {"webp": (1, 1)}
+    assert falling_share(Curves.from_rows([below])) == {"webp": (1, 1)}
+
+
+def test_random_beating_the_oracle_is_said_with_its_size():
+    quiet = said(score_rows(IDS))
+    assert not any("oracle" in s.text for s in quiet)
+    loud = [s for s in said(swapped(score_rows(IDS), "random", "oracle")) if "oracle" in s.text]
+    assert len(loud) == 1
+    assert loud[0].warns
+    assert loud[0].kind == "oracle"
+    assert re.search(r"sic_webp by 0\.(19|20|21)\d \(95 % interval 0\.1\d+ to 0\.2\d+\)", loud[0].text)
+
+
+def test_methods_below_random_and_methods_that_cannot_be_told_from_it():
+    texts = {s.text: s.warns for s in said(score_rows(IDS))}
+    worse = [text for text in texts if "worse than the random control" in text]
+    assert [text.split()[0] for text in worse] == ["gradient", "grad_cam"]
+    assert all(texts[text] and "sic_webp" in text and "iou" not in text for text in worse)
+    assert any(text.startswith("Not distinguishable") and "gradient in iou" in text for text in texts)
+
+
+def test_few_images_are_a_warning():
+    assert any("only 2 images" in s.text and s.warns for s in said(score_rows(IDS[:3])))
+
+
+def test_marking_an_artefact_is_not_called_worse():
+    # Lower is better there: the first methods mark the artefact most.
+    rows = [
+        (image, method, metric, 1 - value if metric == "artefact_mass" else value, reason)
+        for image, method, metric, value, reason in score_rows(IDS, metric="artefact_mass")
+    ]
+    texts = [s.text for s in said(rows)]
+    assert not any("worse than" in text for text in texts)
+    marks = [text for text in texts if "marks the artefact more than the random control in artefact_mass" in text]
+    assert [text.split()[0] for text in marks] == ["gradient", "grad_cam"]
+
+
+def test_several_models_are_named():
+    one, other = Scores.from_rows(score_rows(IDS)), Scores.from_rows(score_rows(IDS, seed=1))
+    found = statements({"small": one, "large": other})
+    for model in ("small", "large"):
+        assert sum(f"grad_cam on {model} scores worse than the random control" in s.text for s in found) == 1
+    assert all(isinstance(s, Statement) for s in found)
+    assert [s.warns for s in found] == sorted((s.warns for s in found), reverse=True)
+    assert statements({"small": one}) == statements(one)
+    assert statements(Scores()) == []
+
+
+def test_differences_are_paired():
+    images, methods, values = Scores.from_rows(score_rows([f"i{n}" for n in range(9)])).matrix("sic_webp")
+    gap = paired_difference(images, values[:, methods.index("oracle")], values[:, methods.index("random")])
+    assert gap.n == 8
+    assert 0.15 < gap.low <= gap.mean <= gap.high < 0.25
+    backwards = paired_difference(
+        images[::-1], values[::-1, methods.index("oracle")], values[::-1, methods.index("random")]
+    )
+    assert backwards == gap
+    nothing = paired_difference(["a", "b"], [1.0, np.nan], [np.nan, 2.0])
+    assert nothing.n == 0
+    assert np.isnan(nothing.mean)

@@ -11,9 +11,11 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from xaijax import kernels
-from xaijax.metrics import evaluate
-from xaijax.metrics.pic import mask_seed
-from xaijax.metrics.pic_curve import FRACTIONS
+from xaijax._errors import InputError
+from xaijax.metrics import FAMILIES, evaluate
+from xaijax.metrics.metric import image_seed
+from xaijax.metrics.pic import rebuild
+from xaijax.metrics.pic_curve import FRACTIONS, scale
 from xaijax.metrics.pic_information import measure_information
 
 HERE = Path(__file__).parent
@@ -64,7 +66,9 @@ def test_values_and_reasons_equal_the_plain_transcription(convention):
     images, labels = make_images(3), [0, 0, 1]
     images[1] = gaussian_filter(images[1].astype(float), (2, 2, 0))  # few edges: an unsure model
     maps, model = make_maps(images), Edges()
-    scores = evaluate(model, images, labels, maps, metrics=ALL, convention=convention, batch_size=7)
+    scores = evaluate(
+        model, images, labels, maps, metrics=ALL, settings={"pic": {"convention": convention}}, batch_size=7
+    )
     assert model.dtypes == ({"float32"} if convention == "medical" else {"uint8"})
     rows = zip(scores.image, scores.method, scores.metric, scores.value, scores.reason, strict=True)
     for image, method, metric, value, reason in rows:
@@ -117,7 +121,7 @@ def test_a_model_that_sees_information_alone_scores_one_half():
     low = (curves.information * 0).sum()
     assert low == 0
     for i in range(len(curves)):
-        mask = kernels.random_mask(image.shape[1:3], 0.01, mask_seed(0, "0", 0))
+        mask = kernels.random_mask(image.shape[1:3], 0.01, image_seed(0, "0", 0))
         start = Informed(image[0], 1.0).predict(transcription.rebuild(image[0], mask)[None])[0, 1]
         share = start + curves.information[i] * (1 - start)
         np.testing.assert_allclose(curves.response[i], (share**3 - start**3) / (1 - start**3), atol=1e-9)
@@ -142,6 +146,34 @@ def test_the_accuracy_curve_of_a_threshold_is_a_step():
         assert curves.auc[i] == pytest.approx(1 - (before + after) / 2, abs=2e-3)
 
 
+@pytest.mark.parametrize("convention", ["stable", "medical"])
+def test_the_images_of_a_report_are_those_that_were_scored(convention):
+    """`rebuild` gives the images, information and probabilities behind the curves that `evaluate` returns."""
+    images, options = make_images(2), {"convention": convention, "fractions": (0.1, 0.3, 0.6)}
+    maps = make_maps(images)
+    scores = evaluate(
+        Edges(), images, [0, 0], maps, metrics=["sic_mutual", "sic_webp"], settings={"pic": options}, ids=["x", "y"],
+        seed=3,
+    )  # fmt: skip
+    found = rebuild(
+        Edges(), images[1], {name: values[1] for name, values in maps.items()}, name="y",
+        measures=["mutual", "webp"], settings=FAMILIES["pic"].read_settings(options), seed=3,
+    )  # fmt: skip
+    assert found.images.shape == (3, 5, *images.shape[1:])
+    np.testing.assert_array_equal(
+        found.images[0, -1], images[1] / np.float32(255) if convention == "medical" else images[1]
+    )
+    for i, method in enumerate(maps):
+        for measure, values in found.information.items():
+            (row,) = [scores.curves.select(image="y", method=method, metric=f"sic_{measure}")]
+            if len(row):
+                np.testing.assert_array_equal(scale(values[i, 1:-1], values[i, 0], values[i, -1]), row.information[0])
+                target = int(found.probabilities[0, -1].argmax()) if convention == "medical" else 0
+                p = found.probabilities[i, :, target]
+                np.testing.assert_allclose(scale(p[1:-1], p[0], p[-1]), row.response[0], atol=1e-9)
+    assert len(scores.curves.select(image="y"))
+
+
 def test_a_constant_map_reveals_all_at_once_and_gets_the_diagonal():
     images = make_images(1)
     scores = evaluate(Edges(), images, [0], {"flat": np.ones(images.shape[:3])}, metrics=["sic_mutual"])
@@ -155,7 +187,8 @@ def test_one_set_of_forward_passes_serves_all_metrics():
     counts = {}
     for metrics in (["sic_mutual"], ALL):
         model = Edges()
-        evaluate(model, images, [0] * 4, maps, metrics=metrics, batch_size=16, random_masks=draws)
+        settings = {"pic": {"random_masks": draws}}
+        evaluate(model, images, [0] * 4, maps, metrics=metrics, batch_size=16, settings=settings)
         assert {shape[0] for shape in model.shapes} == {16}
         counts[len(metrics)] = len(model.shapes)
     needed = 4 * (1 + draws) + 4 * draws * len(maps) * len(FRACTIONS)
@@ -216,7 +249,8 @@ def test_an_image_scores_the_same_alone_and_at_any_thread_count():
 def test_the_score_is_the_mean_over_random_masks():
     images = make_images(2)
     maps = make_maps(images)
-    scores = evaluate(Edges(), images, [0, 0], maps, metrics=["sic_mutual"], random_masks=3)
+    settings = {"pic": {"random_masks": 3}}
+    scores = evaluate(Edges(), images, [0, 0], maps, metrics=["sic_mutual"], settings=settings)
     for image, method, value in zip(scores.image, scores.method, scores.value, strict=True):
         draws = [
             transcription.pic(
@@ -248,7 +282,7 @@ def test_the_oracle_leaves_out_images_without_mask():
     assert truth.reason.tolist() == ["", "empty_mask", ""]
     assert "" in scores.select(image="1", method="noise").reason
     with pytest.raises(ValueError, match="the ground-truth oracle needs lesion masks"):
-        evaluate(Edges(), images, [0] * 3, make_maps(images), masks, ["sic_mutual"], oracle=True, mask_role="organ")
+        evaluate(Edges(), images, [0] * 3, make_maps(images), {"organ": masks}, ["sic_mutual"], oracle=True)
     with pytest.raises(ValueError, match="oracle needs masks; got none"):
         evaluate(Edges(), images, [0] * 3, make_maps(images), metrics=["sic_mutual"], oracle=True)
 
@@ -283,6 +317,10 @@ def test_no_image_gives_no_row():
     assert len(empty) == 0
 
 
+def pic(**options):
+    return {"settings": {"pic": options}}
+
+
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
@@ -299,12 +337,22 @@ def test_no_image_gives_no_row():
         ({"images": np.full((2, 26, 29, 3), np.nan)}, ValueError, "images must be finite; image '0'"),
         ({"ids": ["a", "a"]}, ValueError, "2 distinct names, one per image; got 2, 1 distinct"),
         ({"metrics": ["aic"]}, ValueError, "unknown metric 'aic'"),
-        ({"convention": "paper"}, ValueError, "convention must be one of stable, pair, medical; got 'paper'"),
-        ({"batch_size": 0}, ValueError, "batch_size must be an integer of at least 1; got 0"),
-        ({"random_masks": 1.5}, ValueError, "random_masks must be an integer of at least 1; got 1.5"),
-        ({"seed": -1}, ValueError, "seed must be an integer of at least 0"),
-        ({"fractions": (0.5, 0.1)}, ValueError, "fractions must ascend within"),
-        ({"fractions": ()}, ValueError, "fractions must ascend within"),
+        (pic(convention="paper"), InputError, "^pic.convention is 'paper'; it must be stable, pair or medical$"),
+        ({"batch_size": 0}, InputError, "^batch_size is 0; it must be a whole number from 1 to 1000000$"),
+        (pic(random_masks=1.5), InputError, "^pic.random_masks is 1.5; it must be a whole number from 1 to 1000000$"),
+        ({"seed": -1}, InputError, "^seed is -1; it must be a whole number of at least 0$"),
+        (pic(fractions=(0.5, 0.1)), InputError, r"^pic.fractions is \(0.5, 0.1\); .* in ascending order$"),
+        (pic(fractions=()), InputError, r"^pic.fractions is \(\); it must be at least one number"),
+        (pic(fractions=(0.5, 1.0)), InputError, r"^pic.fractions is \(0.5, 1.0\); it must be a number above 0"),
+        ({"settings": {"information": {}}}, InputError, "^unknown metric family 'information': "),
+        ({"settings": {"pic": {}, "PIC": {}}}, InputError, "^settings names the metric family pic twice"),
+        ({"settings": {"pic": 3}}, InputError, "^settings of pic must be a dictionary of options; got int$"),
+        ({"metrics": []}, InputError, "^no metric was given; choose from aic_shannon"),
+        (
+            {"images": np.zeros((2, 26, 29, 2), np.uint8)},
+            InputError,
+            r"C 1 or 3 for aic_webp; got shape \(2",
+        ),
     ],
 )
 def test_bad_arguments_are_refused_before_the_model_runs(change, error, message):
@@ -322,3 +370,13 @@ def test_a_broken_map_is_named():
     maps["smooth"][1, 3, 3] = np.inf
     with pytest.raises(ValueError, match="the map of 'smooth' for image 'right' holds NaN or infinity"):
         evaluate(Edges(), images, [0, 0], maps, ids=["left", "right"])
+
+
+def test_images_of_many_channels_have_information():
+    """The kernels take a last axis above 4 for a width, unless they are told how many channels there are."""
+    original = np.random.default_rng(0).integers(0, 256, (12, 10, 7)).astype(np.uint8)
+    found = measure_information(np.stack([original, original[::-1]]), original, ["shannon", "mutual"])
+    assert (found["shannon"] > 7).all()
+    assert found["mutual"][0] > found["mutual"][1] > 0
+    with pytest.raises(ValueError, match=r"write images.* for grey images"):
+        measure_information(original, original[0], ["shannon"])

@@ -16,7 +16,7 @@ class NoModel:
 
 
 def score(maps, masks, metrics, **options):
-    images = np.zeros((*np.shape(masks), 1), np.uint8)
+    images = np.zeros((*np.shape(next(iter(maps.values()))), 1), np.uint8)
     labels = np.zeros(len(images), int)
     return evaluate(NoModel(), images, labels, maps, masks, metrics, **options)
 
@@ -95,28 +95,30 @@ def test_flat_maps_and_full_masks_are_said(problem):
 
 
 def test_the_kernel_and_the_metrics_agree_on_the_codes():
-    from xaijax.kernels import localization
+    from xaijax import kernels
 
     words = {"empty_mask": "empty", "full_mask": "covers", "flat_map": "flat", "not_finite": "not finite"}
-    assert len(localization.REASONS) == len(REASON_CODES)
-    for sentence, code in zip(localization.REASONS[1:], REASON_CODES[1:], strict=True):
+    assert len(kernels.LOCALIZATION_REASONS) == len(REASON_CODES)
+    for sentence, code in zip(kernels.LOCALIZATION_REASONS[1:], REASON_CODES[1:], strict=True):
         assert words[code] in sentence
-    assert {METRICS[name].parts[0] for name in NAMES} == set(localization.SCORES)
+    assert {METRICS[name].measure for name in NAMES} == set(kernels.LOCALIZATION_SCORES)
 
 
 @pytest.mark.parametrize("role", ["organ", "artefact", None])
 def test_lesion_scores_refuse_other_roles(problem, role):
     maps, masks = problem
     with pytest.raises(ValueError, match=f"pointing_game needs lesion masks; these masks have the role {role!r}"):
-        score({"cam": maps}, masks, ["pointing_game"], mask_role=role)
+        score({"cam": maps}, {role: masks}, ["pointing_game"])
     with pytest.raises(ValueError, match="the ground-truth oracle needs lesion masks"):
         oracle_maps(masks, mask_role=role)
 
 
 def test_bad_arguments_are_one_sentence(problem):
     maps, masks = problem
+    with pytest.raises(ValueError, match="masks must have roles out of lesion, organ, artefact; got 'tumour'"):
+        score({"cam": maps}, {"tumour": masks}, ["iou"])
     with pytest.raises(ValueError, match="mask_role must be one of lesion, organ, artefact; got 'tumour'"):
-        score({"cam": maps}, masks, ["iou"], mask_role="tumour")
+        oracle_maps(masks, mask_role="tumour")
     with pytest.raises(ValueError, match=r"masks must be \[B, H, W\] = \(3, 20, 24\) like images; got \(3, 10, 24\)"):
         evaluate(NoModel(), np.zeros((3, 20, 24, 1), np.uint8), [0, 0, 0], {"cam": maps}, masks[:, :10], ["iou"])
     with pytest.raises(ValueError, match="iou needs masks; got none"):

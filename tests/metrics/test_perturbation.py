@@ -248,13 +248,13 @@ def test_what_has_no_value_is_said(problem):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"steps": 0}, "steps must be an integer of at least 1; got 0"),
-        ({"flip_steps": 70000}, "flip_steps must be at most 65533"),
-        ({"fractions": (0.5, 0.2)}, "fractions must ascend within"),
-        ({"sigma": 0.0}, "sigma must be above 0"),
-        ({"patch": 13}, "13 pixels wide and the images 12"),
-        ({"step": 3}, "the family perturbation has no setting 'step'; it has: steps, fractions"),
-        ({"sigma": "wide"}, "settings of perturbation have a value of the wrong kind, {'sigma': 'wide'}"),
+        ({"steps": 0}, "perturbation.steps is 0; it must be a whole number from 1 to 65533"),
+        ({"flip_steps": 70000}, "flip_steps is 70000; it must be a whole number from 1 to 65533"),
+        ({"fractions": (0.5, 0.2)}, "perturbation.fractions is .*; it must be at least one number, in ascending order"),
+        ({"sigma": 0.0}, "sigma is 0.0; it must be a number above 0"),
+        ({"patch": 13}, "perturbation.patch is 13: the regions .* must not be wider than the images, 12 pixels"),
+        ({"step": 3}, "perturbation has no option 'step': did you mean steps"),
+        ({"sigma": "wide"}, "perturbation.sigma is 'wide'; it must be a number above 0"),
     ],
 )
 def test_bad_settings_are_one_sentence(problem, settings, message):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xaijax.metrics import METRICS, evaluate, robustness
+from xaijax.metrics import METRICS, Explained, evaluate, robustness
 from xaijax.metrics.metric import Inputs, image_seed
 
 SHAPE = (10, 12)
@@ -36,7 +36,8 @@ def linear():
 
 
 def run(model, images, labels, maps, metrics, explainers=None, **settings):
-    scores = evaluate(model, images, labels, maps, metrics=metrics, explainers=explainers, batch_size=7,
+    given = {m: Explained(values, explainer=(explainers or {}).get(m)) for m, values in maps.items()}
+    scores = evaluate(model, images, labels, given, metrics=metrics, batch_size=7,
                       settings={"robustness": settings} if settings else None)  # fmt: skip
     return {metric: {m: scores.select(metric=metric, method=m) for m in maps} for metric in metrics}
 
@@ -127,12 +128,13 @@ def test_max_sensitivity_of_the_identity_is_the_largest_draw(linear):
 
 def test_scores_do_not_depend_on_what_stands_beside_an_image(linear):
     model, images, labels, _ = linear
-    explainers = {"m": lambda model, images, labels: np.asarray(images)[..., 0] ** 2}
+    explainer = lambda model, images, labels: np.asarray(images)[..., 0] ** 2  # noqa: E731
     names = ["infidelity", "infidelity_patches", "max_sensitivity", "local_lipschitz"]
     raw = images[..., 0] ** 2
     ids = ["x", "y", "z"]
-    whole = evaluate(model, images, labels, {"m": raw}, metrics=names, explainers=explainers, ids=ids)
-    last = evaluate(model, images[2:], labels[2:], {"m": raw[2:]}, metrics=names, explainers=explainers, ids=["z"])
+    whole = evaluate(model, images, labels, {"m": Explained(raw, explainer=explainer)}, metrics=names, ids=ids)
+    one = {"m": Explained(raw[2:], explainer=explainer)}
+    last = evaluate(model, images[2:], labels[2:], one, metrics=names, ids=["z"])
     np.testing.assert_allclose(whole.select(image="z").value, last.value, rtol=1e-6)
 
 

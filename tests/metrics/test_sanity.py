@@ -7,7 +7,7 @@ import pytest
 
 from xaijax import models
 from xaijax.classifier import Classifier
-from xaijax.metrics import evaluate, sanity
+from xaijax.metrics import Explained, evaluate, sanity
 from xaijax.metrics.consistency import compare
 
 MPRT = ["mprt_spearman", "mprt_ssim"]
@@ -100,8 +100,10 @@ def test_maps_of_the_image_alone_fail_and_the_curve_says_so(small, images):
         return rng.random(np.asarray(images).shape[:3])
 
     explainers = {"sobel": sobel, "model": of_the_model}
-    maps = {name: function(small, images, labels) for name, function in explainers.items()}
-    scores = evaluate(small, images, labels, maps, metrics=MPRT, explainers=explainers)
+    maps = {
+        name: Explained(function(small, images, labels), explainer=function) for name, function in explainers.items()
+    }
+    scores = evaluate(small, images, labels, maps, metrics=MPRT)
     for metric in MPRT:
         np.testing.assert_allclose(scores.select(method="sobel", metric=metric).value, 1.0, atol=1e-6)
         # Independent noise of 1,024 pixels, mean over 13 layers.
@@ -109,9 +111,7 @@ def test_maps_of_the_image_alone_fail_and_the_curve_says_so(small, images):
     curve = scores.responses.select(method="sobel", metric="mprt_spearman")
     assert len(curve) == 2
     np.testing.assert_allclose(curve.fraction[0], np.arange(1, 14) / 13)
-    few = evaluate(
-        small, images, labels, maps, metrics=MPRT[:1], explainers=explainers, settings={"sanity": {"stages": 4}}
-    )
+    few = evaluate(small, images, labels, maps, metrics=MPRT[:1], settings={"sanity": {"stages": 4}})
     assert len(few.responses.fraction[0]) == 4
 
 
@@ -122,10 +122,8 @@ def test_mprt_of_a_real_method_falls(small, images):
         return METHODS["input_x_gradient"].function(model, images, labels)
 
     labels = np.array([0, 1])
-    maps = {"gradient": np.asarray(gradient(small, images, labels))}
-    scores = evaluate(
-        small, images, labels, maps, metrics=MPRT, explainers={"gradient": gradient}, settings={"sanity": {"stages": 5}}
-    )
+    maps = {"gradient": Explained(np.asarray(gradient(small, images, labels)), explainer=gradient)}
+    scores = evaluate(small, images, labels, maps, metrics=MPRT, settings={"sanity": {"stages": 5}})
     assert (scores.value < 0.9).all()
     assert np.isfinite(scores.value).all()
 
@@ -140,11 +138,12 @@ def test_random_logit_compares_two_classes(images):
         return np.asarray(model.params).T[np.asarray(labels)].reshape(-1, 32, 32)
 
     labels = np.array([2, 0])
-    maps = {"gradient": gradient(model, images, labels)}
-    scores = evaluate(model, images, labels, maps, metrics=LOGIT, explainers={"gradient": gradient}, ids=["p", "q"])
+    maps = gradient(model, images, labels)
+    given = {"gradient": Explained(maps, explainer=gradient)}
+    scores = evaluate(model, images, labels, given, metrics=LOGIT, ids=["p", "q"])
     others = sanity.other_classes(labels, 3, ["p", "q"], 0)
     assert (others != labels).all()
-    wanted = compare(maps["gradient"], gradient(model, images, others), ["spearman", "ssim"])
+    wanted = compare(maps, gradient(model, images, others), ["spearman", "ssim"])
     for measure in ("spearman", "ssim"):
         np.testing.assert_allclose(scores.select(metric=f"random_logit_{measure}").value, wanted[measure], rtol=1e-9)
 
@@ -161,11 +160,11 @@ def test_other_classes_are_drawn_evenly_and_follow_the_name():
 
 def test_no_explainer_and_flat_maps_have_no_value(small, images):
     labels = np.array([0, 1])
-    explainers = {"flat": lambda model, images, labels: np.ones(np.asarray(images).shape[:3])}
-    maps = {"flat": np.ones((2, 32, 32)), "alone": np.random.default_rng(0).random((2, 32, 32))}
-    scores = evaluate(
-        small, images, labels, maps, metrics=[*MPRT, *LOGIT], explainers=explainers, settings={"sanity": {"stages": 2}}
+    flat = Explained(
+        np.ones((2, 32, 32)), explainer=lambda model, images, labels: np.ones(np.asarray(images).shape[:3])
     )
+    maps = {"flat": flat, "alone": np.random.default_rng(0).random((2, 32, 32))}
+    scores = evaluate(small, images, labels, maps, metrics=[*MPRT, *LOGIT], settings={"sanity": {"stages": 2}})
     assert set(scores.select(method="flat").reason) == {"flat_map"}
     assert set(scores.select(method="alone").reason) == {"no_explainer"}
 

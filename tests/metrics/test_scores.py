@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from xaijax.metrics import FAMILIES, METRICS, REASONS, Curves, Responses, Scores, evaluate
+from xaijax.metrics import FAMILIES, METRICS, REASONS, Curves, Explained, Responses, Scores, evaluate
 from xaijax.metrics.metric import ROLES, Family, Inputs, Metric, Result, rows_of
 from xaijax.metrics.registry import resolve
 
@@ -100,12 +100,15 @@ def test_the_registry_says_what_numbers_mean():
 
 def test_names_are_resolved_once_and_unknown_ones_named():
     assert [metric.name for metric in resolve(["iou", "dice", "iou"])] == ["iou", "dice"]
-    with pytest.raises(ValueError, match=r"unknown metric 'iuo'; choose from aic_shannon"):
+    with pytest.raises(ValueError, match=r"^unknown metric 'iuo': did you mean iou or irof\?$"):
         resolve(["iou", "iuo"])
     with pytest.raises(ValueError, match=r'pass \["iou"\]'):
         resolve("iou")
-    with pytest.raises(ValueError, match="at least one"):
+    with pytest.raises(ValueError, match="no metric was given; choose from aic_shannon"):
         resolve([])
+    assert [metric.name for metric in resolve(["Pointing Game", "AIC-webp", "pointing_game"])] == [
+        "pointing_game", "aic_webp",
+    ]  # fmt: skip
 
 
 def test_perturbation_curves_may_differ_in_length(scores):
@@ -150,46 +153,45 @@ def test_a_family_plugs_in_with_all_it_may_need(monkeypatch):
         def predict(self, images):
             return np.ones((len(images), 1))
 
-    images, maps = np.zeros((2, 4, 4, 1), np.uint8), {"cam": np.ones((2, 4, 4))}
+    images, maps = np.zeros((2, 4, 4, 1), np.uint8), np.ones((2, 4, 4))
+    masks = {"organ": np.ones((2, 4, 4), bool), "artefact": np.zeros((2, 4, 4), np.uint8)}
     given = {
-        "masks": {"organ": np.ones((2, 4, 4), bool), "artefact": np.zeros((2, 4, 4), np.uint8)},
-        "raw_maps": {"cam": -np.ones((2, 4, 4))},
-        "variants": {"cam": {"flipped": np.ones((2, 4, 4))}},
-        "explainers": {"cam": lambda classifier, images, labels: images[..., 0] + labels[:, None, None]},
+        "raw": -np.ones((2, 4, 4)),
+        "variants": {"flipped": np.ones((2, 4, 4))},
+        "explainer": lambda classifier, images, labels: images[..., 0] + labels[:, None, None],
     }
-    scores = evaluate(
-        Model(), images, [0, 0], maps, metrics=["needy", "easy"], settings={"mine": {"more": 2.0}}, **given
-    )
+    cam = {"cam": Explained(maps, **given)}
+    scores = evaluate(Model(), images, [0, 0], cam, masks, metrics=["needy", "easy"], settings={"Mine": {"more": 2}})
     assert scores.matrix("needy")[2].ravel().tolist() == [2.0, 2.0]
     assert scores.select(metric="easy").reason.tolist() == ["not_finite"] * 2
     assert (seen[0].raw["cam"] == -1).all()
     assert set(seen[0].masks) == {"organ", "artefact"}
 
     for missing, message in [
-        ("explainers", "needy needs the methods themselves; got maps alone"),
+        ("explainer", "needy needs the methods themselves; got maps alone"),
         ("variants", "needy compares several maps of an image; got one"),
-        ("masks", "needy needs masks; got none"),
     ]:
         rest = {name: value for name, value in given.items() if name != missing}
         with pytest.raises(ValueError, match=message):
-            evaluate(Model(), images, [0, 0], maps, metrics=["needy"], **rest)
+            evaluate(Model(), images, [0, 0], {"cam": Explained(maps, **rest)}, masks, metrics=["needy"])
+    with pytest.raises(ValueError, match="needy needs masks; got none"):
+        evaluate(Model(), images, [0, 0], cam, metrics=["needy"])
     with pytest.raises(ValueError, match="needy needs artefact masks; these masks have the role 'organ'"):
-        evaluate(
-            Model(),
-            images,
-            [0, 0],
-            maps,
-            metrics=["needy"],
-            **given | {"masks": given["masks"]["organ"]},
-            mask_role="organ",
-        )
+        evaluate(Model(), images, [0, 0], cam, {"organ": masks["organ"]}, metrics=["needy"])
     with pytest.raises(TypeError, match="needy needs a classifier with predict"):
-        evaluate(None, images, [0, 0], maps, metrics=["needy"], **given)
+        evaluate(None, images, [0, 0], cam, masks, metrics=["needy"])
     for settings, message in [
-        ({"mine": {"less": 1}}, "no setting 'less'; it has: more"),
-        ({"my": {}}, "by 'my'; known"),
+        ({"mine": {"less": 1}}, "^mine has no option 'less': choose from more$"),
+        ({"mine": {"more": "2"}}, "^mine.more is '2'; it must be a number$"),
+        ({"my": {}}, "^unknown metric family 'my': "),
     ]:
         with pytest.raises(ValueError, match=message):
-            evaluate(Model(), images, [0, 0], maps, metrics=["needy"], settings=settings, **given)
-    with pytest.raises(ValueError, match="explainers names 'ig', which has no maps"):
-        evaluate(Model(), images, [0, 0], maps, metrics=["easy"], explainers={"ig": print})
+            evaluate(Model(), images, [0, 0], cam, masks, metrics=["needy"], settings=settings)
+    for wrong, error, message in [
+        ({"explainer": 3}, TypeError, r"^the explainer of 'cam' must be a function of \(classifier, .*; got int$"),
+        ({"raw": np.zeros((2, 4))}, ValueError, r"^raw maps of 'cam' must be \[B, H, W\] = \(2, 4, 4\) like images"),
+        ({"variants": [maps]}, TypeError, "^the variants of 'cam' must be a dictionary from name .*; got list$"),
+        ({"variants": {"a": np.full((2, 4, 4), np.nan)}}, ValueError, "^variants 'a' must be finite; the map of 'cam'"),
+    ]:
+        with pytest.raises(error, match=message):
+            evaluate(Model(), images, [0, 0], {"cam": Explained(maps, **wrong)}, metrics=["easy"])

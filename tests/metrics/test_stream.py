@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from xaijax.metrics.stream import as_model_input, stream
+from xaijax.classifier import to_float
+from xaijax.metrics._stream import as_model_input, float_images, in_batches, padded, stream
 
 
 class Model:
@@ -112,3 +113,40 @@ def test_what_the_model_is_given(value, expected):
     got = as_model_input(np.full((1, 2, 2, 1), value))
     assert got.dtype == expected.dtype
     assert (got == expected).all()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_integer_images_become_the_floats_of_the_classifier(dtype):
+    """The NumPy twin of `xaijax.classifier.to_float`, for every value there is; XLA may round the last digit up."""
+    values = np.arange(np.iinfo(dtype).max + 1, dtype=np.int64).astype(dtype)
+    np.testing.assert_array_max_ulp(float_images(values), np.asarray(to_float(values)), maxulp=1)
+    assert float_images(values)[[0, -1]].tolist() == [0.0, 1.0]
+    assert float_images(values).dtype == np.float32
+
+
+def test_float_images_are_unchanged():
+    for dtype in (np.float32, np.float64):
+        values = np.linspace(0, 1, 7, dtype=dtype)
+        assert float_images(values) is values
+
+
+@settings(max_examples=40, deadline=None)
+@given(count=st.integers(1, 20), size=st.integers(1, 9))
+def test_batches_of_one_shape_give_what_one_call_gives(count, size):
+    rng = np.random.default_rng(count)
+    first, second, shapes = rng.random((count, 3)), rng.random((count, 3)), set()
+
+    def function(a, b):
+        shapes.add((a.shape, b.shape))
+        return a[:, :2] * b[:, 1:]
+
+    found = in_batches(function, size, first, second)
+    assert shapes == {((size, 3), (size, 3))}
+    np.testing.assert_array_equal(found, first[:, :2] * second[:, 1:])
+
+
+def test_padding_repeats_the_last_row_and_copies_nothing_else():
+    values = np.arange(6).reshape(3, 2)
+    assert padded(values, 5).tolist() == [[0, 1], [2, 3], [4, 5], [4, 5], [4, 5]]
+    assert padded(values, 3) is values
+    assert padded(values, 2) is values

@@ -30,7 +30,7 @@ def test_a_map_of_the_evidence_beats_its_opposite_and_noise():
     maps = {"evidence": ramp, "opposite": -ramp, "random": rng.random((4, 24, 24))}
     scores = evaluate(
         classifier, images, np.zeros(4, np.int32), maps, masks, ["sic_mutual", "average_precision"], oracle=True,
-        batch_size=32, random_masks=2,
+        batch_size=32, settings={"pic": {"random_masks": 2}},
     )  # fmt: skip
     assert traces == [(32, 24, 24, 1)]
     _, methods, values = scores.matrix("sic_mutual")

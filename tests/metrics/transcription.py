@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from xaijax import kernels
-from xaijax.metrics.pic import mask_seed
+from xaijax.metrics.metric import image_seed
 
 FRACTIONS = (0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.10, 0.13, 0.21, 0.34, 0.5, 0.75)
 
@@ -93,7 +93,7 @@ def pic(predict, image, label, saliency, kind, measure, *, name, seed=0, draw=0,
     """`(value, reason)`."""
     if convention == "medical":
         image = (image / np.float32(255)).astype(np.float32)
-    known = kernels.random_mask(image.shape[:2], 0.01, mask_seed(seed, name, draw))
+    known = kernels.random_mask(image.shape[:2], 0.01, image_seed(seed, name, draw))
     masks = [known, *(known | (saliency >= np.quantile(saliency, 1 - fraction)) for fraction in FRACTIONS)]
     images = [*(rebuild(image, mask) for mask in masks), image]
     probabilities = [np.asarray(predict(x[None]), np.float64)[0] for x in images]

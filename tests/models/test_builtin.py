@@ -8,7 +8,7 @@ from scipy.ndimage import binary_dilation
 
 from xaijax import models
 from xaijax.data import open_dataset
-from xaijax.training.evaluation import evaluate
+from xaijax.training import classification_scores
 
 
 @pytest.fixture(scope="module")
@@ -19,19 +19,19 @@ def classifier():
 @pytest.fixture(scope="module")
 def batch(classifier):
     """Phantoms of another seed than those it was trained on."""
-    return open_dataset("phantoms", n=60, seed=0).read(shape=classifier.input_shape)
+    return open_dataset("phantoms", count=60, seed=0).read(shape=classifier.input_shape)
 
 
 def test_it_is_small_and_says_how_it_was_made(classifier):
-    assert models.BUILTIN.stat().st_size < 2_000_000
-    info = models.read_info(models.BUILTIN)
+    assert models.BUILTIN_FILE.stat().st_size < 2_000_000
+    info = models.read_info(models.BUILTIN_FILE)
     assert "--data-seed 1" in info["command"]
-    assert info["command"] in (models.BUILTIN.parent / "README.md").read_text()
+    assert info["command"] in (models.BUILTIN_FILE.parent / "README.md").read_text()
     assert classifier.classes == ("glioma", "meningioma", "pituitary")
 
 
 def test_it_tells_unseen_phantoms_apart(classifier, batch):
-    assert evaluate(classifier, batch.images, batch.labels)["macro_f1"] > 0.9
+    assert classification_scores(classifier, batch.images, batch.labels)["macro_f1"] > 0.9
 
 
 def test_its_evidence_is_the_lesion(classifier, batch):

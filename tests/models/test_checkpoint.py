@@ -103,13 +103,13 @@ def test_every_difference_is_listed_in_one_error(classifier, tmp_path):
 def test_a_checkpoint_of_another_model_is_refused(classifier, tmp_path):
     file = models.save(classifier, tmp_path)
     rewrite(file, header=lambda meta: meta.update(architecture="resnet999"))
-    with pytest.raises(ValueError, match="there is no model 'resnet999'"):
+    with pytest.raises(ValueError, match="a checkpoint that this version of xaijax reads: unknown model 'resnet999'"):
         models.load(tmp_path)
     rewrite(file, header=lambda meta: meta.update(architecture="small_cnn", options={"width": 5}))
     with pytest.raises(ValueError, match=r"does not fit small_cnn: \d+ arrays differ"):
         models.load(tmp_path)
     rewrite(file, header=lambda meta: meta.pop("classes"))
-    with pytest.raises(ValueError, match="is damaged: its description lacks 'classes'"):
+    with pytest.raises(ValueError, match="a checkpoint that this version of xaijax reads: there is no 'classes'"):
         models.load(tmp_path)
     rewrite(file, header=lambda meta: meta.update(format=99))
     with pytest.raises(ValueError, match="has format 99"):
@@ -123,21 +123,21 @@ def test_files_that_are_no_checkpoint_are_refused(tmp_path):
         models.load(tmp_path)
     foreign = tmp_path / "foreign.safetensors"
     save_file({"a": np.zeros(2)}, foreign)
-    with pytest.raises(ValueError, match="is no checkpoint of xaijax"):
+    with pytest.raises(ValueError, match="is not a checkpoint of xaijax"):
         models.read_info(foreign)
     with pytest.raises(ValueError, match=r"the architecture of foreign\.safetensors is not recognised"):
         models.load(foreign)
     for name, content in (("empty", b""), ("cut", b"\x10\x00\x00"), ("pickle", pickle.dumps(print))):
         file = tmp_path / f"{name}.safetensors"
         file.write_bytes(content)
-        with pytest.raises(ValueError, match="is no readable safetensors file"):
+        with pytest.raises(ValueError, match="is not a readable safetensors file"):
             models.load(file)
 
 
 def test_a_truncated_checkpoint_is_refused(classifier, tmp_path):
     file = models.save(classifier, tmp_path)
     file.write_bytes(file.read_bytes()[:-100])
-    with pytest.raises(ValueError, match="is no readable safetensors file"):
+    with pytest.raises(ValueError, match="is not a readable safetensors file"):
         models.load(tmp_path)
 
 

@@ -14,7 +14,9 @@ from safetensors.numpy import save_file
 from xaijax import models
 from xaijax.models.importers.keras_files import Contents, opened
 from xaijax.models.importers.keras_weights import _convert as convert_keras
-from xaijax.models.importers.sources import all_sources, recognise, renumber
+from xaijax.models.importers.sources import recognise
+from xaijax.models.zoo._entry import sources
+from xaijax.models.zoo._weights import renumber
 from xaijax.preprocess import Preprocess
 
 DATA = Path(__file__).parent / "data"
@@ -62,7 +64,7 @@ class TestRecognition:
         if source == "timm_resnet50":  # read by torchvision's row
             return
         library, name = source.split("_", 1)
-        row = next(r for r in all_sources() if r.architecture == name and r.library == library)
+        row = next(r for r in sources() if r.architecture == name and r.library == library)
         found = row.names(shapes(source)).values()
         optional = ("bias", "gamma", "scale")
         unused = [
@@ -107,14 +109,14 @@ class TestTorch:
 
     def test_another_head_is_taken_as_it_is(self, mobilenet):
         """Dropout, Linear, ReLU, Dropout, Linear: the last layers computed here by hand."""
-        trunk = {name: value for name, value in mobilenet.items() if not name.startswith("classifier")}
+        backbone = {name: value for name, value in mobilenet.items() if not name.startswith("classifier")}
         head = {
             "classifier.1.weight": recipe.weight("a.weight", (8, 1280), True),
             "classifier.1.bias": recipe.weight("a.bias", (8,), True),
             "classifier.4.weight": recipe.weight("b.weight", (3, 8), True),
             "classifier.4.bias": recipe.weight("b.bias", (3,), True),
         }
-        classifier = models.from_torch(trunk | head, input_shape=(64, 64, 3), classes=["a", "b", "c"])
+        classifier = models.from_torch(backbone | head, input_shape=(64, 64, 3), classes=["a", "b", "c"])
         assert classifier.classes == ("a", "b", "c")
         found, maps = classifier.tapped(classifier.params, recipe.images(2, 64), {"top": None})
         hidden = np.maximum(
@@ -229,21 +231,21 @@ class TestKerasFiles:
     def test_what_is_no_keras_file_is_said(self, tmp_path):
         (tmp_path / "m.keras").write_bytes(b"nothing")
         (tmp_path / "m.h5").write_bytes(b"nothing")
-        with pytest.raises(ValueError, match=r"m\.keras is no Keras archive"):
+        with pytest.raises(ValueError, match=r"m\.keras is not a readable Keras file"):
             models.from_keras(tmp_path / "m.keras")
-        with pytest.raises(ValueError, match=r"m\.h5 is no readable HDF5 file"):
+        with pytest.raises(ValueError, match=r"m\.h5 is not a readable Keras file"):
             models.from_keras(tmp_path / "m.h5")
 
 
 def keras_contents(layers_before, layers_behind, entries):
     from xaijax.models.importers.keras_files import Layer
 
-    trunk = dict.fromkeys(name.rsplit("/", 1)[0] for name in entries if not name.startswith(("predictions", "d")))
+    backbone = dict.fromkeys(name.rsplit("/", 1)[0] for name in entries if not name.startswith(("predictions", "d")))
     return Contents(
         entries,
         [
             *(Layer(kind, name, config) for kind, name, config in layers_before),
-            *(Layer("Conv2D", name, {}) for name in trunk),
+            *(Layer("Conv2D", name, {}) for name in backbone),
             *(Layer(kind, name, config) for kind, name, config in layers_behind),
         ],
         (64, 64, 3),
@@ -299,7 +301,11 @@ class TestKerasHeads:
         )
         with pytest.raises(ValueError, match="layers that are not understood") as caught:
             self.convert(contents)
-        for part in ("Lambda code before the trunk", "LSTM l behind the trunk", "Dense d1 with activation 'tanh'"):
+        for part in (
+            "Lambda code before the backbone",
+            "LSTM l behind the backbone",
+            "Dense d1 with activation 'tanh'",
+        ):
             assert part in str(caught.value)
 
     def test_a_model_without_a_head_is_refused(self, entries):

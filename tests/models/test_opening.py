@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from xaijax import models
-from xaijax.bench import BenchConfig, run_bench
+from xaijax import bench, models
+from xaijax.bench import BenchConfig
 from xaijax.bench.store import Store
 
 DATA = Path(__file__).parent / "data"
@@ -97,14 +97,13 @@ def test_a_tuned_model_of_somebody_else_goes_through_bench(kind, request, tmp_pa
     config = BenchConfig(
         model=(str(file),),
         methods=("grad_cam", "random"),
-        metrics=("sic",),
-        entropy=("shannon",),
-        images=3,
+        metrics=("sic_shannon",),
+        count=3,
         size=64,
         gallery=0,
         out=tmp_path / "run",
     )
-    run = Store(run_bench(config)).read_run()
+    run = Store(bench.run(config)).read_run()
     assert run["models"][0]["classes"] == list(CLASSES)
     assert any("does not name its classes" in note for note in run["notes"])
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xaijax.models.importers.arrays import from_arrays
+from xaijax.models import from_arrays
 
 PHOTOGRAPHS = Path(__file__).parent / "photographs"
 ROOT = os.environ.get("XAIJAX_DATA")

@@ -59,7 +59,7 @@ def test_two_created_models_are_one_compilation():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": "smal_cnn", "num_classes": 3}, "there is no model 'smal_cnn': did you mean small_cnn"),
+        ({"name": "smal_cnn", "num_classes": 3}, "unknown model 'smal_cnn': did you mean small_cnn"),
         ({"name": "qqq", "num_classes": 3}, "choose from .*small_cnn"),
         ({"name": "small_cnn"}, "give num_classes or classes"),
         ({"name": "small_cnn", "num_classes": 1}, "num_classes must be 2 or more; got 1"),

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xaijax import models
-from xaijax.bench import BenchConfig, run_bench
+from xaijax import bench, models
+from xaijax._errors import InputError
+from xaijax.bench import BenchConfig
 from xaijax.bench.store import Store
 
 torch = pytest.importorskip("torch", reason="reading .pth files needs PyTorch")
@@ -65,12 +66,12 @@ def test_a_tuned_model_goes_through_bench(state, tmp_path):
         model=(str(tmp_path / "tuned.pth"),),
         methods=("grad_cam", "random"),
         metrics=("pointing_game",),
-        images=3,
+        count=3,
         size=64,
         gallery=0,
         out=tmp_path / "run",
     )
-    run = Store(run_bench(config)).read_run()
+    run = Store(bench.run(config)).read_run()
     assert run["models"][0]["classes"] == ["glioma", "meningioma", "pituitary"]
 
 
@@ -104,3 +105,15 @@ def test_whole_modules_and_damaged_files_are_refused(tmp_path):
     for name in ("whole", "damaged", "empty"):
         with pytest.raises(ValueError, match=f"{name}.pth holds more than tensors or is damaged"):
             models.load(tmp_path / f"{name}.pth")
+
+
+def test_other_things_that_torch_saved(tmp_path):
+    file = tmp_path / "m.pth"
+    tensor = torch.ones(3)
+    for value in (tensor, [tensor], {}, {3: tensor}, {"a": "words"}, {"a": {"b": tensor}}, {"state_dict": {}}):
+        torch.save(value, file)
+        with pytest.raises(InputError, match=r"\Am\.pth ho?[la]"):
+            models.load(file)
+    file.write_text("words")
+    with pytest.raises(InputError, match=r"\(PyTorch: Unsupported operand \d+\)"):
+        models.load(file)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from xaijax import _options
 from xaijax._errors import InputError
 from xaijax.profiling import compare, config, records, roofline, show, statistics
 from xaijax.profiling.config import ProfileConfig
@@ -126,10 +127,10 @@ def test_numbers_as_they_are_shown():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"repeat": 0}, "--repeat must be 1 or more"),
-        ({"batch": (0,)}, "--batch must be 1 or more"),
+        ({"repeat": 0}, "--repeat is 0; it must be at least 1"),
+        ({"batch": (0,)}, "--batch is 0; it must be at least 1"),
         ({"batch": ()}, "need at least one value"),
-        ({"limit": 0.0}, "--limit must be above 0"),
+        ({"limit": 0.0}, "--limit is 0; it must be a number of seconds above 0"),
         ({"resume": True}, "--resume needs --out"),
         ({"compare": Path("nowhere.jsonl")}, "does not exist"),
         ({"precision": ("bfloat16",), "optimized": False}, "needs --optimized"),
@@ -141,13 +142,13 @@ def test_what_cannot_be_measured_is_refused(options, message):
 
 
 def test_options_of_methods():
-    known = {"a": {"steps": 3, "mode": "x"}}
-    assert config.settings(["a.steps=5", "a.mode=zero"], known) == {"a": {"steps": 5, "mode": "zero"}}
+    known = {"a": {"steps": int, "mode": str}}
+    assert _options.from_texts(["a.steps=5", "a.mode=zero"], known) == {"a": {"steps": 5, "mode": "zero"}}
     for wrong in ("a.step=5", "b.steps=5", "a.steps", "steps=5"):
-        with pytest.raises(InputError, match=r"takes method\.option=value"):
-            config.settings([wrong], known)
+        with pytest.raises(InputError, match=r"did you mean|choose from|write "):
+            _options.from_texts([wrong], known)
 
 
 def test_the_command_repeats_what_differs_from_the_defaults():
     given = ProfileConfig(model=("resnet50",), batch=(1, 8), optimized=False, out=Path("x"))
-    assert config.command(given) == "xaijax profile --model resnet50 --batch 1 8 --no-optimized"
+    assert given.command() == "xaijax profile --model resnet50 --batch 1 8 --no-optimized"

@@ -11,7 +11,7 @@ import pytest
 from xaijax import _cpu
 from xaijax._errors import InputError
 from xaijax.classifier import Classifier
-from xaijax.profiling import ProfileConfig, cells, memory, programs, records, run_profile, trace
+from xaijax.profiling import ProfileConfig, cells, memory, programs, records, run, trace
 
 SIDE, CLASSES = 6, 5
 
@@ -133,7 +133,7 @@ def profiled(tmp_path_factory):
     out = tmp_path_factory.mktemp("profile") / "small"
     given = {"model": ("small_cnn",), "methods": ("grad_cam", "attention_rollout"), "batch": (2,), "size": 32}
     config = ProfileConfig(**given, classes=3, repeat=6, out=out)
-    assert run_profile(config) == out
+    assert run(config) == out
     return config
 
 
@@ -161,9 +161,9 @@ def test_a_finished_profile_is_not_measured_again_and_compares_with_itself(profi
 
     path = profiled.out / "profile.jsonl"
     with pytest.raises(InputError, match="add --resume"):
-        run_profile(profiled)
+        run(profiled)
     before = path.read_text()
-    run_profile(dataclasses.replace(profiled, resume=True, compare=path))
+    run(dataclasses.replace(profiled, resume=True, compare=path))
     assert path.read_text() == before
     assert "0 of 2 slower beyond noise" in capsys.readouterr().out
 
@@ -181,11 +181,11 @@ def test_ctrl_c_keeps_what_was_timed(profiled, tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(cells.Cell, "time", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run_profile(dataclasses.replace(profiled, out=tmp_path, repeat=6))
+        run(dataclasses.replace(profiled, out=tmp_path, repeat=6))
     kept = records.read(tmp_path / "profile.jsonl")
     counts = {record["method"]: len(record.get("seconds", ())) for record in kept.values()}
     assert 0 < counts["grad_cam"] < 6
-    assert "go on with: xaijax profile" in " ".join(capsys.readouterr().err.split())
+    assert "resume with: xaijax profile" in " ".join(capsys.readouterr().err.split())
     assert (tmp_path / "profile.html").exists()
 
 
@@ -203,7 +203,7 @@ def test_ctrl_c_while_compiling_keeps_what_is_compiled_and_resume_goes_on(profil
     config = dataclasses.replace(profiled, **given)
     monkeypatch.setattr(cells.Cell, "warm", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run_profile(config)
+        run(config)
     monkeypatch.setattr(cells.Cell, "warm", real)
     kept = {record["method"]: record for record in records.read(tmp_path / "profile.jsonl").values()}
     assert set(kept) == {"forward", "grad_cam"}
@@ -213,7 +213,7 @@ def test_ctrl_c_while_compiling_keeps_what_is_compiled_and_resume_goes_on(profil
         assert not records.finished(record, 1)
     said = " ".join(capsys.readouterr().err.split())
     assert said.count("What was measured is kept") == 1
-    run_profile(dataclasses.replace(config, resume=True))
+    run(dataclasses.replace(config, resume=True))
     done = {record["method"]: record for record in records.read(tmp_path / "profile.jsonl").values()}
     assert {method: len(record["seconds"]) for method, record in done.items()} == {
         "forward": 2,
@@ -244,14 +244,14 @@ def test_sigint_ends_the_command_in_one_sentence_and_its_file_is_whole(tmp_path)
     _, errors = process.communicate(timeout=100)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
-    assert errors.count("go on with: xaijax profile") == 1
+    assert errors.count("resume with: xaijax profile") == 1
     assert len(records.read(path)) >= 1
     assert all(json.loads(line)["seconds"] for line in path.read_text().splitlines())
 
 
 def test_kernels_agree_and_are_timed(tmp_path, capsys):
     out = tmp_path / "kernels"
-    run_profile(ProfileConfig(kernels=True, kernel=("top_k_threshold",), sides=(16,), threads=(1,), repeat=2, out=out))
+    run(ProfileConfig(kernels=True, kernel=("top_k_threshold",), sides=(16,), threads=(1,), repeat=2, out=out))
     found = [json.loads(line) for line in (out / "profile.jsonl").read_text().splitlines()]
     assert {record["backend"] for record in found} >= {"C++", "C++ in jit", "numba", "NumPy, SciPy", "plain JAX"}
     for record in found:
@@ -260,7 +260,7 @@ def test_kernels_agree_and_are_timed(tmp_path, capsys):
         assert record["nanoseconds_per_pixel"] == pytest.approx(1e9 * record["latency"]["median"] / (8 * 16 * 16))
     assert "top_k_threshold" in capsys.readouterr().out
     with pytest.raises(InputError, match="unknown kernel"):
-        run_profile(ProfileConfig(kernels=True, kernel=("top",), out=tmp_path / "x"))
+        run(ProfileConfig(kernels=True, kernel=("top",), out=tmp_path / "x"))
 
 
 def test_every_kernel_case_agrees_on_a_small_image():

@@ -8,6 +8,7 @@ from PIL import Image
 from rich.console import Console
 
 from xaijax import train
+from xaijax.training import Augmentation
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def config(folder):
             "epochs": 4,
             "batch_size": 16,
             "learning_rate": 5e-3,
-            "augmentation": train.Augmentation(flip="horizontal", shift=0.05, rotation=5, zoom=0.05),
+            "augmentation": Augmentation(flip="horizontal", shift=0.05, rotation=5, zoom=0.05),
         }
         return train.TrainConfig(**(given | changes))
 
@@ -55,4 +56,4 @@ def config(folder):
 def finished(config, tmp_path_factory):
     """That training, done."""
     out = tmp_path_factory.mktemp("out") / "run"
-    return train.run_train(config(out), console=Console(file=io.StringIO()))
+    return train.run(config(out), console=Console(file=io.StringIO()))

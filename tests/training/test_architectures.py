@@ -4,8 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from xaijax import models, train
-from xaijax.training import loop
+from xaijax import models, training
 
 NAMES = models.list_models()
 
@@ -14,9 +13,9 @@ def trainer(name, precision):
     entry = models.entry(name)
     side = max(entry.minimum, 32)
     images = np.random.default_rng(0).random((2, side, side, 3)).astype(np.float32)
-    options = train.Options(epochs=1, batch_size=2, precision=precision, warmup=0.0)
+    options = training.Options(epochs=1, batch_size=2, precision=precision, warmup=0.0)
     start = models.create(name, 2, (side, side, 3))
-    return loop.Trainer(start, images, [0, 1], options)
+    return training.Trainer(start, images, [0, 1], options)
 
 
 def test_no_class_map_of_squeezenet_starts_dead():

@@ -6,19 +6,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from xaijax.training import augment
+from xaijax.training import Augmentation
 
 
 def test_no_augmentation_amounts_leave_the_image():
     images = jnp.asarray(np.random.default_rng(0).random((3, 9, 12, 2)), jnp.float32)
-    nothing = augment.Augmentation("none", 0.0, 0.0, 0.0, 0.0, 0.0)
+    nothing = Augmentation("none", 0.0, 0.0, 0.0, 0.0, 0.0)
     np.testing.assert_allclose(nothing(images, jax.random.key(0)), images, atol=1e-6)
 
 
 def test_flips_mirror_half_of_the_images():
     images = jnp.asarray(np.random.default_rng(0).random((64, 6, 8, 1)), jnp.float32)
     for flip, mirrors in (("horizontal", {(1, 1), (1, -1)}), ("both", {(1, 1), (1, -1), (-1, 1), (-1, -1)})):
-        changed = np.asarray(augment.Augmentation(flip, 0.0, 0.0, 0.0, 0.0, 0.0)(images, jax.random.key(1)))
+        changed = np.asarray(Augmentation(flip, 0.0, 0.0, 0.0, 0.0, 0.0)(images, jax.random.key(1)))
         seen = [
             next(
                 (y, x)
@@ -36,7 +36,7 @@ def test_shift_rotation_and_zoom_move_a_ramp_as_they_say():
     rows, columns = np.mgrid[0:41, 0:41].astype(np.float32)
     images = jnp.asarray(np.stack([rows, columns], -1)[None] / 80 + 0.2)
     images = jnp.repeat(images, 200, 0)
-    moved = augment.Augmentation("none", 0.1, 20.0, 0.2, 0.0, 0.0)(images, jax.random.key(3))
+    moved = Augmentation("none", 0.1, 20.0, 0.2, 0.0, 0.0)(images, jax.random.key(3))
     middle = (np.asarray(moved)[:, 10:31, 10:31] - 0.2) * 80
     down = np.diff(middle, axis=1).mean((1, 2))
     scale, angle = np.hypot(down[:, 0], down[:, 1]), np.degrees(np.arctan2(down[:, 1], down[:, 0]))
@@ -48,8 +48,8 @@ def test_shift_rotation_and_zoom_move_a_ramp_as_they_say():
 
 def test_brightness_and_contrast_stay_in_range():
     images = jnp.asarray(np.random.default_rng(0).random((16, 8, 8, 1)), jnp.float32)
-    changed = augment.Augmentation("none", 0.0, 0.0, 0.0, 0.5, 0.5)(images, jax.random.key(0))
+    changed = Augmentation("none", 0.0, 0.0, 0.0, 0.5, 0.5)(images, jax.random.key(0))
     assert float(changed.min()) == 0
     assert float(changed.max()) == 1
-    again = augment.Augmentation("none", 0.0, 0.0, 0.0, 0.5, 0.5)(images, jax.random.key(0))
+    again = Augmentation("none", 0.0, 0.0, 0.0, 0.5, 0.5)(images, jax.random.key(0))
     np.testing.assert_array_equal(changed, again)

@@ -8,21 +8,20 @@ import sys
 import numpy as np
 import pytest
 
-from xaijax.training import devices
+from xaijax.training import _devices as devices
 
 TWO = """
 import json, re
 import jax, numpy as np
-from xaijax import models, train
-from xaijax.training import loop
-from xaijax.training.step import step
+from xaijax import models, training
+from xaijax.training._step import step
 random = np.random.default_rng(0)
 images, labels = random.random((16, 16, 16, 1)).astype(np.float32), np.arange(16) % 3
 start = models.create("small_cnn", 3, (16, 16, 1), width=4)
 found = {}
 for count in (1, 2):
-    options = train.Options(epochs=2, batch_size=8, learning_rate=0.01, warmup=0.0, devices=count)
-    trainer = loop.Trainer(start, images, labels, options)
+    options = training.Options(epochs=2, batch_size=8, learning_rate=0.01, warmup=0.0, devices=count)
+    trainer = training.Trainer(start, images, labels, options)
     losses = [*trainer.epoch(1), *trainer.epoch(2)]
     made = trainer.trained(2)
     assert all(leaf.devices() == {jax.devices()[0]} for leaf in jax.tree.leaves(made.params))
@@ -34,7 +33,7 @@ labels = trainer.labels[:8]
 compiled = step.lower(trainer.recipe(2), trainer.state, part, labels, trainer._weights, jax.random.key(0)).compile()
 text = compiled.as_text()
 found["all-reduce"], found["all-gather"] = ("all-reduce" in text), re.findall(r".*all-gather\\(.*", text)
-assert loop.Trainer(start, images, [0] * 16, train.Options(batch_size=8)).mesh.size == 2  # all there are
+assert training.Trainer(start, images, [0] * 16, training.Options(batch_size=8)).mesh.size == 2  # all there are
 print(json.dumps(found))
 """
 

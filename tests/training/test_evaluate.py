@@ -6,10 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from xaijax import cli, models
+from xaijax import cli, evaluate, models
 from xaijax._errors import InputError
-from xaijax.evaluate import EvaluateConfig, run_evaluate
-from xaijax.training.comparison import bootstrap_difference, mcnemar
+from xaijax.evaluate import EvaluateConfig
+from xaijax.training import bootstrap_difference, mcnemar
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def test_one_checkpoint_scores_as_its_training_said(finished, folder, tmp_path):
     out = tmp_path / "scores"
     assert cli.main(["evaluate", "--data", str(folder), "--model", str(finished.out), "--out", str(out)]) == 0
     assert {path.name for path in out.iterdir()} == {
-        "evaluation.json", "predictions.csv", "confusion.png", "calibration.png", "embedding.png",
+        "run.json", "evaluation.json", "predictions.csv", "confusion.png", "reliability.png", "embedding.png",
     }  # fmt: skip
     written = json.loads((out / "evaluation.json").read_text())
     assert written["comparison"] is None
@@ -38,10 +38,10 @@ def test_one_checkpoint_scores_as_its_training_said(finished, folder, tmp_path):
     for name in ("confusion", "per_class", "classes", "macro_f1", "micro_f1", "accuracy"):
         assert metrics[name] == finished.metrics[name]
     assert metrics["loss"] == pytest.approx(finished.metrics["loss"], rel=1e-5)
-    assert metrics["calibration"]["ece"] == pytest.approx(finished.metrics["calibration"]["ece"], abs=1e-5)
+    assert metrics["reliability"]["ece"] == pytest.approx(finished.metrics["reliability"]["ece"], abs=1e-5)
     heading, *table = rows(out)
     assert heading == ["id", "class", "predicted", "high", "low", "middle"]
-    validation = json.loads((finished.out / "train.json").read_text())["data"]["validation"]
+    validation = json.loads((finished.out / "run.json").read_text())["data"]["validation"]
     assert [row[0] for row in table] == validation
     assert np.mean([row[1] == row[2] for row in table]) == pytest.approx(metrics["accuracy"])
     np.testing.assert_allclose([sum(map(float, row[3:])) for row in table], 1, atol=1e-5)
@@ -67,8 +67,8 @@ def test_planted_and_covered_cues_are_scored_on_the_same_images(finished, folder
 def test_two_checkpoints_are_compared_image_by_image(finished, other, folder, tmp_path, console):
     """They differ in size, channels and the order of their classes; the comparison is by the data's classes."""
     out = tmp_path / "both"
-    config = EvaluateConfig(data=str(folder), model=(finished.out, other), out=out, split="all", seed=5)
-    done = run_evaluate(config, console=console)
+    config = EvaluateConfig(data=str(folder), model=(str(finished.out), str(other)), out=out, split="all", seed=5)
+    done = evaluate.run(config, console=console)
     heading, *table = rows(out)
     classes = ["high", "low", "middle"]
     assert heading[2:] == [f"{name}: {what}" for name in ("run", "untrained") for what in ("predicted", *classes)]
@@ -81,7 +81,7 @@ def test_two_checkpoints_are_compared_image_by_image(finished, other, folder, tm
     assert done.comparison["mcnemar"] == mcnemar(labels, first, second)
     assert done.comparison["bootstrap"] == bootstrap_difference(labels, first, second, 3, seed=5)
     assert done.comparison["resampled"] == "images"
-    for kind in ("confusion", "calibration", "embedding"):
+    for kind in ("confusion", "reliability", "embedding"):
         assert (out / f"{kind}_1.png").stat().st_size > 5000
         assert (out / f"{kind}_2.png").stat().st_size > 5000
     assert "McNemar p =" in console.file.getvalue()
@@ -92,15 +92,15 @@ def test_bad_input_is_refused_and_nothing_is_written(finished, other, folder, tm
     fox = tmp_path / "fox"
     models.save(models.create("small_cnn", 2, (24, 24, 3), classes=["fox", "hen"], width=1), fox)
     for changes, error, message in (
-        ({"model": (other,) * 3}, ValueError, "one checkpoint or two; got 3"),
-        ({"model": (tmp_path / "none",)}, FileNotFoundError, "there are no weights"),
-        ({"model": (fox,)}, InputError, "knows the classes fox, hen"),
-        ({"model": (other,), "split": "validation"}, ValueError, "does not name its validation images"),
+        ({"model": (str(other),) * 3}, InputError, "one classifier, or two to compare; got 3"),
+        ({"model": (str(tmp_path / "none"),)}, FileNotFoundError, "there is no checkpoint"),
+        ({"model": (str(fox),)}, InputError, "knows the classes fox, hen"),
+        ({"model": (str(other),), "split": "validation"}, ValueError, "does not name its validation images"),
         ({"data": str(tmp_path / "none")}, FileNotFoundError, "there is no folder"),
-        ({"out": finished.out}, FileExistsError, "is not empty; give another folder"),
+        ({"out": finished.out}, InputError, "is not empty; name another folder"),
         ({"transpose": True}, ValueError, "was trained without --transpose"),
     ):
-        given = {"data": str(folder), "model": (finished.out,), "out": out} | changes
+        given = {"data": str(folder), "model": (str(finished.out),), "out": out} | changes
         with pytest.raises(error, match=message):
-            run_evaluate(EvaluateConfig(**given), console=console)
+            evaluate.run(EvaluateConfig(**given), console=console)
         assert not out.exists()

@@ -8,14 +8,10 @@ import numpy as np
 import optax
 import pytest
 
-from xaijax import models, train
+from xaijax import models, training
 from xaijax.classifier import Classifier
-from xaijax.training import loop
-from xaijax.training.evaluation import logits
-from xaijax.training.head import head_names
-from xaijax.training.optimizer import Descent
-from xaijax.training.record import Record
-from xaijax.training.step import step
+from xaijax.training import Record, Trainer, head_names, logits
+from xaijax.training._step import Descent, step
 
 
 def test_train_learns_and_keeps_the_best_epoch():
@@ -25,9 +21,9 @@ def test_train_learns_and_keeps_the_best_epoch():
     images[labels == 1, 4:8, 4:8] += 0.5
     start = models.create("small_cnn", 2, (16, 16, 1), width=4)
     seen = []
-    options = train.Options(epochs=6, batch_size=16, learning_rate=1e-2, augmentation=None)
+    options = training.Options(epochs=6, batch_size=16, learning_rate=1e-2, augmentation=None)
     before = jax.tree.map(np.array, start.params)
-    done = train.train(
+    done = training.train(
         start, images[:32], labels[:32], validation=(images[32:], labels[32:]), options=options, on_epoch=seen.append
     )
     jax.tree.map(np.testing.assert_array_equal, before, start.params)
@@ -35,7 +31,7 @@ def test_train_learns_and_keeps_the_best_epoch():
     assert len(done.log) == len(seen) <= 6
     best = max(done.log, key=lambda row: (row["validation_macro_f1"], -row["validation_loss"]))
     assert best["epoch"] == done.best_epoch
-    again = train.evaluate(done.classifier, images[32:], labels[32:], batch_size=5)
+    again = training.classification_scores(done.classifier, images[32:], labels[32:], batch_size=5)
     assert again["confusion"] == done.metrics["confusion"]
     assert again["loss"] == pytest.approx(done.metrics["loss"], rel=1e-4)
     statistics = done.classifier.params["stem"]["norm"]["mean"]
@@ -46,8 +42,8 @@ def test_batch_statistics_are_those_of_the_training_images():
     """Of the first batch norm, whose input can be computed by hand, over all images in two batches."""
     images = np.random.default_rng(0).random((32, 16, 16, 1)).astype(np.float32)
     start = models.create("small_cnn", 2, (16, 16, 1), width=4)
-    options = train.Options(epochs=6, batch_size=16, learning_rate=1e-2)  # augmentation must not show
-    trainer = loop.Trainer(start, images, np.arange(32) % 2, options)
+    options = training.Options(epochs=6, batch_size=16, learning_rate=1e-2)  # augmentation must not show
+    trainer = Trainer(start, images, np.arange(32) % 2, options)
     for _ in trainer.epoch(1):
         pass
     made = trainer.trained(1)
@@ -83,19 +79,19 @@ def test_bad_labels_and_models_are_refused():
     start = models.create("small_cnn", 2, (16, 16, 1), width=1)
     images = np.zeros((4, 16, 16, 1), np.uint8)
     with pytest.raises(ValueError, match=r"labels must lie in 0\.\.1; got 0 to 2"):
-        train.train(start, images, [0, 1, 2, 0], validation=(images, [0] * 4))
+        training.train(start, images, [0, 1, 2, 0], validation=(images, [0] * 4))
     with pytest.raises(ValueError, match="as many and not none; got 4, 3"):
-        train.train(start, images, [0, 1, 0], validation=(images, [0] * 4))
+        training.train(start, images, [0, 1, 0], validation=(images, [0] * 4))
     function = Classifier.from_function(lambda p, x: x.mean((1, 2)) @ p, jnp.ones((1, 2)), input_shape=(16, 16, 1))
     with pytest.raises(ValueError, match="made from a plain function cannot be trained"):
-        train.train(function, images, [0, 1, 0, 1], validation=(images, [0] * 4))
+        training.train(function, images, [0, 1, 0, 1], validation=(images, [0] * 4))
     for bad, message in (
-        ({"epochs": 0}, "epochs must be 1 or more"),
-        ({"learning_rate": 0.0}, "learning_rate must be positive"),
-        ({"warmup": 1.0}, "warmup"),
+        ({"epochs": 0}, "epochs is 0; it must be a whole number from 1"),
+        ({"learning_rate": 0.0}, "learning_rate is 0.0; it must be a number above 0"),
+        ({"warmup": 1.0}, "warmup is 1.0; it must be a number from 0 to below 1"),
     ):
         with pytest.raises(ValueError, match=message):
-            train.Options(**bad)
+            training.Options(**bad)
 
 
 def test_learning_rates_rise_and_fall_as_they_say():
@@ -150,10 +146,10 @@ def test_the_head_is_what_stands_behind_the_trunk():
 def test_a_frozen_trunk_stays_as_it_is_and_is_trained_afterwards():
     images = np.random.default_rng(0).random((16, 16, 16, 1)).astype(np.float32)
     start = models.create("small_cnn", 2, (16, 16, 1), width=4)
-    options = train.Options(
+    options = training.Options(
         epochs=3, batch_size=8, frozen_epochs=2, frozen_learning_rate=0.1, learning_rate=0.01, augmentation=None
     )
-    trainer = loop.Trainer(start, images, np.arange(16) % 2, options)
+    trainer = Trainer(start, images, np.arange(16) % 2, options)
     assert jax.tree.leaves(trainer.state[2])  # of the head alone
     sizes = {leaf.shape for leaf in jax.tree.leaves(trainer.state[2])}
     assert sizes == {(), (2,), (24, 2)}
@@ -179,7 +175,7 @@ def test_patience_counts_from_the_end_of_the_frozen_epochs():
     assert record.is_stale(3)
     assert not record.is_stale(2, frozen_epochs=3)
     assert record.is_stale(1, frozen_epochs=3)
-    assert [row["trunk_frozen"] for row in record.log] == [True, True, True, False]
+    assert [row["backbone_frozen"] for row in record.log] == [True, True, True, False]
 
 
 def test_bfloat16_computes_in_it_and_keeps_float32_parameters_and_statistics():
@@ -188,8 +184,8 @@ def test_bfloat16_computes_in_it_and_keeps_float32_parameters_and_statistics():
     start = models.create("small_cnn", 2, (16, 16, 1), width=4)
     losses, states = {}, {}
     for precision in ("float32", "bfloat16"):
-        options = train.Options(epochs=1, batch_size=16, warmup=0.0, augmentation=None, precision=precision)
-        trainer = loop.Trainer(start, images, labels, options)
+        options = training.Options(epochs=1, batch_size=16, warmup=0.0, augmentation=None, precision=precision)
+        trainer = Trainer(start, images, labels, options)
         text = step.lower(
             trainer.recipe(1), trainer.state, images, trainer.labels, trainer._weights, jax.random.key(0)
         ).as_text()

@@ -14,16 +14,18 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
-from xaijax import models, train
-from xaijax.training.images import Images
+from xaijax import cli, models, train, training
+from xaijax._errors import InputError
+from xaijax._runs import command_line
+from xaijax._runs.training import Images
 
 
 def test_run_train_writes_everything(finished, folder):
     out = finished.out
     names = {path.name for path in out.iterdir()}
     assert names == {
-        "model.safetensors", "checkpoints", "train.json", "metrics.json", "log.jsonl", "training.png",
-        "confusion.png", "calibration.png", "embedding.png",
+        "model.safetensors", "checkpoints", "run.json", "metrics.json", "log.jsonl", "training.png",
+        "confusion.png", "reliability.png", "embedding.png",
     }  # fmt: skip
     assert [path.name for path in (out / "checkpoints").iterdir()] == ["4"]
     log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
@@ -31,7 +33,7 @@ def test_run_train_writes_everything(finished, folder):
     written = json.loads((out / "metrics.json").read_text())
     assert written["macro_f1"] == finished.metrics["macro_f1"]
     assert written["classes"] == ["high", "low", "middle"]
-    description = json.loads((out / "train.json").read_text())
+    description = json.loads((out / "run.json").read_text())
     data = description["data"]
     assert not set(data["training"]) & set(data["validation"])
     assert len(data["training"]) + len(data["validation"]) == 48
@@ -50,10 +52,10 @@ def test_the_checkpoint_is_the_best_epoch_and_says_its_command(finished, folder)
     assert "--augmentation.shift 0.05" in info["command"]
     model = models.load(finished.out)
     assert model.classes == ("high", "low", "middle")
-    ids = json.loads((finished.out / "train.json").read_text())["data"]["validation"]
+    ids = json.loads((finished.out / "run.json").read_text())["data"]["validation"]
     images = np.stack([np.asarray(Image.open(folder / name))[..., None] for name in ids if "broken" not in name])
     labels = np.array([model.classes.index(name.split("/")[0]) for name in ids if "broken" not in name])
-    assert train.evaluate(model, images, labels)["confusion"] == finished.metrics["confusion"]
+    assert training.classification_scores(model, images, labels)["confusion"] == finished.metrics["confusion"]
 
 
 def assert_same_training(left, right):
@@ -73,20 +75,20 @@ def assert_same_training(left, right):
 KILLED = """
 import os, signal, sys
 from xaijax import cli
-from xaijax.training import printing
-before = printing.epoch
-def kill(console, record):
-    if record.log[-1]["epoch"] == 3:
+from xaijax.training import Checkpoints
+before = Checkpoints.save
+def kill(self, epoch, *rest):
+    if epoch == 3:
         os.kill(os.getpid(), signal.SIGKILL)  # the best weights may be written, the checkpoint is not
-    before(console, record)
-printing.epoch = kill
+    before(self, epoch, *rest)
+Checkpoints.save = kill
 sys.exit(cli.main(sys.argv[1:]))
 """
 
 
 def test_a_killed_training_goes_on_to_the_same_result(finished, config, tmp_path, console):
     out = tmp_path / "run"
-    words = shlex.split(config(out).command())[1:]
+    words = shlex.split(command_line.repeat("train", config(out)))[1:]
     killed = subprocess.run([sys.executable, "-c", KILLED, *words], capture_output=True, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not (out / "metrics.json").exists()
@@ -94,8 +96,8 @@ def test_a_killed_training_goes_on_to_the_same_result(finished, config, tmp_path
     # What a kill in the middle of writing leaves behind is cleared away.
     half = out / "checkpoints" / "3.orbax-checkpoint-tmp"
     (half / "state").mkdir(parents=True)
-    resumed = train.run_train(config(out, resume=True), console=console)
-    assert "going on after epoch 2" in console.file.getvalue()
+    resumed = train.run(config(out, resume=True), console=console)
+    assert "resuming after epoch 2" in console.file.getvalue()
     assert resumed.metrics == finished.metrics
     assert_same_training(out, finished.out)
     assert (out / "log.jsonl").read_text() == (finished.out / "log.jsonl").read_text()
@@ -104,7 +106,7 @@ def test_a_killed_training_goes_on_to_the_same_result(finished, config, tmp_path
 
 def test_a_finished_training_that_is_resumed_says_the_same_again(finished, config, console):
     before = (finished.out / "metrics.json").read_text()
-    assert train.run_train(config(finished.out, resume=True), console=console).metrics == finished.metrics
+    assert train.run(config(finished.out, resume=True), console=console).metrics == finished.metrics
     assert (finished.out / "metrics.json").read_text() == before
 
 
@@ -118,44 +120,44 @@ def test_bad_input_is_refused_and_nothing_is_written(folder, finished, config, t
         ({"data": str(tmp_path / "one")}, ValueError, "1 class"),
         ({"model": "small_cn"}, ValueError, "did you mean small_cnn"),
         ({"size": 8}, ValueError, "16 pixels a side"),
-        ({"images": 3}, ValueError, "option of phantoms"),
-        ({"validation": 1.5}, ValueError, "fraction"),
-        ({"epochs": 0}, ValueError, "epochs"),
-        ({"keep": 0}, ValueError, "keep must be 1 or more"),
-        ({"frozen_epochs": 2}, ValueError, "needs --weights"),
-        ({"weights": tmp_path / "w.pth"}, FileNotFoundError, "there are no weights"),
+        ({"size": 1_000_000}, InputError, "--size is 1000000; it must be a whole number from 1 to 8192 or none"),
+        ({"lesions": 3}, ValueError, "option of phantoms"),
+        ({"validation": 1.5}, InputError, "--validation is 1.5; it must be a number above 0 to below 1"),
+        ({"epochs": 0}, InputError, "--epochs is 0; it must be a whole number from 1"),
+        ({"keep": 0}, InputError, "--keep is 0; it must be a whole number from 1"),
+        ({"frozen_epochs": 2}, InputError, "needs --weights"),
+        ({"frozen_epochs": 9, "weights": full}, InputError, "--frozen-epochs is 9; it must be at most --epochs, 4"),
+        ({"weights": tmp_path / "w.pth"}, FileNotFoundError, "there is no checkpoint"),
         ({"weights": full, "model": "vgg16"}, ValueError, "those of small_cnn, not of vgg16; leave out --model"),
-        ({"weights": full, "channels": "3"}, ValueError, "for images of 1 channel, not 3; leave out --channels"),
+        ({"weights": full, "channels": "3"}, ValueError, "for images of 1 channel, not 3; leave out channels"),
         ({"devices": 3}, ValueError, "at most 1, which is how many there are"),
-        ({"out": full}, FileExistsError, "is not empty; give another folder, or --resume"),
-        ({"out": full, "resume": True, "epochs": 9}, ValueError, "epochs was 4, now 9"),
-        ({"out": folder, "resume": True}, FileNotFoundError, "holds no training to resume"),
-        ({"out": full / "log.jsonl"}, FileExistsError, "is a file"),
+        ({"out": full}, InputError, "already holds a training; add --resume to resume it, or name another folder"),
+        ({"out": full, "resume": True, "epochs": 9}, InputError, "--epochs was 4, now 9"),
+        ({"out": folder, "resume": True}, InputError, "holds no training to resume"),
+        ({"out": full / "log.jsonl"}, InputError, "is a file"),
     ):
         with pytest.raises(error, match=message):
-            train.run_train(config(**({"out": out} | changes)), console=console)
+            train.run(config(**({"out": out} | changes)), console=console)
         assert not out.exists()
 
 
 def test_the_command_repeats_the_configuration():
-    import tyro
-
     made = train.TrainConfig(
         data="a b",
         model="small_cnn",
         out="runs/x",
         weights="w.npz",
         balance=False,
-        images=7,
-        augmentation=train.Augmentation(flip="none"),
+        count=7,
+        augmentation=training.Augmentation(flip="none"),
         resume=True,
     )
-    command = made.command()
+    command = command_line.repeat("train", made)
     assert command == (
-        "xaijax train --data 'a b' --model small_cnn --out runs/x --weights w.npz --no-balance "
-        "--augmentation.flip none --images 7"
+        "xaijax train --data 'a b' --count 7 --model small_cnn --weights w.npz --no-balance "
+        "--augmentation.flip none --out runs/x"
     )
-    parsed = tyro.cli(train.TrainConfig, args=shlex.split(command)[2:], use_underscores=False)
+    parsed = cli.parse("train", shlex.split(command)[2:])
     assert dataclasses.replace(parsed, resume=True, out="runs/x", weights="w.npz") == made
 
 
@@ -164,7 +166,7 @@ def test_images_that_do_not_fit_into_memory_are_read_as_they_are_needed(folder, 
 
     dataset = open_dataset(folder)
     whole = Images.read(dataset, np.arange(len(dataset)), (16, 16, 1))
-    monkeypatch.setattr("xaijax.training.images.CACHE_BYTES", 0)
+    monkeypatch.setattr("xaijax._runs.training.CACHE_BYTES", 0)
     lazy = Images.read(dataset, np.arange(len(dataset)), (16, 16, 1))
     assert lazy.pixels is None
     assert lazy.skipped == whole.skipped

@@ -1,4 +1,4 @@
-"""Scores against scikit-learn, calibration, the comparison of two classifiers, the embedding."""
+"""Scores against scikit-learn, reliability, the comparison of two classifiers, the embedding."""
 
 import numpy as np
 import pytest
@@ -7,19 +7,26 @@ from sklearn import decomposition
 from sklearn import metrics as sklearn_metrics
 
 from xaijax import models
-from xaijax.training import loop, scores
-from xaijax.training.calibration import calibration
-from xaijax.training.comparison import bootstrap_difference, mcnemar
-from xaijax.training.embedding import penultimate, principal_components
+from xaijax.training import (
+    bootstrap_difference,
+    confusion_matrix,
+    mcnemar,
+    penultimate,
+    principal_components,
+    reliability,
+    scores_of_confusion,
+    scores_of_logits,
+)
+from xaijax.training._trainer import class_weights
 
 
 def test_scores_equal_scikit_learn():
     random = np.random.default_rng(0)
     for classes in (2, 3, 5):
         labels, predictions = random.integers(0, classes, (2, 200))
-        confusion = scores.confusion_matrix(labels, predictions, classes)
+        confusion = confusion_matrix(labels, predictions, classes)
         np.testing.assert_array_equal(confusion, sklearn_metrics.confusion_matrix(labels, predictions))
-        got = scores.scores(confusion, [str(k) for k in range(classes)])
+        got = scores_of_confusion(confusion, [str(k) for k in range(classes)])
         assert got["accuracy"] == pytest.approx(sklearn_metrics.accuracy_score(labels, predictions), abs=1e-12)
         macro = sklearn_metrics.f1_score(labels, predictions, average="macro")
         assert got["macro_f1"] == pytest.approx(macro, abs=1e-12)
@@ -33,13 +40,13 @@ def test_scores_equal_scikit_learn():
 
 def test_a_class_that_nobody_has_or_predicts_does_not_count():
     labels, predictions = np.array([0, 0, 2, 2]), np.array([0, 2, 2, 2])
-    got = scores.scores(scores.confusion_matrix(labels, predictions, 4), "abcd")
+    got = scores_of_confusion(confusion_matrix(labels, predictions, 4), "abcd")
     expected = sklearn_metrics.f1_score(labels, predictions, average="macro")
     assert got["macro_f1"] == pytest.approx(expected, abs=1e-12)
 
 
 def test_class_weights_make_classes_count_alike():
-    weights = loop.class_weights(np.array([0, 0, 0, 2]), 3)
+    weights = class_weights(np.array([0, 0, 0, 2]), 3)
     np.testing.assert_allclose(weights, [4 / 6, 0, 2], rtol=1e-6)
     assert weights[[0, 0, 0, 2]].mean() == pytest.approx(1)
 
@@ -47,7 +54,7 @@ def test_class_weights_make_classes_count_alike():
 def test_calibration_error_by_hand():
     """Bins (0.4, 0.6] and (0.8, 1]: |1/2 - 0.55| of two images in five, |2/3 - 0.9| of three."""
     probabilities = [[0.5, 0.5], [0.6, 0.4], [0.9, 0.1], [0.1, 0.9], [0.1, 0.9]]
-    found = calibration(probabilities, [1, 0, 0, 1, 0], bins=5)
+    found = reliability(probabilities, [1, 0, 0, 1, 0], bins=5)
     assert found["ece"] == pytest.approx(2 / 5 * 0.05 + 3 / 5 * (0.9 - 2 / 3))
     assert [row["images"] for row in found["bins"]] == [0, 0, 2, 0, 3]
     assert found["bins"][4]["accuracy"] == pytest.approx(2 / 3)
@@ -59,11 +66,16 @@ def test_probabilities_that_are_true_are_calibrated():
     random = np.random.default_rng(0)
     probabilities = random.dirichlet(np.ones(3), 60_000)
     labels = (random.random((60_000, 1)) > probabilities.cumsum(axis=1)).sum(axis=1)
-    assert calibration(probabilities, labels)["ece"] < 0.01
+    assert reliability(probabilities, labels)["ece"] < 0.01
     sharper = probabilities**2 / (probabilities**2).sum(axis=1, keepdims=True)
-    assert calibration(sharper, labels)["ece"] > 0.1
+    assert reliability(sharper, labels)["ece"] > 0.1
     with pytest.raises(ValueError, match="as many and not none"):
-        calibration(np.zeros((0, 3)), [])
+        reliability(np.zeros((0, 3)), [])
+
+
+def test_logits_that_are_no_numbers_are_refused():
+    with pytest.raises(ValueError, match="gives NaN or infinity for 2 of 3 images"):
+        scores_of_logits(np.array([[0.0, np.nan], [1.0, 2.0], [np.inf, 0.0]]), [0, 1, 0], ["a", "b"])
 
 
 def test_mcnemar_is_the_binomial_tail():
@@ -82,7 +94,7 @@ def test_bootstrap_interval_of_a_difference():
     labels = random.integers(0, 3, 400)
     first, second = (np.where(random.random(400) < p, labels, random.integers(0, 3, 400)) for p in (0.6, 0.7))
     found = bootstrap_difference(labels, first, second, 3)
-    each = [scores.scores(scores.confusion_matrix(labels, predicted, 3), "abc") for predicted in (first, second)]
+    each = [scores_of_confusion(confusion_matrix(labels, predicted, 3), "abc") for predicted in (first, second)]
     for name in ("accuracy", "macro_f1"):
         assert found[name]["difference"] == pytest.approx(each[1][name] - each[0][name], abs=1e-12)
     # Of the accuracy, a mean of differences of -1, 0 and 1, the normal approximation is good.

@@ -5,7 +5,8 @@ import pytest
 
 from xaijax import models, train
 from xaijax._network.trees import flatten
-from xaijax.training import weights
+from xaijax.models import _load
+from xaijax.training import start_from
 
 
 def leaves(classifier):
@@ -18,7 +19,7 @@ def trained():
 
 
 def test_the_head_is_kept_for_the_same_classes(trained):
-    begun = weights.start(trained, ["cat", "dog"], None, key=0)
+    begun = start_from(trained, ["cat", "dog"], None, key=0)
     assert begun.head_kept
     for name, leaf in leaves(begun.classifier).items():
         np.testing.assert_array_equal(leaf, leaves(trained)[name])
@@ -28,7 +29,7 @@ def test_the_head_is_kept_for_the_same_classes(trained):
 
 @pytest.mark.parametrize("classes", [["dog", "cat"], ["a", "b", "c"]])
 def test_other_classes_get_a_new_head_on_the_old_trunk(trained, classes):
-    begun = weights.start(trained, classes, 48, key=0)
+    begun = start_from(trained, classes, 48, key=0)
     assert not begun.head_kept
     assert begun.classifier.classes == tuple(classes)
     assert begun.classifier.input_shape == (48, 48, 1)
@@ -45,20 +46,20 @@ def test_every_kind_of_file_has_its_reader(trained, tmp_path, monkeypatch):
     models.save(trained, tmp_path / "run")
     file = models.save(trained, tmp_path / "other.safetensors")
     for path in (tmp_path / "run", file):
-        assert weights.read_weights(path).architecture == trained.architecture
-    for name in ("m.keras", "m.h5", "m.weights.h5", "m.pth", "m.pt"):
+        assert models.load(path).architecture == trained.architecture
+    for name in ("m.keras", "m.h5", "m.weights.h5", "m.hdf5", "m.H5", "m.pth", "m.pt"):
         (tmp_path / name).touch()
-        reader = "from_keras" if ".keras" in name or ".h5" in name else "from_torch"
+        reader = "from_torch" if ".p" in name else "from_keras"
         with monkeypatch.context() as patch:
-            patch.setattr(models, reader, lambda path, **options: trained)
-            assert weights.read_weights(tmp_path / name, channels=1) is trained
-    assert weights.read_weights("builtin").classes == models.builtin().classes
+            patch.setattr(_load, reader, lambda path, **options: trained)
+            assert models.load(tmp_path / name, channels=1) is trained
+    assert models.load("builtin").classes == models.builtin().classes
     (tmp_path / "broken.safetensors").write_bytes(b"nothing")
-    with pytest.raises(ValueError, match="no readable safetensors file"):
-        weights.read_weights(tmp_path / "broken.safetensors")
+    with pytest.raises(ValueError, match="not a readable safetensors file"):
+        models.load(tmp_path / "broken.safetensors")
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(ValueError, match=r"notes.txt is no file of weights that is known; known are folders of xaijax"):
-        weights.read_weights(tmp_path / "notes.txt")
+    with pytest.raises(ValueError, match=r"notes.txt is not a supported weights file; choose a folder of xaijax"):
+        models.load(tmp_path / "notes.txt")
 
 
 def test_torch_weights_in_safetensors_are_told_from_our_own(tmp_path):
@@ -66,21 +67,21 @@ def test_torch_weights_in_safetensors_are_told_from_our_own(tmp_path):
 
     save_file({"fc.weight": np.zeros((2, 3), np.float32)}, tmp_path / "torch.safetensors")
     with pytest.raises(ValueError, match=r"architecture of .* is not recognised"):  # what from_torch says
-        weights.read_weights(tmp_path / "torch.safetensors")
+        models.load(tmp_path / "torch.safetensors")
 
 
 @pytest.mark.slow
 def test_a_size_that_the_trunk_does_not_take_is_refused():
     vit = models.create("vit_b16", 2, (32, 32, 3))
     with pytest.raises(ValueError, match=r"images of 32x32 pixels and do not fit 48x48: leave out --size"):
-        weights.start(vit, ["a", "b"], 48, key=0)
+        start_from(vit, ["a", "b"], 48, key=0)
 
 
 def test_a_training_goes_on_from_the_weights_of_another(finished, config, tmp_path, console):
     """With a frozen trunk and the old head, the first epoch is as good as the training before."""
     out = tmp_path / "fine"
     made = config(out, weights=finished.out, size=None, epochs=1, frozen_epochs=1, frozen_learning_rate=1e-6)
-    done = train.run_train(made, console=console)
+    done = train.run(made, console=console)
     assert "(its head too)" in console.file.getvalue()
     assert done.metrics["confusion"] == finished.metrics["confusion"]
     old, new = leaves(models.load(finished.out)), leaves(models.load(out))

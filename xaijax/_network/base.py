@@ -148,6 +148,10 @@ class Network:
         """Layer name -> the constant that this layer adds to its output, `[C]`."""
         raise UnsupportedError(f"biases need the layers of a model; a classifier made from {self.kind} hides them")
 
+    def trained_leaves(self, params: Any) -> list[Array]:
+        """The leaves that a training changes: all of them, but for batch statistics where they are known to be such."""
+        return jax.tree.leaves(params)
+
     def owners(self, params: Any) -> dict[str, Any]:
         """Path of a layer -> the part of the parameter pytree that it owns."""
         raise UnsupportedError(

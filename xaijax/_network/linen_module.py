@@ -70,6 +70,9 @@ class LinenNetwork(Network):
                 found[call.name] = bias
         return found
 
+    def trained_leaves(self, params: Any) -> list[Array]:
+        return jax.tree.leaves(params["params"])
+
     def owners(self, params: Any) -> dict[str, Any]:
         groups: dict[str, Any] = {}
         for path, leaf in flatten(params):

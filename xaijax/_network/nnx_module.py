@@ -21,7 +21,7 @@ import numpy as np
 from flax import nnx
 
 from xaijax._network.base import Array, Call, Network, Recorder, Role, check_logits, inference_arguments
-from xaijax._network.trees import Path, get, put
+from xaijax._network.trees import Path, flatten, get, put
 
 # Modules to tap in the forward pass that runs now: id -> path, and the recorder. Modules that a nested transformation
 # (scan, remat) merges again have other ids, so their tracers cannot leak into the recorder.
@@ -116,6 +116,20 @@ class NNXNetwork(Network):
                 found[call.name] = bias
         return found
 
+    @cached_property
+    def trained(self) -> dict[Path, bool]:
+        """Path of each array of the parameters -> True for what an optimiser changes, False for batch statistics."""
+        state = jax.tree.unflatten(self.treedef, self.sources)
+        variables = [variable for _, variable in nnx.to_flat_state(state)]
+        return {
+            source: isinstance(variable, nnx.Param)
+            for source, variable in zip(self.sources, variables, strict=True)
+            if not isinstance(source, Constant)
+        }
+
+    def trained_leaves(self, params: Any) -> list[Array]:
+        return [get(params, path) for path, moves in self.trained.items() if moves]
+
     def owners(self, params: Any) -> dict[str, Any]:
         groups: dict[str, Any] = {}
         for source in self.sources:
@@ -167,11 +181,9 @@ def float_state(module: nnx.Module) -> dict[str, Any]:
 
 def trainable(network: NNXNetwork, params: Any) -> dict[str, Any]:
     """Nested dictionaries like `params`: True for what an optimiser changes, False for batch statistics."""
-    state = nnx.state(nnx.eval_shape(network.merge, params))
     mask: dict[str, Any] = {}
-    for path, variable in nnx.to_flat_state(state):
-        if jnp.issubdtype(variable.dtype, jnp.inexact):
-            put(mask, tuple(str(part) for part in path), isinstance(variable, nnx.Param))
+    for path, _ in flatten(params):
+        put(mask, path, network.trained[path])
     return mask
 
 

@@ -1,6 +1,6 @@
 """Command lines from configuration classes: the options are the fields, and a mistake is one sentence.
 
-The parser (tyro) puts mistakes into a box of many lines. Here the arguments are first held against the same fields, so
+The parser (tyro) puts mistakes into a box of many lines. Here the arguments are first compared with the same fields, so
 that the sentence says what was given, what is allowed and what to do; whatever else the parser refuses has its words
 put into one line.
 """
@@ -9,11 +9,15 @@ import contextlib
 import dataclasses
 import difflib
 import io
+import json
+import shlex
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from xaijax import _options
+from xaijax import _names, _options
+from xaijax._errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +86,7 @@ def options(config_class: Any, prefix: str = "") -> list[Option]:
     for field in dataclasses.fields(config_class):
         kind, name = hints[field.name], prefix + field.name.replace("_", "-")
         positional = typing.get_origin(kind) is typing.Annotated and mark in typing.get_args(kind)[1:]
-        if typing.get_origin(kind) is typing.Annotated:
+        if positional:
             kind = typing.get_args(kind)[0]
         if dataclasses.is_dataclass(kind):
             found += options(kind, f"{name}.")
@@ -144,7 +148,7 @@ def fault(config_class: Any, command: str, args: Sequence[str]) -> str:
     missing = [f"--{option.name}" for option in known if option.required and option.name not in given]
     missing = [name for name in missing if name[2:] in by_name]
     if missing:
-        return f"xaijax {command} needs {' and '.join(missing)} (xaijax {command} --help says what they are)"
+        return f"xaijax {command} needs {' and '.join(missing)} (xaijax {command} --help describes them)"
     return ""
 
 
@@ -154,3 +158,200 @@ def _stray(arg: str, last: Option | None) -> str:
     if last.switch:
         return f"--{last.name} takes no value, got {arg!r}: write --{last.name} or --{last.opposite}"
     return f"--{last.name} takes one value, and {arg!r} is one more: leave one out"
+
+
+def plain(config: Any) -> dict[str, Any]:
+    """A configuration as JSON values: paths as texts, tuples as lists, nested dataclasses as mappings.
+
+    Example:
+        >>> from xaijax._runs.options import RunOptions
+        >>> plain(RunOptions(out=Path("runs/a")))
+        {'out': 'runs/a', 'config': None, 'resume': False}
+    """
+    return json.loads(json.dumps(dataclasses.asdict(config), default=str))
+
+
+def to_arguments(options: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Options as command-line arguments, so that one parser checks what is typed and what a file holds.
+
+    Example:
+        >>> to_arguments({"methods": ["random", "sobel"], "transpose": True, "out": None})
+        ['--methods', 'random', 'sobel', '--transpose']
+        >>> to_arguments({"augmentation": {"zoom": 0.2}})
+        ['--augmentation.zoom', '0.2']
+        >>> to_arguments({"set": {"rise": {"count": 500}}})
+        ['--set', 'rise.count=500']
+    """
+    arguments: list[str] = []
+    for key, value in options.items():
+        name = prefix + key.replace("_", "-")
+        if value is None:
+            continue
+        if isinstance(value, bool):
+            arguments.append(f"--{name}" if value else f"--{prefix}no-{key.replace('_', '-')}")
+        elif isinstance(value, Mapping):
+            arguments += [f"--{name}", *_options.to_texts(value)] if key == "set" else to_arguments(value, f"{name}.")
+        elif isinstance(value, list | tuple):
+            arguments += [f"--{name}", *map(str, value)]
+        else:
+            arguments += [f"--{name}", str(value)]
+    return arguments
+
+
+def repeat(command: str, config: Any, *, base: Any = None, skip: Iterable[str] = ("resume", "config")) -> str:
+    """The command line that repeats a run: every option that is not the default.
+
+    Args:
+        command: its name.
+        config: of the run, a dataclass.
+        base: the configuration whose values need not be written; default: the class's defaults.
+        skip: options to leave out.
+
+    Returns:
+        One line for a shell.
+
+    Example:
+        >>> @dataclasses.dataclass
+        ... class Config:
+        ...     data: str
+        ...     count: int = 8
+        ...     covered: bool = True
+        ...
+        >>> repeat("bench", Config("my brains", covered=False))
+        "xaijax bench --data 'my brains' --no-covered"
+    """
+    skip = set(skip)
+    changed = _changed(config, base)
+    words = to_arguments({key: value for key, value in changed.items() if key not in skip})
+    return shlex.join(["xaijax", command, *words])
+
+
+def _changed(config: Any, base: Any = None) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    values = plain(config)
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if base is not None:
+            default = getattr(base, field.name)
+        elif field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        else:
+            default = field.default
+        if value == default:
+            continue
+        if dataclasses.is_dataclass(value):
+            found[field.name] = _changed(value, default if type(default) is type(value) else None)
+        else:
+            found[field.name] = values[field.name]
+    return found
+
+
+def complete(config_class: Any, args: Sequence[str], presets: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Arguments with what a file, a run to resume and a preset say where the arguments say nothing.
+
+    The command line has the last word, then the file of `--config`, then the run in `--out` with `--resume`, then
+    `--preset`.
+
+    Args:
+        config_class: the configuration, a dataclass.
+        args: arguments after the command.
+        presets: {name: {option: value}}.
+
+    Returns:
+        Arguments for `parse`.
+
+    Raises:
+        InputError: for a file or a run that cannot be read.
+    """
+    from xaijax._runs import folder, options
+
+    known = {field.name for field in dataclasses.fields(config_class)}
+    args = list(args)
+    path = _given(args, "config")
+    if "config" in known and path is not None:
+        args = _merge(args, read_file(Path(path), known - {"config"}))
+    out = _given(args, "out")
+    if "resume" in known and out is not None and "--resume" in args and (Path(out) / folder.DESCRIPTION).is_file():
+        stored = folder.read_json(Path(out).expanduser() / folder.DESCRIPTION, "run").get("config")
+        if isinstance(stored, dict):
+            kept = {key: value for key, value in stored.items() if key in known and key not in options.FREE}
+            args = _merge(args, kept)
+    name = _given(args, "preset")
+    # An unknown preset is refused by the parser, which names the known ones.
+    return _merge(args, presets[name]) if name is not None and name in presets else args
+
+
+def read_file(path: Path, known: Iterable[str]) -> dict[str, Any]:
+    """Reads a YAML or TOML configuration; names may be written with - or _.
+
+    Args:
+        path: a `.yaml`, `.yml` or `.toml` file that holds one table of options.
+        known: names of the options there are.
+
+    Returns:
+        Options by name, with underscores.
+
+    Raises:
+        InputError: for a file that is missing, holds something else, or names an unknown option.
+    """
+    path = path.expanduser()
+    if not path.is_file():
+        raise InputError(f"the configuration file {path} does not exist")
+    kind = path.suffix.lower()
+    if kind not in (".toml", ".yaml", ".yml"):
+        raise InputError(f"the configuration file {path} must end in .yaml, .yml or .toml")
+    try:
+        text = path.read_text("utf-8")
+        if kind == ".toml":
+            import tomllib
+
+            table = tomllib.loads(text)
+        else:
+            import yaml
+
+            table = yaml.safe_load(text) or {}
+    except Exception as error:  # yaml.YAMLError cannot be named before yaml is imported
+        raise InputError(f"the configuration file {path} cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(table, dict):
+        raise InputError(f"the configuration file {path} must hold a table of options; got {type(table).__name__}")
+    options = {str(key).replace("-", "_"): value for key, value in table.items()}
+    known = sorted(known)
+    for key in options:
+        if key not in known:
+            raise InputError(
+                f"the configuration file {path} has an unknown option {key!r}: {_names.closest(key, known)}"
+            )
+    return options
+
+
+def _given(args: Sequence[str], name: str) -> str | None:
+    """The last value given for an option, before the arguments are parsed."""
+    found = None
+    for position, arg in enumerate(args):
+        if arg == f"--{name}" and position + 1 < len(args):
+            found = args[position + 1]
+        elif arg.startswith(f"--{name}="):
+            found = arg.partition("=")[2]
+    return found
+
+
+def _named(args: Sequence[str], name: str) -> bool:
+    """Whether an option, or an option of the group of that name, is among the arguments."""
+    group, dot, last = name.replace("_", "-").rpartition(".")
+    forms = (f"--{group}{dot}{last}", f"--{group}{dot}no-{last}")
+    for arg in args:
+        written = arg.partition("=")[0].replace("_", "-")
+        if written in forms or written.startswith(f"{forms[0]}."):
+            return True
+    return False
+
+
+def _merge(args: Sequence[str], options: Mapping[str, Any]) -> list[str]:
+    left: dict[str, Any] = {}
+    for key, value in options.items():
+        if isinstance(value, Mapping) and key != "set":
+            # Of a group those options are taken that are not named one by one.
+            left[key] = {name: one for name, one in value.items() if not _named(args, f"{key}.{name}")}
+        elif not _named(args, key):
+            left[key] = value
+    return [*to_arguments(left), *args]

@@ -1,5 +1,10 @@
-"""One part of a run: some images on one model. Maps, scores, and what the figures show of them."""
+"""One part of a run: some images on one model. Maps, scores, and what the figures show of them.
 
+Where a metric compares models, the raw maps of every model are made once and kept until the run is finished:
+maps/<model number>-<first case>.npz
+"""
+
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,30 +12,35 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from xaijax._batches import padded
 from xaijax._errors import InputError
-from xaijax.bench import agreement
-from xaijax.bench.inputs import Job, Model
-from xaijax.bench.method_options import parse_options
-from xaijax.bench.plan import ORACLE
-from xaijax.bench.store import CURVES, PREDICTIONS, RESPONSES, SCORES
+from xaijax._runs.folder import write_whole
+from xaijax._runs.models import Model
+from xaijax.bench.plan import Plan
+from xaijax.bench.store import CURVES, PREDICTIONS, RESPONSES, SCORES, Tables
+from xaijax.explain import METHODS
+from xaijax.metrics import FAMILIES, METRICS, ORACLE, Explained, evaluate
+from xaijax.metrics.pic import rebuild
+from xaijax.metrics.pic_information import as_uint8
 
+VARIANTS = "maps"
 # Share of the work of an image that is explaining it, for the progress bar alone.
 EXPLAINING = 0.3
 
 
 def score_part(
-    job: Job,
+    plan: Plan,
     model: Model,
     cases: tuple[int, ...],
     *,
     gallery: int,
     progress: Callable[[float], None],
     keep: Path | None = None,
-) -> tuple[pa.Table, pa.Table, dict[str, np.ndarray], pa.Table, pa.Table]:
+) -> Tables:
     """Explains and scores the images of a part.
 
     Args:
-        job: The run.
+        plan: The run.
         model: Which of its models.
         cases: Positions in the data set; all of them were readable when the run was planned.
         gallery: How many of the first images go into the figures.
@@ -38,96 +48,94 @@ def score_part(
         keep: Folder for maps that the other models' parts need too; None where no metric compares models.
 
     Returns:
-        Scores, curves, arrays for the figures (empty when `gallery` is 0), predictions, and perturbation curves.
+        What was computed; its arrays for the figures are empty when `gallery` is 0.
 
     Raises:
         InputError: A method gives NaN, or an image went away since the run was planned.
     """
-    from xaijax.explain import METHODS
-    from xaijax.metrics import METRICS, evaluate
-
-    batch, labels, probabilities, explained = _read(job, model, cases)
+    batch, labels, probabilities, explained = _read(plan, model, cases)
 
     def make() -> dict[str, np.ndarray]:
-        return explain_all(job, model, batch, explained, lambda share: progress(EXPLAINING * share))
+        return explain_all(plan, model, batch, explained, lambda share: progress(EXPLAINING * share))
 
-    maps = make() if keep is None else agreement.kept_maps(keep, job, model, cases, make)
+    maps = make() if keep is None else _kept_maps(keep, plan, model, cases, make)
+    variants = {} if keep is None else _variants(plan, model, cases, keep)
+    explainers = _explainers(plan) if any("explainer" in METRICS[metric].needs for metric in plan.metrics) else {}
     scores = evaluate(
         model.classifier,
         batch.images,
         explained,
-        {method: METHODS[method].evidence(values) for method, values in maps.items()},
+        {
+            method: Explained(METHODS[method].evidence(raw), raw, variants.get(method, {}), explainers.get(method))
+            for method, raw in maps.items()
+        },
         masks=dict(batch.roles),
-        metrics=list(job.metrics),
+        metrics=list(plan.metrics),
+        settings=plan.settings,
         ids=list(batch.ids),
-        raw_maps=maps,
-        variants=None if keep is None else _variants(job, model, cases, keep),
-        explainers=_explainers(job) if any("explainer" in METRICS[metric].needs for metric in job.metrics) else None,
-        settings=job.settings,
-        oracle=ORACLE in job.methods,
-        convention=job.config.convention,
-        random_masks=job.config.random_masks,
-        seed=job.config.seed,
-        batch_size=job.config.batch_size,
+        oracle=ORACLE in plan.methods,
+        seed=plan.config.seed,
+        batch_size=plan.config.batch_size,
         progress=lambda done, total: progress(EXPLAINING + (1 - EXPLAINING) * done / max(total, 1)),
     )
     kept: dict[str, np.ndarray] = {}
     if gallery:
         scored = set(scores.curves.image)
-        kept = _for_figures(job, model, batch, maps, labels, explained, probabilities, scored, min(gallery, len(batch)))
+        kept = _for_figures(
+            plan, model, batch, maps, labels, explained, probabilities, scored, min(gallery, len(batch))
+        )
     progress(1.0)
-    predictions = _prediction_table(model, batch.ids, labels, probabilities)
-    responses = _with_model(scores.responses.to_arrow(), model.name, RESPONSES)
-    return _score_table(scores, model.name), _curve_table(scores, model.name), kept, predictions, responses
+    return Tables(
+        scores=_with_model(scores.to_arrow(), model.name, SCORES),
+        curves=_curve_table(scores, model.name),
+        responses=_with_model(scores.responses.to_arrow(), model.name, RESPONSES),
+        predictions=_prediction_table(model, batch.ids, labels, probabilities),
+        gallery=kept,
+    )
 
 
-def _read(job: Job, model: Model, cases: tuple[int, ...]) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray]:
+def _read(plan: Plan, model: Model, cases: tuple[int, ...]) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray]:
     """The images of a part as a model takes them, their labels, its probabilities, and the classes to explain."""
-    batch = job.dataset.read(list(cases), tuple(model.classifier.input_shape))  # type: ignore[arg-type]
+    batch = plan.dataset.read(list(cases), tuple(model.classifier.input_shape))  # type: ignore[arg-type]
     if batch.skipped:
         name, reason = batch.skipped[0]
         raise InputError(f"the image {name} could be read when the run was planned but no longer can: {reason}")
-    probabilities = np.asarray(model.classifier.predict(_padded(batch.images, job.config.part)))[: len(batch)]
+    probabilities = np.asarray(model.classifier.predict(padded(batch.images, plan.config.part)))[: len(batch)]
     if not np.isfinite(probabilities).all():
         raise InputError(f"model {model.name} gives NaN or infinite probabilities; its checkpoint is damaged")
     labels = np.asarray(model.class_index, np.int32)[batch.labels]
-    explained = probabilities.argmax(axis=1).astype(np.int32) if job.explains_predicted else labels
-    return batch, labels, probabilities, explained
+    return batch, labels, probabilities, plan.explained(model, labels, probabilities)
 
 
-def _variants(job: Job, model: Model, cases: tuple[int, ...], folder: Path) -> dict[str, dict[str, np.ndarray]]:
+def _variants(plan: Plan, model: Model, cases: tuple[int, ...], folder: Path) -> dict[str, dict[str, np.ndarray]]:
     """{method: {another model: its evidence for the same images, at this model's size}}."""
-    from xaijax.explain import METHODS
-
     found: dict[str, dict[str, np.ndarray]] = {}
-    for other in job.models:
+    for other in plan.models:
         if other is model:
             continue
 
         def make(other: Model = other) -> dict[str, np.ndarray]:
-            batch, _, _, explained = _read(job, other, cases)
-            return explain_all(job, other, batch, explained, lambda share: None)
+            batch, _, _, explained = _read(plan, other, cases)
+            return explain_all(plan, other, batch, explained, lambda share: None)
 
-        for method, maps in agreement.kept_maps(folder, job, other, cases, make).items():
+        for method, maps in _kept_maps(folder, plan, other, cases, make).items():
             shape = model.classifier.input_shape[:2]
-            found.setdefault(method, {})[other.name] = agreement.resized(METHODS[method].evidence(maps), shape)
+            found.setdefault(method, {})[other.name] = _resized(METHODS[method].evidence(maps), shape)
     return found
 
 
 def explain_all(
-    job: Job, model: Model, batch: Any, labels: np.ndarray, progress: Callable[[float], None]
+    plan: Plan, model: Model, batch: Any, labels: np.ndarray, progress: Callable[[float], None]
 ) -> dict[str, np.ndarray]:
     """Maps of all methods: {method: [B, H, W] float32}; refuses NaN."""
-    from xaijax.explain import METHODS
-
     # One shape for all parts: the last one would otherwise be compiled again for every method.
-    images, targets = _padded(batch.images, job.config.part), _padded(labels, job.config.part)
+    images, targets = padded(batch.images, plan.config.part), padded(labels, plan.config.part)
     maps = {}
-    methods = [method for method in job.methods if method != ORACLE]
-    options = parse_options(job.config.options, methods)
+    methods = [method for method in plan.methods if method != ORACLE]
+    limits = {"seed": plan.config.seed, "batch_size": plan.config.batch_size}
     for number, name in enumerate(methods):
-        limits = {"seed": job.config.seed, "batch_size": job.config.batch_size}
-        made = METHODS[name].maps(model.classifier, images, targets, **limits, **options[name])[: len(batch)]
+        options = limits | dict(plan.options.get(name, {}))
+        made = METHODS[name].maps(model.classifier, images, targets, **options)[: len(batch)]
         bad = ~np.isfinite(made).all(axis=(1, 2))
         if bad.any():
             first = batch.ids[int(np.flatnonzero(bad)[0])]
@@ -140,34 +148,21 @@ def explain_all(
     return maps
 
 
-def _explainers(job: Job) -> dict[str, Callable[..., np.ndarray]]:
+def _explainers(plan: Plan) -> dict[str, Callable[..., np.ndarray]]:
     """The methods of a run as functions of (classifier, images, labels), for metrics that explain changed images."""
-    from xaijax.explain import METHODS
-
-    options = parse_options(job.config.options, job.methods)
-    config = job.config
+    limits = {"seed": plan.config.seed, "batch_size": plan.config.batch_size}
 
     def explainer(name: str) -> Callable[..., np.ndarray]:
+        method, options = METHODS[name], limits | dict(plan.options.get(name, {}))
         # One shape for all parts, as in `explain_all`; what gets one image per call has one anyway.
-        size = config.part if METHODS[name].single_pass else 0
+        size = plan.config.part if method.single_pass else 0
 
         def explain(classifier: Any, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-            padded = _padded(images, size), _padded(labels, size)
-            limits = {"seed": config.seed, "batch_size": config.batch_size}
-            return METHODS[name].maps(classifier, padded[0], padded[1], **limits, **options[name])[: len(images)]
+            return method.maps(classifier, padded(images, size), padded(labels, size), **options)[: len(images)]
 
         return explain
 
-    return {name: explainer(name) for name in job.methods if name != ORACLE}
-
-
-def _padded(values: np.ndarray, size: int) -> np.ndarray:
-    missing = size - len(values)
-    return values if missing <= 0 else np.concatenate([values, np.repeat(values[-1:], missing, axis=0)])
-
-
-def _score_table(scores: Any, model: str) -> pa.Table:
-    return _with_model(scores.to_arrow(), model, SCORES)
+    return {name: explainer(name) for name in plan.methods if name != ORACLE}
 
 
 def _with_model(table: pa.Table, model: str, schema: pa.Schema) -> pa.Table:
@@ -178,7 +173,7 @@ def _curve_table(scores: Any, model: str) -> pa.Table:
     if not len(scores.curves):
         return CURVES.empty_table()
     table = scores.curves.to_arrow()
-    pairs = [metric.partition("_")[::2] for metric in table["metric"].to_pylist()]
+    pairs = [(METRICS[metric].kind, METRICS[metric].measure) for metric in table["metric"].to_pylist()]
     table = table.append_column("curve", pa.array([curve for curve, _ in pairs], pa.string()))
     table = table.append_column("entropy", pa.array([entropy for _, entropy in pairs], pa.string()))
     return table.append_column("model", pa.array([model] * table.num_rows, pa.string())).select(CURVES.names)
@@ -197,7 +192,7 @@ def _prediction_table(model: Model, ids: Sequence[str], labels: np.ndarray, prob
 
 
 def _for_figures(
-    job: Job,
+    plan: Plan,
     model: Model,
     batch: Any,
     maps: dict[str, np.ndarray],
@@ -207,8 +202,6 @@ def _for_figures(
     scored: set[str],
     count: int,
 ) -> dict[str, np.ndarray]:
-    from xaijax.explain import METHODS
-
     kept = {
         "ids": np.asarray(batch.ids[:count]),
         "images": batch.images[:count],
@@ -218,11 +211,11 @@ def _for_figures(
         "methods": np.asarray(list(maps)),
         "maps": np.stack([METHODS[method].evidence(values[:count]) for method, values in maps.items()]),
     }
-    return kept | rebuild_case(job, model, batch, maps, explained, probabilities, scored, count)
+    return kept | rebuild_case(plan, model, batch, maps, explained, probabilities, scored, count)
 
 
 def rebuild_case(
-    job: Job,
+    plan: Plan,
     model: Model,
     batch: Any,
     maps: dict[str, np.ndarray],
@@ -238,14 +231,7 @@ def rebuild_case(
     Returns:
         Arrays whose names begin with `case_`; none where no metric is a curve.
     """
-    from xaijax import kernels
-    from xaijax.explain import METHODS
-    from xaijax.metrics import METRICS
-    from xaijax.metrics.pic import MASK_FRACTION, mask_seed, unrounded
-    from xaijax.metrics.pic_curve import FRACTIONS
-    from xaijax.metrics.pic_information import as_uint8, measure_information
-
-    measures = list(dict.fromkeys(METRICS[m].parts[1] for m in job.metrics if METRICS[m].family == "information"))
+    measures = list(dict.fromkeys(METRICS[m].measure for m in plan.metrics if METRICS[m].family == "pic"))
     if not measures:
         return {}
     right = probabilities[:count].argmax(axis=1) == labels[:count]
@@ -255,26 +241,61 @@ def rebuild_case(
     shown = [next((m for m in explanations if METHODS[m].family == "cam"), (explanations or list(maps))[0])]
     shown += [m for m in ("random",) if m in maps and m not in shown]
 
-    medical = job.config.convention == "medical"
-    image = np.ascontiguousarray(unrounded(batch.images[case]) if medical else batch.images[case])
-    fractions = job.settings.get("information", {}).get("fractions", FRACTIONS)
-    mask = kernels.random_mask(image.shape[:2], MASK_FRACTION, mask_seed(job.config.seed, batch.ids[case], 0))
-    stack = np.stack([METHODS[method].evidence(maps[method][case]) for method in shown])
-    always = np.ascontiguousarray(np.broadcast_to(mask, stack.shape))
-    levels = kernels.reveal_levels(stack, fractions, always)
-    steps = len(fractions) + 1
-    rebuilt = np.asarray(kernels.reveal(image, levels, steps))
-    pictures = np.concatenate([rebuilt, np.broadcast_to(image, (len(shown), 1, *image.shape))], axis=1)
-    flat = np.ascontiguousarray(pictures).reshape(-1, *image.shape)
-    information = measure_information(flat, image, measures, stretch=medical)
-    predicted = np.asarray(model.classifier.predict(flat))
+    rebuilt = rebuild(
+        model.classifier,
+        batch.images[case],
+        {method: METHODS[method].evidence(maps[method][case]) for method in shown},
+        name=batch.ids[case],
+        measures=measures,
+        settings=FAMILIES["pic"].read_settings(plan.settings.get("pic", {})),
+        seed=plan.config.seed,
+    )
     return {
         "case_number": np.asarray(case),
         "case_methods": np.asarray(shown),
         "case_label": np.asarray(labels[case]),
-        "case_fractions": np.asarray(fractions),
-        "case_pictures": as_uint8(pictures),
-        "case_probabilities": predicted.reshape(len(shown), steps + 1, -1),
+        "case_fractions": np.asarray(rebuilt.fractions),
+        "case_pictures": as_uint8(rebuilt.images),
+        "case_probabilities": rebuilt.probabilities,
         "case_measures": np.asarray(measures),
-        "case_information": np.stack([v.reshape(len(shown), steps + 1) for v in information.values()]),
+        "case_information": np.stack(list(rebuilt.information.values())),
     }
+
+
+def wants_variants(metrics: Sequence[str]) -> bool:
+    """Whether one of the metrics compares the maps of several models."""
+    return any("variants" in METRICS[metric].needs for metric in metrics)
+
+
+def _kept_maps(
+    folder: Path, plan: Plan, model: Model, cases: Sequence[int], make: Callable[[], dict[str, np.ndarray]]
+) -> dict[str, np.ndarray]:
+    """The raw maps of a part: from the folder, or made and put there."""
+    path = folder / f"{plan.models.index(model):02d}-{cases[0]}.npz"
+    try:
+        with np.load(path) as arrays:
+            found = {name: arrays[name] for name in arrays.files}
+        if all(len(maps) == len(cases) for maps in found.values()):
+            return found
+    except (OSError, ValueError, zipfile.BadZipFile):
+        pass  # not there, or not whole: made again
+    maps = make()
+    arrays_of: dict[str, Any] = dict(maps)
+    write_whole(path, lambda file: np.savez(file, **arrays_of))
+    return maps
+
+
+def _resized(maps: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """Maps `[B, h, w]` brought to another model's size, bilinearly; shrinking averages first.
+
+    Example:
+        >>> _resized(np.ones((1, 4, 4)), (2, 2)).tolist()
+        [[[1.0, 1.0], [1.0, 1.0]]]
+    """
+    if maps.shape[1:] == tuple(shape):
+        return maps
+    from skimage.transform import resize
+
+    shrinks = maps.shape[1] > shape[0] or maps.shape[2] > shape[1]
+    options: dict[str, Any] = {"order": 1, "mode": "edge", "anti_aliasing": shrinks, "preserve_range": True}
+    return np.stack([resize(one.astype(np.float64), tuple(shape), **options) for one in maps]).astype(np.float32)

@@ -1,7 +1,5 @@
 """Turns a finished run directory into figures, summary.csv and a self-contained report.html."""
 
-import base64
-import io
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,23 +8,19 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from xaijax.bench import comparison, figures, health, responses, statistics
-from xaijax.bench.plan import ORACLE
+from xaijax import plot
+from xaijax._runs import page
+from xaijax.bench import statistics
 from xaijax.bench.store import Store
 from xaijax.bench.summary import Row, summarise, to_csv
+from xaijax.metrics import FAMILIES, METRICS, ORACLE, Statement, statements
+from xaijax.metrics.pic_curve import area, positions, read_curve
 from xaijax.plot import _style as style
 
-ENTROPY_WORDS = {
-    "shannon": "Shannon entropy",
-    "webp": "lossless WebP size",
-    "mutual": "mutual information with the original",
-    "mean": "mean of Shannon entropy and WebP size",
-}
 KINDS = ("curves", "responses", "randomised", "gallery", "rebuilt", "intervals")
-RESPONSE_WORDS = {"aic": "prediction is the explained class", "sic": "probability of the explained class"}
 
 
-def write_report(store: Store) -> tuple[list[Row], list[health.Statement], Path]:
+def write_report(store: Store) -> tuple[list[Row], list[Statement], Path]:
     """Writes the tables (CSV), the figures and report.html of a run from what its parts hold.
 
     Args:
@@ -35,22 +29,13 @@ def write_report(store: Store) -> tuple[list[Row], list[health.Statement], Path]
     Returns:
         The summary, the statements about the run's health, and the path of the report.
     """
-    from xaijax.metrics import METRICS, REASONS
-
     run = store.read_run()
     scores, curves = store.scores(), store.curves()
     seed = int(run["config"]["seed"])
     rows = summarise(scores, seed=seed)
     store.write_text("summary.csv", to_csv(rows))
-    said = [health.Statement(note) for note in run.get("notes", [])] + health.statements(
-        scores,
-        curves,
-        rows,
-        better={name: metric.higher_is_better for name, metric in METRICS.items()},
-        sentences=REASONS,
-        artefacts=[name for name, metric in METRICS.items() if metric.family == "artefact"],
-        skipped=run["data"]["skipped"],
-        seed=seed,
+    said = [Statement(note) for note in run.get("notes", [])] + statements(
+        statistics.by_model(scores, curves), skipped=run["data"]["skipped"], seed=seed
     )
     found = statistics.tabulate(scores, curves, seed=seed)
     store.write_text("statistics.csv", statistics.pairs_csv(found))
@@ -74,7 +59,7 @@ def _draw(store: Store, rows: Sequence[Row], curves: pa.Table, seed: int) -> dic
             "curves": _draw_curves(folder, prefix, curves, model),
             "intervals": _draw_intervals(folder, prefix, [row for row in rows if row.model == model]),
         }
-        for entry in responses.draw(folder, model, answers, titles, seed=seed):
+        for entry in _draw_responses(folder, model, answers, titles, seed=seed):
             drawn[model].setdefault(entry["kind"], []).append(entry)
     classes = {entry["name"]: entry["classes"] for entry in store.read_run()["models"]}
     shown: dict[str, list[dict[str, np.ndarray]]] = {}
@@ -90,8 +75,6 @@ def _draw(store: Store, rows: Sequence[Row], curves: pa.Table, seed: int) -> dic
 
 
 def _draw_curves(folder: Path, prefix: str, table: pa.Table, model: str) -> list[dict[str, Any]]:
-    from xaijax.metrics.pic_curve import area, positions, read_curve
-
     read: dict[tuple[str, str], dict[str, dict[str, list[np.ndarray]]]] = {}
     names = ("model", "entropy", "curve", "method", "image", "position", "value")
     for m, entropy, kind, method, image, x, y in zip(*(table[n].to_pylist() for n in names), strict=True):
@@ -99,24 +82,31 @@ def _draw_curves(folder: Path, prefix: str, table: pa.Table, model: str) -> list
             images = read.setdefault((entropy, kind), {}).setdefault(method, {})
             images.setdefault(image, []).append(read_curve(x, y))
     drawn = []
-    entropies = list(ENTROPY_WORDS)
-    for (entropy, kind), methods in sorted(read.items(), key=lambda entry: (entry[0][1], entropies.index(entry[0][0]))):
+    metrics = {(metric.measure, metric.kind): metric for metric in METRICS.values() if metric.family == "pic"}
+    order = list(metrics)
+    for (entropy, kind), methods in sorted(read.items(), key=lambda entry: (entry[0][1], order.index(entry[0]))):
         # First over the random masks of an image, then over images, so that its area is the table's mean.
         lines = {m: np.mean([np.mean(c, axis=0) for c in images.values()], axis=0) for m, images in methods.items()}
         count = max(len(images) for images in methods.values())
-        words = ENTROPY_WORDS.get(entropy, entropy)
-        title = f"{kind.upper()}, {words}"
-        figure = figures.curves(
-            lines,
-            positions(),
-            title=title,
-            information=f"information: {words}\n(0 fully blurred, 1 original)",
-            response=f"{RESPONSE_WORDS[kind]}\n(0 blurred, 1 original; mean of {count})",
-            areas={method: float(area(line)) for method, line in lines.items()},
+        found = {
+            m: plot.MeanCurve(positions(), y, None, None, len(methods[m]), float(area(y))) for m, y in lines.items()
+        }
+        axes = metrics[entropy, kind].axes
+        assert axes is not None
+        figure = plot.curves(
+            found,
+            title=axes.title,
+            x_label=f"{axes.x}\n(0 fully blurred, 1 original)",
+            y_label=f"{axes.y}\n(0 blurred, 1 original; mean of {count})",
         )
-        path = figures.save(figure, folder / f"{prefix}-{kind}-{entropy}.svg")
-        drawn.append({"path": path, "alt": f"{title}: one curve per method, {model}, {count} images"})
+        path = page.save_figure(figure, folder / f"{prefix}-{kind}-{entropy}.svg")
+        drawn.append({"path": path, "alt": f"{axes.title}: one curve per method, {model}, {count} images"})
     return drawn
+
+
+def _intervals(rows: Sequence[Row]) -> dict[str, tuple[float, float, float]]:
+    """{method: (mean, low, high)} of the rows of one model and metric."""
+    return {row.method: (row.mean, row.low, row.high) for row in rows}
 
 
 def _draw_intervals(folder: Path, prefix: str, rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -125,8 +115,8 @@ def _draw_intervals(folder: Path, prefix: str, rows: Sequence[Row]) -> list[dict
         chosen = [row for row in rows if row.metric == metric]
         title = describe(metric)["title"]
         count = max(row.n for row in chosen)
-        figure = figures.intervals(chosen, title=f"{title}, {count} image{'s' if count != 1 else ''}")
-        path = figures.save(figure, folder / f"{prefix}-mean-{metric}.svg")
+        figure = plot.summary(_intervals(chosen), title=f"{title}, {count} image{'s' if count != 1 else ''}")
+        path = page.save_figure(figure, folder / f"{prefix}-mean-{metric}.svg")
         drawn.append({"path": path, "alt": f"{title}: mean and 95 % interval per method", "metric": metric})
     return drawn
 
@@ -144,8 +134,8 @@ def _draw_gallery(
         captions.append(f"{classes[int(label)]}\npredicted {chances[guess]:.2f}\n{classes[guess]}")
     methods = [str(method) for method in parts[0]["methods"]]
     chosen = {method: maps[i] for i, method in enumerate(methods) if method != ORACLE}
-    figure = figures.gallery(join["images"], chosen, masks=join["masks"], captions=captions)
-    path = figures.save(figure, folder / f"{prefix}-gallery.png")
+    figure = plot.gallery(join["images"], chosen, masks=join["masks"], titles=captions)
+    path = page.save_figure(figure, folder / f"{prefix}-gallery.png")
     return {"path": path, "alt": "Heat maps over images, one column per method", "wide": True}
 
 
@@ -172,16 +162,14 @@ def _draw_rebuilt(
         identity = Path(str(arrays["ids"][case])).name
         title = f"{method.replace('_', ' ')}: {identity} ({classes[label]}); information by {', '.join(measures)}"
         mask = arrays["masks"][case]
-        figure = figures.rebuilt(arrays["case_pictures"][row], texts, title=title, mask=mask if mask.any() else None)
-        path = figures.save(figure, folder / f"{prefix}-rebuilt-{method}.png")
+        figure = plot.rebuilt(arrays["case_pictures"][row], texts, title=title, mask=mask if mask.any() else None)
+        path = page.save_figure(figure, folder / f"{prefix}-rebuilt-{method}.png")
         drawn.append({"path": path, "alt": f"{title}, rebuilt from more and more pixels", "wide": True})
     return drawn
 
 
 def _compared(folder: Path, rows: Sequence[Row], found: statistics.RunStatistics) -> dict[str, Any]:
     """What the report's section on statistics shows: lines and figures per model, and the models side by side."""
-    from xaijax.metrics import METRICS
-
     sections = []
     for model, metrics in found.models.items():
         prefix = re.sub(r"[^\w-]", "-", model)
@@ -190,32 +178,33 @@ def _compared(folder: Path, rows: Sequence[Row], found: statistics.RunStatistics
             title = describe(metric)["title"]
             if np.isfinite(entry.ranking.critical_difference):
                 count = f"{entry.ranking.n} image{'s' if entry.ranking.n != 1 else ''}"
-                figure = comparison.critical_difference(entry.ranking, title=f"{title}, mean ranks, {count}")
-                path = figures.save(figure, folder / f"{prefix}-ranks-{metric}.svg")
+                figure = plot.critical_difference(entry.ranking, title=f"{title}, mean ranks, {count}")
+                path = page.save_figure(figure, folder / f"{prefix}-ranks-{metric}.svg")
                 drawn.append({"path": path, "alt": f"{title}: mean ranks and critical difference, {model}"})
             if any(np.isfinite(pair.p_w_holm) for pair in entry.pairs):
                 higher = METRICS[metric].higher_is_better
-                figure = comparison.p_matrix(
+                figure = plot.p_matrix(
                     entry.pairs, entry.ranking.methods, title=f"{title}, every pair", higher_is_better=higher
                 )
-                path = figures.save(figure, folder / f"{prefix}-pairs-{metric}.svg")
+                path = page.save_figure(figure, folder / f"{prefix}-pairs-{metric}.svg")
                 drawn.append({"path": path, "alt": f"{title}: corrected p-values of every pair, {model}"})
         lines = [line | {"title": describe(line["metric"])["title"]} for line in statistics.overview(found, model)]
         entropies = [
             {"title": kind.upper(), "tau": f"{one.tau:.2f}", "n": one.n, "note": one.note}
             for kind, one in found.entropies[model].items()
         ]
-        inlined = [inline(entry) for entry in drawn]
+        inlined = [page.inline(entry) for entry in drawn]
         sections.append({"model": model, "lines": lines, "entropies": entropies, "figures": inlined})
     several = []
     if len({row.model for row in rows}) > 1:
         for metric in dict.fromkeys(row.metric for row in rows):
             info = describe(metric)
-            chosen = [row for row in rows if row.metric == metric]
-            figure = comparison.models_side_by_side(chosen, title=f"{info['title']}, {info['unit']}")
-            path = figures.save(figure, folder / f"models-mean-{metric}.svg")
+            models = dict.fromkeys(row.model for row in rows if row.metric == metric)
+            chosen = {m: _intervals([row for row in rows if (row.metric, row.model) == (metric, m)]) for m in models}
+            figure = plot.summary_of_models(chosen, title=f"{info['title']}, {info['unit']}")
+            path = page.save_figure(figure, folder / f"models-mean-{metric}.svg")
             several.append({"path": path, "alt": f"{info['title']}: mean and 95 % interval per method and model"})
-    return {"sections": sections, "models": [inline(entry) for entry in several]}
+    return {"sections": sections, "models": [page.inline(entry) for entry in several]}
 
 
 def accuracy(predictions: pa.Table) -> dict[str, tuple[int, int]]:
@@ -229,20 +218,17 @@ def accuracy(predictions: pa.Table) -> dict[str, tuple[int, int]]:
 
 def describe(name: str) -> dict[str, str]:
     """Title, direction, range, unit and source of a metric, in words."""
-    from xaijax.metrics import METRICS
-
     metric = METRICS[name]
     low, high = (
         ("−∞" if metric.range[0] is None else f"{metric.range[0]:g}"),
         ("∞" if metric.range[1] is None else f"{metric.range[1]:g}"),
     )
-    curve, _, entropy = name.partition("_")
     arrow = "↑" if metric.higher_is_better else "↓"
-    words = f"{curve.upper()} ({entropy})" if metric.family == "information" else _title(name)
+    heading = f"{metric.kind.upper()}\n{metric.measure}" if metric.family == "pic" else metric.title
     return {
         "name": name,
-        "title": f"{words} {arrow}",
-        "heading": f"{curve.upper()}\n{entropy} {arrow}" if metric.family == "information" else f"{words} {arrow}",
+        "title": f"{metric.title} {arrow}",
+        "heading": f"{heading} {arrow}",
         "summary": metric.summary,
         "direction": "higher is better" if metric.higher_is_better else "lower is better",
         "range": f"{low} to {high}",
@@ -252,15 +238,8 @@ def describe(name: str) -> dict[str, str]:
     }
 
 
-def _title(name: str) -> str:
-    known = {"iou": "IoU", "top15_energy": "top-15 % energy"}
-    return known.get(name, name.replace("_", " "))
-
-
 def tables(rows: Sequence[Row], model: str) -> list[dict[str, Any]]:
     """The results of a model as the report and the terminal show them, one table for each family of metrics."""
-    from xaijax.metrics import METRICS
-
     families: dict[str, list[Row]] = {}
     for row in rows:
         if row.model == model:
@@ -270,8 +249,6 @@ def tables(rows: Sequence[Row], model: str) -> list[dict[str, Any]]:
 
 def _table(chosen: Sequence[Row], family: str) -> dict[str, Any]:
     """One line per method, one column per metric."""
-    from xaijax.metrics import FAMILIES, METRICS
-
     methods = style.in_order([row.method for row in chosen])
     metrics = list(dict.fromkeys(row.metric for row in chosen))
     found = {(row.method, row.metric): row for row in chosen}
@@ -282,7 +259,7 @@ def _table(chosen: Sequence[Row], family: str) -> dict[str, Any]:
         values = {
             m: sign * found[m, metric].mean
             for m in methods
-            if (m, metric) in found and m != ORACLE and m not in style.CONTROLS and np.isfinite(found[m, metric].mean)
+            if (m, metric) in found and m != ORACLE and m not in style.controls() and np.isfinite(found[m, metric].mean)
         }
         best[metric] = {m for m, value in values.items() if value == max(values.values())}
     lines = []
@@ -300,7 +277,7 @@ def _table(chosen: Sequence[Row], family: str) -> dict[str, Any]:
                     "best": method in best[metric],
                 }
             )
-        kind = "oracle" if method == ORACLE else "control" if method in style.CONTROLS else "method"
+        kind = "oracle" if method == ORACLE else "control" if method in style.controls() else "method"
         lines.append({"method": method, "kind": kind, "cells": cells})
     title = FAMILIES[family].title or family
     counts = {metric: max(found[m, metric].n for m in methods if (m, metric) in found) for metric in metrics}
@@ -314,7 +291,7 @@ def _table(chosen: Sequence[Row], family: str) -> dict[str, Any]:
 def render(
     run: Mapping[str, Any],
     rows: Sequence[Row],
-    said: Sequence[health.Statement],
+    said: Sequence[Statement],
     drawn: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]],
     root: Path,
     *,
@@ -322,26 +299,20 @@ def render(
     compared: Mapping[str, Any],
 ) -> str:
     """The report as one HTML text with everything in it: no script, font or picture is loaded from elsewhere."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("xaijax.bench"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     models = list(dict.fromkeys(row.model for row in rows))
     sections = [
         {
             "model": model,
             "tables": tables(rows, model),
-            "figures": {kind: [inline(entry) for entry in drawn[model].get(kind, ())] for kind in KINDS},
+            "figures": {kind: [page.inline(entry) for entry in drawn[model].get(kind, ())] for kind in KINDS},
         }
         for model in models
     ]
     metrics = [describe(metric) for metric in dict.fromkeys(row.metric for row in rows)]
-    return environment.get_template("report.html.j2").render(
+    return page.render(
+        "xaijax.bench",
+        "report.html.j2",
+        measures=list(dict.fromkeys(METRICS[m].measure for m in run["metrics"] if METRICS[m].family == "pic")),
         run=run,
         name=root.resolve().name,
         sections=sections,
@@ -352,32 +323,56 @@ def render(
     )
 
 
-def inline(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """A figure {path, alt, wide} with its file as a data URI in `source`."""
-    path: Path = entry["path"]
-    if path.suffix == ".svg":
-        kind, data = "image/svg+xml", themed(path.read_text("utf-8")).encode()
-    else:
-        kind, data = "image/webp", _as_webp(path)
-    text = base64.b64encode(data).decode("ascii")
-    return {"source": f"data:{kind};base64,{text}", "alt": entry["alt"], "wide": entry.get("wide", False)}
+def show(rows: list[Any], said: list[Any]) -> None:
+    """The results in the terminal: one table per model, then what to know about them."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    for model in dict.fromkeys(row.model for row in rows):
+        for shown in tables(rows, model):
+            grid = Table(title=f"{model}: {shown['title'].lower()}, mean over images", title_justify="left", box=None)
+            grid.add_column("", no_wrap=True)
+            for metric in shown["metrics"]:
+                grid.add_column(metric["heading"], justify="right", vertical="bottom")
+            for line in shown["lines"]:
+                texts = [Text(cell["text"], "bold" if cell["best"] else "") for cell in line["cells"]]
+                grid.add_row(Text(line["method"], "" if line["kind"] == "method" else "dim"), *texts)
+            console.print(grid)
+            console.print()
+    for statement in said:
+        mark = Text("! " if statement.warns else "· ", "yellow" if statement.warns else "dim")
+        console.print(mark + Text(statement.text))
 
 
-def themed(svg: str) -> str:
-    """An SVG whose ink follows the reader's light or dark theme; the file in figures/ keeps plain colours."""
-    sheet = (
-        f"<style>:root{{--ink:{style.INK};--grey:{style.GREY}}}"
-        "@media (prefers-color-scheme:dark){:root{--ink:#e6e9ee;--grey:#9aa3af}}</style>"
-    )
-    coloured = svg.replace(style.INK, "var(--ink)").replace(style.GREY, "var(--grey)")
-    return re.sub(r"(<svg\b[^>]*>)", lambda match: match.group(1) + sheet, coloured, count=1)
+def response_lines(table: pa.Table, model: str, *, seed: int = 0) -> dict[str, dict[str, plot.MeanCurve]]:
+    """{metric: {method: its line}} of a model, from the table of a run's responses."""
+    rows: dict[tuple[str, str], list[tuple[Any, Any, float]]] = {}
+    names = ("model", "metric", "method", "fraction", "value", "area")
+    for m, metric, method, fraction, value, size in zip(*(table[n].to_pylist() for n in names), strict=True):
+        if m == model and fraction:
+            rows.setdefault((metric, method), []).append((fraction, value, size))
+    found: dict[str, dict[str, plot.MeanCurve]] = {}
+    for (metric, method), curves in rows.items():
+        fractions, values, areas = zip(*curves, strict=True)
+        found.setdefault(metric, {})[method] = plot.mean_curve(fractions, values, areas, seed=seed)
+    return found
 
 
-def _as_webp(path: Path) -> bytes:
-    """A picture small enough to live inside the report; the PNG beside it has every pixel."""
-    from PIL import Image
-
-    out = io.BytesIO()
-    with Image.open(path) as picture:
-        picture.convert("RGB").save(out, "WEBP", quality=88, method=2)
-    return out.getvalue()
+def _draw_responses(
+    folder: Path, model: str, table: pa.Table, titles: dict[str, str], *, seed: int = 0
+) -> list[dict[str, Any]]:
+    """Draws every metric that has curves; `[{path, alt, kind}]`, kind "responses" or "randomised"."""
+    prefix = re.sub(r"[^\w-]", "-", model)
+    drawn = []
+    for metric, found in response_lines(table, model, seed=seed).items():
+        count = max(line.images for line in found.values())
+        title = f"{titles[metric]}, {count} image{'s' if count != 1 else ''}"
+        axes = METRICS[metric].axes
+        assert axes is not None  # it has responses
+        figure = plot.curves(found, title=title, x_label=axes.x, y_label=axes.y)
+        path = page.save_figure(figure, folder / f"{prefix}-curve-{metric}.svg")
+        alt = f"{titles[metric]}: mean curve and 95 % interval per method, {model}"
+        drawn.append({"path": path, "alt": alt, "kind": "randomised" if axes.kind == "randomisation" else "responses"})
+    return drawn

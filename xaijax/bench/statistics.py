@@ -15,10 +15,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from xaijax.bench.plan import ORACLE
+from xaijax.metrics import ORACLE
 from xaijax.metrics.scores import Curves, Scores
 from xaijax.metrics.statistics import MetricStatistics, Pair, Stability, analyse, compare_pairs, entropy_stability
-from xaijax.plot._style import CONTROLS
+from xaijax.plot._statistics import p_text
+from xaijax.plot._style import controls
 
 ALL_MODELS = "all models"
 KINDS = ("aic", "sic")
@@ -40,6 +41,21 @@ class RunStatistics:
     between: Mapping[str, Mapping[str, tuple[Pair, ...]]]
 
 
+def by_model(scores: pa.Table, curves: pa.Table) -> dict[str, Scores]:
+    """{model: its scores, with the curves' information but without their points}, for `xaijax.metrics.statements`."""
+    names = list(dict.fromkeys(scores["model"].to_pylist()))
+    rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in names}
+    columns = ("model", "image", "method", "curve", "entropy", "draw", "information", "response")
+    for model, image, method, curve, entropy, draw, x, y in zip(*(curves[n].to_pylist() for n in columns), strict=True):
+        rows[model].append((image, method, f"{curve}_{entropy}", draw, np.nan, [], [], x, y))
+    return {
+        name: dataclasses.replace(
+            Scores.from_arrow(scores.filter(pc.equal(scores["model"], name))), curves=Curves.from_rows(rows[name])
+        )
+        for name in names
+    }
+
+
 def tabulate(scores: pa.Table, curves: pa.Table, *, seed: int = 0) -> RunStatistics:
     """All statistics of a run.
 
@@ -57,8 +73,8 @@ def tabulate(scores: pa.Table, curves: pa.Table, *, seed: int = 0) -> RunStatist
         by_model[ALL_MODELS] = pooled(list(by_model.values()))
     found, entropies = {}, {}
     for name, some in by_model.items():
-        found[name] = analyse(some, leave_out=(ORACLE,), controls=CONTROLS, seed=seed)
-        explained = [method for method in some.methods() if method not in (ORACLE, *CONTROLS)]
+        found[name] = analyse(some, leave_out=(ORACLE,), controls=controls(), seed=seed)
+        explained = [method for method in some.methods() if method not in (ORACLE, *controls())]
         kinds = {kind: entropy_stability(some, kind, methods=explained) for kind in KINDS}
         entropies[name] = {kind: entry for kind, entry in kinds.items() if entry.rankings > 1}
     between = between_models({name: by_model[name] for name in names}, seed=seed) if len(names) > 1 else {}
@@ -142,7 +158,7 @@ def stability_csv(statistics: RunStatistics) -> str:
 
 
 def overview(statistics: RunStatistics, model: str) -> list[dict[str, Any]]:
-    """The lines of the report: per metric the test, the best method, what cannot be told from it, the stability."""
+    """The lines of the report: per metric the test, the best method, those not distinguishable from it, stability."""
     lines = []
     for metric, entry in statistics.models[model].items():
         ranking = entry.ranking
@@ -170,20 +186,6 @@ def overview(statistics: RunStatistics, model: str) -> list[dict[str, Any]]:
             }
         )
     return lines
-
-
-def p_text(p: float) -> str:
-    """A p-value in few letters.
-
-    Example:
-        >>> [p_text(p) for p in (0.00001, 0.0234, 0.5, float("nan"))]
-        ['<0.001', '0.023', '0.50', '–']
-    """
-    if np.isnan(p):
-        return "–"
-    if p < 0.001:
-        return "<0.001"
-    return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
 def _words(one: Stability) -> str:

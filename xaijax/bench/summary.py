@@ -1,4 +1,4 @@
-"""Statistics over the per-image scores of a run: means with bootstrap intervals, and comparisons with a control."""
+"""Statistics over the per-image scores of a run: means with bootstrap intervals."""
 
 import csv
 import dataclasses
@@ -29,16 +29,6 @@ class Row:
     n: int
     skipped: int
     reasons: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Difference:
-    """Mean of the paired differences `first - second` over the images where both have a value, with its interval."""
-
-    mean: float
-    low: float
-    high: float
-    n: int
 
 
 def summarise(scores: pa.Table, *, seed: int = 0) -> list[Row]:
@@ -94,34 +84,3 @@ def to_csv(rows: Sequence[Row]) -> str:
 
 def _cell(value: object) -> object:
     return f"{value:.6g}" if isinstance(value, float) else value
-
-
-def per_image(scores: pa.Table, model: str, metric: str) -> dict[str, dict[str, float]]:
-    """The values of a metric on a model: {method: {image: value}}, images without a value left out."""
-    found: dict[str, dict[str, float]] = defaultdict(dict)
-    names = ("model", "metric", "method", "image", "value")
-    for m, k, method, image, value in zip(*(scores[name].to_pylist() for name in names), strict=True):
-        if m == model and k == metric and value is not None and not np.isnan(value):
-            found[method][image] = value
-    return dict(found)
-
-
-def difference(first: dict[str, float], second: dict[str, float], *, seed: int = 0) -> Difference:
-    """Compares two methods on the images that both have a value for.
-
-    Args:
-        first: Values by image.
-        second: Values by image.
-        seed: Seed of the bootstrap.
-
-    Returns:
-        The mean of `first - second` with its interval; NaN where they share no image.
-
-    Example:
-        >>> difference({"a": 1.0, "b": 3.0}, {"b": 1.0, "c": 9.0}).mean
-        2.0
-    """
-    shared = sorted(first.keys() & second.keys())
-    deltas = np.array([first[image] - second[image] for image in shared], np.float64)
-    low, high = mean_interval(deltas, seed=seed)
-    return Difference(float(deltas.mean()) if shared else float("nan"), low, high, len(shared))

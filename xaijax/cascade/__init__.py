@@ -1,5 +1,11 @@
-"""`xaijax cascade`."""
+"""`xaijax cascade`, and trained cascades as files: `load(folder).explain(images)`.
 
-from xaijax.cascade.run import CascadeConfig, CascadeResult, load, run_cascade, save
+A cascade's file is a checkpoint of `xaijax.models` that holds a `Cascade` of `xaijax.explain`. Neither package knows
+the other, so `save` and `load` stand here, above both.
+"""
 
-__all__ = ["CascadeConfig", "CascadeResult", "load", "run_cascade", "save"]
+from xaijax.cascade._run import CascadeResult, run
+from xaijax.cascade.config import PRESETS, CascadeConfig
+from xaijax.cascade.files import load, save
+
+__all__ = ["PRESETS", "CascadeConfig", "CascadeResult", "load", "run", "save"]

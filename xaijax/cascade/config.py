@@ -1,70 +1,129 @@
 """The configuration of `xaijax cascade`, from which the command line is made."""
 
-import shlex
-from dataclasses import dataclass
-from typing import Literal
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from xaijax.data import MaskRole
-from xaijax.training.arguments import arguments
-from xaijax.training.config import TrainConfig
+from xaijax import _names
+from xaijax._errors import InputError
+from xaijax._options import Count, NonNegative, Range
+from xaijax._runs import options, training
+from xaijax._runs.options import RunOptions, SplitOptions
+from xaijax._runs.training import TrainingOptions
 
+# The class activation maps that depend on the class and are no cascade.
 CAMS = (
     *("cam", "grad_cam", "hires_cam", "grad_cam_pp", "score_cam"),
     *("ablation_cam", "xgrad_cam", "fullgrad", "eigen_grad_cam", "layer_cam"),
 )
 
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "paper": {
+        "rounds": 10,
+        "base": ["cam"],
+        "threshold": "top_k:10",
+        "theta": 0.3,
+        "decay": 0.1,
+        "scale": "raw",
+    }
+}
 
-@dataclass(frozen=True)
-class CascadeConfig(TrainConfig):
-    """CasCAM: train or mask round by round, explain, compare with single methods. It takes the options of a training.
+FREE = (
+    options.FREE
+    | training.FREE
+    | {"store", "rounds", "decay", "prefixes", "compare", "explained", "shown"}
+    | {"sweep_theta", "sweep_decay", "sweep_threshold"}
+)
+"""Options that may differ when a cascade is resumed: they change no finished round."""
 
-    Args:
-        mask_role: what the masks of a folder outline, where its tables do not say: lesion, organ or artefact.
-        form: retrain (a classifier for every round, on what the rounds before left) or frozen (one trained classifier,
-            whose input alone is masked).
-        rounds: K. A finished cascade can go on to more rounds, or be read with fewer.
-        base: the method whose maps are taken: one for all rounds, or one for each.
-        threshold: what of a map is hidden and counts: none, top_k:10 (percent), ebayes_laplace, ebayes_cauchy (:SD to
-            give the noise), soft_percentile:90.
-        theta: how strongly marked pixels are darkened, by exp(-theta map).
-        decay: by how much later rounds count less, exp(-decay k).
-        scale: mm scales every map to [0, 1] before the threshold, raw takes it as it is.
-        store: keep the suppressed images of all rounds, or of the last one.
-        prefixes: numbers of rounds to evaluate; those above the rounds are left out, the rounds themselves are added.
-        compare: single methods to compare with, on the classifier of round 0.
-        explained: most held-out images to explain and score; default: all.
-        shown: images in the figure.
-        sweep_theta: further values of theta; the retrained form trains a cascade for each, in a folder of its own.
-        sweep_decay: values of decay to evaluate; nothing is trained for them.
-        sweep_threshold: thresholds to evaluate; nothing is trained for them.
-    """
+Rounds = Annotated[int, Range(1, 1000)]
 
-    mask_role: MaskRole | None = None
+
+@dataclass(frozen=True, kw_only=True)
+class CascadeConfig(RunOptions, TrainingOptions, SplitOptions):
+    """CasCAM: train or mask round by round, explain, compare with single methods."""
+
+    out: Path = field()
+
+    preset: Literal["paper"] | None = None
+
     form: Literal["retrain", "frozen"] = "retrain"
-    rounds: int = 3
-    base: tuple[str, ...] = ("grad_cam",)
-    threshold: str = "top_k:10"
-    theta: float = 2.0
-    decay: float = 0.1
-    scale: Literal["mm", "raw"] = "mm"
-    store: Literal["all", "last"] = "all"
-    prefixes: tuple[int, ...] = (1, 3, 5, 10)
-    compare: tuple[str, ...] = CAMS
-    explained: int | None = None
-    shown: int = 4
-    sweep_theta: tuple[float, ...] = ()
-    sweep_decay: tuple[float, ...] = ()
-    sweep_threshold: tuple[str, ...] = ()
+    """retrain: a classifier for every round, trained on what the rounds before left; frozen: one trained classifier
+    (--model), of which only the input is masked."""
 
-    def command(self) -> str:
-        """The command that repeats this cascade, without `--resume`."""
-        given = ["--data", self.data, *(["--model", self.model] if self.model else []), "--out", str(self.out)]
-        return shlex.join(["xaijax", "cascade", *given, *arguments(self, skip=("data", "model", "out", "resume"))])
+    rounds: Rounds = 3
+    """K. A finished cascade can be resumed with more rounds, or read with fewer."""
+
+    base: tuple[str, ...] = ("grad_cam",)
+    """The method whose maps are taken: one for all rounds, or one for each."""
+
+    threshold: str = "top_k:10"
+    """What of a map is hidden and counts: none, top_k:10 (percent), ebayes_laplace, ebayes_cauchy (:SD to give the
+    noise), soft_percentile:90."""
+
+    theta: NonNegative = 2.0
+    """How strongly marked pixels are darkened, by exp(-theta map)."""
+
+    decay: NonNegative = 0.1
+    """By how much later rounds count less, exp(-decay k)."""
+
+    scale: Literal["mm", "raw"] = "mm"
+    """mm scales every map to [0, 1] before the threshold, raw takes it unchanged."""
+
+    store: Literal["all", "last"] = "all"
+    """Keep the suppressed images of all rounds, or of the last one."""
+
+    prefixes: tuple[Rounds, ...] = (1, 3, 5, 10)
+    """Numbers of rounds to score; those above --rounds are left out, --rounds itself is added."""
+
+    compare: tuple[str, ...] = CAMS
+    """Single methods to compare with, on the classifier of round 0."""
+
+    explained: Count | None = None
+    """Maximum number of held-out images to explain and score; default: all."""
+
+    shown: Annotated[int, Range(1, 100)] = 4
+    """Images in the figure."""
+
+    sweep_theta: tuple[NonNegative, ...] = ()
+    """Further values of theta; the retrained form trains a cascade for each, in a folder of its own."""
+
+    sweep_decay: tuple[NonNegative, ...] = ()
+    """Further values of decay; nothing is trained for them."""
+
+    sweep_threshold: tuple[str, ...] = ()
+    """Further thresholds; nothing is trained for them."""
 
     def counts(self) -> tuple[int, ...]:
-        """The numbers of rounds to evaluate, ascending."""
-        return tuple(sorted({count for count in self.prefixes if 1 <= count < self.rounds} | {self.rounds}))
+        """The numbers of rounds to score, ascending."""
+        return tuple(sorted({count for count in self.prefixes if count < self.rounds} | {self.rounds}))
 
     def sweeps(self) -> bool:
         """Whether anything is to be swept over."""
         return bool(self.sweep_theta or self.sweep_decay or self.sweep_threshold)
+
+
+def checked(config: CascadeConfig) -> CascadeConfig:
+    """The configuration with every value allowed and every method by its own name, before any work.
+
+    Raises:
+        InputError, ValueError: for the first that is not, in one sentence.
+    """
+    from xaijax.cascade import sweep
+    from xaijax.explain import methods
+    from xaijax.explain.cascade._steps import base_names, check_settings
+
+    config = options.check(config)
+    for theta, threshold, decay in sweep.points(config):
+        check_settings(config.rounds, threshold, theta, decay, config.scale)
+    base = base_names(config.base, config.rounds)[: len(config.base)]
+    compare = _names.match_all("method", config.compare, methods(without="masks"))
+    if config.form == "frozen" and config.model is None:
+        raise InputError("--form frozen explains a trained classifier: give its folder or file as --model")
+    if config.form == "retrain":
+        config.options()
+        if config.split != "auto":
+            raise InputError("--split is for --form frozen: the retrained form keeps --validation of the images apart")
+    return dataclasses.replace(config, base=base, compare=compare)

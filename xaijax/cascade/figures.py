@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from xaijax.plot import _overlay as overlay
+from xaijax import plot
 
 CUE = (255, 170, 0)
 
@@ -43,14 +43,14 @@ def rounds(
     for row in range(many):
         top, bottom = grid[2 * row], grid[2 * row + 1]
         for k in range(count):
-            top[k].imshow(overlay.to_rgb(seen[k, row]))
-            bottom[k].imshow(overlay.overlay(seen[k, row], maps[k, row]))
-        intact = overlay.to_rgb(images[row])
+            top[k].imshow(plot.to_rgb(seen[k, row]))
+            bottom[k].imshow(plot.overlay(seen[k, row], maps[k, row]))
+        intact = plot.to_rgb(images[row])
         for role, outlines in masks.items():
             colour = CUE if role == "artefact" else (0, 230, 255)
-            intact = overlay.outline(intact, outlines[row], colour=colour)
+            intact = plot.outline(intact, outlines[row], colour=colour)
         top[count].imshow(intact)
-        bottom[count].imshow(overlay.overlay(images[row], combined[row]))
+        bottom[count].imshow(plot.overlay(images[row], combined[row]))
         top[0].set_ylabel(names[row], fontsize="small")
         bottom[0].set_ylabel("map", fontsize="small")
     for k in range(count):

@@ -6,35 +6,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from xaijax.bench.inputs import training_of, validation_of
+from xaijax._batches import positions as batches
 from xaijax.cascade.config import CascadeConfig
-from xaijax.cascade.evaluation import Heldout
-from xaijax.cascade.rounds import batches
+from xaijax.cascade.scoring import Heldout
 from xaijax.classifier import Classifier
-from xaijax.data import Dataset
 from xaijax.explain import METHODS
 from xaijax.explain.cascade import CascadeRounds, cascade_rounds
-from xaijax.training.weights import read_weights
-
-
-def classifier_of(config: CascadeConfig) -> Classifier:
-    """The trained classifier that `--model` names."""
-    if config.model is None:
-        raise ValueError("the frozen form explains a trained classifier: give its folder or file as --model")
-    found = read_weights(config.model)
-    if config.size is not None:
-        found = found.with_input_shape((config.size, config.size, found.input_shape[-1]))
-    return found
-
-
-def heldout_positions(config: CascadeConfig, dataset: Dataset) -> list[int]:
-    """Positions of the images that the classifier was not trained on; all where its folder does not name them."""
-    assert config.model is not None
-    options = training_of(config.model).get("data", {}).get("options", {})
-    # Generated images of another seed have the same names.
-    same = "source" in options or options == dict(dataset.options)
-    inside = validation_of(config.model, dataset) if same else None
-    return list(range(len(dataset))) if inside is None else inside
 
 
 def explain(config: CascadeConfig, classifier: Classifier, images: Any, labels: Any) -> CascadeRounds:

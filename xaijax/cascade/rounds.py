@@ -1,51 +1,37 @@
-"""The retrained form: round by round train, explain, hide; a killed cascade goes on with its finished rounds untouched.
+"""The retrained form: round by round train, explain, hide; a cascade that resumes leaves its finished rounds untouched.
 
 `rounds/KK` holds what a round made, in this order, each file whole or not there: `images.npy` (from the second round
-on: the suppressed images it is trained on), `checkpoints` and `log.jsonl` (one line per epoch), `model.safetensors`,
-`train.json`, `trained.json`, `maps.npy` (of every image for its class), and `round.json`, which ends it.
+on: the suppressed images it is trained on), `run.json` (what it was trained on), `model.safetensors`, `checkpoints` and
+`log.jsonl` (one line per epoch), `trained.json`, `maps.npy` (of every image for its class), and `round.json`, which
+ends it.
 """
 
-import json
 import os
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
-from rich.console import Console
 
 from xaijax import models
+from xaijax._batches import positions as batches
+from xaijax._runs import command_line, epochs, folder, progress
+from xaijax._runs.training import Material
 from xaijax.cascade import store
 from xaijax.cascade.config import CascadeConfig
 from xaijax.classifier import Classifier
 from xaijax.explain import METHODS
-from xaijax.explain.cascade._steps import base_map, base_names, suppress
-from xaijax.explain.cascade.thresholds import apply_threshold
-from xaijax.training import course, folder, printing, state
-from xaijax.training.arguments import plain
-from xaijax.training.images import Images
-from xaijax.training.loop import Trainer
-from xaijax.training.record import Record
+from xaijax.explain.cascade import apply_threshold, suppress
+from xaijax.explain.cascade._steps import base_map, base_names
+from xaijax.training import Checkpoints, Record, Trainer
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 ENDED = "round.json"
-
-
-@dataclass(frozen=True)
-class Material:
-    """What all rounds start from: the untrained classifier, and the images of both sides of the split."""
-
-    classifier: Classifier
-    training: Images
-    validation: Images
-
-    @property
-    def labels(self) -> np.ndarray:
-        """`[N]` of the images for training, then those for validation."""
-        return np.concatenate([self.training.labels, self.validation.labels])
 
 
 def place(out: Path, number: int) -> Path:
@@ -56,10 +42,10 @@ def place(out: Path, number: int) -> Path:
 def ended(out: Path, number: int) -> dict[str, Any] | None:
     """What a finished round says of itself, or None."""
     file = place(out, number) / ENDED
-    return json.loads(file.read_text("utf-8")) if file.is_file() else None
+    return folder.read_json(file, "cascade") if file.is_file() else None
 
 
-def run(config: CascadeConfig, material: Material, out: Path, console: Console) -> list[dict[str, Any]]:
+def run(config: CascadeConfig, material: Material, out: Path, console: "Console") -> list[dict[str, Any]]:
     """Run the rounds that are not finished.
 
     Args:
@@ -82,11 +68,11 @@ def run(config: CascadeConfig, material: Material, out: Path, console: Console) 
             left = config.rounds - number - 1
             estimate = f"; about {_minutes(left * float(np.mean(spent)))} to go" if left else ""
             score = before["validation"]["macro_f1"]
-            printing.say(
+            progress.say(
                 console, f"round {number + 1}/{config.rounds} in {_minutes(spent[-1])}, macro-F1 {score:.3f}{estimate}"
             )
         else:
-            printing.say(console, f"round {number + 1}/{config.rounds} is finished")
+            progress.say(console, f"round {number + 1}/{config.rounds} is finished")
         found.append(before)
         folder.write_lines(out / "rounds.jsonl", found)
     return found
@@ -97,8 +83,9 @@ def take_first(source: Path, target: Path) -> None:
     there = place(target, 0)
     if there.exists() or ended(source, 0) is None:
         return
-    partial = there.with_name(f".{there.name}.{os.getpid()}.partial")
-    shutil.copytree(place(source, 0), partial, ignore=shutil.ignore_patterns(state.FOLDER))
+    partial = there.with_name(f".{there.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # what a killed process left
+    shutil.copytree(place(source, 0), partial, ignore=shutil.ignore_patterns(Checkpoints(source).folder.name))
     os.replace(partial, there)
 
 
@@ -109,9 +96,8 @@ def images_of(config: CascadeConfig, material: Material, out: Path, number: int)
     return store.read(place(out, number) / "images.npy")
 
 
-def _one(config: CascadeConfig, material: Material, out: Path, number: int, console: Console) -> dict[str, Any]:
+def _one(config: CascadeConfig, material: Material, out: Path, number: int, console: "Console") -> dict[str, Any]:
     here = place(out, number)
-    here.mkdir(parents=True, exist_ok=True)
     seconds = {"training": 0.0, "maps": 0.0, "thresholds": 0.0, "saving": 0.0}
     hidden = 0 if number == 0 else _hide(config, material, out, number, seconds)
     images = images_of(config, material, out, number)
@@ -137,33 +123,29 @@ def _one(config: CascadeConfig, material: Material, out: Path, number: int, cons
 
 
 def _train(
-    config: CascadeConfig, material: Material, here: Path, images: Any, number: int, console: Console
+    config: CascadeConfig, material: Material, here: Path, images: Any, number: int, console: "Console"
 ) -> dict[str, Any]:
     """Train from the same initial weights, with early stopping; or read what was trained."""
     file = here / "trained.json"
     if file.is_file():
-        return json.loads(file.read_text("utf-8"))
+        return folder.read_json(file, "cascade")
     begun = time.perf_counter()
+    command = command_line.repeat("cascade", config)
     count = len(material.training)
-    training = store.Part(images, 0, count)
-    validation = store.Part(images, count, len(material.validation))
+    training = store.Stretch(images, 0, count)
+    validation = store.Stretch(images, count, len(material.validation))
     trainer = Trainer(material.classifier, training, material.training.labels, config.options())
-    printing.say(console, f"round {number + 1}/{config.rounds}")
-    resumes = state.exist(here)
+    progress.say(console, f"round {number + 1}/{config.rounds}")
+    resumes = Checkpoints(here).folder.is_dir()
 
     def save(best: Classifier, record: Record) -> None:
-        models.save(best, here, info={"command": config.command(), "round": number, "epoch": record.best_epoch})
+        # What bench, evaluate and the frozen form look for next to weights: which images they were not trained on.
+        origin = {"kind": "training", "command": command, "config": command_line.plain(config)} | material.describe()
+        folder.write_json(here / folder.DESCRIPTION, origin)
+        models.save(best, here, info={"command": command, "round": number, "epoch": record.best_epoch})
 
-    folder.write_json(here / "train.json", _origin(config, material))
-    record = course.run(
-        trainer,
-        validation,
-        material.validation.labels,
-        here,
-        keep=config.keep,
-        resumes=resumes,
-        save=save,
-        console=console,
+    record = epochs.epochs_in(
+        here, trainer, validation, material.validation.labels, keep=config.keep, save=save, console=console
     )
     trained = {
         "epochs": len(record.log),
@@ -174,14 +156,6 @@ def _train(
     }
     folder.write_json(file, trained)
     return trained
-
-
-def _origin(config: CascadeConfig, material: Material) -> dict[str, Any]:
-    """What bench, evaluate and the frozen form look for beside a checkpoint: which images it was not trained on."""
-    dataset = material.training.dataset
-    data = {"name": dataset.name, "options": dict(dataset.options)}
-    images = {"training": material.training.ids, "validation": material.validation.ids}
-    return {"command": config.command(), "config": plain(config), "data": data | images}
 
 
 def _explain(
@@ -213,7 +187,7 @@ def _hide(config: CascadeConfig, material: Material, out: Path, number: int, sec
     file = place(out, number) / "images.npy"
     note = file.with_name("hidden.json")
     if file.is_file() and note.is_file():
-        return json.loads(note.read_text("utf-8"))["maps_not_thresholded"]
+        return int(folder.read_json(note, "cascade")["maps_not_thresholded"])
     images, maps = images_of(config, material, out, number - 1), store.read(place(out, number - 1) / "maps.npy")
     without = 0
 
@@ -242,21 +216,6 @@ def _suppressed(threshold: str, images: Any, maps: Any, theta: Any) -> Any:
 
 
 _hidden: Callable[..., Any] = jax.jit(_suppressed, static_argnums=0)
-
-
-def batches(count: int, size: int) -> list[tuple[np.ndarray, int]]:
-    """Positions in batches of one size, the last filled up with its last position, and how many of each are wanted.
-
-    Example:
-        >>> [(positions.tolist(), kept) for positions, kept in batches(3, 2)]
-        [([0, 1], 2), ([2, 2], 1)]
-    """
-    size = min(size, count)
-    found = []
-    for start in range(0, count, size):
-        positions = np.arange(start, start + size)
-        found.append((np.minimum(positions, count - 1), min(size, count - start)))
-    return found
 
 
 def _minutes(seconds: float) -> str:

@@ -1,30 +1,24 @@
-"""Suppressed images and maps of a round as `.npy` files: float32, mapped into memory, never rounded to 8 bits.
+"""Suppressed images and maps of a round as `.npy` files: float32, mapped into memory, never rounded to 8 bits."""
 
-A file is written under another name and renamed when it is whole.
-"""
-
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from xaijax.training.images import Images
+from xaijax._runs import folder
+from xaijax._runs.training import Images
 
 
 def write(path: Path, shape: tuple[int, ...], fill: Callable[[np.ndarray], None]) -> None:
-    """A float32 array of this shape, which `fill` writes into."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        array = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float32, shape=shape)
+    """A float32 array of this shape, which `fill` writes into; the file is there when it is whole."""
+
+    def make(temporary: Path) -> None:
+        array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
         fill(array)
         array.flush()
-        del array
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+
+    folder.with_temporary(path, make)
 
 
 def read(path: Path) -> np.ndarray:
@@ -36,27 +30,27 @@ class Intact:
     """The images of round 0 as float32 in [0, 1]: those for training, then those for validation.
 
     Args:
-        parts: images by position.
+        sides: images by position.
     """
 
-    def __init__(self, *parts: Images) -> None:
-        self.parts = parts
-        self.starts = np.cumsum([0, *(len(part) for part in parts)])
+    def __init__(self, *sides: Images) -> None:
+        self.sides = sides
+        self.starts = np.cumsum([0, *(len(side) for side in sides)])
 
     def __len__(self) -> int:
         return int(self.starts[-1])
 
     def __getitem__(self, positions: Any) -> np.ndarray:
         positions = np.asarray(positions)
-        found = np.empty((len(positions), *self.parts[0].shape), np.float32)
-        for part, start in zip(self.parts, self.starts[:-1], strict=True):
-            inside = (positions >= start) & (positions < start + len(part))
+        found = np.empty((len(positions), *self.sides[0].shape), np.float32)
+        for side, start in zip(self.sides, self.starts[:-1], strict=True):
+            inside = (positions >= start) & (positions < start + len(side))
             if inside.any():
-                found[inside] = part[positions[inside] - start].astype(np.float32) / np.float32(255)
+                found[inside] = side[positions[inside] - start].astype(np.float32) / np.float32(255)
         return found
 
 
-class Part:
+class Stretch:
     """Some neighbouring images of a round, by position, as a training takes them.
 
     Args:

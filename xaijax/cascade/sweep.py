@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from xaijax.cascade import evaluation, figures, tables
+from xaijax._runs import command_line, folder, tables
+from xaijax.cascade import figures, scoring
 from xaijax.cascade.config import CascadeConfig
-from xaijax.cascade.evaluation import Heldout
-from xaijax.training import folder
+from xaijax.cascade.report import HEADINGS
+from xaijax.cascade.scoring import Heldout
 
 KEYS = ("theta", "threshold", "decay", "rounds")
 
@@ -25,7 +26,8 @@ def points(config: CascadeConfig) -> Iterator[tuple[float, str, float]]:
     """`(theta, threshold, decay)` of every point, the configuration's own values first.
 
     Example:
-        >>> config = CascadeConfig("phantoms", Path("out"), theta=1.0, sweep_theta=(1.0, 3.0), sweep_decay=(0.0,))
+        >>> given = {"data": "phantoms", "out": Path("out")}
+        >>> config = CascadeConfig(**given, theta=1.0, sweep_theta=(1.0, 3.0), sweep_decay=(0.0,))
         >>> list(points(config))
         [(1.0, 'top_k:10', 0.1), (1.0, 'top_k:10', 0.0), (3.0, 'top_k:10', 0.1), (3.0, 'top_k:10', 0.0)]
     """
@@ -64,12 +66,10 @@ def run(
         missing = [count for count in config.counts() if (theta, threshold, decay, count) not in done]
         if not missing:
             continue
-        found = evaluation.cascade_maps(maps_at(theta, threshold), missing, threshold, decay)
-        means = {row.pop("method"): row for row in evaluation.means(evaluation.score(found, heldout))}
+        found = scoring.cascade_maps(maps_at(theta, threshold), missing, threshold, decay)
+        means = {row.pop("method"): row for row in scoring.means(scoring.score(found, heldout))}
         for count in missing:
-            scored = {
-                key: value for key, value in means.get(evaluation.name(count), {}).items() if key in tables.HEADINGS
-            }
+            scored = {key: value for key, value in means.get(scoring.name(count), {}).items() if key in HEADINGS}
             rows.append(dict(zip(KEYS, (theta, threshold, decay, count), strict=True)) | {"images": images} | scored)
         folder.write_lines(file, rows)
         say(f"theta {theta:g}, threshold {threshold}, decay {decay:g}: scored")
@@ -81,15 +81,15 @@ def run(
 
 def write(rows: Sequence[dict[str, Any]], out: Path, config: CascadeConfig) -> None:
     """`sweep.csv`, `sweep.md`, and `sweep.png` of the first metric that there is."""
-    folder.write(out / "sweep.csv", tables.comma_separated(rows))
-    metrics = [key for key in rows[0] if key in tables.HEADINGS]
-    columns = {key: key for key in KEYS} | {key: tables.HEADINGS[key] for key in metrics}
-    page = [f"    {config.command()}", tables.markdown([_short(row) for row in rows], columns)]
-    folder.write(out / "sweep.md", "\n\n".join(page) + "\n")
+    folder.write_text(out / "sweep.csv", tables.to_csv(rows))
+    metrics = [key for key in rows[0] if key in HEADINGS]
+    columns = {key: key for key in KEYS} | {key: HEADINGS[key] for key in metrics}
+    page = [f"    {command_line.repeat('cascade', config)}", tables.to_markdown([_short(row) for row in rows], columns)]
+    folder.write_text(out / "sweep.md", "\n\n".join(page) + "\n")
     drawn = [row for row in rows if row[metrics[0]] is not None] if metrics else []
     if drawn:
-        heading = f"mean {tables.HEADINGS[metrics[0]]}"
-        folder.draw(out / "sweep.png", lambda path: figures.sweep(drawn, metrics[0], heading, path, "Sweep"))
+        heading = f"mean {HEADINGS[metrics[0]]}"
+        folder.with_temporary(out / "sweep.png", lambda path: figures.sweep(drawn, metrics[0], heading, path, "Sweep"))
 
 
 def _short(row: dict[str, Any]) -> dict[str, Any]:

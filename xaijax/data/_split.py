@@ -1,8 +1,8 @@
-"""A training and a validation side that share no patient and no picture.
+"""A training and a validation side that share no patient and no image.
 
 What must stay together is joined first: cases of one group (`Case.group`), and cases whose decoded pixels are
-identical, whatever their file names or formats. The joined units are then dealt out so that every class comes as near
-to the wanted share as whole units allow.
+identical, whatever their file names or formats. The joined units are then dealt out so that the share of every class
+is as close to the requested one as whole units allow.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ from collections.abc import Hashable
 
 import numpy as np
 
+from xaijax._errors import InputError
 from xaijax.data.dataset import Dataset
 
 # Orders of dealing that are tried; the best balanced one is taken. Large units make a single order a lottery.
@@ -21,26 +22,26 @@ def split(dataset: Dataset, fraction: float, seed: int, *, pixels: bool = True) 
 
     Args:
         dataset: the cases.
-        fraction: wanted share of the validation side in every class, between 0 and 1.
+        fraction: share of the validation side in every class, between 0 and 1.
         seed: the same seed gives the same split.
-        pixels: compare decoded pixels to find duplicates (reads every case once); False trusts the groups alone.
+        pixels: compare decoded pixels to find duplicates (reads every image once); False uses the groups only.
 
     Returns:
         `(training, validation)`: ascending int64 positions in `dataset.cases`, together all cases, both not empty.
-        A case that cannot be read is dealt out too; reading it reports it.
+        A case that cannot be read is dealt out too; `Dataset.read` reports it.
 
     Raises:
-        ValueError: for a fraction outside (0, 1), or if a class with more than one case has only one unit, so that
-            whole groups cannot put it on both sides.
+        InputError: for a fraction outside (0, 1), or a class of several images that form one group and so cannot be on
+            both sides.
 
     Example:
         >>> from xaijax.data import open_dataset, split
-        >>> train, validation = split(open_dataset("phantoms", n=30, size=64), 0.2, seed=0)
+        >>> train, validation = split(open_dataset("phantoms", count=30, size=64), 0.2, seed=0)
         >>> len(train), len(validation)
         (24, 6)
     """
     if not 0 < fraction < 1:
-        raise ValueError(f"fraction must lie between 0 and 1, both excluded; got {fraction!r}")
+        raise InputError(f"fraction must lie between 0 and 1, both excluded; got {fraction!r}")
     units = _units(dataset, pixels)
     labels = dataset.labels
     counts = np.zeros((len(units), len(dataset.classes)), np.int64)
@@ -64,7 +65,7 @@ def split(dataset: Dataset, fraction: float, seed: int, *, pixels: bool = True) 
     for chosen_unit in np.flatnonzero(best[1]):
         inside[units[chosen_unit]] = True
     if inside.all() or not inside.any():
-        raise ValueError(f"data set {dataset.name!r} cannot be split: it has no class with two cases")
+        raise InputError(f"data set {dataset.name!r} cannot be split: it has no class with two images")
     return np.flatnonzero(~inside), np.flatnonzero(inside)
 
 
@@ -83,9 +84,9 @@ def _deal(counts: np.ndarray, target: np.ndarray, order: np.ndarray) -> np.ndarr
 def _check_units(dataset: Dataset, counts: np.ndarray, totals: np.ndarray) -> None:
     for label, name in enumerate(dataset.classes):
         if totals[label] > 1 and (counts[:, label] > 0).sum() == 1:
-            raise ValueError(
+            raise InputError(
                 f"class {name!r} of data set {dataset.name!r} cannot be on both sides of a split: its {totals[label]} "
-                "cases are one group (one patient, or identical pixels); add cases or leave the class out"
+                "images are one group (one patient, or identical pixels); add images or leave the class out"
             )
 
 

@@ -1,4 +1,4 @@
-"""What a data set is to the rest of the package: cases that are listed first and read on demand.
+"""What a data set is to the rest of the package: a list of cases, read on demand. A case is the record of one image.
 
 Conventions: a batch holds images as uint8 `[B, H, W, C]` with C = 1 or 3 and masks as bool `[B, H, W]`, True inside.
 Files are taken as they are stored: nothing is rotated (EXIF included), cropped or equalised; nothing is resized unless
@@ -7,9 +7,10 @@ Files are taken as they are stored: nothing is rotated (EXIF included), cropped 
 A case has any number of elements: lesions, organs, artefacts, each with a mask of its own. An element is what somebody
 stored or generated as one, a mask file or a drawn lesion; connected components of a mask are not taken apart, because
 two lungs are one organ mask, and specks of an outline drawn by hand, or a thin part cut by resizing, are no lesions.
-The data set's `mask_role` says which of the roles is the primary one, found in `Batch.masks`.
+The data set's `mask_role` is the primary role: the one of `Batch.masks`.
 """
 
+import html
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,6 +19,8 @@ from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 
+from xaijax._errors import InputError
+from xaijax.data import _display
 from xaijax.data import images as _images
 
 MaskRole = Literal["lesion", "organ", "artefact"]
@@ -37,6 +40,14 @@ class Element:
     name: str
     role: MaskRole | None
     mask: np.ndarray = field(repr=False)
+
+    def __repr__(self) -> str:
+        height, width = self.mask.shape
+        return f"Element({_display.short(self.name)!r}, {self.role}, {int(self.mask.sum())} of {height}x{width} pixels)"
+
+    def _repr_html_(self) -> str:
+        image = np.zeros((1, *self.mask.shape, 1), np.uint8)
+        return f"<div><p>{html.escape(repr(self))}</p>{_display.thumbnails([self.name], image, self.mask[None])}</div>"
 
 
 class Source(Protocol):
@@ -64,7 +75,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Case:
-    """One image of a data set, not read yet.
+    """The record of one image of a data set, not read yet.
 
     Attributes:
         id: unique in the data set; the file's path inside it where there is one.
@@ -85,10 +96,19 @@ class Case:
         """Whether a mask of any role is stored for this case."""
         return bool(self.source.roles)
 
+    def __repr__(self) -> str:
+        group = "" if self.group is None else f", {_display.short(self.group)!r}"
+        masks = _display.counted(len(self.source.roles), "mask") if self.has_mask else "no mask"
+        return f"Case({_display.short(self.id)!r}, label {self.label}{group}, {masks})"
+
+    def _repr_html_(self) -> str:
+        rows = [("id", self.id), ("label", self.label), ("group", self.group), *self.extra.items()]
+        return _display.table([*rows, ("masks", ", ".join(str(role) for role in self.source.roles) or "none")])
+
 
 @dataclass(frozen=True)
 class Batch:
-    """Cases that were read.
+    """Images that were read, with their labels and masks.
 
     Attributes:
         ids: the B case ids, in the order asked for.
@@ -97,10 +117,9 @@ class Batch:
         masks: `[B, H, W]` bool, masks of the primary role, `Dataset.mask_role`; all False where there is none.
         has_mask: `[B]` bool, whether there is one.
         indices: `[B]` int64, positions in `Dataset.cases`.
-        skipped: `(id, reason)` of each case that was asked for and could not be read.
+        skipped: `(id, reason)` of each requested case that could not be read.
         roles: role -> `[B, H, W]` bool, the union of the elements of that role; every role in `Dataset.roles`, whether
-            or not these cases have it, the primary one included. Masks of which nobody said what they outline have no
-            entry.
+            or not these cases have it, the primary one included. Masks without a role have no entry.
         has_role: role -> `[B]` bool, whether an element of that role is stored.
         elements: one tuple per image, each lesion and each cue on its own.
     """
@@ -119,6 +138,19 @@ class Batch:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __repr__(self) -> str:
+        count, *shape = self.images.shape
+        parts = [_display.counted(count, "image"), "x".join(map(str, shape))]
+        parts += [f"{int(there.sum())} with {role} masks" for role, there in self.has_role.items()]
+        if not self.has_role:
+            parts += [f"{int(self.has_mask.sum())} with masks" if self.has_mask.any() else "no masks"]
+        parts += [f"{len(self.skipped)} skipped"] if self.skipped else []
+        return f"Batch({', '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        shown = _display.thumbnails(self.ids, self.images, self.masks)
+        return f"<div><p>{html.escape(repr(self))}</p>{shown}</div>"
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -129,7 +161,7 @@ class Dataset:
         classes: class names; `Case.label` counts in them.
         mask_role: what the primary masks outline, or None where there are none or nobody has said.
         cases: all cases, in an order that depends on the names alone.
-        options: how the data set was opened, JSON values only; with the name it says what was read.
+        options: how the data set was opened, JSON values only; name and options identify what was read.
     """
 
     name: str
@@ -140,14 +172,28 @@ class Dataset:
 
     def __post_init__(self) -> None:
         if self.mask_role is not None and self.mask_role not in MASK_ROLES:
-            raise ValueError(f"mask_role must be one of {', '.join(MASK_ROLES)} or None; got {self.mask_role!r}")
+            raise InputError(f"mask_role must be one of {', '.join(MASK_ROLES)} or None; got {self.mask_role!r}")
         if not self.cases:
-            raise ValueError(f"data set {self.name!r} has no cases")
+            raise InputError(f"data set {self.name!r} has no images")
         if len({case.id for case in self.cases}) != len(self.cases):
-            raise ValueError(f"data set {self.name!r} has two cases of one id")
+            raise InputError(f"data set {self.name!r} has two images of one id; ids must be unique")
 
     def __len__(self) -> int:
         return len(self.cases)
+
+    def __repr__(self) -> str:
+        parts = [repr(_display.short(self.name, 40)), _display.counted(len(self), "image")]
+        parts += [f"{len(self.classes)} classes ({_display.names(self.classes)})"]
+        parts += [f"masks: {', '.join(self.roles) or 'unknown role'}" if self._has_masks else "no masks"]
+        return f"Dataset({', '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        counts = [(name, _display.counted(count, "image")) for name, count in self.class_counts().items() if count]
+        return f"<div><p>{html.escape(repr(self))}</p>{_display.table(counts)}</div>"
+
+    @cached_property
+    def _has_masks(self) -> bool:
+        return any(case.has_mask for case in self.cases)
 
     @property
     def labels(self) -> np.ndarray:
@@ -166,39 +212,39 @@ class Dataset:
         return {name: int(count) for name, count in zip(self.classes, counts, strict=True)}
 
     def require_classes(self, at_least: int = 2) -> None:
-        """Refuse a data set with cases of fewer than `at_least` classes.
+        """Refuse a data set with images of fewer than `at_least` classes.
 
         Raises:
-            ValueError: naming the classes that have cases.
+            InputError: naming the classes that have images.
         """
         present = [name for name, count in self.class_counts().items() if count]
         if len(present) < at_least:
-            raise ValueError(
-                f"data set {self.name!r} has cases of {len(present)} class ({', '.join(present)}); training and "
-                f"benchmarks need at least {at_least}: add cases of another class"
+            raise InputError(
+                f"data set {self.name!r} has images of {len(present)} class{'es' if len(present) != 1 else ''} "
+                f"({', '.join(present)}); training and benchmarks need at least {at_least}: add images of another class"
             )
 
     def require_mask_role(self, *allowed: MaskRole) -> None:
-        """Refuse masks that do not mean what a score takes them for.
+        """Refuse masks that a score would misread.
 
         Args:
-            allowed: the roles that are right; default: lesion (or the object itself).
+            allowed: roles that the score can use; default: lesion (or the object itself).
 
         Raises:
-            ValueError: if there are no masks, nobody said what they outline, or they outline something else.
+            InputError: for no masks, masks of unknown role, or masks that outline something else.
         """
         allowed = allowed or ("lesion",)
-        if not any(case.has_mask for case in self.cases):
-            raise ValueError(f"data set {self.name!r} has no masks; leave out scores that compare maps with masks")
+        if not self._has_masks:
+            raise InputError(f"data set {self.name!r} has no masks; leave out scores that compare maps with masks")
         roles = self.roles
         if set(roles) & set(allowed):
             return
         if not roles:
-            raise ValueError(
-                f"data set {self.name!r} has masks but nothing says what they outline; say mask_role={allowed[0]!r} if "
-                f"they outline that ({', '.join(MASK_ROLES)} are known)"
+            raise InputError(
+                f"data set {self.name!r} has masks of unknown role; give --mask-role {allowed[0]} "
+                f"(in Python mask_role={allowed[0]!r}) if they outline that; choose from {', '.join(MASK_ROLES)}"
             )
-        raise ValueError(
+        raise InputError(
             f"the masks of data set {self.name!r} outline the {' and the '.join(roles)}, and this score needs masks of "
             f"the {' or '.join(allowed)}"
         )
@@ -211,27 +257,27 @@ class Dataset:
     def read(
         self, indices: Iterable[int] | None = None, shape: tuple[int, int, int] | None = None, *, masks: bool = True
     ) -> Batch:
-        """Read cases.
+        """Read images and masks.
 
         A grey image is repeated over three channels and an RGB image turned into luma (ITU-R 601) where `shape` asks
         for it, then images are resized bilinearly with antialiasing and masks by the nearest pixel.
 
         Args:
-            indices: positions in `cases`; default: all.
+            indices: positions in `cases`, in any order; default: all.
             shape: `(H, W, C)` in pixels and channels (1 or 3) for the batch, or None to leave the pixels as they are:
-                then all cases read must agree in size and channels.
-            masks: read masks too; without them `masks` is all False and a broken mask does no harm.
+                then all images must agree in size and channels.
+            masks: read masks too; without them `masks` is all False, and a broken mask does not matter.
 
         Returns:
-            A `Batch` of the cases that could be read, in the order asked for; the others are in `skipped`.
+            A `Batch` of the images that could be read, in the order of `indices`; the others are in `skipped`.
 
         Raises:
-            ValueError: for a bad shape, for images of several sizes without a shape, or if no case could be read.
+            InputError: for a bad shape, for images of several sizes without a shape, or if no image could be read.
             IndexError: for an index outside the data set.
 
         Example:
             >>> from xaijax.data import open_dataset
-            >>> batch = open_dataset("phantoms", n=3, size=64).read(shape=(32, 32, 3))
+            >>> batch = open_dataset("phantoms", count=3, size=64).read(shape=(32, 32, 3))
             >>> batch.images.shape, batch.masks.shape, batch.labels.tolist()
             ((3, 32, 32, 3), (3, 32, 32), [0, 1, 2])
         """
@@ -254,7 +300,7 @@ class Dataset:
                 image = _images.resize_image(_images.with_channels(image, shape[2]), shape[:2])
                 elements = tuple(replace(one, mask=_images.resize_mask(one.mask, shape[:2])) for one in elements)
             if pixels and image.shape != pixels[0].shape:
-                raise ValueError(
+                raise InputError(
                     f"{case.id} is {_size(image)} and {self.cases[kept[0]].id} is {_size(pixels[0])}; "
                     "say shape=(H, W, C) to bring them to one size"
                 )
@@ -262,13 +308,13 @@ class Dataset:
             pixels.append(image)
             found.append(_named(elements, self.mask_role))
         if not kept:
-            raise ValueError(_nothing_read(self.name, skipped))
+            raise InputError(_nothing_read(self.name, skipped))
         stacked = np.stack(pixels)
         roles: dict[str, np.ndarray] = {}
         has_role: dict[str, np.ndarray] = {}
         for role in self.roles:
             roles[role], has_role[role] = _union(found, role, stacked.shape[:3])
-        # Primary masks of which nobody said what they outline have no entry among the roles.
+        # Primary masks without a role have no entry among the roles.
         if self.mask_role is not None and self.mask_role in roles:
             flat, has_mask = roles[self.mask_role], has_role[self.mask_role]
         else:
@@ -325,18 +371,18 @@ def _size(image: np.ndarray) -> str:
 
 def _nothing_read(name: str, skipped: Sequence[tuple[str, str]]) -> str:
     if not skipped:
-        return f"no cases of data set {name!r} were asked for"
+        return f"no images of data set {name!r} were requested"
     first, why = skipped[0]
-    return f"none of the {len(skipped)} cases asked for of data set {name!r} can be read; the first, {first}: {why}"
+    return f"none of the {len(skipped)} requested images of data set {name!r} can be read; the first, {first}: {why}"
 
 
 def _checked_shape(shape: Sequence[int]) -> tuple[int, int, int]:
     try:
         height, width, channels = (int(side) for side in shape)
     except (TypeError, ValueError):
-        raise ValueError(f"shape must be (H, W, C); got {shape!r}") from None
+        raise InputError(f"shape must be (H, W, C); got {shape!r}") from None
     if height < 1 or width < 1 or channels not in (1, 3):
-        raise ValueError(f"shape must be (H, W, C) with positive sides and 1 or 3 channels; got {tuple(shape)}")
+        raise InputError(f"shape must be (H, W, C) with positive sides and 1 or 3 channels; got {tuple(shape)}")
     return height, width, channels
 
 
@@ -345,7 +391,7 @@ def _checked_indices(indices: Iterable[int], count: int) -> list[int]:
     if array.size == 0:
         return []
     if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
-        raise ValueError(f"indices must be integers; got an array of shape {array.shape} and dtype {array.dtype}")
+        raise InputError(f"indices must be integers; got an array of shape {array.shape} and dtype {array.dtype}")
     if array.min() < 0 or array.max() >= count:
         raise IndexError(f"indices must lie in 0..{count - 1}; got {int(array.min())} to {int(array.max())}")
     return [int(index) for index in array]

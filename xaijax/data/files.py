@@ -1,5 +1,6 @@
-"""Cases whose image and mask are files of their own."""
+"""Images and masks that are files of their own, one decoder per kind of file; layouts of folders are in `readers`."""
 
+import re
 import struct
 import zlib
 from collections.abc import Iterable
@@ -10,17 +11,34 @@ from typing import get_args
 import numpy as np
 from PIL import Image
 
+from xaijax.data import _dicom
 from xaijax.data import images as _images
 from xaijax.data.dataset import Element, MaskRole, Source
 
-PICTURES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
+COMMON = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
 DICOM = frozenset({".dcm", ".dicom"})
-SUFFIXES = PICTURES | DICOM
+SUFFIXES = COMMON | DICOM
 
 
 def is_image(path: Path) -> bool:
-    """Whether a file's name says that it is an image this package reads; hidden files are none."""
+    """Whether this package reads files of this name as images; hidden files are left out."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def natural(path: Path) -> list[tuple[int, str]]:
+    """Sort key: names by text, digits in them by value.
+
+    Example:
+        >>> sorted([Path("10.png"), Path("9.png")], key=natural)[0].name
+        '9.png'
+    """
+    parts = re.split(r"(\d+)", path.name)
+    return [(int(part), "") if part.isdigit() and part.isascii() else (-1, part) for part in parts]
+
+
+def patient(path: Path) -> str | None:
+    """The patient that a file names, as the group of a split; None for formats that name none. No pixels are read."""
+    return _dicom.patient(path) if path.suffix.lower() in DICOM else None
 
 
 @dataclass(frozen=True)
@@ -29,11 +47,11 @@ class ImageFile:
 
     Attributes:
         path: the image.
-        masks: `(role, picture)`, one per element; a pixel above half of the picture's largest value is inside. The role
-            None is the data set's own.
+        masks: `(role, file)`, one per element; a pixel above half of the file's largest value is inside. The role None
+            is the data set's own.
         window: `(low, high)` of deep grey levels, or None for the image's own range.
-        transpose: swap rows and columns of image and masks, for files that store the transpose of the upright picture.
-        clean: the same picture without its artefacts, where there is one.
+        transpose: swap rows and columns of image and masks, for files that store the transpose of the upright image.
+        clean: file of the same image without its artefacts, where there is one.
     """
 
     path: Path
@@ -59,7 +77,7 @@ class ImageFile:
 
 
 def primary_role(sources: Iterable[Source]) -> MaskRole | None:
-    """The role of the primary masks where nobody names it: none if some masks have no role, else the first stored."""
+    """The role of the primary masks where none is given: none if some masks have no role, else the first stored."""
     found = {role for source in sources for role in source.roles}
     return None if None in found else next((role for role in get_args(MaskRole) if role in found), None)
 
@@ -68,21 +86,19 @@ def read_image(path: Path, window: _images.Window | None = None) -> np.ndarray:
     """One file as uint8 `[h, w, 1 or 3]`; several frames or pages: the first.
 
     Raises:
-        OSError, ValueError: with the reason, for a file that is missing, truncated or no image.
+        OSError, ValueError: with the reason, for a file that is missing, truncated or not an image.
     """
     if path.suffix.lower() in DICOM:
-        from xaijax.data.readers import dicom
-
-        return dicom.read_image(path, window)
+        return _dicom.read_image(path, window)
     return _images.from_pillow(_open(path), window)
 
 
 def read_mask(path: Path) -> np.ndarray:
     """A mask file as bool `[h, w]`: above half of its largest value, so 0/255, 0/1 and antialiased edges all work."""
-    picture = _open(path)
-    if picture.mode == "P":  # an index picture: 0 is outside, whatever its colour
-        return np.asarray(picture) > 0
-    levels = np.asarray(picture if picture.mode in _images.DEEP_MODES else picture.convert("L"), np.float64)
+    stored = _open(path)
+    if stored.mode == "P":  # indices of colours: 0 is outside, whatever its colour
+        return np.asarray(stored) > 0
+    levels = np.asarray(stored if stored.mode in _images.DEEP_MODES else stored.convert("L"), np.float64)
     top = levels.max()
     return levels > top / 2 if top > 0 else np.zeros(levels.shape, bool)
 
@@ -95,13 +111,13 @@ def _mask(path: Path) -> np.ndarray:
 
 
 def _open(path: Path) -> Image.Image:
-    """Decode a picture, turning every way in which Pillow fails on damaged bytes into ValueError or OSError."""
+    """Decode an image; every way in which Pillow fails on damaged bytes becomes ValueError or OSError."""
     try:
-        with Image.open(path) as picture:
-            picture.load()
-            return picture
+        with Image.open(path) as stored:
+            stored.load()
+            return stored
     except Image.UnidentifiedImageError:
-        raise ValueError("it is no image in a known format") from None
+        raise ValueError("its format is not supported, or it is not an image") from None
     except Image.DecompressionBombError:
         raise ValueError("it has too many pixels") from None
     except (SyntaxError, EOFError, IndexError, TypeError, KeyError, struct.error, zlib.error) as error:

@@ -12,13 +12,13 @@ from PIL import Image
 
 Window = tuple[float, float]
 
-# Pillow modes whose pixels are a picture already; the rest is palette, alpha, print or colour-space modes.
+# Pillow modes whose pixels are grey levels already; the rest is palette, alpha, print or colour-space modes.
 _EIGHT_BIT_GREY = ("1", "L", "LA", "La")
 DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
 
 def reason(error: BaseException) -> str:
-    """The words of an error without the path in front, for a list of skipped cases."""
+    """The words of an error without the path in front, for a list of skipped images."""
     if isinstance(error, FileNotFoundError):
         return "file not found"
     if isinstance(error, PermissionError):
@@ -44,7 +44,7 @@ def to_uint8(values: np.ndarray, window: Window | None = None) -> np.ndarray:
     levels = np.asarray(values, np.float64)
     finite = np.isfinite(levels)
     if not finite.any():
-        raise ValueError("it holds no finite value")
+        raise ValueError("all its values are NaN or infinite")
     low, high = (float(levels[finite].min()), float(levels[finite].max())) if window is None else window
     if high <= low:
         return np.zeros(levels.shape, np.uint8)
@@ -62,7 +62,7 @@ def from_pillow(image: Image.Image, window: Window | None = None) -> np.ndarray:
 
 
 def with_channels(image: np.ndarray, channels: int) -> np.ndarray:
-    """`[h, w, 1 or 3]` with the wanted number of channels: repeated, or ITU-R 601 luma."""
+    """`[h, w, 1 or 3]` with this number of channels: repeated, or ITU-R 601 luma."""
     if image.shape[2] == channels:
         return image
     if channels == 3:
@@ -75,8 +75,8 @@ def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if image.shape[:2] == size:
         return image
     height, width = size
-    picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
-    resized = np.array(picture.resize((width, height), Image.Resampling.BILINEAR), np.uint8)
+    pillow = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+    resized = np.array(pillow.resize((width, height), Image.Resampling.BILINEAR), np.uint8)
     return resized.reshape(height, width, image.shape[2])
 
 
@@ -85,12 +85,12 @@ def resize_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if mask.shape == size:
         return mask
     height, width = size
-    picture = Image.fromarray(mask.astype(np.uint8))
-    return np.array(picture.resize((width, height), Image.Resampling.NEAREST)) > 0
+    pillow = Image.fromarray(mask.astype(np.uint8))
+    return np.array(pillow.resize((width, height), Image.Resampling.NEAREST)) > 0
 
 
 def fingerprint(image: np.ndarray) -> str:
-    """A key of the pixels; a grey picture has the same key whether it is stored with one channel or three."""
+    """A key of the pixels; a grey image has the same key whether it is stored with one channel or three."""
     if image.shape[2] == 3 and (image == image[..., :1]).all():
         image = image[..., :1]
     digest = hashlib.blake2b(digest_size=16)

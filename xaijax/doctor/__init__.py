@@ -1,5 +1,6 @@
 """`xaijax doctor`."""
 
-from xaijax.doctor.run import DoctorConfig, machine, run_doctor, versions
+from xaijax.doctor._run import run
+from xaijax.doctor.config import DoctorConfig
 
-__all__ = ["DoctorConfig", "machine", "run_doctor", "versions"]
+__all__ = ["DoctorConfig", "run"]

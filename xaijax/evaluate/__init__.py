@@ -1,5 +1,6 @@
-"""`xaijax evaluate`."""
+"""`xaijax evaluate`; scores without a folder are `xaijax.training.classification_scores`."""
 
-from xaijax.evaluate.run import EvaluateConfig, EvaluateResult, run_evaluate
+from xaijax.evaluate._run import EvaluateResult, run
+from xaijax.evaluate.config import EvaluateConfig
 
-__all__ = ["EvaluateConfig", "EvaluateResult", "run_evaluate"]
+__all__ = ["EvaluateConfig", "EvaluateResult", "run"]

@@ -23,7 +23,11 @@ from xaijax.explain.cascade import Cascade as Cascade, CascadeRounds as CascadeR
 from xaijax.explain.perturbation import *  # noqa: F403
 from xaijax.explain.regions import *  # noqa: F403
 from xaijax.explain.controls import *  # noqa: F403
-from xaijax.explain._describe import describe as describe
+from xaijax.explain._describe import (
+    MethodDescription as MethodDescription,
+    OptionDescription as OptionDescription,
+    describe as describe,
+)
 from xaijax.explain._postprocess import postprocess as postprocess
 from xaijax.explain._registry import METHODS as METHODS, Method as Method, explain as explain, methods as methods
 from xaijax.explain._resize import resize as resize

@@ -1,63 +1,120 @@
-"""What there is to say of a method, from its metadata and its docstring, as data for listings and pages."""
+"""Methods in words, as data: what `xaijax methods [NAME]` prints and docs/explainers.md lists."""
 
 import inspect
 import math
 import re
-from typing import Any
+from dataclasses import dataclass
 
 from xaijax import _names, _options
 from xaijax.explain._registry import METHODS, Method
 
 
-def describe(name: str | None = None) -> list[dict[str, Any]]:
-    """What the methods are, as plain data.
+@dataclass(frozen=True)
+class OptionDescription:
+    """An option of a method.
 
-    Args:
-        name: one of `METHODS`, as people write it; None for all of them.
-
-    Returns:
-        One dictionary for each method: `name`, `family`, `summary` (one line), `formula`, `cost` (forward passes for an
-        image of 224 x 224 with default options, None where it is one for each channel of the layer), `needs` (a list,
-        see `Method`), `signed`, `postprocess` (the usual steps), `differences`, `references`, and `options`: a list of
-        `name`, `allowed` (in words), `default` (as `--set` takes it) and `help`.
-
-    Raises:
-        InputError: for an unknown name.
+    Attributes:
+        name: as in Python and in `--set NAME.OPTION=VALUE`.
+        default: as text.
+        allowed: which values it takes.
+        summary: what it does.
 
     Example:
-        >>> about = describe("Grad-CAM")[0]
-        >>> about["name"], about["formula"][:25], about["cost"], about["needs"]
-        ('grad_cam', '`S = Σ_c mean(g_c) A_c`, ', 1, ['layer'])
-        >>> about["options"][2]["name"], about["options"][2]["allowed"], about["options"][2]["default"]
-        ('convention', 'paper or pytorch-grad-cam', 'paper')
+        >>> describe("xrai")[0].options[3].summary
+        'radius in pixels by which segments grow.'
     """
-    chosen = METHODS if name is None else [_names.match("method", name, METHODS)]
-    return [_described(METHODS[one]) for one in chosen]
+
+    name: str
+    default: str
+    allowed: str
+    summary: str
 
 
-def _described(method: Method) -> dict[str, Any]:
-    helps = _arguments(method)
-    return {
-        "name": method.name,
-        "family": method.family,
-        "summary": method.summary,
-        "formula": formula(method),
-        "cost": None if math.isnan(method.cost) else method.cost,
-        "needs": sorted(method.needs),
-        "signed": method.signed,
-        "postprocess": method.postprocess_steps(),
-        "differences": section(method, "Differences"),
-        "references": section(method, "References"),
-        "options": [
-            {
-                "name": option,
-                "allowed": _options.allowed(kind),
-                "default": _options.to_text(method.options[option]),
-                "help": helps.get(option, ""),
-            }
+@dataclass(frozen=True)
+class MethodDescription:
+    """A method in words.
+
+    Attributes:
+        name: as in Python and on the command line.
+        family: "cam", "gradient", "perturbation", "region" or "control".
+        summary: one line.
+        formula: of the map.
+        cost: model passes per image in forward passes, with the default options; None where it is one for each channel
+            of the layer.
+        needs: what the classifier must have or what must be given; "key": it draws random numbers.
+        signed: whether raw maps can be negative, as evidence against the class.
+        postprocess: the usual steps for `postprocess`.
+        differences: from the known implementation.
+        reference: the source of the definition.
+        options: the method's own.
+
+    Example:
+        >>> [about.name for about in describe() if about.cost == 0]
+        ['random', 'sobel', 'center_gaussian', 'ground_truth']
+    """
+
+    name: str
+    family: str
+    summary: str
+    formula: str
+    cost: float | None
+    needs: tuple[str, ...]
+    signed: bool
+    postprocess: str
+    differences: str
+    reference: str
+    options: tuple[OptionDescription, ...]
+
+
+def describe(name: str | None = None) -> list[MethodDescription]:
+    """Methods in words: all of them, those of a family, or one.
+
+    Args:
+        name: of a method or a family; case, spaces and hyphens do not count. None for all methods.
+
+    Returns:
+        One description per method, in the order of `METHODS`.
+
+    Raises:
+        InputError: for a name that means none of them.
+
+    Example:
+        >>> found, = describe("Grad-CAM++")
+        >>> found.name, found.cost, found.needs, len(describe("control"))
+        ('grad_cam_pp', 1, ('layer',), 4)
+        >>> found.options[2].name, found.options[2].default, found.options[2].allowed
+        ('convention', 'paper', 'paper, pytorch-grad-cam or tf-keras-vis')
+    """
+    families = list(dict.fromkeys(method.family for method in METHODS.values()))
+    if name is None:
+        return [_description(method) for method in METHODS.values()]
+    # "gradient" is a method and a family: the method is meant.
+    meant = _names.match("method", name, [*METHODS, *(family for family in families if family not in METHODS)])
+    if meant in METHODS:
+        return [_description(METHODS[meant])]
+    return [_description(method) for method in METHODS.values() if method.family == meant]
+
+
+def _description(method: Method) -> MethodDescription:
+    summaries = _arguments(method)
+    return MethodDescription(
+        name=method.name,
+        family=method.family,
+        summary=method.summary,
+        formula=formula(method),
+        cost=None if math.isnan(method.cost) else method.cost,
+        needs=tuple(sorted(method.needs)),
+        signed=method.signed,
+        postprocess=method.postprocess_steps(),
+        differences=section(method, "Differences"),
+        reference=section(method, "References"),
+        options=tuple(
+            OptionDescription(
+                option, _options.to_text(method.options[option]), _options.allowed(kind), summaries.get(option, "")
+            )
             for option, kind in method.kinds.items()
-        ],
-    }
+        ),
+    )
 
 
 def _arguments(method: Method) -> dict[str, str]:

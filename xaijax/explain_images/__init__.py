@@ -1,5 +1,6 @@
 """`xaijax explain`."""
 
-from xaijax.explain_images.run import ExplainConfig, run_explain
+from xaijax.explain_images._run import run
+from xaijax.explain_images.config import ExplainConfig
 
-__all__ = ["ExplainConfig", "run_explain"]
+__all__ = ["ExplainConfig", "run"]

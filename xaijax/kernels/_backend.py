@@ -4,9 +4,10 @@ import functools
 import importlib
 import importlib.util
 import os
-import sys
 from types import ModuleType
 from typing import Any
+
+from xaijax.kernels._checks import integer
 
 NAMES = ("native", "numba", "cuda")
 
@@ -68,19 +69,12 @@ def use_numba(*, jax_arrays: bool = False) -> bool:
     return name == "numba" or (name is None and _module("xaijax._core") is None)
 
 
-def is_jax(*arrays: Any) -> bool:
-    """Whether any argument is a JAX array or tracer; JAX is never imported to find out."""
-    jax = sys.modules.get("jax")
-    return jax is not None and any(isinstance(array, jax.Array) for array in arrays)
-
-
 def num_threads(requested: int | None) -> int:
     """The thread count of a NumPy call: what was asked for, else the processors this process may use."""
     if requested is None:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not isinstance(requested, int) or requested < 1:
-        raise ValueError(f"num_threads must be a positive integer or None; got {requested!r}")
-    return requested
+    # More threads than there are images make no difference, however many they are.
+    return min(integer(requested, "num_threads", "a positive integer or None", 1), 2**31 - 1)
 
 
 def build_info() -> dict[str, Any]:

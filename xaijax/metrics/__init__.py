@@ -1,13 +1,15 @@
 """Metrics of visual explanations: one value per image, with the reason where there is none.
 
 Images are `[B, H, W, C]`, maps and masks `[B, H, W]`, labels `[B]`. `evaluate` scores the maps of any number of
-methods; `METRICS` says what each metric's numbers mean, `health` whether they can be trusted.
+methods; `METRICS` defines each metric's numbers, `health` tells whether they can be trusted.
 """
 
+from xaijax.metrics._describe import MetricDescription, SettingDescription, describe
 from xaijax.metrics._evaluate import DEFAULT_MASK_METRICS, DEFAULT_METRICS, evaluate
-from xaijax.metrics._health import MethodHealth, MetricHealth, health
+from xaijax.metrics._health import MethodHealth, MetricHealth, Statement, health, statements
 from xaijax.metrics.localization import oracle_maps
-from xaijax.metrics.metric import Family, Metric
+from xaijax.metrics.metric import ORACLE, Axes, Explained, Family, Metric
+from xaijax.metrics.pic_curve import FRACTIONS
 from xaijax.metrics.registry import FAMILIES, METRICS, REASONS
 from xaijax.metrics.scores import Curves, Responses, Scores
 from xaijax.metrics.webp import webp_size
@@ -16,17 +18,26 @@ __all__ = [
     "DEFAULT_MASK_METRICS",
     "DEFAULT_METRICS",
     "FAMILIES",
+    "FRACTIONS",
     "METRICS",
+    "ORACLE",
     "REASONS",
+    "Axes",
     "Curves",
+    "Explained",
     "Family",
     "MethodHealth",
     "Metric",
+    "MetricDescription",
     "MetricHealth",
     "Responses",
     "Scores",
+    "SettingDescription",
+    "Statement",
+    "describe",
     "evaluate",
     "health",
     "oracle_maps",
+    "statements",
     "webp_size",
 ]

@@ -1,15 +1,61 @@
-"""Is the metric itself sound here? What was scored, what was skipped and why, and whether the controls behave."""
+"""Can scores be trusted here: what was scored, what was skipped and why, and whether the controls behave.
+
+`health` has the numbers of every metric, `statements` the sentences of a report. The random control should lose against
+every explanation and the ground-truth oracle should win; where that is not so, the metric does not measure on these
+images what it claims to measure.
+"""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from xaijax.metrics._interval import mean_interval
+from xaijax.metrics.metric import ORACLE, RANDOM
 from xaijax.metrics.registry import METRICS, REASONS
-from xaijax.metrics.scores import Scores
+from xaijax.metrics.scores import Curves, Scores
 
 TOLERANCE = 1e-9  # of a scaled information value: rounding, not a fall
+FEW_IMAGES = 10
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One sentence about scores.
+
+    Attributes:
+        text: the sentence.
+        warns: whether it asks for caution.
+        kind: what it is about: `"skipped"` images, images that were not `"scored"`, `"few"` images, information that
+            `"falls"`, the `"oracle"`, methods that are `"worse"` than random or `"level"` with it, maps that mark an
+            `"artefact"`, or a `"note"` of the caller.
+    """
+
+    text: str
+    warns: bool = False
+    kind: Literal["note", "skipped", "scored", "few", "falls", "oracle", "worse", "level", "artefact"] = "note"
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How many images a metric could score, and why not the others: {reason: images}."""
+
+    metric: str
+    scored: int
+    reasons: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Mean of paired differences over the `n` images where both have a value, with its 95 % bootstrap interval."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
 
 
 @dataclass(frozen=True)
@@ -39,8 +85,8 @@ class MetricHealth:
 
     Attributes:
         images: images asked for.
-        used: images with a value for every method that is no oracle.
-        skipped: code of `REASONS` -> images that at least one of these methods has no value for (first reason counts).
+        used: images with a value for every method but the oracle.
+        skipped: code of `REASONS` -> images without a value for at least one of these methods; the first reason counts.
         methods: method -> its health.
         random, oracle: mean of the control over the images that both controls have a value for (of either alone, where
             the other is missing); NaN when not scored.
@@ -55,14 +101,19 @@ class MetricHealth:
     oracle: float
     warnings: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        parts = [f"{self.used} of {_count(self.images, 'image')} used", _count(len(self.methods), "method")]
+        controls = [f"random {self.random:.3f}", f"oracle {self.oracle:.3f}", _count(len(self.warnings), "warning")]
+        return f"MetricHealth({', '.join(parts + controls)})"
 
-def health(scores: Scores, *, random: str = "random", oracle: str = "oracle") -> dict[str, MetricHealth]:
+
+def health(scores: Scores, *, random: str = RANDOM, oracle: str = ORACLE) -> dict[str, MetricHealth]:
     """The health report of every metric in `scores`.
 
     Args:
         scores: from `evaluate`.
         random: the name of the method that is a random map.
-        oracle: the name of the method that is the ground-truth mask.
+        oracle: the name of the method that is the ground truth.
 
     Returns:
         metric -> `MetricHealth`, in the order of the scores.
@@ -88,6 +139,204 @@ def as_dict(report: dict[str, MetricHealth]) -> dict[str, Any]:
     return {metric: plain(asdict(entry)) for metric, entry in report.items()}
 
 
+def usage(scores: Scores) -> list[Usage]:
+    """Counts images, not scores: an image counts as scored when any method but the oracle has a value for it.
+
+    Returns:
+        One `Usage` per metric, in the order of the scores.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for row in scores:
+        if row.method != ORACLE:
+            images = found.setdefault(row.metric, {})
+            if row.reason:
+                images.setdefault(row.image, row.reason)
+            else:
+                images[row.image] = ""
+    return [
+        Usage(metric, sum(not r for r in images.values()), dict(Counter(r for r in images.values() if r)))
+        for metric, images in found.items()
+    ]
+
+
+def falling_share(curves: Curves) -> dict[str, tuple[int, int]]:
+    """How often revealing more pixels lowered the measured information.
+
+    Returns:
+        {information measure: (curves whose raw information falls somewhere, all curves)}; AIC and SIC share their
+        information, so each image, method and random mask counts once.
+    """
+    seen: dict[str, dict[tuple[str, str, int], bool]] = {}
+    columns = (curves.metric, curves.image, curves.method, curves.draw, _falls(curves))
+    for metric, image, method, draw, falls in zip(*columns, strict=True):
+        seen.setdefault(METRICS[metric].measure, {})[image, method, draw] = bool(falls)
+    return {measure: (sum(found.values()), len(found)) for measure, found in seen.items()}
+
+
+def paired_difference(images: Sequence[str], first: Any, second: Any, *, seed: int = 0) -> Difference:
+    """Compares two methods on the images that both have a value for.
+
+    Args:
+        images: `[N]` names; the bootstrap draws them in alphabetical order, whatever their order here.
+        first: `[N]`, NaN where there is no value.
+        second: `[N]`, likewise.
+        seed: of the bootstrap.
+
+    Returns:
+        The mean of `first - second` with its interval; NaN where they share no image.
+
+    Example:
+        >>> paired_difference(["a", "b", "c"], [1.0, 3.0, np.nan], [np.nan, 1.0, 9.0]).mean
+        2.0
+    """
+    order = sorted(range(len(images)), key=lambda i: images[i])
+    deltas = (np.asarray(first, np.float64) - np.asarray(second, np.float64))[order]
+    deltas = deltas[~np.isnan(deltas)]
+    low, high = mean_interval(deltas, seed=seed)
+    return Difference(float(deltas.mean()) if len(deltas) else float("nan"), low, high, len(deltas))
+
+
+def statements(
+    scores: Scores | Mapping[str, Scores], *, skipped: Sequence[Sequence[str]] = (), seed: int = 0
+) -> list[Statement]:
+    """What a reader should know before trusting a table of scores.
+
+    Args:
+        scores: of one model, or by the names of several models.
+        skipped: (image, reason) of images that could not be read.
+        seed: of the bootstrap.
+
+    Returns:
+        Sentences, warnings first.
+
+    Example:
+        >>> rows = [(str(i), m, "iou", v + 0.01 * i, "") for i in range(12) for m, v in (("cam", 0.2), ("random", 0.5))]
+        >>> statements(Scores.from_rows(rows))[0].text
+        'cam scores worse than the random control in iou (95 % interval without 0).'
+    """
+    models = {"": scores} if isinstance(scores, Scores) else dict(scores)
+    several = len(models) > 1
+    found: list[Statement] = []
+    if skipped:
+        first = "; ".join(f"{image}: {reason}" for image, reason in list(skipped)[:5])
+        more = f"; and {len(skipped) - 5} more, listed in run.json" if len(skipped) > 5 else ""
+        text = f"{_count(len(skipped), 'image')} could not be read and left out: {first}{more}."
+        found.append(Statement(text, True, "skipped"))
+    entries = [(model, entry) for model, some in models.items() for entry in usage(some)]
+    alike: dict[tuple[str, int, tuple[tuple[str, int], ...]], list[str]] = {}
+    for model, entry in entries:
+        if entry.reasons:
+            alike.setdefault((model, entry.scored, tuple(sorted(entry.reasons.items()))), []).append(entry.metric)
+    for (model, scored, reasons), metrics in alike.items():
+        total = scored + sum(count for _, count in reasons)
+        why = "; ".join(f"{count} because {REASONS.get(reason, reason)}" for reason, count in reasons)
+        name = _named(_join(metrics), model, several)
+        text = f"{name} could score {scored} of {_count(total, 'image')}. Not scored: {why}."
+        found.append(Statement(text, scored < total / 2, "scored"))
+    few = [entry.scored for _, entry in entries if 0 < entry.scored < FEW_IMAGES]
+    if few:
+        text = f"Some scores rest on only {_count(min(few), 'image')}: read their intervals."
+        found.append(Statement(text, True, "few"))
+    for model, some in models.items():
+        found += _falling(some.curves, model, several)
+    for model, some in models.items():
+        found += _against_controls(some, model, several, seed)
+    return sorted(found, key=lambda statement: not statement.warns)
+
+
+def _falling(curves: Curves, model: str, several: bool) -> list[Statement]:
+    shares = {measure: falling / total for measure, (falling, total) in falling_share(curves).items()}
+    if not shares:
+        return []
+    parts = _join([f"{share:.0%} of the {measure} curves".replace("%", " %") for measure, share in shares.items()])
+    name = _named("the measured information", model, several)
+    text = f"Revealing more pixels lowered {name} at some point in {parts}; a sound measure would never fall."
+    return [Statement(text, any(share > 0.5 for share in shares.values()), "falls")]
+
+
+def _against_controls(scores: Scores, model: str, several: bool, seed: int) -> list[Statement]:
+    """Compares the controls with the methods: what random beats is not shown to explain anything."""
+    upset: list[str] = []
+    beaten: dict[str, list[str]] = {}
+    marked: dict[str, list[str]] = {}
+    level: dict[str, list[str]] = {}
+    for metric in scores.metrics():
+        images, methods, values = scores.matrix(metric)
+        # Only methods with a value, in the order in which their first values come.
+        order = np.where(np.isnan(values), np.inf, np.arange(values.size).reshape(values.shape)).min(axis=0)
+        columns = {methods[i]: values[:, i] for i in np.argsort(order) if np.isfinite(order[i])}
+        if RANDOM not in columns:
+            continue
+        sign = 1.0 if _higher_is_better(metric) else -1.0
+        if ORACLE in columns:
+            gap = paired_difference(images, columns[RANDOM], columns[ORACLE], seed=seed)
+            if sign * gap.mean > 0:
+                upset.append(f"{metric} by {abs(gap.mean):.3f}{_sure(gap.low, gap.high)}")
+        for method, own in columns.items():
+            if method in (RANDOM, ORACLE):
+                continue
+            gap = paired_difference(images, own, columns[RANDOM], seed=seed)
+            if not np.isfinite(gap.low):
+                continue
+            if gap.low <= 0 <= gap.high:
+                level.setdefault(method, []).append(metric)
+            elif sign * gap.mean < 0:
+                # These metrics tell what the model uses, not how good a method is.
+                artefact = metric in METRICS and METRICS[metric].family == "artefact"
+                (marked if artefact else beaten).setdefault(method, []).append(metric)
+    where = f" on {model}" if several else ""
+    found = []
+    if upset:
+        text = (
+            f"The random control scores better than the ground-truth oracle{where} in {_join(upset)}: on these images "
+            "these metrics do not reward the evidence that a person would call right."
+        )
+        found.append(Statement(text, True, "oracle"))
+    for method, metrics in beaten.items():
+        text = f"{method}{where} scores worse than the random control in {_join(metrics)} (95 % interval without 0)."
+        found.append(Statement(text, True, "worse"))
+    for method, metrics in marked.items():
+        text = (
+            f"{method}{where} marks the artefact more than the random control in {_join(metrics)} (95 % interval "
+            "without 0): a faithful map does where the model uses the artefact."
+        )
+        found.append(Statement(text, True, "artefact"))
+    if level:
+        parts = "; ".join(f"{method} in {_join(metrics)}" for method, metrics in level.items())
+        text = f"Not distinguishable from the random control{where} with these images (95 % interval with 0): {parts}."
+        found.append(Statement(text, kind="level"))
+    return found
+
+
+def _falls(curves: Curves) -> NDArray[np.bool_]:
+    """`[N]` whether the information of a curve falls anywhere between the blurred image (0) and the original (1)."""
+    ends = np.zeros((len(curves), 1)), np.ones((len(curves), 1))
+    raw = np.concatenate([ends[0], curves.information, ends[1]], axis=1)
+    return np.asarray((np.diff(raw, axis=1) < -TOLERANCE).any(axis=1))
+
+
+def _higher_is_better(metric: str) -> bool:
+    return METRICS[metric].higher_is_better if metric in METRICS else True
+
+
+def _sure(low: float, high: float) -> str:
+    if not np.isfinite(low):
+        return ""
+    return f" (95 % interval {low:.3f} to {high:.3f})"
+
+
+def _named(what: str, model: str, several: bool) -> str:
+    return f"{what} on {model}" if several else what
+
+
+def _join(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def _metric_health(scores: Scores, metric: str, random: str, oracle: str) -> MetricHealth:
     chosen = scores.select(metric=metric)
     images, methods, values = chosen.matrix(metric)
@@ -99,7 +348,7 @@ def _metric_health(scores: Scores, metric: str, random: str, oracle: str) -> Met
         if reason and method != oracle:
             reasons.setdefault(image, reason)
     entries = {method: _method_health(chosen, method, values[:, i]) for i, method in enumerate(methods)}
-    controls = _controls(methods, values, random, oracle)
+    controls = _control_means(methods, values, random, oracle)
     return MetricHealth(
         images=len(images),
         used=int(complete.sum()),
@@ -116,9 +365,7 @@ def _method_health(chosen: Scores, method: str, values: np.ndarray) -> MethodHea
     curves = chosen.curves.select(method=method)
     falls = at_once = spread = float("nan")
     if len(curves):
-        ends = np.zeros((len(curves), 1)), np.ones((len(curves), 1))
-        raw = np.concatenate([ends[0], curves.information, ends[1]], axis=1)
-        falls = float((np.diff(raw, axis=1) < -TOLERANCE).any(axis=1).mean())
+        falls = float(_falls(curves).mean())
         # The information alone could be 1 by chance (Shannon entropy need not grow); all points of both cannot.
         at_once = float(((curves.information == 1.0) & (curves.response == 1.0)).all(axis=1).mean())
         deviations = []
@@ -137,7 +384,7 @@ def _method_health(chosen: Scores, method: str, values: np.ndarray) -> MethodHea
     )
 
 
-def _controls(methods: list[str], values: np.ndarray, random: str, oracle: str) -> tuple[float, float]:
+def _control_means(methods: list[str], values: np.ndarray, random: str, oracle: str) -> tuple[float, float]:
     columns = [methods.index(name) if name in methods else None for name in (random, oracle)]
     present = [column for column in columns if column is not None]
     both = ~np.isnan(values[:, present]).any(axis=1)
@@ -161,7 +408,7 @@ def _warnings(
     elif used < images / 2:
         reason = REASONS[skipped.most_common(1)[0][0]]
         found.append(f"only {used} of {images} images could be scored by {metric}; most often {reason}")
-    higher = METRICS[metric].higher_is_better if metric in METRICS else True
+    higher = _higher_is_better(metric)
     random, oracle = controls
     # NaN compares false: no verdict without both controls.
     if (random > oracle) if higher else (random < oracle):

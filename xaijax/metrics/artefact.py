@@ -46,7 +46,7 @@ def score(inputs: Inputs, metrics: Sequence[Metric], settings: NoSettings) -> Re
         flat = np.ptp(maps, axis=(1, 2)) == 0
         nothing = ~(maps > 0).any(axis=(1, 2))
         for metric in metrics:
-            what = metric.parts[0]
+            what = metric.measure
             empty = np.any([~inputs.masks[role].any(axis=(1, 2)) for role in metric.roles], axis=0)
             values, _ = _shares(inputs, method, ARTEFACT_ROLE, what)
             elsewhere = np.zeros(len(maps), bool)
@@ -66,7 +66,7 @@ def score(inputs: Inputs, metrics: Sequence[Metric], settings: NoSettings) -> Re
 def _metric(name: str, summary: str, roles: tuple[str, ...], what: str) -> Metric:
     return Metric(
         name, NAME, summary, False, (0.0, 1.0), "share", frozenset({"mask"}),
-        "after Arras et al., Information Fusion 2022", parity="closed form", roles=roles, parts=(what,),
+        "after Arras et al., Information Fusion 2022", parity="closed form", roles=roles, measure=what,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What the families that explain changed images or models share: images as floats, scores, maps in one shape."""
+"""What the families that explain changed images or models share: images as float32, scores, maps."""
 
 import functools
 from collections.abc import Callable
@@ -7,17 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xaijax.metrics._stream import float_images, in_batches
 from xaijax.metrics.metric import Inputs
-from xaijax.metrics.stream import as_model_input
 
 Floats = NDArray[np.float64]
 
 
-def float_images(images: NDArray[Any]) -> NDArray[Any]:
+def unit_images(images: NDArray[Any]) -> NDArray[np.float32]:
     """`[B, H, W, C]` as float32, integers scaled to [0, 1]."""
-    given = as_model_input(images)
-    scaled = given / np.float32(255) if given.dtype == np.uint8 else given
-    return np.asarray(scaled, np.float32)
+    return float_images(images).astype(np.float32, copy=False)
 
 
 def class_scores(classifier: Any) -> Callable[[NDArray[Any]], NDArray[Any]]:
@@ -55,17 +53,16 @@ def explain(
     """
     labels = np.asarray(inputs.labels if labels is None else labels)
     classifier = inputs.classifier if classifier is None else classifier
-    size = min(inputs.batch_size, len(images))
-    parts = []
-    for start in range(0, len(images), size):
-        some, targets = images[start : start + size], labels[start : start + size]
-        missing = size - len(some)
-        if missing:
-            some, targets = (np.concatenate([v, np.repeat(v[-1:], missing, axis=0)]) for v in (some, targets))
+
+    def maps_of(some: NDArray[Any], targets: NDArray[Any]) -> NDArray[np.float64]:
         made = np.asarray(inputs.explainers[method](classifier, some, targets), np.float64)
-        if made.shape != some.shape[:3]:
-            raise ValueError(
-                f"the explainer of {method!r} must give maps [B, H, W] = {some.shape[:3]}; got {made.shape}"
-            )
-        parts.append(made[: size - missing])
-    return np.concatenate(parts)
+        check_explained(method, made, some)
+        return made
+
+    return in_batches(maps_of, min(inputs.batch_size, len(images)), images, labels)
+
+
+def check_explained(method: str, made: NDArray[Any], images: NDArray[Any]) -> None:
+    """Refuses maps that an explainer gives in another shape than `[B, H, W]` of the images."""
+    if made.shape != images.shape[:3]:
+        raise ValueError(f"the explainer of {method!r} must give maps [B, H, W] = {images.shape[:3]}; got {made.shape}")

@@ -8,7 +8,7 @@ With `a = |S|` over the n pixels of a map, ascending, and `q = a / Σ a`:
 | entropy | `-Σ q ln q`, nats; 0 for a single pixel, ln n for equal ones |
 | effective_size | `exp(entropy) / n`: the share of the image that as many equal pixels would take |
 
-The values are those of the map as it is given: a shift changes them, a factor does not. A concentrated map is easier to
+The maps are not rescaled first: a shift changes the values, a factor does not. A concentrated map is easier to
 read, not more faithful.
 
 References:

@@ -29,11 +29,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xaijax import kernels
+from xaijax.metrics._stream import stream
+from xaijax.metrics.changed import check_explained, unit_images
 from xaijax.metrics.metric import Family, Inputs, Metric, NoSettings, Result, Row
-from xaijax.metrics.stream import as_model_input, stream
 
 NAME = "confidence"
 ADCC = "adcc"
+PERCENT = {"drop_top15": 15.0, "drop_top30": 30.0, "drop_top50": 50.0}
+"""The share of the pixels that a top-k metric keeps."""
 Floats = NDArray[np.float64]
 
 
@@ -97,10 +100,9 @@ def harmonic(coherency: Floats, complexity: Floats, drop: Floats) -> Floats:
 
 def score(inputs: Inputs, metrics: Sequence[Metric], settings: NoSettings) -> Result:
     """Scores maps by the probability that is left of the masked images; a flat map has no value."""
-    images = as_model_input(inputs.images)
-    images = images / np.float32(255) if images.dtype == np.uint8 else images
-    percents = list(dict.fromkeys(float(m.parts[0]) for m in metrics if m.parts))
-    plain = any(not metric.parts for metric in metrics)
+    images = unit_images(inputs.images)
+    percents = list(dict.fromkeys(PERCENT[m.name] for m in metrics if m.name in PERCENT))
+    plain = any(metric.name not in PERCENT for metric in metrics)
     masks = {method: scaled(maps) for method, maps in inputs.maps.items()}
     # After ReLU: a map without a positive value marks nothing.
     flat = {method: np.ptp(values, axis=(1, 2)) == 0 for method, values in masks.items()}
@@ -136,7 +138,7 @@ def score(inputs: Inputs, metrics: Sequence[Metric], settings: NoSettings) -> Re
         absent = inputs.absent(method)
         coherency = _coherency(inputs, images, method, masks[method]) if any(m.name == ADCC for m in metrics) else None
         for metric in metrics:
-            p = left[:, plain + percents.index(float(metric.parts[0]))] if metric.parts else left[:, 0]
+            p = left[:, plain + percents.index(PERCENT[metric.name])] if metric.name in PERCENT else left[:, 0]
             with np.errstate(divide="ignore", invalid="ignore"):
                 drop = np.maximum(original - p, 0) / original
             values = {
@@ -174,10 +176,7 @@ def _coherency(inputs: Inputs, images: NDArray[Any], method: str, masks: NDArray
         return np.full(len(images), np.nan)
     masked = images * masks[..., None].astype(np.float32)
     again = np.asarray(inputs.explainers[method](inputs.classifier, masked, inputs.labels))
-    if again.shape != inputs.images.shape[:3]:
-        raise ValueError(
-            f"the explainer of {method!r} must give maps [B, H, W] = {inputs.images.shape[:3]}; got {again.shape}"
-        )
+    check_explained(method, again, inputs.images)
     return (pearson(np.maximum(inputs.raw[method], 0), np.maximum(again, 0)) + 1) / 2
 
 
@@ -206,10 +205,10 @@ FAMILY = Family(
         ),
         *(
             Metric(
-                f"drop_top{k}", NAME, f"relative fall of the probability with only the {k} % largest pixels kept",
-                False, (0.0, 1.0), "share", _MODEL, f"after {_SOURCE}", parity=_CLOSED, parts=(str(k),),
+                name, NAME, f"relative fall of the probability with only the {k:g} % largest pixels kept",
+                False, (0.0, 1.0), "share", _MODEL, f"after {_SOURCE}", parity=_CLOSED,
             )
-            for k in (15, 30, 50)
+            for name, k in PERCENT.items()
         ),
         Metric(
             ADCC, NAME, "harmonic mean of coherency, 1 - complexity and 1 - average drop", True, (0.0, 1.0), "score",

@@ -21,13 +21,14 @@ References:
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xaijax import kernels
-from xaijax.metrics.changed import Floats, explain, float_images
+from xaijax._options import Range
+from xaijax.metrics.changed import Floats, explain, unit_images
 from xaijax.metrics.metric import Family, Inputs, Metric, Result, Row, image_seed, rows_of
 
 NAME = "consistency"
@@ -40,21 +41,16 @@ class Settings:
     """Options of the family: `evaluate(..., settings={"consistency": {"shift": 0.1}})`.
 
     Attributes:
-        shift: share of the sides by which the image is moved, above 0 and below 0.5.
+        shift: share of the sides by which the image is moved.
         noise: standard deviation of the noise, images being in [0, 1].
-        contrast: factor on the difference from the image's mean, above 0.
+        contrast: factor on the difference from the image's mean.
         percent: of the pixels, for the top-k IoU.
     """
 
-    shift: float = 0.0625
-    noise: float = 0.05
-    contrast: float = 0.8
-    percent: float = 10.0
-
-    def __post_init__(self) -> None:
-        for name, top in (("shift", 0.5), ("noise", 10.0), ("contrast", 10.0), ("percent", 100.0)):
-            if not 0.0 < getattr(self, name) <= top:
-                raise ValueError(f"{name} must be above 0 and at most {top:g}; got {getattr(self, name)!r}")
+    shift: Annotated[float, Range(0, 0.5, without_low=True)] = 0.0625
+    noise: Annotated[float, Range(0, 10, without_low=True)] = 0.05
+    contrast: Annotated[float, Range(0, 10, without_low=True)] = 0.8
+    percent: Annotated[float, Range(0, 100, without_low=True)] = 10.0
 
 
 def ssim(a: Any, b: Any) -> Floats:
@@ -173,8 +169,8 @@ def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Resu
     """Scores how alike the maps of one image are."""
     asked: dict[str, list[Metric]] = {}
     for metric in metrics:
-        asked.setdefault(metric.parts[0], []).append(metric)
-    images = float_images(inputs.images)
+        asked.setdefault(metric.kind, []).append(metric)
+    images = unit_images(inputs.images)
     rows: list[Row] = []
     for number, (kind, some) in enumerate(asked.items()):
         if kind == AGREEMENT:
@@ -226,7 +222,7 @@ def _rows(
     settings: Settings,
 ) -> list[Row]:
     """Rows of the mean over pairs of maps."""
-    measures = [metric.parts[1] for metric in metrics]
+    measures = [metric.measure for metric in metrics]
     options: dict[str, Any] = {"percent": settings.percent, "num_threads": inputs.num_threads}
     found = [compare(a, b, measures, **options) for a, b in pairs]
     flat = np.zeros(len(inputs.ids), bool)
@@ -236,8 +232,8 @@ def _rows(
     small = any(min(a.shape[1:]) < WINDOW for a, _ in pairs)
     rows: list[Row] = []
     for metric in metrics:
-        values = np.mean([one[metric.parts[1]] for one in found], axis=0)
-        too_small = small and metric.parts[1] == "ssim"
+        values = np.mean([one[metric.measure] for one in found], axis=0)
+        too_small = small and metric.measure == "ssim"
         reasons = ["small_map" if too_small else "flat_map" if one else "" for one in flat]
         rows += rows_of(inputs.ids, method, metric, values, reasons)
     return rows
@@ -263,7 +259,7 @@ FAMILY = Family(
         Metric(
             f"{kind}_{measure}", NAME, f"{words[0]} {what}", True, (words[1], 1.0), "score",
             frozenset({"variants"}) if kind == AGREEMENT else frozenset({"model", "raw", "explainer"}),
-            words[2], parity=words[3], parts=(kind, measure),
+            words[2], parity=words[3], kind=kind, measure=measure,
         )
         for kind, what in _KINDS.items()
         for measure, words in _WORDS.items()

@@ -1,7 +1,7 @@
 """How well maps point at lesions: the compiled localization scores, with the role of the masks watched.
 
 A mask has a role: `"lesion"` (what the class is about), `"organ"` or `"artefact"`. Pointing at an organ or at a planted
-artefact is no merit, so lesion scores and the ground-truth oracle refuse these roles.
+artefact is not rewarded: lesion scores and the ground-truth oracle refuse these roles.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,6 +19,7 @@ from xaijax.metrics.metric import LESION_ROLE, Family, Inputs, Metric, NoSetting
 REASON_CODES = ("", "empty_mask", "full_mask", "flat_map", "not_finite")
 PERCENT = 15.0
 NAME = "localization"
+_TITLES = {"iou": "IoU", "top15_energy": "top-15 % energy"}
 _QUANTUS = "Quantus 0.6.0"
 _PARITY = {
     "average_precision": "scikit-learn",
@@ -71,12 +72,12 @@ def score(inputs: Inputs, metrics: Sequence[Metric], settings: NoSettings) -> Re
         found = kernels.localization_scores(
             np.ascontiguousarray(values),
             masks,
-            scores=[metric.parts[0] for metric in metrics],
+            scores=[metric.measure for metric in metrics],
             percent=PERCENT,
             num_threads=inputs.num_threads,
         )
         for metric in metrics:
-            numbers, codes = found.values[metric.parts[0]], found.reasons[metric.parts[0]]
+            numbers, codes = found.values[metric.measure], found.reasons[metric.measure]
             rows += [
                 (image, method, metric.name, float(number), REASON_CODES[int(code)])
                 for image, number, code in zip(inputs.ids, numbers, codes, strict=True)
@@ -204,7 +205,8 @@ def _metrics() -> Iterable[Metric]:
             reference=reference,
             parity=_PARITY.get(name, "closed form; NumPy"),
             roles=(LESION_ROLE,),
-            parts=(score,),
+            title=_TITLES.get(name, ""),
+            measure=score,
         )
 
 

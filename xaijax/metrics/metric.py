@@ -17,16 +17,26 @@ they can do, explainers as functions that it is given, and no other family.
 """
 
 import itertools
+import typing
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xaijax import _options
+from xaijax._errors import InputError
+from xaijax._options import Range
+
 if TYPE_CHECKING:
     from xaijax.metrics.scores import Curves, Responses
+
+ORACLE = "oracle"
+"""The method whose maps are the ground truth, in scores and reports."""
+RANDOM = "random"
+"""The method whose maps are random: the control that every explanation should beat."""
 
 LESION_ROLE = "lesion"
 ARTEFACT_ROLE = "artefact"
@@ -58,6 +68,28 @@ Explainer = Callable[[Any, NDArray[Any], NDArray[Any]], Any]
 """(classifier, images `[B, H, W, C]`, labels `[B]`) -> raw maps `[B, H, W]`; a random one gives the same each time."""
 
 
+Fractions = tuple[Annotated[float, Range(0, 1, without_low=True, without_high=True)], ...]
+"""Shares of the pixels as an option; `check_ascending` checks their order."""
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The figure of a metric's curves.
+
+    Attributes:
+        title: over the figure.
+        x, y: labels of the axes.
+        kind: where the curves are found and what they show: `"information"` (`Scores.curves`), `"perturbation"`
+            (`Scores.responses`, over the share of changed pixels) or `"randomisation"` (`Scores.responses`, over the
+            share of re-initialised layers).
+    """
+
+    title: str
+    x: str
+    y: str
+    kind: Literal["information", "perturbation", "randomisation"]
+
+
 @dataclass(frozen=True)
 class Metric:
     """What a metric's numbers mean.
@@ -72,9 +104,13 @@ class Metric:
         needs: what the metric cannot do without: `"model"`, `"mask"`, `"raw"` (maps with their sign), `"variants"`
             (several maps of an image), `"explainer"` (the method itself).
         reference: the source of the definition.
-        parity: what the values are held against in the tests.
+        parity: what the tests validate the values against.
         roles: of the masks that it needs; all of them must be there.
-        parts: what the family makes of the name.
+        title: in tables and figures; default: the name with spaces.
+        kind: which curve or comparison of its family it is, such as `"sic"`, `"flip"` or `"mprt"`; `""` where the
+            family has one kind.
+        measure: what is measured, such as `"webp"` or `"spearman"`; `""` where the family has one measure.
+        axes: of its curves; None where it has no curves.
     """
 
     name: str
@@ -87,13 +123,46 @@ class Metric:
     reference: str
     parity: str = ""
     roles: tuple[str, ...] = ()
-    parts: tuple[str, ...] = field(default=(), repr=False)
+    title: str = ""
+    kind: str = ""
+    measure: str = ""
+    axes: Axes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "title", self.title or self.name.replace("_", " "))
         if not self.needs <= NEEDS:
-            raise ValueError(f"{self.name} needs {sorted(self.needs - NEEDS)}; known needs are {sorted(NEEDS)}")
+            raise ValueError(f"{self.name} needs {sorted(self.needs - NEEDS)}; choose from {sorted(NEEDS)}")
         if ("mask" in self.needs) != bool(self.roles):
             raise ValueError(f"{self.name} needs a mask exactly if it names the roles of masks; roles: {self.roles}")
+
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """What one method gives for a batch of images: its maps, and what some metrics need in addition.
+
+    Attributes:
+        maps: `[B, H, W]`, any unit, finite; higher means more important.
+        raw: `[B, H, W]`, the maps with their sign, as the method made them; default: `maps`.
+        variants: name -> `[B, H, W]`, other maps of the same images by this method (another seed, another model, a
+            flipped image mapped back), for metrics that compare several.
+        explainer: function of (classifier, images, labels) that gives raw maps `[B, H, W]`, for metrics that explain
+            changed images or models. It must give the same maps for the same arguments. None: the method has no value
+            in these metrics.
+
+    Example:
+        >>> Explained(np.zeros((2, 8, 8)), variants={"seed 1": np.ones((2, 8, 8))})
+        Explained(2 maps of 8x8, raw: no, variants: seed 1, explainer: no)
+    """
+
+    maps: Any
+    raw: Any = None
+    variants: Mapping[str, Any] = field(default_factory=dict)
+    explainer: Explainer | None = None
+
+    def __repr__(self) -> str:
+        there = ("no" if self.raw is None else "yes", "no" if self.explainer is None else "yes")
+        variants = shorten(", ".join(map(str, self.variants)) or "none", 80)
+        return f"Explained({maps_words(self.maps)}, raw: {there[0]}, variants: {variants}, explainer: {there[1]})"
 
 
 @dataclass(frozen=True)
@@ -133,6 +202,10 @@ class Inputs:
     num_threads: int | None
     progress: Callable[[int, int], None] | None = None
 
+    def __repr__(self) -> str:
+        methods = shorten(", ".join(self.maps), 80)
+        return f"Inputs({maps_words(self.images)}, {len(self.maps)} methods ({methods}), seed {self.seed})"
+
     def absent(self, method: str) -> NDArray[np.bool_]:
         """`[B]`: where a method has no map, which is the oracle on images without a mask."""
         if method != self.oracle:
@@ -148,6 +221,9 @@ class Result:
     curves: "Curves | None" = None
     responses: "Responses | None" = None
 
+    def __repr__(self) -> str:
+        return f"Result({len(self.rows)} rows, {len(self.curves or ())} curves, {len(self.responses or ())} responses)"
+
 
 @dataclass(frozen=True)
 class NoSettings:
@@ -162,11 +238,13 @@ class Family:
         name: of the family.
         metrics: its entries in the registry.
         score: computes those of its metrics that were asked for.
-        settings: frozen dataclass with defaults; raises ValueError in `__post_init__` for what is not allowed.
+        settings: frozen dataclass with defaults; its annotations define what each option allows (`xaijax._options`),
+            its `__post_init__` checks what annotations cannot express.
             `evaluate(..., settings={"family": {"option": value}})` fills it.
         title: in reports; default: the name.
         reasons: codes that only this family gives, with their sentences.
         oracle: whether the ground truth as a map is scored too.
+        check: refuses inputs that do not fit its metrics or settings, before any family starts.
     """
 
     name: str
@@ -176,6 +254,20 @@ class Family:
     title: str = ""
     reasons: Mapping[str, str] = field(default_factory=dict)
     oracle: bool = False
+    check: Callable[[Inputs, Sequence[Metric], Any], None] | None = None
+
+    @property
+    def kinds(self) -> dict[str, Any]:
+        """{option: its annotation}, as `xaijax._options.from_texts` takes them."""
+        return typing.get_type_hints(self.settings, include_extras=True)
+
+    def read_settings(self, given: Mapping[str, Any]) -> Any:
+        """Its settings from {option: value}, checked; options that are not given keep their defaults.
+
+        Raises:
+            InputError: for unknown options and values that are not allowed.
+        """
+        return self.settings(**_options.check_all(self.name, given, self.kinds))
 
 
 def rows_of(
@@ -204,20 +296,37 @@ def rows_of(
     return rows
 
 
-def check_integer(name: str, number: Any, low: int) -> None:
-    """Raises ValueError unless `number` is an integer of at least `low`."""
-    if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < low:
-        raise ValueError(f"{name} must be an integer of at least {low}; got {number!r}")
+def check_ascending(what: str, fractions: Sequence[float] | None) -> None:
+    """Refuses fractions that do not ascend, or none.
+
+    Example:
+        >>> check_ascending("pic.fractions", (0.5, 0.1))
+        Traceback (most recent call last):
+        xaijax._errors.InputError: pic.fractions is (0.5, 0.1); it must be at least one number, in ascending order
+    """
+    if fractions is not None and not (fractions and all(a < b for a, b in itertools.pairwise(fractions))):
+        raise InputError(f"{what} is {fractions}; it must be at least one number, in ascending order")
 
 
-def check_fractions(fractions: Sequence[float]) -> tuple[float, ...]:
-    """The fractions as floats; raises ValueError unless they ascend within (0, 1)."""
-    steps = tuple(float(fraction) for fraction in fractions)
-    if not steps or not all(0.0 < step < 1.0 for step in steps) or any(a >= b for a, b in itertools.pairwise(steps)):
-        raise ValueError(f"fractions must ascend within (0, 1); got {steps}")
-    return steps
+def shorten(text: str, limit: int) -> str:
+    """A text of at most `limit` characters; a longer one ends in "..."."""
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def maps_words(values: Any) -> str:
+    """Number and size of maps or images in words.
+
+    Example:
+        >>> maps_words(np.zeros((2, 8, 9))), maps_words(np.zeros((1, 8, 9, 3))), maps_words([1, 2])
+        ('2 maps of 8x9', '1 image of 8x9x3', 'list')
+    """
+    shape = tuple(getattr(values, "shape", ()))
+    if len(shape) not in (3, 4):
+        return type(values).__name__
+    what = "map" if len(shape) == 3 else "image"
+    return f"{shape[0]} {what}{'s' if shape[0] != 1 else ''} of {'x'.join(map(str, shape[1:]))}"
 
 
 def image_seed(seed: int, image: str, draw: int = 0) -> int:
-    """The seed of an image's random draw: the same wherever the image stands and whatever is scored beside it."""
+    """The seed of an image's random draw: the same wherever the image stands and whatever else is scored."""
     return int(np.random.SeedSequence([seed, zlib.crc32(image.encode()), draw]).generate_state(1)[0])

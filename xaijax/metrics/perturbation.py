@@ -26,10 +26,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xaijax.metrics.metric import Family, Inputs, Metric, Result, Row
-from xaijax.metrics.perturbed import FILLS, GROUP, Case, Job, Settings
+from xaijax._errors import InputError
+from xaijax.metrics._stream import stream
+from xaijax.metrics.metric import Axes, Family, Inputs, Metric, Result, Row
+from xaijax.metrics.perturbed import FILLS, GROUP, ImageResponses, Perturbation, Settings
 from xaijax.metrics.scores import Responses
-from xaijax.metrics.stream import stream
 
 NAME = "perturbation"
 Floats = NDArray[np.float64]
@@ -64,43 +65,44 @@ def over_curve(fraction: Floats, answers: Floats) -> float:
 def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Result:
     """Scores maps by perturbation curves, with the curves in `Result.responses`."""
     wanted = {metric: _TABLE[metric.name] for metric in metrics}
-    jobs = list(dict.fromkeys(job for job, _ in wanted.values()))
-    _check_sizes(inputs, jobs, settings)
+    series = list(dict.fromkeys(how for how, _ in wanted.values()))
     flat = {method: np.ptp(maps, axis=(1, 2)) == 0 for method, maps in inputs.maps.items()}
-    cases = [Case(inputs, settings, i, np.ascontiguousarray(image)) for i, image in enumerate(inputs.images)]
+    pending = [
+        ImageResponses(inputs, settings, i, np.ascontiguousarray(image)) for i, image in enumerate(inputs.images)
+    ]
 
-    def pieces() -> Iterator[tuple[tuple[Case, Any], NDArray[Any]]]:
-        for done, case in enumerate(cases, start=1):
-            names, images = case.end_images(jobs)
-            yield (case, names), images
-            methods = [method for method in inputs.maps if not flat[method][case.index]]
-            for job in jobs if methods else ():
+    def pieces() -> Iterator[tuple[tuple[ImageResponses, Any], NDArray[Any]]]:
+        for done, one in enumerate(pending, start=1):
+            names, images = one.end_images(series)
+            yield (one, names), images
+            methods = [method for method in inputs.maps if not flat[method][one.index]]
+            for how in series if methods else ():
                 for some in (methods[i : i + GROUP] for i in range(0, len(methods), GROUP)):
-                    for method, levels, changed in case.changed(job, some):
-                        yield (case, (job, method, levels)), changed
+                    for method, levels, changed in one.changed(how, some):
+                        yield (one, (how, method, levels)), changed
             if inputs.progress is not None:
-                inputs.progress(done, len(cases))
+                inputs.progress(done, len(pending))
 
-    total = len(cases) * (1 + len(FILLS) + len(inputs.maps) * sum(settings.length(job.order) for job in jobs))
-    for (case, what), probabilities in stream(inputs.classifier.predict, pieces(), min(inputs.batch_size, total)):
-        answers = case.answers(probabilities)
+    total = len(pending) * (1 + len(FILLS) + len(inputs.maps) * sum(settings.length(how.order) for how in series))
+    for (one, what), probabilities in stream(inputs.classifier.predict, pieces(), min(inputs.batch_size, total)):
+        answers = one.answers(probabilities)
         if isinstance(what, list):
-            case.ends = dict(zip(what, answers, strict=True))
+            one.ends = dict(zip(what, answers, strict=True))
         else:
-            job, method, levels = what
-            case.found[job, method][levels] = answers
+            how, method, levels = what
+            one.found[how, method][levels] = answers
 
     rows: list[Row] = []
     curves: list[tuple[Any, ...]] = []
     for method in inputs.maps:
         absent = inputs.absent(method)
-        for case in cases:
-            name = inputs.ids[case.index]
-            for metric, (job, read) in wanted.items():
-                reason = "empty_mask" if absent[case.index] else "flat_map" if flat[method][case.index] else ""
+        for one in pending:
+            name = inputs.ids[one.index]
+            for metric, (how, read) in wanted.items():
+                reason = "empty_mask" if absent[one.index] else "flat_map" if flat[method][one.index] else ""
                 value = np.nan
                 if not reason:
-                    fraction, answers = case.curve(job, method)
+                    fraction, answers = one.curve(how, method)
                     reason = _reason(metric, answers)
                     if not reason:
                         value = read(fraction, answers)
@@ -120,26 +122,46 @@ def _reason(metric: Metric, answers: Floats) -> str:
     return ""
 
 
-def _check_sizes(inputs: Inputs, jobs: Sequence[Job], settings: Settings) -> None:
+def check(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> None:
+    """Refuses regions that are larger than the images."""
     side = min(inputs.images.shape[1:3])
-    if any(job.order == "patch" for job in jobs) and settings.patch > side:
-        raise ValueError(
-            f"the regions of region_perturbation are {settings.patch} pixels wide and the images {side}: give "
-            'settings={"perturbation": {"patch": ...}} of at most that'
+    if any(_TABLE[metric.name][0].order == "patch" for metric in metrics) and settings.patch > side:
+        raise InputError(
+            f"perturbation.patch is {settings.patch}: the regions of region_perturbation must not be wider than the "
+            f"images, {side} pixels"
         )
 
 
 _AREA = "area"
 _RISE = "Petsiuk et al., BMVC 2018"
-_TABLE: dict[str, tuple[Job, Callable[[Floats, Floats], float]]] = {}
+_TABLE: dict[str, tuple[Perturbation, Callable[[Floats, Floats], float]]] = {}
 _METRICS: list[Metric] = []
 
 
+def _axes(name: str, how: Perturbation, read: Any) -> Axes:
+    done = "shown" if how.direction == "insertion" else "hidden"
+    first = {"patch": "squares of the largest means first", "segment": "segments of the largest means first"}
+    across = f"share of the pixels {done}, {first.get(how.order, 'largest first')}"
+    up = "probability of the explained class"
+    if read is accuracy:
+        up = "share of images where the\nexplained class is predicted"
+    return Axes(name.replace("_", " "), across, up, "perturbation")
+
+
 def _add(
-    name: str, job: Job, read: Any, summary: str, higher: bool, low: float | None, unit: str, source: str, parity: str
+    name: str,
+    how: Perturbation,
+    read: Any,
+    summary: str,
+    higher: bool,
+    low: float | None,
+    unit: str,
+    source: str,
+    parity: str,
 ) -> None:
-    _TABLE[name] = (job, read)
-    _METRICS.append(Metric(name, NAME, summary, higher, (low, 1.0), unit, frozenset({"model"}), source, parity=parity))
+    _TABLE[name] = (how, read)
+    needs, axes = frozenset({"model"}), _axes(name, how, read)
+    _METRICS.append(Metric(name, NAME, summary, higher, (low, 1.0), unit, needs, source, parity=parity, axes=axes))
 
 
 _CLOSED = "closed form: linear model"
@@ -153,38 +175,38 @@ _HIDDEN = {
 }
 for _fill in FILLS:
     _add(
-        f"insertion_{_fill}", Job("quantile", _fill, "insertion"), area,
+        f"insertion_{_fill}", Perturbation("quantile", _fill, "insertion"), area,
         f"area under the probability as the largest pixels appear; the others are {_HIDDEN[_fill]}",
         True, 0.0, _AREA, _RISE, _KERNEL if "linear" in _fill else _CLOSED,
     )  # fmt: skip
 for _fill in FILLS:
     _add(
-        f"deletion_{_fill}", Job("quantile", _fill, "deletion"), area,
+        f"deletion_{_fill}", Perturbation("quantile", _fill, "deletion"), area,
         f"area under the probability as the largest pixels are hidden: {_HIDDEN[_fill]}",
         False, 0.0, _AREA, _RISE, _KERNEL if "linear" in _fill else _CLOSED,
     )  # fmt: skip
 _add(
-    "pixel_flipping", Job("rank", "black", "deletion"), area,
+    "pixel_flipping", Perturbation("rank", "black", "deletion"), area,
     "area under the probability as the largest pixels become black, in equal steps",
     False, 0.0, _AREA, "Bach et al., PLoS ONE 2015", "Quantus 0.6.0",
 )  # fmt: skip
 _add(
-    "region_perturbation", Job("patch", "black", "deletion"), aopc,
+    "region_perturbation", Perturbation("patch", "black", "deletion"), aopc,
     "mean fall of the probability as squares of the largest means become black (AOPC)",
     True, -1.0, "probability", "Samek et al., IEEE TNNLS 2017", "Quantus 0.6.0",
 )  # fmt: skip
 _add(
-    "road", Job("road", "noisy_linear", "deletion"), mean_probability,
+    "road", Perturbation("road", "noisy_linear", "deletion"), mean_probability,
     "mean probability with the 10 to 90 % largest pixels imputed (remove and debias)",
     False, 0.0, "probability", "Rong et al., ICML 2022", _KERNEL,
 )  # fmt: skip
 _add(
-    "road_accuracy", Job("road", "noisy_linear", "deletion"), accuracy,
+    "road_accuracy", Perturbation("road", "noisy_linear", "deletion"), accuracy,
     "share of right predictions with the 10 to 90 % largest pixels imputed (remove and debias)",
     False, 0.0, "share", "Rong et al., ICML 2022", _KERNEL,
 )  # fmt: skip
 _add(
-    "irof", Job("segment", "mean", "deletion"), over_curve,
+    "irof", Perturbation("segment", "mean", "deletion"), over_curve,
     "area over the relative probability as SLIC segments of the largest means become the mean colour",
     True, None, _AREA, "Rieger and Hansen, 2020", _CLOSED,
 )  # fmt: skip
@@ -197,4 +219,5 @@ FAMILY = Family(
     title="Perturbation",
     reasons={"one_segment": "the image is a single segment"},
     oracle=True,
+    check=check,
 )

@@ -1,26 +1,29 @@
 """The images of perturbation curves: which of a map's pixels are hidden when, and what the model says of them.
 
-Everything that differs between the metrics is a `Job`: an order of pixels, a fill for hidden ones, a direction. The two
-ends of a curve, the original and the image that is hidden everywhere, are shared by all maps of an image.
+Everything that differs between the metrics is a `Perturbation`: an order of pixels, a fill for hidden ones, a
+direction. The two ends of a curve, the original and the image that is hidden everywhere, are shared by all maps of an
+image.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xaijax import kernels
-from xaijax.kernels.levels import MAX_FRACTIONS
+from xaijax._options import Range
 from xaijax.metrics import orders
-from xaijax.metrics.metric import Inputs, check_fractions, check_integer, image_seed
+from xaijax.metrics.metric import Fractions, Inputs, check_ascending, image_seed, shorten
 
 FILLS: dict[str, Any] = {"black": 0, "mean": "mean", "blur": "blur", "linear": "linear", "noisy_linear": "noisy_linear"}
 CHEAP = ("black", "mean")
 GROUP = 4  # maps that are rebuilt together: bounds the memory
 ROAD_FRACTIONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
+Steps = Annotated[int, Range(1, kernels.MAX_FRACTIONS)]
+"""A number of levels, as many as the kernels take."""
 Order = Literal["quantile", "road", "rank", "patch", "segment"]
 
 
@@ -30,36 +33,28 @@ class Settings:
 
     Attributes:
         steps: of insertion and deletion, in equal shares of the pixels.
-        fractions: of insertion and deletion instead of equal steps, ascending in (0, 1); 1 follows by itself.
+        fractions: of insertion and deletion instead of equal steps, in ascending order; 1 is added at the end.
         flip_steps: of pixel flipping, in equal shares of the pixels.
         patch: side of the regions of region perturbation, pixels.
         regions: of region perturbation, how many at most.
         sigma: standard deviation of the blurred baseline, pixels.
         noise: standard deviation of noisy linear fills, as a share of the image's range.
-        segments: how many SLIC is asked for in IROF.
+        segments: number of segments that SLIC aims for in IROF.
         compactness: of SLIC's segments in IROF.
     """
 
-    steps: int = 32
-    fractions: tuple[float, ...] | None = None
-    flip_steps: int = 224
-    patch: int = 8
-    regions: int = 100
-    sigma: float = 10.0
-    noise: float = 0.01
-    segments: int = 300
-    compactness: float = 10.0
+    steps: Steps = 32
+    fractions: Fractions | None = None
+    flip_steps: Steps = 224
+    patch: Steps = 8
+    regions: Steps = 100
+    sigma: Annotated[float, Range(0, 1e6, without_low=True, without_high=True)] = 10.0
+    noise: Annotated[float, Range(0, 1e6, without_high=True)] = 0.01
+    segments: Steps = 300
+    compactness: Annotated[float, Range(0, 1e6, without_low=True, without_high=True)] = 10.0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "flip_steps", "patch", "regions", "segments"):
-            check_integer(name, getattr(self, name), 1)
-            if getattr(self, name) > MAX_FRACTIONS:
-                raise ValueError(f"{name} must be at most {MAX_FRACTIONS}; got {getattr(self, name)}")
-        for name, low in (("sigma", 0.0), ("noise", -1e-300), ("compactness", 0.0)):
-            if not low < getattr(self, name) < 1e6:
-                raise ValueError(f"{name} must be above {max(low, 0):g}; got {getattr(self, name)!r}")
-        if self.fractions is not None:
-            object.__setattr__(self, "fractions", check_fractions(self.fractions))
+        check_ascending("perturbation.fractions", self.fractions)
 
     def shares(self) -> tuple[float, ...]:
         """The shares of insertion and deletion, ascending to 1."""
@@ -73,7 +68,7 @@ class Settings:
         return {**lengths, "patch": self.regions, "segment": self.segments}[order]
 
 
-class Job(NamedTuple):
+class Perturbation(NamedTuple):
     """One series of changed images for a map: what is hidden in which order, and how."""
 
     order: Order
@@ -87,22 +82,26 @@ class Job(NamedTuple):
 
 
 @dataclass
-class Case:
-    """One image on its way through the model."""
+class ImageResponses:
+    """The model's answers for one image while it is perturbed, until its curves are read."""
 
     inputs: Inputs
     settings: Settings
     index: int
     image: NDArray[Any]
-    # By (job, method): the share of changed pixels, p of the label and whether it is predicted, one per level.
-    fraction: dict[tuple[Job, str], NDArray[np.float64]] = field(default_factory=dict)
-    found: dict[tuple[Job, str], NDArray[np.float64]] = field(default_factory=dict)
+    # By (perturbation, method): the share of changed pixels, p of the label and whether it is predicted, one per level.
+    fraction: dict[tuple[Perturbation, str], NDArray[np.float64]] = field(default_factory=dict)
+    found: dict[tuple[Perturbation, str], NDArray[np.float64]] = field(default_factory=dict)
     # "" is the original, a fill's name the image that is hidden everywhere.
     ends: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
-    def _levels(self, job: Job, maps: NDArray[Any]) -> tuple[NDArray[np.uint16], int]:
+    def __repr__(self) -> str:
+        image = "x".join(map(str, self.image.shape))
+        return f"ImageResponses({shorten(self.inputs.ids[self.index], 80)}, {image}, {len(self.found)} series)"
+
+    def _levels(self, order: Order, maps: NDArray[Any]) -> tuple[NDArray[np.uint16], int]:
         settings, threads = self.settings, self.inputs.num_threads
-        match job.order:
+        match order:
             case "quantile":
                 return orders.by_quantile(maps, settings.shares(), num_threads=threads)
             case "road":
@@ -118,28 +117,28 @@ class Case:
         seed = image_seed(self.inputs.seed, self.inputs.ids[self.index])
         return {"sigma": self.settings.sigma, "noise": self.settings.noise, "seed": seed}
 
-    def end_images(self, jobs: Sequence[Job]) -> tuple[list[str], NDArray[Any]]:
+    def end_images(self, perturbations: Sequence[Perturbation]) -> tuple[list[str], NDArray[Any]]:
         """The original and the images that are hidden everywhere, one per fill that needs one."""
-        fills = list(dict.fromkeys(job.fill for job in jobs if job.total))
+        fills = list(dict.fromkeys(how.fill for how in perturbations if how.total))
         everywhere = np.ones(self.image.shape[:2], np.uint16)
         hidden = [kernels.reveal(self.image, everywhere, 1, FILLS[fill], **self._options()) for fill in fills]
         return ["", *fills], np.concatenate([self.image[None], *hidden])
 
-    def changed(self, job: Job, methods: Sequence[str]) -> Iterator[tuple[str, slice, NDArray[Any]]]:
+    def changed(self, how: Perturbation, methods: Sequence[str]) -> Iterator[tuple[str, slice, NDArray[Any]]]:
         """`(method, levels, images)` between the two ends; notes the fractions."""
         maps = np.stack([self.inputs.maps[method][self.index] for method in methods])
-        levels, n = self._levels(job, maps)
+        levels, n = self._levels(how.order, maps)
         for method, one in zip(methods, levels, strict=True):
             counts = np.bincount(one.reshape(-1), minlength=n + 1)[: n + 1]
-            self.fraction[job, method] = counts.cumsum() / one.size
-            self.found[job, method] = np.full((n + 1, 2), np.nan)
+            self.fraction[how, method] = counts.cumsum() / one.size
+            self.found[how, method] = np.full((n + 1, 2), np.nan)
         batch = self.inputs.batch_size
-        first, last = 1, n - 1 if job.total else n
+        first, last = 1, n - 1 if how.total else n
         # The kernels have one thread for each map, which pays for fills that cost something.
-        size = self.image.nbytes * (batch if job.fill in CHEAP else max(batch, len(methods) * (n + 1)))
+        size = self.image.nbytes * (batch if how.fill in CHEAP else max(batch, len(methods) * (n + 1)))
         threads = self.inputs.num_threads
         for start, level, stack in kernels.reveal_chunks(
-            self.image, levels, n + 1, FILLS[job.fill], max_bytes=size, direction=job.direction, num_threads=threads,
+            self.image, levels, n + 1, FILLS[how.fill], max_bytes=size, direction=how.direction, num_threads=threads,
             **self._options(),
         ):  # fmt: skip
             inner = slice(max(first, level), min(last + 1, level + stack.shape[1]))
@@ -155,14 +154,14 @@ class Case:
         result[~np.isfinite(probabilities).all(axis=1)] = np.nan
         return result
 
-    def curve(self, job: Job, method: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def curve(self, how: Perturbation, method: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """`(fraction [n + 1], answers [n + 1, 2])`, both ends included."""
-        values = self.found[job, method]
-        intact, hidden = (0, -1) if job.direction == "deletion" else (-1, 0)
+        values = self.found[how, method]
+        intact, hidden = (0, -1) if how.direction == "deletion" else (-1, 0)
         values[intact] = self.ends[""]
-        if job.total:
-            values[hidden] = self.ends[job.fill]
-        return self.fraction[job, method], values
+        if how.total:
+            values[hidden] = self.ends[how.fill]
+        return self.fraction[how, method], values
 
 
 def _segments(image: NDArray[Any], settings: Settings) -> NDArray[np.int64]:

@@ -22,39 +22,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xaijax import kernels
+from xaijax._options import Count
 from xaijax.metrics import pic_curve as curve
-from xaijax.metrics.metric import Family, Inputs, Metric, Result, Row, check_fractions, check_integer, image_seed
-from xaijax.metrics.pic_curve import FRACTIONS, Convention, check_convention
+from xaijax.metrics._stream import float_images, stream
+from xaijax.metrics.metric import (
+    Axes,
+    Family,
+    Fractions,
+    Inputs,
+    Metric,
+    Result,
+    Row,
+    check_ascending,
+    image_seed,
+    maps_words,
+    shorten,
+)
+from xaijax.metrics.pic_curve import FRACTIONS, Convention
 from xaijax.metrics.pic_information import MEASURES, measure_information
 from xaijax.metrics.scores import Curves
-from xaijax.metrics.stream import stream
+from xaijax.metrics.webp import check_webp
 
 Kind = Literal["aic", "sic"]
-NAME = "information"
+NAME = "pic"
 MASK_FRACTION = 0.01
-
-
-mask_seed = image_seed
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Options of the family: `evaluate(..., settings={"information": {"fractions": (0.1, 0.3, 0.6)}})`.
+    """Options of the family: `evaluate(..., settings={"pic": {"fractions": (0.1, 0.3, 0.6)}})`.
 
     Attributes:
         convention: `"stable"`, `"pair"` or `"medical"`, see `xaijax.metrics.pic_curve`.
-        fractions: of the pixels, ascending in (0, 1), revealed step by step.
+        fractions: of the pixels, in ascending order, revealed step by step.
         random_masks: random masks per image; a score is the mean over them.
     """
 
     convention: Convention = "stable"
-    fractions: tuple[float, ...] = FRACTIONS
-    random_masks: int = 1
+    fractions: Fractions = FRACTIONS
+    random_masks: Count = 1
 
     def __post_init__(self) -> None:
-        check_convention(self.convention)
-        check_integer("random_masks", self.random_masks, 1)
-        object.__setattr__(self, "fractions", check_fractions(self.fractions))
+        check_ascending("pic.fractions", self.fractions)
 
 
 @dataclass(frozen=True)
@@ -65,8 +74,8 @@ class _Options(Settings):
 
 
 @dataclass
-class _Case:
-    """One image on its way through the model."""
+class _ImageCurves:
+    """What is known of one image until its curves are drawn: its maps, information and predictions."""
 
     name: str
     image: NDArray[Any]
@@ -81,9 +90,9 @@ class _Case:
     predicted: dict[tuple[int, str], NDArray[np.float64]] = field(default_factory=dict)
 
     def _mask(self, draw: int) -> NDArray[np.bool_]:
-        return kernels.random_mask(self.image.shape[:2], MASK_FRACTION, mask_seed(self.options.seed, self.name, draw))
+        return kernels.random_mask(self.image.shape[:2], MASK_FRACTION, image_seed(self.options.seed, self.name, draw))
 
-    def _measure(self, images: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
+    def measure(self, images: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
         return measure_information(
             images,
             self.image,
@@ -98,18 +107,24 @@ class _Case:
         levels = np.where(masks, 0, 1).astype(np.uint16)
         blurred = kernels.reveal(self.image, levels, 1, num_threads=self.options.num_threads)[:, 0]
         images = np.concatenate([self.image[None], blurred])
-        self.information = self._measure(images)
+        self.information = self.measure(images)
         return images
 
-    def rebuilt(self, draw: int, methods: Sequence[str]) -> NDArray[Any]:
-        """`[methods * T, H, W, C]`: the images rebuilt from each fraction of each map; measures their information."""
-        options, steps = self.options, len(self.options.fractions)
+    def reveal(self, draw: int, methods: Sequence[str]) -> NDArray[Any]:
+        """`[methods, 1 + T, H, W, C]`: for each map the fully blurred image, then that of each fraction."""
+        options = self.options
         maps = np.stack([self.maps[method] for method in methods])
         always = np.ascontiguousarray(np.broadcast_to(self._mask(draw), maps.shape))
         levels = kernels.reveal_levels(maps, options.fractions, always, num_threads=options.num_threads)
-        stack = kernels.reveal(self.image, levels, steps + 1, num_threads=options.num_threads)
-        images = np.ascontiguousarray(stack[:, 1:]).reshape(-1, *self.image.shape)
-        information = self._measure(images)
+        return np.asarray(
+            kernels.reveal(self.image, levels, len(options.fractions) + 1, num_threads=options.num_threads)
+        )
+
+    def rebuilt(self, draw: int, methods: Sequence[str]) -> NDArray[Any]:
+        """`[methods * T, H, W, C]`: the images rebuilt from each fraction of each map; measures their information."""
+        steps = len(self.options.fractions)
+        images = np.ascontiguousarray(self.reveal(draw, methods)[:, 1:]).reshape(-1, *self.image.shape)
+        information = self.measure(images)
         for i, method in enumerate(methods):
             part = slice(i * steps, (i + 1) * steps)
             self.revealed[draw, method] = {measure: values[part] for measure, values in information.items()}
@@ -163,7 +178,7 @@ class _Case:
         rows: list[Row] = []
         curves: list[tuple[Any, ...]] = []
         for metric in metrics:
-            kind, measure = cast(Kind, metric.parts[0]), metric.parts[1]
+            kind, measure = cast(Kind, metric.kind), metric.measure
             reasons = [self.reason(kind, measure, draw) for draw in range(self.options.random_masks)]
             draws = [draw for draw, reason in enumerate(reasons) if not reason]
             for method in methods:
@@ -180,23 +195,23 @@ class _Case:
         return rows, curves
 
 
-def unrounded(images: NDArray[Any]) -> NDArray[Any]:
-    """Images as floats: the medical study works on them, so that its rebuilt images are not rounded."""
-    if np.issubdtype(images.dtype, np.floating):
-        return images
-    return (images / np.float32(np.iinfo(images.dtype).max)).astype(np.float32)
+def check(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> None:
+    """Refuses images that WebP cannot hold, where its size is asked for."""
+    for metric in metrics:
+        if metric.measure in ("webp", "mean"):
+            check_webp(metric.name, inputs.images.shape)
 
 
 def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Result:
     """Scores maps by AIC and SIC; the oracle has no value for an image without a mask."""
     images, convention = inputs.images, settings.convention
-    measures = tuple(dict.fromkeys(metric.parts[1] for metric in metrics))
+    measures = tuple(dict.fromkeys(metric.measure for metric in metrics))
     options = _Options(convention, settings.fractions, settings.random_masks, measures, inputs.seed, inputs.num_threads)
     if convention == "medical":
-        images = unrounded(images)
+        images = float_images(images)  # the study's rebuilt images are not rounded
     absent = {method: inputs.absent(method) for method in inputs.maps}
-    cases = [
-        _Case(
+    pending = [
+        _ImageCurves(
             inputs.ids[i],
             np.ascontiguousarray(images[i]),
             int(inputs.labels[i]),
@@ -207,34 +222,34 @@ def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Resu
     ]
     methods, steps, draws = list(inputs.maps), len(settings.fractions), settings.random_masks
     group = max(1, inputs.batch_size // steps)
-    asked = [(cast(Kind, metric.parts[0]), metric.parts[1]) for metric in metrics]
+    asked = [(cast(Kind, metric.kind), metric.measure) for metric in metrics]
 
-    def pieces() -> Iterator[tuple[tuple[_Case, int, list[str]], NDArray[Any]]]:
-        for case in cases:
-            yield (case, -1, []), case.ends()
-        for done, case in enumerate(cases, start=1):
+    def pieces() -> Iterator[tuple[tuple[_ImageCurves, int, list[str]], NDArray[Any]]]:
+        for one in pending:
+            yield (one, -1, []), one.ends()
+        for done, one in enumerate(pending, start=1):
             for draw in range(draws):
                 # Undecided still when all the images so far fit into the chunks not yet computed: then it is tried.
-                if case.probabilities is not None and all(case.reason(*what, draw) for what in asked):
+                if one.probabilities is not None and all(one.reason(*what, draw) for what in asked):
                     continue
-                present = [method for method in methods if method in case.maps]
+                present = [method for method in methods if method in one.maps]
                 for some in (present[i : i + group] for i in range(0, len(present), group)):
-                    yield (case, draw, some), case.rebuilt(draw, some)
+                    yield (one, draw, some), one.rebuilt(draw, some)
             if inputs.progress is not None:
-                inputs.progress(done, len(cases))
+                inputs.progress(done, len(pending))
 
-    total = len(cases) * (1 + draws) + len(cases) * draws * len(methods) * steps
-    for (case, draw, some), probabilities in stream(inputs.classifier.predict, pieces(), min(inputs.batch_size, total)):
+    total = len(pending) * (1 + draws) + len(pending) * draws * len(methods) * steps
+    for (one, draw, some), probabilities in stream(inputs.classifier.predict, pieces(), min(inputs.batch_size, total)):
         if draw < 0:
-            case.probabilities = probabilities
+            one.probabilities = probabilities
         else:
-            case.store(draw, some, probabilities)
+            one.store(draw, some, probabilities)
     rows: list[Row] = []
     curves: list[tuple[Any, ...]] = []
-    for case in cases:
-        case_rows, case_curves = case.score(methods, metrics)
-        rows += case_rows
-        curves += case_curves
+    for one in pending:
+        some_rows, some_curves = one.score(methods, metrics)
+        rows += some_rows
+        curves += some_curves
     return Result(rows, curves=Curves.from_rows(curves))
 
 
@@ -253,6 +268,13 @@ _PARITY = {
     "mean": "plain transcription",
 }
 _RESPONSE = {"aic": "share of right predictions", "sic": "softmax probability of the class"}
+MEASURE_WORDS = {
+    "shannon": "Shannon entropy",
+    "webp": "lossless WebP size",
+    "mutual": "mutual information with the original",
+    "mean": "mean of Shannon entropy and WebP size",
+}
+_RESPONSE_WORDS = {"aic": "prediction is the explained class", "sic": "probability of the explained class"}
 
 
 def _metrics() -> Iterable[Metric]:
@@ -268,8 +290,86 @@ def _metrics() -> Iterable[Metric]:
                 needs=frozenset({"model"}),
                 reference=_PIC if measure != "mean" else f"{_PIC}; BioData Mining 2024",
                 parity=_PARITY[measure],
-                parts=(kind, measure),
+                title=f"{kind.upper()} ({measure})",
+                kind=kind,
+                measure=measure,
+                axes=Axes(
+                    f"{kind.upper()}, {MEASURE_WORDS[measure]}",
+                    f"information: {MEASURE_WORDS[measure]}",
+                    _RESPONSE_WORDS[kind],
+                    "information",
+                ),
             )
 
 
-FAMILY = Family(NAME, tuple(_metrics()), score, settings=Settings, title="Performance information curves", oracle=True)
+@dataclass(frozen=True, eq=False)
+class Rebuilt:
+    """The images behind the curves of one image, from fully blurred to the original.
+
+    Attributes:
+        methods: whose maps they were rebuilt from.
+        fractions: `[T]` of the pixels.
+        images: `[M, T + 2, H, W, C]`: fully blurred, one per fraction, original.
+        probabilities: `[M, T + 2, K]` of the classes.
+        information: measure -> `[M, T + 2]`, not scaled.
+    """
+
+    methods: tuple[str, ...]
+    fractions: tuple[float, ...]
+    images: NDArray[Any]
+    probabilities: NDArray[Any]
+    information: dict[str, NDArray[np.float64]]
+
+    def __repr__(self) -> str:
+        what = shorten(", ".join(self.methods), 80)
+        return f"Rebuilt({maps_words(self.images[0])} from the maps of {what})"
+
+
+def rebuild(
+    classifier: Any,
+    image: NDArray[Any],
+    maps: Mapping[str, Any],
+    *,
+    name: str,
+    measures: Sequence[str],
+    settings: Settings | None = None,
+    seed: int = 0,
+    num_threads: int | None = None,
+) -> Rebuilt:
+    """Rebuilds one image from each fraction of some maps, as AIC and SIC do with its first random mask.
+
+    Args:
+        classifier: has `predict`; called once with all rebuilt images.
+        image: `[H, W, C]`, uint8, uint16, or float in [0, 1].
+        maps: method -> `[H, W]`.
+        name: of the image; its random mask follows from it and `seed`.
+        measures: of the information, out of `xaijax.metrics.pic_information.MEASURES`.
+        settings: of the family.
+        seed: of the random mask.
+        num_threads: threads of the kernels.
+
+    Returns:
+        The images with their information and probabilities.
+    """
+    chosen = Settings() if settings is None else settings
+    image = np.ascontiguousarray(float_images(image) if chosen.convention == "medical" else image)
+    given = _Options(chosen.convention, chosen.fractions, 1, tuple(measures), seed, num_threads)
+    one = _ImageCurves(name, image, 0, {method: np.ascontiguousarray(values) for method, values in maps.items()}, given)
+    stack = one.reveal(0, list(maps))
+    images = np.concatenate([stack, np.broadcast_to(image, (len(maps), 1, *image.shape))], axis=1)
+    flat = np.ascontiguousarray(images).reshape(-1, *image.shape)
+    shape = images.shape[:2]
+    information = {measure: values.reshape(shape) for measure, values in one.measure(flat).items()}
+    probabilities = np.asarray(classifier.predict(flat)).reshape(*shape, -1)
+    return Rebuilt(tuple(maps), chosen.fractions, images, probabilities, information)
+
+
+FAMILY = Family(
+    NAME,
+    tuple(_metrics()),
+    score,
+    settings=Settings,
+    title="Performance information curves",
+    oracle=True,
+    check=check,
+)

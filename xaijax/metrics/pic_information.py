@@ -39,7 +39,7 @@ def measure_information(
     """The information in images rebuilt from one original, by each of `measures`.
 
     Args:
-        images: `[N, H, W, C]`, uint8, uint16, float32 or float64, C-contiguous; the original may be among them.
+        images: `[N, H, W, C]`, uint8, uint16, float32 or float64; the original may be among them.
         original: `[H, W, C]`, same dtype.
         measures: of `"shannon"` (bits), `"webp"` (bytes), `"mutual"` (bits shared with `original`, mean over channels)
             and `"mean"` (of the numbers of the first two, unlike in unit as they are; the medical study's third).
@@ -62,13 +62,15 @@ def measure_information(
     for measure in wanted:
         if measure not in MEASURES:
             raise ValueError(f"the information measure must be one of {', '.join(MEASURES)}; got {measure!r}")
+    # The original says how many channels there are: more than four look like the width of grey images otherwise.
+    channels = original.shape[-1] if original.ndim == 3 else None
     values: dict[str, NDArray[np.float64]] = {}
     if "shannon" in wanted or "mean" in wanted:
-        values["shannon"] = kernels.histogram_entropy(images, num_threads=num_threads)
+        values["shannon"] = kernels.histogram_entropy(images, channels=channels, num_threads=num_threads)
     if "webp" in wanted or "mean" in wanted:
         values["webp"] = webp_size(as_uint8(images, stretch=stretch), num_threads=num_threads)
     if "mutual" in wanted:
-        values["mutual"] = kernels.mutual_information(images, original, num_threads=num_threads)
+        values["mutual"] = kernels.mutual_information(images, original, channels=channels, num_threads=num_threads)
     if "mean" in wanted:
         values["mean"] = (values["shannon"] + values["webp"]) / 2.0
     return {measure: values[measure] for measure in wanted}

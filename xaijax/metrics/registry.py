@@ -1,16 +1,27 @@
-"""The metrics by name. One table of families; each family's file says what its metrics are."""
+"""The metrics by name. One table of families; each family's file defines its metrics."""
 
 from collections.abc import Iterable
 
-from xaijax.metrics import artefact, complexity, confidence, consistency, localization, perturbation, robustness, sanity
+from xaijax import _names
+from xaijax._errors import InputError
+from xaijax.metrics import (
+    artefact,
+    complexity,
+    confidence,
+    consistency,
+    localization,
+    perturbation,
+    pic,
+    robustness,
+    sanity,
+)
 from xaijax.metrics import metric as base
-from xaijax.metrics import pic as information
 from xaijax.metrics.metric import Family, Metric
 
 FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (
-        information.FAMILY,
+        pic.FAMILY,
         perturbation.FAMILY,
         confidence.FAMILY,
         localization.FAMILY,
@@ -30,17 +41,18 @@ METRICS: dict[str, Metric] = {metric.name: metric for family in FAMILIES.values(
 
 
 def resolve(names: Iterable[str]) -> list[Metric]:
-    """The metrics of these names, in this order, each once.
+    """The metrics of these names, in this order, each once; case, spaces and hyphens do not count.
 
     Raises:
-        ValueError: for a name that is not in `METRICS`, or for no name.
+        InputError: for a name that means none of `METRICS`, or for no name.
+
+    Example:
+        >>> [metric.name for metric in resolve(["Pointing Game", "AIC-webp"])]
+        ['pointing_game', 'aic_webp']
     """
     if isinstance(names, str):
-        raise ValueError(f'metrics must be a list of names; got the string {names!r}: pass ["{names}"]')
-    names = list(dict.fromkeys(names))
-    unknown = [name for name in names if name not in METRICS]
-    if unknown:
-        raise ValueError(f"unknown metric {', '.join(map(repr, unknown))}; choose from {', '.join(METRICS)}")
-    if not names:
-        raise ValueError(f"metrics must name at least one of {', '.join(METRICS)}")
-    return [METRICS[name] for name in names]
+        raise InputError(f'metrics must be a list of names; got the string {names!r}: pass ["{names}"]')
+    found = dict.fromkeys(_names.match("metric", name, METRICS) for name in names)
+    if not found:
+        raise InputError(f"no metric was given; choose from {', '.join(METRICS)}")
+    return [METRICS[name] for name in found]

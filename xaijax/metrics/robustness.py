@@ -23,14 +23,15 @@ References:
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xaijax.metrics.changed import Floats, class_scores, explain, float_images
-from xaijax.metrics.metric import Family, Inputs, Metric, Result, Row, check_integer, image_seed, rows_of
-from xaijax.metrics.stream import stream
+from xaijax._options import Count, Positive, Range
+from xaijax.metrics._stream import stream
+from xaijax.metrics.changed import Floats, class_scores, explain, unit_images
+from xaijax.metrics.metric import Family, Inputs, Metric, Result, Row, image_seed, rows_of
 
 NAME = "robustness"
 
@@ -51,24 +52,15 @@ class Settings:
         relative: divide the local Lipschitz constant by ‖Φ(x)‖.
     """
 
-    draws: int = 100
-    noise: float = 0.2
-    patch: float = 0.125
+    draws: Count = 100
+    noise: Positive = 0.2
+    patch: Annotated[float, Range(0, 1, without_low=True)] = 0.125
     normalize: bool = True
-    radius: float = 0.02
-    sensitivity_draws: int = 10
-    deviation: float = 0.1
-    lipschitz_draws: int = 10
+    radius: Positive = 0.02
+    sensitivity_draws: Count = 10
+    deviation: Positive = 0.1
+    lipschitz_draws: Count = 10
     relative: bool = True
-
-    def __post_init__(self) -> None:
-        for name in ("draws", "sensitivity_draws", "lipschitz_draws"):
-            check_integer(name, getattr(self, name), 1)
-        for name, top in (("noise", np.inf), ("patch", 1.0), ("radius", np.inf), ("deviation", np.inf)):
-            if not 0.0 < getattr(self, name) <= top:
-                raise ValueError(
-                    f"{name} must be above 0{' and at most 1' if top == 1 else ''}; got {getattr(self, name)!r}"
-                )
 
 
 def infidelity(products: Any, changes: Any, *, normalize: bool = True) -> float:
@@ -115,7 +107,7 @@ def patches(image: NDArray[np.float32], count: int, share: float, seed: int) -> 
 def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Result:
     """Scores maps by infidelity, and explainers by how far their maps move."""
     asked = {metric.name: metric for metric in metrics}
-    images = float_images(inputs.images)
+    images = unit_images(inputs.images)
     rows: list[Row] = []
     kinds = [kind for kind in ("infidelity", "infidelity_patches") if kind in asked]
     if kinds:

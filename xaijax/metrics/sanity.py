@@ -2,8 +2,8 @@
 
 * Model parameter randomisation (MPRT, cascading): the layers are re-initialised one after the other from the output
   backwards, each with a key of its own, and stay so; after each the image is explained again. `mprt_spearman` and
-  `mprt_ssim` are the similarity of the absolute maps with those of the trained model, mean over the layers; a curve
-  over the layers is kept beside the scores. A map that does not change shows the image, not what the model learned:
+  `mprt_ssim` are the similarity of the absolute maps with those of the trained model, mean over the layers; the
+  curve over the layers is kept with the scores. A map that does not change shows the image, not what the model learned:
   lower is better.
 * Random logit: the image is explained for another class, drawn at random; `random_logit_spearman` and
   `random_logit_ssim` are the similarity of both maps, with their sign. Lower is better.
@@ -20,14 +20,16 @@ References:
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xaijax.metrics.changed import Floats, explain, float_images
+from xaijax._errors import InputError
+from xaijax._options import Range
+from xaijax.metrics.changed import Floats, explain, unit_images
 from xaijax.metrics.consistency import WINDOW, compare
-from xaijax.metrics.metric import Family, Inputs, Metric, Result, Row, check_integer, image_seed, rows_of
+from xaijax.metrics.metric import Axes, Family, Inputs, Metric, Result, Row, image_seed, rows_of
 from xaijax.metrics.scores import Responses
 
 NAME = "sanity"
@@ -43,10 +45,7 @@ class Settings:
             last stage is always the fully random model.
     """
 
-    stages: int = 0
-
-    def __post_init__(self) -> None:
-        check_integer("stages", self.stages, 0)
+    stages: Annotated[int, Range(0, 1_000_000)] = 0
 
 
 def randomised(classifier: Any, *, seed: int, stages: int = 0) -> Iterator[tuple[str, float, Any]]:
@@ -63,6 +62,8 @@ def randomised(classifier: Any, *, seed: int, stages: int = 0) -> Iterator[tuple
     Raises:
         ValueError: for a classifier without layers (`UnsupportedError`).
     """
+    from xaijax.classifier import merge_params  # JAX is imported when it is needed
+
     params = classifier.params
     groups = list(classifier.param_groups(params).items())
     count = len(groups)
@@ -72,15 +73,9 @@ def randomised(classifier: Any, *, seed: int, stages: int = 0) -> Iterator[tuple
         else set(np.linspace(0, count, stages + 1)[1:].round().astype(int) - 1)
     )
     for number, (name, part) in enumerate(groups):
-        params = _merge(params, _initialise(part, (seed, zlib.crc32(name.encode()))))
+        params = merge_params(params, _initialise(part, (seed, zlib.crc32(name.encode()))))
         if number in steps:
             yield name, (number + 1) / count, classifier.with_params(params)
-
-
-def _merge(params: Any, part: Any) -> Any:
-    if not isinstance(params, dict) or not isinstance(part, dict):
-        return part
-    return {key: _merge(value, part[key]) if key in part else value for key, value in params.items()}
 
 
 def _initialise(part: Any, seed: tuple[int, ...]) -> Any:
@@ -130,10 +125,10 @@ def other_classes(labels: Any, count: int, ids: Sequence[str], seed: int) -> NDA
 
 def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Result:
     """Scores how much the maps still resemble themselves when the model or the class is another."""
-    images = float_images(inputs.images)
+    images = unit_images(inputs.images)
     asked: dict[str, list[Metric]] = {}
     for metric in metrics:
-        asked.setdefault(metric.parts[0], []).append(metric)
+        asked.setdefault(metric.kind, []).append(metric)
     rows: list[Row] = []
     curves: list[tuple[Any, ...]] = []
     able = [method for method in inputs.raw if method in inputs.explainers]
@@ -180,14 +175,14 @@ def _mprt(
     for method in methods:
         flat = np.ptp(np.abs(inputs.raw[method]), axis=(1, 2)) == 0
         for metric in metrics:
-            table = np.stack([one[metric.parts[1]] for one in found[method]])
+            table = np.stack([one[metric.measure] for one in found[method]])
             # A random model may give a map that is zero everywhere (dead ReLUs): that stage has no similarity.
             there = ~np.isnan(table)
             count = there.sum(axis=0)
             mean = np.divide(
                 np.where(there, table, 0).sum(axis=0), count, out=np.full(len(images), np.nan), where=count > 0
             )
-            small = metric.parts[1] == "ssim" and min(images.shape[1:3]) < WINDOW
+            small = metric.measure == "ssim" and min(images.shape[1:3]) < WINDOW
             reasons = [
                 "small_map" if small else "flat_map" if one else "" if n else "no_stage"
                 for one, n in zip(flat, count, strict=True)
@@ -201,14 +196,14 @@ def _mprt(
 
 
 def _similar(inputs: Inputs, a: NDArray[Any], b: NDArray[Any], metrics: Sequence[Metric]) -> dict[str, Floats]:
-    return compare(a, b, [metric.parts[1] for metric in metrics], num_threads=inputs.num_threads)
+    return compare(a, b, [metric.measure for metric in metrics], num_threads=inputs.num_threads)
 
 
 def _rows(inputs: Inputs, method: str, metrics: Sequence[Metric], found: dict[str, Floats]) -> list[Row]:
     rows: list[Row] = []
     for metric in metrics:
-        values = found[metric.parts[1]]
-        small = metric.parts[1] == "ssim" and min(inputs.images.shape[1:3]) < WINDOW
+        values = found[metric.measure]
+        small = metric.measure == "ssim" and min(inputs.images.shape[1:3]) < WINDOW
         rows += rows_of(
             inputs.ids,
             method,
@@ -222,30 +217,53 @@ def _rows(inputs: Inputs, method: str, metrics: Sequence[Metric], found: dict[st
 _ADEBAYO, _SIXT = "Adebayo et al., NeurIPS 2018", "Sixt et al., ICML 2020"
 _NEEDS = frozenset({"model", "raw", "explainer"})
 
+
+def _axes(title: str, measure: str) -> Axes:
+    up = f"{measure} with the map\nof the trained model"
+    return Axes(title, "share of the layers re-initialised, output first", up, "randomisation")
+
+
+def check(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> None:
+    """Refuses models whose layers or classes are not known."""
+    for metric in metrics:
+        wanted = ("params", "param_groups", "with_params") if metric.kind == "mprt" else ("classes",)
+        if not all(hasattr(inputs.classifier, name) for name in wanted):
+            raise InputError(
+                f"{metric.name} needs a classifier with {', '.join(wanted)}, as xaijax.classifier.Classifier has; got "
+                f"{type(inputs.classifier).__name__}: leave {metric.name} out"
+            )
+        if metric.kind == "mprt":
+            inputs.classifier.param_groups(inputs.classifier.params)
+
+
 FAMILY = Family(
     NAME,
     (
         Metric(
             "mprt_spearman", NAME, "rank correlation of absolute maps with those of ever more random models", False,
             (-1.0, 1.0), "score", _NEEDS, _ADEBAYO, parity="Quantus 0.6.0 on identical maps",
-            parts=("mprt", "spearman"),
+            kind="mprt", measure="spearman", axes=_axes("mprt spearman", "rank correlation"),
         ),
         Metric(
             "mprt_ssim", NAME, "structural similarity of absolute maps with those of ever more random models", False,
-            (-1.0, 1.0), "score", _NEEDS, _ADEBAYO, parity="scikit-image", parts=("mprt", "ssim"),
+            (-1.0, 1.0), "score", _NEEDS, _ADEBAYO, parity="scikit-image",
+            kind="mprt", measure="ssim", axes=_axes("mprt ssim", "structural similarity"),
         ),
         Metric(
             "random_logit_spearman", NAME, "rank correlation of the maps of the label and of another class", False,
-            (-1.0, 1.0), "score", _NEEDS, _SIXT, parity="SciPy", parts=("random_logit", "spearman"),
+            (-1.0, 1.0), "score", _NEEDS, _SIXT, parity="SciPy",
+            kind="random_logit", measure="spearman",
         ),
         Metric(
             "random_logit_ssim", NAME, "structural similarity of the maps of the label and of another class", False,
-            (-1.0, 1.0), "score", _NEEDS, _SIXT, parity="scikit-image", parts=("random_logit", "ssim"),
+            (-1.0, 1.0), "score", _NEEDS, _SIXT, parity="scikit-image",
+            kind="random_logit", measure="ssim",
         ),
     ),
     score,
     settings=Settings,
     title="Sanity checks",
+    check=check,
     reasons={
         "no_stage": "the random models give maps with one value everywhere",
         "one_class": "the model has no other class",

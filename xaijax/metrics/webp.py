@@ -12,7 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from xaijax._errors import InputError
 from xaijax.kernels._backend import num_threads as thread_count
+
+MOST = 16383  # pixels on a side, the format's limit
 
 
 def webp_size(images: Any, *, num_threads: int | None = None) -> NDArray[np.float64]:
@@ -41,15 +44,20 @@ def webp_size(images: Any, *, num_threads: int | None = None) -> NDArray[np.floa
     images = np.asarray(images)
     if images.dtype != np.uint8:
         raise TypeError(f"images must be uint8 for WebP; got {images.dtype}")
-    if images.ndim != 4 or images.shape[-1] not in (1, 3):
-        raise ValueError(f"images must be [N, H, W, C] with C 1 or 3 for WebP; got shape {images.shape}")
-    if max(images.shape[1:3]) > 16383:
-        raise ValueError(f"images must have sides of at most 16383 pixels for WebP; got shape {images.shape}")
+    check_webp("WebP", images.shape)
     workers = min(thread_count(num_threads), max(len(images), 1))
     if workers == 1:
         return np.asarray([_size(image) for image in images], np.float64)
     with ThreadPoolExecutor(workers) as pool:
         return np.fromiter(pool.map(_size, images), np.float64, len(images))
+
+
+def check_webp(what: str, shape: tuple[int, ...]) -> None:
+    """Refuses images that WebP cannot hold; `what` needs them."""
+    if len(shape) != 4 or shape[-1] not in (1, 3):
+        raise InputError(f"images must be [N, H, W, C] with C 1 or 3 for {what}; got shape {shape}")
+    if max(shape[1:3]) > MOST:
+        raise InputError(f"images must have sides of at most {MOST} pixels for {what}; got shape {shape}")
 
 
 def _size(image: NDArray[np.uint8]) -> int:

@@ -5,26 +5,32 @@ architecture, classes, input shape, preprocessing and whatever the training wrot
 another into place, so that it needs little more memory than the weights, and runs no code from the file.
 """
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import jax
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from xaijax._errors import InputError
 from xaijax._network.trees import flatten, put
-from xaijax.classifier import Architecture, Classifier
-from xaijax.models import memory
-from xaijax.models.zoo import registry
+from xaijax.classifier import Architecture, Classifier, UnsupportedError
+from xaijax.models import _files
+from xaijax.models._files import Stored, reading, regular_file
+from xaijax.models.zoo import _create, entry
 from xaijax.preprocess import Preprocess
 
 FILE = "model.safetensors"
 FORMAT = 1
 HEADER = "xaijax"
+EXPECTED = "a readable safetensors file"
+READABLE = "a checkpoint that this version of xaijax reads"
 
 
 def save(
@@ -36,7 +42,7 @@ def save(
 ) -> Path:
     """Write a classifier of the registry to a file.
 
-    The file is written beside its place and renamed, so that a killed process leaves no half of it.
+    The file is written under another name and renamed, so that a killed process leaves no half of it.
 
     Args:
         classifier: made by `xaijax.models` (its architecture must be known to rebuild it).
@@ -52,13 +58,11 @@ def save(
         ValueError: for another dtype.
     """
     if classifier.architecture is None:
-        from xaijax.classifier import UnsupportedError
-
         raise UnsupportedError(
             "only classifiers made by xaijax.models can be saved; keep the module that made this one"
         )
     if dtype not in ("float32", "float16"):
-        raise ValueError(f"dtype must be float32 or float16; got {dtype!r}")
+        raise InputError(f"dtype must be float32 or float16; got {dtype!r}")
     header = {"format": FORMAT} | describe(classifier) | {"info": dict(info or {})}
     tensors = {".".join(path): np.asarray(leaf, dtype) for path, leaf in flatten(classifier.params)}
     return write(Path(path) if Path(path).suffix == ".safetensors" else Path(path) / FILE, tensors, header)
@@ -77,14 +81,19 @@ def load(path: str | Path) -> Classifier:
 
     Raises:
         FileNotFoundError: where there is no checkpoint.
-        ValueError: for a file that is no checkpoint of xaijax, or whose arrays are not those of its architecture:
+        ValueError: for a file that is not a checkpoint of xaijax, or whose arrays are not those of its architecture:
             all differences are listed.
     """
+    return rebuild(*open_one(path))[0]
+
+
+def open_one(path: str | Path) -> tuple[Path, dict[str, Any]]:
+    """The file of one classifier and its header; refuses a cascade."""
     file = find(path)
     header = read_header(file)
     if "cascade" in header:
-        raise ValueError(f"{file} holds a cascade of several models; load it with xaijax.cascade.load")
-    return rebuild(file, header)[0]
+        raise InputError(f"{file} holds a cascade of several models; load it with xaijax.cascade.load")
+    return file, header
 
 
 def describe(classifier: Classifier) -> dict[str, Any]:
@@ -119,30 +128,52 @@ def rebuild(file: Path, header: Mapping[str, Any], *, stacked: int | None = None
     Raises:
         ValueError: as `load`.
     """
-    try:
-        architecture = Architecture(header["architecture"], registry.frozen(header["options"]))
-        classes = [str(name) for name in header["classes"]]
-        height, width, channels = (int(side) for side in header["input_shape"])
-        style = header["preprocess"]
-        preprocess = Preprocess(style["scale"], tuple(style["mean"]), tuple(style["std"]), style["order"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{file} is damaged: its description lacks {error}; train or convert it again") from error
-    shape = (height, width, channels)
-    registry.entry(architecture.name).check(len(classes), shape, dict(architecture.options))
+    model = parse(file, header)
+    architecture = model.architecture
+    with reading(str(file), READABLE, own=True):  # the options are used for the first time
+        shapes = _create.param_shapes(architecture, len(model.classes), model.input_shape)
     lead = () if stacked is None else (stacked,)
-    expected = {
-        key: (*lead, *leaf.shape) for key, leaf in flatten(registry.param_shapes(architecture, len(classes), shape))
-    }
+    expected = {key: (*lead, *leaf.shape) for key, leaf in flatten(shapes)}
     params: dict[str, Any] = {}
-    with safe_open(file, framework="numpy") as tensors:
-        found = {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
+    with contextlib.ExitStack() as stack:
+        with reading(str(file), EXPECTED):
+            tensors = stack.enter_context(safe_open(file, framework="numpy"))
+            stored = {name: Stored(tensors.get_slice(name), str(file), EXPECTED) for name in tensors.keys()}  # noqa: SIM118
+        found = {name: array.shape for name, array in stored.items()}
         check_tensors({".".join(key): own for key, own in expected.items()}, found, f"{file}", architecture.name)
         for key, own in expected.items():
-            array = memory.zeros(own)
-            memory.fill(array, tensors.get_slice(".".join(key)))
-            put(params, key, memory.adopt(array))
+            array = _files.zeros(own)
+            _files.fill(array, stored[".".join(key)])
+            put(params, key, _files.adopt(array))
     first = params if stacked is None else jax.tree.map(lambda leaf: leaf[0], params)
-    return registry.assemble(architecture, first, shape, classes, preprocess), params
+    return _create.assemble(architecture, first, model.input_shape, model.classes, model.preprocess), params
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a header says of a model."""
+
+    architecture: Architecture
+    classes: tuple[str, ...]
+    input_shape: tuple[int, int, int]
+    preprocess: Preprocess
+    info: Mapping[str, Any]
+
+
+def parse(file: Path, header: Mapping[str, Any]) -> Model:
+    """The header of a file as what it means; refuses a model that this version of xaijax cannot make."""
+    with reading(str(file), READABLE, own=True):
+        made, options = entry(str(header["architecture"])), dict(header["options"])
+        style = header["preprocess"]
+        model = Model(
+            architecture=Architecture(made.name, _create.frozen(options)),
+            classes=tuple(str(name) for name in header["classes"]),
+            input_shape=_create.image_shape(header["input_shape"]),
+            preprocess=Preprocess(style["scale"], tuple(style["mean"]), tuple(style["std"]), style["order"]),
+            info=dict(header.get("info", {})),
+        )
+        made.check(len(model.classes), model.input_shape, options)
+    return model
 
 
 def read_info(path: str | Path) -> dict[str, Any]:
@@ -157,8 +188,11 @@ def read_info(path: str | Path) -> dict[str, Any]:
     Raises:
         FileNotFoundError, ValueError: as `load`.
     """
-    header = read_header(find(path))
-    return {key: header.get(key) for key in ("architecture", "classes", "input_shape")} | dict(header.get("info", {}))
+    file = find(path)
+    header = read_header(file)
+    with reading(str(file), READABLE):
+        info = dict(header.get("info", {}))
+    return {key: header.get(key) for key in ("architecture", "classes", "input_shape")} | info
 
 
 def check_tensors(
@@ -184,7 +218,7 @@ def check_tensors(
     ]
     if problems:
         count = f"{len(problems)} array{'s' * (len(problems) > 1)} differ{'s' * (len(problems) == 1)}"
-        raise ValueError(f"{source} does not fit {model}: {count}: {'; '.join(problems)}")
+        raise InputError(f"{source} does not fit {model}: {count}: {'; '.join(problems)}")
 
 
 def find(path: str | Path) -> Path:
@@ -195,30 +229,30 @@ def find(path: str | Path) -> Path:
     if (path / FILE).is_file():
         return path / FILE
     if not path.exists():
-        raise FileNotFoundError(f"there is no checkpoint {path}; give the folder that xaijax train wrote")
+        raise FileNotFoundError(f"there is no checkpoint {path}; give a folder of xaijax train or a file of weights")
+    if not path.is_dir():
+        return regular_file(path)  # which refuses it
     raise FileNotFoundError(f"the folder {path} holds no {FILE}; give the folder that xaijax train wrote")
 
 
 def description(file: Path) -> str | None:
-    """The text in a safetensors file's header that makes it a checkpoint, or None; refuses what is no such file."""
-    try:
-        with safe_open(file, framework="numpy") as tensors:
-            return (tensors.metadata() or {}).get(HEADER)
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{file} is no readable safetensors file: {error}") from error
+    """The text in a safetensors file's header that makes it a checkpoint, or None; refuses what is not such a file."""
+    with reading(str(file), EXPECTED), safe_open(file, framework="numpy") as tensors:
+        return (tensors.metadata() or {}).get(HEADER)
 
 
 def read_header(file: Path) -> dict[str, Any]:
     """The description in a checkpoint's header."""
     text = description(file)
     if text is None:
-        raise ValueError(
-            f"{file} is no checkpoint of xaijax: its header does not say the model; "
+        raise InputError(
+            f"{file} is not a checkpoint of xaijax: its header does not say the model; "
             "weights from elsewhere are converted with models.from_torch or models.from_keras"
         )
-    header = json.loads(text)
+    with reading(str(file), READABLE):
+        header = dict(json.loads(text))
     if header.get("format") != FORMAT:
-        raise ValueError(f"{file} has format {header.get('format')!r}; this version of xaijax reads format {FORMAT}")
+        raise InputError(f"{file} has format {header.get('format')!r}; this version of xaijax reads format {FORMAT}")
     return header
 
 

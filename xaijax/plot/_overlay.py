@@ -1,4 +1,4 @@
-"""Heat maps drawn over images, and outlines of masks; NumPy in, uint8 RGB out.
+"""Heat maps drawn over images, and outlines of masks: arrays in, uint8 RGB out.
 
 Images are uint8 or float in [0, 1], [H, W, C] with one or three channels; maps are [H, W].
 """
@@ -20,7 +20,7 @@ def to_rgb(image: np.ndarray) -> np.ndarray:
         [H, W, 3] uint8.
 
     Raises:
-        ValueError: The image has another shape.
+        ValueError: for an image of another shape.
 
     Example:
         >>> to_rgb(np.ones((2, 2, 1), np.float32)).shape
@@ -39,13 +39,20 @@ def to_rgb(image: np.ndarray) -> np.ndarray:
 def display_scale(heat: np.ndarray) -> np.ndarray:
     """Scales a map for display: negative values to 0, the 99.5th percentile of the positive ones to 1.
 
-    A map without negative values starts at its minimum: what every pixel has (FullGrad's floor) is no evidence.
+    A map without negative values starts at its minimum: a value that every pixel has (FullGrad's floor) is no evidence.
 
     Args:
         heat: [H, W] map, signed or not.
 
     Returns:
         [H, W] float64 in [0, 1]; zeros for a map without positive values or with one value everywhere.
+
+    Raises:
+        ValueError: for a map that is not [H, W].
+
+    Example:
+        >>> display_scale(np.array([[-1.0, 0.0], [2.0, 4.0]])).round(2).tolist()
+        [[0.0, 0.0], [0.5, 1.0]]
     """
     heat = np.asarray(heat, np.float64)
     if heat.ndim != 2:
@@ -71,11 +78,11 @@ def overlay(image: np.ndarray, heat: np.ndarray, *, colormap: str = "inferno", o
         [H, W, 3] uint8.
 
     Raises:
-        ValueError: Image and map differ in size, or the opacity is outside [0, 1].
+        ValueError: for image and map of different sizes, or an opacity outside [0, 1].
 
     Example:
-        >>> picture = overlay(np.zeros((8, 8, 1)), np.eye(8))
-        >>> picture.shape, picture.dtype
+        >>> image = overlay(np.zeros((8, 8, 1)), np.eye(8))
+        >>> image.shape, image.dtype
         ((8, 8, 3), dtype('uint8'))
     """
     import matplotlib
@@ -86,7 +93,7 @@ def overlay(image: np.ndarray, heat: np.ndarray, *, colormap: str = "inferno", o
     scaled = display_scale(heat)
     if scaled.shape != rgb.shape[:2]:
         raise ValueError(f"the map is {scaled.shape} but the image is {rgb.shape[:2]}; resize one of them")
-    # Colour in the image would be taken for evidence.
+    # A reader would take colour in the image for evidence.
     grey = (rgb @ [0.299, 0.587, 0.114])[..., None]
     colours = matplotlib.colormaps[colormap](scaled)[..., :3] * 255
     alpha = opacity * np.sqrt(scaled)[..., None]
@@ -94,22 +101,31 @@ def overlay(image: np.ndarray, heat: np.ndarray, *, colormap: str = "inferno", o
 
 
 def outline(
-    picture: np.ndarray, mask: np.ndarray, *, colour: tuple[int, int, int] = (0, 230, 255), width: int = 1
+    image: np.ndarray, mask: np.ndarray, *, colour: tuple[int, int, int] = (0, 230, 255), width: int = 1
 ) -> np.ndarray:
-    """Draws the border of a mask, just outside it, so that what lies inside stays visible.
+    """Draws the border of a mask, just outside it, so that the pixels inside stay visible.
 
     Args:
-        picture: [H, W, 3] uint8.
+        image: [H, W, 3] uint8.
         mask: [H, W] bool.
         colour: RGB, each 0..255.
         width: Pixels.
 
     Returns:
         [H, W, 3] uint8, a copy; unchanged where the mask is empty.
+
+    Raises:
+        ValueError: for a mask of another size.
+
+    Example:
+        >>> mask = np.zeros((5, 5), bool)
+        >>> mask[2, 2] = True
+        >>> outline(np.zeros((5, 5, 3), np.uint8), mask)[1, 1].tolist()
+        [0, 230, 255]
     """
     mask = np.asarray(mask, bool)
-    if mask.shape != picture.shape[:2]:
-        raise ValueError(f"the mask is {mask.shape} but the picture is {picture.shape[:2]}; resize one of them")
-    drawn = picture.copy()
+    if mask.shape != image.shape[:2]:
+        raise ValueError(f"the mask is {mask.shape} but the image is {image.shape[:2]}; resize one of them")
+    drawn = image.copy()
     drawn[ndimage.binary_dilation(mask, np.ones((3, 3), bool), iterations=width) & ~mask] = colour
     return drawn

@@ -1,10 +1,6 @@
-"""Throughput of explainers and kernels, and what limits it: `xaijax profile`.
+"""`xaijax profile`: what explainers and kernels cost, and what limits them."""
 
-from xaijax.profiling import ProfileConfig, run_profile
-run_profile(ProfileConfig(model=("small_cnn",), methods=("grad_cam",), size=64))
-"""
+from xaijax.profiling._run import run
+from xaijax.profiling.config import PRESETS, ProfileConfig
 
-from xaijax.profiling.config import ProfileConfig
-from xaijax.profiling.run import run_profile
-
-__all__ = ["ProfileConfig", "run_profile"]
+__all__ = ["PRESETS", "ProfileConfig", "run"]

@@ -64,7 +64,7 @@ class Cell:
 
     @property
     def over(self) -> bool:
-        """Whether it had all of its turns; the bare forward pass goes on with the others'."""
+        """Whether it had all of its turns; the bare forward pass continues with the others'."""
         return len(self.seconds) >= self.repeats and self.identity["method"] != FORWARD
 
     def warm(self, repeat: int, limit: float) -> None:
@@ -182,7 +182,7 @@ def make(
 
 
 def take_turns(cells: Sequence[Cell], after: Callable[[Cell, float], None]) -> Iterator[int]:
-    """Times the cells by turns, one call of each in a round, every other round backwards, so that drift hits all alike.
+    """Times the cells interleaved, one call of each in a round, every other one backwards, so drift hits all alike.
 
     A cell with fewer repeats sits out the last rounds. `units` are filled from the forward pass of the same batch,
     precision and model; where there is none they stay empty. Yields after each round.

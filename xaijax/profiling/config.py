@@ -1,45 +1,50 @@
-"""What a profile is asked to measure."""
+"""The configuration of `xaijax profile`."""
 
-import ast
 import dataclasses
 import datetime
-import shlex
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from xaijax._errors import InputError
+from xaijax._runs import command_line
+from xaijax._runs.options import (
+    FREE,
+    DeviceOptions,
+    MethodOptions,
+    ModelOptions,
+    Precision,
+    PrecisionOptions,
+    RunOptions,
+    check_at_least,
+)
 
-Precision = Literal["float32", "bfloat16"]
 FORWARD = "forward"
 """The bare forward pass: a row of every profile, and the unit of the others."""
+Preset = Literal["quick"]
+PRESETS: dict[str, dict[str, Any]] = {
+    # A first look: small batches, few calls.
+    "quick": {"batch": (1, 8), "repeat": 5, "limit": 10.0},
+}
+DECIDES = ("optimized", "classes")
+"""Options that a profile may not change when it resumes. All others say which cells are measured, and how often."""
 
 
-@dataclasses.dataclass(frozen=True)
-class ProfileConfig:
-    """Time explainers on a model, or the compiled kernels, and say what limits them.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ProfileConfig(RunOptions, DeviceOptions, PrecisionOptions, MethodOptions, ModelOptions):
+    """Time explainers on a model, or the compiled kernels, and name what limits them.
 
     Per method, batch and precision: compile time, images per second, forward passes that take as long, memory,
     floating-point operations, and how near that is to what the machine can do.
     """
 
     model: tuple[str, ...] = ("builtin",)
-    """Architectures (with random weights, which change no time), checkpoints, or "builtin"."""
-
     methods: tuple[str, ...] = ("gradient", "grad_cam", "integrated_gradients")
-    """Explanation methods; "all" stands for all that the model can be explained by."""
+    batch_size: int | None = None  # type: ignore[assignment]
 
     batch: tuple[int, ...] = (1, 8, 32)
     """Images in one call."""
 
-    size: int | None = None
-    """Side of the images in pixels; default: the size that the model is made for."""
-
-    precision: tuple[Precision, ...] = ("float32",)
-    """Precisions of the model."""
-
-    devices: Literal["auto", "cpu", "gpu"] = "auto"
-    """Where to run; "auto" is what JAX takes by itself."""
+    precision: tuple[Precision, ...] = ("float32",)  # type: ignore[assignment]
 
     repeat: int = 20
     """Timed calls of each cell, one in each round over all cells."""
@@ -48,26 +53,14 @@ class ProfileConfig:
     """Seconds that the timed calls of one cell may take: slow cells are repeated less often, and methods whose one call
     would take longer by their number of model passes are left out (and named)."""
 
-    batch_size: int | None = None
-    """Most perturbed images in flight in a method; default: each method's own."""
-
-    set: tuple[str, ...] = ()
-    """Options of methods, as "occlusion.stride=8"."""
-
     optimized: bool = True
     """Fold batch normalisation into the convolutions, as for inference."""
 
     classes: int = 1000
     """Classes of a model with random weights."""
 
-    out: Path | None = None
-    """Folder for profile.jsonl, the figures and profile.html; default profiles/<model>-<date>-<time>."""
-
-    resume: bool = False
-    """Go on with the profile in --out: cells that are there with as many repeats are not measured again."""
-
     compare: Path | None = None
-    """A profile.jsonl from before: prints ratios, and what got slower beyond noise."""
+    """An earlier profile.jsonl: prints ratios, and what got slower beyond noise."""
 
     trace: Path | None = None
     """A folder for a trace of one call of each method by JAX's profiler; its ten heaviest operations are printed."""
@@ -84,67 +77,37 @@ class ProfileConfig:
     threads: tuple[int, ...] = ()
     """With --kernels: numbers of threads; default: 1, 2, 4 ... to the processors this process may use."""
 
+    preset: Preset | None = None
+
+    def command(self) -> str:
+        """The line that repeats the profile: what differs from the defaults."""
+        return command_line.repeat("profile", self, skip={*FREE, "compare", "trace"})
+
+    def free(self) -> set[str]:
+        """Options that may differ when the profile resumes."""
+        return {field.name for field in dataclasses.fields(self)} - {*DECIDES}
+
 
 def check(config: ProfileConfig) -> None:
     """Refuses what cannot be measured, in one sentence."""
     for name in ("batch", "sides", "threads"):
         for value in getattr(config, name):
             if value < 1:
-                raise InputError(f"--{name} must be 1 or more; got {value}")
+                raise InputError(f"--{name} is {value}; it must be at least 1")
     if not config.batch or not config.model or not config.precision:
         raise InputError("--model, --batch and --precision need at least one value each")
-    for name, least in (("repeat", 1), ("classes", 2)):
-        if getattr(config, name) < least:
-            raise InputError(f"--{name} must be {least} or more; got {getattr(config, name)}")
-    if config.limit <= 0:
-        raise InputError(f"--limit must be above 0 seconds; got {config.limit:g}")
-    if config.batch_size is not None and config.batch_size < 1:
-        raise InputError(f"--batch-size must be 1 or more; got {config.batch_size}")
+    check_at_least(config, repeat=1, classes=2, batch_size=1, size=1)
+    if not config.limit > 0:
+        raise InputError(f"--limit is {config.limit:g}; it must be a number of seconds above 0")
     if config.compare is not None and not config.compare.is_file():
         raise InputError(f"the profile to compare with, {config.compare}, does not exist")
     if config.resume and config.out is None:
-        raise InputError("--resume needs --out with the folder of the profile to go on with")
+        raise InputError("--resume needs --out with the folder of the profile to resume")
     if "bfloat16" in config.precision and not config.optimized:
         raise InputError("--precision bfloat16 needs --optimized: the optimized model alone has precisions")
-
-
-def settings(entries: Sequence[str], known: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """`{method: {option: value}}` from "method.option=value"; a value is a Python literal, or a text.
-
-    Example:
-        >>> settings(["occlusion.stride=8"], {"occlusion": {"stride": 1}})
-        {'occlusion': {'stride': 8}}
-    """
-    found: dict[str, dict[str, Any]] = {}
-    for entry in entries:
-        name, equals, text = entry.partition("=")
-        method, _, option = name.partition(".")
-        if not equals or method not in known or option not in known[method]:
-            raise InputError(f"--set takes method.option=value, such as occlusion.stride=8; got {entry!r}")
-        try:
-            value = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            value = text
-        found.setdefault(method, {})[option] = value
-    return found
 
 
 def default_out(config: ProfileConfig, now: datetime.datetime) -> Path:
     """profiles/<model>-<date>-<time>."""
     what = "kernels" if config.kernels else Path(config.model[0]).stem
     return Path("profiles") / f"{what}-{now:%Y%m%d-%H%M%S}"
-
-
-def command(config: ProfileConfig) -> str:
-    """The line that repeats a profile: what differs from the defaults."""
-    words = ["xaijax", "profile"]
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if value == field.default or field.name in ("out", "resume", "compare", "trace"):
-            continue
-        flag = field.name.replace("_", "-")
-        if isinstance(value, bool):
-            words.append(f"--{flag}" if value else f"--no-{flag}")
-        else:
-            words += [f"--{flag}", *map(str, value if isinstance(value, tuple) else (value,))]
-    return shlex.join(words)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xaijax.bench.figures import SETTINGS, new_figure
 from xaijax.plot import _style as style
+from xaijax.plot._style import SETTINGS, new_figure
 from xaijax.profiling.config import FORWARD
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from xaijax.metrics import FRACTIONS
 from xaijax.profiling import references
 
-FRACTIONS = (0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.10, 0.13, 0.21, 0.34, 0.5, 0.75)
 NOISY = (0.1, 0.3, 0.5)
 
 

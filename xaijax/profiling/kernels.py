@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from xaijax.bench.plan import check_names
+from xaijax._runs.progress import bar
 from xaijax.profiling import ceilings, formulas, kernel_cases, records, statistics
 from xaijax.profiling.config import ProfileConfig
 
@@ -27,11 +27,9 @@ def measure_kernels(config: ProfileConfig, path: Path, console: Any) -> None:
 
     A backend is left out at sides where, by its time at the side before, one call would take longer than the limit.
     """
-    from xaijax.profiling.run import bar, environment
+    from xaijax.profiling._run import environment
 
     known = {case.name: case for case in kernel_cases.cases()}
-    if config.kernel:
-        check_names("kernel", config.kernel, known)
     chosen = [known[name] for name in config.kernel or known]
     with console.status("measuring what the machine can do"):
         most = ceilings.measure(())

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from xaijax.bench.report import inline
+from xaijax._runs import page
 from xaijax.profiling import compare, figures, show
 
 
@@ -20,16 +20,11 @@ def write_report(out: Path, found: Sequence[Mapping[str, Any]], compared: Sequen
     Returns:
         The path of the report.
     """
-    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
-    from xaijax.bench.store import write_whole
-
-    loader = ChoiceLoader([PackageLoader("xaijax.profiling"), PackageLoader("xaijax.bench")])
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    drawn = [inline(entry) for entry in _draw(out / "figures", found)]
-    text = environment.get_template("profile.html.j2").render(
+    drawn = [page.inline(entry) for entry in _draw(out / "figures", found)]
+    return page.write(
+        out / "profile.html",
+        "xaijax.profiling",
+        "profile.html.j2",
         name=out.resolve().name,
         tables=show.tables(found),
         compared=compare.table(list(compared), None) if compared else None,
@@ -38,9 +33,6 @@ def write_report(out: Path, found: Sequence[Mapping[str, Any]], compared: Sequen
         last=found[-1],
         kernels=any(record["kind"] == "kernel" for record in found),
     )
-    path = out / "profile.html"
-    write_whole(path, lambda file: file.write(text.encode()))
-    return path
 
 
 def _runs(found: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -49,12 +41,10 @@ def _runs(found: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _draw(folder: Path, found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    from xaijax.bench.figures import save
-
     drawn: list[dict[str, Any]] = []
 
     def add(figure: Any, name: str, alt: str) -> None:
-        path = save(figure, folder / (re.sub(r"[^\w-]+", "-", name) + ".svg"))
+        path = page.save_figure(figure, folder / (re.sub(r"[^\w-]+", "-", name) + ".svg"))
         drawn.append({"path": path, "alt": alt})
 
     timed = [record for record in found if "skipped" not in record]

@@ -1,7 +1,13 @@
-"""A trace by JAX's profiler, and the heaviest operations read back from it."""
+"""A trace by JAX's profiler, and the heaviest operations read back from it.
+
+The trace is read from its JSON, not by `jax.profiler.ProfileData`: that reader ends the whole process with some
+versions of JAX and Python (seen with jax 0.12 on Python 3.13).
+"""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+import gzip
+import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -37,24 +43,25 @@ def heaviest(folder: Path, count: int = 10) -> list[Operation]:
     """The operations with the most time in the newest trace below a folder.
 
     Raises:
-        InputError: where there is no trace.
+        InputError: where there is no trace, or one that cannot be read.
     """
-    from jax.profiler import ProfileData
-
-    files = sorted(folder.rglob("*.xplane.pb"), key=lambda path: path.stat().st_mtime)
+    files = sorted(folder.rglob("*.trace.json.gz"), key=lambda path: path.stat().st_mtime)
     if not files:
-        raise InputError(f"{folder} holds no trace (*.xplane.pb)")
-    return summed(_events(ProfileData.from_file(str(files[-1]))))[:count]
+        raise InputError(f"{folder} holds no trace (*.trace.json.gz)")
+    try:
+        with gzip.open(files[-1], "rt", encoding="utf-8") as file:
+            events = json.load(file)["traceEvents"]
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"the trace {files[-1]} cannot be read: {' '.join(str(error).split())}") from error
+    return summed(_operations(events))[:count]
 
 
-def _events(data: Any) -> Iterable[tuple[str, float]]:
-    """Operations of compiled programs: events that say which HLO operation they are."""
-    for plane in data.planes:
-        for line in plane.lines:
-            for event in line.events:
-                stats: Mapping[str, Any] = {str(key): value for key, value in event.stats if key is not None}
-                if "hlo_op" in stats:
-                    yield str(stats["hlo_op"]), float(event.duration_ns)
+def _operations(events: Iterable[Any]) -> Iterable[tuple[str, float]]:
+    """Operations of compiled programs: events that say which HLO operation they are; microseconds to nanoseconds."""
+    for event in events:
+        said = event.get("args") if isinstance(event, dict) else None
+        if isinstance(said, dict) and "hlo_op" in said and "dur" in event:
+            yield str(said["hlo_op"]), 1e3 * float(event["dur"])
 
 
 def summed(events: Iterable[tuple[str, float]]) -> list[Operation]:

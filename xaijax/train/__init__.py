@@ -1,5 +1,6 @@
-"""`xaijax train`."""
+"""`xaijax train`; training without a folder is `xaijax.training`."""
 
-from xaijax.train.run import Augmentation, Options, TrainConfig, Trained, TrainResult, evaluate, run_train, train
+from xaijax.train._run import TrainResult, run
+from xaijax.train.config import PRESETS, TrainConfig
 
-__all__ = ["Augmentation", "Options", "TrainConfig", "TrainResult", "Trained", "evaluate", "run_train", "train"]
+__all__ = ["PRESETS", "TrainConfig", "TrainResult", "run"]

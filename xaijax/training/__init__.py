@@ -1,1 +1,65 @@
-"""The parts of `xaijax.train`: augmentation, one optimisation step, evaluation, saved state and figures. Private."""
+"""Training of classifiers as a library: arrays and classifiers in, nothing printed, no folder needed.
+
+    from xaijax import models, training
+    start = models.create("small_cnn", 3, (128, 128, 1), classes=["a", "b", "c"])
+    done = training.train(start, images, labels, validation=(others, their_labels))
+    done.classifier, done.metrics["macro_f1"]
+
+Images are `[N, H, W, C]`, uint8 or float in [0, 1]: an array, or anything with `len` that an index array indexes.
+Labels are `[N]` int, positions in `Classifier.classes`. What is measured comes as JSON values.
+
+* `train`: from arrays to a classifier; `Trainer` and `run_epochs` are its parts, for another loop, `Checkpoints` keeps
+  the state after every epoch, and `start_from` puts new classes on trained weights.
+* `classification_scores`: loss, accuracy, F1, confusion matrix, reliability of the probabilities.
+* `mcnemar`, `bootstrap_difference`: two classifiers on the same images.
+* `penultimate`, `principal_components`: what the last layer reads of every image.
+
+`xaijax train`, `xaijax evaluate` and `xaijax cascade` are made from these.
+"""
+
+from xaijax.training._augment import Augmentation
+from xaijax.training._checkpoints import Checkpoints
+from xaijax.training._comparison import bootstrap_difference, mcnemar
+from xaijax.training._embedding import penultimate, principal_components
+from xaijax.training._options import Optimizer, Options, Precision, Schedule
+from xaijax.training._scores import (
+    classification_scores,
+    confusion_matrix,
+    log_softmax,
+    logits,
+    reliability,
+    scores_of_confusion,
+    scores_of_logits,
+)
+from xaijax.training._start import Start, head_names, start_from
+from xaijax.training._train import DivergedError, Record, Trained, run_epochs, train
+from xaijax.training._trainer import Trainer
+
+__all__ = [
+    "Augmentation",
+    "Checkpoints",
+    "DivergedError",
+    "Optimizer",
+    "Options",
+    "Precision",
+    "Record",
+    "Schedule",
+    "Start",
+    "Trained",
+    "Trainer",
+    "bootstrap_difference",
+    "classification_scores",
+    "confusion_matrix",
+    "head_names",
+    "log_softmax",
+    "logits",
+    "mcnemar",
+    "penultimate",
+    "principal_components",
+    "reliability",
+    "run_epochs",
+    "scores_of_confusion",
+    "scores_of_logits",
+    "start_from",
+    "train",
+]

@@ -3,13 +3,9 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
-#include <vector>
+#include <memory>
 
-#include "xaijax/curve.hpp"
-#include "xaijax/ebayes_median.hpp"
 #include "xaijax/ebayes_prior.hpp"
-#include "xaijax/node_weights.hpp"
 #include "xaijax/views.hpp"
 
 namespace xaijax {
@@ -18,10 +14,10 @@ enum class ThresholdRule : int { median, mean, hard, soft };
 
 struct EbayesOptions {
   Slab slab;
-  bool fit_scale = false;        // estimate a (Laplace only) in [0.04, 3] together with w
-  double sd = 0.0;               // standard deviation of the noise; 0 for 1.4826 * median |x|
+  bool fit_scale = false;  // estimate a (Laplace only) in [0.04, 3] together with w
+  double sd = 0.0;         // standard deviation of the noise; 0 for 1.4826 * median |x|
   ThresholdRule rule = ThresholdRule::median;
-  bool universal_floor = true;   // w no smaller than what gives the universal threshold sqrt(2 ln n)
+  bool universal_floor = true;  // w no smaller than what gives the universal threshold sqrt(2 ln n)
 };
 
 enum class EbayesReason : std::uint8_t { none, no_spread, not_finite };
@@ -45,14 +41,10 @@ class Ebayes {
   EbayesFit operator()(MapView<const T> map, T* out) const;
 
  private:
-  EbayesOptions options_;
-  std::vector<double> betas_;
-  std::optional<LaplaceMedian> median_;
-};
+  struct Tables;
 
-// Estimates from absolute values in units of the noise: w for a fixed slab, or w and a (`far_sum`: the sum of those
-// that `data` only counts).
-double weight_from_data(const Slab& slab, const double* sizes, index_t count, bool universal_floor);
-Slab scale_from_data(const NodeWeights& data, double far_sum, bool universal_floor);
+  EbayesOptions options_;
+  std::shared_ptr<const Tables> tables_;
+};
 
 }  // namespace xaijax

@@ -6,10 +6,8 @@
 // I(x;x) = H(x). A channel in which x is constant contributes 0.
 #pragma once
 
-#include <type_traits>
-#include <vector>
+#include <memory>
 
-#include "xaijax/histogram.hpp"
 #include "xaijax/views.hpp"
 
 namespace xaijax {
@@ -29,28 +27,8 @@ class BinnedReference {
   double mutual_information(ImageView<const T> image) const;
 
  private:
-  using E = typename EdgeOf<T>::type;
-  struct Channel {
-    bool constant = false;
-    Binner<E> binner;                 // float and double
-    std::vector<std::uint16_t> table;  // bin of every value: integers
-  };
-
-  void bin_channel(const Channel& channel, const T* values, index_t n, std::int32_t* out) const;
-  double of_interleaved(ImageView<const T> image) const;
-
-  // Integers in one or three channels are counted as they lie; anything else goes channel by channel.
-  bool interleaved() const { return std::is_integral_v<T> && (channels_ == 1 || channels_ == 3); }
-
-  std::size_t row_of(index_t pixel, index_t channel) const {
-    return static_cast<std::size_t>(interleaved() ? pixel * channels_ + channel : channel * pixels_ + pixel);
-  }
-
-  index_t pixels_, channels_;
-  int bins_;
-  bool valid_ = true;
-  std::vector<Channel> channel_;
-  std::vector<std::uint16_t> rows_;  // bins of the reference, [pixels, channels] or [channels, pixels]
+  class Bins;
+  std::shared_ptr<const Bins> bins_;
 };
 
 }  // namespace xaijax

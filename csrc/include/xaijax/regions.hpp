@@ -9,9 +9,9 @@
 namespace xaijax {
 
 struct RegionOptions {
-  bool fast = false;       // one sort by the mean over the whole mask, in place of greedy growth
-  index_t min_pixels = 50; // masks that would add fewer are dropped; at least 1
-  double area = 1.0;       // greedy growth ends when more than this share of the pixels is covered
+  bool fast = false;        // one sort by the mean over the whole mask, in place of greedy growth
+  index_t min_pixels = 50;  // masks that would add fewer are dropped; at least 1
+  double area = 1.0;        // greedy growth ends when more than this share of the pixels is covered
 };
 
 // A set of masks as lists of pixels, to be ranked by any number of attribution maps of the same size.
@@ -31,9 +31,9 @@ class Regions {
 
  private:
   index_t pixels_;
-  std::vector<index_t> starts_;          // mask m holds members_[starts_[m] .. starts_[m + 1])
-  std::vector<std::uint32_t> members_;   // in raster order
-  std::vector<index_t> owner_starts_;    // pixel p lies in the masks owners_[owner_starts_[p] .. owner_starts_[p + 1])
+  std::vector<index_t> starts_;         // mask m holds members_[starts_[m] .. starts_[m + 1])
+  std::vector<std::uint32_t> members_;  // in raster order
+  std::vector<index_t> owner_starts_;   // pixel p lies in the masks owners_[owner_starts_[p] .. owner_starts_[p + 1])
   std::vector<std::uint32_t> owners_;
 };
 

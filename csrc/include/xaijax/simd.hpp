@@ -1,35 +1,9 @@
-// Run-time choice of the instruction set. A function marked XAIJAX_SIMD is compiled for the baseline, AVX2 and
-// AVX-512, and the loader picks; results do not depend on the choice because contraction is off (CMakeLists.txt).
-// XAIJAX_BASELINE_ONLY leaves the baseline alone, so that instructions can be counted the same on every machine.
+// Which instruction set the kernels run on: chosen when the program is loaded, without effect on results.
 #pragma once
-
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(XAIJAX_BASELINE_ONLY) && \
-    (!defined(__clang__) || __clang_major__ >= 14)
-#define XAIJAX_HAS_TARGETS 1  // an instruction set can be asked for by name, where the processor has it
-#else
-#define XAIJAX_HAS_TARGETS 0
-#endif
-
-// The loader picks before the sanitizers are ready.
-#if XAIJAX_HAS_TARGETS && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define XAIJAX_SIMD __attribute__((target_clones("avx512f", "avx2", "default")))
-#define XAIJAX_HAS_SIMD_CHOICE 1
-#else
-#define XAIJAX_SIMD
-#define XAIJAX_HAS_SIMD_CHOICE 0
-#endif
 
 namespace xaijax {
 
-inline const char* simd_level() {
-#if XAIJAX_HAS_SIMD_CHOICE
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f")) return "avx512f";
-  if (__builtin_cpu_supports("avx2")) return "avx2";
-  return "baseline";
-#else
-  return "compiler default";
-#endif
-}
+// "avx512f", "avx2" or "baseline"; "compiler default" where there is one build for all processors.
+const char* simd_level();
 
 }  // namespace xaijax

@@ -9,9 +9,9 @@ namespace xaijax {
 
 // In the order of the output; the Python face has the same table.
 enum class Similarity : int {
-  spearman,   // Pearson correlation of ranks, ties having the mean of their ranks
+  spearman,  // Pearson correlation of ranks, ties having the mean of their ranks
   pearson,
-  topk_iou,   // of {values >= k-th largest} of one map and of the other
+  topk_iou,  // of {values >= k-th largest} of one map and of the other
   count
 };
 

@@ -1,7 +1,7 @@
 // Entropy and mutual information: counts by looking every value up among the edges.
 #include "fuzz.hpp"
 #include "xaijax/entropy.hpp"
-#include "xaijax/histogram.hpp"
+#include "histogram/histogram.hpp"
 #include "xaijax/mutual_information.hpp"
 
 namespace fuzz {

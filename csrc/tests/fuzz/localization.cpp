@@ -4,7 +4,7 @@
 #include <functional>
 
 #include "fuzz.hpp"
-#include "xaijax/ordered.hpp"
+#include "xaijax/top_k.hpp"
 
 namespace fuzz {
 

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <iterator>
 
 #include "fuzz.hpp"
 
@@ -31,6 +32,7 @@ constexpr Driver drivers[] = {
     {"background", fuzz::background},
     {"noisy_linear", fuzz::noisy_linear},
 };
+static_assert(std::size(drivers) == XAIJAX_FUZZ_DRIVERS, "the number is in CMakeLists.txt");
 
 bool run_case(const Driver& driver, std::uint64_t seed, std::uint64_t number) {
   try {

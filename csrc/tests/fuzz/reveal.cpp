@@ -5,8 +5,8 @@
 #include <array>
 
 #include "fuzz.hpp"
-#include "xaijax/fills.hpp"
-#include "xaijax/noisy_fill.hpp"
+#include "reveal/fills.hpp"
+#include "reveal/noisy_fill.hpp"
 
 namespace fuzz {
 

@@ -4,7 +4,6 @@
 
 #include "fuzz.hpp"
 #include "xaijax/levels.hpp"
-#include "xaijax/ordered.hpp"
 #include "xaijax/random_mask.hpp"
 #include "xaijax/similarity.hpp"
 #include "xaijax/top_k.hpp"

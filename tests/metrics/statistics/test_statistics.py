@@ -11,7 +11,7 @@ from scipy import stats
 
 from xaijax.metrics import statistics as st
 from xaijax.metrics.scores import Curves, Scores
-from xaijax.metrics.statistics.friedman import groups
+from xaijax.metrics.statistics._friedman import groups
 
 # Demšar, JMLR 2006, table 6: AUC of C4.5, C4.5+m, C4.5+cf and C4.5+m+cf on 14 data sets.
 DEMSAR = np.array(

@@ -1,7 +1,7 @@
-"""Drawing for cues: letters, a place in the picture, and paint with an opacity.
+"""Drawing for cues: letters, a place in the image, and paint with an opacity.
 
-Pictures are uint8 `[h, w, C]`; lengths are pixels and scale with the shorter side of the picture. A pixel of opacity 0
-keeps its value exactly, so that a picture and its twin without the cue agree outside the mask, bit for bit.
+Images are uint8 `[h, w, C]`; lengths are pixels and scale with the shorter side of the image. A pixel of opacity 0
+keeps its value exactly, so that an image and its twin without the cue agree outside the mask, bit for bit.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ def line_of_text(text: str, cell: int) -> Array:
 
 
 def cell_of(shape: tuple[int, ...]) -> int:
-    """Side of a cell of ordinary writing in pixels: a letter is about a twentieth of the picture high."""
+    """Side of a cell of ordinary writing in pixels: a letter is about a twentieth of the image high."""
     return max(1, round(min(shape[:2]) / 140))
 
 
@@ -59,7 +59,7 @@ def place(
 
 
 def paint(image: Array, alpha: Array, value: Array | float) -> None:
-    """Put grey levels (0 to 255) over a picture, in place, with opacity `alpha` `[h, w]` from 0 to 1."""
+    """Put grey levels (0 to 255) over an image, in place, with opacity `alpha` `[h, w]` from 0 to 1."""
     share = alpha[..., None]
     mixed = np.rint((1 - share) * image + share * np.asarray(value, np.float64))
     np.copyto(image, mixed.astype(np.uint8), where=share > 0)

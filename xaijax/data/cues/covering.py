@@ -1,4 +1,4 @@
-"""`cover`: the same cases without their artefacts, to see what a classifier is worth without a cue."""
+"""`cover`: the same images without their artefacts, to measure a classifier without a cue."""
 
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -6,6 +6,7 @@ from types import MappingProxyType
 import numpy as np
 from scipy import ndimage
 
+from xaijax._errors import InputError
 from xaijax.data.cues.planting import Planted
 from xaijax.data.dataset import Dataset, Element, MaskRole, Source
 from xaijax.data.files import ImageFile, primary_role
@@ -13,7 +14,7 @@ from xaijax.data.files import ImageFile, primary_role
 
 @dataclass(frozen=True)
 class Filled:
-    """Source of a case whose artefacts are filled in from around them, because its clean pixels are not stored."""
+    """Source of a case whose clean pixels are not stored: its artefacts are filled in from the pixels around them."""
 
     source: Source
     primary: MaskRole | None
@@ -32,7 +33,7 @@ class Filled:
             elif element.mask.shape == hidden.shape:
                 hidden |= element.mask
             else:
-                kept.append(element)  # who reads the batch refuses masks of another size
+                kept.append(element)  # `Dataset.read` refuses masks of another size
         return _filled(image, hidden), tuple(kept) if masks else ()
 
     def fingerprint(self) -> str:
@@ -42,29 +43,28 @@ class Filled:
 def cover(dataset: Dataset) -> Dataset:
     """The data set with its artefacts covered: the same ids, labels and order, without masks of role artefact.
 
-    Planted cues are left out, and the files that the column `file_clean` of `labels.csv` names take the place of the
-    others: both are the clean pixels. Other artefacts that have a mask are filled by linear interpolation from the
-    pixels around them.
+    Planted cues are left out, and a file in the column `file_clean` of `labels.csv` replaces its image: both give the
+    clean pixels. Other artefacts that have a mask are filled by linear interpolation from the pixels around them.
 
     Args:
         dataset: a data set with planted cues, clean files, or artefact masks.
 
     Returns:
-        The data set; cases without an artefact are what they were.
+        The data set; cases without an artefact do not change.
 
     Raises:
-        ValueError: if no case has anything to cover.
+        InputError: if no case has anything to cover.
 
     Example:
         >>> import numpy as np
         >>> from xaijax.data import cover, open_dataset, plant
-        >>> clean = open_dataset("phantoms", n=6, size=64)
+        >>> clean = open_dataset("phantoms", count=6, size=64)
         >>> np.array_equal(cover(plant(clean, ["text"])).read().images, clean.read().images)
         True
     """
     cases = tuple(replace(case, source=_covered(case.source, dataset.mask_role)) for case in dataset.cases)
     if all(new.source is old.source for new, old in zip(cases, dataset.cases, strict=True)):
-        raise ValueError(
+        raise InputError(
             f"data set {dataset.name!r} has nothing to cover: plant cues, or give masks of the artefacts or clean files"
         )
     role = dataset.mask_role
@@ -91,7 +91,7 @@ def _filled(image: np.ndarray, hidden: np.ndarray) -> np.ndarray:
     from xaijax import kernels
 
     known = image.copy()
-    # The fill takes the corners as known: those that are hidden get the value of the nearest pixel that is not.
+    # The fill treats the corners as known: a hidden corner gets the value of the nearest visible pixel.
     nearest = ndimage.distance_transform_edt(hidden, return_distances=False, return_indices=True)
     for corner in ((0, 0), (0, -1), (-1, 0), (-1, -1)):
         known[corner] = image[nearest[0][corner], nearest[1][corner]]

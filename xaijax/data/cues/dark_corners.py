@@ -11,7 +11,7 @@ def draw(
     """Darken what lies outside a circle; `word`, `shade` and `avoid` are not used.
 
     Returns:
-        The picture, and the pixels outside the circle.
+        The image, and the pixels outside the circle.
     """
     height, width = image.shape[:2]
     side = min(height, width)

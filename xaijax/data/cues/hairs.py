@@ -1,4 +1,4 @@
-"""Hairs across the picture: dark on a light picture, as in dermatoscopy, and light on a dark one."""
+"""Hairs across the image: dark on a light image, as in dermatoscopy, and light on a dark one."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ def draw(
     """Draw 7 to 16 hairs; they cross whatever lies there. `word`, `shade` and `avoid` are not used.
 
     Returns:
-        The picture with the hairs, and the pixels that a hair touches.
+        The image with the hairs, and the pixels that a hair touches.
     """
     height, width = image.shape[:2]
     side = min(height, width)
@@ -31,7 +31,7 @@ def draw(
         _stroke(alpha, path, thick)
     light = image.mean() < 70
     value = rng.uniform(175, 215) if light else rng.uniform(15, 50)
-    # Dark hairs are brown, but a grey picture that is stored in three channels stays grey.
+    # Dark hairs are brown, but a grey image that is stored in three channels stays grey.
     grey = light or bool((image == image[..., :1]).all())
     drawn = image.copy()
     d.paint(drawn, 0.88 * alpha, value * (np.ones(image.shape[2]) if grey else np.array([1.15, 0.9, 0.75])))

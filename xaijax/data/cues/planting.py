@@ -1,4 +1,4 @@
-"""`plant`: which picture shows which cue, and the source that draws them."""
+"""`plant`: which image shows which cue, and the source that draws them."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
+from xaijax._errors import InputError
+from xaijax._names import closest, match
 from xaijax.data.cues import dark_corners, hairs, marker, ruler, text
 from xaijax.data.dataset import Case, Dataset, Element, MaskRole, Source
 
@@ -36,7 +38,7 @@ CUES: Mapping[str, Cue] = MappingProxyType(
         "text": Cue("box with the name of a class", text.draw, per_class=True),
         "ruler": Cue("ruler along one side", ruler.draw),
         "marker": Cue("lead marker, L or R, near a corner", marker.draw),
-        "hairs": Cue("hairs across the picture", hairs.draw),
+        "hairs": Cue("hairs across the image", hairs.draw),
         "dark_corners": Cue("dark corners outside a round field", dark_corners.draw),
     }
 )
@@ -44,7 +46,7 @@ CUES: Mapping[str, Cue] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Shown:
-    """A cue in one picture: its kind, its name among the elements, its position in the list, and what it says."""
+    """A cue in one image: its kind, its name among the elements, its position in the list, and its word."""
 
     kind: str
     name: str
@@ -59,7 +61,7 @@ class Planted:
 
     Attributes:
         source: the clean case.
-        shown: the cues in this picture.
+        shown: the cues in this image.
         key: decides with each cue's position where and how it is drawn.
         primary: the data set's `mask_role`, for masks without a role.
     """
@@ -75,7 +77,7 @@ class Planted:
         return (*self.source.roles, *[artefact] * len(self.shown))
 
     def read(self, *, masks: bool) -> tuple[np.ndarray, tuple[Element, ...]]:
-        # The masks say where to draw, so they are read even where nobody asks for them.
+        # The masks decide where to draw, so they are read in any case.
         image, elements = self.source.read(masks=True)
         avoid = np.zeros(image.shape[:2], bool)
         for element in elements:
@@ -90,32 +92,32 @@ class Planted:
         return image, tuple(found) if masks else ()
 
     def fingerprint(self) -> str:
-        # Cases of one clean picture belong together in a split, wherever their cues stand.
+        # Cases of one clean image belong together in a split, wherever their cues are.
         return self.source.fingerprint()
 
 
 def plant(dataset: Dataset, cues: Sequence[str], *, correlation: float = 0.95, seed: int = 0) -> Dataset:
-    """The data set with cues in its pictures that agree with the class; see `xaijax.data.cues` for the definitions.
+    """The data set with cues in its images that agree with the label; see `xaijax.data.cues` for the definitions.
 
     Args:
         dataset: any data set: phantoms, or a folder of images.
-        cues: names in `CUES`, one or several; those that do not differ between classes with the class that they mark,
-            as in `"ruler:melanoma"`. The same cue can be named several times.
-        correlation: share of the pictures of every class on which a cue tells the truth, 0 to 1.
-        seed: of the places and of the choice of pictures on which a cue lies, not negative.
+        cues: names in `CUES`, one or several; all but `"text"` with the class that they mark, as in `"ruler:melanoma"`.
+            Names are matched without case, spaces and hyphens. The same cue can be named several times.
+        correlation: share of the images of every class on which a cue agrees with the label, 0 to 1.
+        seed: of the places and of the choice of images on which a cue misleads, not negative.
 
     Returns:
-        The data set with the same ids, labels, groups and classes. `Case.extra` says for each cue what it shows (the
-        class that a text names, `"shown"` or `"absent"`) and under `"<cue> agrees"` whether that is the truth, `"yes"`
-        or `"no"`. `mask_role` stays; where no masks were stored it is `"artefact"`.
+        The data set with the same ids, labels, groups and classes. `Case.extra` holds for each cue what it shows (the
+        class that a text names, `"shown"` or `"absent"`) and under `"<cue> agrees"` whether that agrees with the label,
+        `"yes"` or `"no"`. `mask_role` stays; where no masks were stored it is `"artefact"`.
 
     Raises:
-        ValueError: for no or unknown cues, an unknown class, a correlation outside [0, 1], fewer than two classes, or a
-            column of the data set's that is named like a cue.
+        InputError: for no or unknown cues, an unknown class, a correlation outside [0, 1], fewer than two classes, or a
+            column of the data set that has the name of a cue.
 
     Example:
         >>> from xaijax.data import open_dataset, plant
-        >>> dataset = plant(open_dataset("phantoms", n=60, size=64), ["text"], correlation=0.9)
+        >>> dataset = plant(open_dataset("phantoms", count=60, size=64), ["text"], correlation=0.9)
         >>> sum(case.extra["text agrees"] == "yes" for case in dataset.cases)
         54
         >>> [element.name for element in dataset.read([0]).elements[0]]
@@ -124,17 +126,22 @@ def plant(dataset: Dataset, cues: Sequence[str], *, correlation: float = 0.95, s
     present = [name for name, count in dataset.class_counts().items() if count]
     wanted = _parsed(cues, dataset, present)
     if not (isinstance(correlation, int | float) and 0 <= correlation <= 1):
-        raise ValueError(f"correlation must lie in [0, 1]; got {correlation!r}")
+        raise InputError(f"correlation must lie in [0, 1]; got {correlation!r}")
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ValueError(f"seed must be a whole number, 0 or more; got {seed!r}")
+        raise InputError(f"seed must be a whole number, 0 or more; got {seed!r}")
     if len(present) < 2:
-        raise ValueError(f"cues tell classes apart, and data set {dataset.name!r} has cases of one alone")
+        raise InputError(f"planted cues need images of at least two classes; data set {dataset.name!r} has one")
     _check_columns(dataset, [name for _, name, _ in wanted])
     truth = _truth(dataset, len(wanted), correlation, int(seed))
     cases = tuple(
         _case(case, position, dataset, present, wanted, truth, int(seed)) for position, case in enumerate(dataset.cases)
     )
-    options = {**dataset.options, "cues": list(cues), "correlation": float(correlation), "cue_seed": int(seed)}
+    options = {
+        **dataset.options,
+        "cues": [f"{kind}:{marks}" if marks else kind for kind, _, marks in wanted],
+        "correlation": float(correlation),
+        "cue_seed": int(seed),
+    }
     role = dataset.mask_role if any(case.has_mask for case in dataset.cases) else "artefact"
     name = "+".join([dataset.name, *dict.fromkeys(kind for kind, _, _ in wanted)])
     return Dataset(name, dataset.classes, role, cases, MappingProxyType(options))
@@ -143,21 +150,24 @@ def plant(dataset: Dataset, cues: Sequence[str], *, correlation: float = 0.95, s
 def _parsed(cues: Sequence[str], dataset: Dataset, present: Sequence[str]) -> list[tuple[str, str, str]]:
     """`(kind, name, class that it marks or "")` of each cue; names are numbered where a kind is there twice."""
     if isinstance(cues, str):
-        raise ValueError(f"cues must be a list of names, as in [{cues!r}]; got the text {cues!r}")
+        raise InputError(f"cues must be a list of names, as in [{cues!r}]; got the text {cues!r}")
     if not cues:
-        raise ValueError(f"no cue was given; known: {', '.join(CUES)}")
-    kinds = [cue.partition(":")[0] for cue in cues]
+        raise InputError(f"no cue was given; choose from {', '.join(CUES)}")
+    kinds = [match("cue", cue.partition(":")[0], CUES) for cue in cues]
     found = []
     for at, (cue, kind) in enumerate(zip(cues, kinds, strict=True)):
         marks = cue.partition(":")[2]
-        if kind not in CUES:
-            raise ValueError(f"there is no cue {kind!r}; known: {', '.join(CUES)}")
         if CUES[kind].per_class and marks:
-            raise ValueError(f"the cue {kind} names every class; leave out {':' + marks!r}")
-        if not CUES[kind].per_class and marks not in present:
-            what = f"has no cases of class {marks!r}" if marks else "must say which class it marks"
-            whose = f"data set {dataset.name!r}" if marks else f"the cue {kind}"
-            raise ValueError(f"{whose} {what}; say {' or '.join(f'{kind}:{name}' for name in present)}")
+            raise InputError(f"the cue {kind} names every class; leave out {':' + marks!r}")
+        if not CUES[kind].per_class:
+            if not marks:
+                choices = " or ".join(f"{kind}:{name}" for name in present)
+                raise InputError(f"the cue {kind} needs the class that it marks; write {choices}")
+            try:
+                marks = match("class", marks, present)
+            except InputError:
+                where = f"data set {dataset.name!r} has no images of class {marks!r} for the cue {kind}"
+                raise InputError(f"{where}: {closest(marks, present)}") from None
         number = f" {kinds[: at + 1].count(kind)}" if kinds.count(kind) > 1 else ""
         found.append((kind, f"{kind}{number}", marks))
     return found
@@ -168,14 +178,14 @@ def _check_columns(dataset: Dataset, names: Sequence[str]) -> None:
     taken = {column for case in dataset.cases for column in case.extra}
     for column in (column for name in names for column in (name, f"{name} agrees")):
         if column in taken:
-            raise ValueError(
-                f"data set {dataset.name!r} has a column {column!r} already, where the planted cue would be noted; "
-                "rename that column, or plant into the data set without cues"
+            raise InputError(
+                f"data set {dataset.name!r} already has a column {column!r}, the name of a planted cue; rename that "
+                "column, or plant into the data set without cues"
             )
 
 
 def _truth(dataset: Dataset, count: int, correlation: float, seed: int) -> list[list[int]]:
-    """For each cue and case: 0 if the cue tells the truth, else the how manieth lie of that class it is, from 1."""
+    """For each cue and case: 0 if the cue agrees with the label, else which misleading one of that class, from 1."""
     share = 1 - Fraction(str(float(correlation)))  # 0.95 means 19/20, not the double next to it
     table = []
     for number in range(count):

@@ -1,4 +1,4 @@
-"""A ruler along one side of the picture: a light strip with marks and figures, as in dermatoscopic pictures."""
+"""A ruler along one side of the image: a light strip with marks and figures, as in dermatoscopic images."""
 
 import numpy as np
 

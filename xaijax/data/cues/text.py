@@ -1,7 +1,7 @@
 """A box with the name of a class, as the boxes "Cat" and "Dog" of the pets that CasCAM was published with.
 
 The box of the first class is white and that of the last one black, with others between, and the letters are the
-opposite: a classifier can use the word or the shade. It stands anywhere in the picture.
+opposite: a classifier can use the word or the shade. It stands anywhere in the image.
 """
 
 import numpy as np
@@ -22,7 +22,7 @@ def draw(
         rng: decides where it stands.
 
     Returns:
-        The picture with the box, and its mask `[h, w]` bool.
+        The image with the box, and its mask `[h, w]` bool.
     """
     cell = d.cell_of(image.shape)
     lines = [d.line_of_text(part, cell) for part in word.replace("_", " ").split() or [" "]]
@@ -44,7 +44,7 @@ def draw(
         box[top : top + len(line), left : left + line.shape[1]][line] = ink
         top += len(line) + margin
     drawn, mask = image.copy(), np.zeros(image.shape[:2], bool)
-    # A picture smaller than the box shows its upper left part.
+    # An image smaller than the box shows its upper left part.
     drawn[window] = box[: window[0].stop - window[0].start, : window[1].stop - window[1].start, None]
     mask[window] = True
     return drawn, mask

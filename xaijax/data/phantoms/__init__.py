@@ -1,7 +1,7 @@
 """Phantoms: generated medical images with exact masks, for trials, tests and a first benchmark without files.
 
-Case `i` of a seed depends on `(seed, i)` alone, so a longer data set begins with the shorter one, and the anatomy does
-not depend on the size asked for. Arithmetic is float64 and random numbers come from `numpy.random.PCG64`, so that the
+Image `i` of a seed depends on `(seed, i)` only, so a longer data set begins with the shorter one, and the anatomy does
+not depend on the size. Arithmetic is float64 and random numbers come from `numpy.random.PCG64`, so that the
 bytes are the same wherever NumPy draws the same numbers. A modality is one file and one line in `MODALITIES`.
 """
 
@@ -12,6 +12,8 @@ from typing import Protocol
 
 import numpy as np
 
+from xaijax._errors import InputError
+from xaijax._names import match
 from xaijax.data.dataset import Case, Dataset, Element, MaskRole
 from xaijax.data.phantoms import brain_mri, chest_xray, dermoscopy, lung_ct
 
@@ -19,7 +21,7 @@ DEFAULT = "brain_mri"
 
 
 class Render(Protocol):
-    """Draw one case: `(class, size, generator, lesions) -> (uint8 [size, size, 1 or 3], a mask per lesion)`."""
+    """Draw one image: `(class, size, generator, lesions) -> (uint8 [size, size, 1 or 3], a mask per lesion)`."""
 
     def __call__(
         self, label: str, size: int, rng: np.random.Generator, lesions: int, /
@@ -32,7 +34,7 @@ class Modality:
 
     Attributes:
         title: what it shows.
-        classes: in order; of each, how many masks a case has per lesion asked for (0 where nothing is to be seen).
+        classes: in order, each with the masks that an image has per lesion (0 for a class without lesions).
         render: how it is drawn.
         most: the largest number of lesions.
     """
@@ -60,7 +62,7 @@ MODALITIES: Mapping[str, Modality] = MappingProxyType(
         ),
         "lung_ct": Modality("CT of the chest, lung window", {"normal": 0, "benign": 1, "malignant": 1}, lung_ct.render),
         "dermoscopy": Modality(
-            "dermatoscopic picture of the skin", dict.fromkeys(dermoscopy.CLASSES, 1), dermoscopy.render
+            "dermatoscopic image of the skin", dict.fromkeys(dermoscopy.CLASSES, 1), dermoscopy.render
         ),
     }
 )
@@ -93,47 +95,46 @@ class Phantom:
         return f"{self.modality} {self.size} {self.seed} {self.index} {self.lesions}"
 
 
-def dataset(modality: str = DEFAULT, *, n: int = 300, size: int = 128, seed: int = 0, lesions: int = 1) -> Dataset:
-    """A data set of phantoms; classes take turns, so they are balanced to within one case.
+def dataset(modality: str = DEFAULT, *, count: int = 300, size: int = 128, seed: int = 0, lesions: int = 1) -> Dataset:
+    """A data set of phantoms; classes alternate, so they are balanced to within one image.
 
     Args:
-        modality: a name in `MODALITIES`.
-        n: number of cases, at least 1.
+        modality: a name in `MODALITIES`, matched without case, spaces and hyphens.
+        count: number of images, at least 1.
         size: side in pixels, 16 to 2048.
         seed: not negative.
         lesions: how many in each image of a class that has any; each is an element. Ground glass, which is bilateral,
             has as many in each lung.
 
     Returns:
-        The `Dataset`, images of `size` by `size` pixels, grey or RGB; drawn when read. Classes without lesions, such
-        as "normal", have no masks.
+        The `Dataset`, images of `size` by `size` pixels, grey or RGB, drawn when read. Classes without lesions, such as
+        "normal", have no masks.
 
     Raises:
-        ValueError: for an unknown modality or a number out of range.
+        InputError: for an unknown modality or a number out of range.
 
     Example:
         >>> from xaijax.data import phantoms
-        >>> phantoms.dataset(n=2, size=64).read().images.shape
+        >>> phantoms.dataset(count=2, size=64).read().images.shape
         (2, 64, 64, 1)
     """
-    if modality not in MODALITIES:
-        raise ValueError(f"there are no phantoms of {modality!r}; known: {', '.join(MODALITIES)}")
+    modality = match("phantom", modality, MODALITIES)
     kind = MODALITIES[modality]
     for name, value, low, high in (
-        ("n", n, 1, 10**7),
+        ("count", count, 1, 10**7),
         ("size", size, 16, 2048),
         ("seed", seed, 0, 2**63 - 1),
         ("lesions", lesions, 1, kind.most),
     ):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
             whose = f"of {modality} phantoms" if name == "lesions" else "of phantoms"
-            raise ValueError(f"{name} {whose} must be an integer from {low} to {high}; got {value!r}")
+            raise InputError(f"{name} {whose} must be an integer from {low} to {high}; got {value!r}")
     cases = tuple(
         Case(
             f"{modality}-{seed}-{index:05d}", label, Phantom(modality, label, int(size), int(seed), index, int(lesions))
         )
-        for index, label in ((index, index % len(kind.classes)) for index in range(int(n)))
+        for index, label in ((index, index % len(kind.classes)) for index in range(int(count)))
     )
-    options = {"source": f"phantoms:{modality}", "n": int(n), "size": int(size), "seed": int(seed)}
+    options = {"source": f"phantoms:{modality}", "count": int(count), "size": int(size), "seed": int(seed)}
     options |= {"lesions": int(lesions)} if lesions != 1 else {}
     return Dataset(f"phantoms-{modality}", tuple(kind.classes), "lesion", cases, MappingProxyType(options))

@@ -107,5 +107,5 @@ def join(a: Array, b: Array, width: float) -> Array:
 
 
 def paint(picture: Array, alpha: Array, value: Array | float) -> None:
-    """Put a value over the picture, in place, with opacity `alpha` from 0 to 1."""
+    """Put a value over the image, in place, with opacity `alpha` from 0 to 1."""
     picture += alpha * (value - picture)

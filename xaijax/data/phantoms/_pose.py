@@ -1,4 +1,4 @@
-"""How a body lies in the picture: turned, scaled and shifted."""
+"""How a body lies in the image: turned, scaled and shifted."""
 
 from dataclasses import dataclass
 

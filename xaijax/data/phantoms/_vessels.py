@@ -42,11 +42,11 @@ def grow(
 
 
 def draw(pieces: Array, size: int, *, depth: bool) -> Array:
-    """The tubes on a picture, `[size, size]`, coordinates as in `_fields.grid`.
+    """The tubes on an image, `[size, size]`, coordinates as in `_fields.grid`.
 
     Args:
         pieces: as `grow` gives them.
-        size: side of the picture.
+        size: side of the image.
         depth: True for the tubes' thickness along the view, added up as on a radiograph; False for the share of each
             pixel that is inside, as on a section.
     """

@@ -1,9 +1,9 @@
 """Phantom of a frontal chest radiograph: normal, lobar opacity, or bilateral peripheral ground glass.
 
-The picture is drawn from thicknesses along the view: soft tissue and bone attenuate, the air of the lungs does not, and
+The image is drawn from thicknesses along the view: soft tissue and bone attenuate, the air of the lungs does not, and
 the film shows the sum through an S-shaped curve, dense is bright. What differs between people and exposures (habitus,
 pose, depth of breath, size of the heart, bones, vessels, gas in the stomach, exposure, noise) is drawn before the class
-is looked at and from generators of its own: the same case of another class is the same picture outside its lesions.
+is looked at and from generators of its own: the same case of another class is the same image outside its lesions.
 
 A lobar opacity is dense and even, lies in one lung, and may stop sharply at a fissure; vessels drown in it, bronchi
 that hold air stay dark. Ground glass is a haze along the outer border of both lungs, faint and patchy, through which
@@ -24,7 +24,7 @@ CLASSES = ("normal", "opacity", "ground_glass")
 
 @dataclass(frozen=True)
 class Chest(Pose):
-    """The geometry of one chest; x to the right of the picture (the patient's left), y down, canonical lengths."""
+    """The geometry of one chest; x to the right of the image (the patient's left), y down, canonical lengths."""
 
     width: float  # half, of the trunk
     shoulder: float
@@ -72,7 +72,7 @@ class Chest(Pose):
         return self.base + drop - self.lift * f.cover(-x, 0.1)
 
     def lung(self, x: Array, y: Array) -> Array:
-        """Distance to the border of the lungs as they are seen beside the mediastinum; inside positive."""
+        """Distance to the border of the lungs as they appear next to the mediastinum; inside positive."""
         side = np.abs(x)
         outer = 0.9 * (self.cage(y) - side)
         return np.minimum(np.minimum(outer, 0.9 * (self.floor(x) - y)), -self.middle(x, y))
@@ -237,7 +237,7 @@ class _Film:
         head = f.ellipse(side, y, 0.93, c.apex + 0.17, 0.105, 0.105)
         shaft = f.segment(side, y, 0.95, c.apex + 0.17, 1.03 + 0.35 * c.arms, 0.6, 0.058)
         bones = bones + 0.16 * _shell(np.maximum(head, shaft), 0.06)
-        # The spine through the mediastinum: bodies, discs, and the processes beside them.
+        # The spine through the mediastinum: bodies, discs, and the processes next to them.
         discs = np.cos(2 * np.pi * (y + 0.25 * self._noise(3) * 0.05) / 0.118)
         body = f.cover(0.066 - side, 0.02)
         bones = bones + body * (0.085 + 0.028 * discs) + 0.03 * f.cover(0.014 - side, 0.015) * f.cover(discs - 0.3, 0.5)
@@ -301,7 +301,7 @@ def _ground_glass(chest: Chest, film: _Film, rng: np.random.Generator, dense: Ar
 def _lay(dense: Array, edge: Array, share: Array, soft: float) -> list[Array]:
     """Add a lesion to what is filled already; its mask is where it begins, and never empty."""
     mask = edge > 0
-    if not mask.any():  # smaller than a pixel of a tiny picture
+    if not mask.any():  # smaller than a pixel of a tiny image
         mask.flat[edge.argmax()] = True
         edge = np.where(mask, soft, edge)
     added = np.clip(share, 0, 0.95) * np.clip(edge / soft, 0, 1)

@@ -1,4 +1,4 @@
-"""Phantom of a dermatoscopic picture, RGB: naevus, melanoma, or seborrhoeic keratosis.
+"""Phantom of a dermatoscopic image, RGB: naevus, melanoma, or seborrhoeic keratosis.
 
 Skin of any shade, lit by the dermatoscope, with pores and fine lines. The three lesions have the same places, sizes and
 range of brown, and the same other colours over the same area: black, pale, blue-grey, red. What tells them apart is the
@@ -8,7 +8,7 @@ is broken. A seborrhoeic keratosis has a sharp edge and a warty surface with rid
 over it: pale cysts, dark plugs, globules.
 
 Skin and light are drawn before the class is looked at and from generators of their own: the same case of another class
-is the same picture outside its lesions. Masks are exact to the pixel centre; a lesion's colour begins at its outline.
+is the same image outside its lesions. Masks are exact to the pixel centre; a lesion's colour begins at its outline.
 """
 
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class Lesion:
 
 
 def render(label: str, size: int, rng: np.random.Generator, lesions: int = 1) -> tuple[Array, tuple[Array, ...]]:
-    """Draw one picture.
+    """Draw one image.
 
     Args:
         label: one of `CLASSES`.
@@ -154,7 +154,7 @@ def _cells(u: Array, v: Array, step: float, bend: tuple[Array, Array]) -> Array:
 def _finish(picture: Array, colour: Array, edge: Array, soft: float, size: int) -> Array:
     """Paint a lesion from its outline (edge 0) inwards over `soft`, and return its mask, never empty."""
     mask = edge > 0
-    if not mask.any():  # smaller than a pixel of a tiny picture
+    if not mask.any():  # smaller than a pixel of a tiny image
         mask.flat[edge.argmax()] = True
         edge = np.where(mask, soft, edge)
     alpha = np.clip(edge / max(soft, 1.2 / size), 0, 1) * mask

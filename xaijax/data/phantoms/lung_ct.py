@@ -3,7 +3,7 @@
 Values are Hounsfield units until the window (centre -490, width 1350) turns them into grey levels: air black, lung dark
 grey, fat and muscle light, bone white. What differs between people and slices (level, habitus, vessels, fissures, pose,
 noise) is drawn before the class is looked at and from generators of its own: the same case of another class is the same
-picture outside its nodules.
+image outside its nodules.
 
 Both kinds of nodule have the same places and the same range of sizes and densities. A benign one is round with a
 smooth edge and even; a malignant one is lobed, uneven, and has spicules, thin strands of tissue that radiate from it
@@ -26,7 +26,7 @@ _CENTRE, _WIDTH = -490.0, 1350.0
 
 @dataclass(frozen=True)
 class Thorax(Pose):
-    """The geometry of one slice; x to the right of the picture (the patient's left), y towards the back."""
+    """The geometry of one slice; x to the right of the image (the patient's left), y towards the back."""
 
     level: float  # 0 at the aortic arch, 1 at the middle of the heart
     width: float
@@ -214,8 +214,8 @@ class _Slice:
                 heading = turn + rng.normal(0, 0.15)
                 heading = heading if sign > 0 else np.pi - heading
                 trees.append(_vessels.grow(rng, hilum, heading, rng.uniform(0.11, 0.16), rng.uniform(0.014, 0.020), 4))
-                beside = (hilum[0], hilum[1] + 0.03)
-                airways.append(_vessels.grow(rng, beside, heading + 0.1, 0.10, 0.015, 1))
+                bronchus = (hilum[0], hilum[1] + 0.03)
+                airways.append(_vessels.grow(rng, bronchus, heading + 0.1, 0.10, 0.015, 1))
         inner = f.cover(self.lung, soft)
         tubes = _vessels.draw(t.image(np.concatenate(trees)), self.size, depth=False)
         # Branches that leave the slice are seen in part, and those that cross it as dots.
@@ -272,7 +272,7 @@ def _nodule(label: str, slice_: _Slice, rng: np.random.Generator, taken: list[tu
         uneven = 70 * f.noise(rng, 24, size)
     edge = np.minimum(edge, slice_.lung + 0.004)
     mask = edge > 0
-    if not mask.any():  # smaller than a pixel of a tiny picture
+    if not mask.any():  # smaller than a pixel of a tiny image
         mask.flat[edge.argmax()] = True
         edge = np.where(mask, slice_.soft, edge)
     f.paint(slice_.picture, np.clip(edge / (0.8 * slice_.soft), 0, 1) * mask, value + uneven)

@@ -1,9 +1,9 @@
 """Class folders: `root/<class>/*`, the layout most image sets are published in.
 
 Images lie in the class folder or in its `images/`. Masks are found in three places: `root/masks/<class>/<stem>.*`,
-`root/<class>/masks/<stem>.*`, and beside the image as `<stem>_mask.*`, `<stem>_mask_1.*` ... (one lesion per file).
-Masks that outline something else lie in `masks_lesion`, `masks_organ` or `masks_artefact` in the same two places.
-Folders named `images`, `masks` or like these, hidden folders and folders without images are no classes.
+`root/<class>/masks/<stem>.*`, and next to the image as `<stem>_mask.*`, `<stem>_mask_1.*` ... (one lesion per file).
+Masks of a stated role lie in `masks_lesion`, `masks_organ` or `masks_artefact` in the first two places. Folders with
+one of these names or named `images`, hidden folders and folders without images are not classes.
 """
 
 import re
@@ -11,13 +11,14 @@ from collections import defaultdict
 from pathlib import Path
 from typing import get_args
 
+from xaijax._errors import InputError
 from xaijax.data import files
 from xaijax.data.dataset import MASK_ROLES, Case, Dataset, MaskRole
+from xaijax.data.files import natural
 from xaijax.data.images import Window
-from xaijax.data.readers import dicom
 
 _NO_CLASSES = frozenset({"images", "masks", *(f"masks_{role}" for role in MASK_ROLES)})
-_BESIDE = re.compile(r"(?P<stem>.+)_mask(_\d+)?")
+_MASK_OF = re.compile(r"(?P<stem>.+)_mask(_\d+)?")
 
 
 def matches(folder: Path) -> bool:
@@ -32,20 +33,20 @@ def read(
 
     Args:
         folder: the folder that holds one folder per class.
-        mask_role: what the masks outline that are in no `masks_<role>` folder; nothing else in this layout says it.
+        mask_role: what the masks outside the `masks_<role>` folders outline; the layout does not state it.
         window: grey levels of deep images that become 0 and 255.
         transpose: swap rows and columns of images and masks.
 
     Returns:
-        The data set, classes sorted by name and cases by class and file name (digits by value); the group of a DICOM
+        The data set, classes sorted by name and cases by class and file name (digits by value). The group of a DICOM
         file is its patient.
 
     Raises:
-        ValueError: if no class folder holds an image.
+        InputError: if no class folder holds an image.
     """
     folders = [child for child in _class_folders(folder) if _images(child)]
     if not folders:
-        raise ValueError(f"no class folder with images under {folder}")
+        raise InputError(f"{folder} has no class folder with images")
     cases = []
     for label, child in enumerate(folders):
         masks: defaultdict[str, list[tuple[MaskRole | None, Path]]] = defaultdict(list)
@@ -59,18 +60,12 @@ def read(
                 id=path.relative_to(folder).as_posix(),
                 label=label,
                 source=files.ImageFile(path, tuple(masks.get(path.stem, ())), window, transpose),
-                group=dicom.patient(path) if path.suffix.lower() in files.DICOM else None,
+                group=files.patient(path),
             )
             for path in _images(child)
         ]
     primary = mask_role or files.primary_role(case.source for case in cases)
     return Dataset(folder.resolve().name, tuple(child.name for child in folders), primary, tuple(cases))
-
-
-def natural(path: Path) -> list[tuple[int, str]]:
-    """Sort key: names by text, digits in them by value."""
-    parts = re.split(r"(\d+)", path.name)
-    return [(int(part), "") if part.isdigit() and part.isascii() else (-1, part) for part in parts]
 
 
 def _class_folders(folder: Path) -> list[Path]:
@@ -85,15 +80,15 @@ def _class_folders(folder: Path) -> list[Path]:
 
 
 def _images(folder: Path) -> list[Path]:
-    found = [path for path in folder.iterdir() if files.is_image(path) and not _is_beside(path)]
+    found = [path for path in folder.iterdir() if files.is_image(path) and not _is_mask(path)]
     inner = folder / "images"
     if not found and inner.is_dir():
-        found = [path for path in inner.iterdir() if files.is_image(path) and not _is_beside(path)]
+        found = [path for path in inner.iterdir() if files.is_image(path) and not _is_mask(path)]
     return sorted(found, key=natural)
 
 
-def _is_beside(path: Path) -> bool:
-    return _BESIDE.fullmatch(path.stem) is not None
+def _is_mask(path: Path) -> bool:
+    return _MASK_OF.fullmatch(path.stem) is not None
 
 
 def _mask_folders(root: Path, folder: Path, name: str) -> defaultdict[str, list[Path]]:
@@ -102,7 +97,7 @@ def _mask_folders(root: Path, folder: Path, name: str) -> defaultdict[str, list[
     for place in (root / name / folder.name, folder / name):
         if place.is_dir():
             for path in sorted(filter(files.is_image, place.iterdir()), key=natural):
-                match = _BESIDE.fullmatch(path.stem)
+                match = _MASK_OF.fullmatch(path.stem)
                 found[match["stem"] if match else path.stem].append(path)
     return found
 
@@ -112,7 +107,7 @@ def _masks(root: Path, folder: Path) -> dict[str, list[Path]]:
     for place in (folder, folder / "images"):
         if place.is_dir():
             for path in sorted(filter(files.is_image, place.iterdir()), key=natural):
-                if match := _BESIDE.fullmatch(path.stem):
+                if match := _MASK_OF.fullmatch(path.stem):
                     found[match["stem"]].append(path)
     return found
 

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from xaijax._errors import InputError
 from xaijax.data import images as _images
 from xaijax.data.dataset import Case, Dataset, Element, MaskRole
-from xaijax.data.readers.class_folders import natural
+from xaijax.data.files import natural
 
 LABELS = {1: "meningioma", 2: "glioma", 3: "pituitary"}
 
@@ -61,13 +62,13 @@ def read(
         folder: the folder.
         mask_role: default "lesion": the format calls its mask the tumour's.
         window: grey levels that become 0 and 255; default: each image's own range.
-        transpose: leave the arrays as HDF5 gives them (rows and columns swapped).
+        transpose: keep the arrays as HDF5 gives them (rows and columns swapped).
 
     Returns:
         The data set, cases by number, classes sorted by name, grouped by patient.
 
     Raises:
-        ValueError: without h5py, or for a file that is not of this format.
+        InputError: without h5py, or for a file of another format.
     """
     classes = tuple(sorted(LABELS.values()))
     cases = []
@@ -77,11 +78,11 @@ def read(
                 label = int(np.asarray(data["label"][()]).ravel()[0])
                 letters = np.asarray(data["PID"][()]).ravel() if "PID" in data else np.zeros(0)
         except (OSError, KeyError) as error:
-            raise ValueError(
-                f"{path} is no file of the figshare brain tumour set ({_images.reason(error)}); remove it"
+            raise InputError(
+                f"{path} is not a file of the figshare brain tumour set ({_images.reason(error)}); remove it"
             ) from error
         if label not in LABELS:
-            raise ValueError(f"{path} has label {label}; the figshare brain tumour set has 1, 2 and 3")
+            raise InputError(f"{path} has label {label}; the figshare brain tumour set has 1, 2 and 3")
         # MATLAB stores text as character codes.
         patient = "".join(chr(int(code)) for code in letters)
         cases.append(
@@ -100,7 +101,7 @@ def _cjdata(path: Path) -> Iterator[Any]:
     try:
         import h5py
     except ImportError:
-        raise ValueError(".mat files of the figshare set need h5py: pip install 'xaijax[medical]'") from None
+        raise InputError(".mat files of the figshare set need h5py: pip install 'xaijax[medical]'") from None
     with h5py.File(path, "r") as stored:
         try:
             yield stored["cjdata"]

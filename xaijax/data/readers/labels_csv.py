@@ -1,30 +1,32 @@
 """A folder with `labels.csv`: one row per image.
 
-Columns: `file` and `label` (both required; paths count from the folder), `mask` (a path, or empty where there is
-none), `mask_role` (what it outlines; one value for the whole file), `mask_lesion`, `mask_organ`, `mask_artefact` (masks
-that outline this), `file_clean` (the same picture without its artefacts), `patient`, `source_id`, `index`; others are
-kept as text in `Case.extra`. Several masks of one kind are separated by `;`, one element each.
+Columns: `file` and `label` (both required; paths are relative to the folder), `mask` (a path, or empty for no mask),
+`mask_role` (what it outlines; one value for the whole table), `mask_lesion`, `mask_organ`, `mask_artefact` (masks of
+this role), `file_clean` (the same image without its artefacts), `patient`, `source_id`, `index`. Other columns are kept
+as text in `Case.extra`. Several masks in one cell are separated by `;`, one element each.
 
-* `patient` is the group of a split. Without it, integers in `source_id` stand in: numbers that are near each other are
+* `patient` is the group of a split. Without it, integers in `source_id` are used: numbers close to each other are
   mostly slices of one patient, so runs of numbers form a group. A run ends at a gap of more than 50 or when it spans
   50: a patient's series is shorter (13 slices on average in the brain tumour set this was made for), so at most the
   one patient at a cut is on both sides.
-* Without either, DICOM files name their patient themselves.
-* `index` is the position of the class in a model's output where it is one: whole numbers, one number per label and one
-  label per number. Then it is the case's label; classes that have no row get the name `class <index>`. Any other
-  `index` column is kept as text.
+* Without either column, the group is the patient that a DICOM file names.
+* `index` is the position of the class in a model's output if its values are whole numbers, one number per label and one
+  label per number. Then it is the case's label; classes without a row get the name `class <index>`. Any other `index`
+  column is kept as text.
 """
 
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import get_args
+from typing import cast, get_args
 
+from xaijax._errors import InputError
+from xaijax._names import match
+from xaijax.data import files
 from xaijax.data.dataset import MASK_ROLES, Case, Dataset, MaskRole
-from xaijax.data.files import DICOM, ImageFile, primary_role
+from xaijax.data.files import ImageFile, primary_role
 from xaijax.data.images import Window
-from xaijax.data.readers import dicom
 
 NAME = "labels.csv"
 BLOCK = 50
@@ -53,8 +55,8 @@ def read(
         The data set, cases in the order of the rows, classes sorted by name (or placed by `index`).
 
     Raises:
-        ValueError: for a table without the needed columns or rows, for a row without a file or label, for a file
-            named twice, for an unknown or changing role, or if none of the images is there.
+        InputError: for a table without the required columns or rows, a row without a file or label, a file named twice,
+            an unknown or changing role, or if none of the images exists.
     """
     table = folder / NAME
     rows = _rows(table)
@@ -86,7 +88,7 @@ def read(
         for row, group in zip(rows, groups, strict=True)
     )
     if not any((folder / row["file"]).is_file() for row in rows):
-        raise ValueError(f"none of the {len(rows)} files named in {table} is there; the first is {rows[0]['file']!r}")
+        raise InputError(f"none of the {len(rows)} files named in {table} exists; the first is {rows[0]['file']!r}")
     primary = mask_role or _role(table, rows) or primary_role(case.source for case in cases)
     return Dataset(folder.resolve().name, classes, primary, cases)
 
@@ -98,21 +100,21 @@ def _rows(table: Path) -> list[dict[str, str]]:
             columns = reader.fieldnames or []
             lacking = [name for name in ("file", "label") if name not in columns]
             if lacking:
-                raise ValueError(
+                raise InputError(
                     f"{table} lacks the column{'s' if len(lacking) > 1 else ''} {' and '.join(lacking)}; it has "
                     f"{', '.join(columns) or 'none'}"
                 )
             rows = [{name: (value or "").strip() for name, value in row.items() if name} for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{table} is no table of comma-separated UTF-8 text ({error})") from error
+        raise InputError(f"{table} is not a table of comma-separated UTF-8 text ({error})") from error
     if not rows:
-        raise ValueError(f"{table} has no rows")
+        raise InputError(f"{table} has no rows")
     seen: set[str] = set()
     for number, row in enumerate(rows, 2):
         if not row["file"] or not row["label"]:
-            raise ValueError(f"{table}, line {number}: file and label must both have a value")
+            raise InputError(f"{table}, line {number}: file and label must both have a value")
         if row["file"] in seen:
-            raise ValueError(f"{table}, line {number}: {row['file']} is named twice")
+            raise InputError(f"{table}, line {number}: {row['file']} is named twice")
         seen.add(row["file"])
     return rows
 
@@ -126,10 +128,12 @@ def _role(table: Path, rows: Sequence[Mapping[str, str]]) -> MaskRole | None:
     roles = {row["mask_role"] for row in rows if row.get("mask_role")}
     if not roles:
         return None
-    role = roles.pop()
-    if roles or role not in MASK_ROLES:
-        raise ValueError(f"the mask_role column of {table} must be one of {', '.join(MASK_ROLES)} in every row")
-    return role  # type: ignore[return-value]
+    try:
+        (role,) = {match("mask role", role, MASK_ROLES) for role in roles}
+    except ValueError:
+        allowed = ", ".join(MASK_ROLES)
+        raise InputError(f"the mask_role column of {table} must be one of {allowed}, the same in every row") from None
+    return cast(MaskRole, role)
 
 
 def _class_index(rows: Sequence[Mapping[str, str]]) -> dict[str, int] | None:
@@ -148,7 +152,7 @@ def _groups(folder: Path, rows: Sequence[Mapping[str, str]]) -> list[str | None]
         return [f"patient {row['patient']}" if row["patient"] else None for row in rows]
     texts = [row.get("source_id", "") for row in rows]
     if not all(text.isascii() and text.isdigit() for text in texts):
-        return [_own_patient(folder / row["file"]) for row in rows]
+        return [files.patient(folder / row["file"]) for row in rows]
     block: dict[int, str] = {}
     start = last = None
     for number in sorted({int(text) for text in texts}):
@@ -157,7 +161,3 @@ def _groups(folder: Path, rows: Sequence[Mapping[str, str]]) -> list[str | None]
         last = number
         block[number] = f"source_id from {start}"
     return [block[int(text)] for text in texts]
-
-
-def _own_patient(path: Path) -> str | None:
-    return dicom.patient(path) if path.suffix.lower() in DICOM else None

@@ -71,7 +71,7 @@ def ablation_cam(
 
     def weighted(group: tuple, name: str) -> jax.Array:
         x, y = group
-        zero = classifier.zero_offsets(x, (name,), dtype=jnp.float32)[name]
+        zero = classifier.zero_offsets(x, (name,))[name]
 
         def forward(early: tuple, offset: jax.Array) -> tuple:
             params, pixels = early

@@ -34,7 +34,7 @@ def _terms(
         y = score(classifier.tapped(classifier.params, x, offsets)[0], labels, target)
         return y.sum(), y
 
-    offsets = classifier.zero_offsets(images, tuple(biases), dtype=jnp.float32)
+    offsets = classifier.zero_offsets(images, tuple(biases))
     (to_image, to_layers), y = jax.grad(value, argnums=(0, 1), has_aux=True)(images, offsets)
     by_layer = {}
     for name, bias in biases.items():

@@ -50,7 +50,7 @@ def activations_and_gradients(
         logits, taps = classifier.tapped(classifier.params, images, offsets)
         return score(logits, labels, target).sum(), taps
 
-    grads, taps = jax.grad(value, has_aux=True)(classifier.zero_offsets(images, names, dtype=jnp.float32))
+    grads, taps = jax.grad(value, has_aux=True)(classifier.zero_offsets(images, names))
     return taps, grads
 
 

@@ -26,7 +26,7 @@ class CascadeRounds(NamedTuple):
 
     `maps` `[K, B, H, W]` before the threshold (as they are, or min-max scaled), `thresholded` `[K, B, H, W]`, `images`
     `[K, B, H, W, C]` that each round saw, `weights` `[K]` of the rounds, `combined` `[B, H, W]` the explanation in
-    [0, 1], `reasons` `[K, B]` uint8, why a map was not thresholded (`xaijax.kernels.threshold.REASONS`).
+    [0, 1], `reasons` `[K, B]` uint8, why a map was not thresholded (`xaijax.kernels.EBAYES_REASONS`).
 
     Example:
         >>> CascadeRounds._fields

@@ -80,7 +80,7 @@ def apply_threshold(maps: Any, threshold: str) -> tuple[jax.Array, jax.Array]:
 
     Returns:
         `[..., H, W]`, in the unit of the maps, and `[...]` uint8 reasons why a map is returned unchanged, an index into
-        `xaijax.kernels.threshold.REASONS`: 1 where more than half of it is zero, so that empirical Bayes has no sd.
+        `xaijax.kernels.EBAYES_REASONS`: 1 where more than half of it is zero, so that empirical Bayes has no sd.
 
     Raises:
         InputError: for an unknown threshold.

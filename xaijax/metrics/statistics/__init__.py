@@ -5,11 +5,11 @@ tests are SciPy's. What cannot be said (one image, equal scores, no image that b
 with a `note`, never a number.
 """
 
+from xaijax.metrics._interval import mean_interval
+from xaijax.metrics.statistics._friedman import Ranking, friedman
+from xaijax.metrics.statistics._holm import holm
 from xaijax.metrics.statistics.analysis import Mean, MetricStatistics, analyse, entropy_stability
 from xaijax.metrics.statistics.effect import cohens_d, rank_biserial
-from xaijax.metrics.statistics.friedman import Ranking, friedman
-from xaijax.metrics.statistics.holm import holm
-from xaijax.metrics.statistics.interval import mean_interval
 from xaijax.metrics.statistics.pairs import Pair, compare_pairs, compare_two
 from xaijax.metrics.statistics.stability import Stability, agreement, over_masks, over_metrics, over_subsets, tau
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xaijax.metrics._interval import mean_interval
+from xaijax.metrics.metric import ORACLE, shorten
 from xaijax.metrics.registry import METRICS
 from xaijax.metrics.scores import Scores
-from xaijax.metrics.statistics.friedman import Ranking, friedman
-from xaijax.metrics.statistics.interval import mean_interval
+from xaijax.metrics.statistics._friedman import Ranking, friedman
 from xaijax.metrics.statistics.pairs import Pair, compare_pairs
 from xaijax.metrics.statistics.stability import Stability, over_masks, over_metrics, over_subsets
 
@@ -48,9 +49,14 @@ class MetricStatistics:
     stability: tuple[Stability, ...]
     note: str = ""
 
+    def __repr__(self) -> str:
+        best = self.ranking.methods[0] if self.ranking.n else "none"
+        counts = f"{len(self.means)} methods, {len(self.pairs)} pairs, {self.ranking.n} images with all values"
+        return f"MetricStatistics({self.metric}: {counts}, best: {shorten(best, 60)})"
+
 
 def analyse(
-    scores: Scores, *, leave_out: Sequence[str] = ("oracle",), controls: Sequence[str] = (), seed: int = 0
+    scores: Scores, *, leave_out: Sequence[str] = (ORACLE,), controls: Sequence[str] = (), seed: int = 0
 ) -> dict[str, MetricStatistics]:
     """Means with intervals, paired tests, ranks and their stability, for every metric of some scores.
 
@@ -88,7 +94,7 @@ def entropy_stability(scores: Scores, curve: str, *, methods: Sequence[str]) -> 
     """
     tables = []
     for metric in scores.metrics():
-        if metric in METRICS and METRICS[metric].family == "information" and METRICS[metric].parts[0] == curve:
+        if metric in METRICS and METRICS[metric].family == "pic" and METRICS[metric].kind == curve:
             images, known, values = scores.matrix(metric)
             if set(methods) <= set(known):
                 tables.append((images, values[:, [known.index(method) for method in methods]]))

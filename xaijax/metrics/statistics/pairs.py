@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from xaijax.metrics._interval import mean_interval
+from xaijax.metrics.statistics._holm import holm
 from xaijax.metrics.statistics.effect import cohens_d, rank_biserial
-from xaijax.metrics.statistics.holm import holm
-from xaijax.metrics.statistics.interval import mean_interval
 
 EXACT_TIES = 13  # images up to which tied differences get all 2^n sign changes (8,192)
 MOST_EXACT = 50  # images up to which the exact distribution is used where nothing is tied, as SciPy chooses
@@ -62,7 +62,7 @@ class Pair:
 
 
 def check_values(values: Any, names: Sequence[str]) -> NDArray[np.float64]:
-    """`[images, methods]` float64 with NaN for no value, or one sentence that says what is wrong."""
+    """`[images, methods]` float64 with NaN for no value, checked."""
     table = np.asarray(values, np.float64)
     if table.ndim != 2 or table.shape[1] != len(names):
         raise ValueError(f"values must be [images, {len(names)}], one column per name; got {table.shape}")

@@ -150,7 +150,7 @@ def over_masks(curves: Curves, metric: str, methods: Sequence[str]) -> Stability
     """Rankings of AIC or SIC by each of the random masks, over the images that have a curve for every mask and method.
 
     Args:
-        curves: from `evaluate(..., random_masks=N)`.
+        curves: from `evaluate(..., settings={"pic": {"random_masks": N}})`.
         metric: for example `"sic_mutual"`.
         methods: to rank.
 

@@ -5,71 +5,23 @@ TensorFlow's layer names and batch norm already in the convolutions. SqueezeNet:
 Caffe's layer names, for BGR pixels.
 """
 
+import contextlib
+import functools
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from xaijax._errors import InputError
 from xaijax.classifier import Classifier
-from xaijax.models.importers.convert import Rule
+from xaijax.models._files import Stored, reading, regular_file
 from xaijax.models.importers.importing import Dense, build
-from xaijax.models.importers.sources import Source
-from xaijax.preprocess import Preprocess
+from xaijax.models.zoo._entry import sources
 
-CAFFE_MEAN = Preprocess(scale=255.0, mean=(104.0, 117.0, 123.0), order="bgr")
-
-
-def _rules(source: str, target: str, view: str) -> list[Rule]:
-    return [(f"{source}/weight", f"{target}.kernel", view), (f"{source}/bias", f"{target}.bias", "same")]
-
-
-MOBILENET = Source(
-    "arrays",
-    "mobilenet_v2",
-    "folded",
-    (
-        *_rules("Conv1_relu", "stem.conv", "ohwi"),
-        *_rules("expanded_conv_depthwise_relu", "blocks.block0.depthwise.conv", "1hwc"),
-        *_rules("expanded_conv_project_BN", "blocks.block0.project.conv", "ohwi"),
-        *_rules(r"block_(\d+)_depthwise_relu", "blocks.block{0}.depthwise.conv", "1hwc"),
-        *_rules(r"block_(\d+)_(expand|project)_(?:relu|BN)", "blocks.block{0}.{1}.conv", "ohwi"),
-        *_rules("out_relu", "top.conv", "ohwi"),
-    ),
-    1280,
-    ("block_16_project_BN/weight", "out_relu/weight"),
-    style="tf",
-)
-SQUEEZENET = Source(
-    "arrays",
-    "squeezenet",
-    "caffe",
-    (
-        *_rules("conv1", "stem", "conv"),
-        *_rules(r"(fire\d)/conv1x1_1", "{0}.squeeze", "conv"),
-        *_rules(r"(fire\d)/conv1x1_2", "{0}.expand1", "conv"),
-        *_rules(r"(fire\d)/conv3x3_2", "{0}.expand3", "conv"),
-        *_rules("conv_final", "class_maps", "conv"),
-    ),
-    0,
-    ("fire9/conv3x3_2/weight", "conv_final/weight"),
-    first="stem.kernel",
-    classes_at="conv_final/weight",
-)
-
-
-class _Scaled:
-    """int8 times its scale, by slices of the first axis."""
-
-    def __init__(self, values: np.ndarray, scale: np.ndarray) -> None:
-        self.values, self.scale, self.shape = values, scale, values.shape
-
-    def __getitem__(self, index: Any) -> np.ndarray:
-        scale = self.scale
-        if self.shape[0] == len(scale):
-            scale = scale.reshape(-1, *[1] * (len(self.shape) - 1))[index]
-        return self.values[index] * scale
+LIBRARY = "arrays"
+EXPECTED = "a readable .npz file of arrays"
 
 
 def from_arrays(
@@ -90,47 +42,92 @@ def from_arrays(
 
     Raises:
         FileNotFoundError: where there is no such file.
-        ValueError: for a file that is no `.npz`, other arrays, or arrays that do not fit: all are listed.
+        ValueError: for a file that is not an `.npz`, other arrays, or arrays that do not fit: all are listed.
 
     Example:
-        >>> from xaijax.models.importers.arrays import from_arrays
+        >>> from xaijax.models.importers import from_arrays
         >>> from_arrays({})
         Traceback (most recent call last):
         ...
-        ValueError: the arrays are neither MobileNetV2 nor SqueezeNet as xaijax.models.importers.arrays describes them
+        xaijax._errors.InputError: the mapping holds neither MobileNetV2 nor SqueezeNet in the layout of `from_arrays`
     """
-    what = "the arrays"
-    if not isinstance(source, Mapping):
-        path = Path(source).expanduser()
-        what = path.name
-        if not path.is_file():
-            raise FileNotFoundError(f"there is no file {path}")
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                source = {name: file[name] for name in file.files}
-        except (ValueError, zipfile.BadZipFile, AttributeError) as error:
-            raise ValueError(f"{what} is no .npz file of arrays: {error}") from error
+    if isinstance(source, Mapping):
+        return _convert(source, "the mapping", input_shape, classes)
+    path = regular_file(source)
+    with _opened(path) as arrays:
+        return _convert(arrays, path.name, input_shape, classes)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[dict[str, Any]]:
+    """The arrays of an `.npz` file by name; none is unpacked before it is read."""
+    with contextlib.ExitStack() as stack:
+        with reading(path.name, EXPECTED):
+            archive = stack.enter_context(zipfile.ZipFile(path))
+            members = {name.removesuffix(".npy"): _Member(archive, name) for name in archive.namelist()}
+            arrays = {name: Stored(member, path.name, EXPECTED) for name, member in members.items()}
+        yield arrays
+
+
+class _Member:
+    """An array of the archive: its shape is read at once, its values when they are wanted."""
+
+    def __init__(self, archive: zipfile.ZipFile, name: str) -> None:
+        self.archive, self.name = archive, name
+        with archive.open(name) as file:
+            version = np.lib.format.read_magic(file)
+            layout = np.lib.format
+            header = (layout.read_array_header_1_0 if version == (1, 0) else layout.read_array_header_2_0)(file)
+            self.shape = header[0]
+
+    @functools.cached_property
+    def values(self) -> np.ndarray:
+        with self.archive.open(self.name) as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        return self.values[index]
+
+
+class _Scaled:
+    """int8 times its scale, by slices of the first axis."""
+
+    def __init__(self, values: Any, scale: Any) -> None:
+        self.values, self.shape = values, values.shape
+        self.scale = scale
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        scale = np.atleast_1d(np.asarray(self.scale[...]))
+        if self.shape[0] == len(scale):
+            scale = scale.reshape(-1, *[1] * (len(self.shape) - 1))[index]
+        return self.values[index] * scale
+
+
+def _convert(
+    arrays: Mapping[str, Any], what: str, input_shape: Sequence[int] | None, classes: Sequence[str] | None
+) -> Classifier:
     entries: dict[str, Any] = {}
-    for name, array in source.items():
+    for name, array in arrays.items():
         if name.endswith("/weight_q"):
             layer = name.removesuffix("/weight_q")
-            entries[f"{layer}/weight"] = _Scaled(array, np.asarray(source[f"{layer}/scale"]))
+            scale = arrays.get(f"{layer}/scale")
+            shape = tuple(array.shape)
+            if scale is None or tuple(scale.shape) not in {(), (1,), shape[:1], shape[-1:]}:
+                raise InputError(f"{what} must have {layer}/scale for {name}: one number, or one for each channel")
+            entries[f"{layer}/weight"] = _Scaled(array, scale)
         elif not name.endswith("/scale"):
             entries[name] = array
-    row = next((row for row in (MOBILENET, SQUEEZENET) if row.matches(entries)), None)
+    row = next((row for row in sources() if row.library == LIBRARY and row.matches(entries)), None)
     if row is None:
-        raise ValueError(
-            f"{what} are neither MobileNetV2 nor SqueezeNet as xaijax.models.importers.arrays describes them"
-        )
-    squeeze = row is SQUEEZENET
+        raise InputError(f"{what} holds neither MobileNetV2 nor SqueezeNet in the layout of `from_arrays`")
     return build(
         row,
         entries,
-        [] if squeeze else [Dense("predictions/weight", "predictions/bias")],
+        [] if row.classes_at else [Dense("predictions/weight", "predictions/bias")],
         what=what,
         outputs_first=True,
         pool=None,
-        input_shape=input_shape or ((227, 227, 3) if squeeze else None),
+        input_shape=input_shape,
         classes=classes,
-        preprocess=CAFFE_MEAN if squeeze else None,
+        preprocess=None,
     )

@@ -1,9 +1,8 @@
-"""Foreign weights -> ours: a table of name patterns, targets and permutations for each family.
+"""Foreign arrays into the places of ours: which goes where, by which permutation of its axes.
 
-A rule is `(pattern, target, transform)`: the pattern must match a source name whole; `{0}`, `{1-1}`, `{2+1}` in the
-target are its groups, as text or as a number plus a constant. Every source entry must find a rule or be known to carry
-nothing, every entry of ours must be filled, every shape must fit; what does not is one error that lists all of it.
-Arrays are read piece by piece into their places, so that no weight is held twice.
+Every source entry must find a rule (`xaijax.models.zoo._weights`) or carry nothing, every entry of ours must be filled,
+every shape must fit; what does not is one error that lists all of it. Arrays are read piece by piece into their places,
+so that no weight is held twice.
 """
 
 import re
@@ -13,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from xaijax.models import memory
-
-Rule = tuple[str, str, str]
+from xaijax._errors import InputError
+from xaijax.models import _files
+from xaijax.models.zoo._weights import Table
 
 # Name of a permutation -> our array seen in the layout of the source. Reading is writing into that view, in pieces:
 # nothing is held twice.
@@ -35,85 +34,12 @@ GREY_FROM = 3  # input channels that are summed for grey images
 IGNORED = (r".*\.num_batches_tracked", r"top_level_model_weights/.*", r".*seed_generator_state.*")
 
 
-def torch_conv(source: str, target: str) -> list[Rule]:
-    """Rules of one torch convolution."""
-    return [(rf"{source}\.weight", f"{target}.kernel", "conv"), (rf"{source}\.bias", f"{target}.bias", "same")]
-
-
-def torch_dense(source: str, target: str) -> list[Rule]:
-    """Rules of one torch linear layer."""
-    return [(rf"{source}\.weight", f"{target}.kernel", "dense"), (rf"{source}\.bias", f"{target}.bias", "same")]
-
-
-def torch_norm(source: str, target: str) -> list[Rule]:
-    """Rules of one torch batch normalisation."""
-    return [
-        (rf"{source}\.weight", f"{target}.scale", "same"),
-        (rf"{source}\.bias", f"{target}.bias", "same"),
-        (rf"{source}\.running_mean", f"{target}.mean", "same"),
-        (rf"{source}\.running_var", f"{target}.var", "same"),
-    ]
-
-
-def torch_layer_norm(source: str, target: str) -> list[Rule]:
-    """Rules of one torch layer normalisation."""
-    return torch_norm(source, target)[:2]
-
-
-def keras_conv(source: str, target: str) -> list[Rule]:
-    """Rules of one Keras convolution or dense layer."""
-    return [(f"{source}/kernel", f"{target}.kernel", "same"), (f"{source}/bias", f"{target}.bias", "same")]
-
-
-def keras_depthwise(source: str, target: str) -> list[Rule]:
-    """Rules of one Keras depthwise convolution."""
-    return [
-        (f"{source}/(?:depthwise_)?kernel", f"{target}.kernel", "depthwise"),
-        (f"{source}/bias", f"{target}.bias", "same"),
-    ]
-
-
-def keras_norm(source: str, target: str) -> list[Rule]:
-    """Rules of one Keras batch normalisation."""
-    return [
-        (f"{source}/gamma", f"{target}.scale", "same"),
-        (f"{source}/beta", f"{target}.bias", "same"),
-        (f"{source}/moving_mean", f"{target}.mean", "same"),
-        (f"{source}/moving_variance", f"{target}.var", "same"),
-    ]
-
-
 def view_of(name: str) -> Callable[[np.ndarray], np.ndarray]:
     """The view of that name; `dense_chw512` reads `[O, 512 h w]` (channels first) for our `[h w 512, O]`."""
     if not name.startswith("dense_chw"):
         return VIEWS[name]
     channels = int(name.removeprefix("dense_chw"))
     return lambda ours: ours.reshape(-1, channels, ours.shape[1]).transpose(2, 1, 0)
-
-
-def _fill_in(template: str, groups: tuple[str, ...]) -> str:
-    def group(match: re.Match[str]) -> str:
-        text = groups[int(match[1])]
-        if match[2] == "@":
-            return str(ord(text) - ord("a") + 1)
-        return str(int(text) + int(match[2])) if match[2] else text
-
-    return re.sub(r"\{(\d+)([+-]\d+|@)?\}", group, template)
-
-
-class Table:
-    """Rules with their patterns compiled."""
-
-    def __init__(self, rules: Iterable[Rule]) -> None:
-        self.rules = [(re.compile(pattern), target, view) for pattern, target, view in rules]
-
-    def target(self, name: str) -> tuple[str, str] | None:
-        """Where a source entry goes and by which view, or None."""
-        for pattern, target, view in self.rules:
-            match = pattern.fullmatch(name)
-            if match:
-                return _fill_in(target, match.groups()), view
-        return None
 
 
 @dataclass(frozen=True)
@@ -174,7 +100,7 @@ def plan(
     wrong += [f"missing: {target} {list(shape)}" for target, shape in shapes.items() if target not in steps]
     if wrong:
         count = f"{len(wrong)} entr{'y' if len(wrong) == 1 else 'ies'}"
-        raise ValueError(f"the weights of {source} do not fit the model ({count}):\n  " + "\n  ".join(wrong))
+        raise InputError(f"the weights of {source} do not fit the model ({count}):\n  " + "\n  ".join(wrong))
     return list(steps.values())
 
 
@@ -195,8 +121,8 @@ def read(step: Step, entries: Mapping[str, Any], shape: tuple[int, ...], *, grey
         whole = np.empty((*shape[:2], GREY_FROM, shape[3]), np.float32)
         view_of(step.view)(whole)[...] = np.asarray(value[:])
         return whole.sum(2, keepdims=True)
-    ours = memory.zeros(shape)
-    memory.fill(view_of(step.view)(ours), value)
+    ours = _files.zeros(shape)
+    _files.fill(view_of(step.view)(ours), value)
     return ours
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from xaijax._errors import InputError
 from xaijax._network.trees import flatten, put
 from xaijax.classifier import Architecture, Classifier
-from xaijax.models import memory
-from xaijax.models.importers.convert import GREY_FROM, Rule, Table, plan, read
-from xaijax.models.importers.sources import Source
-from xaijax.models.zoo import registry
+from xaijax.models import _files
+from xaijax.models.importers.convert import GREY_FROM, plan, read
+from xaijax.models.zoo import _create, entry
+from xaijax.models.zoo._weights import Rule, Source, Table
 from xaijax.preprocess import Preprocess
 
 
@@ -51,7 +52,7 @@ def build(
     Args:
         source: what the arrays are.
         entries: names that the source's rules know -> arrays, or anything with a shape that gives them by slices.
-        head: the dense layers behind the trunk, in order.
+        head: the dense layers behind the backbone, in order.
         what: what errors call the weights.
         outputs_first: True for kernels `[O, I]`.
         pool: pooling before the head, or None to infer it from the first kernel.
@@ -65,18 +66,22 @@ def build(
     Raises:
         ValueError: for entries that do not fit, all listed, or a head that is none.
     """
-    entry = registry.entry(source.architecture)
-    shape = tuple(input_shape) if input_shape is not None else (*entry.input_shape[:2], _channels(source, entries))
+    made = entry(source.architecture)
+    side = made.input_shape[:2] if source.size is None else (source.size, source.size)
+    size = _create.image_shape((*side, _channels(source, entries)) if input_shape is None else input_shape)
     options: dict[str, Any] = {"variant": source.variant}
     entries = dict(entries)
     rules: list[Rule] = []
     if source.classes_at:
-        count = entries[source.classes_at].shape[0] if source.classes_at in entries else 1000
+        count = (*getattr(entries.get(source.classes_at), "shape", ()), 1000)[0]
     else:
         if not head:
-            raise ValueError(
-                f"{what} has no classification head (no dense layer behind the trunk); save the model with its head"
+            raise InputError(
+                f"{what} has no classification head (no dense layer behind the backbone); save the model with its head"
             )
+        wrong = [dense.kernel for dense in head if len(getattr(entries.get(dense.kernel), "shape", ())) < 2]
+        if wrong:
+            raise InputError(f"{what} must have a matrix for each dense layer of its head; {', '.join(wrong)} is none")
         first = entries[head[0].kernel].shape
         inputs = int(np.prod(first[1:])) if outputs_first else first[0]
         chosen = _pool(source, inputs, pool)
@@ -84,13 +89,10 @@ def build(
         entries |= extra
         options |= {"pool": chosen, "hidden": tuple(widths[:-1])}
         count = max(widths[-1], 2)
-    architecture = Architecture(source.architecture, registry.frozen(options))
-    size = (int(shape[0]), int(shape[1]), int(shape[2]))
-    entry.check(count, size, options)
+    architecture = Architecture(source.architecture, _create.frozen(options))
+    made.check(count, size, options)
     params: dict[str, Any] = {}
-    expected = {
-        ".".join(path): (path, leaf) for path, leaf in flatten(registry.param_shapes(architecture, count, size))
-    }
+    expected = {".".join(path): (path, leaf) for path, leaf in flatten(_create.param_shapes(architecture, count, size))}
     shapes = {name: tuple(leaf.shape) for name, (_, leaf) in expected.items()}
     summed = _is_grey(source, entries, shapes)
     steps = plan(entries, [source.table, Table(rules)], shapes, what, grey=source.first if summed else None)
@@ -98,15 +100,15 @@ def build(
     for step in sorted(steps, key=lambda step: -int(np.prod(shapes[step.target]))):
         path, _ = expected[step.target]
         array = read(step, entries, shapes[step.target], grey=summed and step.target == source.first)
-        put(params, path, memory.adopt(array))
-    params = _in_order(registry.param_shapes(architecture, count, size), params)
+        put(params, path, _files.adopt(array))
+    params = _in_order(_create.param_shapes(architecture, count, size), params)
     if preprocess is None:
         preprocess = source.style
     if isinstance(preprocess, str):
         preprocess = Preprocess.named(preprocess)
     if size[2] == 1:
-        preprocess = registry.grey(preprocess)
-    return registry.assemble(architecture, params, size, classes or count, preprocess)
+        preprocess = _create.grey(preprocess)
+    return _create.assemble(architecture, params, size, classes or count, preprocess)
 
 
 def _in_order(like: Any, params: Any) -> Any:
@@ -117,7 +119,7 @@ def _channels(source: Source, entries: Mapping[str, Any]) -> int:
     """Input channels of the kernel that reads the image."""
     for name, value in entries.items():
         found = source.table.target(name)
-        if found and found[0] == source.first:
+        if found and found[0] == source.first and len(value.shape) == 4:
             return int(value.shape[1] if found[1] == "conv" else value.shape[2])
     return 3
 

@@ -13,6 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from xaijax._errors import InputError
+from xaijax.models._files import Stored, reading
+
+EXPECTED = "a readable Keras file"
 NESTED = ("Functional", "Sequential", "Model")
 # Variables of a layer by their number in Keras 3 files.
 VARIABLES = {
@@ -39,7 +43,7 @@ class Contents:
     """What a file or model holds.
 
     Args:
-        entries: `layer/variable` -> array, or an HDF5 data set.
+        entries: `layer/variable` -> array, or what gives it by slices.
         layers: all layers in order, those of nested models in place of the model; None where the file does not say.
         input_shape: (H, W, C), or None.
     """
@@ -56,31 +60,27 @@ def opened(path: Path) -> Iterator[Contents]:
         import h5py
     except ImportError:
         raise ImportError(f"reading {path.name} needs h5py; pip install 'xaijax[medical]'") from None
+    what = path.name
     with contextlib.ExitStack() as stack:
-        config = None
-        if path.suffix == ".keras":
-            try:
+        with reading(what, EXPECTED):
+            config, weights = None, path
+            if path.suffix.lower() == ".keras":
                 archive = stack.enter_context(zipfile.ZipFile(path))
                 config = json.loads(archive.read("config.json"))
                 # HDF5 jumps to and fro, which is slow inside an archive.
                 folder = stack.enter_context(tempfile.TemporaryDirectory())
                 weights = Path(archive.extract("model.weights.h5", folder))
-            except (zipfile.BadZipFile, KeyError, ValueError) as error:
-                raise ValueError(f"{path.name} is no Keras archive: {error}") from error
-        else:
-            weights = path
-        try:
             file = stack.enter_context(h5py.File(weights, "r"))
-        except OSError as error:
-            raise ValueError(f"{path.name} is no readable HDF5 file: {error}") from error
-        if config is None and "model_config" in file.attrs:
-            config = json.loads(_text(file.attrs["model_config"]))
-        layers = None if config is None else list(_flat(config))
-        if "layer_names" in file.attrs or "model_weights" in file:
-            entries = _by_name(file.get("model_weights", file))
-        else:
-            entries = _by_number(file, path.name)
-        yield Contents(_unique(entries, path.name), layers, None if layers is None else _input_shape(layers))
+            if config is None and "model_config" in file.attrs:
+                config = json.loads(_text(file.attrs["model_config"]))
+            layers = None if config is None else list(_flat(config))
+            if "layer_names" in file.attrs or "model_weights" in file:
+                entries = _by_name(file.get("model_weights", file))
+            else:
+                entries = _by_number(file, what)
+            stored = [(name, Stored(array, what, EXPECTED)) for name, array in entries]
+            contents = Contents(_unique(stored, what), layers, None if layers is None else _input_shape(layers))
+        yield contents
 
 
 def from_model(model: Any) -> Contents:
@@ -179,7 +179,7 @@ def _by_number(file: Any, what: str) -> list[tuple[str, Any]]:
 
     file.visititems(visit)
     if unnamed:
-        raise ValueError(
+        raise InputError(
             f"{what} does not say the names of {len(unnamed)} layers (it was written by Keras 3.4 or older); "
             "load it with Keras and give the model itself"
         )
@@ -204,5 +204,5 @@ def _unique(entries: list[tuple[str, Any]], what: str) -> dict[str, Any]:
             twice.append(name)
         found[name] = value
     if twice:
-        raise ValueError(f"{what} has several layers of one name: {', '.join(twice)}")
+        raise InputError(f"{what} has several layers of one name: {', '.join(twice)}")
     return found

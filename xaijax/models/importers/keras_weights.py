@@ -12,20 +12,23 @@ from typing import Any
 
 import numpy as np
 
+from xaijax._errors import InputError
 from xaijax.classifier import Classifier
+from xaijax.models._files import reading, regular_file
 from xaijax.models.importers import keras_files
 from xaijax.models.importers.importing import Dense, build
 from xaijax.models.importers.keras_files import Contents, Layer
-from xaijax.models.importers.sources import Source, recognise
+from xaijax.models.importers.sources import recognise
+from xaijax.models.zoo._weights import Source
 from xaijax.preprocess import Preprocess, Style
 
 LIBRARIES = ("keras",)
-# Layers that may stand before or behind the trunk and change nothing in inference.
+# Layers that may stand before or behind the backbone and change nothing in inference.
 PASSIVE = frozenset(
     {"InputLayer", "Dropout", "SpatialDropout2D", "GaussianNoise", "GaussianDropout", "ActivityRegularization"}
 )
 POOLS = {"GlobalAveragePooling2D": "average", "GlobalMaxPooling2D": "max", "Flatten": "flatten"}
-JOINS = ("Add", "Concatenate")  # of the trunk's last block
+JOINS = ("Add", "Concatenate")  # of the backbone's last block
 ACTIVATIONS = ("Activation", "ReLU", "Softmax")
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -46,7 +49,7 @@ def from_keras(
     model become the classifier's preprocessing.
 
     Args:
-        source: a `keras.Model` of any backend, or a `.keras`, `.h5` or `.weights.h5` file.
+        source: a `keras.Model` of any backend, or a `.keras`, `.h5`, `.hdf5` or `.weights.h5` file.
         architecture: a name of `list_models()`; default: recognised by the layers' names.
         input_shape: (H, W, C); default: the model's, or the size that the architecture is made for. With C = 1,
             weights of three channels are summed over them.
@@ -69,16 +72,14 @@ def from_keras(
         >>> models.from_keras("model.onnx")
         Traceback (most recent call last):
         ...
-        ValueError: model.onnx must end in .keras, .h5 or .weights.h5
+        xaijax._errors.InputError: model.onnx must end in .keras, .h5, .hdf5 or .weights.h5
     """
     if hasattr(source, "layers") and hasattr(source, "weights"):
         contents = keras_files.from_model(source)
         return _convert(contents, architecture, f"the model {source.name}", input_shape, classes, preprocess, pool)
-    path = Path(source).expanduser()
-    if path.suffix not in (".keras", ".h5"):
-        raise ValueError(f"{path.name} must end in .keras, .h5 or .weights.h5")
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
+    if Path(source).suffix.lower() not in (".keras", ".h5", ".hdf5"):
+        raise InputError(f"{Path(source).name} must end in .keras, .h5, .hdf5 or .weights.h5")
+    path = regular_file(source)
     with keras_files.opened(path) as contents:
         return _convert(contents, architecture, path.name, input_shape, classes, preprocess, pool)
 
@@ -95,7 +96,9 @@ def _convert(
     entries = contents.entries
     row = recognise(entries, LIBRARIES, architecture, what)
     names = row.names(entries)
-    parts = _split(contents, row, names, what)
+    with reading(what, "a model whose layers are understood"):
+        parts = _split(contents, row, names, what)
+        front = _front(parts.front, entries, contents.layers is None)
     for layer in parts.front:
         for variable in ("mean", "variance", "count"):
             names.pop(f"{layer.name}/{variable}", None)
@@ -109,13 +112,13 @@ def _convert(
         pool=pool or parts.pool,
         input_shape=input_shape or contents.input_shape,
         classes=classes,
-        preprocess=preprocess or _front(parts.front, entries, contents.layers is None),
+        preprocess=preprocess or front,
     )
 
 
 @dataclass(frozen=True)
 class _Parts:
-    """What stands before the trunk, and behind it."""
+    """What stands before the backbone, and behind it."""
 
     front: list[Layer]
     head: list[Dense]
@@ -124,25 +127,25 @@ class _Parts:
 
 def _split(contents: Contents, row: Source, names: Mapping[str, str], what: str) -> _Parts:
     entries = contents.entries
-    trunk = {name.rsplit("/", 1)[0] for name, known in names.items() if row.table.target(known)}
+    backbone = {name.rsplit("/", 1)[0] for name, known in names.items() if row.table.target(known)}
     if contents.layers is None:
         dense = [name for name in entries if name.endswith("/kernel") and len(entries[name].shape) == 2]
         found = [Layer("Normalization", name.split("/")[0], {}) for name in entries if name.endswith("/variance")]
         return _Parts(found, [_dense(name.removesuffix("/kernel"), entries) for name in dense], None)
     layers = contents.layers
-    places = [index for index, layer in enumerate(layers) if layer.name in trunk]
+    places = [index for index, layer in enumerate(layers) if layer.name in backbone]
     if not places:
         return _Parts([], [], None)
     front: list[Layer] = []
     head: list[Layer] = []
     pool: str | None = None
     wrong: list[str] = []
-    # Rescaling stands before the first weights; the layers without weights in the trunk's middle are the trunk's.
+    # Rescaling stands before the first weights; the layers without weights in the backbone's middle are the backbone's.
     for layer in layers[: places[0]]:
         if layer.kind in ("Rescaling", "Normalization"):
             front.append(layer)
         elif not (layer.kind in PASSIVE or layer.kind.startswith("Random") or layer.kind == "ZeroPadding2D"):
-            wrong.append(f"{layer.kind} {layer.name} before the trunk")
+            wrong.append(f"{layer.kind} {layer.name} before the backbone")
     behind = layers[places[-1] + 1 :]
     for index, layer in enumerate(behind):
         last = index == len(behind) - 1
@@ -157,7 +160,7 @@ def _split(contents: Contents, row: Source, names: Mapping[str, str], what: str)
         if layer.kind in ACTIVATIONS and (pool is None or last or _followed_by_relu(behind, behind[index - 1])):
             continue
         if layer.kind not in PASSIVE:
-            wrong.append(f"{layer.kind} {layer.name} behind the trunk")
+            wrong.append(f"{layer.kind} {layer.name} behind the backbone")
     for index, layer in enumerate(head):
         activation = layer.config.get("activation", "linear")
         followed = _followed_by_relu(behind, layer)
@@ -166,7 +169,7 @@ def _split(contents: Contents, row: Source, names: Mapping[str, str], what: str)
         if index == len(head) - 1 and activation not in ("linear", "softmax", "sigmoid", None):
             wrong.append(f"Dense {layer.name} with activation {activation!r} (the last has softmax, sigmoid or none)")
     if wrong:
-        raise ValueError(f"{what} has layers that are not understood:\n  " + "\n  ".join(wrong))
+        raise InputError(f"{what} has layers that are not understood:\n  " + "\n  ".join(wrong))
     return _Parts(front, [_dense(layer.name, entries) for layer in head], pool)
 
 

@@ -3,22 +3,25 @@
 `.safetensors` files need nothing; `.pth` and `.pt` files need PyTorch, which reads them with `weights_only=True`.
 """
 
+import contextlib
 import importlib.util
-import pickle
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from xaijax._errors import InputError
 from xaijax.classifier import Classifier
+from xaijax.models._files import Stored, reading, regular_file
 from xaijax.models.importers.importing import Dense, build
-from xaijax.models.importers.sources import Source, recognise
+from xaijax.models.importers.sources import recognise
+from xaijax.models.zoo._weights import Source
 from xaijax.preprocess import Preprocess, Style
 
 LIBRARIES = ("torchvision", "timm")
 WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.", "backbone.")
+SAFETENSORS = "a readable safetensors file"
+TENSORS = "a readable file of tensors"
 AUXILIARY = re.compile(r"AuxLogits\..*")
 
 
@@ -57,70 +60,59 @@ def from_torch(
         >>> models.from_torch({"fc.weight": 0})
         Traceback (most recent call last):
         ...
-        ValueError: the state dictionary has entries that are no arrays: fc.weight
+        xaijax._errors.InputError: the state dictionary has entries that are not named arrays: fc.weight
     """
     if isinstance(source, Mapping):
         return _convert(source, architecture, "the state dictionary", input_shape, classes, preprocess)
-    path = Path(source).expanduser()
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
-    if path.suffix == ".safetensors":
-        from safetensors import SafetensorError, safe_open
+    path = regular_file(source)
+    kind = path.suffix.lower()
+    if kind not in (".safetensors", ".pth", ".pt", ".bin"):
+        raise InputError(f"{path.name} must end in .safetensors, .pth or .pt; save the state dictionary as one of them")
+    with _safetensors(path) if kind == ".safetensors" else _pickled(path) as entries:
+        return _convert(entries, architecture, path.name, input_shape, classes, preprocess)
 
-        try:
-            with safe_open(path, framework="numpy") as tensors:
-                lazy = {name: _Slice(tensors.get_slice(name)) for name in tensors.keys()}  # noqa: SIM118
-                return _convert(lazy, architecture, path.name, input_shape, classes, preprocess)
-        except SafetensorError as error:
-            raise ValueError(f"{path} is no readable safetensors file: {error}") from error
-    if path.suffix not in (".pth", ".pt", ".bin"):
-        raise ValueError(f"{path.name} must end in .safetensors, .pth or .pt; save the state dictionary as one of them")
+
+@contextlib.contextmanager
+def _safetensors(path: Path) -> Iterator[dict[str, Any]]:
+    """The arrays of a safetensors file by name; none is read before it is used."""
+    from safetensors import safe_open
+
+    with contextlib.ExitStack() as stack:
+        with reading(path.name, SAFETENSORS):
+            file = stack.enter_context(safe_open(path, framework="numpy"))
+            found = {name: Stored(file.get_slice(name), path.name, SAFETENSORS) for name in file.keys()}  # noqa: SIM118
+        yield found
+
+
+@contextlib.contextmanager
+def _pickled(path: Path) -> Iterator[Mapping[str, Any]]:
+    """What PyTorch reads from a file without running code from it."""
     if importlib.util.find_spec("torch") is None:
         raise ImportError(f"reading {path.name} needs PyTorch; install it, or save the weights as .safetensors")
     import torch
 
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
-    except (
-        pickle.UnpicklingError,
-        RuntimeError,
-        EOFError,
-        UnicodeDecodeError,
-    ) as error:  # PyTorch's own advice runs code
-        raise ValueError(
+        with path.open("rb") as file:
+            zipped = file.read(2) == b"PK"
+        loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+    except MemoryError:
+        raise
+    except Exception as error:  # PyTorch's own advice, which would run code, is left out
+        found = re.search(r"WeightsUnpickler error:\s*(\S.*?)(?:\. Please|$)", str(error), re.MULTILINE)
+        raise InputError(
             f"{path.name} holds more than tensors or is damaged, and code from a file is never run; save "
-            "model.state_dict() alone"
+            f"model.state_dict() alone (PyTorch: {found[1] if found else type(error).__name__})"
         ) from error
     if not isinstance(loaded, Mapping):
-        raise ValueError(f"{path.name} holds a {type(loaded).__name__}; save model.state_dict()")
-    return _convert(loaded, architecture, path.name, input_shape, classes, preprocess)
+        raise InputError(f"{path.name} holds a {type(loaded).__name__}; save model.state_dict()")
+    yield loaded
 
 
-class _Slice:
-    """A tensor of a safetensors file, read by slices."""
-
-    def __init__(self, piece: Any) -> None:
-        self.piece = piece
-        self.shape = tuple(piece.get_shape())
-
-    def __getitem__(self, index: Any) -> np.ndarray:
-        return self.piece[index if self.shape else ...]
-
-
-class _Tensor:
+class _Tensor(Stored):
     """A torch tensor, converted by slices."""
 
-    def __init__(self, tensor: Any) -> None:
-        self.tensor = tensor
-        self.shape = tuple(tensor.shape)
-
-    def __getitem__(self, index: Any) -> np.ndarray:
-        return self.tensor[index].detach().cpu().float().numpy()
-
-
-def _is_zip(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(2) == b"PK"
+    def _slice(self, index: Any) -> Any:
+        return self.array[index].detach().cpu().float().numpy()
 
 
 def _convert(
@@ -134,11 +126,14 @@ def _convert(
     for key in ("state_dict", "model_state_dict", "model"):
         if isinstance(entries.get(key), Mapping):
             entries = entries[key]
-    wrong = [name for name, value in entries.items() if not hasattr(value, "shape")]
+    wrong = [str(name) for name, value in entries.items() if not (isinstance(name, str) and hasattr(value, "shape"))]
     if wrong or not entries:
-        listed = f"entries that are no arrays: {', '.join(wrong[:10])}" if wrong else "no entries"
-        raise ValueError(f"{what} has {listed}")
-    named = {name: _Tensor(value) if hasattr(value, "detach") else value for name, value in _unwrapped(entries).items()}
+        listed = f"entries that are not named arrays: {', '.join(wrong[:10])}" if wrong else "no entries"
+        raise InputError(f"{what} has {listed}")
+    named = {
+        name: _Tensor(value, what, TENSORS) if hasattr(value, "detach") else value
+        for name, value in _unwrapped(entries).items()
+    }
     row = recognise(named, LIBRARIES, architecture, what)
     named = {name: value for name, value in named.items() if not AUXILIARY.fullmatch(name)}
     return build(

@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from xaijax.models.importers.convert import Rule, keras_conv, keras_norm, torch_conv, torch_norm
-from xaijax.models.zoo.family import entry
+from xaijax.models.zoo._entry import from_module, register
+from xaijax.models.zoo._weights import Rule, Source, keras_conv, keras_norm, torch_conv, torch_norm
 from xaijax.models.zoo.layers import Chain, ConvNorm, Head, NormRelu, average_pool, batch_norm, conv, max_pool
 from xaijax.models.zoo.resnet import KERAS_EPSILON
 
@@ -104,13 +104,35 @@ KERAS_RULES: list[Rule] = [
     *keras_norm("bn", "top.norm"),
 ]
 
-ENTRIES = tuple(
-    entry(
-        name,
-        DenseNet,
-        variants=("torchvision", "keras") if name == "densenet121" else ("torchvision",),
-        layer="top",
-        summary=f"DenseNet with {name.removeprefix('densenet')} weight layers",
+
+def _sources(name: str) -> tuple[Source, ...]:
+    depth = SETTINGS[name][2][2]
+    torchvision = Source(
+        library="torchvision",
+        rules=TORCH_RULES,
+        has=(f"features.denseblock3.denselayer{depth}.conv1.weight",),
+        lacks=(f"features.denseblock3.denselayer{depth + 1}.conv1.weight",),
+        features=1024 if name == "densenet121" else 2208,
+        head="classifier",
     )
-    for name in SETTINGS
-)
+    keras = Source(
+        library="keras",
+        rules=KERAS_RULES,
+        has=("conv4_block24_2_conv/kernel", "pool4_bn/gamma"),
+        lacks=("conv4_block25_2_conv/kernel",),
+        features=1024,
+    )
+    return (torchvision, keras) if name == "densenet121" else (torchvision,)
+
+
+for _name in SETTINGS:
+    register(
+        from_module(
+            _name,
+            DenseNet,
+            variants=("torchvision", "keras") if _name == "densenet121" else ("torchvision",),
+            layer="top",
+            sources=_sources(_name),
+            summary=f"DenseNet with {_name.removeprefix('densenet')} weight layers",
+        )
+    )

@@ -14,8 +14,8 @@ from typing import Any
 import jax
 from flax import nnx
 
-from xaijax.models.importers.convert import Rule, keras_conv, keras_depthwise, keras_norm, torch_conv, torch_norm
-from xaijax.models.zoo.family import entry
+from xaijax.models.zoo._entry import from_module, register
+from xaijax.models.zoo._weights import Rule, Source, keras_conv, keras_depthwise, keras_norm, torch_conv, torch_norm
 from xaijax.models.zoo.layers import Chain, ConvNorm, Head, conv
 
 # expansion, channels, blocks, stride, kernel
@@ -152,12 +152,39 @@ KERAS_RULES: list[Rule] = [
     *keras_conv(_STAGE + "_se_(reduce|expand)", "stage{0}.block{1@}.excite.{2}"),
 ]
 
-ENTRIES = (
-    entry(
+register(
+    from_module(
         "efficientnet_b0",
         EfficientNet,
         variants=("torchvision", "keras"),
         layer="top",
+        sources=(
+            Source(
+                library="torchvision",
+                rules=TORCH_RULES,
+                has=("features.7.0.block.3.0.weight",),
+                lacks=("features.7.1.block.3.0.weight",),
+                features=1280,
+                head="classifier",
+            ),
+            Source(
+                library="timm",
+                rules=TIMM_RULES,
+                has=("blocks.6.0.se.conv_reduce.weight",),
+                lacks=("blocks.6.1.se.conv_reduce.weight",),
+                features=1280,
+                head="classifier",
+                variant="torchvision",
+            ),
+            Source(
+                library="keras",
+                rules=KERAS_RULES,
+                has=("block7a_project_conv/kernel", "block6d_project_conv/kernel"),
+                lacks=("block7b_project_conv/kernel",),
+                features=1280,
+                style="identity",
+            ),
+        ),
         summary="EfficientNet-B0: inverted residuals with squeeze-and-excitation",
-    ),
+    )
 )

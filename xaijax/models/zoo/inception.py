@@ -14,14 +14,15 @@ from typing import Any
 import jax.numpy as jnp
 from flax import nnx
 
-from xaijax.models.importers.convert import Rule, keras_conv, keras_norm, torch_conv, torch_norm
-from xaijax.models.zoo.family import entry
+from xaijax.models.zoo._entry import from_module, register
+from xaijax.models.zoo._weights import Rule, Source, keras_conv, keras_norm, torch_conv, torch_norm
 from xaijax.models.zoo.layers import Chain, ConvNorm, Head, Padding, average_pool, max_pool
 
 EPSILON = 1e-3
 Size = int | tuple[int, int]
 Branches = Mapping[str, Sequence[tuple[int, Size]]]
 
+FIRST = "stem.conv1a.conv.kernel"  # reads the image
 STEM: tuple[tuple[str, int, int, int, Padding], ...] = (
     ("conv1a", 32, 3, 2, "VALID"),
     ("conv2a", 32, 3, 1, "VALID"),
@@ -196,8 +197,8 @@ KERAS_RULES: list[Rule] = [
     )
 ]
 
-ENTRIES = (
-    entry(
+register(
+    from_module(
         "inception_v3",
         InceptionV3,
         variants=("torchvision", "keras"),
@@ -205,6 +206,27 @@ ENTRIES = (
         minimum=75,
         layer="mixed_7c",
         preprocess="tf",
+        sources=(
+            Source(
+                library="torchvision",
+                rules=TORCH_RULES,
+                has=("Mixed_7c.branch_pool.conv.weight",),
+                features=2048,
+                head="fc",
+                style="tf",  # the published weights normalise once more inside the model (transform_input)
+                first=FIRST,
+            ),
+            Source(
+                library="keras",
+                rules=KERAS_RULES,
+                has=("conv2d#93/kernel", "batch_normalization#93/beta"),
+                lacks=("conv2d#94/kernel",),
+                features=2048,
+                style="tf",
+                first=FIRST,
+                numbered=True,
+            ),
+        ),
         summary="Inception v3: factorised convolutions in parallel branches",
-    ),
+    )
 )

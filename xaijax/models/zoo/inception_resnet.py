@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from xaijax.models.importers.convert import Rule, keras_conv, keras_norm, torch_conv, torch_norm
-from xaijax.models.zoo.family import entry
-from xaijax.models.zoo.inception import EPSILON, STEM, Size
+from xaijax.models.zoo._entry import from_module, register
+from xaijax.models.zoo._weights import Rule, Source, keras_conv, keras_norm, torch_conv, torch_norm
+from xaijax.models.zoo.inception import EPSILON, FIRST, STEM, Size
 from xaijax.models.zoo.layers import Chain, ConvNorm, Head, average_pool, conv, max_pool
 
 Branch = Sequence[tuple[int, Size]]
@@ -190,8 +190,8 @@ TIMM_RULES: list[Rule] = [
     *_timm_unit("conv2d_7b", "top"),
 ]
 
-ENTRIES = (
-    entry(
+register(
+    from_module(
         "inception_resnet_v2",
         InceptionResNetV2,
         variants=("keras", "timm"),
@@ -199,6 +199,26 @@ ENTRIES = (
         minimum=75,
         layer="top",
         preprocess="tf",
+        sources=(
+            Source(
+                library="timm",
+                rules=TIMM_RULES,
+                has=("repeat_1.19.conv2d.weight", "conv2d_7b.conv.weight"),
+                features=1536,
+                head="classif",
+                style="tf",
+                first=FIRST,
+            ),
+            Source(
+                library="keras",
+                rules=KERAS_RULES,
+                has=("conv_7b/kernel", "block17_20_conv/kernel"),
+                features=1536,
+                style="tf",
+                first=FIRST,
+                numbered=True,
+            ),
+        ),
         summary="Inception-ResNet v2: Inception branches with shortcuts",
-    ),
+    )
 )

@@ -13,15 +13,17 @@ from typing import Any
 import jax
 from flax import nnx
 
-from xaijax.models.importers.convert import (
+from xaijax.models.zoo._entry import from_module, register
+from xaijax.models.zoo._weights import (
     Rule,
+    Source,
+    array_conv,
     keras_conv,
     keras_depthwise,
     keras_norm,
     torch_conv,
     torch_norm,
 )
-from xaijax.models.zoo.family import entry
 from xaijax.models.zoo.layers import Chain, ConvNorm, Head
 
 # expansion, channels, blocks, stride
@@ -114,12 +116,45 @@ KERAS_RULES: list[Rule] = [
     *keras_norm("Conv_1_bn", "top.norm"),
 ]
 
-ENTRIES = (
-    entry(
+FOLDED_RULES: list[Rule] = [
+    *array_conv("Conv1_relu", "stem.conv", "ohwi"),
+    *array_conv("expanded_conv_depthwise_relu", "blocks.block0.depthwise.conv", "1hwc"),
+    *array_conv("expanded_conv_project_BN", "blocks.block0.project.conv", "ohwi"),
+    *array_conv(r"block_(\d+)_depthwise_relu", "blocks.block{0}.depthwise.conv", "1hwc"),
+    *array_conv(r"block_(\d+)_(expand|project)_(?:relu|BN)", "blocks.block{0}.{1}.conv", "ohwi"),
+    *array_conv("out_relu", "top.conv", "ohwi"),
+]
+
+register(
+    from_module(
         "mobilenet_v2",
         MobileNetV2,
         variants=("torchvision", "keras", "folded"),
         layer="top",
+        sources=(
+            Source(
+                library="torchvision",
+                rules=TORCH_RULES,
+                has=("features.18.0.weight",),
+                features=1280,
+                head="classifier",
+            ),
+            Source(
+                library="keras",
+                rules=KERAS_RULES,
+                has=("block_16_project/kernel",),
+                features=1280,
+                style="tf",
+            ),
+            Source(
+                library="arrays",
+                rules=FOLDED_RULES,
+                has=("block_16_project_BN/weight", "out_relu/weight"),
+                features=1280,
+                style="tf",
+                variant="folded",
+            ),
+        ),
         summary="MobileNetV2: inverted residuals",
-    ),
+    )
 )

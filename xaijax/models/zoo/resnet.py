@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from xaijax.models.importers.convert import Rule, keras_conv, keras_norm, torch_conv, torch_norm
-from xaijax.models.zoo.family import entry
+from xaijax.models.zoo._entry import from_module, register
+from xaijax.models.zoo._weights import Rule, Source, keras_conv, keras_norm, torch_conv, torch_norm
 from xaijax.models.zoo.layers import Chain, ConvNorm, Head, NormRelu, batch_norm, conv, max_pool
 
 DEPTHS = {
@@ -196,27 +196,64 @@ KERAS_V2_RULES: list[Rule] = [
     *keras_norm("post_bn", "top.norm"),
 ]
 
-ENTRIES = (
-    *(
-        entry(
-            name,
+
+def _sources(name: str) -> tuple[Source, ...]:
+    if name == "small_resnet":
+        return ()
+    unit = 2 if name in BASIC else 3  # the last convolution of a block
+    depth = DEPTHS[name][2]
+    torchvision = Source(
+        library="torchvision",
+        rules=TORCH_RULES,
+        has=(f"layer3.{depth - 1}.conv{unit}.weight",),
+        lacks=("layer1.0.conv3.weight" if name in BASIC else f"layer3.{depth}.conv3.weight",),
+        features=512 if name in BASIC else 2048,
+        head="fc",
+    )
+    keras = Source(
+        library="keras",
+        rules=KERAS_RULES,
+        has=("conv1_bn/gamma", "conv1_conv/bias", f"conv4_block{depth}_3_conv/kernel"),
+        lacks=(f"conv4_block{depth + 1}_3_conv/kernel",),
+        features=2048,
+        style="caffe",
+    )
+    return (torchvision,) if name in BASIC else (torchvision, keras)
+
+
+for _name in DEPTHS:
+    register(
+        from_module(
+            _name,
             ResNet,
-            variants=("torchvision",) if name in BASIC else ("torchvision", "keras"),
+            variants=("torchvision",) if _name in BASIC else ("torchvision", "keras"),
             layer="stage4",
+            sources=_sources(_name),
             summary=(
                 "ResNet-18 with a quarter of its channels; 2.8 MB"
-                if name == "small_resnet"
-                else f"ResNet v1.5 with {name.removeprefix('resnet')} weight layers"
+                if _name == "small_resnet"
+                else f"ResNet v1.5 with {_name.removeprefix('resnet')} weight layers"
             ),
         )
-        for name in DEPTHS
-    ),
-    entry(
+    )
+register(
+    from_module(
         "resnet50v2",
         ResNetV2,
         variants=("keras",),
         layer="top",
         preprocess="tf",
+        sources=(
+            Source(
+                library="keras",
+                rules=KERAS_V2_RULES,
+                has=("post_bn/gamma", "conv4_block6_3_conv/kernel"),
+                lacks=("conv4_block7_3_conv/kernel",),
+                features=2048,
+                style="tf",
+                first="stem.kernel",
+            ),
+        ),
         summary="ResNet v2 (normalised before the convolutions) with 50 weight layers",
-    ),
+    )
 )

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 from flax import nnx
 
-from xaijax.models.zoo._entry import Entry
+from xaijax.models.zoo._entry import Entry, register
 
 MOMENTUM = 0.9  # of the running statistics: short trainings see few batches
 
@@ -69,7 +69,7 @@ def build(num_classes: int, input_shape: tuple[int, int, int], rngs: nnx.Rngs, *
     return SmallCNN(num_classes, input_shape[2], width=width, rngs=rngs)
 
 
-ENTRIES = (
+register(
     Entry(
         name="small_cnn",
         build=build,
@@ -78,5 +78,5 @@ ENTRIES = (
         layer="top",
         options=("width",),
         summary="6 convolutions, batch norm, pooling and dense; 0.3 MB",
-    ),
+    )
 )

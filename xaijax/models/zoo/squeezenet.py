@@ -10,9 +10,10 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from xaijax.models.importers.convert import Rule, torch_conv
-from xaijax.models.zoo.family import entry
+from xaijax.models.zoo._entry import from_module, register
+from xaijax.models.zoo._weights import Rule, Source, array_conv, torch_conv
 from xaijax.models.zoo.layers import conv, max_pool_ceil
+from xaijax.preprocess import Preprocess
 
 # squeeze and expand channels of fire2 to fire9
 FIRES = {2: (16, 64), 3: (16, 64), 4: (32, 128), 5: (32, 128), 6: (48, 192), 7: (48, 192), 8: (64, 256), 9: (64, 256)}
@@ -78,13 +79,41 @@ TORCH_RULES: list[Rule] = [
     *torch_conv(r"classifier\.1", "class_maps"),
 ]
 
-ENTRIES = (
-    entry(
+CAFFE_RULES: list[Rule] = [
+    *array_conv("conv1", "stem", "conv"),
+    *array_conv(r"(fire\d)/conv1x1_1", "{0}.squeeze", "conv"),
+    *array_conv(r"(fire\d)/conv1x1_2", "{0}.expand1", "conv"),
+    *array_conv(r"(fire\d)/conv3x3_2", "{0}.expand3", "conv"),
+    *array_conv("conv_final", "class_maps", "conv"),
+]
+
+register(
+    from_module(
         "squeezenet",
         SqueezeNet,
         variants=("torchvision", "caffe"),
         layer="fire9",
         fixed_head=True,
+        sources=(
+            Source(
+                library="torchvision",
+                rules=TORCH_RULES,
+                has=("features.5.squeeze.weight",),
+                lacks=("features.6.squeeze.weight",),
+                first="stem.kernel",
+                classes_at="classifier.1.weight",
+            ),
+            Source(
+                library="arrays",
+                rules=CAFFE_RULES,
+                has=("fire9/conv3x3_2/weight", "conv_final/weight"),
+                style=Preprocess(scale=255.0, mean=(104.0, 117.0, 123.0), order="bgr"),
+                first="stem.kernel",
+                size=227,
+                classes_at="conv_final/weight",
+                variant="caffe",
+            ),
+        ),
         summary="SqueezeNet 1.0: fire modules; one map per class",
-    ),
+    )
 )

@@ -12,8 +12,8 @@ from typing import Any
 import jax
 from flax import nnx
 
-from xaijax.models.importers.convert import Rule, keras_conv, torch_conv
-from xaijax.models.zoo.family import entry
+from xaijax.models.zoo._entry import from_module, register
+from xaijax.models.zoo._weights import Rule, Source, keras_conv, torch_conv
 from xaijax.models.zoo.layers import Chain, Head, adaptive_average_pool, conv, max_pool
 
 DEPTHS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
@@ -73,15 +73,41 @@ def torch_rules(name: str) -> list[Rule]:
 
 KERAS_RULES: list[Rule] = keras_conv(r"block(\d)_conv(\d)", "block{0}.conv{1}.conv")
 
-ENTRIES = tuple(
-    entry(
-        name,
-        VGG,
-        variants=("torchvision", "keras"),
-        layer="block5",
-        head=HEAD,
-        positions=lambda variant, height, width: TORCH_GRID**2 if variant == "torchvision" else None,
-        summary=f"VGG with {sum(depths) + 3} weight layers; flattened, two hidden dense layers",
+
+def _sources(name: str) -> tuple[Source, ...]:
+    larger = name == "vgg19"  # has one more convolution in its last block
+    return (
+        Source(
+            library="torchvision",
+            rules=torch_rules(name),
+            has=("features.34.weight",) if larger else ("features.28.weight",),
+            lacks=() if larger else ("features.34.weight",),
+            features=WIDTHS[-1],
+            head="classifier",
+            first="block1.conv1.conv.kernel",
+        ),
+        Source(
+            library="keras",
+            rules=KERAS_RULES,
+            has=("block5_conv4/kernel",) if larger else ("block5_conv3/kernel",),
+            lacks=() if larger else ("block5_conv4/kernel",),
+            features=WIDTHS[-1],
+            style="caffe",
+            first="block1.conv1.conv.kernel",
+        ),
     )
-    for name, depths in DEPTHS.items()
-)
+
+
+for _name, _depths in DEPTHS.items():
+    register(
+        from_module(
+            _name,
+            VGG,
+            variants=("torchvision", "keras"),
+            layer="block5",
+            head=HEAD,
+            positions=lambda variant, height, width: TORCH_GRID**2 if variant == "torchvision" else None,
+            sources=_sources(_name),
+            summary=f"VGG with {sum(_depths) + 3} weight layers; flattened, two hidden dense layers",
+        )
+    )

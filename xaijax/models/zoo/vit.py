@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from xaijax.models.importers.convert import Rule, torch_conv, torch_dense, torch_layer_norm
-from xaijax.models.zoo.family import entry
+from xaijax.models.zoo._entry import from_module, register
+from xaijax.models.zoo._weights import Rule, Source, torch_conv, torch_dense, torch_layer_norm
 from xaijax.models.zoo.layers import Chain, Head, conv
 
 PATCH, WIDTH, DEPTH, HEADS, MLP = 16, 768, 12, 12, 3072
@@ -129,8 +129,8 @@ TIMM_RULES: list[Rule] = [
     *torch_layer_norm("norm", "norm"),
 ]
 
-ENTRIES = (
-    entry(
+register(
+    from_module(
         "vit_b16",
         VisionTransformer,
         variants=("torchvision",),
@@ -138,6 +138,28 @@ ENTRIES = (
         positions=lambda variant, height, width: 1,
         shape_options=lambda height, width: {"patches": (height // PATCH) * (width // PATCH)},
         divisor=PATCH,
+        sources=(
+            Source(
+                library="torchvision",
+                rules=TORCH_RULES,
+                has=(f"encoder.layers.encoder_layer_{DEPTH - 1}.ln_1.weight",),
+                lacks=(f"encoder.layers.encoder_layer_{DEPTH}.ln_1.weight",),
+                features=WIDTH,
+                head=r"heads(?:\.head)?",
+                first="patches.kernel",
+            ),
+            Source(
+                library="timm",
+                rules=TIMM_RULES,
+                has=(f"blocks.{DEPTH - 1}.attn.qkv.weight",),
+                lacks=(f"blocks.{DEPTH}.attn.qkv.weight",),
+                features=WIDTH,
+                head="head",
+                style="tf",
+                first="patches.kernel",
+                variant="torchvision",
+            ),
+        ),
         summary="vision transformer, base size, patches of 16 pixels",
-    ),
+    )
 )

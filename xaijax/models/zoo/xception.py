@@ -9,8 +9,8 @@ from typing import Any
 import jax
 from flax import nnx
 
-from xaijax.models.importers.convert import Rule, keras_conv, keras_norm
-from xaijax.models.zoo.family import entry
+from xaijax.models.zoo._entry import from_module, register
+from xaijax.models.zoo._weights import Rule, Source, keras_conv, keras_norm
 from xaijax.models.zoo.layers import Chain, ConvNorm, Head, batch_norm, conv, max_pool
 
 EPSILON = 1e-3
@@ -107,8 +107,8 @@ KERAS_RULES: list[Rule] = [
     ),
 ]
 
-ENTRIES = (
-    entry(
+register(
+    from_module(
         "xception",
         Xception,
         variants=("keras",),
@@ -116,6 +116,17 @@ ENTRIES = (
         minimum=71,
         layer="block14",
         preprocess="tf",
+        sources=(
+            Source(
+                library="keras",
+                rules=KERAS_RULES,
+                has=("block14_sepconv2/pointwise_kernel",),
+                features=2048,
+                style="tf",
+                first="block1.conv1.conv.kernel",
+                numbered=True,
+            ),
+        ),
         summary="Xception: depthwise separable convolutions with shortcuts",
-    ),
+    )
 )

@@ -40,7 +40,7 @@ def render(label: str, size: int, rng: np.random.Generator) -> tuple[np.ndarray,
     slice_.paint(tumour)
     edge = tumour.paint(slice_, rng)
     mask = edge > 0
-    if not mask.any():  # a tumour smaller than a pixel of a tiny picture
+    if not mask.any():  # a tumour smaller than a pixel of a tiny image
         mask.flat[edge.argmax()] = True
     return _acquire(slice_.whole(slice_.picture, anatomy.AIR), rng), slice_.whole(mask, False)
 

@@ -87,9 +87,9 @@ class Head(Pose):
 
 
 class Slice:
-    """A picture being painted: canonical coordinates of its pixels, and the tissue so far.
+    """An image being painted: canonical coordinates of its pixels, and the tissue so far.
 
-    Only the window around the head is painted; about half of the picture is air.
+    Only the window around the head is painted; about half of the image is air.
     """
 
     def __init__(self, head: Head, size: int, rng: np.random.Generator) -> None:
@@ -109,11 +109,11 @@ class Slice:
         self.surface = self.brain  # depth below the nearest fold or surface; set when the cortex is painted
 
     def noise(self, cells: int) -> Array:
-        """Smooth noise on this picture; features are `2 / cells` long in image coordinates."""
+        """Smooth noise on this image; features are `2 / cells` long in image coordinates."""
         return f.noise(self.rng, cells, self.size, self.window)
 
     def whole(self, part: Array, rest: float) -> Array:
-        """The window's values in the whole picture `[size, size]`, `rest` outside."""
+        """The window's values in the whole image `[size, size]`, `rest` outside."""
         picture = np.full((self.size, self.size), rest, part.dtype)
         picture[self.window] = part
         return picture

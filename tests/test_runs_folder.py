@@ -1,0 +1,189 @@
+"""Run folders: written whole, locked, resumed only as what was started, cleaned up with care."""
+
+import doctest
+import importlib
+import os
+import pkgutil
+import signal
+import subprocess
+import sys
+
+import pytest
+
+import xaijax._runs
+from xaijax._errors import InputError
+from xaijax._runs import folder
+from xaijax._runs.folder import RunFolder
+
+MODULES = sorted(module.name for module in pkgutil.iter_modules(xaijax._runs.__path__, "xaijax._runs."))
+
+
+@pytest.mark.parametrize("name", [*MODULES, "xaijax._batches"])
+def test_examples(name):
+    assert doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
+
+
+def start(path, **config):
+    with RunFolder(path, "run", resume=False) as run:
+        run.describe({"config": config})
+
+
+def test_a_file_is_there_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "deep" / "a.txt"
+    folder.write_text(path, "one")
+    with pytest.raises(RuntimeError):
+        folder.write_whole(path, lambda file: (_ for _ in ()).throw(RuntimeError("stop")))
+    assert path.read_text() == "one"
+    assert [entry.name for entry in path.parent.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("make", "resume", "sentence"),
+    [
+        (lambda path: path.write_text("x"), False, "is a file; name a folder for the run with --out"),
+        (lambda path: start(path), False, "already holds a run; add --resume to resume it"),
+        (lambda path: (path.mkdir(), (path / "a").touch()), False, "is not empty; name another folder"),
+        (lambda path: None, True, r"holds no run to resume \(run.json is missing\); leave --resume out"),
+        (lambda path: (path.mkdir(), (path / "a").touch()), True, "holds no run to resume .* name the folder of one"),
+    ],
+)
+def test_folders_that_cannot_be_used_are_refused(tmp_path, make, resume, sentence):
+    path = tmp_path / "out"
+    make(path)
+    before = sorted(entry.name for entry in tmp_path.rglob("*"))
+    with pytest.raises(InputError, match=sentence):
+        RunFolder(path, "run", resume=resume)
+    assert sorted(entry.name for entry in tmp_path.rglob("*")) == before
+
+
+def test_a_run_is_resumed_only_with_the_options_it_was_started_with(tmp_path):
+    path = tmp_path / "out"
+    start(path, seed=0, out="a", augmentation={"zoom": 0.1})
+    with RunFolder(path, "run", resume=True) as run:
+        run.check_same({"seed": 0, "out": "b", "augmentation": {"zoom": 0.1}}, free={"out"})
+        with pytest.raises(InputError, match=r"other options: --seed was 0, now 1; --augmentation.zoom was 0.1, now 0"):
+            run.check_same({"seed": 1, "augmentation": {"zoom": 0}})
+
+
+@pytest.mark.parametrize("text", ["", "[]", '"a"', "{", "null", '{"config": null}', '{"config": []}', "{}"])
+def test_a_damaged_description_is_one_sentence(tmp_path, text):
+    path = tmp_path / "out"
+    start(path)
+    (path / "run.json").write_text(text)
+    with (
+        RunFolder(path, "run", resume=True) as run,
+        pytest.raises(InputError, match="start a new run in another folder"),
+    ):
+        run.check_same({"seed": 0})
+
+
+def test_one_process_at_a_time(tmp_path):
+    path = tmp_path / "out"
+    start(path)
+    with RunFolder(path, "run", resume=True):
+        code = (
+            "from xaijax._runs.folder import RunFolder; from pathlib import Path; "
+            f"RunFolder(Path({str(path)!r}), 'run', resume=True)"
+        )
+        found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert "another process is using" in found.stderr
+    with RunFolder(path, "run", resume=True):
+        pass
+
+
+def test_a_killed_process_holds_no_lock(tmp_path):
+    path = tmp_path / "out"
+    code = (
+        "import os, signal; from pathlib import Path; from xaijax._runs.folder import RunFolder; "
+        f"run = RunFolder(Path({str(path)!r}), 'run', resume=False); run.describe({{'config': {{}}}}); "
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+    (path / f"{folder.TEMPORARY}{os.getpid()}-left").touch()
+    with RunFolder(path, "run", resume=True):
+        assert sorted(entry.name for entry in path.iterdir()) == ["run.json"]
+
+
+def test_damaged_parts_are_found(tmp_path):
+    path = tmp_path / "out"
+    start(path)
+    with RunFolder(path, "run", resume=True):
+        parts = [path / "scores" / f"{number}.parquet" for number in range(3)]
+        for part in parts:
+            folder.write_text(part, "0123456789")
+            folder.seal(path, [part])
+        assert folder.damaged(path) == []
+        parts[0].write_text("0123456788")
+        parts[2].unlink()
+        assert folder.damaged(path) == [parts[0], parts[2]]
+
+
+def test_a_failed_start_removes_what_it_made_and_nothing_else(tmp_path):
+    path = tmp_path / "a" / "b"
+    run = RunFolder(path, "run", resume=False)
+    run.describe({})
+    run.discard()
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "mine").mkdir()
+    run = RunFolder(tmp_path / "mine", "run", resume=False)
+    run.describe({})
+    (tmp_path / "mine" / "notes.txt").write_text("kept")
+    run.discard()
+    assert [entry.name for entry in (tmp_path / "mine").iterdir()] == ["notes.txt"]
+    start(tmp_path / "old")
+    RunFolder(tmp_path / "old", "run", resume=True).discard()
+    assert (tmp_path / "old" / "run.json").is_file()
+
+
+def fail(path, error, make):
+    """A run that describes itself, makes something and ends with an error."""
+    with RunFolder(path, "run", resume=False) as run:
+        run.describe({"config": {}})
+        make()
+        raise error
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_error_before_the_first_result_leaves_nothing_behind(tmp_path, error):
+    path = tmp_path / "deep" / "out"
+    with pytest.raises(error):
+        fail(path, error, lambda: (path / "rounds" / "00").mkdir(parents=True))
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(error):
+        fail(path, error, lambda: folder.write_text(path / "rounds" / "00" / "log.jsonl", "{}"))
+    files = sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file())
+    assert files == ["rounds/00/log.jsonl", "run.json"]
+    with pytest.raises(error), RunFolder(path, "run", resume=True):
+        raise error
+    assert (path / "run.json").is_file()
+
+
+def test_what_kind_of_run_a_folder_holds_is_known(tmp_path):
+    path = tmp_path / "out"
+    with RunFolder(path, "training", resume=False) as run:
+        run.describe({"config": {"seed": 0}, "started": "before"})
+    with pytest.raises(InputError, match=r"holds a training and no cascade to resume; name another folder with --out"):
+        folder.check_start(path, "cascade", {"seed": 0}, resume=True)
+    folder.check_start(path, "training", {"seed": 0}, resume=True)
+    with pytest.raises(InputError, match="is not empty; name another folder with --out"):
+        RunFolder(path, "evaluation", resume=None)
+    with RunFolder(path, "training", resume=True) as run:
+        run.describe({"config": {"seed": 0}, "started": "now"})
+        assert run.description() == {"kind": "training", "config": {"seed": 0}, "started": "before"}
+
+
+def test_ctrl_c_says_how_to_resume_what_there_is(tmp_path):
+    import io
+
+    from rich.console import Console
+
+    from xaijax._runs import progress
+
+    said = Console(file=io.StringIO())
+    with pytest.raises(KeyboardInterrupt), progress.resumable(said, tmp_path):
+        raise KeyboardInterrupt
+    assert said.file.getvalue() == ""
+    start(tmp_path / "run")
+    with pytest.raises(KeyboardInterrupt), progress.resumable(said, tmp_path / "run"):
+        raise KeyboardInterrupt
+    assert "add --resume to resume it" in said.file.getvalue().replace("\n", "")

@@ -1,0 +1,298 @@
+"""Run folders: files written whole, one process at a time, resumed only as what was started, cleaned up with care.
+
+A file is written under a temporary name in its folder and renamed, so that no reader sees half of it and a kill at any
+moment loses only that file. `run.json` describes the run; its `config` is what a run that resumes is compared with.
+`checksums.json` holds the SHA-256 of every part that is finished.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from xaijax._errors import InputError
+
+DESCRIPTION = "run.json"
+CHECKSUMS = "checksums.json"
+TEMPORARY = ".writing-"
+
+
+def write_whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
+    """Writes a file under a temporary name in its folder and renames it, so that no reader sees half of it.
+
+    Args:
+        path: of the file; folders above it are made.
+        write: writes the contents into the open file it is given.
+    """
+    with_temporary(path, lambda temporary: _write_and_sync(temporary, write))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file whole."""
+    write_whole(path, lambda file: file.write(text.encode()))
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Writes JSON whole."""
+    write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes JSON objects whole, one a line."""
+    write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def with_temporary(path: Path, write: Callable[[Path], Any]) -> None:
+    """Lets `write` make a file at a temporary path with the same suffix, and renames it to `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+    try:
+        write(temporary)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _write_and_sync(path: Path, write: Callable[[BinaryIO], Any]) -> None:
+    with path.open("wb") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_json(path: Path, what: str) -> dict[str, Any]:
+    """A JSON object.
+
+    Args:
+        path: of the file.
+        what: what it describes, for the message: "run", "training".
+
+    Raises:
+        InputError: for a file that cannot be read or holds something else.
+    """
+    try:
+        values = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
+        raise InputError(f"{path} cannot be read ({reason}); start a new {what} in another folder") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{path} does not describe a {what}; start a new {what} in another folder")
+    return values
+
+
+class RunFolder:
+    """The folder of one run, held by this process until it is closed; a context manager.
+
+    After an error in its `with` block a folder in which no result was written is left as it was found (`discard`).
+
+    Args:
+        path: the folder.
+        what: what it holds, for messages, and as the "kind" in `run.json`: "run", "training", "cascade", "profile".
+        resume: whether to resume what is in it; None for what cannot be resumed.
+
+    Raises:
+        InputError: where the folder cannot be used: a file, a folder with something in it and no `resume`, a folder
+            without a run and `resume`, or one that another process uses.
+
+    Example:
+        >>> import tempfile
+        >>> place = Path(tempfile.mkdtemp()) / "run"
+        >>> with RunFolder(place, "run", resume=False) as folder:
+        ...     folder.describe({"config": {"seed": 0}})
+        >>> with RunFolder(place, "run", resume=True) as folder:
+        ...     folder.check_same({"seed": 0})
+        ...     folder.description()["config"]
+        {'seed': 0}
+    """
+
+    def __init__(self, path: Path, what: str, *, resume: bool | None) -> None:
+        self.path = path
+        self.what = what
+        check_free(path, what, resume=resume)
+        # Folders that are not there yet, the lowest first: a failed start removes them again.
+        above = [path, *path.parents]
+        self._made = [folder for folder in above if not folder.exists()]
+        path.mkdir(parents=True, exist_ok=True)
+        self._lock = _locked(path)
+        self._resumed = bool(resume)
+        if resume:
+            for left in path.rglob(f"{TEMPORARY}*"):
+                left.unlink(missing_ok=True)
+
+    def __enter__(self) -> "RunFolder":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if kind is not None and not self._has_results():
+            self.discard()
+        self.close()
+
+    def close(self) -> None:
+        """Lets other processes use the folder."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def describe(self, values: Mapping[str, Any]) -> None:
+        """Writes `run.json`; a folder that is resumed keeps the time at which it was started."""
+        started = self.description().get("started") if self._resumed else None
+        kept = {} if started is None else {"started": started}
+        write_json(self.path / DESCRIPTION, {"kind": self.what} | dict(values) | kept)
+
+    def description(self) -> dict[str, Any]:
+        """The contents of `run.json`."""
+        return read_json(self.path / DESCRIPTION, self.what)
+
+    def check_same(self, config: Mapping[str, Any], free: Collection[str] = ()) -> None:
+        """Refuses to resume with another configuration than the one that was started.
+
+        Args:
+            config: the configuration now, as plain JSON values.
+            free: options that may differ, because they enter no result.
+
+        Raises:
+            InputError: naming every option that differs, what it was and what it is.
+        """
+        _check_same(self.path, self.what, config, free)
+
+    def discard(self) -> None:
+        """After a failed start: removes what this process wrote, and nothing else.
+
+        The description, the checksums and, where nothing else is in them, the folders that it made. A folder that was
+        resumed keeps everything.
+        """
+        if self._resumed:
+            return
+        for name in (DESCRIPTION, CHECKSUMS):
+            (self.path / name).unlink(missing_ok=True)
+        for inner in sorted((one for one in self.path.rglob("*") if one.is_dir()), reverse=True):
+            with contextlib.suppress(OSError):  # something is in it
+                inner.rmdir()
+        self.close()
+        for folder in self._made:
+            try:
+                folder.rmdir()
+            except OSError:
+                break
+
+    def _has_results(self) -> bool:
+        return any(file.is_file() and file.name not in (DESCRIPTION, CHECKSUMS) for file in self.path.rglob("*"))
+
+
+def _locked(path: Path) -> int | None:
+    """A descriptor of the folder that holds a lock until it is closed, which the system does for a killed process too.
+
+    None where the system has no such locks (Windows).
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise InputError(f"another process is using {path}; wait for it, or name another folder with --out") from None
+    except OSError:  # a file system without locks
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def check_start(path: Path, what: str, config: Mapping[str, Any], *, resume: bool, free: Collection[str] = ()) -> None:
+    """Refuses a folder that a run cannot be written to, or that holds another run than the one to resume.
+
+    For the time before any work is done; nothing is written. See `check_free` and `RunFolder.check_same`.
+    """
+    check_free(path, what, resume=resume)
+    if resume:
+        _check_same(path, what, config, free)
+
+
+def _check_same(path: Path, what: str, config: Mapping[str, Any], free: Collection[str]) -> None:
+    description = read_json(path / DESCRIPTION, what)
+    before = description.get("config")
+    if not isinstance(before, dict):
+        raise InputError(f"{path / DESCRIPTION} does not describe a {what}; start a new {what} in another folder")
+    kind = description.get("kind", what)
+    if kind != what:
+        raise InputError(f"{path} holds a {kind} and no {what} to resume; name another folder with --out")
+    changed = differences(before, config, free)
+    if changed:
+        words = "; ".join(f"--{name} was {was!r}, now {now!r}" for name, was, now in changed)
+        raise InputError(
+            f"the {what} in {path} was started with other options: {words}; resume it without them, or name another "
+            "folder with --out"
+        )
+
+
+def check_free(path: Path, what: str, *, resume: bool | None) -> None:
+    """Refuses a folder that a run cannot be written to, before any work is done; see `RunFolder`."""
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file; name a folder for the {what} with --out")
+    there = path.is_dir() and any(path.iterdir())
+    described = (path / DESCRIPTION).is_file()
+    if resume and not described:
+        raise InputError(
+            f"{path} holds no {what} to resume ({DESCRIPTION} is missing); leave --resume out to start one there"
+            if not there
+            else f"{path} holds no {what} to resume ({DESCRIPTION} is missing); name the folder of one with --out"
+        )
+    if resume is False and described:
+        raise InputError(f"{path} already holds a {what}; add --resume to resume it, or name another folder with --out")
+    if not resume and there:
+        raise InputError(f"{path} is not empty; name another folder with --out")
+
+
+def differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], free: Collection[str] = (), prefix: str = ""
+) -> list[tuple[str, Any, Any]]:
+    """`(option, was, is)` of the options of a configuration that changed, as they are written on the command line.
+
+    Example:
+        >>> differences({"seed": 0, "augmentation": {"zoom": 0.1}}, {"seed": 0, "augmentation": {"zoom": 0.2}})
+        [('augmentation.zoom', 0.1, 0.2)]
+    """
+    found: list[tuple[str, Any, Any]] = []
+    for name, value in now.items():
+        was = before.get(name)
+        if name in free or was == value:
+            continue
+        if isinstance(value, Mapping) and isinstance(was, Mapping):
+            found += differences(was, value, (), f"{prefix}{name}.")
+        else:
+            found.append((f"{prefix}{name}".replace("_", "-"), was, value))
+    return found
+
+
+def seal(path: Path, files: Iterable[Path]) -> None:
+    """Keeps the checksums of files of a run that are finished."""
+    kept = _checksums(path)
+    kept |= {str(file.relative_to(path)): digest(file) for file in files}
+    write_json(path / CHECKSUMS, kept)
+
+
+def damaged(path: Path) -> list[Path]:
+    """Finished files of a run that are gone or hold other bytes than when they were finished."""
+    found = []
+    for name, kept in _checksums(path).items():
+        file = path / name
+        if not file.is_file() or digest(file) != kept:
+            found.append(file)
+    return found
+
+
+def _checksums(path: Path) -> dict[str, str]:
+    file = path / CHECKSUMS
+    return read_json(file, "run") if file.is_file() else {}
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,176 @@
+"""The trained models of a run: opened once, with the classes of the data, and what their training left."""
+
+import dataclasses
+import hashlib
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from xaijax import models
+from xaijax._errors import InputError
+from xaijax._names import BUILTIN, short
+from xaijax._runs import folder
+from xaijax.classifier import Classifier
+from xaijax.data import Dataset
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A classifier of a run.
+
+    Attributes:
+        name: a short one, unique in the run.
+        path: where it came from.
+        classifier: itself.
+        digest: a hash of its parameters.
+        class_index: position of each class of the data among the classes of the model.
+    """
+
+    name: str
+    path: str
+    classifier: Classifier = dataclasses.field(repr=False)
+    digest: str
+    class_index: tuple[int, ...]
+
+    def describe(self) -> dict[str, Any]:
+        """What `run.json` keeps."""
+        return {
+            "name": self.name,
+            "path": self.path,
+            "digest": self.digest,
+            "classes": list(self.classifier.classes),
+            "input_shape": list(self.classifier.input_shape),
+        }
+
+
+def open_models(
+    paths: Sequence[str], dataset: Dataset, source: str, *, size: int | None = None
+) -> tuple[tuple[Model, ...], list[str]]:
+    """Opens the models of a run and checks that they know the classes of the data.
+
+    Args:
+        paths: of the models, or "builtin".
+        dataset: the data.
+        source: its name on the command line, for messages.
+        size: side in pixels of the images they get; None for their own.
+
+    Returns:
+        The models, and notes on what had to be assumed.
+
+    Raises:
+        InputError, FileNotFoundError, ValueError: for models that cannot be read or do not know the classes.
+    """
+    return with_classes(paths, load(paths, source, size=size), dataset, source)
+
+
+def load(paths: Sequence[str], source: str, *, size: int | None = None) -> list[Classifier]:
+    """The classifiers alone, for where the data depend on them: phantoms are made at their size. See `open_models`."""
+    refuse_untrained(paths, source)
+    found = [models.load(path) for path in paths]
+    if size is not None:
+        found = [one.with_input_shape((size, size, one.input_shape[-1])) for one in found]
+    return found
+
+
+def with_classes(
+    paths: Sequence[str], classifiers: Sequence[Classifier], dataset: Dataset, source: str
+) -> tuple[tuple[Model, ...], list[str]]:
+    """The models of a run from their classifiers; see `open_models`."""
+    found: list[Model] = []
+    notes: list[str] = []
+    for name, path, classifier in zip(short(paths), paths, classifiers, strict=True):
+        if models.is_unnamed(classifier.classes) and len(classifier.classes) == len(dataset.classes):
+            classes = tuple(dataset.classes)
+            if classes != classifier.classes:
+                notes.append(f"Model {name} does not name its classes: taken as {', '.join(classes)}, in this order.")
+            classifier = dataclasses.replace(classifier, classes=classes)
+        index = match_classes(dataset.classes, classifier.classes, f"model {path}", f"the data {source}")
+        found.append(Model(name, path, classifier, digest(classifier.params), index))
+    return tuple(found), notes
+
+
+def refuse_untrained(paths: Sequence[str], source: str) -> None:
+    """Refuses architectures that are named where trained models are needed, and describes how to train them."""
+    known = models.list_models()
+    bare = [name for name in paths if name in known and not Path(name).exists()]
+    if not bare:
+        return
+    train = shlex.join(["xaijax", "train", "--data", source, "--model", bare[0], "--out", f"runs/{bare[0]}"])
+    others = f" (likewise {', '.join(bare[1:])})" if len(bare) > 1 else ""
+    folders = " ".join(f"runs/{name}" for name in bare)
+    raise InputError(
+        f"the model{'s' if len(bare) > 1 else ''} {', '.join(bare)} must be trained first: run `{train}`{others}, then "
+        f"give --model {folders}"
+    )
+
+
+def match_classes(wanted: Sequence[str], known: Sequence[str], model: str, source: str) -> tuple[int, ...]:
+    """Where each class of the data stands among the classes of the model; names must agree, their order need not.
+
+    Example:
+        >>> match_classes(["cat", "dog"], ["dog", "cat", "fox"], "model m", "the data d")
+        (1, 0)
+    """
+    known = list(known)
+    unnamed = known == [str(number) for number in range(len(known))]
+    if unnamed and len(known) == len(wanted):
+        return tuple(range(len(known)))
+    absent = [name for name in wanted if name not in known]
+    if absent:
+        raise InputError(
+            f"{model} knows the classes {', '.join(known)}, but {source} have {', '.join(wanted)}: give a model "
+            f"that was trained on these classes ({absent[0]!r} is missing)"
+        )
+    return tuple(known.index(name) for name in wanted)
+
+
+def digest(params: Any) -> str:
+    """A short hash of all parameters, so that a run that resumes notices another model under the same path."""
+    found = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        array = np.asarray(leaf)
+        found.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()[:16]
+
+
+def training_of(path: str | Path) -> dict[str, Any]:
+    """What `xaijax train` left in `run.json` next to a model; empty where there is none."""
+    if str(path) == BUILTIN:
+        return {}
+    file = Path(path).expanduser()
+    file = (file if file.is_dir() else file.parent) / folder.DESCRIPTION
+    try:
+        found = folder.read_json(file, "training")
+    except InputError:
+        return {}
+    return found if found.get("kind") == "training" else {}
+
+
+def validation_of(trained: dict[str, Any], dataset: Dataset) -> list[int] | None:
+    """Positions of the images that a training kept apart, or None where it does not know this data set.
+
+    Args:
+        trained: of `training_of`.
+        dataset: the data.
+    """
+    known_data = trained.get("data", {})
+    try:
+        validation, training = set(known_data["validation"]), set(known_data["training"])
+        # Images that --count left out may show the patients of the others.
+        left_out = set(known_data.get("left_out", ()))
+    except (KeyError, TypeError):
+        return None
+    options = known_data.get("options", {})
+    # Generated images of another seed have the same names.
+    if "source" not in options and options != dict(dataset.options):
+        return None
+    ids = [case.id for case in dataset.cases]
+    # The same file names in another data set say nothing: the training must know nearly all of these images.
+    if sum(name in validation or name in training or name in left_out for name in ids) < len(ids) / 2:
+        return None
+    return [position for position, name in enumerate(ids) if name not in training and name not in left_out]

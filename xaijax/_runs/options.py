@@ -1,0 +1,207 @@
+"""The options that commands share: what an option is called, means, allows and defaults to is written here once.
+
+A command's configuration inherits the groups it has, those that the help lists first last. Where it has another default
+it writes the field again without a text: the help is that of the group. A field that has no default there is written
+`name: type = field()`.
+
+What a value may be stands in the annotation of its field. The command line checks it when it reads the arguments,
+`check` where a configuration was made in Python.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from xaijax import _options
+from xaijax._errors import InputError
+from xaijax._options import Count, Range, Share
+from xaijax.data import MaskRole
+
+Device = Literal["auto", "cpu", "gpu", "tpu"]
+Precision = Literal["float32", "bfloat16"]
+Images = Annotated[int, Range(0, 100_000_000)]
+"""A number of images, or 0 for all."""
+Side = Annotated[int, Range(1, 8192)]
+"""The side of an image in pixels."""
+Seed = Annotated[int, Range(0, 2**32 - 1)]
+"""What random numbers are drawn from."""
+
+C = TypeVar("C")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedOptions:
+    """What is drawn at random."""
+
+    seed: Seed = 0
+    """Seed of everything that is drawn: images, splits, initial weights, random masks and random methods."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions(SeedOptions):
+    """Which images, masks and labels."""
+
+    data: str
+    """A folder of images (class folders, labels.csv, or a known data set), or generated images: phantoms,
+    phantoms:brain_mri, phantoms:chest_xray, phantoms:lung_ct, phantoms:dermoscopy."""
+
+    count: Images | None = None
+    """How many images, drawn evenly over the classes; 0 takes all. Of phantoms: how many are generated."""
+
+    mask_role: MaskRole | None = None
+    """What the masks show where the data do not say it: lesion, organ or artefact. Lesion masks are scored against,
+    artefact masks are used by the artefact metrics."""
+
+    transpose: bool = False
+    """Swap rows and columns of images and masks, for files that store the transposed image."""
+
+    lesions: Count | None = None
+    """Phantoms only: lesions in each image of a class that has any; default: 1."""
+
+    data_seed: Seed | None = None
+    """Seed of phantoms and of planted cues; default: one that differs between training and scoring."""
+
+    cues: tuple[str, ...] = ()
+    """Plant these in the images, such as text or ruler:glioma; docs/phantoms.md lists them."""
+
+    correlation: Share | None = None
+    """With --cues: share of the images of every class on which a cue agrees with the label; default: 0.95."""
+
+    covered: bool = False
+    """Cover the artefacts of the images: planted cues, or those with clean files or masks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitOptions:
+    """Which part of the data."""
+
+    split: Literal["auto", "validation", "all"] = "auto"
+    """Which images to draw from: validation, those that no model was trained on; all; auto takes the validation images
+    where a model names them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """Which models."""
+
+    model: tuple[str, ...]
+    """Models: a folder of xaijax train, a file of weights (Keras, PyTorch, .npz), builtin (the small network trained on
+    brain MRI phantoms), or where a model is trained or timed, an architecture (xaijax models lists them)."""
+
+    size: Side | None = None
+    """Side of the images in pixels; default: what the model is made for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodOptions:
+    """Which explanation methods, and their options."""
+
+    methods: tuple[str, ...]
+    """Explanation methods (xaijax methods lists them); all takes those that the model allows."""
+
+    set: tuple[str, ...] = ()
+    """Options of methods and of families of metrics, as NAME.OPTION=VALUE: rise.count=500 pic.convention=medical. In a
+    file a table of tables. xaijax methods NAME and xaijax metrics NAME list them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetOptions:
+    """Which class is explained."""
+
+    target: str = "label"
+    """The class to explain and score: label (the true one), predicted, or the name of a class."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceOptions:
+    """Where and how to compute."""
+
+    device: Device = "auto"
+    """Where to compute; auto takes what JAX takes by itself."""
+
+    batch_size: Count = 64
+    """Images in one model call, perturbed ones included: bounds the memory. In a training: images per step."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrecisionOptions:
+    """In which numbers to compute."""
+
+    precision: Precision = "float32"
+    """What the layers of the model compute in; bfloat16 is for accelerators that are quicker in it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutOptions:
+    """Where the results of short work go."""
+
+    out: Path | None = None
+    """Folder for the results; it must be new or empty."""
+
+    config: Path | None = None
+    """A YAML or TOML file with any of these options; the command line has the last word."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(OutOptions):
+    """Where the results of long work go, which may be interrupted."""
+
+    resume: bool = False
+    """Resume what is in --out: its options hold, and what is finished is kept."""
+
+    preset: str | None = None
+    """A named set of options, which hold where they are given neither on the command line nor in a file."""
+
+
+FREE = frozenset({"out", "resume", "config", "preset"})
+"""Options that may differ between the command that started a run and the one that resumes it: they enter no result."""
+
+
+def check(config: C) -> C:
+    """A configuration with every value as the annotation of its field allows it, lists as tuples, texts as paths.
+
+    Raises:
+        InputError: for the first value that is not allowed, by its name on the command line.
+
+    Example:
+        >>> check(DeviceOptions(batch_size=0))
+        Traceback (most recent call last):
+        xaijax._errors.InputError: --batch-size is 0; it must be a whole number from 1 to 1000000
+    """
+    fields: Any = _options.check_fields(config, lambda name: f"--{name.replace('_', '-')}")
+    return dataclasses.replace(config, **fields)  # type: ignore[type-var]
+
+
+def check_at_least(options: object, **least: int) -> None:
+    """Refuses options below their smallest value; None passes.
+
+    Example:
+        >>> check_at_least(DeviceOptions(batch_size=0), batch_size=1)
+        Traceback (most recent call last):
+        xaijax._errors.InputError: --batch-size is 0; it must be at least 1
+    """
+    for name, low in least.items():
+        value = getattr(options, name)
+        if value is not None and value < low:
+            raise InputError(f"--{name.replace('_', '-')} is {value}; it must be at least {low}")
+
+
+def use_device(options: DeviceOptions) -> None:
+    """Makes JAX use the kind of device that is wanted; to be called before JAX starts its backend.
+
+    Raises:
+        InputError: where JAX sees no such device.
+    """
+    if options.device == "auto":
+        return
+    import jax
+
+    jax.config.update("jax_platforms", {"gpu": "cuda"}.get(options.device, options.device))
+    try:
+        found = jax.default_backend()
+    except RuntimeError:
+        found = ""
+    if found != options.device:
+        jax.config.update("jax_platforms", "")
+        raise InputError(f"--device is {options.device}, but JAX sees no such device here; leave --device out")

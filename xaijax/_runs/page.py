@@ -1,0 +1,83 @@
+"""Reports as one HTML file each: the style, the templates' environment, and figures put inside."""
+
+import base64
+import io
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xaijax._runs import folder
+from xaijax.plot import _style as style
+from xaijax.plot import encode
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def write(path: Path, package: str, template: str, **values: Any) -> Path:
+    """Renders a template of a command and writes the page whole.
+
+    Args:
+        path: of the page.
+        package: whose `templates` folder holds the template, such as "xaijax.bench"; `style.css.j2` is shared.
+        template: its name.
+        **values: what it shows.
+
+    Returns:
+        `path`.
+    """
+    folder.write_text(path, render(package, template, **values))
+    return path
+
+
+def render(package: str, template: str, **values: Any) -> str:
+    """The text of a page; see `write`."""
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader("xaijax._runs")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template).render(**values)
+
+
+def inline(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """A figure {path, alt, wide} with its file as a data URI in `source`."""
+    path: Path = entry["path"]
+    if path.suffix == ".svg":
+        kind, data = "image/svg+xml", themed(path.read_text("utf-8")).encode()
+    else:
+        kind, data = "image/webp", _as_webp(path)
+    text = base64.b64encode(data).decode("ascii")
+    return {"source": f"data:{kind};base64,{text}", "alt": entry["alt"], "wide": entry.get("wide", False)}
+
+
+def themed(svg: str) -> str:
+    """An SVG whose ink follows the reader's light or dark theme; the file in figures/ keeps plain colours."""
+    sheet = (
+        f"<style>:root{{--ink:{style.INK};--grey:{style.GREY}}}"
+        "@media (prefers-color-scheme:dark){:root{--ink:#e6e9ee;--grey:#9aa3af}}</style>"
+    )
+    coloured = svg.replace(style.INK, "var(--ink)").replace(style.GREY, "var(--grey)")
+    return re.sub(r"(<svg\b[^>]*>)", lambda match: match.group(1) + sheet, coloured, count=1)
+
+
+def _as_webp(path: Path) -> bytes:
+    """An image small enough to live inside the report; the PNG next to it has every pixel."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    with Image.open(path) as picture:
+        picture.convert("RGB").save(out, "WEBP", quality=88, method=2)
+    return out.getvalue()
+
+
+def save_figure(figure: "Figure", path: Path) -> Path:
+    """Writes a figure as its file name says (.svg or .png), whole; the same figure gives the same bytes."""
+    kind: Any = path.suffix[1:]
+    folder.write_whole(path, lambda file: file.write(encode(figure, kind)))
+    return path

@@ -1,0 +1,271 @@
+"""What the commands that train share: their options, and what a training starts with."""
+
+import math
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+
+from xaijax import models
+from xaijax._errors import InputError
+from xaijax._options import Count, NonNegative, Positive, Range
+from xaijax._runs import data
+from xaijax._runs.options import DataOptions, DeviceOptions, ModelOptions, PrecisionOptions
+from xaijax.classifier import Classifier
+from xaijax.data import Dataset, split
+from xaijax.training import Augmentation, Optimizer, Options, Schedule, start_from
+
+DEFAULT_MODEL = "small_cnn"
+CACHE_BYTES = 1 << 30  # images that need more are read from their files in every epoch
+READ_AT_ONCE = 64
+
+
+# In this module and not with the other groups: the commands that do not train need not import Optax and Flax for it.
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions(PrecisionOptions, DeviceOptions, ModelOptions, DataOptions):
+    """What is trained on what, and how."""
+
+    model: str | None = None  # type: ignore[assignment]  # one, or that of the weights
+    batch_size: Count = 32
+
+    weights: Path | None = None
+    """Start from these: a folder of xaijax train, a file of weights (Keras, PyTorch, .npz) or builtin; default: random
+    weights of --model, which is small_cnn where it is left out. The head is kept where it was trained for the same
+    classes, else it is new."""
+
+    channels: Literal["auto", "1", "3"] = "auto"
+    """Channels of the images; auto takes those of the weights, or without weights looks whether the images are grey."""
+
+    epochs: Count = 30
+    """Maximum number of epochs."""
+
+    optimizer: Optimizer = "adamw"
+    """AdamW, or stochastic gradient descent with Nesterov momentum 0.9."""
+
+    learning_rate: Positive = 1e-3
+    """Peak learning rate, after the warm-up."""
+
+    schedule: Schedule = "cosine"
+    """How the learning rate falls after the warm-up: to 0 along a cosine or a line, or not at all."""
+
+    warmup: Annotated[float, Range(0, 1, without_high=True)] = 0.1
+    """Share of all steps during which the learning rate rises."""
+
+    weight_decay: NonNegative = 1e-4
+    """Weight decay of kernels, decoupled."""
+
+    frozen_epochs: Annotated[int, Range(0, 1_000_000)] = 0
+    """With --weights: epochs at the start during which only the head is trained."""
+
+    frozen_learning_rate: Positive = 1e-3
+    """Learning rate of these epochs, constant."""
+
+    patience: Count = 10
+    """Epochs without a better validation macro-F1 after which to stop."""
+
+    validation: Annotated[float, Range(0, 1, without_low=True, without_high=True)] = 0.2
+    """Share of the images kept for validation; patients and identical images stay together."""
+
+    balance: bool = True
+    """Weight the loss so that every class counts alike."""
+
+    augment: bool = True
+    """Change training images at random."""
+
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    """How much training images are changed."""
+
+    devices: Count | None = None
+    """Over how many devices a batch is divided; default: as many as there are and as divide it."""
+
+    keep: Count = 1
+    """How many epochs' checkpoints to keep."""
+
+    def options(self) -> Options:
+        """What of it the library needs.
+
+        Raises:
+            InputError: for options that contradict each other.
+        """
+        if self.frozen_epochs and self.weights is None:
+            raise InputError(
+                "--frozen-epochs needs --weights: the backbone of a model with random weights would be frozen; give "
+                "--weights, or leave out --frozen-epochs"
+            )
+        if self.frozen_epochs > self.epochs:
+            raise InputError(f"--frozen-epochs is {self.frozen_epochs}; it must be at most --epochs, {self.epochs}")
+        same = {one.name: getattr(self, one.name) for one in fields(Options) if one.name != "augmentation"}
+        return Options(**same, augmentation=self.augmentation if self.augment else None)
+
+
+FREE = frozenset({"device", "devices", "keep"})
+"""Options of a training that may differ when it is resumed, in addition to those that always may."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images by position: `len`, and indexing by an index array that gives uint8 `[n, H, W, C]`.
+
+    Args:
+        dataset: where they come from.
+        indices: `[N]` positions in it of those that can be read.
+        labels: `[N]` int32.
+        shape: (H, W, C).
+        pixels: `[N, H, W, C]` uint8, or None where they are read when they are needed.
+        skipped: `(id, reason)` of those that cannot be read.
+    """
+
+    dataset: Dataset
+    indices: np.ndarray
+    labels: np.ndarray
+    shape: tuple[int, int, int]
+    pixels: np.ndarray | None
+    skipped: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def read(cls, dataset: Dataset, indices: np.ndarray, shape: tuple[int, int, int]) -> "Images":
+        """Look through the images once; those that cannot be read are left out."""
+        if len(indices) * math.prod(shape) <= CACHE_BYTES:
+            batch = dataset.read(indices, shape, masks=False)
+            return cls(dataset, batch.indices, batch.labels, shape, batch.images, batch.skipped)
+        kept: list[np.ndarray] = []
+        skipped: list[tuple[str, str]] = []
+        for start in range(0, len(indices), READ_AT_ONCE):
+            part = dataset.read(indices[start : start + READ_AT_ONCE], shape, masks=False)
+            kept.append(part.indices)
+            skipped += part.skipped
+        found = np.concatenate(kept)
+        return cls(dataset, found, dataset.labels[found], shape, None, tuple(skipped))
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of the images, in order."""
+        return [self.dataset.cases[index].id for index in self.indices]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, positions: np.ndarray) -> np.ndarray:
+        if self.pixels is not None:
+            return self.pixels[positions]
+        batch = self.dataset.read(self.indices[positions], self.shape, masks=False)
+        if batch.skipped:
+            raise InputError(f"{batch.skipped[0][0]} could be read before and now cannot: {batch.skipped[0][1]}")
+        return batch.images
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a training starts with.
+
+    Attributes:
+        classifier: to be trained.
+        origin: a few words on where its weights come from; empty for random ones.
+        training: images to train on.
+        validation: images kept apart.
+        left_out: ids of the images that `--count` left out.
+    """
+
+    classifier: Classifier
+    origin: str
+    training: Images
+    validation: Images
+    left_out: tuple[str, ...]
+
+    @property
+    def dataset(self) -> Dataset:
+        """Of the images of both sides."""
+        return self.training.dataset
+
+    @property
+    def labels(self) -> np.ndarray:
+        """`[N]` of the images for training, then those for validation."""
+        return np.concatenate([self.training.labels, self.validation.labels])
+
+    @property
+    def architecture(self) -> str:
+        """The name of the classifier's architecture."""
+        assert self.classifier.architecture is not None  # `models` makes no others
+        return self.classifier.architecture.name
+
+    def describe(self) -> dict[str, Any]:
+        """What `run.json` says of it; `_runs.models.validation_of` reads the images of both sides there."""
+        assert self.classifier.architecture is not None
+        return {
+            "model": {"architecture": self.architecture, "options": dict(self.classifier.architecture.options)},
+            "data": {
+                "name": self.dataset.name,
+                "options": dict(self.dataset.options),
+                "classes": self.dataset.class_counts(),
+                "training": self.training.ids,
+                "validation": self.validation.ids,
+                "left_out": list(self.left_out),
+                "skipped": [list(item) for item in (*self.training.skipped, *self.validation.skipped)],
+            },
+            "input_shape": list(self.training.shape),
+        }
+
+
+def prepare(options: TrainingOptions) -> Material:
+    """Opens the weights and the data, and reads the images of both sides of the split.
+
+    Raises:
+        InputError, FileNotFoundError, NotADirectoryError, ValueError: for data or weights that are not there or do not
+            fit, and options that they do not have.
+    """
+    options.options()
+    found = base(options)
+    whole = data.open_data(options, size=options.size or side_of(options, found))
+    positions = data.counted(options, whole)
+    dataset = whole if len(positions) == len(whole) else whole.take(positions)
+    dataset.require_classes()
+    classifier, origin = start(options, found, dataset)
+    training, validation = (
+        Images.read(dataset, part, classifier.input_shape) for part in split(dataset, options.validation, options.seed)
+    )
+    taken = {case.id for case in dataset.cases}
+    left_out = tuple(case.id for case in whole.cases if case.id not in taken)
+    return Material(classifier, origin, training, validation, left_out)
+
+
+def base(options: TrainingOptions) -> Classifier | None:
+    """The classifier with the weights to start from, or None for random ones."""
+    if options.weights is None:
+        models.entry(options.model or DEFAULT_MODEL)
+        return None
+    found = models.load(options.weights, channels=None if options.channels == "auto" else int(options.channels))
+    assert found.architecture is not None  # models.load gives models of the registry alone
+    if options.model not in (None, found.architecture.name):
+        raise InputError(
+            f"the weights {options.weights} are those of {found.architecture.name}, not of {options.model}; leave out "
+            "--model"
+        )
+    return found
+
+
+def side_of(options: TrainingOptions, found: Classifier | None) -> int:
+    """Side in pixels of the images that the weights or the architecture are made for."""
+    return (models.entry(options.model or DEFAULT_MODEL) if found is None else found).input_shape[0]
+
+
+def start(options: TrainingOptions, found: Classifier | None, dataset: Dataset) -> tuple[Classifier, str]:
+    """The classifier to train, and a few words on where it comes from."""
+    if found is not None:
+        begun = start_from(found, dataset.classes, options.size, options.seed)
+        kept = "its head too" if begun.head_kept else "a new head"
+        return begun.classifier, f" from {options.weights} ({kept})"
+    entry = models.entry(options.model or DEFAULT_MODEL)
+    height, width, _ = entry.input_shape
+    if options.size is not None:
+        height = width = options.size
+    channels = (1 if is_grey(dataset) else 3) if options.channels == "auto" else int(options.channels)
+    made = models.create(entry.name, input_shape=(height, width, channels), classes=dataset.classes, key=options.seed)
+    return made, ""
+
+
+def is_grey(dataset: Dataset, looked_at: int = 24) -> bool:
+    """Whether some images, evenly spread, have equal channels."""
+    positions = np.unique(np.linspace(0, len(dataset) - 1, looked_at).round().astype(int))
+    pixels = dataset.read(positions, (64, 64, 3), masks=False).images
+    return bool((pixels == pixels[..., :1]).all())

@@ -1,0 +1,145 @@
+"""`xaijax bench`: parts, progress, resuming, and the report at the end."""
+
+import datetime
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xaijax._errors import InputError
+from xaijax._runs import command_line, provenance
+from xaijax._runs.folder import RunFolder, check_free
+from xaijax._runs.options import FREE, use_device
+from xaijax._runs.progress import bar, resumable, say
+from xaijax.bench import config as configuration
+from xaijax.bench.config import BenchConfig
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from xaijax.bench.plan import Plan
+    from xaijax.bench.store import Store
+
+
+def run(config: BenchConfig, *, console: "Console | None" = None) -> Path:
+    """Runs or resumes a benchmark and writes its report.
+
+    Args:
+        config: what to do; see `BenchConfig`.
+        console: where to show progress; default: standard error.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        InputError: bad input, said in one sentence; nothing is left behind unless a part was finished.
+
+    Example:
+        >>> run(BenchConfig(count=8, out=Path("runs/small")))  # doctest: +SKIP
+    """
+    from rich.console import Console
+
+    console = console or Console(stderr=True)
+    config = configuration.check(config)
+    out = (config.out or configuration.default_out(config, datetime.datetime.now())).expanduser()
+    check_free(out, "run", resume=config.resume)
+    use_device(config)
+    begun = time.monotonic()
+    with bar(console, "looking through the images") as report:
+        from xaijax.bench.plan import prepare
+
+        plan = prepare(config, report)
+    from xaijax.bench.report import show, write_report
+    from xaijax.bench.store import Store
+
+    with RunFolder(out, "run", resume=config.resume) as folder:
+        store = Store(out)
+        if config.resume:
+            _check_same(plan, folder)
+        else:
+            folder.describe(describe(plan))
+        with resumable(console, out):
+            _run_parts(plan, store, console)
+        with console.status("drawing the report"):
+            rows, said, path = write_report(store)
+        seconds = time.monotonic() - begun
+        before = folder.description()
+        total = round(before.get("seconds", 0) + seconds, 1)
+        folder.describe(before | {"finished": provenance.now(), "seconds": total})
+    show(rows, said)
+    say(Console(), f"\nreport: {path}   ({seconds:.0f} s)")
+    return out
+
+
+def describe(plan: "Plan") -> dict[str, Any]:
+    """What run.json holds when a run starts."""
+    seed = plan.config.seed
+    return {
+        "kind": "run",
+        "command": plan.config.command(),
+        "config": command_line.plain(plan.config),
+        **provenance.describe(),
+        "seeds": {"images": seed, "random_masks": seed, "random_methods": seed},
+        "data": {
+            "name": plan.dataset.name,
+            "classes": list(plan.dataset.classes),
+            "mask_role": plan.dataset.mask_role,
+            "roles": list(plan.dataset.roles),
+            "options": dict(plan.dataset.options),
+            "images": plan.ids,
+            "skipped": [list(entry) for entry in plan.skipped],
+        },
+        "models": [model.describe() for model in plan.models],
+        "methods": list(plan.methods),
+        "metrics": list(plan.metrics),
+        "settings": plan.settings_in_use(),
+        "notes": list(plan.notes),
+    }
+
+
+def _check_same(plan: "Plan", folder: RunFolder) -> None:
+    """A run is resumed only with the options, data and parameters that it was started with."""
+    folder.check_same(command_line.plain(plan.config), FREE)
+    before = folder.description()
+    try:
+        if before["data"]["images"] != plan.ids:
+            raise InputError(
+                f"the images of {plan.config.data} changed since the run in {folder.path} was started; start a new run"
+            )
+        for model, old in zip(plan.models, before["models"], strict=True):
+            if old["digest"] != model.digest:
+                raise InputError(
+                    f"the model {model.path} changed since the run in {folder.path} was started; start a new run"
+                )
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"{folder.path / 'run.json'} does not describe a whole run ({error}); start a new run in another folder"
+        ) from error
+
+
+def _run_parts(plan: "Plan", store: "Store", console: "Console") -> None:
+    from xaijax.bench.part import VARIANTS, score_part, wants_variants
+
+    parts = plan.parts()
+    missing = [entry for entry in parts if not store.finished(entry[0])]
+    if len(missing) < len(parts):
+        say(console, f"{len(parts) - len(missing)} of {len(parts)} parts are finished already")
+    if not missing:
+        return
+    keep = store.root / VARIANTS if wants_variants(plan.metrics) else None
+    position = {case: number for number, case in enumerate(plan.cases)}
+    total = sum(len(cases) for _, _, cases in missing)
+    done = 0
+    with bar(console, "explaining and scoring") as report:
+        for name, model, cases in missing:
+            report(done / total, f"{model.name}: images {position[cases[0]] + 1} to {position[cases[-1]] + 1}")
+            weight, before = len(cases) / total, done / total
+
+            def step(share: float, before: float = before, weight: float = weight) -> None:
+                report(before + weight * share)
+
+            shown = max(0, plan.config.gallery - position[cases[0]])
+            store.write_part(name, score_part(plan, model, cases, gallery=shown, progress=step, keep=keep))
+            done += len(cases)
+    if keep is not None:
+        shutil.rmtree(keep, ignore_errors=True)

@@ -1,0 +1,181 @@
+"""The configuration of `xaijax bench`, and the studies as presets."""
+
+import dataclasses
+import datetime
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from xaijax import _names
+from xaijax._errors import InputError
+from xaijax._options import Count, Range
+from xaijax._runs import command_line, options
+from xaijax._runs.options import (
+    FREE,
+    DataOptions,
+    DeviceOptions,
+    Images,
+    MethodOptions,
+    ModelOptions,
+    RunOptions,
+    SplitOptions,
+    TargetOptions,
+    check_at_least,
+)
+
+CURVES = ("aic", "sic")
+"""Names that stand for one metric for each of these information measures."""
+MEASURES = ("shannon", "webp", "mutual")
+DEFAULT_METRICS = ("aic", "sic", "pointing_game", "average_precision", "iou", "top15_energy")
+
+Preset = Literal["study-pic", "study-confidence", "study-reliability"]
+PRESETS: dict[str, dict[str, Any]] = {
+    # AIC and SIC of eight methods and a random control, by every information measure.
+    "study-pic": {
+        "model": ("inception_resnet_v2",),
+        "methods": (
+            "integrated_gradients",
+            "smoothgrad_ig",
+            "guided_ig",
+            "xrai",
+            "xrai_fast",
+            "grad_cam",
+            "grad_cam_pp",
+            "score_cam",
+            "random",
+        ),
+        "metrics": ("aic", "sic"),
+        "count": 100,
+    },
+    # What is left of the class's probability under five class activation maps of four architectures.
+    "study-confidence": {
+        "model": ("resnet50", "densenet121", "vgg16", "efficientnet_b0"),
+        "methods": ("grad_cam", "grad_cam_pp", "xgrad_cam", "layer_cam", "eigen_grad_cam"),
+        "metrics": ("confidence_increase", "confidence_gain", "average_drop"),
+        "count": 100,
+    },
+    # Localization, faithfulness, and consistency between five architectures, a vision transformer among them.
+    "study-reliability": {
+        "model": ("resnet50", "densenet121", "vgg16", "efficientnet_b0", "vit_b16"),
+        "methods": ("grad_cam", "grad_cam_pp", "layer_cam", "gradient", "random"),
+        "metrics": (
+            "pointing_game",
+            "average_precision",
+            "iou",
+            "energy",
+            "insertion_blur",
+            "deletion_blur",
+            "agreement_spearman",
+            "agreement_ssim",
+            "agreement_topk_iou",
+        ),
+        "count": 100,
+    },
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchConfig(RunOptions, DeviceOptions, TargetOptions, MethodOptions, ModelOptions, SplitOptions, DataOptions):
+    """Score explanation methods on a data set: heat maps, AIC and SIC, localization, and a report.
+
+    Without any option it runs on the built-in phantoms with the built-in model.
+    """
+
+    data: str = "phantoms"
+    model: tuple[str, ...] = ("builtin",)
+    methods: tuple[str, ...] = ("gradient", "integrated_gradients", "grad_cam", "grad_cam_pp", "random", "sobel")
+    count: Images = 32
+
+    metrics: tuple[str, ...] = DEFAULT_METRICS
+    """Metrics (xaijax metrics lists them); aic and sic stand for one metric per information measure. Of the default
+    list, those that need lesion masks are left out where the data have none."""
+
+    oracle: bool = True
+    """Score the lesion masks themselves as maps, as an upper control."""
+
+    part: Count = 8
+    """Images in one part: the most that a killed run can lose, for one model."""
+
+    gallery: Annotated[int, Range(0, 1000)] = 6
+    """Images shown in the gallery of heat maps."""
+
+    preset: Preset | None = None
+
+    def command(self) -> str:
+        """The command line that repeats a run: every option that is not the default, without the run folder.
+
+        Example:
+            >>> BenchConfig(count=8, methods=("random",)).command()
+            'xaijax bench --methods random --count 8'
+        """
+        base = None if self.preset is None else dataclasses.replace(preset(self.preset), preset=None)
+        return command_line.repeat("bench", self, base=base, skip=FREE - {"preset"})
+
+
+def preset(name: str, **changed: Any) -> BenchConfig:
+    """The configuration of a study, with any option changed; the command line's `--preset`.
+
+    Args:
+        name: of a preset.
+        **changed: fields of `BenchConfig`; they override the preset's.
+
+    Returns:
+        A configuration.
+
+    Raises:
+        InputError: for an unknown preset.
+
+    Example:
+        >>> preset("study-pic", count=8).metrics, preset("study-pic", count=8).count
+        (('aic', 'sic'), 8)
+    """
+    name = _names.match("preset", name, PRESETS)
+    return BenchConfig(**{**PRESETS[name], "preset": name, **changed})
+
+
+def expand_metrics(metrics: Sequence[str]) -> tuple[str, ...]:
+    """The metrics that are meant, with one metric per information measure for "aic" and "sic", in the same order.
+
+    Raises:
+        InputError: for unknown and repeated names.
+
+    Example:
+        >>> expand_metrics(["SIC", "IoU"])
+        ('sic_shannon', 'sic_webp', 'sic_mutual', 'iou')
+    """
+    from xaijax.metrics import METRICS
+
+    names: list[str] = []
+    for metric in metrics:
+        curve = _names.normal(metric)
+        if curve in CURVES:
+            names += [f"{curve}_{measure}" for measure in MEASURES]
+        else:
+            names.append(metric)
+    return _names.match_all("metric", names, METRICS)
+
+
+def check(config: BenchConfig) -> BenchConfig:
+    """Refuses what no data set and no model could make right; raises `InputError`."""
+    if config.preset is not None:
+        default, table = BenchConfig(), PRESETS[config.preset]
+        if all(getattr(config, key) == getattr(default, key) for key in table):
+            raise InputError(f"the preset {config.preset} was named but not applied: use preset({config.preset!r})")
+    config = options.check(config)
+    check_at_least(config, size=16)
+    if not config.model:
+        raise InputError("no model was given; name a trained model, or leave --model out for the built-in one")
+    if config.resume and config.out is None:
+        raise InputError("--resume needs --out with the folder of the run to resume")
+    return config
+
+
+def default_out(config: BenchConfig, now: datetime.datetime) -> Path:
+    """The run folder when none is named: runs/<data>-<model>-<date>-<time>.
+
+    Example:
+        >>> str(default_out(BenchConfig(), datetime.datetime(2024, 5, 6, 7, 8, 9)))
+        'runs/phantoms-builtin-20240506-070809'
+    """
+    data = Path(config.data.rstrip("/\\")).name.replace(":", "-") or "data"
+    return Path("runs") / f"{data}-{_names.short(config.model)[0]}-{now:%Y%m%d-%H%M%S}"

@@ -1,0 +1,147 @@
+"""Classifiers made from the architectures of the registry.
+
+The static half of a classifier (its network) is built abstractly and once for each architecture, class count and
+input shape: creating, loading and training share it, so that they share compiled code too.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+
+from xaijax._errors import InputError
+from xaijax._network import nnx_module
+from xaijax.classifier import Architecture, Classifier
+from xaijax.models.zoo._entry import Entry, entry
+from xaijax.preprocess import Preprocess, Style
+
+
+def create(
+    name: str,
+    num_classes: int | None = None,
+    input_shape: Sequence[int] | None = None,
+    key: Any = 0,
+    *,
+    classes: Sequence[str] | None = None,
+    preprocess: Preprocess | Style | None = None,
+    **options: Any,
+) -> Classifier:
+    """A classifier with random weights.
+
+    Args:
+        name: one of `list_models()`, in any spelling ("ResNet-50").
+        num_classes: K; default: as many as `classes`.
+        input_shape: (H, W, C) of the images; default: what the architecture is made for.
+        key: JAX random key, or an integer seed.
+        classes: K names; default "0", "1", ...
+        preprocess: what its weights expect of pixels in [0, 1]; default: the architecture's usual style.
+        **options: options of the architecture, such as `width` of `small_cnn`.
+
+    Returns:
+        The classifier.
+
+    Raises:
+        ValueError: for an unknown name or option, a size that the architecture cannot take, or no class count.
+
+    Example:
+        >>> from xaijax import models
+        >>> model = models.create("small_cnn", 3, (64, 64, 1))
+        >>> model.default_layer, model.layers()["top"]
+        ('top', (8, 8, 96))
+    """
+    if num_classes is None:
+        if classes is None:
+            raise InputError("give num_classes or classes")
+        num_classes = len(classes)
+    made = _entry_checked(name, num_classes, input_shape, options)
+    shape = made.input_shape if input_shape is None else image_shape(input_shape)
+    architecture = Architecture(made.name, frozen(options))
+    key = jax.random.key(key) if isinstance(key, int) else key
+    params = _init(architecture, num_classes, shape)(key)
+    usual = Preprocess.named(made.preprocess)
+    return assemble(
+        architecture, params, shape, classes or num_classes, preprocess or (grey(usual) if shape[2] == 1 else usual)
+    )
+
+
+def frozen(options: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """Options as sorted pairs that can be hashed; lists, which JSON makes of tuples, become tuples again."""
+    return tuple(sorted((name, tuple(v) if isinstance(v, list) else v) for name, v in options.items()))
+
+
+def grey(preprocess: Preprocess) -> Preprocess:
+    """The same for one channel: mean and standard deviation averaged over the channels, exact where they are equal."""
+    mean, std = float(np.mean(preprocess.mean)), float(np.mean(preprocess.std))
+    return dataclasses.replace(preprocess, mean=(mean,), std=(std,), order="rgb")
+
+
+def assemble(
+    architecture: Architecture,
+    params: Any,
+    input_shape: tuple[int, int, int],
+    classes: Sequence[str] | int,
+    preprocess: Preprocess | str | None,
+) -> Classifier:
+    """A classifier of an architecture with given parameters."""
+    names = [str(index) for index in range(classes)] if isinstance(classes, int) else list(classes)
+    return Classifier.from_network(
+        network(architecture, len(names), input_shape),
+        params,
+        input_shape=input_shape,
+        classes=names,
+        preprocess=Preprocess.named(preprocess) if isinstance(preprocess, str) else preprocess,
+        layer=entry(architecture.name).layer,
+        architecture=architecture,
+    )
+
+
+def network(architecture: Architecture, num_classes: int, input_shape: tuple[int, int, int]) -> nnx_module.NNXNetwork:
+    """The network of an architecture; the same object for the same arguments."""
+    return _abstract(architecture, num_classes, input_shape)[0]
+
+
+def param_shapes(architecture: Architecture, num_classes: int, input_shape: tuple[int, int, int]) -> Any:
+    """The shapes and dtypes of its parameters, as nested dictionaries of `jax.ShapeDtypeStruct`."""
+    return _abstract(architecture, num_classes, input_shape)[1]
+
+
+def _entry_checked(name: str, num_classes: int, input_shape: Sequence[int] | None, options: dict[str, Any]) -> Entry:
+    found = entry(name)
+    found.check(num_classes, found.input_shape if input_shape is None else image_shape(input_shape), options)
+    return found
+
+
+def image_shape(input_shape: Sequence[int]) -> tuple[int, int, int]:
+    """(H, W, C), if it is one."""
+    try:
+        height, width, channels = (int(side) for side in input_shape)
+    except (TypeError, ValueError):
+        raise InputError(f"input_shape must be (H, W, C); got {input_shape!r}") from None
+    return height, width, channels
+
+
+def _module(architecture: Architecture, num_classes: int, input_shape: tuple[int, int, int], key: Any) -> nnx.Module:
+    options = dict(architecture.options)
+    found = _entry_checked(architecture.name, num_classes, input_shape, options)
+    return found.build(num_classes, input_shape, nnx.Rngs(params=key), **options)
+
+
+@functools.lru_cache(maxsize=64)
+def _abstract(
+    architecture: Architecture, num_classes: int, input_shape: tuple[int, int, int]
+) -> tuple[nnx_module.NNXNetwork, Any]:
+    module = nnx.eval_shape(lambda: _module(architecture, num_classes, input_shape, jax.random.key(0)))
+    return nnx_module.split(module)
+
+
+@functools.lru_cache(maxsize=64)
+def _init(architecture: Architecture, num_classes: int, input_shape: tuple[int, int, int]) -> Any:
+    # A program that runs once: optimising it costs five times as long as running it (8 s of compilation or 1.6 s).
+    return jax.jit(
+        lambda key: nnx_module.float_state(_module(architecture, num_classes, input_shape, key)),
+        compiler_options={"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True},
+    )

@@ -1,0 +1,109 @@
+"""The work of `xaijax train`.
+
+    xaijax train --data brain_mri/ --model small_resnet --out runs/brain
+    xaijax train --data brain_mri/ --weights mobilenet.keras --frozen-epochs 3 --out runs/fine
+
+The out folder holds `model.safetensors` (the weights of the best epoch, with what they were trained on),
+`metrics.json`, `log.jsonl` (one line per epoch), `run.json` (configuration, versions, split), the figures
+`training.png`, `confusion.png`, `reliability.png` and `embedding.png`, and `checkpoints`, from which `--resume`
+continues. Every file is written whole and renamed into place.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xaijax import __version__, models, plot
+from xaijax._runs import classifier_figures, command_line, epochs, folder, options, progress, provenance, training
+from xaijax._runs.training import Material
+from xaijax.classifier import Classifier
+from xaijax.train.config import TrainConfig
+from xaijax.training import Record, Trainer, logits
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FREE = options.FREE | training.FREE
+KEPT = ("accuracy", "macro_f1", "loss", "confusion", "images")  # scores that are written next to the weights
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What `run` gives: the out folder, the best epoch and its scores on the validation images."""
+
+    out: Path
+    best_epoch: int
+    metrics: dict[str, Any]
+
+
+def run(config: TrainConfig, *, console: "Console | None" = None) -> TrainResult:
+    """The command `xaijax train`.
+
+    Args:
+        config: what to train on what, and where to.
+        console: where to print; default: standard error.
+
+    Returns:
+        The out folder, the best epoch and its validation scores.
+
+    Raises:
+        InputError: for options that are not allowed or contradict each other, an out folder that cannot be written or
+            resumed, and a loss that is not a number any more.
+        FileNotFoundError, NotADirectoryError: for data or weights that are not there.
+        ValueError: for data of one class, options that the model or the data do not have, no readable image.
+    """
+    from rich.console import Console
+
+    console = console or Console(stderr=True)
+    config = options.check(config)
+    options.use_device(config)
+    out = config.out.expanduser()
+    plain = command_line.plain(config)
+    folder.check_start(out, "training", plain, resume=config.resume, free=FREE)
+    material = training.prepare(config)
+    trainer = Trainer(material.classifier, material.training, material.training.labels, config.options())
+    with (
+        progress.resumable(console, out),
+        epochs.diverging(out),
+        folder.RunFolder(out, "training", resume=config.resume) as place,
+    ):
+        place.describe(
+            {"command": command_line.repeat("train", config), "config": plain}
+            | material.describe()
+            | {"devices": 1 if trainer.mesh is None else trainer.mesh.size}
+            | provenance.describe()
+        )
+        epochs.say_material(console, material)
+        record = _train(config, material, trainer, out, console)
+        _report(material, record, out, console)
+    progress.say(console, f"written to {out}")
+    return TrainResult(out, record.best_epoch, record.metrics)
+
+
+def _train(config: TrainConfig, material: Material, trainer: Trainer, out: Path, console: "Console") -> Record:
+    def save(best: Classifier, record: Record) -> None:
+        info = {
+            "command": command_line.repeat("train", config),
+            "data": material.dataset.name,
+            "epoch": record.best_epoch,
+            "validation": {name: record.metrics[name] for name in KEPT},
+            "xaijax": __version__,
+        }
+        models.save(best, out, info=info)
+
+    labels = material.validation.labels
+    return epochs.epochs_in(out, trainer, material.validation, labels, keep=config.keep, save=save, console=console)
+
+
+def _report(material: Material, record: Record, out: Path, console: "Console") -> None:
+    """Scores and figures of the best epoch."""
+    skipped = [*material.training.skipped, *material.validation.skipped]
+    folder.write_json(out / "metrics.json", {"best_epoch": record.best_epoch} | record.metrics | {"skipped": skipped})
+    title = f"{material.architecture} on {material.dataset.name}"
+    classifier_figures.save(plot.course(record.log, record.best_epoch, title=title), out / "training.png")
+    best, validation = models.load(out), material.validation
+    predicted = logits(best, validation).argmax(axis=1)
+    classifier_figures.write_figures(
+        out, best, validation, validation.labels, predicted, record.metrics, f"{title}, validation"
+    )
+    epochs.say_scores(console, record.metrics, f"Validation images, epoch {record.best_epoch}")

@@ -1,0 +1,142 @@
+"""A classifier in training, epoch by epoch.
+
+Two phases, the first of which may be empty: the backbone frozen and only the head trained, then everything.
+Cross-entropy weighted so that every class counts alike; running batch statistics. An epoch's order and augmentation are
+drawn from `(seed, epoch)`, so a training that resumes from a saved state gives the same weights as one that was never
+interrupted.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import jax
+import numpy as np
+
+from xaijax._network import nnx_module
+from xaijax._network.trees import flatten, nest
+from xaijax.classifier import Classifier
+from xaijax.training import _devices as devices
+from xaijax.training._options import Options
+from xaijax.training._start import head_names
+from xaijax.training._step import Recipe, frozen_phase, full_phase, state_of, statistics, step
+
+MEASURED_IMAGES = 512  # on which the batch statistics are measured after an epoch
+
+
+class Trainer:
+    """A classifier in training, epoch by epoch.
+
+    Args:
+        classifier: from an NNX module or `xaijax.models`; its parameters are where training starts.
+        images: `[N, H, W, C]`, uint8 or float in [0, 1]: an array, or anything with `len` and indexing by an index
+            array that gives one.
+        labels: `[N]` int.
+        options: how to train.
+
+    Attributes:
+        state: parameters, batch statistics and the optimiser's state; all that the next epoch depends on, apart from
+            its number.
+        steps: steps of an epoch.
+        mesh: the devices that share the batches, or None for one.
+    """
+
+    def __init__(self, classifier: Classifier, images: Any, labels: Any, options: Options) -> None:
+        if not isinstance(classifier.network, nnx_module.NNXNetwork):
+            raise ValueError(
+                f"a classifier made from {classifier.network.kind} cannot be trained; use models.create or from_nnx"
+            )
+        self.classifier = classifier
+        self.images, self.labels = images, np.asarray(labels, np.int32)
+        self.options = options
+        if len(images) != len(self.labels) or len(self.labels) == 0:
+            raise ValueError(f"images and labels must be as many and not none; got {len(images)}, {len(self.labels)}")
+        classes = len(classifier.classes)
+        if self.labels.min() < 0 or self.labels.max() >= classes:
+            raise ValueError(f"labels must lie in 0..{classes - 1}; got {self.labels.min()} to {self.labels.max()}")
+        self.batch = min(options.batch_size, len(self.labels))
+        self.steps = -(-len(self.labels) // self.batch)
+        self.mesh = devices.mesh(options.devices, self.batch)
+        self._weights = class_weights(self.labels, classes) if options.balance else np.ones(classes, np.float32)
+        common = (classifier.network, classifier.preprocess, options.augmentation, options.precision)
+        self._full = Recipe(*common, full_phase(options, self.steps), None, self.mesh)
+        self._frozen = self._full
+        if options.frozen_epochs:
+            self._frozen = Recipe(*common, frozen_phase(options, self.steps), head_names(classifier), self.mesh)
+        mask = dict(flatten(nnx_module.trainable(classifier.network, classifier.params)))
+        leaves = {".".join(path): (leaf, mask[path]) for path, leaf in flatten(classifier.params)}
+        # Copies, because the step gives its input's memory back and the classifier keeps its own parameters.
+        trained, kept = (
+            {name: jax.numpy.array(leaf) for name, (leaf, moves) in leaves.items() if moves == which}
+            for which in (True, False)
+        )
+        self.state: Any = devices.everywhere(self.mesh, state_of(self.recipe(1), trained, kept))
+
+    def recipe(self, number: int) -> Recipe:
+        """How epoch `number` (from 1) is trained."""
+        return self._frozen if number <= self.options.frozen_epochs else self._full
+
+    def learning_rate(self, number: int) -> float:
+        """The learning rate of the last step of epoch `number`."""
+        frozen = self.options.frozen_epochs
+        done = (number if number <= frozen else number - frozen) * self.steps
+        return float(self.recipe(number).descent.rates()(done - 1))
+
+    def epoch(self, number: int) -> Iterator[float]:
+        """Run epoch `number` (from 1); yields each step's loss."""
+        recipe = self.recipe(number)
+        if number == self.options.frozen_epochs + 1:
+            self.state = self.started(number)
+        key = jax.random.fold_in(jax.random.key(self.options.seed), number)
+        order = np.random.default_rng([self.options.seed, number]).permutation(len(self.labels))
+        order = np.concatenate([order, order[: self.steps * self.batch - len(order)]])  # the last batch is full too
+        batches = order.reshape(self.steps, self.batch)
+        with ThreadPoolExecutor(1) as reader:  # reads the next batch while this one is computed
+            coming = reader.submit(self._read, batches[0])
+            for index, batch in enumerate(batches):
+                images = coming.result()
+                if index + 1 < self.steps:
+                    coming = reader.submit(self._read, batches[index + 1])
+                labels = devices.divided(self.mesh, self.labels[batch])
+                self.state, loss = step(
+                    recipe, self.state, images, labels, self._weights, jax.random.fold_in(key, index)
+                )
+                yield float(loss)
+
+    def started(self, number: int) -> Any:
+        """A state like that during epoch `number`, with the parameters as they are and an optimiser that is new."""
+        trained, kept, _ = self.state
+        return devices.everywhere(self.mesh, state_of(self.recipe(number), trained, kept))
+
+    def _read(self, batch: np.ndarray) -> Any:
+        return devices.divided(self.mesh, self.images[batch])
+
+    def trained(self, number: int) -> Classifier:
+        """The classifier after epoch `number`, its batch statistics measured again, without augmentation.
+
+        The running statistics lag behind the weights and are those of augmented images: with them the validation
+        scores jump from epoch to epoch (0.75 for 0.84 accuracy on brain MRI). A frozen backbone keeps its own.
+
+        References:
+            Wu & Johnson, "Rethinking 'Batch' in BatchNorm", 2021 (precise statistics).
+        """
+        trained, kept, _ = self.state
+        recipe = self.recipe(number)
+        if kept and recipe.moving is None:
+            order = np.random.default_rng(self.options.seed).permutation(len(self.labels))
+            count = min(self.steps, -(-MEASURED_IMAGES // self.batch), len(order) // self.batch)
+            parts = [
+                statistics(recipe, trained, kept, self._read(order[i * self.batch : (i + 1) * self.batch]))
+                for i in range(count)
+            ]
+            kept = jax.tree.map(lambda *values: sum(values) / count, *parts)
+        # Copies, because the next step takes the state's memory.
+        return self.classifier.with_params(nest(devices.first(self.mesh, trained | kept)))
+
+
+def class_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """`[K]` float32: weights inverse to the class counts, with mean 1 over the images; 0 for absent classes."""
+    counts = np.bincount(labels, minlength=num_classes)
+    present = counts > 0
+    weights = np.where(present, len(labels) / (present.sum() * np.maximum(counts, 1)), 0.0)
+    return weights.astype(np.float32)
