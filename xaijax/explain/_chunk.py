@@ -2,7 +2,7 @@
 
 A perturbation method evaluates `count` variants of every image. Stacking them would need `B * count` images of memory;
 here a group of images and a chunk of their variants are taken at a time, at most `batch_size` images together, and what
-a chunk yields is added to (or, for scalars, written beside) what the chunks before it yielded. Groups and chunks are
+a chunk yields is added to (or, for scalars, stored next to) what the chunks before it yielded. Groups and chunks are
 made equally large, so that little of the last one is padding. Loops are `lax.scan`: one compilation of the model,
 differentiable, and inside `shard_map` each device loops over its own images only. That a loop costs no more than its
 passes outside one is the work of `xaijax._cpu`.

@@ -209,7 +209,8 @@ def options_of(function: Callable[..., Any]) -> tuple[Mapping[str, Any], Mapping
 def checked(function: Callable[P, R], *, host: bool = False) -> Callable[P, R]:
     """A pure map function with its arguments checked, compiled (see the module); not compiled with `host=True`.
 
-    `explainer` does this too. Alone it is for functions that are no methods, such as one that returns a second result.
+    `explainer` does this too. On its own it is for functions that are not methods, such as those that return two
+    results.
     """
     defaults, kinds = options_of(function)
 
@@ -279,7 +280,7 @@ def explain(
         classifier: a classifier that has what `METHODS[name].needs` says.
         images: `[B, H, W, C]`, floats in [0, 1] or integers of their type's full range.
         labels: `[B]` int class indices, or None for the predicted class.
-        check: run the model once more and look for NaN and infinity in images, logits and maps (waits for the device).
+        check: run the model again and look for NaN and infinity in images, logits and maps (waits for the device).
         **options: the method's own; see `METHODS[name].options`.
 
     Returns:

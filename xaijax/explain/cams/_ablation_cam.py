@@ -1,6 +1,6 @@
 """Ablation-CAM: channels weighted by how much the score drops without them.
 
-The trunk below the layer runs once per image; only what depends on the layer's activations runs again per channel
+The backbone below the layer runs once per image; only what depends on the layer's activations runs again per channel
 (`_split`). pytorch-grad-cam, where the smallest activation is not 0, sets a channel to the minimum less 1e7 instead of
 zero; that is not reproduced.
 """

@@ -51,7 +51,7 @@ def eigen_cam(
     convention: _maps.Convention = "paper",
     batch_size: BatchSize = 32,
 ) -> jax.Array:
-    """Eigen-CAM: the activations' first principal component. It knows no class.
+    """Eigen-CAM: the activations' first principal component. It does not depend on the class.
 
     `S = A v`, `A` `[positions, channels]`, `v` its first right singular vector, sign such that the side of larger
     magnitude is positive.

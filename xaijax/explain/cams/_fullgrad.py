@@ -3,7 +3,7 @@
 For a network of linear layers and ReLUs `y = x·dy/dx + Σ_l b_l·g_l`, with `g_l = dy/d(output of l)` and every bias
 counted: convolutions, dense layers, batch norm as `β - μγ/√(σ² + ε)`, the preprocessing's shift. All layers' gradients
 come from one backward pass. `Σ_c resize(ψ_c)` is computed as `resize(Σ_c ψ_c)`: the resize is linear, and a channel's
-full-size map is never made. Biases without positions (dense layers) enter the completeness gap, not the map.
+full-size map is not made. Biases without positions (dense layers) enter the completeness gap, not the map.
 """
 
 from collections.abc import Mapping
@@ -61,7 +61,7 @@ def _group(
 ) -> tuple[jax.Array, jax.Array]:
     from_image, by_layer, y = _terms(classifier, images, labels, target)
     size = (images.shape[1], images.shape[2])
-    epsilon = 1e-7 if convention == "pytorch-grad-cam" else 0.0  # not negligible beside gradients of a deep layer
+    epsilon = 1e-7 if convention == "pytorch-grad-cam" else 0.0  # not negligible compared with a deep layer's gradients
     maps = _rescaled(from_image, epsilon)
     gap = from_image.sum((1, 2, 3)) - y
     for values in by_layer.values():
@@ -100,7 +100,7 @@ def fullgrad(
         `convention="pytorch-grad-cam"`.
 
     Raises:
-        InputError: for a classifier whose biases cannot be had.
+        InputError: for a classifier whose biases are not known.
 
     Differences:
         pytorch-grad-cam knows the biases of convolutions and batch norm; here the preprocessing's shift is in the map

@@ -2,7 +2,7 @@
 
 `α` is computed as `1/(2 + g ΣA)`, which is the same number and neither under- nor overflows: at real gradient sizes of
 1e-6, the 1e-6 that pytorch-grad-cam adds to the denominator decides the map there. `convention="pytorch-grad-cam"` does
-add it; `convention="tf-keras-vis"` normalises α to sum 1 over positions. The score is the logit as it is: with the
+add it; `convention="tf-keras-vis"` normalises α to sum 1 over positions. The score is the plain logit: with the
 paper's `exp(y)` both derivatives gain the same factor, which leaves α and, after min-max, the map unchanged.
 """
 

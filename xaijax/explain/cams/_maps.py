@@ -25,7 +25,7 @@ ThreeConventions = Literal["paper", "pytorch-grad-cam", "tf-keras-vis"]
 
 
 def layer_names(classifier: Classifier, layer: Layers) -> tuple[str, ...]:
-    """The layers asked for, or the classifier's default one; refuses what is no picture of activations."""
+    """The requested layers, or the classifier's default one; refuses layers without positions."""
     names = (classifier.default_layer,) if layer is None else (layer,) if isinstance(layer, str) else tuple(layer)
     if not names:
         raise InputError("layer must name at least one layer; got none")

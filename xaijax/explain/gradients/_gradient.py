@@ -87,7 +87,7 @@ def input_x_gradient(
 
     Differences:
         Captum multiplies by the normalised input, here by the displayed image in [0, 1]: the zero reference is a black
-        picture.
+        image.
 
     References:
         Shrikumar et al., "Not Just a Black Box", 2016.

@@ -51,7 +51,7 @@ def guided_backprop(
     Example:
         >>> import jax, jax.numpy as jnp
         >>> from xaijax.classifier import Classifier
-        >>> def logits(w, x):  # the second unit speaks against class 0 and is shut out
+        >>> def logits(w, x):  # the second unit is evidence against class 0: it gets no gradient
         ...     return jax.nn.relu(x.reshape(-1, 2)) @ w
         >>> model = Classifier.from_function(logits, jnp.array([[2.0, 0.0], [-4.0, 1.0]]), input_shape=(1, 2, 1))
         >>> guided_backprop(model, jnp.ones((1, 1, 2, 1)), 0).tolist()

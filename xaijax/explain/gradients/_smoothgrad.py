@@ -98,7 +98,7 @@ def smoothgrad(
         draws: noisy copies per image.
         std: noise, as a share of each image's own range.
         statistic: `"mean"`, `"square"` or `"variance"`, per channel.
-        noise: `[draws, H, W, C]` draws of your own with standard deviation 1, for all images, instead of a key.
+        noise: `[draws, H, W, C]` your own draws, with standard deviation 1, for all images, instead of a key.
         key: a `jax.random` key, or the seed of one; an image's noise depends on it and on the image's own pixels.
         target: what is explained: `"logit"`, `"probability"`, `"log_probability"`, or a function of logits and labels.
         reduce: over channels: `"abs_max"`, `"abs_sum"`, `"sum"` (signed for the mean), `"none"` (keep C).
@@ -299,7 +299,7 @@ def smoothgrad_ig(
         draws: noisy copies per image.
         std: noise, as a share of each image's own range.
         statistic: `"mean"`, `"square"` or `"variance"`, per channel.
-        noise: `[draws, H, W, C]` draws of your own with standard deviation 1, for all images, instead of a key.
+        noise: `[draws, H, W, C]` your own draws, with standard deviation 1, for all images, instead of a key.
         key: a `jax.random` key, or the seed of one; an image's noise depends on it and on the image's own pixels.
         baseline: as in `integrated_gradients`; `"mean"` and `"blur"` are those of the noisy copy.
         steps: points on each path, default 50 (25 for `rule="pair"`).

@@ -116,8 +116,8 @@ def xrai(
         TypeError: inside `jit`, `vmap` or `grad`.
 
     Differences:
-        None to saliency 0.2.1's `full`: ranks are the same. Its gains are computed anew at every step, ours kept up to
-        date.
+        None to saliency 0.2.1's `full`: ranks are the same. It recomputes all gains at every step; here they are
+        updated.
 
     References:
         Kapishnikov et al., "XRAI: Better Attributions Through Regions", ICCV 2019, algorithm 1.
