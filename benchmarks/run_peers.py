@@ -42,7 +42,6 @@ METRIC_MARKS = ("<!-- metrics: written by run_peers.py -->", "<!-- metrics: end 
 SIDE = 224
 PACKAGES = ("torch==2.13.0", "torchvision==0.28.0")
 OTHERS = ("grad-cam==1.5.7", "captum==0.9.0", "saliency==0.2.1", "quantus==0.6.0")
-HOST = ("xrai",)  # segments on the host: not one program
 PGC = {"convention": "pytorch-grad-cam", "batch_size": 8}
 # `agree`: options of the comparison of maps where they differ from those timed; `correlation`: the least between maps
 # of gradients by the image, which jump where rounding moves a value across a ReLU's zero, so that single pixels differ.
@@ -224,7 +223,7 @@ def prepare(name: str, case: dict[str, Any], classifier: Any, images: np.ndarray
 
     begin = time.perf_counter()
     run = call
-    if name not in HOST:
+    if name not in explain.METHODS or not explain.METHODS[name].host:  # else not one program
         run = _cpu.jit(call).lower(classifier, x, y).compile()
     compiled_in = time.perf_counter() - begin
 

@@ -60,7 +60,7 @@ class Range:
             return low if self.without_low else f"of at least {self.low:g}"
         if math.isinf(self.low):
             return f"up to {high}"
-        return f"{low} to {high}"
+        return f"{low} {'up ' if self.without_low else ''}to {high}"
 
 
 @dataclass(frozen=True)
@@ -180,23 +180,29 @@ def allowed(kind: Any) -> str:
         >>> allowed(Share), allowed(Literal["mean", "square"]), allowed(int | None)
         ('a number from 0 to 1', 'mean or square', 'a whole number or none')
     """
+    words = _words(kind)
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _words(kind: Any) -> list[str]:
+    """The alternatives that an annotation allows; none is the last one."""
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin is Annotated:
         forms = [one.words for one in inner[1:] if isinstance(one, Form)]
-        if forms:
-            return forms[0]
-        words = [one.words() for one in inner[1:] if isinstance(one, Range)]
-        return " ".join([allowed(inner[0]), *filter(None, words)])
+        ranges = [one.words() for one in inner[1:] if isinstance(one, Range)]
+        return forms or [" ".join([allowed(inner[0]), *filter(None, ranges)])]
     if origin in (Union, types.UnionType):
-        return " or ".join(allowed(one) for one in sorted(inner, key=lambda one: one is types.NoneType))
+        ordered = sorted(inner, key=lambda one: (one is types.NoneType, typing.get_origin(one) is tuple))
+        return list(dict.fromkeys(words for one in ordered for words in _words(one)))
     if origin is Literal:
-        names = [str(choice) for choice in inner]
-        return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+        return [str(choice) for choice in inner]
     if origin is tuple:
-        return f"{allowed(inner[0])}, or several with commas between"
+        return [*_words(inner[0]), "several with commas between"]
     if origin is Callable:
-        return "a function (from Python)"
-    return _WORDS.get(kind, "an array (from Python)" if _is_array_kind(kind) else "a value that only Python can give")
+        return ["a function (from Python)"]
+    if _is_array_kind(kind):
+        return ["an array (from Python)"]
+    return [_WORDS.get(kind, "a value that only Python can give")]
 
 
 _WORDS: dict[Any, str] = {

@@ -21,7 +21,7 @@ import numpy as np
 
 from xaijax import _cpu
 from xaijax._network import functions, nnx_module, probe, relu
-from xaijax._network.base import Array, Network, Recorder, UnsupportedError, check_logits
+from xaijax._network.base import Array, Network, Recorder, UnsupportedError, check_logits, zeros
 from xaijax.preprocess import Preprocess, Style
 
 __all__ = ["PREPROCESS_LAYER", "Architecture", "Classifier", "UnsupportedError", "merge_params", "to_float"]
@@ -341,15 +341,9 @@ class Classifier:
         self._check_images(images)
         self._check_layers(layers)
         calls = self._trace().calls
-
-        def zeros(name: str) -> Array:
-            # Made from the images: inside `shard_map` they vary over the mesh as the images do. Plain zeros would count
-            # as replicated, and a gradient with respect to them would be summed over the devices.
-            dtype = jnp.promote_types(calls[name].dtype, jnp.float32)
-            anchor = jnp.zeros_like(images, dtype=dtype).ravel()[0]
-            return jnp.broadcast_to(anchor, (images.shape[0], *self._layer_shape(name)))
-
-        return {name: zeros(name) for name in layers}
+        # The gradient with respect to them is at least float32, whatever the activations are.
+        kinds = {name: jnp.promote_types(calls[name].dtype, jnp.float32) for name in layers}
+        return {name: zeros((images.shape[0], *self._layer_shape(name)), images, kinds[name]) for name in layers}
 
     def layers(self) -> dict[str, tuple[int, ...]]:
         """The layers that can be tapped, in the order in which their outputs are computed.

@@ -139,7 +139,7 @@ def test_bad_options_are_one_sentence(model, images, pooled):
         grad_cam(model, images, layer="block9")
     with pytest.raises(ValueError, match="layer 'dense' has no positions"):
         grad_cam(model, images, layer="dense")
-    with pytest.raises(ValueError, match="convention must be one of paper, pytorch-grad-cam; got 'keras'"):
+    with pytest.raises(ValueError, match="convention is 'keras'; it must be paper or pytorch-grad-cam"):
         grad_cam(model, images, convention="keras")
     with pytest.raises(ValueError, match="layer must name at least one layer"):
         grad_cam(model, images, layer=())

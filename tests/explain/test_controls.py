@@ -46,7 +46,7 @@ def test_center_gaussian(model, images):
     row, column = np.mgrid[:16, :16]
     expected = np.exp(-(((row - 7.5) / 16) ** 2 + ((column - 7.5) / 16) ** 2) / (2 * 0.25**2))
     np.testing.assert_allclose(got, np.broadcast_to(expected, got.shape), rtol=1e-5)
-    with pytest.raises(ValueError, match="sigma must be positive"):
+    with pytest.raises(ValueError, match=r"center_gaussian\.sigma is 0; it must be a number above 0"):
         center_gaussian(model, images, sigma=0)
 
 
@@ -58,5 +58,12 @@ def test_ground_truth_is_the_mask(model, images):
 
 
 def test_random_needs_a_key(model, images):
-    with pytest.raises(ValueError, match=r"needs key=jax.random.key\(seed\)"):
-        random(model, images)
+    """A key, or a seed for one; without either it is that of seed 0."""
+    expected = random(model, images, key=jax.random.key(0))
+    for given in ({}, {"key": None}, {"key": 0}, {"key": np.int64(0)}):
+        assert np.array_equal(random(model, images, **given), expected)
+    assert np.array_equal(random(model, images, key=7), random(model, images, key=jax.random.key(7)))
+    assert not np.array_equal(random(model, images, key=7), expected)
+    for wrong in (-1, 1.5, "abc", True, 2**32):
+        with pytest.raises(ValueError, match=r"^random\.key is .*; it must be a whole number from 0 to 4294967295, an"):
+            random(model, images, key=wrong)

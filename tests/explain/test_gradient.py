@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from xaijax._errors import InputError
 from xaijax.classifier import Classifier
 from xaijax.explain import LogitDifference, gradient, input_x_gradient
 
@@ -83,11 +84,11 @@ def test_integer_images_are_scaled(linear):
         ({"labels": np.array([0.0, 1.0, 2.0])}, TypeError, "labels must be integers"),
         ({"labels": np.array([0, 1])}, ValueError, r"labels must be \[B\] with B = 3"),
         ({"labels": np.array([0, 1, 3])}, ValueError, "labels must be from 0 to 2; got 0 to 3"),
-        ({"batch_size": 0}, ValueError, "batch_size must be a positive integer; got 0"),
-        ({"target": "logits"}, ValueError, "target must be one of logit, probability"),
-        ({"target": 3}, TypeError, "target must be a name or a function"),
-        ({"reduce": "max"}, ValueError, 'reduce must be "sum"'),
-        ({"step": 4}, TypeError, "gradient has no option step; it has batch_size, reduce, target"),
+        ({"batch_size": 0}, InputError, r"^gradient\.batch_size is 0; it must be a whole number of at least 1$"),
+        ({"target": "logits"}, InputError, r"^gradient\.target is 'logits'; it must be logit, probability, log_prob"),
+        ({"target": 3}, InputError, r"^gradient\.target is 3; it must be logit, probability, .* or a function"),
+        ({"reduce": "max"}, InputError, r"^gradient\.reduce is 'max'; it must be sum, abs_sum, abs_max or none$"),
+        ({"step": 4}, InputError, "^gradient has no option 'step': choose from batch_size, reduce, target$"),
     ],
 )
 def test_bad_input_is_one_sentence(linear, x, change, error, words):

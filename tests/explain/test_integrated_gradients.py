@@ -95,11 +95,12 @@ def test_baselines():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"rule": "simpson"}, "rule must be one of gauss_legendre, left"),
-        ({"steps": 0}, "steps must be an integer, at least 1"),
-        ({"steps": 1, "rule": "pair"}, "steps must be an integer, at least 2 for rule='pair'"),
-        ({"steps": 2.5}, "steps must be an integer"),
-        ({"baseline": "grey"}, "baseline must be one of black"),
+        ({"rule": "simpson"}, "rule is 'simpson'; it must be gauss_legendre, left"),
+        ({"steps": 0}, "steps is 0; it must be a whole number from 1 to"),
+        ({"steps": 1, "rule": "pair"}, "steps must be at least 2 for rule='pair'; got 1"),
+        ({"steps": 2.5}, "steps is 2.5; it must be a whole number"),
+        ({"steps": 10_001}, "steps must be at most 10000 for rule='gauss_legendre'; got 10001: take rule='middle'"),
+        ({"baseline": "grey"}, "baseline is 'grey'; it must be black, zeros, white, mean, blur, a number"),
         ({"baseline": np.zeros((7, 7))}, r"baseline must broadcast to the images' shape \(3, 4, 5, 2\)"),
         ({"baseline": ()}, "at least one baseline"),
     ],

@@ -12,7 +12,7 @@ from xaijax.explain import METHODS, LogitDifference
 
 QUICK_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 SHAPE = (9, 9, 2)
-HOST = ("xrai", "xrai_fast")
+HOST = [name for name, method in METHODS.items() if method.host]
 SMALL = {"steps": 4, "draws": 3, "count": 6, "window": 3, "max_sigma": 2.0, "min_pixel_diff": 4}
 
 

@@ -65,11 +65,15 @@ def test_smoothgrad_variants_are_what_they_say(quadratic):
 def test_noise_of_the_wrong_shape_or_no_key(quadratic):
     with pytest.raises(ValueError, match=r"noise must be \[draws, 4, 5, 2\]; got \(3, 4, 5\)"):
         explain.smoothgrad(quadratic, X, noise=np.zeros((3, 4, 5), np.float32))
-    with pytest.raises(ValueError, match="needs key="):
-        explain.smoothgrad(quadratic, X)
-    with pytest.raises(ValueError, match="statistic must be one of mean, square, variance"):
+    options = {"draws": 3, "reduce": "sum"}
+    expected = explain.smoothgrad(quadratic, X, **options, key=jax.random.key(0))
+    assert np.array_equal(explain.smoothgrad(quadratic, X, **options), expected)
+    assert not np.array_equal(explain.smoothgrad(quadratic, X, **options, key=1), expected)
+    with pytest.raises(ValueError, match=r"smoothgrad\.statistic is 'median'; it must be mean, square or variance"):
         explain.smoothgrad(quadratic, X, key=KEY, statistic="median")
-    with pytest.raises(ValueError, match='method must be "gradient"'):
+    with pytest.raises(
+        ValueError, match=r"^smoothgrad\.method: unknown base method 'grad_cam': did you mean gradient\?$"
+    ):
         explain.smoothgrad(quadratic, X, key=KEY, method="grad_cam")
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from xaijax.explain import METHODS
 
-HOST = {"xrai", "xrai_fast"}  # segments the image on the host: not traceable
+HOST = {name for name, method in METHODS.items() if method.host}  # not traceable
 # A while loop, a sort, an argmax or a threshold decides what these do next: their maps have no useful derivative.
 NO_GRADIENT = {"cascade", "guided_ig"}
 TRACEABLE = sorted(METHODS.keys() - HOST)
@@ -140,7 +140,7 @@ SHARDED = """
     small = {"steps": 5, "draws": 3, "count": 6, "window": 3, "stride": 2, "max_sigma": 2.0, "batch_size": 2}
     failed = []
     for name, method in METHODS.items():
-        if name not in sys.argv[1:] or name.startswith("xrai") or "attention" in method.needs:
+        if name not in sys.argv[1:] or method.host or "attention" in method.needs:
             continue
         options = {k: v for k, v in small.items() if k in method.options}
         if "key" in method.needs:

@@ -15,6 +15,16 @@ Array = Any  # a JAX array or tracer
 Role = Literal["conv", "norm", "attention"]
 
 
+def zeros(shape: tuple[int, ...], like: Array, dtype: Any = jnp.float32) -> Array:
+    """Zeros that vary over the same mesh axes as `like`.
+
+    Inside `shard_map` a plain `jnp.zeros` counts as replicated: a scan carry of it is refused, and a gradient with
+    respect to it would be summed over the devices.
+    """
+    anchor = jnp.zeros_like(like, dtype=dtype).ravel()[0]
+    return jnp.broadcast_to(anchor, shape)
+
+
 class UnsupportedError(ValueError):
     """A method was asked for something that this kind of model cannot give."""
 

@@ -3,13 +3,13 @@
 Every method is `method(classifier, images, labels, *, options) -> maps`:
 
 * `images` `[B, H, W, C]`, floats in [0, 1] or integers of their type's full range; `labels` `[B]` int, or None for the
-  predicted class; `target=` explains something else than the logit of the label.
+  predicted class; `target=` explains another score than the logit of the label.
 * maps are `[B, H, W]` float32, raw: signed where the method is signed, at the image's size; `postprocess` is separate.
 * one `batch_size` bounds the images (perturbed ones too) in flight, and does not change the result; random methods take
   `key` (a key, or a seed; seed 0 by default), and an image's draws depend on the key and its own pixels only.
-* compiled once per shape and options; works inside `jit`, `vmap` and `shard_map`. XRAI alone works on the host.
+* compiled once per shape and options; works inside `jit`, `vmap` and `shard_map`. XRAI works on the host.
 
-`METHODS` lists them, `methods(...)` selects names, `describe(...)` says what they are, `explain(name, ...)` calls one.
+`METHODS` lists them, `methods(...)` selects names, `describe(...)` describes them, `explain(name, ...)` calls one.
 A new method is one file in the package of its family, and one import line in that package's `__init__`.
 """
 
@@ -23,7 +23,11 @@ from xaijax.explain.cascade import Cascade as Cascade, CascadeRounds as CascadeR
 from xaijax.explain.perturbation import *  # noqa: F403
 from xaijax.explain.regions import *  # noqa: F403
 from xaijax.explain.controls import *  # noqa: F403
-from xaijax.explain._describe import MethodDescription as MethodDescription, describe as describe
+from xaijax.explain._describe import (
+    MethodDescription as MethodDescription,
+    OptionDescription as OptionDescription,
+    describe as describe,
+)
 from xaijax.explain._postprocess import postprocess as postprocess
 from xaijax.explain._registry import METHODS as METHODS, Method as Method, explain as explain, methods as methods
 from xaijax.explain._resize import resize as resize

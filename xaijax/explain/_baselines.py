@@ -1,7 +1,7 @@
 """Baselines: the images that an attribution is measured from.
 
 A baseline is `"black"` (or `"zeros"`: images are in [0, 1] and the weights' preprocessing is in the model, so zeros are
-a black picture), `"white"`, `"mean"` (each image's mean colour), `"blur"` (the image blurred by a twentieth of its
+a black image), `"white"`, `"mean"` (each image's mean colour), `"blur"` (the image blurred by a twentieth of its
 shorter side), a number, an array that broadcasts to `[B, H, W, C]`, or a tuple of these to average over.
 """
 

@@ -2,7 +2,7 @@
 
 A perturbation method evaluates `count` variants of every image. Stacking them would need `B * count` images of memory;
 here a group of images and a chunk of their variants are taken at a time, at most `batch_size` images together, and what
-a chunk yields is added to (or, for scalars, written beside) what the chunks before it yielded. Groups and chunks are
+a chunk yields is added to (or, for scalars, stored next to) what the chunks before it yielded. Groups and chunks are
 made equally large, so that little of the last one is padding. Loops are `lax.scan`: one compilation of the model,
 differentiable, and inside `shard_map` each device loops over its own images only. That a loop costs no more than its
 passes outside one is the work of `xaijax._cpu`.
@@ -15,17 +15,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from xaijax._network.base import zeros
+
 Tree = Any
-
-
-def zeros(shape: tuple[int, ...], like: jax.Array, dtype: Any = jnp.float32) -> jax.Array:
-    """Zeros that vary over the same mesh axes as `like`.
-
-    Inside `shard_map` a plain `jnp.zeros` counts as replicated: a scan carry of it is refused, and a gradient with
-    respect to it would be summed over the devices.
-    """
-    anchor = jnp.zeros_like(like, dtype=dtype).ravel()[0]
-    return jnp.broadcast_to(anchor, shape)
 
 
 def plan(count: int, size: int) -> tuple[int, int]:

@@ -25,7 +25,7 @@ def is_array(x: Any) -> bool:
 
 
 def check_batch(classifier: Classifier, images: Any, labels: Any) -> tuple[Any, Any]:
-    """`(images, labels)` as arrays, or one sentence that says what is wrong with their shapes and types."""
+    """`(images, labels)` as arrays, or an error of one sentence about their shapes and types."""
     if not isinstance(classifier, Classifier):
         raise TypeError(f"classifier must be a xaijax.classifier.Classifier; got {type(classifier).__name__}")
     images = images if is_array(images) else np.asarray(images)

@@ -107,7 +107,7 @@ class Method:
         Args:
             classifier: a classifier that has what the method needs.
             images: `[B, H, W, C]`, floats in [0, 1] or integers of their type's full range.
-            labels: `[B]` int class indices.
+            labels: `[B]` int class indices, or None for the predicted class.
             seed: of the key, where the method draws random numbers.
             batch_size: most images in flight, where the method has the option.
             **options: the method's own; they win over `seed` and `batch_size`.
@@ -129,10 +129,11 @@ class Method:
             given["batch_size"] = batch_size
         given |= options
         step = len(images) if self.single_pass else 1
-        made = [
-            np.asarray(self.function(classifier, images[start : start + step], labels[start : start + step], **given))
-            for start in range(0, len(images), step)
-        ]
+        made = []
+        for start in range(0, len(images), step):
+            rows = slice(start, start + step)
+            some = self.function(classifier, images[rows], None if labels is None else labels[rows], **given)
+            made.append(np.asarray(some))
         return np.concatenate(made)
 
     def refusal(self, classifier: Classifier) -> str | None:
@@ -208,7 +209,8 @@ def options_of(function: Callable[..., Any]) -> tuple[Mapping[str, Any], Mapping
 def checked(function: Callable[P, R], *, host: bool = False) -> Callable[P, R]:
     """A pure map function with its arguments checked, compiled (see the module); not compiled with `host=True`.
 
-    `explainer` does this too. Alone it is for functions that are no methods, such as one that returns a second result.
+    `explainer` does this too. On its own it is for functions that are not methods, such as those that return two
+    results.
     """
     defaults, kinds = options_of(function)
 
@@ -278,7 +280,7 @@ def explain(
         classifier: a classifier that has what `METHODS[name].needs` says.
         images: `[B, H, W, C]`, floats in [0, 1] or integers of their type's full range.
         labels: `[B]` int class indices, or None for the predicted class.
-        check: run the model once more and look for NaN and infinity in images, logits and maps (waits for the device).
+        check: run the model again and look for NaN and infinity in images, logits and maps (waits for the device).
         **options: the method's own; see `METHODS[name].options`.
 
     Returns:

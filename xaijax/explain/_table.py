@@ -4,13 +4,11 @@ python -m xaijax.explain._table docs/explainers.md    writes it between its two 
 python -m xaijax.explain._table                       prints it
 """
 
-import inspect
-import math
-import re
 import sys
 from pathlib import Path
 
-from xaijax.explain._registry import METHODS, Method
+from xaijax.explain._describe import formula, passes, section
+from xaijax.explain._registry import METHODS
 
 START, END = "<!-- methods: written by python -m xaijax.explain._table -->", "<!-- end of methods -->"
 HEADINGS = (
@@ -22,36 +20,6 @@ HEADINGS = (
     "differs from the known implementation",
     "reference",
 )
-
-
-def formula(method: Method) -> str:
-    """The formula in a method's docstring: the sentence that begins with a piece of code `S...`.
-
-    Example:
-        >>> formula(METHODS["hires_cam"])
-        '`S = Σ_c g_c A_c`'
-    """
-    body = (inspect.getdoc(method.function) or "").split("\nArgs:\n")[0]
-    found = re.search(r"^`S[ (].*?(?=\.$|\.\s+[A-Z(`]|\Z)", body, re.MULTILINE | re.DOTALL)
-    if found is None:
-        raise ValueError(f"the docstring of {method.name} gives no formula `S = ...` at the beginning of a line")
-    return " ".join(found[0].split())
-
-
-def section(method: Method, name: str) -> str:
-    """One section of a method's docstring as a line of text, "" where there is none.
-
-    Example:
-        >>> section(METHODS["hires_cam"], "References")
-        'Draelos, Carin, "Use HiResCAM instead of Grad-CAM", 2020, equation 4.'
-    """
-    found = re.search(rf"^{name}:\n((?:    .*\n?|\n)+)", inspect.getdoc(method.function) or "", re.MULTILINE)
-    return "" if found is None else " ".join(found[1].split())
-
-
-def passes(method: Method) -> str:
-    """Cost in forward passes, as the registry counts them."""
-    return "one per channel" if math.isnan(method.cost) else f"{method.cost:,.0f}".replace(",", " ")
 
 
 def rows() -> list[str]:

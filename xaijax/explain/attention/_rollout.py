@@ -1,6 +1,6 @@
 """Attention rollout for vision transformers.
 
-The model must show its attention weights as layers of shape `(heads, T, T)`; they are found by that shape and by "att"
+The model must have its attention weights as layers of shape `(heads, T, T)`; they are found by that shape and by "att"
 in their name, or named with `layer=`.
 """
 
@@ -37,7 +37,7 @@ def attention_rollout(
     layer: _maps.Layers = None,
     batch_size: BatchSize = 32,
 ) -> jax.Array:
-    """Attention rollout: how much of each patch reaches the class token. It knows no class.
+    """Attention rollout: how much of each patch reaches the class token. It does not depend on the class.
 
     `S = row of the class token of Â_L ... Â_1`, `Â_l` = `(mean over heads of attention_l + I)/2` with rows scaled to
     sum 1; without a class token the mean over rows.

@@ -1,6 +1,6 @@
 """Ablation-CAM: channels weighted by how much the score drops without them.
 
-The trunk below the layer runs once per image; only what depends on the layer's activations runs again per channel
+The backbone below the layer runs once per image; only what depends on the layer's activations runs again per channel
 (`_split`). pytorch-grad-cam, where the smallest activation is not 0, sets a channel to the minimum less 1e7 instead of
 zero; that is not reproduced.
 """
@@ -39,7 +39,7 @@ def ablation_cam(
         images: `[B, H, W, C]`, floats in [0, 1] or integers of their type's full range.
         labels: `[B]` int class indices, or None for the predicted class.
         layer: name of a layer, several to fuse, or None for the classifier's default.
-        target: what is explained; see `xaijax.explain._targets`.
+        target: what is explained: `"logit"`, `"probability"`, `"log_probability"`, or a function of logits and labels.
         convention: `"paper"`, or `"pytorch-grad-cam"` (ReLU and min-max at low resolution, then resize).
         batch_size: most ablated activations in flight.
 
@@ -71,7 +71,7 @@ def ablation_cam(
 
     def weighted(group: tuple, name: str) -> jax.Array:
         x, y = group
-        zero = _maps.zero_offsets(classifier, x, (name,))[name]
+        zero = classifier.zero_offsets(x, (name,))[name]
 
         def forward(early: tuple, offset: jax.Array) -> tuple:
             params, pixels = early

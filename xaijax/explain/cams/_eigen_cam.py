@@ -51,7 +51,7 @@ def eigen_cam(
     convention: _maps.Convention = "paper",
     batch_size: BatchSize = 32,
 ) -> jax.Array:
-    """Eigen-CAM: the activations' first principal component. It knows no class.
+    """Eigen-CAM: the activations' first principal component. It does not depend on the class.
 
     `S = A v`, `A` `[positions, channels]`, `v` its first right singular vector, sign such that the side of larger
     magnitude is positive.
@@ -117,7 +117,7 @@ def eigen_grad_cam(
         images: `[B, H, W, C]`, floats in [0, 1] or integers of their type's full range.
         labels: `[B]` int class indices, or None for the predicted class.
         layer: name of a layer, several to fuse, or None for the classifier's default.
-        target: what is explained; see `xaijax.explain._targets`.
+        target: what is explained: `"logit"`, `"probability"`, `"log_probability"`, or a function of logits and labels.
         convention: `"paper"` (not centred), or `"pytorch-grad-cam"` (channel means subtracted; post-processed).
         batch_size: most images in one pass.
 

@@ -3,7 +3,7 @@
 For a network of linear layers and ReLUs `y = x·dy/dx + Σ_l b_l·g_l`, with `g_l = dy/d(output of l)` and every bias
 counted: convolutions, dense layers, batch norm as `β - μγ/√(σ² + ε)`, the preprocessing's shift. All layers' gradients
 come from one backward pass. `Σ_c resize(ψ_c)` is computed as `resize(Σ_c ψ_c)`: the resize is linear, and a channel's
-full-size map is never made. Biases without positions (dense layers) enter the completeness gap, not the map.
+full-size map is not made. Biases without positions (dense layers) enter the completeness gap, not the map.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ def _terms(
         y = score(classifier.tapped(classifier.params, x, offsets)[0], labels, target)
         return y.sum(), y
 
-    offsets = _maps.zero_offsets(classifier, images, tuple(biases))
+    offsets = classifier.zero_offsets(images, tuple(biases))
     (to_image, to_layers), y = jax.grad(value, argnums=(0, 1), has_aux=True)(images, offsets)
     by_layer = {}
     for name, bias in biases.items():
@@ -61,7 +61,7 @@ def _group(
 ) -> tuple[jax.Array, jax.Array]:
     from_image, by_layer, y = _terms(classifier, images, labels, target)
     size = (images.shape[1], images.shape[2])
-    epsilon = 1e-7 if convention == "pytorch-grad-cam" else 0.0  # not negligible beside gradients of a deep layer
+    epsilon = 1e-7 if convention == "pytorch-grad-cam" else 0.0  # not negligible compared with a deep layer's gradients
     maps = _rescaled(from_image, epsilon)
     gap = from_image.sum((1, 2, 3)) - y
     for values in by_layer.values():
@@ -90,7 +90,7 @@ def fullgrad(
         classifier: a classifier made from a module (its biases must be known).
         images: `[B, H, W, C]`, floats in [0, 1] or integers of their type's full range.
         labels: `[B]` int class indices, or None for the predicted class.
-        target: what is explained; see `xaijax.explain._targets`.
+        target: what is explained: `"logit"`, `"probability"`, `"log_probability"`, or a function of logits and labels.
         convention: `"paper"`, or `"pytorch-grad-cam"` (1e-7 in every min-max, and one more at
             the end).
         batch_size: most images in one forward and backward pass.
@@ -100,7 +100,7 @@ def fullgrad(
         `convention="pytorch-grad-cam"`.
 
     Raises:
-        InputError: for a classifier whose biases cannot be had.
+        InputError: for a classifier whose biases are not known.
 
     Differences:
         pytorch-grad-cam knows the biases of convolutions and batch norm; here the preprocessing's shift is in the map

@@ -2,7 +2,7 @@
 
 `α` is computed as `1/(2 + g ΣA)`, which is the same number and neither under- nor overflows: at real gradient sizes of
 1e-6, the 1e-6 that pytorch-grad-cam adds to the denominator decides the map there. `convention="pytorch-grad-cam"` does
-add it; `convention="tf-keras-vis"` normalises α to sum 1 over positions. The score is the logit as it is: with the
+add it; `convention="tf-keras-vis"` normalises α to sum 1 over positions. The score is the plain logit: with the
 paper's `exp(y)` both derivatives gain the same factor, which leaves α and, after min-max, the map unchanged.
 """
 
@@ -66,7 +66,7 @@ def grad_cam_pp(
         labels: `[B]` int class indices, or None for the predicted class.
         layer: name of a layer, several to fuse, or None for the classifier's default (the last convolutional block).
             Token layers of vision transformers work as they are.
-        target: what is explained; see `xaijax.explain._targets`.
+        target: what is explained: `"logit"`, `"probability"`, `"log_probability"`, or a function of logits and labels.
         convention: `"paper"`, `"pytorch-grad-cam"` or `"tf-keras-vis"` (see the module).
         batch_size: most images in one pass.
 

@@ -38,7 +38,7 @@ def layer_cam(
         labels: `[B]` int class indices, or None for the predicted class.
         layer: name of a layer, several to fuse, or None for the classifier's default (the last convolutional block).
             Token layers of vision transformers work as they are.
-        target: what is explained; see `xaijax.explain._targets`.
+        target: what is explained: `"logit"`, `"probability"`, `"log_probability"`, or a function of logits and labels.
         convention: `"paper"`, or `"pytorch-grad-cam"` (ReLU and min-max at low resolution, then resize).
         batch_size: most images in one pass.
 

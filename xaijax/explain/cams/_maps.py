@@ -25,33 +25,20 @@ ThreeConventions = Literal["paper", "pytorch-grad-cam", "tf-keras-vis"]
 
 
 def layer_names(classifier: Classifier, layer: Layers) -> tuple[str, ...]:
-    """The layers asked for, or the classifier's default one; refuses what is no picture of activations."""
+    """The requested layers, or the classifier's default one; refuses layers without positions."""
     names = (classifier.default_layer,) if layer is None else (layer,) if isinstance(layer, str) else tuple(layer)
     if not names:
         raise InputError("layer must name at least one layer; got none")
-    for name, offset in _shapes(classifier, names).items():
-        if len(offset) != 3:
+    known = classifier.layers()
+    for name in names:
+        if name not in known:
+            raise InputError(f"this model has no layer {name!r}; it has {', '.join(known)}")
+        shape = known[name]
+        if len(shape) != 3:
             raise InputError(
-                f"layer {name!r} has no positions (its output is {offset} per image): choose a layer with (h, w, C)"
+                f"layer {name!r} has no positions (its output is {shape} per image): choose a layer with (h, w, C)"
             )
     return names
-
-
-def _shapes(classifier: Classifier, names: Sequence[str]) -> dict[str, tuple[int, ...]]:
-    known = classifier.layers()
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise InputError(f"this model has no layer {unknown[0]!r}; it has {', '.join(known)}")
-    return {name: known[name] for name in names}
-
-
-def zero_offsets(classifier: Classifier, images: jax.Array, names: Sequence[str]) -> dict[str, jax.Array]:
-    """Zeros to add to the activations of each layer: a gradient with respect to them is the gradient there.
-
-    Not `classifier.zero_offsets`: inside `shard_map` these must vary over the mesh as the images do.
-    """
-    shapes = _shapes(classifier, names)
-    return {name: _chunk.zeros((images.shape[0], *shape), images) for name, shape in shapes.items()}
 
 
 def activations_and_gradients(
@@ -63,7 +50,7 @@ def activations_and_gradients(
         logits, taps = classifier.tapped(classifier.params, images, offsets)
         return score(logits, labels, target).sum(), taps
 
-    grads, taps = jax.grad(value, has_aux=True)(zero_offsets(classifier, images, names))
+    grads, taps = jax.grad(value, has_aux=True)(classifier.zero_offsets(images, names))
     return taps, grads
 
 

@@ -35,7 +35,7 @@ def score_cam(
     """Score-CAM.
 
     `S = Σ_c w_c A_c`, `w = softmax_c(y(x H_c) - y(x))`, `H_c` the channel resized to the image and scaled to [0, 1].
-    (The difference from y(x) is the same for all channels and leaves the softmax as it is.)
+    (The difference from y(x) is the same for all channels, so the softmax does not change.)
 
     Args:
         classifier: a classifier with layers.

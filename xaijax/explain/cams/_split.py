@@ -1,8 +1,8 @@
 """Cuts a function in two at one of its arguments: what does not depend on it runs once, the rest as often as needed.
 
-`jax.vmap` over an offset shares the trunk between offsets, but inside a loop over chunks of offsets the trunk would run
-once per chunk. The cut is made on the function's jaxpr, so it holds for any model, skip connections included: whatever
-the head needs of the trunk is handed over.
+`jax.vmap` over an offset shares the backbone between offsets, but inside a loop over chunks of offsets the backbone
+would run once per chunk. The cut is made on the function's jaxpr, so it holds for any model, skip connections included:
+whatever the head needs of the backbone is handed over.
 """
 
 from collections.abc import Callable

@@ -3,7 +3,7 @@
 Round k = 0 .. K-1 explains the images `X^(k)`, of which `X^(0)` are the given ones, and hides what it found from the
 next round:
 
-* `map_k`: the base map of the image's class, as it is (`scale="raw"`) or min-max scaled (`scale="mm"`);
+* `map_k`: the base map of the image's class, raw (`scale="raw"`) or min-max scaled (`scale="mm"`);
 * `TH(map_k)`: the map after a threshold (`thresholds`);
 * `X^(k+1) = mm(W X^(k))`, `W = exp(-θ TH(map_k))`; `mm` scales an image to [0, 1], all its channels together;
 * the explanation is `Σ_k w_k mm(TH(map_k))`, `w_k ∝ exp(-λ k)`, normalised to sum 1.

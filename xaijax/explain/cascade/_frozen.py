@@ -24,7 +24,7 @@ from xaijax.explain.cascade.thresholds import Threshold, apply_threshold
 class CascadeRounds(NamedTuple):
     """Everything that a frozen cascade computes.
 
-    `maps` `[K, B, H, W]` before the threshold (as they are, or min-max scaled), `thresholded` `[K, B, H, W]`, `images`
+    `maps` `[K, B, H, W]` before the threshold (raw, or min-max scaled), `thresholded` `[K, B, H, W]`, `images`
     `[K, B, H, W, C]` that each round saw, `weights` `[K]` of the rounds, `combined` `[B, H, W]` the explanation in
     [0, 1], `reasons` `[K, B]` uint8, why a map was not thresholded (`xaijax.kernels.EBAYES_REASONS`).
 
@@ -110,7 +110,7 @@ def cascade(
         theta: θ, at least 0: how strongly marked pixels are darkened. With `scale="mm"` the strongest by `exp(-θ)`;
             with `"raw"` in 1 over the unit of the base map.
         decay: λ, at least 0: by how much later rounds count less.
-        scale: `"mm"` scales each round's map to [0, 1] before the threshold, `"raw"` takes it as it is, sign and all.
+        scale: `"mm"` scales each round's map to [0, 1] before the threshold, `"raw"` keeps its unit and sign.
         batch_size: most images in one pass of the base method.
 
     Returns:

@@ -110,7 +110,7 @@ def _base_name(name: str) -> str:
     return _names.match("base method", name, known)
 
 
-Base = Annotated[str, Form(_base_name, "a method that explains an image alone, and not the cascade itself")]
+Base = Annotated[str, Form(_base_name, "a method that needs no masks and is not the cascade itself")]
 
 
 def base_names(base: str | Sequence[str], rounds: int) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Gradient methods: the derivative of the score by the image, as it is, over paths and over noisy copies."""
+"""Gradient methods: the derivative of the score by the image, at the image, along paths and over noisy copies."""
 
 # isort: skip_file
 # The order of the imports is the order of `METHODS`: a new method is one line here.

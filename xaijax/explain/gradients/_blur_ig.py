@@ -46,7 +46,7 @@ def blur_ig(
         labels: `[B]` int class indices, or None for the predicted class.
         max_sigma: standard deviation of the strongest blur, in pixels.
         steps: points on the path.
-        target: what is explained; see `xaijax.explain._targets`.
+        target: what is explained: `"logit"`, `"probability"`, `"log_probability"`, or a function of logits and labels.
         reduce: over channels: `"sum"` (signed), `"abs_sum"`, `"abs_max"`, `"none"` (keep C).
         batch_size: most blurred images in flight.
 

@@ -40,7 +40,7 @@ def expected_gradients(
             `integrated_gradients`.
         draws: n.
         key: a `jax.random` key, or the seed of one; an image's draws depend on it and on the image's own pixels.
-        target: what is explained; see `xaijax.explain._targets`.
+        target: what is explained: `"logit"`, `"probability"`, `"log_probability"`, or a function of logits and labels.
         reduce: over channels: `"sum"` (signed), `"abs_sum"`, `"abs_max"`, `"none"` (keep C).
         batch_size: most path points in flight.
 

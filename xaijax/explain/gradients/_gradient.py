@@ -32,7 +32,7 @@ def gradient(
         classifier: any classifier.
         images: `[B, H, W, C]`, floats in [0, 1] or integers of their type's full range.
         labels: `[B]` int class indices, or None for the predicted class.
-        target: what is explained; see `xaijax.explain._targets`.
+        target: what is explained: `"logit"`, `"probability"`, `"log_probability"`, or a function of logits and labels.
         reduce: over channels: `"abs_max"` (as Simonyan et al.), `"abs_sum"`, `"sum"` (signed), `"none"` (keep C).
         batch_size: most images in one forward and backward pass.
 
@@ -78,7 +78,7 @@ def input_x_gradient(
         classifier: any classifier.
         images: `[B, H, W, C]`, floats in [0, 1] or integers of their type's full range.
         labels: `[B]` int class indices, or None for the predicted class.
-        target: what is explained; see `xaijax.explain._targets`.
+        target: what is explained: `"logit"`, `"probability"`, `"log_probability"`, or a function of logits and labels.
         reduce: over channels: `"sum"` (signed), `"abs_sum"`, `"abs_max"`, `"none"` (keep C).
         batch_size: most images in one forward and backward pass.
 
@@ -87,7 +87,7 @@ def input_x_gradient(
 
     Differences:
         Captum multiplies by the normalised input, here by the displayed image in [0, 1]: the zero reference is a black
-        picture.
+        image.
 
     References:
         Shrikumar et al., "Not Just a Black Box", 2016.

@@ -31,7 +31,7 @@ def guided_backprop(
         classifier: a classifier with ReLUs that `with_relu` reaches.
         images: `[B, H, W, C]`, floats in [0, 1] or integers of their type's full range.
         labels: `[B]` int class indices, or None for the predicted class.
-        target: what is explained; see `xaijax.explain._targets`.
+        target: what is explained: `"logit"`, `"probability"`, `"log_probability"`, or a function of logits and labels.
         reduce: over channels: `"abs_max"`, `"abs_sum"`, `"sum"` (signed), `"none"` (keep C).
         batch_size: most images in one forward and backward pass.
 
@@ -51,7 +51,7 @@ def guided_backprop(
     Example:
         >>> import jax, jax.numpy as jnp
         >>> from xaijax.classifier import Classifier
-        >>> def logits(w, x):  # the second unit speaks against class 0 and is shut out
+        >>> def logits(w, x):  # the second unit is evidence against class 0: it gets no gradient
         ...     return jax.nn.relu(x.reshape(-1, 2)) @ w
         >>> model = Classifier.from_function(logits, jnp.array([[2.0, 0.0], [-4.0, 1.0]]), input_shape=(1, 2, 1))
         >>> guided_backprop(model, jnp.ones((1, 1, 2, 1)), 0).tolist()

@@ -119,7 +119,7 @@ def guided_ig(
         fraction: share of the values that move at a time; the brain-MRI study used 0.5.
         max_dist: half width of the corridor around the straight path, in [0, 1]; 0 is plain Integrated Gradients
             (`rule="left"`), 1 is unbounded, which the brain-MRI study used with 25 steps.
-        target: what is explained; see `xaijax.explain._targets`.
+        target: what is explained: `"logit"`, `"probability"`, `"log_probability"`, or a function of logits and labels.
         reduce: over channels: `"sum"` (signed), `"abs_sum"`, `"abs_max"`, `"none"` (keep C).
         batch_size: most images in one forward and backward pass.
 

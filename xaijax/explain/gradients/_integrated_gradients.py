@@ -101,10 +101,10 @@ def integrated_gradients(
         images: `[B, H, W, C]`, floats in [0, 1] or integers of their type's full range.
         labels: `[B]` int class indices, or None for the predicted class.
         baseline: `"black"`, `"white"`, `"mean"`, `"blur"`, a number, an array that broadcasts to the images, or a
-            tuple of these; see `xaijax.explain._baselines`.
+            tuple of these.
         steps: points on the path, default 50 (25 for `rule="pair"`).
         rule: `"gauss_legendre"`, `"left"`, `"right"`, `"middle"`, `"trapezoid"`, or `"pair"` (both ends, plain mean).
-        target: what is explained; see `xaijax.explain._targets`.
+        target: what is explained: `"logit"`, `"probability"`, `"log_probability"`, or a function of logits and labels.
         reduce: over channels: `"sum"` (signed, keeps completeness), `"abs_sum"`, `"abs_max"`, `"none"` (keep C).
         batch_size: most path points in flight.
 

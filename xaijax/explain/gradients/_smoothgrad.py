@@ -23,7 +23,9 @@ from xaijax.explain.gradients._integrated_gradients import Rule, path_attributio
 
 Statistic = Literal["mean", "square", "variance"]
 BASES = ("gradient", "input_x_gradient", "guided_backprop")
-Base = Annotated[str, Form(lambda name: match("base method", name, BASES), " or ".join(BASES))]
+Base = Annotated[
+    str, Form(lambda name: match("base method", name, BASES), "gradient, input_x_gradient or guided_backprop")
+]
 Attributions = Callable[[jax.Array, jax.Array], jax.Array]
 
 
@@ -96,9 +98,9 @@ def smoothgrad(
         draws: noisy copies per image.
         std: noise, as a share of each image's own range.
         statistic: `"mean"`, `"square"` or `"variance"`, per channel.
-        noise: `[draws, H, W, C]` draws of your own with standard deviation 1, for all images, instead of a key.
+        noise: `[draws, H, W, C]` your own draws, with standard deviation 1, for all images, instead of a key.
         key: a `jax.random` key, or the seed of one; an image's noise depends on it and on the image's own pixels.
-        target: what is explained; see `xaijax.explain._targets`.
+        target: what is explained: `"logit"`, `"probability"`, `"log_probability"`, or a function of logits and labels.
         reduce: over channels: `"abs_max"`, `"abs_sum"`, `"sum"` (signed for the mean), `"none"` (keep C).
         batch_size: most noisy images in flight.
 
@@ -168,7 +170,7 @@ def smoothgrad_squared(
         draws: noisy copies per image.
         std: noise, as a share of each image's own range.
         key: a `jax.random` key, or the seed of one.
-        target: what is explained; see `xaijax.explain._targets`.
+        target: what is explained: `"logit"`, `"probability"`, `"log_probability"`, or a function of logits and labels.
         reduce: over channels: `"sum"`, `"abs_max"`, `"none"` (keep C).
         batch_size: most noisy images in flight.
 
@@ -217,7 +219,7 @@ def vargrad(
         draws: noisy copies per image.
         std: noise, as a share of each image's own range.
         key: a `jax.random` key, or the seed of one.
-        target: what is explained; see `xaijax.explain._targets`.
+        target: what is explained: `"logit"`, `"probability"`, `"log_probability"`, or a function of logits and labels.
         reduce: over channels: `"sum"`, `"abs_max"`, `"none"` (keep C).
         batch_size: most noisy images in flight.
 
@@ -297,12 +299,12 @@ def smoothgrad_ig(
         draws: noisy copies per image.
         std: noise, as a share of each image's own range.
         statistic: `"mean"`, `"square"` or `"variance"`, per channel.
-        noise: `[draws, H, W, C]` draws of your own with standard deviation 1, for all images, instead of a key.
+        noise: `[draws, H, W, C]` your own draws, with standard deviation 1, for all images, instead of a key.
         key: a `jax.random` key, or the seed of one; an image's noise depends on it and on the image's own pixels.
         baseline: as in `integrated_gradients`; `"mean"` and `"blur"` are those of the noisy copy.
         steps: points on each path, default 50 (25 for `rule="pair"`).
         rule: as in `integrated_gradients`.
-        target: what is explained; see `xaijax.explain._targets`.
+        target: what is explained: `"logit"`, `"probability"`, `"log_probability"`, or a function of logits and labels.
         reduce: over channels: `"sum"` (signed for the mean), `"abs_sum"`, `"abs_max"`, `"none"` (keep C).
         batch_size: most path points of noisy images in flight.
 

@@ -43,7 +43,7 @@ def occlusion(
         stride: distance between windows, in pixels, at most `window`; the cost is
             `(H - window + stride)(W - window + stride)/stride²` forward passes an image: 44 100 at 224 by default.
         baseline: one baseline, as in `integrated_gradients`: `"black"`, `"mean"`, ...
-        target: what is explained; see `xaijax.explain._targets`.
+        target: what is explained: `"logit"`, `"probability"`, `"log_probability"`, or a function of logits and labels.
         batch_size: most occluded images in flight.
 
     Returns:

@@ -55,7 +55,8 @@ def rise(
         grid: cells along each side of the coarse mask.
         probability: p, chance that a cell is visible.
         key: a `jax.random` key, or the seed of one; the masks depend on it alone.
-        target: what is explained; the paper's is the probability. See `xaijax.explain._targets`.
+        target: what is explained: `"probability"` as in the paper, `"logit"`, `"log_probability"`, or a function of
+            logits and labels.
         batch_size: most masked images in flight.
 
     Returns:

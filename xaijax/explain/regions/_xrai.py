@@ -106,7 +106,7 @@ def xrai(
         steps: points on each of the two paths.
         dilation: radius in pixels by which segments grow.
         min_pixel_diff: regions that add fewer new pixels are dropped.
-        target: what is explained; see `xaijax.explain._targets`.
+        target: what is explained: `"logit"`, `"probability"`, `"log_probability"`, or a function of logits and labels.
         batch_size: most path points in flight.
 
     Returns:
@@ -116,8 +116,8 @@ def xrai(
         TypeError: inside `jit`, `vmap` or `grad`.
 
     Differences:
-        None to saliency 0.2.1's `full`: ranks are the same. Its gains are computed anew at every step, ours kept up to
-        date.
+        None to saliency 0.2.1's `full`: ranks are the same. It recomputes all gains at every step; here they are
+        updated.
 
     References:
         Kapishnikov et al., "XRAI: Better Attributions Through Regions", ICCV 2019, algorithm 1.
@@ -175,7 +175,7 @@ def xrai_fast(
         steps: points on each of the two paths.
         dilation: radius in pixels by which segments grow.
         min_pixel_diff: regions that add fewer new pixels are dropped.
-        target: what is explained; see `xaijax.explain._targets`.
+        target: what is explained: `"logit"`, `"probability"`, `"log_probability"`, or a function of logits and labels.
         batch_size: most path points in flight.
 
     Returns:
