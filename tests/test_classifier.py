@@ -628,16 +628,21 @@ def test_zero_offsets_vary_over_the_mesh_as_the_images_do(classifier, images):
     """Else a gradient with respect to them would be summed over the devices of `shard_map`."""
     mesh = jax.sharding.Mesh(np.array(jax.devices()[:1]), ("data",))
     spec = jax.sharding.PartitionSpec("data")
-    seen = []
+
+    def total(start, images):
+        # A scan refuses a start that does not vary over the mesh as what is added to it does.
+        return jax.lax.scan(lambda total, _: (total + images.sum(), None), start, length=2)[0]
 
     def local(images):
-        offsets = classifier.zero_offsets(images, ["blocks.0", "blocks.1"])
-        seen.extend(jax.typeof(offset).vma for offset in offsets.values())
-        return offsets["blocks.1"]
+        return total(classifier.zero_offsets(images, ["blocks.1"])["blocks.1"], images)
 
-    zeros = jax.shard_map(local, mesh=mesh, in_specs=spec, out_specs=spec)(images)
-    assert seen == [frozenset({"data"})] * 2
-    np.testing.assert_array_equal(zeros, 0)
+    found = jax.shard_map(local, mesh=mesh, in_specs=spec, out_specs=spec)(images)
+    np.testing.assert_allclose(found, jnp.full(found.shape, 2 * images.sum()), rtol=1e-5)
+    plain = jax.shard_map(
+        lambda images: total(jnp.zeros((2, 4, 6, 6)), images), mesh=mesh, in_specs=spec, out_specs=spec
+    )
+    with pytest.raises(TypeError, match="carry"):
+        plain(images)
 
 
 def test_zero_offsets_have_at_least_32_bits(classifier, images):
