@@ -3,7 +3,7 @@
     python benchmarks/picture_table.py RUN OUT.png [IMAGES]
 
 takes the first IMAGES (5) of the run's gallery and its first model; masks are outlined. For image files of your own
-there is `xaijax explain --gallery`.
+there is `xaijax explain --table`.
 """
 
 import sys
