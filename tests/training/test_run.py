@@ -122,7 +122,7 @@ def test_bad_input_is_refused_and_nothing_is_written(folder, finished, config, t
         ({"size": 8}, ValueError, "16 pixels a side"),
         ({"size": 1_000_000}, InputError, "--size is 1000000; it must be a whole number from 1 to 8192 or none"),
         ({"lesions": 3}, ValueError, "option of phantoms"),
-        ({"validation": 1.5}, InputError, "--validation is 1.5; it must be a number above 0 to below 1"),
+        ({"validation": 1.5}, InputError, "--validation is 1.5; it must be a number above 0 up to below 1"),
         ({"epochs": 0}, InputError, "--epochs is 0; it must be a whole number from 1"),
         ({"keep": 0}, InputError, "--keep is 0; it must be a whole number from 1"),
         ({"frozen_epochs": 2}, InputError, "needs --weights"),
