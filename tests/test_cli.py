@@ -298,7 +298,7 @@ def test_explain_draws_a_table_of_the_part_that_is_asked_for(picture, checkpoint
     [
         (["--set", "steps"], "--set is 'steps'; write integrated_gradients.steps=..."),
         (["--set", "integrated_gradients.stepz=3"], "integrated_gradients has no option 'stepz'"),
-        (["--set", "rise.count=3"], "unknown method or metric family 'rise'"),
+        (["--set", "rise.count=3"], "rise is not among the methods of this run"),
         (["--set", "integrated_gradients.steps=-3"], "it must be a whole number"),
         (["--table", "table.jpg"], "its name must end in .png"),
     ],

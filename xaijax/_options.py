@@ -215,12 +215,15 @@ _WORDS: dict[Any, str] = {
 }
 
 
-def from_texts(texts: Sequence[str], kinds: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def from_texts(
+    texts: Sequence[str], kinds: Mapping[str, Mapping[str, Any]], *, used: Iterable[str] | None = None
+) -> dict[str, dict[str, Any]]:
     """The options that `--set NAME.OPTION=VALUE` gives.
 
     Args:
         texts: each `NAME.OPTION=VALUE`; the name of a method or of a family of metrics, matched like every name.
         kinds: {name: {option: its annotation}}, of all that may be set.
+        used: the names that take part in the run; default: all. Options of others would change nothing.
 
     Returns:
         {name: {option: value}}, of the options that are given.
@@ -233,14 +236,23 @@ def from_texts(texts: Sequence[str], kinds: Mapping[str, Mapping[str, Any]]) -> 
         {'rise': {'count': 500, 'p': 0.5}}
     """
     found: dict[str, dict[str, Any]] = {}
+    taking_part = set(kinds if used is None else used)
     for text in texts:
         left, equals, value = text.partition("=")
         name, dot, option = left.strip().rpartition(".")
         if not (equals and dot and name and option):
-            having = [one for one, options in kinds.items() if left.strip().replace("-", "_") in options]
+            having = [
+                one
+                for one, options in kinds.items()
+                if one in (used or kinds) and left.strip().replace("-", "_") in options
+            ]
             hint = f"{having[0]}.{left.strip()}={value or '...'}" if having and not dot else FORM
             raise InputError(f"{SET} is {text!r}; write {hint}")
         name = _names.match("method or metric family", name, kinds)
+        if used is not None and name not in used:
+            raise InputError(
+                f"{SET} is {text!r}, but {name} is not among the methods of this run: add it or leave it out"
+            )
         option = _option(name, option, kinds[name])
         if option in found.get(name, {}):
             raise InputError(f"{SET} gives {name}.{option} twice; give it once")

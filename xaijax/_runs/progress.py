@@ -42,7 +42,8 @@ def bar(console: "Console", text: str) -> Iterator[Report]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
+    # In a file or a pipe it would leave an empty line.
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(text, total=1.0)
 
         def report(share: float, words: str | None = None) -> None:

@@ -114,9 +114,9 @@ def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) 
     every = len(config.methods) == 1 and _names.normal(config.methods[0]) == "all"
     explainers = explain.methods(without="masks")
     methods = explainers if every else _names.match_all("method", config.methods, [*explainers, ORACLE])
-    kinds = {name: METHODS[name].kinds for name in methods if name != ORACLE}
-    given = _options.from_texts(config.set, kinds | {name: family.kinds for name, family in FAMILIES.items()})
-    options = {name: given[name] for name in given if name in kinds}
+    kinds = {name: one.kinds for table in (METHODS, FAMILIES) for name, one in table.items()}
+    given = _options.from_texts(config.set, kinds, used=(*methods, *FAMILIES))
+    options = {name: given[name] for name in given if name in METHODS}
     settings = {name: given[name] for name in given if name in FAMILIES}
     for family, values in settings.items():
         FAMILIES[family].read_settings(values)  # refuses values that do not go together

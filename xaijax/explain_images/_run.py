@@ -44,7 +44,7 @@ def run(config: ExplainConfig) -> int:
         chosen = _names.match_all("method", config.methods, known)
     config = dataclasses.replace(config, methods=chosen)
     _refuse_existing(config, paths)
-    options = _options.from_texts(config.set, {name: METHODS[name].kinds for name in chosen})
+    options = _options.from_texts(config.set, {name: method.kinds for name, method in METHODS.items()}, used=chosen)
     if config.target != "predicted" and config.target not in classifier.classes:
         raise InputError(
             f"--target is {config.target!r}, which is not a class of model {config.model}: "

@@ -175,7 +175,9 @@ def _measure_model(
     from xaijax.profiling import cells
 
     classifier = jax.device_put(_classifier(config, model, precision), device)
-    chosen = _options.from_texts(config.set, {name: METHODS[name].kinds for name in config.methods})
+    chosen = _options.from_texts(
+        config.set, {name: method.kinds for name, method in METHODS.items()}, used=config.methods
+    )
     there = records.read(path)
     base = {
         "kind": "method",
