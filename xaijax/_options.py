@@ -241,15 +241,12 @@ def from_texts(
         left, equals, value = text.partition("=")
         name, dot, option = left.strip().rpartition(".")
         if not (equals and dot and name and option):
-            having = [
-                one
-                for one, options in kinds.items()
-                if one in (used or kinds) and left.strip().replace("-", "_") in options
-            ]
+            wanted = left.strip().replace("-", "_")
+            having = [one for one, options in kinds.items() if one in taking_part and wanted in options]
             hint = f"{having[0]}.{left.strip()}={value or '...'}" if having and not dot else FORM
             raise InputError(f"{SET} is {text!r}; write {hint}")
         name = _names.match("method or metric family", name, kinds)
-        if used is not None and name not in used:
+        if name not in taking_part:
             raise InputError(
                 f"{SET} is {text!r}, but {name} is not among the methods of this run: add it or leave it out"
             )
