@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import jax
 import numpy as np
-from xaijax.bench.inputs import validation_of
 
 from xaijax import data, models
+from xaijax._runs.models import training_of, validation_of
 
 BLACK = 12  # of 255
 SHARE = 0.99  # of a cell's pixels
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     """Prints one line per class and the two accuracies."""
     classifier = models.load(arguments[0])
     dataset = data.open_dataset(arguments[1], transpose=True, mask_role="lesion")
-    held = validation_of(arguments[0], dataset)
+    held = validation_of(training_of(arguments[0]), dataset)
     if held is None:
         raise ValueError(f"{arguments[0]} does not name its validation images of {arguments[1]}")
     batch = dataset.read(held, classifier.input_shape)

@@ -313,3 +313,8 @@ def owners(own: Sequence[int], lead: Sequence[int]) -> np.ndarray:
     with the leading axes `own`."""
     items = np.arange(int(np.prod(tuple(own), dtype=np.int64)), dtype=np.int64).reshape(tuple(own))
     return np.ascontiguousarray(np.broadcast_to(items, tuple(lead))).reshape(-1)
+
+
+def shortened(text: str, length: int = 100) -> str:
+    """A text for one line: what is longer ends in dots."""
+    return text if len(text) <= length else f"{text[: length - 3].rstrip()}..."

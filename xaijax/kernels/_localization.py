@@ -47,6 +47,11 @@ class Localization(NamedTuple):
     values: dict[str, Any]
     reasons: dict[str, Any]
 
+    def __repr__(self) -> str:
+        shape = next(iter(self.values.values())).shape if self.values else ()
+        pairs = "one map" if not shape else f"{'x'.join(map(str, shape))} maps"
+        return f"Localization({pairs}, {len(self.values)} scores: {_arrays.shortened(', '.join(self.values))})"
+
 
 def localization_scores(
     maps: Any,

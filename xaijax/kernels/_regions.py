@@ -21,6 +21,9 @@ class Regions(NamedTuple):
     maps: Any
     ranks: Any
 
+    def __repr__(self) -> str:
+        return f"Regions(maps and ranks of {'x'.join(map(str, self.maps.shape))} pixels)"
+
 
 def rank_regions(
     attribution: Any,
