@@ -16,26 +16,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# A parameter of `metrics.evaluate` -> its spellings.
-EVALUATE: Mapping[str, tuple[str, ...]] = {
-    "classifier": ("classifier",),
-    "images": ("images",),
-    "labels": ("labels",),
-    "maps": ("maps",),
-    "masks": ("masks",),
-    "metrics": ("metrics",),
-    "raw_maps": ("raw_maps", "raw"),
-    "variants": ("variants",),
-    "explainers": ("explainers",),
-    "settings": ("settings", "options"),
-    "ids": ("ids",),
-    "oracle": ("oracle",),
-    "seed": ("seed",),
-    "batch_size": ("batch_size",),
+# What a method gives to `metrics.evaluate` beside its maps: field of `metrics.Explained` -> (the dumps' name, the
+# parameter of `evaluate` where there is no such class).
+EXPLAINED: Mapping[str, tuple[str, str]] = {
+    "raw": ("raw", "raw_maps"),
+    "variants": ("variants", "variants"),
+    "explainer": ("explainers", "explainers"),
 }
+# A family of metrics -> its spellings.
+FAMILIES: Mapping[str, tuple[str, ...]] = {"pic": ("pic", "information")}
+# An option of `data.open_dataset` -> its spellings; data sets record them under the same names.
+DATA: Mapping[str, tuple[str, ...]] = {"count": ("count", "n")}
 
 # What is not at the top of a public package -> where it is, as "module:name".
 PLACES: Mapping[str, tuple[str, ...]] = {
+    "BUILTIN_FILE": ("xaijax.models:BUILTIN_FILE", "xaijax.models:BUILTIN"),
+    "open_dataset": ("xaijax.data:open_dataset",),
     "plant": ("xaijax.data:plant",),
     "cover": ("xaijax.data:cover",),
     "split": ("xaijax.data:split",),
@@ -80,16 +76,49 @@ def place(name: str) -> Any:
 
 
 def evaluate(**given: Any) -> Any:
-    """`metrics.evaluate` with arguments by the names in `EVALUATE`."""
-    function = place("evaluate")
+    """`metrics.evaluate` with raw maps, variants, explainers and settings by the names of the dumps."""
+    from xaijax import metrics
+
+    more = {field: given.pop(name) for field, (name, _) in EXPLAINED.items() if name in given}
+    if "settings" in given:
+        given["settings"] = {family(name): options for name, options in given["settings"].items()}
+    if not hasattr(metrics, "Explained"):
+        given |= {EXPLAINED[field][1]: values for field, values in more.items()}
+    elif more:
+        given["maps"] = {
+            method: metrics.Explained(
+                maps, **{field: values[method] for field, values in more.items() if method in values}
+            )
+            for method, maps in given["maps"].items()
+        }
+    return place("evaluate")(**given)
+
+
+def family(name: str) -> str:
+    """A family of metrics as the installed package spells it; the name itself where it knows none of the spellings."""
+    from xaijax.metrics import METRICS
+
+    known = {metric.family for metric in METRICS.values()}
+    return next((one for one in FAMILIES.get(name, ()) if one in known), name)
+
+
+def family_name(spelling: str) -> str:
+    """The name by which a family of metrics is kept in a dump."""
+    return next((name for name, spellings in FAMILIES.items() if spelling in spellings), spelling)
+
+
+def open_dataset(source: Any, **options: Any) -> Any:
+    """`data.open_dataset` with options by the names in `DATA`."""
+    function = place("open_dataset")
     known = inspect.signature(function).parameters
-    arguments = {}
-    for name, value in given.items():
-        spelling = next((one for one in EVALUATE[name] if one in known), None)
-        if spelling is None:
-            raise LookupError(f"metrics.evaluate has no parameter {name}: add its spelling to EVALUATE in adapters.py")
-        arguments[spelling] = value
-    return function(**arguments)
+    spelled = {name: next((one for one in DATA.get(name, ()) if one in known), name) for name in options}
+    return function(source, **{spelled[name]: value for name, value in options.items()})
+
+
+def data_options(dataset: Any) -> dict[str, Any]:
+    """The options that a data set records, by the names in `DATA`."""
+    names = {spelling: name for name, spellings in DATA.items() for spelling in spellings}
+    return {names.get(key, key): value for key, value in dataset.options.items()}
 
 
 # A command's option -> its spellings; {} is the value. What is written here is how the dumps ask for it.
@@ -98,24 +127,20 @@ COMMON: Mapping[str, tuple[str, ...]] = {
     "methods": ("--methods {}", "--method {}"),
     "method_options": ("--set {}", "--options {}"),
     "metric_settings": ("--set {}", "--settings {}"),
-    "entropy": ("--entropy {}",),
-    "convention": ("--convention {}", "--set information.convention={}"),
-    "random_masks": ("--random-masks {}", "--set information.random_masks={}"),
+    "convention": ("--convention {}", "--set pic.convention={}"),
+    "random_masks": ("--random-masks {}", "--set pic.random_masks={}"),
 }
 # The same for one command, where it is special there: (command, option) -> spellings.
 SPECIAL: Mapping[tuple[str, str], tuple[str, ...]] = {
-    ("train", "weights"): ("--weights {}", "--from {}", "--start {}"),
-    ("cascade", "weights"): ("--weights {}", "--from {}", "--start {}"),
+    ("explain", "table"): ("--table {}", "--gallery {}"),
 }
 
 # A file of a run -> its names.
 FILES: Mapping[str, tuple[str, ...]] = {
-    "train.json": ("train.json", "run.json"),
-    "cascade.json": ("cascade.json", "run.json"),
-    "evaluation.json": ("evaluation.json", "scores.json"),
+    "run.json": ("run.json", "train.json", "cascade.json"),
 }
-# A key in a JSON file or a column of a table -> what it was called before.
-KEYS: Mapping[str, str] = {}
+# What a key in a JSON file or a column of a table was called before -> the name by which dumps keep it.
+KEYS: Mapping[str, str] = {"calibration": "reliability", "trunk_frozen": "backbone_frozen"}
 
 
 def arguments(command: str, options: Mapping[str, Any], *, positional: Sequence[Any] = ()) -> list[str]:
@@ -139,6 +164,8 @@ def arguments(command: str, options: Mapping[str, Any], *, positional: Sequence[
             raise LookupError(f"xaijax {command} has no option for {name}: add its spelling to adapters.py")
         flag, _, form = spelling.partition(" ")
         several = value if isinstance(value, list | tuple) else [value]
+        if name == "metric_settings":
+            several = [".".join((family(one.partition(".")[0]), *one.split(".", 1)[1:])) for one in several]
         # One flag may stand for two of the dumps' options, which then share one occurrence.
         values.setdefault(flag, []).extend([] if value is True else [form.format(one) for one in several])
     words = [command, *map(str, positional)]

@@ -89,12 +89,14 @@ class Dump:
 
         Args:
             name: of the piece.
-            refusal: errors that are an answer: their type is kept as a text, their sentence as a note.
+            refusal: errors that are an answer: their type, or the built-in one from which it is made, is kept as a
+                text, their sentence as a note.
         """
         try:
             yield
         except refusal as error:
-            self.text(f"{name}/refused", type(error).__name__)
+            kind = next(one for one in type(error).__mro__ if one.__module__ == "builtins")
+            self.text(f"{name}/refused", kind.__name__)
             self.note(f"{name}/refused", str(error))
         except Exception as error:
             self.fail(name, error)

@@ -92,7 +92,11 @@ def wide(dump: Dump) -> None:
         *("robustness.draws=4", "robustness.sensitivity_draws=2", "robustness.lipschitz_draws=2"),
         "sanity.stages=2",
     ]
-    chosen = [text for text in settings if any(METRICS[name].family == text.partition(".")[0] for name in every)]
+    chosen = [
+        text
+        for text in settings
+        if any(METRICS[name].family == adapters.family(text.partition(".")[0]) for name in every)
+    ]
     methods = {"methods": ["grad_cam", "smoothgrad", "random"], "method_options": ["smoothgrad.draws=3"]}
     cued = {"cues": ["text"], "correlation": 0.8}
     given = {"model": [model], **methods, **cued, "metrics": every}
@@ -101,8 +105,7 @@ def wide(dump: Dump) -> None:
         more = {
             "convention": convention,
             "random_masks": 2,
-            "metrics": ["aic", "sic"],
-            "entropy": ["shannon", "mutual"],
+            "metrics": [f"{curve}_{measure}" for curve in ("aic", "sic") for measure in ("shannon", "mutual")],
         }
         run(dump, convention, {"model": [model], "methods": ["grad_cam", "random"], **more})
     other = {"data": "phantoms:chest_xray", "target": "predicted", "seed": 5, "metrics": ["iou", "sic_mean"]}

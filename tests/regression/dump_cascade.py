@@ -31,7 +31,7 @@ def keep(dump: Dump, name: str, out: Path) -> None:
     for file in ("scores.csv", "tests.csv", "sweep.csv"):
         if (out / file).is_file():
             dump.text(f"{name}/{file}", (out / file).read_text("utf-8"))
-    keep_split(dump, f"{name}/split", adapters.file_of(out, "cascade.json"))
+    keep_split(dump, f"{name}/split", adapters.file_of(out, "run.json"))
 
 
 def retrained(dump: Dump) -> None:
@@ -54,12 +54,10 @@ def retrained(dump: Dump) -> None:
         adapters.run("cascade", {**given, **sweep, "rounds": 2, "out": "retrained"})
         keep(dump, "retrained", Path("retrained"))
     with dump.piece("resumed"):
-        adapters.run("cascade", {**given, "rounds": 3, "out": "retrained", "resume": True})
+        adapters.run("cascade", {**given, **sweep, "rounds": 3, "out": "retrained", "resume": True})
         keep(dump, "resumed", Path("retrained"))
     with dump.piece("loaded"):
-        from xaijax.data import open_dataset
-
-        batch = open_dataset("phantoms", n=4, size=32).read(shape=(32, 32, 1))
+        batch = adapters.open_dataset("phantoms", count=4, size=32).read(shape=(32, 32, 1))
         cascade = adapters.place("load_cascade")(Path("retrained") / "cascade.safetensors")
         dump.array("loaded/maps", cascade.maps(batch.images, batch.labels))
         dump.array("loaded/explained", cascade.explain(batch.images, batch.labels))

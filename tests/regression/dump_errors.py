@@ -68,7 +68,7 @@ def bench() -> Iterator[Line]:
         "method twice": {"methods": ["random", "random"]},
         "metric": {"metrics": ["iuo"]},
         "metric twice": {"metrics": ["iou", "iou"]},
-        "entropy": {"entropy": ["shanon"]},
+        "measure": {"metrics": ["aic_shanon"]},
         "convention": {"convention": "stabel"},
         "no folder": {"data": "no/such"},
         "phantoms": {"data": "phantoms:knee"},
@@ -104,7 +104,7 @@ def bench() -> Iterator[Line]:
         "setting of words": {"metric_settings": ["perturbation.steps=many"]},
         "setting out of range": {"metric_settings": ["perturbation.steps=-3"]},
         "setting twice": {"metric_settings": ["perturbation.steps=3", "perturbation.steps=4"]},
-        "fractions": {"metric_settings": ["information.fractions=0.5,0.1"]},
+        "fractions": {"metric_settings": ["pic.fractions=0.5,0.1"]},
         "preset": {"preset": "study-pick"},
         "cue": {"cues": ["txt"]},
         "cue without class": {"cues": ["ruler"]},
@@ -212,7 +212,7 @@ def others() -> Iterator[Line]:
         ("class", ["picture.png"], {"target": "nothing"}),
         ("model", ["picture.png"], {"model": "nowhere"}),
         ("out", ["picture.png"], {"out": "file.txt"}),
-        ("gallery", ["picture.png"], {"gallery": "table.gif"}),
+        ("table", ["picture.png"], {"table": "table.gif"}),
         ("option", ["picture.png"], {"methods": ["rise"], "method_options": ["rise.kount=3"]}),
     ):
         given = {"model": "one", "out": "out-explain", "methods": ["sobel"], **options}
@@ -302,7 +302,7 @@ def calls() -> dict[str, Callable[[], Any]]:
         return lambda: adapters.evaluate(**{**given, **changed})
 
     def read(source: str, **options: Any) -> Callable[[], Any]:
-        return lambda: data.open_dataset(source, **options)
+        return lambda: adapters.open_dataset(source, **options)
 
     return {
         "explain/name": method("gradkam"),
@@ -341,9 +341,9 @@ def calls() -> dict[str, Callable[[], Any]]:
         "metrics/explainer": score(metrics=["max_sensitivity"]),
         "metrics/variants": score(metrics=["agreement_ssim"]),
         "metrics/family": score(settings={"nothing": {}}),
-        "metrics/setting": score(settings={"information": {"nothing": 1}}),
-        "metrics/convention": score(settings={"information": {"convention": "nothing"}}),
-        "metrics/fractions": score(settings={"information": {"fractions": (0.5, 0.1)}}),
+        "metrics/setting": score(settings={"pic": {"nothing": 1}}),
+        "metrics/convention": score(settings={"pic": {"convention": "nothing"}}),
+        "metrics/fractions": score(settings={"pic": {"fractions": (0.5, 0.1)}}),
         "metrics/ids": score(ids=["a", "a"]),
         "metrics/oracle": score(oracle=True),
         "metrics/seed": score(seed=-1),
@@ -352,9 +352,9 @@ def calls() -> dict[str, Callable[[], Any]]:
         "data/empty": read("empty"),
         "data/table": read("table"),
         "data/phantoms": read("phantoms:knee"),
-        "data/n": read("phantoms", n=0),
+        "data/count": read("phantoms", count=0),
         "data/size": read("phantoms", size=4),
-        "data/n of a folder": read("good", n=3),
+        "data/count of a folder": read("good", count=3),
         "data/role": read("good", mask_role="tumour"),
         "data/window": read("good", window=(5, 5)),
         "data/cue": read("phantoms", cues=["txt"]),

@@ -9,15 +9,15 @@ import numpy as np
 from dump import Dump
 
 SETTINGS: dict[str, dict[str, Any]] = {
-    "information": {"random_masks": 2},
+    "pic": {"random_masks": 2},
     "perturbation": {"steps": 8, "flip_steps": 16, "patch": 4, "regions": 10, "sigma": 3.0, "segments": 12},
     "robustness": {"draws": 8, "sensitivity_draws": 3, "lipschitz_draws": 3},
 }
 # Settings that are not the defaults: {name: (family, settings)}.
 OTHERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "pair": ("information", {"convention": "pair"}),
-    "medical": ("information", {"convention": "medical", "random_masks": 2}),
-    "fractions": ("information", {"fractions": (0.1, 0.3, 0.6), "random_masks": 1}),
+    "pair": ("pic", {"convention": "pair"}),
+    "medical": ("pic", {"convention": "medical", "random_masks": 2}),
+    "fractions": ("pic", {"fractions": (0.1, 0.3, 0.6), "random_masks": 1}),
     "perturbation": (
         "perturbation",
         {**SETTINGS["perturbation"], "fractions": (0.2, 0.5), "noise": 0.1, "compactness": 3.0},
@@ -117,7 +117,7 @@ def score(dump: Dump, name: str, family: str, settings: dict[str, Any]) -> None:
 
     some = given(3 if dump.quick else 4)
     magnitudes = {"input_x_gradient", "ties"}
-    if family == "information":
+    if family == "pic":
         # The other model sees the same class in a blurred image, which leaves AIC without a value.
         model = small_models.contrast()
         some = dataclasses.replace(some, classifier=model, labels=np.asarray(model.predict(some.images)).argmax(1))
@@ -128,8 +128,8 @@ def score(dump: Dump, name: str, family: str, settings: dict[str, Any]) -> None:
             labels=some.labels,
             maps={method: np.abs(m) if method in magnitudes else m for method, m in some.raw.items()},
             masks=some.masks,
-            metrics=[metric for metric in METRICS if METRICS[metric].family == family],
-            raw_maps=some.raw,
+            metrics=[metric for metric in METRICS if METRICS[metric].family == adapters.family(family)],
+            raw=some.raw,
             variants={
                 m: {"other": some.raw["ties"] + some.raw[m], "third": some.raw[m]} for m in ("grad_cam", "random")
             },
@@ -162,7 +162,7 @@ def metadata(dump: Dump) -> None:
     dump.text("reasons", sorted(REASONS))
     for name, metric in METRICS.items():
         with dump.piece(name):
-            dump.text(f"{name}/family", metric.family)
+            dump.text(f"{name}/family", adapters.family_name(metric.family))
             dump.text(f"{name}/higher_is_better", bool(metric.higher_is_better))
             dump.text(f"{name}/range", list(metric.range))
             dump.text(f"{name}/needs", sorted(metric.needs))
@@ -172,7 +172,7 @@ def metadata(dump: Dump) -> None:
 
 
 FAMILIES = (
-    *("information", "perturbation", "confidence", "localization", "artefact"),
+    *("pic", "perturbation", "confidence", "localization", "artefact"),
     *("complexity", "robustness", "consistency", "sanity"),
 )
 TABLES = {

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import adapters
 import numpy as np
 from dump import Dump
 
@@ -65,7 +66,8 @@ def zoo(dump: Dump) -> None:
         keep(dump, "grey", models.create("small_resnet", 3, (32, 32, 1), key=2, classes=["a", "b", "c"]))
     with dump.piece("builtin"):
         keep(dump, "builtin", models.builtin())
-        dump.text("builtin/info", {key: models.read_info(models.BUILTIN)[key] for key in ("architecture", "classes")})
+        info = models.read_info(adapters.place("BUILTIN_FILE"))
+        dump.text("builtin/info", {key: info[key] for key in ("architecture", "classes")})
     with dump.piece("optimized"):
         made = models.create("mobilenet_v2", CLASSES, (64, 64, 3), key=1).optimized()
         keep(dump, "optimized", made)

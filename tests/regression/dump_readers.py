@@ -44,7 +44,7 @@ def keep(dump: Dump, name: str, dataset: Any, *, shape: tuple[int, int, int] | N
     dump.text(f"{name}/classes", list(dataset.classes))
     dump.text(f"{name}/mask_role", dataset.mask_role)
     dump.text(f"{name}/roles", list(dataset.roles))
-    dump.text(f"{name}/options", dict(dataset.options))
+    dump.text(f"{name}/options", adapters.data_options(dataset))
     dump.text(f"{name}/cases", [[c.id, c.label, c.group, dict(c.extra), c.has_mask] for c in dataset.cases])
     batch = dataset.read(shape=shape)
     dump.text(f"{name}/ids", list(batch.ids))
@@ -64,8 +64,6 @@ def keep(dump: Dump, name: str, dataset: Any, *, shape: tuple[int, int, int] | N
 
 def labels_csv(dump: Dump) -> None:
     """Tables with masks, roles, patients, numbered sources, further columns, deep and broken images."""
-    from xaijax.data import open_dataset
-
     rows = []
     for index, label in enumerate(["glioma", "adenoma", "glioma", "adenoma", "glioma", "adenoma"]):
         picture(Path(f"scans/images/{index}.png"), index)
@@ -76,13 +74,13 @@ def labels_csv(dump: Dump) -> None:
         rows.append({**columns, "patient": f"p{index // 2}", "age": str(40 + index)})
     table(Path("scans"), rows)
     with dump.piece("table"):
-        keep(dump, "table", open_dataset("scans"))
+        keep(dump, "table", adapters.open_dataset("scans"))
     with dump.piece("role"):
-        keep(dump, "role", open_dataset("scans", mask_role="lesion"))
+        keep(dump, "role", adapters.open_dataset("scans", mask_role="lesion"))
     with dump.piece("transposed"):
-        keep(dump, "transposed", open_dataset("scans", mask_role="organ", transpose=True))
+        keep(dump, "transposed", adapters.open_dataset("scans", mask_role="organ", transpose=True))
     with dump.piece("resized"):
-        keep(dump, "resized", open_dataset("scans", mask_role="lesion"), shape=(7, 9, 3))
+        keep(dump, "resized", adapters.open_dataset("scans", mask_role="lesion"), shape=(7, 9, 3))
 
     outline(Path("several/masks/lesion.png"), slice(0, 3))
     outline(Path("several/masks/ruler.png"), slice(5, 6))
@@ -97,36 +95,34 @@ def labels_csv(dump: Dump) -> None:
     table(Path("several"), rows)
     for role in (None, "artefact"):
         with dump.piece(f"several/{role}"):
-            keep(dump, f"several/{role}", open_dataset("several", mask_role=role))
+            keep(dump, f"several/{role}", adapters.open_dataset("several", mask_role=role))
     with dump.piece("several/covered"):
-        keep(dump, "several/covered", open_dataset("several", covered=True))
+        keep(dump, "several/covered", adapters.open_dataset("several", covered=True))
 
     numbers = [1, 2, 30, 50, 51, 60, 200, 201, 252]
     for number in numbers:
         picture(Path(f"numbered/{number}.png"), number)
     table(Path("numbered"), [{"file": f"{n}.png", "label": "ab"[n % 2], "source_id": n} for n in numbers])
     with dump.piece("numbered"):
-        keep(dump, "numbered", open_dataset("numbered"))
+        keep(dump, "numbered", adapters.open_dataset("numbered"))
 
     for number, name in enumerate("abc"):
         picture(Path(f"placed/{name}.png"), number)
     found = [("a.png", "tench", 0), ("b.png", "goldfish", 1), ("c.png", "cock", 7)]
     table(Path("placed"), [dict(zip(("file", "label", "index"), row, strict=True)) for row in found])
     with dump.piece("placed"):
-        keep(dump, "placed", open_dataset("placed"))
+        keep(dump, "placed", adapters.open_dataset("placed"))
 
     deep = [picture(Path(f"deep/{n}.png"), n, dtype="uint16") for n in range(3)]
     Path("deep/3.png").write_bytes(Path("deep/2.png").read_bytes()[:60])
     table(Path("deep"), [{"file": f"{n}.png", "label": "xy"[n % 2]} for n in range(5)][: len(deep) + 1])
     for window in (None, (1000.0, 50000.0)):
         with dump.piece(f"deep/{window}"):
-            keep(dump, f"deep/{window}", open_dataset("deep", window=window))
+            keep(dump, f"deep/{window}", adapters.open_dataset("deep", window=window))
 
 
 def class_folders(dump: Dump) -> None:
     """Folders of classes, masks in their places, several roles."""
-    from xaijax.data import open_dataset
-
     for number, name in enumerate(("b10", "b2", "a1")):
         picture(Path(f"plain/{name[0]}/{name}.png"), number)
     picture(Path("plain/b/colour.png"), 5, (*SIDE, 3))
@@ -134,39 +130,37 @@ def class_folders(dump: Dump) -> None:
     picture(Path("plain/a/old.bmp"), 7)
     Path("plain/a/notes.txt").write_text("no image")
     with dump.piece("plain"):
-        keep(dump, "plain", open_dataset("plain"), shape=(*SIDE, 3))
+        keep(dump, "plain", adapters.open_dataset("plain"), shape=(*SIDE, 3))
     for number, place in enumerate(("masks/cyst/one.png", "cyst/masks/one.png", "cyst/one_mask.png")):
         folder = Path(f"masked{number}")
         picture(folder / "cyst" / "one.png", number)
         picture(folder / "none" / "two.png", number + 5)
         outline(folder / place)
         with dump.piece(folder.name):
-            keep(dump, folder.name, open_dataset(folder, mask_role="lesion"))
+            keep(dump, folder.name, adapters.open_dataset(folder, mask_role="lesion"))
     picture(Path("joined/benign/benign (4).png"))
     outline(Path("joined/benign/benign (4)_mask.png"), slice(0, 2))
     outline(Path("joined/benign/benign (4)_mask_1.png"), slice(6, 8))
     picture(Path("joined/normal/normal (1).png"), 1)
     with dump.piece("joined"):
-        keep(dump, "joined", open_dataset("joined", mask_role="lesion"))
+        keep(dump, "joined", adapters.open_dataset("joined", mask_role="lesion"))
     picture(Path("roles/cyst/one.png"))
     picture(Path("roles/tumour/two.png"), 1)
     outline(Path("roles/masks_artefact/cyst/one.png"))
     outline(Path("roles/masks/cyst/one.png"), slice(7, 9))
     for role in (None, "lesion"):
         with dump.piece(f"roles/{role}"):
-            keep(dump, f"roles/{role}", open_dataset("roles", mask_role=role))
+            keep(dump, f"roles/{role}", adapters.open_dataset("roles", mask_role=role))
     for number, name in enumerate(("COVID", "Normal")):
         picture(Path(f"inside/{name}/images/{name}-1.png"), number)
         outline(Path(f"inside/{name}/masks/{name}-1.png"))
     with dump.piece("inside"):
-        keep(dump, "inside", open_dataset("inside", mask_role="organ"))
+        keep(dump, "inside", adapters.open_dataset("inside", mask_role="organ"))
 
 
 def figshare(dump: Dump) -> None:
     """The `.mat` files of the brain tumour set."""
     import h5py
-
-    from xaijax.data import open_dataset
 
     rng = np.random.default_rng(0)
     Path("mat").mkdir()
@@ -179,16 +173,14 @@ def figshare(dump: Dump) -> None:
             data["label"] = np.array([[float(label)]])
             data["PID"] = np.array([[ord(letter)] for letter in patient], np.uint16)
     with dump.piece("plain"):
-        keep(dump, "plain", open_dataset("mat"))
+        keep(dump, "plain", adapters.open_dataset("mat"))
     with dump.piece("window"):
-        keep(dump, "window", open_dataset("mat", transpose=True, window=(0, 1500)))
+        keep(dump, "window", adapters.open_dataset("mat", transpose=True, window=(0, 1500)))
 
 
 def dicom(dump: Dump) -> None:
     """DICOM files in folders of classes: rescaled, windowed, inverted, cut off."""
     import pydicom
-
-    from xaijax.data import open_dataset
 
     def write(path: Path, pixels: np.ndarray, patient: str, **tags: Any) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -216,34 +208,34 @@ def dicom(dump: Dump) -> None:
     Path("ct/malignant/cut.dcm").write_bytes(Path("ct/benign/1.dcm").read_bytes()[:-60])
     Path("ct/malignant/text.dcm").write_bytes(b"hello")
     with dump.piece("plain"):
-        keep(dump, "plain", open_dataset("ct"))
+        keep(dump, "plain", adapters.open_dataset("ct"))
     with dump.piece("window"):
-        keep(dump, "window", open_dataset("ct", window=(-1000, 400)))
+        keep(dump, "window", adapters.open_dataset("ct", window=(-1000, 400)))
 
 
 def phantoms(dump: Dump) -> None:
     """Every kind of phantom, at two sizes, with more lesions where there can be more."""
-    from xaijax.data import open_dataset
-
     for kind in ("brain_mri", "chest_xray", "lung_ct", "dermoscopy"):
         for size, seed in ((16, 0),) if dump.quick else ((16, 0), (64, 3)):
             with dump.piece(f"{kind}/{size}"):
-                keep(dump, f"{kind}/{size}", open_dataset(f"phantoms:{kind}", n=6, size=size, seed=seed))
+                keep(dump, f"{kind}/{size}", adapters.open_dataset(f"phantoms:{kind}", count=6, size=size, seed=seed))
         if kind != "brain_mri":
             with dump.piece(f"{kind}/lesions"):
-                keep(dump, f"{kind}/lesions", open_dataset(f"phantoms:{kind}", n=6, size=40, seed=1, lesions=2))
+                keep(
+                    dump,
+                    f"{kind}/lesions",
+                    adapters.open_dataset(f"phantoms:{kind}", count=6, size=40, seed=1, lesions=2),
+                )
     with dump.piece("default"):
-        dataset = open_dataset("phantoms")
+        dataset = adapters.open_dataset("phantoms")
         dump.text("default/cases", [[case.id, case.label] for case in dataset.cases])
-        dump.text("default/options", dict(dataset.options))
+        dump.text("default/options", adapters.data_options(dataset))
 
 
 def cues(dump: Dump) -> None:
     """Every cue planted and covered, and the split with groups and duplicates."""
-    from xaijax.data import open_dataset
-
     plant, cover, split = (adapters.place(name) for name in ("plant", "cover", "split"))
-    clean = open_dataset("phantoms", n=6 if dump.quick else 12, size=48, seed=4)
+    clean = adapters.open_dataset("phantoms", count=6 if dump.quick else 12, size=48, seed=4)
     for cue in ("text", "ruler:glioma", "marker:glioma", "hairs:glioma", "dark_corners:glioma"):
         with dump.piece(cue):
             planted = plant(clean, [cue], correlation=0.7, seed=2)
@@ -251,13 +243,13 @@ def cues(dump: Dump) -> None:
             dump.array(f"{cue}/cover", cover(planted).read().images)
     with dump.piece("opened"):
         options: dict[str, Any] = {"cues": ["text", "ruler:melanoma"], "correlation": 0.8, "seed": 5}
-        keep(dump, "opened", open_dataset("phantoms:dermoscopy", n=9, size=32, **options))
-        keep(dump, "covered", open_dataset("phantoms:dermoscopy", n=9, size=32, **options, covered=True))
+        keep(dump, "opened", adapters.open_dataset("phantoms:dermoscopy", count=9, size=32, **options))
+        keep(dump, "covered", adapters.open_dataset("phantoms:dermoscopy", count=9, size=32, **options, covered=True))
     for number in range(12):
         picture(Path(f"folder/{'ab'[number % 2]}/{number}.png"), number)
     Path("folder/a/copy.png").write_bytes(Path("folder/a/0.png").read_bytes())
     with dump.piece("folder"):
-        dataset = open_dataset("folder", cues=["text"], seed=3)
+        dataset = adapters.open_dataset("folder", cues=["text"], seed=3)
         keep(dump, "folder", dataset)
         for seed in range(4):
             for fraction in (0.2, 0.4):
@@ -272,7 +264,9 @@ def cues(dump: Dump) -> None:
     table(Path("grouped"), rows)
     with dump.piece("grouped"):
         for seed in range(4):
-            for side, part in zip(("training", "validation"), split(open_dataset("grouped"), 0.3, seed), strict=True):
+            for side, part in zip(
+                ("training", "validation"), split(adapters.open_dataset("grouped"), 0.3, seed), strict=True
+            ):
                 dump.array(f"split/grouped/{seed}/{side}", part)
 
 

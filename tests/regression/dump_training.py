@@ -82,7 +82,7 @@ def keep_training(dump: Dump, name: str, out: Path) -> None:
     keep_weights(dump, f"{name}/weights", out / "model.safetensors")
     keep_lines(dump, f"{name}/log", adapters.file_of(out, "log.jsonl"))
     keep_values(dump, f"{name}/metrics", json.loads(adapters.file_of(out, "metrics.json").read_text("utf-8")))
-    keep_split(dump, f"{name}/split", adapters.file_of(out, "train.json"))
+    keep_split(dump, f"{name}/split", adapters.file_of(out, "run.json"))
 
 
 def keep_picture(dump: Dump, name: str, file: Path) -> None:
@@ -171,7 +171,7 @@ def explained(dump: Dump) -> None:
         Image.fromarray((smooth // 2 + rng.integers(0, 90, shape)).astype(np.uint8)).save(f"images/{number}.png")
     methods = ["grad_cam", "input_x_gradient", "sobel", "random", "rise"]
     for name, more in (
-        ("plain", {"gallery": "plain.png"}),
+        ("plain", {"table": "plain.png"}),
         ("other", {"bare": True, "crop": True, "target": "glioma"}),
     ):
         with dump.piece(name):
@@ -180,8 +180,8 @@ def explained(dump: Dump) -> None:
             dump.note(f"{name}/printed", printed)
             for file in sorted(Path(name).glob("*.png")):
                 keep_picture(dump, f"{name}/{file.name}", file)
-            if "gallery" in more:
-                keep_picture(dump, f"{name}/gallery", Path("plain.png"))
+            if "table" in more:
+                keep_picture(dump, f"{name}/table", Path("plain.png"))
 
 
 TABLES = {
