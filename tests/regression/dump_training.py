@@ -41,10 +41,14 @@ def keep_weights(dump: Dump, name: str, file: Path) -> None:
 
 
 def keep_values(dump: Dump, name: str, value: Any) -> None:
-    """The numbers and texts of a JSON value, times, commands and paths left out."""
+    """The numbers and texts of a JSON value, times, commands and paths left out; reasons may be worded anew."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if key in ("command", "config", "versions", "machine", "xaijax") or any(word in key for word in TIMES):
+                continue
+            if key == "skipped":  # images and why they could not be read
+                dump.text(f"{name}/skipped", [image for image, _ in inner])
+                dump.note(f"{name}/skipped/reasons", "; ".join(reason for _, reason in inner))
                 continue
             keep_values(dump, f"{name}/{adapters.key(key)}", inner)
     elif isinstance(value, list):
