@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xaijax.data import Case, Dataset, Element, cover, cues, open_dataset, plant, split
+from xaijax.data import Case, Content, Dataset, Element, cover, cues, open_dataset, plant, split
 
 CLASSES = ("glioma", "meningioma", "pituitary")
 MARKS = ["ruler:glioma", "marker:glioma", "hairs:glioma", "dark_corners:glioma"]
@@ -21,7 +21,7 @@ class Plain:
         self.level, self.shape = level, shape
 
     def read(self, *, masks):
-        return np.full(self.shape, self.level, np.uint8), ()
+        return Content(np.full(self.shape, self.level, np.uint8))
 
     def fingerprint(self):
         return str(self.level)
@@ -154,7 +154,7 @@ def test_covering_fills_artefacts_of_which_only_the_mask_is_known():
             mask[10:20, 12:30] = mask[:4, :6] = True
             image[mask] = 255
             lesion = np.zeros((32, 48), bool)
-            return image, (Element("", "artefact", mask), Element("", "lesion", lesion)) if masks else ()
+            return Content(image, (Element("", "artefact", mask), Element("", "lesion", lesion)) if masks else ())
 
     data = Dataset("stained", ("a",), "artefact", (Case("one", 0, Stained()),))
     covered = cover(data)

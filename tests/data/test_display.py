@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from xaijax import data
-from xaijax.data import Case, Dataset
+from xaijax.data import Case, Content, Dataset
+from xaijax.data.found import Census
 
 LONGEST = 200
 PUBLIC = {
@@ -25,7 +26,8 @@ class Stored:
     def read(self, *, masks):
         mask = np.zeros((20, 30), bool)
         mask[5:9, 4:20] = True
-        return np.full((20, 30, 3), 90, np.uint8), (data.Element(LONG, "lesion", mask),) * 2 if masks else ()
+        elements = (data.Element(LONG, "lesion", mask),) * 2 if masks else ()
+        return Content(np.full((20, 30, 3), 90, np.uint8), elements)
 
     def fingerprint(self):
         return "0"
@@ -40,6 +42,11 @@ def examples():
         batch = dataset.read()
         yield from (dataset, dataset.cases[1], batch, batch.elements[1][0])
     yield data.open_dataset("phantoms:lung_ct", count=1, size=16).read()
+    yield Stored().read(masks=True)
+    census = Census(LONG)
+    for number in range(2):
+        census.leave(f"{number} <name>", LONG, LONG)
+    yield census.found()
 
 
 class Balanced(html.parser.HTMLParser):
@@ -63,7 +70,7 @@ def test_every_public_dataclass_has_an_example():
     assert {"Batch", "Case", "Dataset", "Element"} <= PUBLIC.keys()
 
 
-@pytest.mark.parametrize("number", range(9))
+@pytest.mark.parametrize("number", range(11))
 def test_a_repr_is_one_short_line(number):
     one = list(examples())[number]
     text = repr(one)
@@ -74,7 +81,7 @@ def test_a_repr_is_one_short_line(number):
     assert "array(" not in text
 
 
-@pytest.mark.parametrize("number", range(9))
+@pytest.mark.parametrize("number", range(11))
 def test_the_html_of_a_notebook_is_well_formed_and_loads_nothing(number):
     text = list(examples())[number]._repr_html_()
     checker = Balanced()

@@ -198,14 +198,24 @@ class TestReading:
         (scans / "images" / "0.png").unlink()
         whole = (scans / "images" / "1.png").read_bytes()
         (scans / "images" / "1.png").write_bytes(whole[: len(whole) // 2])
-        outline(scans / "masks" / "2.png", shape=(6, 5))
         batch = open_dataset(scans).read()
-        assert batch.ids == ("images/3.png",)
-        assert batch.indices.tolist() == [3]
+        assert batch.ids == ("images/2.png", "images/3.png")
+        assert batch.indices.tolist() == [2, 3]
         reasons = dict(batch.skipped)
         assert reasons["images/0.png"] == "file not found"
         assert reasons["images/1.png"]
-        assert reasons["images/2.png"] == "its mask is 6x5 and the image 12x10"
+
+    def test_a_mask_of_another_size_is_fitted_or_left_out_and_the_image_stays(self, scans):
+        outline(scans / "masks" / "1.png", slice(1, 2), shape=(6, 5))
+        outline(scans / "masks" / "2.png", shape=(10, 12))
+        batch = open_dataset(scans, mask_role="lesion").read()
+        assert len(batch) == 4
+        assert batch.has_mask.tolist() == [True, True, False, False]
+        assert batch.masks[1].any(1).tolist() == [row in (2, 3) for row in range(12)]
+        assert dict(batch.notes) == {
+            "images/1.png": "a mask of another size was brought to that of its image by the nearest pixel",
+            "images/2.png": "a mask was left out: its proportions are not those of its image",
+        }
 
     def test_an_error_if_none_is_left(self, scans):
         for index in range(4):
@@ -217,7 +227,9 @@ class TestReading:
 
     def test_a_missing_mask_file_is_a_reason(self, scans):
         (scans / "masks" / "1.png").unlink()
-        assert dict(open_dataset(scans).read().skipped) == {"images/1.png": "its mask cannot be read (file not found)"}
+        batch = open_dataset(scans).read()
+        assert len(batch) == 4
+        assert dict(batch.notes) == {"images/1.png": "a mask cannot be read (file not found)"}
 
     def test_sizes_that_differ_need_a_shape(self, scans):
         picture(scans / "images" / "3.png", shape=(20, 20))
@@ -442,7 +454,7 @@ class TestOpening:
             open_dataset(tmp_path, count=3)
         with pytest.raises(ValueError, match="unknown mask role 'tumor': choose from artefact, lesion, organ"):
             open_dataset(tmp_path, mask_role="tumor")
-        with pytest.raises(ValueError, match="window must be"):
+        with pytest.raises(ValueError, match="--window is 5 5; give two numbers, LOW below HIGH"):
             open_dataset(tmp_path, window=(5, 5))
 
     def test_options_are_recorded(self, tmp_path):

@@ -12,6 +12,7 @@ import typing
 import numpy as np
 import pyarrow as pa
 import pytest
+from numpy.typing import NDArray
 
 import xaijax.metrics
 from xaijax.metrics import Curves, Explained, Responses, Scores, health
@@ -77,6 +78,8 @@ def holds_arrays(kind, seen=()):
     """Whether an annotation has room for an array, in itself or in a dataclass."""
     if kind in seen or typing.get_origin(kind) is collections.abc.Callable:
         return False
+    if typing.get_origin(kind) is NDArray:  # an alias of its own since NumPy 2.5
+        return True
     if typing.get_origin(kind) is not None or isinstance(kind, types.UnionType):
         parts = (typing.get_origin(kind), *typing.get_args(kind))
         return any(holds_arrays(part, seen) for part in parts)

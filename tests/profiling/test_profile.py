@@ -132,7 +132,7 @@ def profiled(tmp_path_factory):
     """A profile of two cells, one of them left out."""
     out = tmp_path_factory.mktemp("profile") / "small"
     given = {"model": ("small_cnn",), "methods": ("grad_cam", "attention_rollout"), "batch": (2,), "size": 32}
-    config = ProfileConfig(**given, classes=3, repeat=6, out=out)
+    config = ProfileConfig(**given, class_count=3, repeat=6, out=out)
     assert run(config) == out
     return config
 
@@ -232,7 +232,7 @@ def test_sigint_ends_the_command_in_one_sentence_and_its_file_is_whole(tmp_path)
     import sys
     import time
 
-    command = [sys.executable, "-m", "xaijax", "profile", "--model", "small_cnn", "--classes", "3", "--size", "16"]
+    command = [sys.executable, "-m", "xaijax", "profile", "--model", "small_cnn", "--class-count", "3", "--size", "16"]
     command += ["--methods", "grad_cam", "--batch", "1", "--repeat", "1000000", "--out", str(tmp_path / "p")]
     environment = os.environ | {"JAX_PLATFORMS": "cpu"}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)

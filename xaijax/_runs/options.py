@@ -53,6 +53,35 @@ class DataOptions(SeedOptions):
     """What the masks show where the data do not say it: lesion, organ or artefact. Lesion masks are scored against,
     artefact masks are used by the artefact metrics."""
 
+    mask_values: tuple[str, ...] = ()
+    """What the values of label maps mean, as [ROLE=]V[,V...]: lesion=1,4 organ=2, or 1,3 for the role --mask-role.
+    Masks of two values need no rule."""
+
+    window: tuple[str, ...] = ("file",)
+    """The stored grey values that become black and white: LOW HIGH; or auto, each image's own range; or file, the
+    window that the file states, else auto. 8-bit images keep their values with the last two."""
+
+    classes: tuple[str, ...] = ()
+    """Take these classes alone; default: all."""
+
+    labels: Path | None = None
+    """A table of images and labels (CSV or TSV)."""
+
+    image_column: str | None = None
+    """Column of --labels that holds the image's file; default: recognised by its usual names, as the next three."""
+
+    label_column: str | None = None
+    """Column of --labels that holds the class, or the classes separated by |."""
+
+    group_column: str | None = None
+    """Column of --labels that holds what must stay together in a split, such as the patient."""
+
+    split_column: str | None = None
+    """Column of --labels that holds the side of a split: training, validation or test."""
+
+    allow_outside: bool = False
+    """Take files outside the folder of --data that a table or a symbolic link names."""
+
     transpose: bool = False
     """Swap rows and columns of images and masks, for files that store the transposed image."""
 

@@ -203,7 +203,7 @@ def _with_masks(
 
 
 def _note_sizes(dataset: Dataset, cases: Sequence[int], models: Sequence[Model], notes: list[str]) -> None:
-    shape = dataset.cases[cases[0]].source.read(masks=False)[0].shape
+    shape = dataset.cases[cases[0]].source.read(masks=False).image.shape
     for model in models:
         wanted = tuple(model.classifier.input_shape)
         if tuple(shape) != wanted:

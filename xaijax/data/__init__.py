@@ -10,15 +10,19 @@ Images are uint8 `[B, H, W, C]`, masks bool `[B, H, W]`. Nothing here imports JA
 
 from xaijax.data._split import split
 from xaijax.data.cues import cover, plant
-from xaijax.data.dataset import MASK_ROLES, Batch, Case, Dataset, Element, MaskRole, Source
+from xaijax.data.dataset import MASK_ROLES, Batch, Case, Content, Dataset, Element, Source
+from xaijax.data.found import Found
 from xaijax.data.opening import open_dataset
+from xaijax.data.reading import MaskRole
 
 __all__ = [
     "MASK_ROLES",
     "Batch",
     "Case",
+    "Content",
     "Dataset",
     "Element",
+    "Found",
     "MaskRole",
     "Source",
     "cover",

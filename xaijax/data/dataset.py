@@ -1,8 +1,9 @@
 """What a data set is to the rest of the package: a list of cases, read on demand. A case is the record of one image.
 
 Conventions: a batch holds images as uint8 `[B, H, W, C]` with C = 1 or 3 and masks as bool `[B, H, W]`, True inside.
-Files are taken as they are stored: nothing is rotated (EXIF included), cropped or equalised; nothing is resized unless
-`read` is given a shape. A case that cannot be read is left out of its batch and named there with the reason.
+Nothing is cropped or equalised; nothing is
+resized unless `read` is given a shape. A case that cannot be read is left out of its batch and named there with the
+reason.
 
 A case has any number of elements: lesions, organs, artefacts, each with a mask of its own. An element is what somebody
 stored or generated as one, a mask file or a drawn lesion; connected components of a mask are not taken apart, because
@@ -15,16 +16,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Protocol, get_args
 
 import numpy as np
 
 from xaijax._errors import InputError
 from xaijax.data import _display
 from xaijax.data import images as _images
+from xaijax.data.found import Found
+from xaijax.data.reading import MaskRole
 
-MaskRole = Literal["lesion", "organ", "artefact"]
 MASK_ROLES: tuple[str, ...] = get_args(MaskRole)
+PROPORTION = 0.02  # by how much the proportions of a mask may differ from those of its image
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,34 @@ class Element:
         return f"<div><p>{html.escape(repr(self))}</p>{_display.thumbnails([self.name], image, self.mask[None])}</div>"
 
 
+@dataclass(frozen=True, repr=False)
+class Content:
+    """What one case holds, read from its source.
+
+    Attributes:
+        image: `[h, w, 1 or 3]` uint8, displayed grey levels.
+        elements: what its masks outline; one that has no name is named by its role, and one without a role gets the
+            data set's `mask_role`.
+        notes: what was changed, assumed or left out, short phrases that are the same for all images like it, so that
+            they can be counted: "turned as its EXIF orientation says", "a mask cannot be read (file not found)".
+    """
+
+    image: np.ndarray
+    elements: tuple[Element, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        parts = [_size(self.image), _display.counted(len(self.elements), "element")]
+        return f"Content({', '.join([*parts, _display.counted(len(self.notes), 'note')])})"
+
+    def _repr_html_(self) -> str:
+        inside = np.zeros(self.image.shape[:2], bool)
+        for element in self.elements:
+            inside |= element.mask
+        shown = _display.thumbnails(["image"], self.image[None], inside[None])
+        return f"<div><p>{html.escape(repr(self))}</p>{shown}</div>"
+
+
 class Source(Protocol):
     """Where the pixels of one case come from. Opening a data set makes sources; only `read` touches pixels."""
 
@@ -58,13 +89,11 @@ class Source(Protocol):
         """The role of each mask that is stored for this case; None stands for the data set's `mask_role`."""
         ...
 
-    def read(self, *, masks: bool) -> tuple[np.ndarray, tuple[Element, ...]]:
-        """The image as uint8 `[h, w, 1 or 3]` and, if asked for, its elements, one per entry of `roles`.
-
-        An element without a name is named by its role, and one without a role gets the data set's `mask_role`.
+    def read(self, *, masks: bool) -> Content:
+        """The image and, if asked for, its elements. A mask that cannot be read is left out and noted.
 
         Raises:
-            OSError, ValueError: with the reason in words, when the case cannot be read.
+            OSError, ValueError: with the reason in words, when the image cannot be read.
         """
         ...
 
@@ -73,23 +102,31 @@ class Source(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+NO_EXTRA: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """The record of one image of a data set, not read yet.
 
     Attributes:
         id: unique in the data set; the file's path inside it where there is one.
-        label: position of its class in `Dataset.classes`.
+        label: position of its class in `Dataset.classes`; -1 in a multi-label data set.
         source: where its pixels come from.
         group: what must stay together in a split (the patient, where known), or None.
-        extra: the other columns of `labels.csv`, as text.
+        extra: other columns of its table, as text.
+        split: the side of the data set's own split: "training", "validation", "test" or "fold 1", "fold 2" ...; None
+            where there is none.
+        findings: multi-label data sets: for each class 1 (present), 0 (absent) or NaN (not known); else None.
     """
 
     id: str
     label: int
     source: Source = field(repr=False)
     group: str | None = None
-    extra: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    extra: Mapping[str, str] = field(default_factory=lambda: NO_EXTRA, repr=False)
+    split: str | None = None
+    findings: tuple[float, ...] | None = field(default=None, repr=False)
 
     @property
     def has_mask(self) -> bool:
@@ -113,7 +150,8 @@ class Batch:
     Attributes:
         ids: the B case ids, in the order asked for.
         images: `[B, H, W, C]` uint8, displayed grey levels 0 to 255.
-        labels: `[B]` int32, positions in `Dataset.classes`.
+        labels: `[B]` int32, positions in `Dataset.classes`; of a multi-label data set `[B, K]` float32, see
+            `Case.findings`.
         masks: `[B, H, W]` bool, masks of the primary role, `Dataset.mask_role`; all False where there is none.
         has_mask: `[B]` bool, whether there is one.
         indices: `[B]` int64, positions in `Dataset.cases`.
@@ -122,6 +160,7 @@ class Batch:
             or not these cases have it, the primary one included. Masks without a role have no entry.
         has_role: role -> `[B]` bool, whether an element of that role is stored.
         elements: one tuple per image, each lesion and each cue on its own.
+        notes: `(id, note)`: what was changed, assumed or left out while reading; see `Content`.
     """
 
     ids: tuple[str, ...]
@@ -134,6 +173,7 @@ class Batch:
     roles: Mapping[str, np.ndarray] = field(default_factory=lambda: MappingProxyType({}))
     has_role: Mapping[str, np.ndarray] = field(default_factory=lambda: MappingProxyType({}))
     elements: tuple[tuple[Element, ...], ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -162,6 +202,7 @@ class Dataset:
         mask_role: what the primary masks outline, or None where there are none or nobody has said.
         cases: all cases, in an order that depends on the names alone.
         options: how the data set was opened, JSON values only; name and options identify what was read.
+        found: which files were seen, taken and left out; None for a data set that was not opened from files.
     """
 
     name: str
@@ -169,6 +210,7 @@ class Dataset:
     mask_role: MaskRole | None
     cases: tuple[Case, ...] = field(repr=False)
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    found: Found | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.mask_role is not None and self.mask_role not in MASK_ROLES:
@@ -196,9 +238,25 @@ class Dataset:
         return any(case.has_mask for case in self.cases)
 
     @property
+    def multi_label(self) -> bool:
+        """Whether an image may belong to several classes, its findings."""
+        return self.cases[0].findings is not None
+
+    @property
     def labels(self) -> np.ndarray:
-        """`[N]` int32, the label of every case."""
+        """`[N]` int32, the label of every case; of a multi-label data set `[N, K]` float32, see `Case.findings`."""
+        if self.multi_label:
+            return np.array([case.findings for case in self.cases], np.float32)
         return np.array([case.label for case in self.cases], np.int32)
+
+    @cached_property
+    def splits(self) -> dict[str, np.ndarray]:
+        """The sides of the data set's own split: name -> ascending int64 positions; empty where there is none."""
+        sides: dict[str, list[int]] = {}
+        for position, case in enumerate(self.cases):
+            if case.split is not None:
+                sides.setdefault(case.split, []).append(position)
+        return {name: np.array(sides[name], np.int64) for name in sorted(sides)}
 
     @cached_property
     def roles(self) -> tuple[str, ...]:
@@ -207,8 +265,9 @@ class Dataset:
         return tuple(role for role in MASK_ROLES if role in found)
 
     def class_counts(self) -> dict[str, int]:
-        """Number of cases of each class, in the order of `classes`."""
-        counts = np.bincount(self.labels, minlength=len(self.classes))
+        """Number of cases of each class, in the order of `classes`; in a multi-label data set of those present."""
+        labels = self.labels
+        counts = (labels == 1).sum(0) if self.multi_label else np.bincount(labels, minlength=len(self.classes))
         return {name: int(count) for name, count in zip(self.classes, counts, strict=True)}
 
     def require_classes(self, at_least: int = 2) -> None:
@@ -252,7 +311,7 @@ class Dataset:
     def take(self, indices: Iterable[int]) -> "Dataset":
         """The data set with these cases only, in this order; the classes stay."""
         picked = tuple(self.cases[index] for index in _checked_indices(indices, len(self)))
-        return Dataset(self.name, self.classes, self.mask_role, picked, self.options)
+        return replace(self, cases=picked)
 
     def read(
         self, indices: Iterable[int] | None = None, shape: tuple[int, int, int] | None = None, *, masks: bool = True
@@ -288,14 +347,16 @@ class Dataset:
         pixels: list[np.ndarray] = []
         found: list[tuple[Element, ...]] = []
         skipped: list[tuple[str, str]] = []
+        notes: list[tuple[str, str]] = []
         for index in wanted:
             case = self.cases[index]
             try:
-                image, elements = case.source.read(masks=masks)
-                _check_sizes(image, elements)
+                content = fitted(case.source.read(masks=masks))
             except (OSError, ValueError) as error:
                 skipped.append((case.id, _images.reason(error)))
                 continue
+            image, elements = content.image, content.elements
+            notes += [(case.id, note) for note in content.notes]
             if shape is not None:
                 image = _images.resize_image(_images.with_channels(image, shape[2]), shape[:2])
                 elements = tuple(replace(one, mask=_images.resize_mask(one.mask, shape[:2])) for one in elements)
@@ -322,7 +383,7 @@ class Dataset:
         return Batch(
             ids=tuple(self.cases[index].id for index in kept),
             images=stacked,
-            labels=np.array([self.cases[index].label for index in kept], np.int32),
+            labels=self._labels_of(kept),
             masks=flat,
             has_mask=has_mask,
             indices=np.array(kept, np.int64),
@@ -330,14 +391,36 @@ class Dataset:
             roles=MappingProxyType(roles),
             has_role=MappingProxyType(has_role),
             elements=tuple(found),
+            notes=tuple(notes),
         )
 
+    def _labels_of(self, positions: Sequence[int]) -> np.ndarray:
+        if self.multi_label:
+            return np.array([self.cases[index].findings for index in positions], np.float32)
+        return np.array([self.cases[index].label for index in positions], np.int32)
 
-def _check_sizes(image: np.ndarray, elements: Sequence[Element]) -> None:
-    for element in elements:
-        if element.mask.shape != image.shape[:2]:
-            height, width = element.mask.shape
-            raise ValueError(f"its mask is {height}x{width} and the image {image.shape[0]}x{image.shape[1]}")
+
+def fitted(content: Content) -> Content:
+    """Content whose masks have the size of its image.
+
+    A mask of the same proportions is resized by the nearest pixel, one of other proportions cannot belong to these
+    pixels and is left out; both are noted.
+    """
+    height, width = content.image.shape[:2]
+    if all(one.mask.shape == (height, width) for one in content.elements):
+        return content
+    kept = []
+    notes = list(content.notes)
+    for element in content.elements:
+        h, w = element.mask.shape
+        if (h, w) == (height, width):
+            kept.append(element)
+        elif abs(h * width - w * height) <= PROPORTION * h * width:
+            kept.append(replace(element, mask=_images.resize_mask(element.mask, (height, width))))
+            notes.append("a mask of another size was brought to that of its image by the nearest pixel")
+        else:
+            notes.append("a mask was left out: its proportions are not those of its image")
+    return Content(content.image, tuple(kept), tuple(notes))
 
 
 def _named(elements: Sequence[Element], primary: MaskRole | None) -> tuple[Element, ...]:

@@ -4,7 +4,7 @@ import re
 import struct
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
@@ -13,7 +13,8 @@ from PIL import Image
 
 from xaijax.data import _dicom
 from xaijax.data import images as _images
-from xaijax.data.dataset import Element, MaskRole, Source
+from xaijax.data.dataset import Content, Element, Source
+from xaijax.data.reading import AS_STORED, MaskRole, Reading
 
 COMMON = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
 DICOM = frozenset({".dcm", ".dicom"})
@@ -49,31 +50,39 @@ class ImageFile:
         path: the image.
         masks: `(role, file)`, one per element; a pixel above half of the file's largest value is inside. The role None
             is the data set's own.
-        window: `(low, high)` of deep grey levels, or None for the image's own range.
-        transpose: swap rows and columns of image and masks, for files that store the transpose of the upright image.
+        reading: how to read them.
         clean: file of the same image without its artefacts, where there is one.
     """
 
     path: Path
     masks: tuple[tuple[MaskRole | None, Path], ...] = ()
-    window: _images.Window | None = None
-    transpose: bool = False
+    reading: Reading = AS_STORED
     clean: Path | None = None
 
     @property
     def roles(self) -> tuple[MaskRole | None, ...]:
         return tuple(role for role, _ in self.masks)
 
-    def read(self, *, masks: bool) -> tuple[np.ndarray, tuple[Element, ...]]:
-        image = read_image(self.path, self.window)
-        found = tuple((role, _mask(path)) for role, path in self.masks) if masks else ()
-        if self.transpose:
+    def read(self, *, masks: bool) -> Content:
+        image = read_image(self.path, _window(self.reading))
+        elements = []
+        notes = []
+        for role, path in self.masks if masks else ():
+            try:
+                elements.append(Element("", role, read_mask(path)))
+            except (OSError, ValueError) as error:
+                notes.append(f"a mask cannot be read ({_images.reason(error)})")
+        if self.reading.transpose:
             image = np.ascontiguousarray(image.transpose(1, 0, 2))
-            found = tuple((role, np.ascontiguousarray(mask.T)) for role, mask in found)
-        return image, tuple(Element("", role, mask) for role, mask in found)
+            elements = [replace(one, mask=np.ascontiguousarray(one.mask.T)) for one in elements]
+        return Content(image, tuple(elements), tuple(notes))
 
     def fingerprint(self) -> str:
-        return _images.fingerprint(read_image(self.path, self.window))
+        return _images.fingerprint(read_image(self.path, _window(self.reading)))
+
+
+def _window(reading: Reading) -> _images.Window | None:
+    return reading.window if isinstance(reading.window, tuple) else None
 
 
 def primary_role(sources: Iterable[Source]) -> MaskRole | None:
@@ -101,13 +110,6 @@ def read_mask(path: Path) -> np.ndarray:
     levels = np.asarray(stored if stored.mode in _images.DEEP_MODES else stored.convert("L"), np.float64)
     top = levels.max()
     return levels > top / 2 if top > 0 else np.zeros(levels.shape, bool)
-
-
-def _mask(path: Path) -> np.ndarray:
-    try:
-        return read_mask(path)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"its mask cannot be read ({_images.reason(error)})") from error
 
 
 def _open(path: Path) -> Image.Image:

@@ -10,7 +10,7 @@ import hashlib
 import numpy as np
 from PIL import Image
 
-Window = tuple[float, float]
+from xaijax.data.reading import Window
 
 # Pillow modes whose pixels are grey levels already; the rest is palette, alpha, print or colour-space modes.
 _EIGHT_BIT_GREY = ("1", "L", "LA", "La")

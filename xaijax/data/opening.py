@@ -1,18 +1,18 @@
 """`open_dataset`: from the name of a source to a data set."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import cast
+from typing import Any, cast
 
 from xaijax._errors import InputError
-from xaijax._names import match
+from xaijax._names import match, match_all
 from xaijax.data import cues as planting
 from xaijax.data import phantoms
-from xaijax.data.dataset import MASK_ROLES, Dataset, MaskRole
-from xaijax.data.images import Window
+from xaijax.data.dataset import MASK_ROLES, Dataset
 from xaijax.data.readers import class_folders, figshare, labels_csv
+from xaijax.data.reading import MaskRole, MaskValue, Reading, Table, parse_mask_values, parse_window
 
 # Layouts of folders, the first that matches is read; they do not know of each other.
 READERS = (labels_csv, class_folders, figshare)
@@ -27,8 +27,16 @@ def open_dataset(
     source: str | Path,
     *,
     mask_role: MaskRole | None = None,
-    window: Window | None = None,
+    mask_values: Sequence[str] | Mapping[MaskRole | None, Sequence[MaskValue]] = (),
+    window: Sequence[str | float] | str | None = None,
     transpose: bool = False,
+    classes: Sequence[str] = (),
+    allow_outside: bool = False,
+    labels: str | Path | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    group_column: str | None = None,
+    split_column: str | None = None,
     count: int | None = None,
     size: int | None = None,
     seed: int | None = None,
@@ -46,10 +54,19 @@ def open_dataset(
             `./phantoms` for a folder of that name.
         mask_role: what the masks outline, `"lesion"`, `"organ"` or `"artefact"`. Nothing is guessed from a folder's
             name: scores that need masks refuse them unless the role is given here, in `labels.csv`, or by the format.
-        window: `(low, high)`, the stored values of deep images (16-bit, DICOM, `.mat`) that become 0 and 255; default:
-            the file's own window or the image's own range. 8-bit images keep their values.
+        mask_values: what the values of label maps mean, as in `["lesion=1,4", "organ=2"]` or `["1,3"]` for the role
+            `mask_role`. Masks of two values need no rule; others are left out without one, with their values named.
+        window: `(low, high)`, the stored values that become 0 and 255; `"auto"`, each image's own range; `"file"` (the
+            default), the window that the file states, and `"auto"` where it states none. 8-bit values are kept by the
+            last two.
         transpose: swap rows and columns of images and masks. Without it files are taken as stored; some copies of the
             figshare set as PNG are the transpose of the upright head.
+        classes: take these classes alone.
+        allow_outside: take files outside the folder that a table or a symbolic link names.
+        labels: a table of images and labels (CSV or TSV), in the folder or elsewhere.
+        image_column, label_column, group_column, split_column: columns of the table that hold the file, its class (or
+            classes), what must stay together in a split, and the side of a split; by default they are recognised by
+            their usual names.
         count: phantoms only: number of images, default 300; classes alternate.
         size: phantoms only: side in pixels, 16 to 2048, default 128.
         lesions: phantoms only: lesions in each image of a class that has any, default 1.
@@ -79,7 +96,16 @@ def open_dataset(
     generated = isinstance(source, str) and source.partition(":")[0] == "phantoms"
     # A folder has a seed for its cues alone.
     own_seed = None if cues and not generated else seed
-    dataset = _open(source, mask_role, window, transpose, count=count, size=size, seed=own_seed, lesions=lesions)
+    reading = Reading(
+        None if mask_role is None else cast(MaskRole, match("mask role", mask_role, MASK_ROLES)),
+        parse_mask_values(mask_values),
+        parse_window(window),
+        transpose,
+        allow_outside,
+        tuple(classes),
+    )
+    table = Table(None if labels is None else Path(labels), image_column, label_column, group_column, split_column)
+    dataset = _open(source, reading, table, count=count, size=size, seed=own_seed, lesions=lesions)
     if cues:
         dataset = planting.plant(
             dataset, cues, correlation=CORRELATION if correlation is None else correlation, seed=seed or 0
@@ -87,28 +113,13 @@ def open_dataset(
     return planting.cover(dataset) if covered else dataset
 
 
-def _open(
-    source: str | Path,
-    mask_role: MaskRole | None,
-    window: Window | None,
-    transpose: bool,
-    **numbers: int | None,
-) -> Dataset:
+def _open(source: str | Path, reading: Reading, table: Table, **numbers: int | None) -> Dataset:
     """The data set before cues are planted or covered."""
-    if mask_role is not None:
-        mask_role = cast(MaskRole, match("mask role", mask_role, MASK_ROLES))
-    if window is not None and not (len(window) == 2 and window[0] < window[1]):
-        raise InputError(f"window must be (low, high) with low < high; got {window!r}")
     generated = {name: value for name, value in numbers.items() if value is not None}
     prefix, _, modality = str(source).partition(":")
     if prefix == "phantoms" and isinstance(source, str):
-        given = [name for name, value in (("mask_role", mask_role), ("window", window)) if value is not None]
-        given += ["transpose"] if transpose else []
-        if mask_role == "lesion":
-            given.remove("mask_role")
-        if given:
-            raise InputError(f"phantoms have no option {given[0]}; it is for folders of files")
-        return phantoms.dataset(modality or phantoms.DEFAULT, **generated)
+        _refuse_options(reading, table)
+        return _chosen(phantoms.dataset(modality or phantoms.DEFAULT, **generated), reading.classes)
     if generated:
         raise InputError(f"{next(iter(generated))} is an option of phantoms; leave it out for a folder")
     folder = Path(source).expanduser()
@@ -120,15 +131,63 @@ def _open(
         raise InputError(f"the folder {source} is empty; {_FOLDER_HELP}")
     for reader in READERS:
         if reader.matches(folder):
-            found = reader.read(folder, mask_role=mask_role, window=window, transpose=transpose)
-            options = {
-                "source": str(source),
-                "mask_role": found.mask_role,
-                "window": None if window is None else list(window),
-                "transpose": transpose,
-            }
-            return replace(found, options=MappingProxyType(options))
+            found = _chosen(reader.read(folder, reading), reading.classes)
+            return replace(found, options=MappingProxyType(_options(source, reading, table, found)))
     raise InputError(f"{_why_unknown(folder)}; {_FOLDER_HELP}")
+
+
+def _options(source: str | Path, reading: Reading, table: Table, found: Dataset) -> dict[str, Any]:
+    """How a data set of files was opened, as JSON values: what is not the default."""
+    window = list(reading.window) if isinstance(reading.window, tuple) else reading.window
+    named = {
+        "mask_values": {role or "": list(values) for role, values in reading.mask_values.items()},
+        "classes": list(reading.classes),
+        "allow_outside": reading.allow_outside,
+        "labels": None if table.file is None else str(table.file),
+        "columns": {name: value for name, value in table.columns().items() if value is not None},
+    }
+    always = {"source": str(source), "mask_role": found.mask_role, "window": window, "transpose": reading.transpose}
+    return always | {name: value for name, value in named.items() if value}
+
+
+def _refuse_options(reading: Reading, table: Table) -> None:
+    """Options of files, which generated images do not have."""
+    given = [
+        name
+        for name, there in (
+            ("mask_role", reading.mask_role not in (None, "lesion")),
+            ("mask_values", bool(reading.mask_values)),
+            ("window", reading.window != "file"),
+            ("transpose", reading.transpose),
+            ("allow_outside", reading.allow_outside),
+            ("labels", table != Table()),
+        )
+        if there
+    ]
+    if given:
+        raise InputError(f"phantoms have no option {given[0]}; it is for folders of files")
+
+
+def _chosen(dataset: Dataset, wanted: Sequence[str]) -> Dataset:
+    """The data set with these classes alone, in the data set's order of classes; all where none is named."""
+    if not wanted:
+        return dataset
+    names = match_all("class", wanted, dataset.classes)
+    kept = [at for at, name in enumerate(dataset.classes) if name in names]
+    position = {old: new for new, old in enumerate(kept)}
+    if dataset.multi_label:
+        cases = tuple(
+            replace(case, findings=tuple(case.findings[at] for at in kept))
+            for case in dataset.cases
+            if case.findings is not None
+        )
+    else:
+        cases = tuple(replace(case, label=position[case.label]) for case in dataset.cases if case.label in position)
+    found = dataset.found
+    if found is not None and len(cases) < len(dataset):
+        sentence = f"{len(dataset) - len(cases)} images of other classes were left out, as --classes says."
+        found = replace(found, notes=(*found.notes, sentence))
+    return replace(dataset, classes=tuple(dataset.classes[at] for at in kept), cases=cases, found=found)
 
 
 def _why_unknown(folder: Path) -> str:

@@ -149,7 +149,7 @@ def _classifier(config: ProfileConfig, name: str, precision: Precision) -> Any:
 
     if name in models.list_models():
         shape = None if config.size is None else (config.size, config.size, 3)
-        made = models.create(name, config.classes, shape)
+        made = models.create(name, config.class_count, shape)
     elif name == BUILTIN or Path(name).exists():
         made = models.load(name)
     else:

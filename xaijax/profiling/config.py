@@ -26,7 +26,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # A first look: small batches, few calls.
     "quick": {"batch": (1, 8), "repeat": 5, "limit": 10.0},
 }
-DECIDES = ("optimized", "classes")
+DECIDES = ("optimized", "class_count")
 """Options that a profile may not change when it resumes. All others say which cells are measured, and how often."""
 
 
@@ -57,7 +57,7 @@ class ProfileConfig(RunOptions, DeviceOptions, PrecisionOptions, MethodOptions, 
     optimized: bool = True
     """Fold batch normalisation into the convolutions, as for inference."""
 
-    classes: int = 1000
+    class_count: int = 1000
     """Classes of a model with random weights."""
 
     compare: Path | None = None
@@ -97,7 +97,7 @@ def check(config: ProfileConfig) -> None:
                 raise InputError(f"--{name} is {value}; it must be at least 1")
     if not config.batch or not config.model or not config.precision:
         raise InputError("--model, --batch and --precision need at least one value each")
-    check_at_least(config, repeat=1, classes=2, batch_size=1, size=1)
+    check_at_least(config, repeat=1, class_count=2, batch_size=1, size=1)
     if not config.limit > 0:
         raise InputError(f"--limit is {config.limit:g}; it must be a number of seconds above 0")
     if config.compare is not None and not config.compare.is_file():

@@ -8,8 +8,9 @@ from scipy import ndimage
 
 from xaijax._errors import InputError
 from xaijax.data.cues.planting import Planted
-from xaijax.data.dataset import Dataset, Element, MaskRole, Source
+from xaijax.data.dataset import Content, Dataset, Source, fitted
 from xaijax.data.files import ImageFile, primary_role
+from xaijax.data.reading import MaskRole
 
 
 @dataclass(frozen=True)
@@ -23,18 +24,16 @@ class Filled:
     def roles(self) -> tuple[MaskRole | None, ...]:
         return tuple(role for role in self.source.roles if (role or self.primary) != "artefact")
 
-    def read(self, *, masks: bool) -> tuple[np.ndarray, tuple[Element, ...]]:
-        image, elements = self.source.read(masks=True)
-        hidden = np.zeros(image.shape[:2], bool)
+    def read(self, *, masks: bool) -> Content:
+        content = fitted(self.source.read(masks=True))
+        hidden = np.zeros(content.image.shape[:2], bool)
         kept = []
-        for element in elements:
+        for element in content.elements:
             if (element.role or self.primary) != "artefact":
                 kept.append(element)
-            elif element.mask.shape == hidden.shape:
-                hidden |= element.mask
             else:
-                kept.append(element)  # `Dataset.read` refuses masks of another size
-        return _filled(image, hidden), tuple(kept) if masks else ()
+                hidden |= element.mask
+        return Content(_filled(content.image, hidden), tuple(kept) if masks else (), content.notes)
 
     def fingerprint(self) -> str:
         return self.source.fingerprint()

@@ -13,7 +13,8 @@ import numpy as np
 from xaijax._errors import InputError
 from xaijax._names import closest, match
 from xaijax.data.cues import dark_corners, hairs, marker, ruler, text
-from xaijax.data.dataset import Case, Dataset, Element, MaskRole, Source
+from xaijax.data.dataset import Case, Content, Dataset, Element, Source, fitted
+from xaijax.data.reading import MaskRole
 
 
 class Draw(Protocol):
@@ -76,9 +77,10 @@ class Planted:
         artefact: MaskRole = "artefact"
         return (*self.source.roles, *[artefact] * len(self.shown))
 
-    def read(self, *, masks: bool) -> tuple[np.ndarray, tuple[Element, ...]]:
+    def read(self, *, masks: bool) -> Content:
         # The masks decide where to draw, so they are read in any case.
-        image, elements = self.source.read(masks=True)
+        content = fitted(self.source.read(masks=True))
+        image, elements = content.image, content.elements
         avoid = np.zeros(image.shape[:2], bool)
         for element in elements:
             if (element.role or self.primary) != "organ":
@@ -89,7 +91,7 @@ class Planted:
             image, mask = CUES[cue.kind].draw(image, cue.word, cue.shade, avoid, rng)
             found.append(Element(cue.name, "artefact", mask))
             avoid |= mask
-        return image, tuple(found) if masks else ()
+        return Content(image, tuple(found) if masks else (), content.notes)
 
     def fingerprint(self) -> str:
         # Cases of one clean image belong together in a split, wherever their cues are.

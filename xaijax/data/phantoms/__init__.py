@@ -14,8 +14,9 @@ import numpy as np
 
 from xaijax._errors import InputError
 from xaijax._names import match
-from xaijax.data.dataset import Case, Dataset, Element, MaskRole
+from xaijax.data.dataset import Case, Content, Dataset, Element
 from xaijax.data.phantoms import brain_mri, chest_xray, dermoscopy, lung_ct
+from xaijax.data.reading import MaskRole
 
 DEFAULT = "brain_mri"
 
@@ -84,11 +85,11 @@ class Phantom:
         role: MaskRole = "lesion"
         return (role,) * (self.lesions * list(MODALITIES[self.modality].classes.values())[self.label])
 
-    def read(self, *, masks: bool) -> tuple[np.ndarray, tuple[Element, ...]]:
+    def read(self, *, masks: bool) -> Content:
         modality = MODALITIES[self.modality]
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, self.index])))
         image, found = modality.render(list(modality.classes)[self.label], self.size, rng, self.lesions)
-        return image, tuple(Element("", "lesion", mask) for mask in found) if masks else ()
+        return Content(image, tuple(Element("", "lesion", mask) for mask in found) if masks else ())
 
     def fingerprint(self) -> str:
         # Two different draws of continuous noise never agree in all pixels; no need to draw them.

@@ -13,9 +13,10 @@ from typing import get_args
 
 from xaijax._errors import InputError
 from xaijax.data import files
-from xaijax.data.dataset import MASK_ROLES, Case, Dataset, MaskRole
+from xaijax.data.dataset import MASK_ROLES, Case, Dataset
 from xaijax.data.files import natural
-from xaijax.data.images import Window
+from xaijax.data.found import Census
+from xaijax.data.reading import MaskRole, Reading
 
 _NO_CLASSES = frozenset({"images", "masks", *(f"masks_{role}" for role in MASK_ROLES)})
 _MASK_OF = re.compile(r"(?P<stem>.+)_mask(_\d+)?")
@@ -26,16 +27,12 @@ def matches(folder: Path) -> bool:
     return any(_images(child) for child in _class_folders(folder))
 
 
-def read(
-    folder: Path, *, mask_role: MaskRole | None = None, window: Window | None = None, transpose: bool = False
-) -> Dataset:
+def read(folder: Path, reading: Reading) -> Dataset:
     """List the cases of class folders.
 
     Args:
         folder: the folder that holds one folder per class.
-        mask_role: what the masks outside the `masks_<role>` folders outline; the layout does not state it.
-        window: grey levels of deep images that become 0 and 255.
-        transpose: swap rows and columns of images and masks.
+        reading: how to read them; the layout does not state what the masks outside `masks_<role>` folders outline.
 
     Returns:
         The data set, classes sorted by name and cases by class and file name (digits by value). The group of a DICOM
@@ -59,13 +56,17 @@ def read(
             Case(
                 id=path.relative_to(folder).as_posix(),
                 label=label,
-                source=files.ImageFile(path, tuple(masks.get(path.stem, ())), window, transpose),
+                source=files.ImageFile(path, tuple(masks.get(path.stem, ())), reading),
                 group=files.patient(path),
             )
             for path in _images(child)
         ]
-    primary = mask_role or files.primary_role(case.source for case in cases)
-    return Dataset(folder.resolve().name, tuple(child.name for child in folders), primary, tuple(cases))
+    census = Census("class folders")
+    census.take("image", len(cases))
+    primary = reading.mask_role or files.primary_role(case.source for case in cases)
+    return Dataset(
+        folder.resolve().name, tuple(child.name for child in folders), primary, tuple(cases), found=census.found()
+    )
 
 
 def _class_folders(folder: Path) -> list[Path]:

@@ -17,8 +17,10 @@ import numpy as np
 
 from xaijax._errors import InputError
 from xaijax.data import images as _images
-from xaijax.data.dataset import Case, Dataset, Element, MaskRole
+from xaijax.data.dataset import Case, Content, Dataset, Element
 from xaijax.data.files import natural
+from xaijax.data.found import Census
+from xaijax.data.reading import AS_STORED, MaskRole, Reading
 
 LABELS = {1: "meningioma", 2: "glioma", 3: "pituitary"}
 
@@ -28,24 +30,24 @@ class MatFile:
     """One slice; pixels are read on demand."""
 
     path: Path
-    window: _images.Window | None = None
-    transpose: bool = False
+    reading: Reading = AS_STORED
 
     @property
     def roles(self) -> tuple[MaskRole | None, ...]:
         return (None,)
 
-    def read(self, *, masks: bool) -> tuple[np.ndarray, tuple[Element, ...]]:
+    def read(self, *, masks: bool) -> Content:
         with _cjdata(self.path) as data:
             image = self._upright(data["image"][()])
             elements = (Element("", None, self._upright(data["tumorMask"][()]) > 0),) if masks else ()
-        return _images.to_uint8(image, self.window)[..., None], elements
+        window = self.reading.window if isinstance(self.reading.window, tuple) else None
+        return Content(_images.to_uint8(image, window)[..., None], elements)
 
     def fingerprint(self) -> str:
-        return _images.fingerprint(self.read(masks=False)[0])
+        return _images.fingerprint(self.read(masks=False).image)
 
     def _upright(self, stored: np.ndarray) -> np.ndarray:
-        return stored if self.transpose else np.ascontiguousarray(stored.T)
+        return stored if self.reading.transpose else np.ascontiguousarray(stored.T)
 
 
 def matches(folder: Path) -> bool:
@@ -53,16 +55,13 @@ def matches(folder: Path) -> bool:
     return any(_files(folder))
 
 
-def read(
-    folder: Path, *, mask_role: MaskRole | None = None, window: _images.Window | None = None, transpose: bool = False
-) -> Dataset:
+def read(folder: Path, reading: Reading) -> Dataset:
     """List the slices of a folder of `.mat` files (sub-folders included, as the set is published in four parts).
 
     Args:
         folder: the folder.
-        mask_role: default "lesion": the format calls its mask the tumour's.
-        window: grey levels that become 0 and 255; default: each image's own range.
-        transpose: keep the arrays as HDF5 gives them (rows and columns swapped).
+        reading: how to read them; the role of masks is lesion by default, because the format calls its mask the
+            tumour's. `transpose` keeps the arrays as HDF5 gives them (rows and columns swapped).
 
     Returns:
         The data set, cases by number, classes sorted by name, grouped by patient.
@@ -72,6 +71,7 @@ def read(
     """
     classes = tuple(sorted(LABELS.values()))
     cases = []
+    census = Census("figshare brain tumour set")
     for path in _files(folder):
         try:
             with _cjdata(path) as data:
@@ -84,16 +84,17 @@ def read(
         if label not in LABELS:
             raise InputError(f"{path} has label {label}; the figshare brain tumour set has 1, 2 and 3")
         # MATLAB stores text as character codes.
+        census.take("image")
         patient = "".join(chr(int(code)) for code in letters)
         cases.append(
             Case(
                 id=path.relative_to(folder).as_posix(),
                 label=classes.index(LABELS[label]),
-                source=MatFile(path, window, transpose),
+                source=MatFile(path, reading),
                 group=f"patient {patient}" if patient else None,
             )
         )
-    return Dataset(folder.resolve().name, classes, mask_role or "lesion", tuple(cases))
+    return Dataset(folder.resolve().name, classes, reading.mask_role or "lesion", tuple(cases), found=census.found())
 
 
 @contextmanager

@@ -24,9 +24,10 @@ from typing import cast, get_args
 from xaijax._errors import InputError
 from xaijax._names import match
 from xaijax.data import files
-from xaijax.data.dataset import MASK_ROLES, Case, Dataset, MaskRole
+from xaijax.data.dataset import MASK_ROLES, Case, Dataset
 from xaijax.data.files import ImageFile, primary_role
-from xaijax.data.images import Window
+from xaijax.data.found import Census
+from xaijax.data.reading import MaskRole, Reading
 
 NAME = "labels.csv"
 BLOCK = 50
@@ -40,16 +41,12 @@ def matches(folder: Path) -> bool:
     return (folder / NAME).is_file()
 
 
-def read(
-    folder: Path, *, mask_role: MaskRole | None = None, window: Window | None = None, transpose: bool = False
-) -> Dataset:
+def read(folder: Path, reading: Reading) -> Dataset:
     """List the cases of a folder with `labels.csv`.
 
     Args:
         folder: where `labels.csv` lies.
-        mask_role: what the masks outline; default: the `mask_role` column.
-        window: grey levels of deep images that become 0 and 255.
-        transpose: swap rows and columns of images and masks.
+        reading: how to read them; what masks outline is said by it, else by the `mask_role` column.
 
     Returns:
         The data set, cases in the order of the rows, classes sorted by name (or placed by `index`).
@@ -78,8 +75,7 @@ def read(
             source=ImageFile(
                 folder / row["file"],
                 _masks(folder, row),
-                window,
-                transpose,
+                reading,
                 folder / row["file_clean"] if row.get("file_clean") else None,
             ),
             group=group,
@@ -89,8 +85,11 @@ def read(
     )
     if not any((folder / row["file"]).is_file() for row in rows):
         raise InputError(f"none of the {len(rows)} files named in {table} exists; the first is {rows[0]['file']!r}")
-    primary = mask_role or _role(table, rows) or primary_role(case.source for case in cases)
-    return Dataset(folder.resolve().name, classes, primary, cases)
+    census = Census("labels.csv")
+    census.take("image", len(cases))
+    census.take("table")
+    primary = reading.mask_role or _role(table, rows) or primary_role(case.source for case in cases)
+    return Dataset(folder.resolve().name, classes, primary, cases, found=census.found())
 
 
 def _rows(table: Path) -> list[dict[str, str]]:
