@@ -16,7 +16,7 @@ from xaijax.plot._classifier import confusion, course, embedding, reliability
 from xaijax.plot._curves import MeanCurve, curves, mean_curve
 from xaijax.plot._gallery import gallery, picture_table, rebuilt
 from xaijax.plot._overlay import display_scale, outline, overlay, to_rgb
-from xaijax.plot._samples import samples
+from xaijax.plot._samples import samples, write_samples
 from xaijax.plot._statistics import critical_difference, p_matrix, summary, summary_of_models
 from xaijax.plot._style import encode
 
@@ -41,4 +41,5 @@ __all__ = [
     "summary",
     "summary_of_models",
     "to_rgb",
+    "write_samples",
 ]
