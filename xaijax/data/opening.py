@@ -129,11 +129,18 @@ def _open(source: str | Path, reading: Reading, table: Table, **numbers: int | N
         raise NotADirectoryError(f"{source} is a file; give the folder that holds the images")
     if not any(folder.iterdir()):
         raise InputError(f"the folder {source} is empty; {_FOLDER_HELP}")
+    if table != Table():
+        return _finished(labels_csv.read(folder, reading, table), source, reading, table)
     for reader in READERS:
         if reader.matches(folder):
-            found = _chosen(reader.read(folder, reading), reading.classes)
-            return replace(found, options=MappingProxyType(_options(source, reading, table, found)))
+            return _finished(reader.read(folder, reading), source, reading, table)
     raise InputError(f"{_why_unknown(folder)}; {_FOLDER_HELP}")
+
+
+def _finished(dataset: Dataset, source: str | Path, reading: Reading, table: Table) -> Dataset:
+    """The data set with the classes that were asked for, and how it was opened."""
+    found = _chosen(dataset, reading.classes)
+    return replace(found, options=MappingProxyType(_options(source, reading, table, found)))
 
 
 def _options(source: str | Path, reading: Reading, table: Table, found: Dataset) -> dict[str, Any]:
