@@ -11,11 +11,22 @@ from xaijax._names import match, match_all
 from xaijax.data import cues as planting
 from xaijax.data import phantoms
 from xaijax.data.dataset import MASK_ROLES, Dataset
-from xaijax.data.readers import class_folders, figshare, labels_csv
+from xaijax.data.readers import (
+    chest_xray14,
+    chexpert,
+    class_folders,
+    figshare,
+    ham10000,
+    isic,
+    labels_csv,
+    mimic_cxr,
+    retinopathy,
+)
 from xaijax.data.reading import MaskRole, MaskValue, Reading, Table, parse_mask_values, parse_window
 
 # Layouts of folders, the first that matches is read; they do not know of each other.
-READERS = (labels_csv, class_folders, figshare)
+TABLES = (ham10000, isic, chest_xray14, chexpert, mimic_cxr, retinopathy)
+READERS = (labels_csv, *TABLES, class_folders, figshare)
 CORRELATION = 0.95
 _FOLDER_HELP = (
     "a folder needs a labels.csv with the columns file and label, one folder of images per class, or the .mat files of "

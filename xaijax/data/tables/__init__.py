@@ -6,11 +6,12 @@ A reader turns the lines of its table into `Row`s; `assemble` finds their files 
 from xaijax.data.tables.columns import find_column, groups, is_blank, sides
 from xaijax.data.tables.extra import Extra
 from xaijax.data.tables.index import FileIndex
-from xaijax.data.tables.labels import joined, one_hot, one_hot_columns, piped, present
+from xaijax.data.tables.labels import NONE, joined, one_hot, one_hot_columns, piped, present
 from xaijax.data.tables.rows import Row, assemble, leave_broken
 from xaijax.data.tables.text import TextTable, header, read_table
 
 __all__ = [
+    "NONE",
     "Extra",
     "FileIndex",
     "Row",

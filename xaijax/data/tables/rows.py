@@ -209,15 +209,16 @@ def _refuse(
     disputed: Mapping[str, Sequence[Row]],
     left: Mapping[str, Sequence[str]],
 ) -> None:
-    if not first and len(left.get(OUTSIDE, ())) == len(rows):
-        raise InputError(
-            f"all {len(rows)} files named in {source} lie outside the folder, such as {rows[0].file!r}; give the "
-            "folder that holds the images, or --allow-outside"
-        )
     if not first:
+        reason, names = max(left.items(), key=lambda one: len(one[1]))
+        if reason == MISSING:
+            raise InputError(
+                f"none of the {len(rows)} files named in {source} exists; the first is {names[0]!r}: give the folder "
+                "that holds the images"
+            )
         raise InputError(
-            f"none of the {len(rows)} files named in {source} exists; the first is {rows[0].file!r}: give the folder "
-            "that holds the images"
+            f"none of the {len(rows)} files named in {source} can be used; the first, {names[0]}: {reason}; give the "
+            "folder that holds each image once"
         )
     if 2 * len(disputed) > len(first):
         again = next(iter(disputed.values()))[0]
