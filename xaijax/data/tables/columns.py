@@ -45,6 +45,11 @@ def is_blank(cell: str) -> bool:
     return not cell or cell.lower() == "nan"
 
 
+def usual(holds: str) -> tuple[frozenset[str], ...]:
+    """The usual names, in their normal form, of what holds an "image", "label", "group" or "split"; best first."""
+    return tuple(frozenset(tier.split()) for tier in _USUAL[holds])
+
+
 def find_column(table: TextTable, holds: str, named: str | None) -> str | None:
     """The column that holds the image, the label, the group or the split.
 
@@ -62,8 +67,8 @@ def find_column(table: TextTable, holds: str, named: str | None) -> str | None:
     columns = [column for column in table.columns if column]
     if named is not None:
         return match(f"column of {table.name}", named, columns)
-    for tier in _USUAL[holds]:
-        fitting = [column for column in columns if normal(column) in tier.split()]
+    for tier in usual(holds):
+        fitting = [column for column in columns if normal(column) in tier]
         if len(fitting) > 1:
             raise InputError(
                 f"{table.path} has several columns that may hold {_MEANING[holds]}: {', '.join(fitting)}; name one "
