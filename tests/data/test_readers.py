@@ -470,7 +470,9 @@ class TestLayouts:
         """What they share lies in `files`, `images` and `dataset`; only `opening` knows which there are."""
         folder = Path(readers.__file__).parent
         modules = sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
-        assert modules == sorted(reader.__name__.rpartition(".")[2] for reader in opening.READERS)
+        assert modules == sorted(
+            reader.__name__.rpartition(".")[2] for reader in (*opening.CONTAINERS, *opening.READERS)
+        )
         for module in modules:
             tree = ast.parse((folder / f"{module}.py").read_text("utf-8"))
             for node in ast.walk(tree):

@@ -673,3 +673,15 @@ class TestRetinopathy:
         )
         dataset = open_dataset(tmp_path, labels="Annotation_Base11.csv")
         assert cases(dataset) == {"20051019_38557_0100_PP.tif": ("3", None, None)}
+
+
+def test_commands_refuse_several_findings_in_one_sentence(tmp_path):
+    from xaijax._runs.data import open_data
+    from xaijax._runs.options import DataOptions
+
+    picture(tmp_path / "a.png")
+    lines(tmp_path / "labels.csv", "file,label", "a.png,Mass|Nodule")
+    with pytest.raises(
+        InputError, match=r"gives an image several findings, and this command needs one class per image"
+    ):
+        open_data(DataOptions(data=str(tmp_path)))

@@ -55,6 +55,11 @@ def open_data(options: DataOptions, *, size: int | None = None, seed: int | None
         correlation=options.correlation,
         covered=options.covered,
     )
+    if dataset.multi_label:
+        raise InputError(
+            f"data set {dataset.name!r} gives an image several findings, and this command needs one class per image; give "
+            "--label-column the column of one class"
+        )
     dataset.require_classes(2)
     return dataset
 

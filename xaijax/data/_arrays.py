@@ -79,12 +79,6 @@ class Archive:
                 self._mapped[name] = self._map(name)
             return self._mapped[name]
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["path"])  # type: ignore[misc]
-
     def _map(self, name: str) -> np.ndarray:
         member, start, fortran = self._members[name]
         shape, dtype = self.headers[name]
@@ -94,15 +88,15 @@ class Archive:
         if member.compress_type == zipfile.ZIP_STORED:
             offset = _data_offset(self.path, member) + start
             return np.memmap(self.path, dtype, "r", offset, shape, order)
-        inflated = tempfile.TemporaryFile()  # noqa: SIM115 - the map keeps it, and it has no name to be left behind
-        try:
-            with zipfile.ZipFile(self.path) as archive, archive.open(member) as stream:
-                while chunk := stream.read(CHUNK):
-                    inflated.write(chunk)
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise ValueError(f"array {name} is damaged ({_words(error)})") from error
-        inflated.flush()
-        return np.memmap(inflated, dtype, "r", start, shape, order)
+        with tempfile.TemporaryFile() as inflated:  # it has no name to be left behind, and the map keeps its bytes
+            try:
+                with zipfile.ZipFile(self.path) as archive, archive.open(member) as stream:
+                    while chunk := stream.read(CHUNK):
+                        inflated.write(chunk)
+            except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+                raise ValueError(f"array {name} is damaged ({_words(error)})") from error
+            inflated.flush()
+            return np.memmap(inflated, dtype, "r", start, shape, order)
 
 
 def _data_offset(path: Path, member: zipfile.ZipInfo) -> int:

@@ -44,6 +44,7 @@ from xaijax.data.tables import (
     read_table,
     sides,
 )
+from xaijax.data.tables.labels import LARGEST_INDEX
 
 NAME = "labels.csv"
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
@@ -51,8 +52,6 @@ BLOCK = 50
 _MASKS: Mapping[str, MaskRole | None] = {"mask": None} | {f"mask_{role}": role for role in get_args(MaskRole)}
 _OWN = {"image": "file", "label": "label", "group": "patient", "split": "split"}
 _OPTION = "name it with --label-column; several columns of 0 and 1 are given as A,B,C"
-# An index column beyond this is a row number or an id, not a class of a model.
-_LARGEST_INDEX = 100_000
 
 
 def matches(folder: Path) -> bool:
@@ -219,7 +218,7 @@ def _place(rows: Sequence[Row], text: TextTable) -> tuple[str, ...]:
         position: dict[str, int] = {}
         for row in rows:
             place = row.extra.get("index", "")
-            if not (place.isascii() and place.isdigit()) or int(place) > _LARGEST_INDEX:
+            if not (place.isascii() and place.isdigit()) or int(place) > LARGEST_INDEX:
                 return tuple(names)
             if position.setdefault(cast(str, row.label), int(place)) != int(place):
                 return tuple(names)

@@ -21,7 +21,7 @@ from xaijax.data import images as _images
 from xaijax.data._arrays import Archive
 from xaijax.data.dataset import Case, Content, Dataset, Element
 from xaijax.data.found import Census
-from xaijax.data.reading import MaskRole, Reading
+from xaijax.data.reading import MaskRole, Reading, Table
 from xaijax.data.tables import joined
 
 _ORGANS = (
@@ -145,17 +145,18 @@ class ArrayImage:
         return _images.fingerprint(self.read(masks=False).image)
 
 
-def matches(source: str | Path) -> bool:
+def matches(source: object) -> bool:
     """Whether the source is such a file."""
-    return str(source).lower().endswith(".npz")
+    return isinstance(source, str | Path) and str(source).lower().endswith(".npz")
 
 
-def read(source: str | Path, reading: Reading) -> Dataset:
+def read(source: str | Path, reading: Reading, table: Table = Table()) -> Dataset:  # noqa: B008 - it is frozen
     """List the images of an archive; labels are read, pixels are not.
 
     Args:
         source: the file.
         reading: how to read images and masks.
+        table: none; labels are in the archive.
 
     Returns:
         The data set: ids `train/12`, or `12` where there are no sides; with the archive's sides as its split.
@@ -164,6 +165,8 @@ def read(source: str | Path, reading: Reading) -> Dataset:
         FileNotFoundError: if it is not there.
         InputError: for arrays that are not images and labels, or that do not fit each other.
     """
+    if table != Table():
+        raise InputError(f"{source} has its labels in itself; leave out --labels and the names of columns")
     path = Path(source).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {source}; give a .npz file of images and labels")

@@ -24,16 +24,16 @@ from xaijax.data._spooled import Bytes, SpooledImage
 from xaijax.data.dataset import Case, Dataset
 from xaijax.data.files import is_image, natural
 from xaijax.data.found import Census
-from xaijax.data.reading import MaskRole, Reading
-from xaijax.data.tables import is_blank, joined
+from xaijax.data.reading import MaskRole, Reading, Table
+from xaijax.data.tables import is_blank
 from xaijax.data.tables.columns import side, usual
+from xaijax.data.tables.labels import placed
 
 LARGEST_TEXT = 1 << 20  # bytes of a label or of a .json
 MOST_SHARDS = 100_000
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _URL = re.compile(r"[a-z0-9+.-]+(::|://)")
 _MASKS: dict[str, MaskRole | None] = {"mask": None} | {f"mask_{role}": role for role in get_args(MaskRole)}
-_LARGEST_INDEX = 100_000  # classes that are numbers count from 0 to the largest
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,10 @@ class _Sample:
     split: str | None = None
 
 
-def matches(source: str | Path) -> bool:
+def matches(source: object) -> bool:
     """Whether the source is a shard, a pattern of shards, a folder of them, or a URL."""
+    if not isinstance(source, str | Path):
+        return False
     text = str(source)
     if _URL.match(text) or text.lower().endswith(".tar"):
         return True
@@ -84,12 +86,13 @@ def matches(source: str | Path) -> bool:
     return folder.is_dir() and _only_shards(folder)
 
 
-def read(source: str | Path, reading: Reading) -> Dataset:
+def read(source: str | Path, reading: Reading, table: Table = Table()) -> Dataset:  # noqa: B008 - it is frozen
     """List the images of shards.
 
     Args:
         source: a shard, a pattern, a folder, or a URL.
         reading: how to read images and masks.
+        table: none; labels are in the shards.
 
     Returns:
         The data set: ids `shard/name`, classes by name, or by number where all labels are numbers.
@@ -98,6 +101,8 @@ def read(source: str | Path, reading: Reading) -> Dataset:
         FileNotFoundError: if there is no shard.
         InputError: if no shard holds an image with a label, or a package for the URL is missing.
     """
+    if table != Table():
+        raise InputError("shards have their labels in themselves; leave out --labels and the names of columns")
     files, shards, others = _shards(str(source))
     census = Census("WebDataset shards")
     for other in others:
@@ -111,7 +116,7 @@ def read(source: str | Path, reading: Reading) -> Dataset:
         raise InputError(
             f"{source} holds no image with a label; a sample is NAME.jpg (or .png ...) with NAME.cls or NAME.json"
         )
-    classes, position = _classes([sample.label or "" for sample in kept], census)
+    classes, position = placed([sample.label or "" for sample in kept], census)
     cases = tuple(
         Case(
             sample.id,
@@ -289,16 +294,6 @@ def _labelled(samples: list[_Sample], census: Census) -> list[_Sample]:
         else:
             kept.append(sample)
     return kept
-
-
-def _classes(labels: list[str], census: Census) -> tuple[tuple[str, ...], dict[str, int]]:
-    """Classes by name; where all labels are numbers, they are positions in a model's output."""
-    names = joined(labels, census)
-    if all(name.isascii() and name.isdigit() and int(name) <= _LARGEST_INDEX for name in names.values()):
-        count = max(int(name) for name in names.values()) + 1
-        return tuple(map(str, range(count))), {label: int(name) for label, name in names.items()}
-    classes = tuple(sorted(set(names.values())))
-    return classes, {label: classes.index(name) for label, name in names.items()}
 
 
 def _only_shards(folder: Path) -> bool:

@@ -79,9 +79,16 @@ def find_column(table: TextTable, holds: str, named: str | None) -> str | None:
     return None
 
 
+def group_name(column: str) -> str:
+    """What the values of a column of groups are called: "patient", "lesion", or the column's own name."""
+    if normal(column) in _PATIENT:
+        return "patient"
+    return re.sub(r"[_\s]*id$", "", column, flags=re.IGNORECASE) or column
+
+
 def groups(table: TextTable, column: str) -> list[str | None]:
     """What must stay together in a split, row by row: "patient 7", "lesion HAM_1"."""
-    what = "patient" if normal(column) in _PATIENT else re.sub(r"[_\s]*id$", "", column, flags=re.IGNORECASE) or column
+    what = group_name(column)
     return [None if is_blank(cell) else f"{what} {cell}" for cell in table.cells(column)]
 
 

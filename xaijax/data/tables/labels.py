@@ -9,6 +9,7 @@ from xaijax.data.tables.columns import is_blank
 
 NONE = frozenset({"no finding", "no findings"})  # what tables of findings write where there is none
 UNKNOWN = float("nan")
+LARGEST_INDEX = 100_000  # a larger number is an id, not the position of a class
 _NUMBER = re.compile(r"(-?\d+)\.0+")
 _ONE_HOT = {"0": 0.0, "0.0": 0.0, "1": 1.0, "1.0": 1.0, "-1": UNKNOWN, "-1.0": UNKNOWN}
 
@@ -33,6 +34,22 @@ def joined(cells: Iterable[str], census: Census) -> dict[str, str]:
         if len(same) > 1:
             census.note(f"The labels {' and '.join(same)} are one class, {name}.")
     return names
+
+
+def placed(labels: Iterable[str], census: Census) -> tuple[tuple[str, ...], dict[str, int]]:
+    """Classes of labels, and the position of each label in them.
+
+    Where all labels are whole numbers they are positions in a model's output: classes count from 0 to the largest.
+    Else classes are sorted by name.
+    """
+    names = joined(labels, census)
+    numbers = {name: int(name) for name in names.values() if name.isascii() and name.isdigit()}
+    if names and len(numbers) == len(set(names.values())) and max(numbers.values()) <= LARGEST_INDEX:
+        count = max(numbers.values()) + 1
+        return tuple(map(str, range(count))), {label: numbers[name] for label, name in names.items()}
+    classes = tuple(sorted(set(names.values())))
+    position = {name: at for at, name in enumerate(classes)}
+    return classes, {label: position[name] for label, name in names.items()}
 
 
 def piped(cells: Sequence[str], census: Census) -> tuple[tuple[str, ...], list[Findings | None]]:
