@@ -685,3 +685,12 @@ def test_commands_refuse_several_findings_in_one_sentence(tmp_path):
         InputError, match=r"gives an image several findings, and this command needs one class per image"
     ):
         open_data(DataOptions(data=str(tmp_path)))
+
+
+def test_a_folder_with_an_unknown_table_says_how_to_read_it(tmp_path):
+    picture(tmp_path / "a.png")
+    lines(tmp_path / "clinic.csv", "scan,finding", "a.png,cyst")
+    with pytest.raises(
+        InputError, match=r"holds the table clinic.csv, which is not a known one: give --labels clinic.csv"
+    ):
+        open_dataset(tmp_path)

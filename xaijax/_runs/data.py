@@ -57,8 +57,8 @@ def open_data(options: DataOptions, *, size: int | None = None, seed: int | None
     )
     if dataset.multi_label:
         raise InputError(
-            f"data set {dataset.name!r} gives an image several findings, and this command needs one class per image; give "
-            "--label-column the column of one class"
+            f"data set {dataset.name!r} gives an image several findings, and this command needs one class per image; "
+            "name a column of classes with --label-column"
         )
     dataset.require_classes(2)
     return dataset

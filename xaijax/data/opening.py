@@ -224,6 +224,9 @@ def _why_unknown(folder: Path) -> str:
     """What the folder holds instead: the usual mistake is a folder one level too high or too low."""
     inner = sorted(child.name for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
     deeper = [name for name in inner if any(reader.matches(folder / name) for reader in (labels_csv, class_folders))]
+    tables = labels_csv.tables(folder)
+    if tables:
+        return f"{folder} holds the table {tables[0]}, which is not a known one: give --labels {tables[0]}"
     if deeper:
         return f"{folder} holds several data sets ({', '.join(deeper[:5])}): give one of them"
     if class_folders.holds_images(folder):

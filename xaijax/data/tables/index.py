@@ -53,8 +53,7 @@ class FileIndex:
         self._real = os.path.realpath(folder)
         self._files: dict[str, str | None] = {}  # relative path -> what it was taken as
         self._left: dict[str, list[str]] = {}
-        self._by_name: dict[str, list[str]] | None = None
-        self._by_stem: dict[str, list[str]] | None = None
+        self._by_stem: dict[str, str | list[str]] | None = None  # most names are there once
         self._outside: set[str] = set()
         self._walk()
 
@@ -123,14 +122,7 @@ class FileIndex:
 
     def _ending(self, end: str) -> list[tuple[str, bool]]:
         """Files whose path ends so, whole folders at a time; without a suffix or with another one, images alone."""
-        if self._by_name is None or self._by_stem is None:
-            self._by_name, self._by_stem = {}, {}
-            for path in self._files:
-                name = posixpath.basename(path)
-                self._by_name.setdefault(name, []).append(path)
-                self._by_stem.setdefault(_stem(name), []).append(path)
-        name = posixpath.basename(end)
-        same = [path for path in self._by_name.get(name, ()) if path.endswith(f"/{end}")]
+        same = [path for path in self._of_stem(_stem(end)) if path.endswith(f"/{end}")]
         if same:
             return [(path, False) for path in same]
         for stem, renamed in ((end, False), (_stem(end), True)):
@@ -138,12 +130,26 @@ class FileIndex:
                 continue
             same = [
                 path
-                for path in self._by_stem.get(posixpath.basename(stem), ())
+                for path in self._of_stem(stem)
                 if f"/{_stem(path)}".endswith(f"/{stem}") and files.is_image(Path(path))
             ]
             if same:
                 return [(path, renamed) for path in same]
         return []
+
+    def _of_stem(self, stem: str) -> list[str]:
+        """Files in any folder whose name without suffix is that of this path."""
+        if self._by_stem is None:
+            self._by_stem = {}
+            for path in self._files:
+                key = _stem(posixpath.basename(path))
+                there = self._by_stem.setdefault(key, path)
+                if isinstance(there, list):
+                    there.append(path)
+                elif there is not path:
+                    self._by_stem[key] = [there, path]
+        found = self._by_stem.get(posixpath.basename(stem), [])
+        return [found] if isinstance(found, str) else found
 
     def _walk(self) -> None:
         stack = [""]
