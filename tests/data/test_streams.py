@@ -117,7 +117,7 @@ class TestShards:
         assert dataset.classes[0] == "abscess" or dataset.classes == ("Cyst", "abscess")
         labels = dataset.labels.tolist()
         assert labels[0] == labels[1] != labels[2]
-        assert "are one class" in dataset.found.notes[0]
+        assert "are one class" in " ".join(dataset.found.notes)
 
     def test_masks_of_roles(self, tmp_path):
         (tmp_path / "x.tar").write_bytes(
@@ -271,7 +271,7 @@ class TestHuggingFace:
             assert batch.has_mask.tolist() == [True, False, True]
             np.testing.assert_array_equal(batch.masks[2], MASK > 0)
             assert not batch.notes
-            assert "The part extra of the data set is not a side of a split" in dataset.found.notes[0]
+            assert "The part extra of the data set is not a side of a split" in " ".join(dataset.found.notes)
         assert dataset.name == "saved"
         assert dataset.found.seen == sum(path.is_file() for path in (tmp_path / "saved").rglob("*"))
         assert dict(dataset.found.taken) == {"description": 7, "rows": 3}

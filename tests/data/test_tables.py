@@ -208,6 +208,16 @@ class TestAnyTable:
         assert dataset.classes == ("u", "v")
         assert dataset.found.notes == ("No image of class v is there.",)
 
+    @pytest.mark.parametrize("place", ["images/", ""])
+    def test_a_mask_is_not_taken_for_a_missing_image(self, tmp_path, place):
+        picture(tmp_path / "images" / "a.png")
+        picture(tmp_path / "masks" / "a.png")
+        picture(tmp_path / "masks" / "b.png")
+        lines(tmp_path / "labels.csv", "file,label", f"{place}a.png,u", f"{place}b.png,v")
+        dataset = open_dataset(tmp_path)
+        assert list(cases(dataset)) == ["images/a.png"]
+        assert dataset.found.rows["the file is not there"].examples == (f"{place}b.png",)
+
     def test_rows_that_cannot_be_used_are_counted(self, tmp_path):
         for name in "abcdefg":
             picture(tmp_path / f"{name}.png")

@@ -16,7 +16,7 @@ from xaijax.data.dataset import Dataset, Source
 from xaijax.data.files import ImageFile
 from xaijax.data.found import Census
 from xaijax.data.reading import Reading
-from xaijax.data.tables import NONE, Extra, FileIndex, Row, assemble, groups, leave_broken, present, read_table
+from xaijax.data.tables import NONE, Extra, FileIndex, Row, assemble, groups, leave_broken, listed, present, read_table
 
 CLASSES = (
     "Atelectasis",
@@ -103,7 +103,7 @@ def read(folder: Path, reading: Reading) -> Dataset:
 
 
 def _tables(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.iterdir()) if _TABLE.fullmatch(path.name) and path.is_file()]
+    return listed(folder, _TABLE)
 
 
 def _findings(cell: str) -> tuple[float, ...] | None:

@@ -62,7 +62,7 @@ def _rows(path: Path, index: FileIndex, census: Census) -> list[Row]:
     extra = {name: table.at(name) for name in table.columns if name not in ("image_id", "lesion_id", "dx", "")}
     rows = []
     for at, (file, dx) in enumerate(zip(table.cells("image_id"), table.cells("dx"), strict=True)):
-        outline = index.find(f"{file}_segmentation.png").path
+        outline = index.find(f"{file}_segmentation.png", mask=True).path
         rows.append(
             Row(
                 table.lines[at],

@@ -107,6 +107,9 @@ def read(source: Any, reading: Reading, table: Table = Table()) -> Dataset:  # n
         name = next((one.info.dataset_name or one.info.builder_name for one in parts.values()), None) or "dataset"
         census.take("image", sum(len(one) for one in parts.values()))
     columns = _columns(datasets, parts, table)
+    words = {"image": "images", "label": "classes", "group": "groups", "split": "split"}
+    assumed = [f"{words[holds]} by {columns[holds]}" for holds in words if columns[holds] is not None]
+    census.note(f"Columns of the data set: {'; '.join(assumed)}.")
     labels = {key: _cells(part, columns["label"]) for key, part in parts.items()}
     classes, answers = _labelled(datasets, next(iter(parts.values())).features[columns["label"]], labels, census)
     cases: list[Case] = []
@@ -253,6 +256,9 @@ def _cases(
     if key and own is None:
         census.note(f"The part {key} of the data set is not a side of a split: training, validation or test.")
     splits = _cells(part, columns["split"]) if columns["split"] else None
+    strange = [str(one) for one in dict.fromkeys(splits or ()) if one is not None and side(str(one)) is None]
+    if strange:
+        census.note(f"The column {columns['split']} names no sides of a split: {', '.join(strange[:5])}.")
     found = []
     for row, answer in enumerate(answers):
         place = f"{key}/{row}" if key else str(row)

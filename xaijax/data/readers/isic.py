@@ -5,6 +5,7 @@ they are there; the lesion of an image comes from `..._LesionGroupings.csv` or `
 folder or in folders of their own, images anywhere below.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from xaijax._errors import InputError
 from xaijax.data.dataset import NO_EXTRA, Dataset
 from xaijax.data.found import Census
 from xaijax.data.reading import Reading
-from xaijax.data.tables import Extra, FileIndex, Row, assemble, is_blank, leave_broken, one_hot, read_table
+from xaijax.data.tables import Extra, FileIndex, Row, assemble, is_blank, leave_broken, listed, one_hot, read_table
 
 CLASSES = {
     "2018": ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC"),
@@ -47,6 +48,7 @@ def read(folder: Path, reading: Reading) -> Dataset:
     """
     tables = list(_tables(folder))
     truths = [(path, form) for path, form in tables if form["what"] == "GroundTruth"]
+    truths.sort(key=lambda one: list(_SIDES).index(one[1]["side"]))
     years = sorted({form["year"] for _, form in truths})
     if len(years) > 1:
         raise InputError(f"{folder} holds the tables of ISIC {' and '.join(years)}; keep those of one year")
@@ -76,12 +78,13 @@ def read(folder: Path, reading: Reading) -> Dataset:
 
 def _tables(folder: Path) -> Iterator[tuple[Path, re.Match[str]]]:
     """The tables in the folder, and those in a folder of their own name."""
-    for child in sorted(folder.iterdir()):
-        inner = sorted(child.iterdir()) if _TABLE.fullmatch(f"{child.name}.csv") and child.is_dir() else []
-        for path in (child, *inner):
+    with os.scandir(folder) as entries:
+        inner = sorted(entry.name for entry in entries if _TABLE.fullmatch(f"{entry.name}.csv") and entry.is_dir())
+    for place in (folder, *(folder / name for name in inner)):
+        for path in listed(place, _TABLE):
             form = _TABLE.fullmatch(path.name)
-            if form is not None and path.is_file():
-                yield path, form
+            assert form is not None
+            yield path, form
 
 
 def _lesions(path: Path) -> dict[str, tuple[str | None, Extra]]:

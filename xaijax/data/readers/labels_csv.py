@@ -18,6 +18,7 @@ are kept as text in `Case.extra`. Several masks in one cell are separated by `;`
 """
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast, get_args
@@ -38,6 +39,7 @@ from xaijax.data.tables import (
     is_blank,
     joined,
     leave_broken,
+    listed,
     one_hot,
     one_hot_columns,
     piped,
@@ -47,7 +49,7 @@ from xaijax.data.tables import (
 from xaijax.data.tables.labels import LARGEST_INDEX
 
 NAME = "labels.csv"
-SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+_TABLE = re.compile(r"[^.].*\.[ct]sv(\.gz)?", re.IGNORECASE)
 BLOCK = 50
 _MASKS: Mapping[str, MaskRole | None] = {"mask": None} | {f"mask_{role}": role for role in get_args(MaskRole)}
 _OWN = {"image": "file", "label": "label", "group": "patient", "split": "split"}
@@ -61,7 +63,7 @@ def matches(folder: Path) -> bool:
 
 def tables(folder: Path) -> list[str]:
     """The tables that lie in the folder itself."""
-    return sorted(entry.name for entry in folder.iterdir() if entry.name.lower().endswith(SUFFIXES) and entry.is_file())
+    return [path.name for path in listed(folder, _TABLE)]
 
 
 def read(folder: Path, reading: Reading, table: Table = Table()) -> Dataset:  # noqa: B008 - it is frozen
@@ -143,10 +145,10 @@ def _path(folder: Path, table: Table) -> Path:
 def _columns(text: TextTable, table: Table) -> dict[str, str | None]:
     columns = {holds: find_column(text, holds, named) for holds, named in table.columns().items() if holds != "label"}
     given = table.label
-    listed = given is not None and given not in text.columns and "," in given
-    columns["label"] = None if listed else find_column(text, "label", given)
+    several = given is not None and given not in text.columns and "," in given
+    columns["label"] = None if several else find_column(text, "label", given)
     if columns["image"] is None:
-        lacking = ["file"] if columns["label"] or listed or len(_candidates(text, columns)) > 1 else ["file", "label"]
+        lacking = ["file"] if columns["label"] or several or len(_candidates(text, columns)) > 1 else ["file", "label"]
         raise InputError(
             f"{text.path} lacks the column{'s' if len(lacking) > 1 else ''} {' and '.join(lacking)}; it has "
             f"{', '.join(filter(None, text.columns)) or 'none'}: name them with --image-column and --label-column"

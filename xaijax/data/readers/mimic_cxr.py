@@ -15,7 +15,7 @@ from xaijax._errors import InputError
 from xaijax.data.dataset import Dataset
 from xaijax.data.found import Census
 from xaijax.data.reading import Reading
-from xaijax.data.tables import FileIndex, Row, assemble, leave_broken, read_table, sides
+from xaijax.data.tables import FileIndex, Row, assemble, leave_broken, listed, read_table, sides
 from xaijax.data.tables.observations import OBSERVATIONS, observations
 
 _TABLE = re.compile(r"mimic-cxr-\d+\.\d+\.\d+-(?P<what>chexpert|split|metadata)\.csv(\.gz)?")
@@ -79,8 +79,8 @@ def read(folder: Path, reading: Reading) -> Dataset:
 
 def _tables(folder: Path) -> dict[str, Path]:
     found = {}
-    for path in sorted(folder.iterdir()):
+    for path in listed(folder, _TABLE):
         form = _TABLE.fullmatch(path.name)
-        if form is not None and path.is_file():
-            found[form["what"]] = path
+        assert form is not None
+        found[form["what"]] = path
     return found

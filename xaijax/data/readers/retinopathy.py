@@ -16,7 +16,7 @@ from pathlib import Path
 from xaijax.data.dataset import Dataset
 from xaijax.data.found import Census
 from xaijax.data.reading import Reading
-from xaijax.data.tables import Extra, FileIndex, Row, assemble, header, leave_broken, read_table
+from xaijax.data.tables import Extra, FileIndex, Row, assemble, header, leave_broken, listed, read_table
 from xaijax.data.tables.columns import side
 
 GRADES = ("No DR", "Mild", "Moderate", "Severe", "Proliferative DR")
@@ -97,8 +97,7 @@ def read(folder: Path, reading: Reading) -> Dataset:
 
 
 def _tables(folder: Path) -> Iterator[tuple[_Known, Path]]:
-    listed = sorted(path for path in folder.iterdir() if path.suffix == ".csv")
     for known in _KNOWN:
-        for path in listed:
-            if known.file.fullmatch(path.name) and {known.image, known.grade} <= set(header(path)):
+        for path in listed(folder, known.file):
+            if {known.image, known.grade} <= set(header(path)):
                 yield known, path

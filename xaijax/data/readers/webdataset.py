@@ -153,9 +153,11 @@ def _shards(source: str) -> tuple[Any, list[str], list[str]]:
         if len(paths) == 1 and "*" in first:
             return files, _there(source, sorted(str(one) for one in files.glob(first))), []
         missing = [one for one in paths if not files.isfile(one)]
+    except (FileNotFoundError, InputError):
+        raise
     except ImportError as error:
         raise InputError(f"{source} needs a package that is not installed ({error})") from None
-    except ValueError as error:
+    except Exception as error:  # each file system of fsspec has exceptions of its own
         raise InputError(f"{source} cannot be opened ({' '.join(str(error).split())})") from error
     if missing:
         raise FileNotFoundError(f"there is no shard {missing[0]}; give the .tar files that are there")
@@ -209,7 +211,7 @@ def _scan(files: Any, shard: str, name: str, census: Census) -> list[_Sample]:
                 key = posixpath.join(posixpath.dirname(path), key)
                 sample = samples.setdefault(key, _Sample(f"{name}/{key}", shard))
                 _add(sample, f"{name}/{path}", suffix.lower(), Member(files, shard, place, member.size), census)
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, EOFError, ValueError, OverflowError, OSError) as error:
         if not samples:
             census.leave(f"it is not a tar archive ({' '.join(str(error).split())})", name)
             return []
@@ -226,7 +228,9 @@ def _members(stream: Any, census: Census, name: str) -> Iterator[tarfile.TarInfo
             if member.isdir():
                 continue
             shown = f"{name}/{member.name}"
-            if not member.isreg() or member.issparse():
+            if not _is_text(member.name):
+                census.leave("its name is not UTF-8", shown.encode(errors="replace").decode())
+            elif not member.isreg() or member.issparse():
                 census.leave("it is not a regular file", shown)
             elif member.name.startswith("/") or ".." in member.name.replace("\\", "/").split("/"):
                 census.leave("its name leaves the archive", shown)
@@ -234,6 +238,14 @@ def _members(stream: Any, census: Census, name: str) -> Iterator[tarfile.TarInfo
                 census.leave("it is hidden", shown)
             else:
                 yield member
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _add(sample: _Sample, path: str, suffix: str, member: Member, census: Census) -> None:
@@ -272,6 +284,8 @@ def _describe(sample: _Sample, path: str, suffix: str, member: Member, census: C
     sample.label = label if suffix == "cls" or sample.label is None else sample.label
     sample.group = sample.group or (f"patient {group}" if group else None)
     sample.split = sample.split or (side(part) if part else None)
+    if part and side(part) is None:
+        census.note(f"The split {part} of a sample is not a side: training, validation or test.")
 
 
 def _value(values: dict[str, Any], holds: str) -> str | None:

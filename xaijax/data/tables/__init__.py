@@ -8,7 +8,7 @@ from xaijax.data.tables.extra import Extra
 from xaijax.data.tables.index import FileIndex
 from xaijax.data.tables.labels import NONE, joined, one_hot, one_hot_columns, piped, present
 from xaijax.data.tables.rows import Row, assemble, leave_broken
-from xaijax.data.tables.text import TextTable, header, read_table
+from xaijax.data.tables.text import TextTable, header, listed, read_table
 
 __all__ = [
     "NONE",
@@ -23,6 +23,7 @@ __all__ = [
     "is_blank",
     "joined",
     "leave_broken",
+    "listed",
     "one_hot",
     "one_hot_columns",
     "piped",

@@ -8,6 +8,7 @@ import os
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from xaijax._names import normal
@@ -65,13 +66,14 @@ class FileIndex:
         if path in self._files and self._files[path] is None:
             self._files[path] = kind
 
-    def find(self, name: str, *, shared: int = 0) -> Hit:
-        """The image that a table means.
+    def find(self, name: str, *, shared: int = 0, mask: bool = False) -> Hit:
+        """The image, or mask, that a table means.
 
         Args:
             name: as the table writes it: a path relative to the folder, or its end; the suffix may be missing.
             shared: how many folders at the start of the name are those of all rows, and so may be the folder itself or
                 lie above it.
+            mask: whether a mask is meant: then folders of masks are looked through too.
         """
         exact = self.exact(name)
         if exact.path is not None or exact.reason != MISSING:
@@ -82,11 +84,12 @@ class FileIndex:
         for end in ends:
             if end in self._files:
                 return Hit(end)
-        for end in ends:
-            found = self._ending(end)
-            if found:
-                return _one(found)
-        return Hit(None, MISSING)
+        found = self._ending(ends[0])
+        if "/" not in ends[0] and not mask and self._images_apart:
+            found = [one for one in found if not _of_masks(one[0])]
+        if len(found) > 1:
+            return Hit(None, SEVERAL)
+        return Hit(found[0][0], renamed=found[0][1]) if found else Hit(None, MISSING)
 
     def exact(self, name: str) -> Hit:
         """The file of this path, without a search."""
@@ -114,6 +117,11 @@ class FileIndex:
                 census.leave(unnamed if files.is_image(Path(path)) else _UNUSED, path)
         for reason, paths in self._left.items():
             census.leave(reason, *paths)
+
+    @cached_property
+    def _images_apart(self) -> bool:
+        """Whether images lie outside folders of masks: then a bare name means none of a mask."""
+        return any(not _of_masks(path) and files.is_image(Path(path)) for path in self._files)
 
     def _beyond(self, path: str) -> Hit:
         if not self._allow_outside:
@@ -200,15 +208,6 @@ class FileIndex:
             self._outside.add(path)
             self._left.setdefault(_LINK_OUT, []).append(path)
         return False
-
-
-def _one(found: list[tuple[str, bool]]) -> Hit:
-    if len(found) > 1:
-        found = [one for one in found if not _of_masks(one[0])] or found
-    if len(found) > 1:
-        return Hit(None, SEVERAL)
-    path, renamed = found[0]
-    return Hit(path, renamed=renamed)
 
 
 def _posix(name: str) -> str:

@@ -58,12 +58,13 @@ def piped(cells: Sequence[str], census: Census) -> tuple[tuple[str, ...], list[F
     Returns:
         Classes, sorted by name; and 1 or 0 for each, row by row, None for a blank cell.
     """
-    parts = {cell: [part.strip() for part in cell.split("|")] for cell in dict.fromkeys(cells)}
+    parts = {
+        cell: [part.strip() for part in cell.split("|") if not is_blank(part.strip())] for cell in dict.fromkeys(cells)
+    }
     names = joined((part for cell in cells for part in parts[cell]), census)
     classes = tuple(sorted({name for name in names.values() if name.casefold() not in NONE}))
     found: dict[str, Findings | None] = {
-        cell: None if is_blank(cell) else present(classes, {names[part] for part in inside if part in names})
-        for cell, inside in parts.items()
+        cell: present(classes, {names[part] for part in inside}) if inside else None for cell, inside in parts.items()
     }
     return classes, [found[cell] for cell in cells]
 

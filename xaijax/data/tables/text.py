@@ -6,6 +6,8 @@ The delimiter is the one of comma, semicolon and tab that gives the header the m
 import csv
 import gzip
 import io
+import os
+import re
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,11 +65,11 @@ def read_table(path: Path) -> TextTable:
     """Reads a whole table.
 
     Raises:
-        InputError: for a file that is not text in UTF-8, has broken quotes, or has no rows.
-        OSError: for a file that cannot be read.
+        InputError: for a file that cannot be read, is not text in UTF-8, has broken quotes, or has no rows.
+        FileNotFoundError: for a file that is not there, or is not a regular one.
     """
     text = _text(path, LARGEST)
-    columns, delimiter = _header(text)
+    columns, delimiter = _header(text, path)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows: list[tuple[str, ...]] = []
     lines: list[int] = []
@@ -98,15 +100,21 @@ def read_table(path: Path) -> TextTable:
     return TextTable(path, columns, rows, lines, tuple(ragged))
 
 
+def listed(folder: Path, name: re.Pattern[str]) -> list[Path]:
+    """The regular files of these names in the folder itself, in the order of their names."""
+    with os.scandir(folder) as entries:
+        return sorted(folder / entry.name for entry in entries if name.fullmatch(entry.name) and entry.is_file())
+
+
 def header(path: Path) -> tuple[str, ...]:
     """The names of the columns; empty for a file that is not a table of text. For recognising a layout."""
     try:
-        return _header(_text(path, 1 << 16, whole=False))[0]
+        return _header(_text(path, 1 << 16, whole=False), path)[0]
     except (InputError, OSError):
         return ()
 
 
-def _header(text: str) -> tuple[tuple[str, ...], str]:
+def _header(text: str, path: Path) -> tuple[tuple[str, ...], str]:
     first = next((line for line in text[: 1 << 16].splitlines() if line.strip()), "")
     found: list[tuple[list[str], str]] = []
     for delimiter in DELIMITERS:
@@ -116,7 +124,8 @@ def _header(text: str) -> tuple[tuple[str, ...], str]:
             continue
     if not found:
         return (), ","
-    cells, delimiter = max(found, key=lambda one: len(one[0]))
+    own = "\t" if ".tsv" in path.suffixes else ","
+    cells, delimiter = max(found, key=lambda one: (len(one[0]), one[1] == own))
     return tuple(cell.strip() for cell in cells), delimiter
 
 
@@ -128,6 +137,8 @@ def _text(path: Path, limit: int, *, whole: bool = True) -> str:
             raw = stream.read(limit + 1)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{path} is not a gzip file, or it is damaged ({error})") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror or error})") from error
     if len(raw) > limit:
         if whole:
             raise InputError(f"{path} holds more than {limit >> 20} MiB of text; give a smaller table")
