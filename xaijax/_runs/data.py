@@ -56,6 +56,11 @@ def open_data(options: DataOptions, *, size: int | None = None, seed: int | None
         correlation=options.correlation,
         covered=options.covered,
     )
+    if classes > 1 and dataset.multi_label:
+        raise InputError(
+            f"data set {dataset.name!r} gives an image several findings, and this command needs one class per image; "
+            "name a column of classes with --label-column"
+        )
     dataset.require_classes(classes)
     return dataset
 

@@ -43,8 +43,9 @@ class DataOptions(SeedOptions):
     """Which images, masks and labels."""
 
     data: str
-    """A folder of images (class folders, labels.csv, or a known data set), or generated images: phantoms,
-    phantoms:brain_mri, phantoms:chest_xray, phantoms:lung_ct, phantoms:dermoscopy."""
+    """A folder of images (class folders, labels.csv, or a known data set), a .npz file, WebDataset shards
+    (shards/{000..127}.tar), or generated images: phantoms, phantoms:brain_mri, phantoms:chest_xray, phantoms:lung_ct,
+    phantoms:dermoscopy."""
 
     count: Images | None = None
     """How many images, drawn evenly over the classes; 0 takes all. Of phantoms: how many are generated."""

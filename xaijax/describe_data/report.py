@@ -27,6 +27,8 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
             f"{one['count']} left out: {reason} ({_names(one['examples'], one['count'])})"
             for reason, one in files["left_out"].items()
         )
+        for reason, one in files["rows_left_out"].items():
+            yield f"  {_counted(one['count'], 'row')} left out: {reason} ({_names(one['examples'], one['count'])})"
     yield "classes:"
     yield from _indented(_cut([f"{name}: {count}" for name, count in found["classes"].items()]))
     for name, count in found["unknown_findings"].items():
