@@ -1,0 +1,111 @@
+"""Values of more than 8 bits in PNG, JPEG, JPEG 2000, AVIF and PNM files, which Pillow cuts to 8 bits or scales."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from xaijax._errors import InputError
+from xaijax.data.images import UnreadableError, check_size, scaled
+
+
+def read(path: Path, kind: str, image: Image.Image | None) -> np.ndarray | None:
+    """The values of a file that is deeper than Pillow reads it, or None for all others.
+
+    Args:
+        path: the file.
+        kind: as `recognise` names it.
+        image: the file opened by Pillow, not decoded; None where Pillow refuses it.
+
+    Returns:
+        Grey `[h, w]` of any integer type, or colour `[h, w, 3]` uint8.
+    """
+    if kind == "PNM" and image is not None:
+        return _pnm(path, image)
+    bits = _BITS[kind](path, image) if kind in _BITS else None
+    if bits is None:
+        return None
+    try:
+        import imagecodecs
+    except ImportError:
+        raise InputError(f"{kind} files of {bits} bits need imagecodecs: pip install 'xaijax[medical]'") from None
+    decode = {
+        "PNG": imagecodecs.png_decode,
+        "JPEG": imagecodecs.jpeg_decode,
+        "JPEG 2000": imagecodecs.jpeg2k_decode,
+        "AVIF": imagecodecs.avif_decode,
+    }[kind]
+    values = np.asarray(decode(path.read_bytes()))
+    return _channels(values, bits)
+
+
+def _channels(values: np.ndarray, bits: int) -> np.ndarray:
+    """Without alpha; colour scaled to 8 bits, grey of fewer than 8 bits spread to them."""
+    if values.ndim == 3 and values.shape[2] in (1, 2):
+        values = values[..., 0]
+    if values.ndim == 2:
+        return scaled(values, 2**bits - 1) if bits < 8 and values.dtype.kind == "u" else values
+    if values.ndim != 3 or values.shape[2] not in (3, 4):
+        raise UnreadableError(f"it has {values.shape[-1]} channels; 1 to 4 are read")
+    if values.dtype.kind != "u":
+        raise UnreadableError("it holds colour with a sign, whose white is not known; store 8 or 16 bits without one")
+    return scaled(values[..., :3], 2**bits - 1)
+
+
+# The next four give the bits of a file, or None where Pillow reads all of them.
+
+
+def _png_bits(path: Path, image: Image.Image | None) -> int | None:
+    with path.open("rb") as stream:
+        start = stream.read(26)
+    return 16 if start[24:25] == b"\x10" and start[25] != 0 else None  # grey of 16 bits is Pillow's
+
+
+def _jpeg_bits(path: Path, image: Image.Image | None) -> int | None:
+    """The precision in the frame header, of files that Pillow refuses: more bits, or lossless JPEG."""
+    if image is not None:
+        return None
+    data = path.read_bytes()
+    position = 2
+    while position + 9 < len(data) and data[position] == 0xFF:
+        marker, length = data[position + 1], int.from_bytes(data[position + 2 : position + 4], "big")
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = (int.from_bytes(data[at : at + 2], "big") for at in (position + 5, position + 7))
+            check_size(height, width)
+            return data[position + 4]
+        position += 2 + length
+    return None
+
+
+def _jpeg2000_bits(path: Path, image: Image.Image | None) -> int | None:
+    with path.open("rb") as stream:
+        start = stream.read(1 << 16)
+    at = start.find(b"\xff\x4f\xff\x51")
+    if at < 0 or len(start) < at + 43:
+        return None
+    depth = start[at + 42]  # the sign in the highest bit, and the number of bits less one
+    return None if depth == 7 else (depth & 0x7F) + 1
+
+
+def _avif_bits(path: Path, image: Image.Image | None) -> int | None:
+    with path.open("rb") as stream:
+        found = re.search(rb"av1C..(.)", stream.read(1 << 16), re.DOTALL)
+    flags = found[1][0] if found else 0
+    return None if not flags & 0x40 else 12 if flags & 0x20 else 10
+
+
+_BITS: dict[str, Any] = {"PNG": _png_bits, "JPEG": _jpeg_bits, "JPEG 2000": _jpeg2000_bits, "AVIF": _avif_bits}
+
+
+def _pnm(path: Path, image: Image.Image) -> np.ndarray | None:
+    """Grey values of more than 8 bits with their own scale: Pillow has spread them to 16 bits."""
+    if image.mode != "I":
+        return None
+    with path.open("rb") as stream:
+        start = re.sub(rb"#[^\n]*\n", b"", stream.read(4096))
+    white = int(start.split()[3])
+    image.load()
+    # Spreading is undone exactly: its steps are 1 or more.
+    return np.rint(np.asarray(image, np.float64) * (white / 65535)).astype(np.int32)

@@ -1,0 +1,85 @@
+"""Files that Pillow reads: PNG, JPEG, JPEG 2000, GIF, WebP, AVIF, BMP, PNM and TGA."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from xaijax.data.formats import deep
+from xaijax.data.images import (
+    FIRST_FRAME,
+    NO_ALPHA,
+    TURNED,
+    Stored,
+    UnreadableError,
+    check_frame,
+    check_size,
+    upright,
+)
+
+_FORMATS = {
+    "PNG": ("PNG",),
+    "JPEG": ("JPEG", "MPO"),
+    "JPEG 2000": ("JPEG2000",),
+    "GIF": ("GIF",),
+    "WebP": ("WEBP",),
+    "AVIF": ("AVIF",),
+    "BMP": ("BMP", "DIB"),
+    "PNM": ("PPM",),
+    "TGA": ("TGA",),
+    "TIFF": ("TIFF",),
+}
+_EIGHT_BIT_GREY = ("1", "L", "LA", "La")
+_ORIENTATION = 0x0112
+
+
+def read(path: Path, kind: str, frame: int | None) -> Stored:
+    """One frame as `Stored`; deeper values than Pillow gives are decoded by `deep`."""
+    notes: list[str] = []
+    try:
+        image = Image.open(path, formats=_FORMATS[kind])
+    except Image.DecompressionBombError:
+        raise UnreadableError("it says that it has more pixels than are read") from None
+    except Image.UnidentifiedImageError:
+        values = deep.read(path, kind, None)
+        if values is None:
+            raise UnreadableError(
+                f"it is a {kind} file that is damaged or of a variant that is not supported"
+            ) from None
+        return Stored(values)
+    with image:
+        check_size(image.height, image.width)
+        several = getattr(image, "is_animated", False)
+        if several and frame is None:
+            notes.append(FIRST_FRAME)
+        elif frame:
+            image.seek(check_frame(frame, getattr(image, "n_frames", 1)))
+        orientation = image.getexif().get(_ORIENTATION, 1) if kind != "TIFF" else 1
+        values = deep.read(path, kind, image)
+        if values is None:
+            image.load()
+            values = values_of(image, notes)
+        elif image.has_transparency_data:
+            notes.append(NO_ALPHA)
+    if orientation in range(2, 9):
+        values = upright(values, orientation)
+        notes.append(TURNED)
+    return Stored(values, notes=tuple(notes))
+
+
+def values_of(image: Image.Image, notes: list[str]) -> np.ndarray:
+    """The values of a decoded image: grey `[h, w]`, or colour `[h, w, 3]` uint8."""
+    if image.has_transparency_data and _is_transparent(image):
+        notes.append(NO_ALPHA)
+    if image.mode in _EIGHT_BIT_GREY:
+        return np.array(image.convert("L"), np.uint8)
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return np.array(image)
+    return np.array(image.convert("RGB"), np.uint8)
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    if image.mode.startswith("I"):
+        return bool((np.asarray(image) == image.info["transparency"]).any())
+    lowest, _ = image.convert("RGBA").getchannel("A").getextrema()
+    return float(lowest) < 255  # type: ignore[arg-type]
