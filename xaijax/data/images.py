@@ -1,8 +1,8 @@
 """Pixels: from stored values to uint8 `[h, w, 1 or 3]`, by one rule for all formats.
 
 * Colour is uint8 here: formats scale deeper colour exactly, from their white to 255 (16 bits: `rint(v / 257)`).
-* Grey values of at most 8 bits, without a sign, a rescaling or a window keep their values. Fewer than 8 bits are spread
-  first, so that their largest value is 255.
+* Grey values of at most 8 bits, without a sign, a rescaling or a window keep their values. Fewer than 8 bits are
+  spread, so that their largest value is 255.
 * All other grey values go linearly through a window, in the unit of the rescaled values: the one given; else the one
   that the file states (`window="file"`); else the lowest and highest value of the image itself, because a deep medical
   image rarely uses its whole range and its own scale is unknown here.
@@ -46,6 +46,7 @@ class Stored:
         display: the window or curve that the file states, rescaled values -> shares 0 to 1; None where it states none.
         padding: `(lowest, highest)` stored value that is padding.
         inverted: whether low values are bright.
+        white: of uint8 grey, the largest value that its bits can hold.
         notes: as in `Content`.
     """
 
@@ -54,6 +55,7 @@ class Stored:
     display: Levels | None = None
     padding: tuple[float, float] | None = None
     inverted: bool = False
+    white: int = 255
     notes: tuple[str, ...] = ()
 
 
@@ -133,7 +135,8 @@ def displayed(stored: Stored, window: Window | Literal["auto", "file"] = "file")
         display = stored.display
     kept = values.dtype == np.uint8 and stored.rescale is None and display is None
     if kept and stored.padding is None:
-        return (255 - values if stored.inverted else values)[..., None], notes
+        spread = scaled(values, stored.white)
+        return (255 - spread if stored.inverted else spread)[..., None], notes
     levels, positions = _levels(values)
     shown = levels if stored.rescale is None else stored.rescale(levels)
     inside = np.isfinite(shown)
@@ -144,7 +147,7 @@ def displayed(stored: Stored, window: Window | Literal["auto", "file"] = "file")
     if not inside.any():
         raise UnreadableError("all its values are NaN, infinite or padding")
     if kept:
-        grey = shown
+        grey = scaled(shown, stored.white)
     else:
         # Shares of what is not inside are not used; they only must not be NaN.
         safe = np.where(inside, shown, shown[inside][0])

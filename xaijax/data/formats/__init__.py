@@ -45,16 +45,18 @@ def read(path: str | Path, frame: int | None = None) -> Stored:
             stored: Stored = decoder.read(Path(path), kind, frame)
         except (UnreadableError, InputError):
             raise
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
         except MemoryError:
             raise UnreadableError("it needs more memory than there is") from None
-        except Exception as error:
+        except BaseException as error:  # a panic of a decoder written in Rust is no Exception
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             raise UnreadableError(_words(kind, error)) from None
     return stored
 
 
-def _words(kind: str, error: Exception) -> str:
+def _words(kind: str, error: BaseException) -> str:
     """Why a decoder failed. Messages on DICOM files may quote a header, so they are left out."""
     said = "" if kind == "DICOM" else " ".join(str(error).split())
     return f"it is damaged or of a {kind} variant that is not supported ({said or type(error).__name__})"

@@ -8,11 +8,12 @@ import numpy as np
 from PIL import Image
 
 from xaijax._errors import InputError
+from xaijax.data.formats import codestream
 from xaijax.data.images import UnreadableError, check_size, scaled
 
 
-def read(path: Path, kind: str, image: Image.Image | None) -> np.ndarray | None:
-    """The values of a file that is deeper than Pillow reads it, or None for all others.
+def read(path: Path, kind: str, image: Image.Image | None) -> tuple[np.ndarray, int] | None:
+    """The values of a file that is deeper than Pillow reads it and their white, or None for all others.
 
     Args:
         path: the file.
@@ -20,10 +21,11 @@ def read(path: Path, kind: str, image: Image.Image | None) -> np.ndarray | None:
         image: the file opened by Pillow, not decoded; None where Pillow refuses it.
 
     Returns:
-        Grey `[h, w]` of any integer type, or colour `[h, w, 3]` uint8.
+        Grey `[h, w]` of any integer type, or colour `[h, w, 3]` uint8; and the white of uint8 values.
     """
     if kind == "PNM" and image is not None:
-        return _pnm(path, image)
+        values = _pnm(path, image)
+        return None if values is None else (values, 255)
     bits = _BITS[kind](path, image) if kind in _BITS else None
     if bits is None:
         return None
@@ -38,15 +40,15 @@ def read(path: Path, kind: str, image: Image.Image | None) -> np.ndarray | None:
         "AVIF": imagecodecs.avif_decode,
     }[kind]
     values = np.asarray(decode(path.read_bytes()))
-    return _channels(values, bits)
+    return _channels(values, bits), 2 ** min(bits, 8) - 1
 
 
 def _channels(values: np.ndarray, bits: int) -> np.ndarray:
-    """Without alpha; colour scaled to 8 bits, grey of fewer than 8 bits spread to them."""
+    """Without alpha, colour scaled to 8 bits."""
     if values.ndim == 3 and values.shape[2] in (1, 2):
         values = values[..., 0]
     if values.ndim == 2:
-        return scaled(values, 2**bits - 1) if bits < 8 and values.dtype.kind == "u" else values
+        return values
     if values.ndim != 3 or values.shape[2] not in (3, 4):
         raise UnreadableError(f"it has {values.shape[-1]} channels; 1 to 4 are read")
     if values.dtype.kind != "u":
@@ -64,29 +66,18 @@ def _png_bits(path: Path, image: Image.Image | None) -> int | None:
 
 
 def _jpeg_bits(path: Path, image: Image.Image | None) -> int | None:
-    """The precision in the frame header, of files that Pillow refuses: more bits, or lossless JPEG."""
-    if image is not None:
+    """Of files that Pillow refuses: more bits, or lossless JPEG."""
+    found = codestream.measure(path.read_bytes()) if image is None else None
+    if found is None:
         return None
-    data = path.read_bytes()
-    position = 2
-    while position + 9 < len(data) and data[position] == 0xFF:
-        marker, length = data[position + 1], int.from_bytes(data[position + 2 : position + 4], "big")
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = (int.from_bytes(data[at : at + 2], "big") for at in (position + 5, position + 7))
-            check_size(height, width)
-            return data[position + 4]
-        position += 2 + length
-    return None
+    check_size(found.height, found.width)
+    return found.bits
 
 
 def _jpeg2000_bits(path: Path, image: Image.Image | None) -> int | None:
     with path.open("rb") as stream:
-        start = stream.read(1 << 16)
-    at = start.find(b"\xff\x4f\xff\x51")
-    if at < 0 or len(start) < at + 43:
-        return None
-    depth = start[at + 42]  # the sign in the highest bit, and the number of bits less one
-    return None if depth == 7 else (depth & 0x7F) + 1
+        found = codestream.measure(stream.read(1 << 16))
+    return None if found is None or (found.bits == 8 and not found.signed) else found.bits
 
 
 def _avif_bits(path: Path, image: Image.Image | None) -> int | None:

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 
 from xaijax._errors import InputError
-from xaijax.data.formats import dicom_colour, dicom_grey
+from xaijax.data.formats import codestream, dicom_colour, dicom_grey
 from xaijax.data.images import FIRST_FRAME, Stored, UnreadableError, check_frame, check_size, scaled
 
 _LARGEST_INFLATED = 2**31  # bytes of a deflated data set
@@ -93,11 +93,13 @@ def _decoded(stream: BinaryIO, path: Path, header: Any, index: int) -> tuple[np.
     else:
         options = pixels.as_pixel_options(header, transfer_syntax_uid=syntax, **_pixel_element(stream, header))
         source = stream
+        if syntax.is_compressed:
+            _check_frame_size(stream, header, index, options)
     try:
         return decoder.as_array(source, index=index, **options)
-    except MemoryError:
+    except (MemoryError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
-    except Exception as error:
+    except BaseException as error:  # a panic of a decoder written in Rust is no Exception
         # The type alone: a message may quote the header.
         raise UnreadableError(
             f"its pixels, stored as {syntax.name}, cannot be decoded ({type(error).__name__})"
@@ -116,6 +118,21 @@ def _pixel_element(stream: BinaryIO, header: Any) -> dict[str, str]:
         return {"pixel_keyword": _PIXELS[tag]}
     stream.read(4)
     return {"pixel_keyword": _PIXELS[tag], "pixel_vr": start[4:6].decode("ascii", "replace")}
+
+
+def _check_frame_size(stream: BinaryIO, header: Any, index: int, options: dict[str, Any]) -> None:
+    """Refuses a code stream of another size than the header says, before a decoder makes room for it."""
+    from pydicom.encaps import get_frame
+
+    at = stream.tell()
+    offsets = options.get("extended_offsets")
+    frame = get_frame(stream, index, extended_offsets=offsets, number_of_frames=options["number_of_frames"])
+    stream.seek(at)
+    found = codestream.measure(frame)
+    if found is not None and (found.height, found.width) != (header.Rows, header.Columns):
+        raise UnreadableError(
+            f"its frame has {found.width} x {found.height} pixels and its header says {header.Columns} x {header.Rows}"
+        )
 
 
 def _check_inflated(path: Path) -> None:

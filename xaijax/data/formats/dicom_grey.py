@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from xaijax.data.images import Levels, Stored, scaled
+from xaijax.data.images import Levels, Stored
 
 BAD_WINDOW = "the window that the file states is not usable; its own range was taken"
 _RESCALE = ("RescaleSlope", "RescaleIntercept")
@@ -39,16 +39,12 @@ def stored(pixels: np.ndarray, header: Any, index: int, notes: tuple[str, ...]) 
     padding = _padding(header)
     bits = int(header.get("BitsStored", 8 * pixels.itemsize))
     if pixels.dtype.kind == "u" and bits <= 8 and int(pixels.max()) < 2**bits:
-        white = 2**bits - 1
-        if rescale is None and display is None and white < 255:
-            pixels = scaled(pixels, white)
-            padding = padding and (padding[0] * 255 / white, padding[1] * 255 / white)
         pixels = pixels.astype(np.uint8)
     elif pixels.dtype == np.uint8:
         pixels = pixels.astype(np.uint16)  # its bits say more or less than 8
     shape = str(header.get("PresentationLUTShape", ""))
     inverted = str(header.PhotometricInterpretation) == "MONOCHROME1" or shape == "INVERSE"
-    return Stored(pixels, rescale, display, padding, inverted, notes)
+    return Stored(pixels, rescale, display, padding, inverted, 2 ** min(bits, 8) - 1, notes)
 
 
 def elements(header: Any, index: int) -> Any:
@@ -108,7 +104,7 @@ def _display(of_frame: Any) -> tuple[Levels | None, bool]:
 
         def by_table(values: np.ndarray) -> np.ndarray:
             # Values beyond the table take its ends; here, because pydicom counts in the type of the table.
-            whole = np.clip(np.rint(values), first, last).astype(np.int64)
+            whole = np.clip(np.floor(values), first, last).astype(np.int64)
             return apply_voi(whole, of_frame).astype(np.float64) / (2**bits - 1)
 
         return by_table, False
@@ -123,8 +119,9 @@ def _display(of_frame: Any) -> tuple[Levels | None, bool]:
 
     def by_window(values: np.ndarray) -> np.ndarray:
         # pydicom maps to the range of the stored values; its ends are where the window becomes black and white.
-        black, white = apply_windowing(np.array([-np.inf, np.inf]), of_frame)
-        return (apply_windowing(np.asarray(values, np.float64), of_frame) - black) / (white - black)
+        with np.errstate(over="ignore"):  # a sigmoid far below its window
+            black, white = apply_windowing(np.array([-np.inf, np.inf]), of_frame)
+            return (apply_windowing(np.asarray(values, np.float64), of_frame) - black) / (white - black)
 
     return by_window, False
 

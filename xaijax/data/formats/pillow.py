@@ -41,12 +41,12 @@ def read(path: Path, kind: str, frame: int | None) -> Stored:
     except Image.DecompressionBombError:
         raise UnreadableError("it says that it has more pixels than are read") from None
     except Image.UnidentifiedImageError:
-        values = deep.read(path, kind, None)
-        if values is None:
+        found = deep.read(path, kind, None)
+        if found is None:
             raise UnreadableError(
                 f"it is a {kind} file that is damaged or of a variant that is not supported"
             ) from None
-        return Stored(values)
+        return Stored(found[0], white=found[1])
     with image:
         check_size(image.height, image.width)
         several = getattr(image, "is_animated", False)
@@ -55,16 +55,21 @@ def read(path: Path, kind: str, frame: int | None) -> Stored:
         elif frame:
             image.seek(check_frame(frame, getattr(image, "n_frames", 1)))
         orientation = image.getexif().get(_ORIENTATION, 1) if kind != "TIFF" else 1
-        values = deep.read(path, kind, image)
-        if values is None:
+        found = deep.read(path, kind, image)
+        if found is None:
+            white = _white(path, kind, image)
             image.load()
             values = values_of(image, notes)
-        elif image.has_transparency_data:
-            notes.append(NO_ALPHA)
+            if white < 255:  # Pillow has spread them
+                values = values // np.uint8(255 // white)
+        else:
+            values, white = found
+            if image.has_transparency_data:
+                notes.append(NO_ALPHA)
     if orientation in range(2, 9):
         values = upright(values, orientation)
         notes.append(TURNED)
-    return Stored(values, notes=tuple(notes))
+    return Stored(values, white=white if values.ndim == 2 else 255, notes=tuple(notes))
 
 
 def values_of(image: Image.Image, notes: list[str]) -> np.ndarray:
@@ -76,6 +81,16 @@ def values_of(image: Image.Image, notes: list[str]) -> np.ndarray:
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         return np.array(image)
     return np.array(image.convert("RGB"), np.uint8)
+
+
+def _white(path: Path, kind: str, image: Image.Image) -> int:
+    """The largest grey value of the file's bits."""
+    if image.mode == "1":
+        return 1
+    if kind != "PNG" or image.mode != "L":
+        return 255
+    with path.open("rb") as stream:
+        return int(2 ** stream.read(25)[24]) - 1
 
 
 def _is_transparent(image: Image.Image) -> bool:

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_LOGGERS = ("pydicom", "tifffile", "nibabel.global", "PIL")
+_PACKAGES = frozenset({"pydicom", "tifffile", "nibabel", "PIL"})
 _here = threading.local()
 _lock = threading.Lock()
 _count = 0
@@ -31,8 +31,9 @@ def quiet() -> Iterator[None]:
     last that goes, because a thread reads the next batch while this one is computed.
     """
     global _count, _saved
-    for name in _LOGGERS:
-        logging.getLogger(name).addFilter(_SILENT)
+    for name in list(logging.root.manager.loggerDict):  # a filter holds for one logger, not for those below it
+        if name.partition(".")[0] in _PACKAGES:
+            logging.getLogger(name).addFilter(_SILENT)
     with _lock:
         if _count == 0:
             _saved = warnings.catch_warnings()

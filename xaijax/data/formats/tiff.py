@@ -51,7 +51,8 @@ def read(path: Path, kind: str, frame: int | None) -> Stored:
             raise UnreadableError("it holds complex or undefined numbers")
         if _is_for_pillow(photometric, page):
             stored = _by_pillow(path, bits, frame)
-            return Stored(stored.values, notes=(*notes, *stored.notes, *((TURNED,) if turned else ())))
+            notes += [*stored.notes, *([TURNED] if turned else [])]
+            return Stored(stored.values, white=stored.white, notes=tuple(notes))
         try:
             values = page.asarray(maxworkers=1)
         except ValueError as error:
@@ -65,11 +66,12 @@ def read(path: Path, kind: str, frame: int | None) -> Stored:
             values = np.moveaxis(values, 0, -1)
         notes += _extra(page, photometric, values, bits)
         grey = photometric in _GREY
-        plain = _grey(values, bits) if grey else _colour(page, photometric, values, bits, notes)
+        plain = _grey(values) if grey else _colour(page, photometric, values, bits, notes)
     if turned:
         plain = upright(plain, orientation)
         notes.append(TURNED)
-    return Stored(plain, inverted=photometric == _WHITE_IS_ZERO, notes=tuple(notes))
+    white = 2 ** min(bits, 8) - 1 if plain.ndim == 2 else 255
+    return Stored(plain, inverted=photometric == _WHITE_IS_ZERO, white=white, notes=tuple(notes))
 
 
 def _has_second(opened: Any) -> bool:
@@ -115,11 +117,8 @@ def _extra(page: Any, photometric: int, values: np.ndarray, bits: int) -> list[s
     return [FIRST_CHANNEL if first == 1 else "channels other than red, green and blue were dropped"]
 
 
-def _grey(values: np.ndarray, bits: int) -> np.ndarray:
-    grey = values[..., 0]
-    if grey.dtype == bool:
-        return grey.astype(np.uint8) * np.uint8(255)
-    return scaled(grey, 2**bits - 1) if grey.dtype.kind == "u" and bits < 8 else grey
+def _grey(values: np.ndarray) -> np.ndarray:
+    return values[..., 0].astype(np.uint8) if values.dtype == bool else values[..., 0]
 
 
 def _colour(page: Any, photometric: int, values: np.ndarray, bits: int, notes: list[str]) -> np.ndarray:
