@@ -9,11 +9,11 @@ from PIL import Image
 
 from xaijax._errors import InputError
 from xaijax.data.formats import codestream
-from xaijax.data.images import UnreadableError, check_size, scaled
+from xaijax.data.images import NO_ALPHA, Stored, UnreadableError, check_size, scaled
 
 
-def read(path: Path, kind: str, image: Image.Image | None) -> tuple[np.ndarray, int] | None:
-    """The values of a file that is deeper than Pillow reads it and their white, or None for all others.
+def read(path: Path, kind: str, image: Image.Image | None) -> Stored | None:
+    """The values of a file that is deeper than Pillow reads it, or None for all others.
 
     Args:
         path: the file.
@@ -21,11 +21,11 @@ def read(path: Path, kind: str, image: Image.Image | None) -> tuple[np.ndarray, 
         image: the file opened by Pillow, not decoded; None where Pillow refuses it.
 
     Returns:
-        Grey `[h, w]` of any integer type, or colour `[h, w, 3]` uint8; and the white of uint8 values.
+        The values as they are stored, not turned.
     """
     if kind == "PNM" and image is not None:
         values = _pnm(path, image)
-        return None if values is None else (values, 255)
+        return None if values is None else Stored(values)
     bits = _BITS[kind](path, image) if kind in _BITS else None
     if bits is None:
         return None
@@ -40,20 +40,22 @@ def read(path: Path, kind: str, image: Image.Image | None) -> tuple[np.ndarray, 
         "AVIF": imagecodecs.avif_decode,
     }[kind]
     values = np.asarray(decode(path.read_bytes()))
-    return _channels(values, bits), 2 ** min(bits, 8) - 1
+    return _stored(values, bits)
 
 
-def _channels(values: np.ndarray, bits: int) -> np.ndarray:
-    """Without alpha, colour scaled to 8 bits."""
-    if values.ndim == 3 and values.shape[2] in (1, 2):
-        values = values[..., 0]
-    if values.ndim == 2:
-        return values
-    if values.ndim != 3 or values.shape[2] not in (3, 4):
-        raise UnreadableError(f"it has {values.shape[-1]} channels; 1 to 4 are read")
+def _stored(values: np.ndarray, bits: int) -> Stored:
+    """Without alpha; colour scaled to 8 bits."""
+    white = 2**bits - 1
+    values = values[..., None] if values.ndim == 2 else values
+    channels = values.shape[2]
+    if not 1 <= channels <= 4:
+        raise UnreadableError(f"it has {channels} channels; 1 to 4 are read")
+    notes = (NO_ALPHA,) if channels in (2, 4) and (values[..., -1] < white).any() else ()
+    if channels < 3:
+        return Stored(values[..., 0], white=min(white, 255), notes=notes)
     if values.dtype.kind != "u":
         raise UnreadableError("it holds colour with a sign, whose white is not known; store 8 or 16 bits without one")
-    return scaled(values[..., :3], 2**bits - 1)
+    return Stored(scaled(values[..., :3], white), notes=notes)
 
 
 # The next four give the bits of a file, or None where Pillow reads all of them.

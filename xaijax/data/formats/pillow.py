@@ -19,12 +19,12 @@ from xaijax.data.images import (
 
 _FORMATS = {
     "PNG": ("PNG",),
-    "JPEG": ("JPEG", "MPO"),
+    "JPEG": ("JPEG",),
     "JPEG 2000": ("JPEG2000",),
     "GIF": ("GIF",),
     "WebP": ("WEBP",),
     "AVIF": ("AVIF",),
-    "BMP": ("BMP", "DIB"),
+    "BMP": ("BMP",),
     "PNM": ("PPM",),
     "TGA": ("TGA",),
     "TIFF": ("TIFF",),
@@ -41,12 +41,10 @@ def read(path: Path, kind: str, frame: int | None) -> Stored:
     except Image.DecompressionBombError:
         raise UnreadableError("it says that it has more pixels than are read") from None
     except Image.UnidentifiedImageError:
-        found = deep.read(path, kind, None)
-        if found is None:
-            raise UnreadableError(
-                f"it is a {kind} file that is damaged or of a variant that is not supported"
-            ) from None
-        return Stored(found[0], white=found[1])
+        deeper = deep.read(path, kind, None)
+        if deeper is None:
+            raise UnreadableError(f"it is damaged or of a {kind} variant that is not supported") from None
+        return deeper
     with image:
         check_size(image.height, image.width)
         several = getattr(image, "is_animated", False)
@@ -55,32 +53,25 @@ def read(path: Path, kind: str, frame: int | None) -> Stored:
         elif frame:
             image.seek(check_frame(frame, getattr(image, "n_frames", 1)))
         orientation = image.getexif().get(_ORIENTATION, 1) if kind != "TIFF" else 1
-        found = deep.read(path, kind, image)
-        if found is None:
-            white = _white(path, kind, image)
-            image.load()
-            values = values_of(image, notes)
-            if white < 255:  # Pillow has spread them
-                values = values // np.uint8(255 // white)
-        else:
-            values, white = found
-            if image.has_transparency_data:
-                notes.append(NO_ALPHA)
+        found = deep.read(path, kind, image) or _decoded(path, kind, image)
+    notes += found.notes
+    values = found.values
     if orientation in range(2, 9):
         values = upright(values, orientation)
         notes.append(TURNED)
-    return Stored(values, white=white if values.ndim == 2 else 255, notes=tuple(notes))
+    return Stored(values, white=found.white, notes=tuple(notes))
 
 
-def values_of(image: Image.Image, notes: list[str]) -> np.ndarray:
-    """The values of a decoded image: grey `[h, w]`, or colour `[h, w, 3]` uint8."""
-    if image.has_transparency_data and _is_transparent(image):
-        notes.append(NO_ALPHA)
+def _decoded(path: Path, kind: str, image: Image.Image) -> Stored:
+    """What Pillow gives, grey of fewer than 8 bits as it was before Pillow spread it."""
+    white = _white(path, kind, image)
+    image.load()
+    notes = (NO_ALPHA,) if image.has_transparency_data and _is_transparent(image) else ()
     if image.mode in _EIGHT_BIT_GREY:
-        return np.array(image.convert("L"), np.uint8)
+        return Stored(np.array(image.convert("L"), np.uint8) // np.uint8(255 // white), white=white, notes=notes)
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return np.array(image)
-    return np.array(image.convert("RGB"), np.uint8)
+        return Stored(np.array(image), notes=notes)
+    return Stored(np.array(image.convert("RGB"), np.uint8), notes=notes)
 
 
 def _white(path: Path, kind: str, image: Image.Image) -> int:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from xaijax._errors import InputError
 from xaijax.data.formats import pillow
@@ -21,6 +22,7 @@ from xaijax.data.images import (
 
 # PhotometricInterpretation
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _MASK, _CMYK, _YCBCR, _LAB = 0, 1, 2, 3, 4, 5, 6, 8
+_MODES = {_CMYK: "CMYK", _YCBCR: "YCbCr", _LAB: "LAB"}
 _GREY = frozenset({_WHITE_IS_ZERO, _BLACK_IS_ZERO, _MASK})
 _JPEG = frozenset({6, 7, 33007, 34892})  # compressions whose decoder gives RGB
 _UINT, _INT, _FLOAT = 1, 2, 3  # SampleFormat
@@ -49,18 +51,17 @@ def read(path: Path, kind: str, frame: int | None) -> Stored:
             raise UnreadableError(f"it is a TIFF of the kind {page.photometric.name}, which is not supported")
         if int(page.sampleformat) not in (_UINT, _INT, _FLOAT):
             raise UnreadableError("it holds complex or undefined numbers")
-        if _is_for_pillow(photometric, page):
-            stored = _by_pillow(path, bits, frame)
-            notes += [*stored.notes, *([TURNED] if turned else [])]
-            return Stored(stored.values, white=stored.white, notes=tuple(notes))
         try:
             values = page.asarray(maxworkers=1)
-        except ValueError as error:
-            if "imagecodecs" not in str(error):
+        except (ValueError, NotImplementedError) as error:
+            # Pillow knows subsampled YCbCr, and compressions for which tifffile needs imagecodecs; but it turns some
+            # orientations wrongly.
+            if bits != 8 or turned:
+                if "imagecodecs" in str(error):
+                    raise InputError("this compressed TIFF needs imagecodecs: pip install 'xaijax[medical]'") from None
                 raise
-            if bits != 8:
-                raise InputError("this compressed TIFF needs imagecodecs: pip install 'xaijax[medical]'") from None
-            return _by_pillow(path, bits, frame)
+            stored = pillow.read(path, "TIFF", frame or 0)
+            return Stored(stored.values, white=stored.white, notes=(*notes, *stored.notes))
         values = values.reshape(_shape(page, values.size))
         if int(page.planarconfig) == 2:
             values = np.moveaxis(values, 0, -1)
@@ -94,20 +95,9 @@ def _shape(page: Any, size: int) -> tuple[int, ...]:
     return (page.samplesperpixel, *plane) if int(page.planarconfig) == 2 else (*plane, page.samplesperpixel)
 
 
-def _is_for_pillow(photometric: int, page: Any) -> bool:
-    """CMYK and CIELAB, and YCbCr whose decoder does not give RGB."""
-    return photometric in (_CMYK, _LAB) or (photometric == _YCBCR and int(page.compression) not in _JPEG)
-
-
-def _by_pillow(path: Path, bits: int, frame: int | None) -> Stored:
-    if bits > 8:
-        raise UnreadableError(f"it holds CMYK, CIELAB or YCbCr of {bits} bits, which is not supported; store RGB")
-    return pillow.read(path, "TIFF", frame or 0)
-
-
 def _extra(page: Any, photometric: int, values: np.ndarray, bits: int) -> list[str]:
     """Notes on the channels beyond grey or colour."""
-    first = 1 if photometric in _GREY or photometric == _PALETTE else 3
+    first = 1 if photometric in _GREY or photometric == _PALETTE else 4 if photometric == _CMYK else 3
     if values.shape[2] <= first:
         return []
     extra = [int(one) for one in page.extrasamples]
@@ -130,6 +120,12 @@ def _colour(page: Any, photometric: int, values: np.ndarray, bits: int, notes: l
         return scaled(palette, 65535)[values[..., 0]]
     if values.shape[2] < 3:
         raise UnreadableError(f"it says colour and has {values.shape[2]} channels")
+    mode = _MODES.get(photometric)
+    if mode is not None and not (photometric == _YCBCR and int(page.compression) in _JPEG):
+        if bits != 8:
+            raise UnreadableError(f"it holds {mode} of {bits} bits, which is not supported; store RGB")
+        channels = np.ascontiguousarray(values[..., : Image.getmodebands(mode)])
+        return np.array(Image.frombytes(mode, channels.shape[1::-1], channels.tobytes()).convert("RGB"), np.uint8)
     if values.dtype.kind != "u":
         raise UnreadableError("it holds colour as floats or with a sign, whose white is not known; store 8 or 16 bits")
     return np.ascontiguousarray(scaled(values[..., :3], 2**bits - 1))
