@@ -13,7 +13,7 @@ import nibabel
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageCms
+from PIL import GifImagePlugin, Image, ImageCms
 
 from xaijax.data import files, formats, images, open_dataset
 from xaijax.data.formats import nifti, pillow
@@ -251,8 +251,11 @@ def test_tiff_in_jpeg(tmp_path):
 # Frames, orientation, transparency, modes
 
 
-def test_the_first_of_several_frames(tmp_path):
+@pytest.mark.parametrize("strategy", GifImagePlugin.LoadingStrategy)
+def test_the_first_of_several_frames(tmp_path, monkeypatch, strategy):
+    monkeypatch.setattr(GifImagePlugin, "LOADING_STRATEGY", strategy)  # imageio changes it
     stack = RNG.integers(0, 256, (3, *SHAPE), np.uint8)
+    stack.reshape(3, -1)[:, :256] = np.arange(256)  # all greys, so that a GIF needs no palette
     tifffile.imwrite(tmp_path / "a.tif", stack, photometric="minisblack")
     pictures = [Image.fromarray(one) for one in stack]
     pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:])
@@ -522,8 +525,7 @@ def test_nothing_but_a_reason_comes_out_of_damaged_files(tmp_path, name):
         try:
             pixels = read(tmp_path / f"x{name}")[0]
         except (ValueError, OSError) as error:
-            pixels = None
-            reason = images.reason(error)
+            pixels, reason = None, images.reason(error)
         assert pixels is not None or len(reason) > 5
 
 

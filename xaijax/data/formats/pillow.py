@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import GifImagePlugin, Image
 
 from xaijax.data.formats import deep
 from xaijax.data.images import (
@@ -35,6 +35,18 @@ _ORIENTATION = 0x0112
 
 def read(path: Path, kind: str, frame: int | None) -> Stored:
     """One frame as `Stored`; deeper values than Pillow gives are decoded by `deep`."""
+    if kind != "GIF":
+        return _read(path, kind, frame)
+    # A setting of the process, which other packages change (imageio does): grey would come as colour.
+    before = GifImagePlugin.LOADING_STRATEGY
+    GifImagePlugin.LOADING_STRATEGY = GifImagePlugin.LoadingStrategy.RGB_AFTER_FIRST
+    try:
+        return _read(path, kind, frame)
+    finally:
+        GifImagePlugin.LOADING_STRATEGY = before
+
+
+def _read(path: Path, kind: str, frame: int | None) -> Stored:
     notes: list[str] = []
     try:
         image = Image.open(path, formats=_FORMATS[kind])
@@ -66,6 +78,8 @@ def _decoded(path: Path, kind: str, image: Image.Image) -> Stored:
     """What Pillow gives, grey of fewer than 8 bits as it was before Pillow spread it."""
     white = _white(path, kind, image)
     image.load()
+    if image.mode == "P" and image.palette is None:  # Pillow loses it where a palette follows frames of grey
+        raise UnreadableError("the palette of this frame cannot be read")
     notes = (NO_ALPHA,) if image.has_transparency_data and _is_transparent(image) else ()
     if image.mode in _EIGHT_BIT_GREY:
         return Stored(np.array(image.convert("L"), np.uint8) // np.uint8(255 // white), white=white, notes=notes)
