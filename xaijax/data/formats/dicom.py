@@ -11,6 +11,7 @@ import numpy as np
 
 from xaijax._errors import InputError
 from xaijax.data.formats import codestream, dicom_colour, dicom_grey
+from xaijax.data.formats.quiet import hush
 from xaijax.data.images import FIRST_FRAME, Stored, UnreadableError, check_frame, check_size, scaled
 
 _LARGEST_INFLATED = 2**31  # bytes of a deflated data set
@@ -53,6 +54,7 @@ def library() -> Any:
         import pydicom.pixels
     except ImportError:
         raise InputError("DICOM files need pydicom: pip install 'xaijax[medical]'") from None
+    hush()
     return pydicom
 
 

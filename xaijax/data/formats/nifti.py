@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from xaijax._errors import InputError
+from xaijax.data.formats.quiet import hush
 from xaijax.data.images import Levels, Stored, UnreadableError, check_frame, check_size
 
 LARGEST_FILE = 2**33  # bytes of an uncompressed volume
@@ -24,6 +25,7 @@ def read(path: Path, kind: str, frame: int | None) -> Stored:
         import nibabel
     except ImportError:
         raise InputError("NIfTI files need nibabel: pip install 'xaijax[medical]'") from None
+    hush()
     with path.open("rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)

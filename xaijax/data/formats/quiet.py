@@ -10,6 +10,7 @@ _PACKAGES = frozenset({"pydicom", "tifffile", "nibabel", "PIL"})
 _here = threading.local()
 _lock = threading.Lock()
 _count = 0
+_seen = 0  # loggers of the process, when the filter was last added
 _saved: "warnings.catch_warnings[None] | None" = None  # generic to type checkers only
 
 
@@ -23,6 +24,18 @@ class _Silent(logging.Filter):
 _SILENT = _Silent()
 
 
+def hush() -> None:
+    """Adds the filter to the loggers of the decoders; to be called again after one was imported."""
+    global _seen
+    loggers = logging.root.manager.loggerDict
+    if len(loggers) == _seen:
+        return
+    for name in list(loggers):  # a filter holds for one logger, not for those below it
+        if name.partition(".")[0] in _PACKAGES:
+            logging.getLogger(name).addFilter(_SILENT)
+    _seen = len(loggers)
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Without warnings and without log lines of the decoders.
@@ -31,9 +44,7 @@ def quiet() -> Iterator[None]:
     last that goes, because a thread reads the next batch while this one is computed.
     """
     global _count, _saved
-    for name in list(logging.root.manager.loggerDict):  # a filter holds for one logger, not for those below it
-        if name.partition(".")[0] in _PACKAGES:
-            logging.getLogger(name).addFilter(_SILENT)
+    hush()
     with _lock:
         if _count == 0:
             _saved = warnings.catch_warnings()

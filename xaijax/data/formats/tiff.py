@@ -8,6 +8,7 @@ from PIL import Image
 
 from xaijax._errors import InputError
 from xaijax.data.formats import pillow
+from xaijax.data.formats.quiet import hush
 from xaijax.data.images import (
     FIRST_FRAME,
     NO_ALPHA,
@@ -35,6 +36,7 @@ def read(path: Path, kind: str, frame: int | None) -> Stored:
     """One page as `Stored`."""
     import tifffile
 
+    hush()
     notes: list[str] = []
     with tifffile.TiffFile(path) as opened:
         count = 1 + _has_second(opened) if not frame else len(opened.pages)
