@@ -74,4 +74,4 @@ def test_the_page_on_data_names_every_column_and_kind_of_file():
         assert re.search(rf"^\|.*`{column}`", text, re.MULTILINE)
     for suffix in files.SUFFIXES:
         kind = {".jpg": "JPEG", ".tif": "TIFF", ".dcm": "`.dcm`", ".dicom": "`.dicom`", ".webp": "WebP"}.get(suffix)
-        assert (kind or suffix[1:].upper()) in text
+        assert (kind or suffix[1:].upper()) in text or f"`{suffix}`" in text

@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
@@ -404,7 +405,9 @@ class TestDicom:
         self.write(tmp_path / "benign" / "2.dcm", stored, "A")
         self.write(tmp_path / "malignant" / "3.dcm", stored, "B", PhotometricInterpretation="MONOCHROME1")
         dataset = open_dataset(tmp_path)
-        assert [case.group for case in dataset.cases] == ["patient A", "patient A", "patient B"]
+        first, second, other = (case.group for case in dataset.cases)
+        assert first == second != other
+        assert re.fullmatch(r"patient [0-9a-f]{12}", first)
         batch = dataset.read()
         # PS3.3 C.11.2.1.2: (value - (c - 0.5)) / (w - 1) + 0.5, from 0 to 1
         expected = np.clip((stored - 1024 - (-600 - 0.5)) / 1500 + 0.5, 0, 1)
