@@ -75,7 +75,8 @@ class ImageFile:
         return tuple(role for role, _ in self.masks)
 
     def read(self, *, masks: bool) -> Content:
-        image, said = read_image(self.path, self.reading, self.frame)
+        stored = formats.read(self.path, self.frame)
+        image, said = _shown(stored, self.reading)
         elements = []
         notes = list(said)
         for role, path in self.masks if masks else ():
@@ -85,7 +86,7 @@ class ImageFile:
                 notes.append(f"a mask cannot be read ({_images.reason(error)})")
         if self.reading.transpose:
             elements = [replace(one, mask=np.ascontiguousarray(one.mask.T)) for one in elements]
-        return Content(image, tuple(elements), tuple(notes))
+        return Content(image, tuple(elements), tuple(notes), stored.words)
 
     def fingerprint(self) -> str:
         return _images.fingerprint(read_image(self.path, self.reading, self.frame)[0])
@@ -113,7 +114,11 @@ def read_image(
     Raises:
         OSError, ValueError: with the reason, for a file that is missing, damaged or not an image.
     """
-    image, notes = _images.displayed(formats.read(path, frame), reading.window)
+    return _shown(formats.read(path, frame), reading)
+
+
+def _shown(stored: _images.Stored, reading: Reading) -> tuple[np.ndarray, tuple[str, ...]]:
+    image, notes = _images.displayed(stored, reading.window)
     return np.ascontiguousarray(image.transpose(1, 0, 2)) if reading.transpose else image, notes
 
 

@@ -48,6 +48,7 @@ class Stored:
         inverted: whether low values are bright.
         white: of uint8 grey, the largest value that its bits can hold.
         notes: as in `Content`.
+        kind: of the file, such as "PNG".
     """
 
     values: np.ndarray
@@ -57,6 +58,18 @@ class Stored:
     inverted: bool = False
     white: int = 255
     notes: tuple[str, ...] = ()
+    kind: str = ""
+
+    @property
+    def words(self) -> str:
+        """How the pixels are stored, as `Content.stored`.
+
+        Example:
+            >>> Stored(np.zeros((2, 2), np.uint16), kind="PNG").words
+            'PNG, grey, uint16'
+        """
+        how = "colour" if self.values.ndim == 3 else f"grey, {self.values.dtype}"
+        return f"{self.kind}, {how}" if self.kind else how
 
 
 def reason(error: BaseException) -> str:

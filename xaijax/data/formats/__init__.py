@@ -5,6 +5,7 @@ there to 8 bits.
 """
 
 import importlib
+from dataclasses import replace
 from pathlib import Path
 
 from xaijax._errors import InputError
@@ -53,7 +54,7 @@ def read(path: str | Path, frame: int | None = None) -> Stored:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             raise UnreadableError(_words(kind, error)) from None
-    return stored
+    return replace(stored, kind=kind)
 
 
 def _words(kind: str, error: BaseException) -> str:

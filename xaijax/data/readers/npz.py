@@ -134,11 +134,11 @@ class ArrayImage:
 
     def read(self, *, masks: bool) -> Content:
         arrays = self.arrays
-        image = _pixels(arrays.archive.array(arrays.images)[self.row], arrays.reading)
+        image, notes = _pixels(arrays.archive.array(arrays.images)[self.row], arrays.reading)
         elements: list[Element] = []
-        notes: tuple[str, ...] = ()
         if masks and arrays.masks is not None:
-            elements, notes = _elements(np.asarray(arrays.archive.array(arrays.masks)[self.row]), arrays.reading)
+            elements, more = _elements(np.asarray(arrays.archive.array(arrays.masks)[self.row]), arrays.reading)
+            notes += more
         return Content(image, tuple(elements), notes)
 
     def fingerprint(self) -> str:
@@ -320,16 +320,19 @@ def _classes(path: Path, labels: list[np.ndarray], census: Census) -> _Classes:
     return _Classes(tuple(map(str, values)), {value: at for at, value in enumerate(values)})
 
 
-def _pixels(stored: np.ndarray, reading: Reading) -> np.ndarray:
-    """uint8 `[h, w, 1 or 3]`; 8-bit values are kept unless a window is given, other values go through one."""
-    image = np.asarray(stored)
-    image = image[..., None] if image.ndim == 2 else image
-    window = reading.window if isinstance(reading.window, tuple) else None
-    if image.dtype == np.bool_:
-        image = image.astype(np.uint8) * np.uint8(255)
-    elif image.dtype != np.uint8 or window is not None:
-        image = _images.to_uint8(image, window)
-    return np.ascontiguousarray(image.transpose(1, 0, 2) if reading.transpose else image)
+def _pixels(stored: np.ndarray, reading: Reading) -> tuple[np.ndarray, tuple[str, ...]]:
+    """uint8 `[h, w, 1 or 3]` by the rule of `xaijax.data.images`, and notes."""
+    values = np.asarray(stored)
+    if values.dtype == np.bool_:
+        values = values.astype(np.uint8) * np.uint8(255)
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[..., 0]
+    if values.ndim == 3 and values.dtype != np.uint8:
+        if values.dtype != np.uint16:
+            raise ValueError("it holds colour as floats or with a sign, whose white is not known; store 8 or 16 bits")
+        values = _images.scaled(values, 65535)
+    image, notes = _images.displayed(_images.Stored(values), reading.window)
+    return np.ascontiguousarray(image.transpose(1, 0, 2) if reading.transpose else image), notes
 
 
 def _elements(stored: np.ndarray, reading: Reading) -> tuple[list[Element], tuple[str, ...]]:
