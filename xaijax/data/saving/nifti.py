@@ -1,0 +1,99 @@
+"""NIfTI: the raw map as float32 voxels, one slice thick. Needs `xaijax[medical]`.
+
+With the slice of a NIfTI volume as its source the map has the volume's orientation and lies where the slice lies.
+Otherwise the affine is the identity: voxel (i, j, 0) is the pixel in column i and row j.
+"""
+
+import gzip
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xaijax._errors import InputError
+from xaijax._files import write_whole
+from xaijax.data.saving.placing import SavedMap
+
+
+@dataclass(frozen=True, eq=False)
+class NiftiSlice:
+    """Which voxels of a volume an image shows.
+
+    Attributes:
+        affine: `[4, 4]`, from voxel indices of the volume to millimetres.
+        axis: of the volume that the slice is perpendicular to, 0 to 2.
+        index: of the slice along it.
+        transposed: whether the rows of the image run along the later of the two other axes.
+        flipped: whether (the rows, the columns) of the image run against their axis.
+    """
+
+    affine: np.ndarray
+    axis: int = 2
+    index: int = 0
+    transposed: bool = False
+    flipped: tuple[bool, bool] = (False, False)
+
+    def voxels(self, image: np.ndarray) -> np.ndarray:
+        """`[h, w]` values of the image as voxels of the volume, 1 thick along `axis`."""
+        values = image[:: -1 if self.flipped[0] else 1, :: -1 if self.flipped[1] else 1]
+        return np.expand_dims(values.T if self.transposed else values, self.axis)
+
+    def placed(self) -> np.ndarray:
+        """The affine of the slice alone."""
+        shift = np.eye(4)
+        shift[self.axis, 3] = self.index
+        return np.asarray(self.affine, np.float64) @ shift
+
+
+# Rows of an image are the second axis of a volume: the first runs from left to right.
+PLAIN = NiftiSlice(np.eye(4), transposed=True)
+
+
+def is_nifti(path: Path) -> bool:
+    """Whether a file is a NIfTI volume, by its contents: the magic of version 1 or 2, compressed or not."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(352)
+        if head[:2] == b"\x1f\x8b":
+            with gzip.open(path) as packed:
+                head = packed.read(352)
+    except (OSError, EOFError, ValueError):
+        return False
+    return head[344:348] in (b"n+1\0", b"ni1\0") or head[4:8] in (b"n+2\0", b"ni2\0")
+
+
+def save_nifti(path: Path, one: SavedMap, source: NiftiSlice | None = None) -> None:
+    """Writes the raw map as a volume of one slice; `.nii.gz` is compressed.
+
+    Args:
+        path: of the file, ending in `.nii` or `.nii.gz`.
+        one: the map.
+        source: the slice of a volume that the image is; None where it is not: the affine is then the identity, and
+            the header says "no geometry".
+
+    Example:
+        >>> import tempfile, nibabel
+        >>> path = Path(tempfile.mkdtemp()) / "a.nii.gz"
+        >>> save_nifti(path, SavedMap("a", "grad_cam", np.zeros((2, 3)), np.zeros((2, 3))))
+        >>> nibabel.load(path).shape
+        (3, 2, 1)
+    """
+    try:
+        import nibabel
+    except ImportError:
+        raise InputError("NIfTI maps need nibabel: pip install 'xaijax[medical]'") from None
+    place = PLAIN if source is None else source
+    volume: Any = nibabel.Nifti1Image(np.ascontiguousarray(place.voxels(one.raw)), place.placed())
+    # 80 and 16 bytes are all the room there is.
+    volume.header["descrip"] = _ascii(f"xaijax {one.method}{', no geometry' if source is None else ''}", 79)
+    volume.header["intent_name"] = _ascii(one.method, 15)
+    volume.header.set_xyzt_units("mm" if source is not None else "unknown")
+    data = volume.to_bytes()
+    if path.name.endswith(".gz"):
+        data = gzip.compress(data, mtime=0)
+    write_whole(path, lambda file: file.write(data))
+
+
+def _ascii(text: str, limit: int) -> bytes:
+    return text.encode("ascii", "replace")[:limit]
