@@ -1,20 +1,36 @@
 """The configuration of `xaijax explain`."""
 
 import dataclasses
+import math
 from dataclasses import field
 from pathlib import Path
+from typing import Annotated, Literal
 
 import tyro
 
 from xaijax._errors import InputError
-from xaijax._options import Share
+from xaijax._options import Range, Share
 from xaijax._runs import options
 from xaijax._runs.options import DeviceOptions, MethodOptions, ModelOptions, OutOptions, SeedOptions, TargetOptions
+
+Format = Literal["png", "npz", "tiff", "nifti", "dicom-sc", "dicom-seg", "dicom-pm", "bundle"]
+SUFFIXES = {
+    "png": ".png",
+    "npz": ".npz",
+    "tiff": ".tiff",
+    "nifti": ".nii.gz",
+    "dicom-sc": ".sc.dcm",
+    "dicom-seg": ".seg.dcm",
+    "dicom-pm": ".pm.dcm",
+}
+"""Endings of the files of each format that has one for every image and method."""
+BUNDLE = "bundle"
+"""The format, and the folder in --out, of all maps together."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExplainConfig(OutOptions, DeviceOptions, TargetOptions, MethodOptions, ModelOptions, SeedOptions):
-    """Draw heat maps of a classifier over images, as PNG."""
+    """Draw heat maps of a classifier over images, and save the maps."""
 
     images: tyro.conf.Positional[tuple[Path, ...]]
     """Image files, or folders of them."""
@@ -23,6 +39,17 @@ class ExplainConfig(OutOptions, DeviceOptions, TargetOptions, MethodOptions, Mod
     methods: tuple[str, ...] = ("grad_cam",)
     target: str = "predicted"
     out: Path = Path("explanations")
+
+    save: tuple[Format, ...] = ("png",)
+    """What to write: overlays (png), the maps on the pixels of each image (npz, tiff, nifti), objects in the study of
+    a DICOM image (dicom-sc: the overlay, dicom-seg: its strongest pixels, dicom-pm: the map), or a bundle of all maps
+    that xaijax bench --maps scores."""
+
+    top: Annotated[float, Range(0, 1, without_low=True)] = 0.1
+    """With --save dicom-seg: the share of the pixels, those of the strongest evidence, that are marked."""
+
+    threshold: float | None = None
+    """With --save dicom-seg: mark the pixels of this much evidence or more instead of --top."""
 
     table: Path | None = None
     """Write a table of all overlays to this PNG file too: a row for each method, a column for each image."""
@@ -37,7 +64,7 @@ class ExplainConfig(OutOptions, DeviceOptions, TargetOptions, MethodOptions, Mod
     """How much the strongest evidence covers the image, 0 to 1."""
 
     overwrite: bool = False
-    """Replace overlays that are there already."""
+    """Replace files that are there already."""
 
 
 def check(config: ExplainConfig) -> ExplainConfig:
@@ -51,6 +78,16 @@ def check(config: ExplainConfig) -> ExplainConfig:
         raise InputError("no image was given; name image files or a folder of them")
     if config.out.exists() and not config.out.is_dir():
         raise InputError(f"{config.out} is a file; name a folder with --out")
+    if not config.save and config.table is None:
+        raise InputError("--save names nothing to write; name formats, such as png")
+    if config.threshold is not None and not math.isfinite(config.threshold):
+        raise InputError(f"--threshold is {config.threshold}; it must be a finite number")
+    if "dicom-seg" not in config.save:
+        for name, default in (("top", ExplainConfig.top), ("threshold", None)):
+            if getattr(config, name) != default:
+                raise InputError(
+                    f"--{name} says which pixels --save dicom-seg marks; add dicom-seg, or leave --{name} out"
+                )
     if config.table is not None and config.table.suffix.lower() != ".png":
         raise InputError(f"--table is {config.table}; the table is a PNG, so its name must end in .png")
     return config

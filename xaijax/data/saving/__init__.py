@@ -1,6 +1,6 @@
 """Maps as files: arrays in, one whole file out, one format a module.
 
-Every function takes a `SavedMap`, a map that lies on the pixels of its image: `on_image` brings what a method made there.
+Every function takes a `SavedMap`, a map that lies on the pixels of its image; `on_image` brings a method's map there.
 DICOM objects belong to the study of their source, which must be DICOM; nothing of a patient reaches the other formats.
 """
 

@@ -11,7 +11,7 @@ from xaijax._errors import InputError
 from xaijax._files import write_whole
 from xaijax.data.saving.placing import SavedMap
 
-# Type 2 attributes of the Patient and General Study modules: present, though they may be empty (PS3.3 C.7.1.1, C.7.2.1).
+# Type 2 attributes of the Patient and General Study modules: there, though they may be empty (PS3.3 C.7.1.1, C.7.2.1).
 REQUIRED = (
     *("PatientName", "PatientID", "PatientBirthDate", "PatientSex"),
     *("StudyDate", "StudyTime", "ReferringPhysicianName", "StudyID", "AccessionNumber"),

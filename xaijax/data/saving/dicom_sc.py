@@ -38,7 +38,7 @@ def save_dicom_sc(path: Path, one: SavedMap, drawn: np.ndarray, header: Any, ser
     equipment.pop("device_serial_number")
 
     def made() -> Any:
-        capture = hd.sc.SCImage.from_ref_dataset(
+        capture: Any = hd.sc.SCImage.from_ref_dataset(
             header,
             pixel_array=drawn,
             photometric_interpretation=hd.PhotometricInterpretationValues.RGB,

@@ -9,7 +9,7 @@ from xaijax.data.saving.placing import SavedMap
 
 
 def save_npz(path: Path, one: SavedMap) -> None:
-    """Writes `raw` and `evidence` (float32 `[h, w]`), and the texts `image`, `method`, `target`, `model`, `description`.
+    """Writes `raw` and `evidence` (float32 `[h, w]`) and texts: `image`, `method`, `target`, `model`, `description`.
 
     Example:
         >>> import tempfile

@@ -15,7 +15,8 @@ def save_png(path: Path, drawn: np.ndarray) -> None:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "a.png"
         >>> save_png(path, np.zeros((2, 3, 3), np.uint8))
-        >>> Image.open(path).size
+        >>> with Image.open(path) as image:
+        ...     image.size
         (3, 2)
     """
     write_whole(path, lambda file: Image.fromarray(drawn).save(file, "PNG"))

@@ -1,6 +1,7 @@
 """TIFF: the raw map as 32-bit floats, with a description. Needs `xaijax[medical]`."""
 
 from pathlib import Path
+from typing import Any
 
 from xaijax._errors import InputError
 from xaijax._files import write_whole
@@ -21,5 +22,5 @@ def save_tiff(path: Path, one: SavedMap) -> None:
         import tifffile
     except ImportError:
         raise InputError("TIFF maps need tifffile: pip install 'xaijax[medical]'") from None
-    options = {"photometric": "minisblack", "description": one.text(), "metadata": None, "software": "xaijax"}
+    options: Any = {"photometric": "minisblack", "description": one.text(), "metadata": None, "software": "xaijax"}
     write_whole(path, lambda file: tifffile.imwrite(file, one.raw, compression="zlib", **options))
