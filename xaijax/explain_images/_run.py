@@ -11,7 +11,7 @@ from xaijax import _names, _options
 from xaijax._errors import InputError
 from xaijax._files import write_whole
 from xaijax._runs.options import use_device
-from xaijax.explain_images.config import BUNDLE, ExplainConfig, check
+from xaijax.explain_images.config import BUNDLE, SUFFIXES, ExplainConfig, check
 
 if TYPE_CHECKING:
     from xaijax._runs.bundle import Writer
@@ -122,7 +122,7 @@ def _work(
             _add(writer, image, name, found, config, model)
         chance = f"{found.chances[found.predicted]:.3f}"
         shown = classifier.classes[found.predicted], chance, classifier.classes[found.explained]
-        table.add_row(str(path), *shown, ", ".join(map(str, written)) or "–")
+        table.add_row(str(path), *shown, _listed(written))
     if not table.row_count:
         raise InputError(f"no image could be explained; the first, {failed[0][0]}: {failed[0][1]}")
     Console().print(table)
@@ -132,11 +132,21 @@ def _work(
         from xaijax.explain import METHODS
 
         magnitude = [m for m in config.methods if METHODS[m].signed and METHODS[m].family == "gradient"]
-        # The options as JSON: arrays cannot be given on the command line.
-        given = {method: dict(values) for method, values in options.items()}
+        used = {
+            method: _options_in_use(METHODS[method], options.get(method, {}), config.seed) for method in config.methods
+        }
         covers = "centre" if config.crop else "image"
-        writer.finish(absolute=magnitude, options=given, model=said, covers=covers)
+        writer.finish(absolute=magnitude, options=used, model=said, covers=covers)
     return failed
+
+
+def _listed(written: Sequence[Path]) -> str:
+    """Files of one image in short: those of a method that differ in their ending alone are one entry."""
+    found: dict[str, list[str]] = {}
+    for path in written:
+        ending = next(end for end in sorted(SUFFIXES.values(), key=len, reverse=True) if path.name.endswith(end))
+        found.setdefault(str(path)[: -len(ending)], []).append(ending)
+    return ", ".join(f"{stem}{', '.join(endings)}" for stem, endings in found.items()) or "–"
 
 
 def _add(writer: "Writer", image: str, name: str, found: "Explained", config: ExplainConfig, model: str) -> None:
@@ -160,6 +170,21 @@ def _add(writer: "Writer", image: str, name: str, found: "Explained", config: Ex
         for method in config.methods
     }
     writer.add(row, dict(found.raw), drawn)
+
+
+def _options_in_use(method: Any, given: dict[str, Any], seed: int) -> dict[str, Any]:
+    """All options of a method that are JSON values, defaults included; the seed where it draws random numbers."""
+    import json
+
+    found = {}
+    for name, value in (dict(method.options) | given).items():
+        try:
+            found[name] = json.loads(json.dumps(value))
+        except (TypeError, ValueError):
+            found[name] = repr(value)
+    if "key" in found:
+        found["key"] = seed
+    return found
 
 
 def find_images(given: tuple[Path, ...]) -> list[Path]:
