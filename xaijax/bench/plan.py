@@ -206,7 +206,7 @@ def _refuse_without_maps(methods: Sequence[str], bundles: Sequence[Bundle], metr
     needing = [metric for metric in metrics if "explainer" in METRICS[metric].needs]
     if bundles and needing and not set(methods) - {ORACLE}:
         raise InputError(
-            f"the metric {needing[0]} explains changed images or models, which the maps of --maps cannot: leave it out, "
+            f"the metric {needing[0]} explains changed images or models, which the maps of --maps cannot: leave it out "
             "or name a method with --methods"
         )
 

@@ -1,7 +1,8 @@
 """`xaijax explain`: heat maps drawn over images, and maps as files, for each image and method."""
 
 import dataclasses
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -172,18 +173,14 @@ def _add(writer: "Writer", image: str, name: str, found: "Explained", config: Ex
     writer.add(row, dict(found.raw), drawn)
 
 
-def _options_in_use(method: Any, given: dict[str, Any], seed: int) -> dict[str, Any]:
-    """All options of a method that are JSON values, defaults included; the seed where it draws random numbers."""
-    import json
-
+def _options_in_use(defaults: Mapping[str, Any], run: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """All options of a method as JSON values: its own, those of the run where it has them, and those that were given."""
     found = {}
-    for name, value in (dict(method.options) | given).items():
+    for name, value in (dict(defaults) | {key: run[key] for key in run if key in defaults} | dict(given)).items():
         try:
             found[name] = json.loads(json.dumps(value))
         except (TypeError, ValueError):
             found[name] = repr(value)
-    if "key" in found:
-        found["key"] = seed
     return found
 
 

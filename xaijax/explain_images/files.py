@@ -108,6 +108,10 @@ def _png(config: ExplainConfig, path: Path, one: Any, found: Explained, header: 
     saving.save_png(path, found.overlay(one, config, whole=False))
 
 
+def _nifti(config: ExplainConfig, path: Path, one: Any, found: Explained, header: Any, series: Any) -> None:
+    saving.save_nifti(path, one, saving.slice_of(found.path) if saving.is_nifti(found.path) else None)
+
+
 def _dicom_sc(config: ExplainConfig, path: Path, one: Any, found: Explained, header: Any, series: Any) -> None:
     saving.save_dicom_sc(path, one, found.overlay(one, config, whole=True), header, series)
 
@@ -120,7 +124,7 @@ _WRITERS: dict[str, Callable[..., None]] = {
     "png": _png,
     "npz": lambda config, path, one, *rest: saving.save_npz(path, one),
     "tiff": lambda config, path, one, *rest: saving.save_tiff(path, one),
-    "nifti": lambda config, path, one, *rest: saving.save_nifti(path, one),
+    "nifti": _nifti,
     "dicom-sc": _dicom_sc,
     "dicom-seg": _dicom_seg,
     "dicom-pm": lambda config, path, one, found, header, series: saving.save_dicom_pm(path, one, header, series),

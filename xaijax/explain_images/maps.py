@@ -19,6 +19,7 @@ class Explained:
     """One image and its maps.
 
     Attributes:
+        path: of its file.
         image: `[h, w, C]` uint8, as it was read.
         part: `(top, left, height, width)` of what was explained, in its pixels.
         given: `[H, W, C]` uint8, what the model was given.
@@ -28,6 +29,7 @@ class Explained:
         raw, evidence: method -> `[H, W]`.
     """
 
+    path: Path
     image: np.ndarray
     part: tuple[int, int, int, int]
     given: np.ndarray
@@ -104,7 +106,7 @@ def explain_image(
         if not np.isfinite(raw[method]).all():
             raise InputError(f"the method {method} gives NaN or infinity for {path}; check the model {config.model}")
     evidence = {method: METHODS[method].evidence(heat) for method, heat in raw.items()}
-    return Explained(image, part, batch[0], chances, explained, classifier.classes, raw, evidence)
+    return Explained(path, image, part, batch[0], chances, explained, classifier.classes, raw, evidence)
 
 
 def central(shape: Sequence[int], proportion: float) -> tuple[int, int, int, int]:

@@ -8,7 +8,7 @@ from xaijax.data.saving.dicom import Series, is_dicom, read_header
 from xaijax.data.saving.dicom_pm import save_dicom_pm
 from xaijax.data.saving.dicom_sc import save_dicom_sc
 from xaijax.data.saving.dicom_seg import marked, save_dicom_seg
-from xaijax.data.saving.nifti import NiftiSlice, is_nifti, save_nifti
+from xaijax.data.saving.nifti import NiftiSlice, is_nifti, save_nifti, slice_of
 from xaijax.data.saving.npz import save_npz
 from xaijax.data.saving.placing import SavedMap, on_image
 from xaijax.data.saving.png import save_png
@@ -30,4 +30,5 @@ __all__ = [
     "save_npz",
     "save_png",
     "save_tiff",
+    "slice_of",
 ]

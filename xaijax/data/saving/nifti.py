@@ -1,6 +1,7 @@
 """NIfTI: the raw map as float32 voxels, one slice thick. Needs `xaijax[medical]`.
 
 With the slice of a NIfTI volume as its source the map has the volume's orientation and lies where the slice lies.
+A slice is shown as radiologists see it: the patient's left, or back, on the right, and the front, or the head, on top.
 Otherwise the affine is the identity: voxel (i, j, 0) is the pixel in column i and row j.
 """
 
@@ -61,6 +62,39 @@ def is_nifti(path: Path) -> bool:
     except (OSError, EOFError, ValueError):
         return False
     return head[344:348] in (b"n+1\0", b"ni1\0") or head[4:8] in (b"n+2\0", b"ni2\0")
+
+
+def slice_of(path: Path, frame: int | None = None) -> NiftiSlice:
+    """The voxels that an image of a NIfTI volume shows.
+
+    Args:
+        path: of the volume.
+        frame: position of the slice along the third axis, counted through the volumes of a series; None for the middle
+            slice of the first.
+
+    Raises:
+        InputError: for a file that is no volume, or has no such slice.
+    """
+    try:
+        import nibabel
+    except ImportError:
+        raise InputError("NIfTI maps need nibabel: pip install 'xaijax[medical]'") from None
+    try:
+        volume: Any = nibabel.load(path)
+    except (OSError, ValueError, nibabel.filebasedimages.ImageFileError) as error:
+        raise InputError(f"{path} is not a NIfTI volume: {' '.join(str(error).split())}") from error
+    shape = (*volume.shape, 1, 1)[: max(3, len(volume.shape))]
+    count = int(np.prod(shape[2:]))
+    if frame is not None and not 0 <= frame < count:
+        raise InputError(f"{path} has {count} slices; there is no slice {frame}")
+    index = shape[2] // 2 if frame is None else frame % shape[2]
+    first, second = nibabel.aff2axcodes(volume.affine)[:2]
+    if None in (first, second):
+        return NiftiSlice(volume.affine, index=index, transposed=True)
+    # Columns run to the left or, in sagittal slices, to the back; rows to the back or to the feet.
+    columns_first = first in "LR" or (first in "AP" and second in "IS")
+    row, column = (second, first) if columns_first else (first, second)
+    return NiftiSlice(volume.affine, 2, index, columns_first, (row in "AS", column in "RA"))
 
 
 def save_nifti(path: Path, one: SavedMap, source: NiftiSlice | None = None) -> None:
