@@ -133,9 +133,8 @@ def _work(
         from xaijax.explain import METHODS
 
         magnitude = [m for m in config.methods if METHODS[m].signed and METHODS[m].family == "gradient"]
-        used = {
-            method: _options_in_use(METHODS[method], options.get(method, {}), config.seed) for method in config.methods
-        }
+        run = {"key": config.seed, "batch_size": config.batch_size}
+        used = {m: _options_in_use(METHODS[m].options, run, options.get(m, {})) for m in config.methods}
         covers = "centre" if config.crop else "image"
         writer.finish(absolute=magnitude, options=used, model=said, covers=covers)
     return failed
@@ -174,7 +173,7 @@ def _add(writer: "Writer", image: str, name: str, found: "Explained", config: Ex
 
 
 def _options_in_use(defaults: Mapping[str, Any], run: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """All options of a method as JSON values: its own, those of the run where it has them, and those that were given."""
+    """All options of a method as JSON values: its defaults, over them those of the run, over them those given."""
     found = {}
     for name, value in (dict(defaults) | {key: run[key] for key in run if key in defaults} | dict(given)).items():
         try:
