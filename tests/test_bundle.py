@@ -316,16 +316,19 @@ def test_explain_saves_every_plain_format_on_the_pixels_of_the_image(pictures, c
     import tifffile
 
     out = tmp_path / "out"
-    options = ["--save", "npz", "tiff", "nifti", "png", "--set", "gradient.reduce=sum"]
-    assert explain(pictures, checkpoint, out, *options, methods=("gradient",)) == 0
+    options = ["--save", "npz", "tiff", "nifti", "png", "--set", "input_x_gradient.reduce=sum"]
+    assert explain(pictures, checkpoint, out, *options, methods=("input_x_gradient",)) == 0
     names = sorted(path.name for path in out.iterdir())
-    assert names == sorted(f"{s}.gradient{e}" for s in ("x", "x-2", "y") for e in (".npz", ".tiff", ".nii.gz", ".png"))
-    with np.load(out / "y.gradient.npz") as arrays:
+    assert names == sorted(
+        f"{s}.input_x_gradient{e}" for s in ("x", "x-2", "y") for e in (".npz", ".tiff", ".nii.gz", ".png")
+    )
+    with np.load(out / "y.input_x_gradient.npz") as arrays:
         raw, evidence = arrays["raw"], arrays["evidence"]
+        assert json.loads(str(arrays["description"]))["method"] == "input_x_gradient"
     assert raw.shape == (50, 70)
     assert raw.min() < 0 <= evidence.min()
-    np.testing.assert_array_equal(tifffile.imread(out / "y.gradient.tiff"), raw)
-    np.testing.assert_array_equal(np.asarray(nibabel.load(out / "y.gradient.nii.gz").dataobj)[..., 0].T, raw)
+    np.testing.assert_array_equal(tifffile.imread(out / "y.input_x_gradient.tiff"), raw)
+    np.testing.assert_array_equal(np.asarray(nibabel.load(out / "y.input_x_gradient.nii.gz").dataobj)[..., 0].T, raw)
     capsys.readouterr()
     assert explain(pictures, checkpoint, out, "--save", "tiff") == 2
     assert "is there already" in capsys.readouterr().err
