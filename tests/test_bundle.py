@@ -330,7 +330,7 @@ def test_explain_saves_every_plain_format_on_the_pixels_of_the_image(pictures, c
     np.testing.assert_array_equal(tifffile.imread(out / "y.input_x_gradient.tiff"), raw)
     np.testing.assert_array_equal(np.asarray(nibabel.load(out / "y.input_x_gradient.nii.gz").dataobj)[..., 0].T, raw)
     capsys.readouterr()
-    assert explain(pictures, checkpoint, out, "--save", "tiff") == 2
+    assert explain(pictures, checkpoint, out, "--save", "tiff", methods=("input_x_gradient",)) == 2
     assert "is there already" in capsys.readouterr().err
 
 
