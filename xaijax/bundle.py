@@ -119,7 +119,7 @@ def _targets(given: Any, count: int, classes: Sequence[str]) -> list[str]:
     for one in several:
         if not isinstance(one, str):
             if not classes or not 0 <= int(one) < len(classes):
-                raise InputError(f"the target {one} is no position in classes, which has {len(classes)}")
+                raise InputError(f"the target {one} is not a position in classes, which has {len(classes)}")
             one = classes[int(one)]
         elif classes and one not in classes:
             raise InputError(f"the target {one!r} is not among the classes {', '.join(classes)}")

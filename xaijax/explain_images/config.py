@@ -45,11 +45,11 @@ class ExplainConfig(OutOptions, DeviceOptions, TargetOptions, MethodOptions, Mod
     a DICOM image (dicom-sc: the overlay, dicom-seg: its strongest pixels, dicom-pm: the map), or a bundle of all maps
     that xaijax bench --maps scores."""
 
-    top: Annotated[float, Range(0, 1, without_low=True)] = 0.1
+    mark_top: Annotated[float, Range(0, 1, without_low=True)] = 0.1
     """With --save dicom-seg: the share of the pixels, those of the strongest evidence, that are marked."""
 
-    threshold: float | None = None
-    """With --save dicom-seg: mark the pixels of this much evidence or more instead of --top."""
+    mark_from: float | None = None
+    """With --save dicom-seg: mark the pixels of this much evidence or more instead of --mark-top."""
 
     table: Path | None = None
     """Write a table of all overlays to this PNG file too: a row for each method, a column for each image."""
@@ -80,14 +80,13 @@ def check(config: ExplainConfig) -> ExplainConfig:
         raise InputError(f"{config.out} is a file; name a folder with --out")
     if not config.save and config.table is None:
         raise InputError("--save names nothing to write; name formats, such as png")
-    if config.threshold is not None and not math.isfinite(config.threshold):
-        raise InputError(f"--threshold is {config.threshold}; it must be a finite number")
+    if config.mark_from is not None and not math.isfinite(config.mark_from):
+        raise InputError(f"--mark-from is {config.mark_from}; it must be a finite number")
     if "dicom-seg" not in config.save:
-        for name, default in (("top", ExplainConfig.top), ("threshold", None)):
+        for name, default in (("mark_top", ExplainConfig.mark_top), ("mark_from", None)):
             if getattr(config, name) != default:
-                raise InputError(
-                    f"--{name} says which pixels --save dicom-seg marks; add dicom-seg, or leave --{name} out"
-                )
+                option = f"--{name.replace('_', '-')}"
+                raise InputError(f"{option} is for --save dicom-seg: add dicom-seg, or leave {option} out")
     if config.table is not None and config.table.suffix.lower() != ".png":
         raise InputError(f"--table is {config.table}; the table is a PNG, so its name must end in .png")
     return config

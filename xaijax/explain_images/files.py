@@ -117,7 +117,7 @@ def _dicom_sc(config: ExplainConfig, path: Path, one: Any, found: Explained, hea
 
 
 def _dicom_seg(config: ExplainConfig, path: Path, one: Any, found: Explained, header: Any, series: Any) -> None:
-    saving.save_dicom_seg(path, one, header, series, top=config.top, threshold=config.threshold)
+    saving.save_dicom_seg(path, one, header, series, top=config.mark_top, threshold=config.mark_from)
 
 
 _WRITERS: dict[str, Callable[..., None]] = {

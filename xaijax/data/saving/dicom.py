@@ -112,7 +112,7 @@ def check_source(header: Any, one: SavedMap, what: str, *, single: bool = True, 
     if size != one.raw.shape:
         raise InputError(
             f"the map of {one.image} is {_by(one.raw.shape)} and its DICOM file is {_by(size)}: {what} needs the image "
-            "as it is stored, neither transposed nor cut"
+            "as the file stores it, neither transposed nor cut"
         )
     frames = int(header.get("NumberOfFrames", 1) or 1)
     if single and frames > 1:

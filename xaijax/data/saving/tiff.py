@@ -9,7 +9,7 @@ from xaijax.data.saving.placing import SavedMap
 
 
 def save_tiff(path: Path, one: SavedMap) -> None:
-    """Writes the raw map as float32, deflated; the tag ImageDescription holds JSON that says what it is.
+    """Writes the raw map as float32, deflated; the tag ImageDescription holds JSON that describes it.
 
     Example:
         >>> import tempfile, numpy as np, tifffile
