@@ -119,6 +119,13 @@ def test_what_is_no_map_is_refused(raw):
         saving.SavedMap("a", "m", raw, raw)
 
 
+def test_a_map_of_a_transposed_image_is_turned_back(tmp_path, ct):
+    one = a_map((30, 20))
+    saving.save_dicom_pm(tmp_path / "a.dcm", one.transposed(), saving.read_header(ct), saving.Series())
+    np.testing.assert_array_equal(pydicom.dcmread(tmp_path / "a.dcm").pixel_array, one.raw.T)
+    assert one.transposed().method == one.method
+
+
 # Formats that any program reads.
 
 

@@ -1,7 +1,7 @@
 """Where a map lies: element (i, j) belongs to the pixel in row i and column j of the image as it was read."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,13 @@ class SavedMap:
     def explained(self) -> np.ndarray:
         """`[h, w]` bool: the part of the image that was explained."""
         return np.isfinite(self.raw)
+
+    def transposed(self) -> "SavedMap":
+        """The map with rows and columns swapped: of an image that was read as the transpose of what its file stores.
+
+        Formats that lie on the stored pixels (DICOM, NIfTI volumes) need it.
+        """
+        return replace(self, raw=self.raw.T, evidence=self.evidence.T)
 
     def describe(self) -> dict[str, Any]:
         """What is said of the map in the files that have room for it, as JSON values."""
