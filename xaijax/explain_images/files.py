@@ -122,8 +122,8 @@ def _dicom_sc(config: ExplainConfig, path: Path, one: Any, found: Explained, hea
 
 
 def _dicom_seg(config: ExplainConfig, path: Path, one: Any, found: Explained, header: Any, series: Any) -> None:
-    marked = {"top": config.mark_top, "threshold": config.mark_from}
-    saving.save_dicom_seg(path, _as_stored(one, found), header, series, **marked)
+    stored = _as_stored(one, found)
+    saving.save_dicom_seg(path, stored, header, series, top=config.mark_top, threshold=config.mark_from)
 
 
 def _dicom_pm(config: ExplainConfig, path: Path, one: Any, found: Explained, header: Any, series: Any) -> None:
