@@ -1,5 +1,6 @@
 """Images and masks that are files of their own, one decoder per kind of file; layouts of folders are in `readers`."""
 
+import os
 import re
 import struct
 import zlib
@@ -16,33 +17,62 @@ from xaijax.data import images as _images
 from xaijax.data.dataset import Content, Element, Source
 from xaijax.data.reading import AS_STORED, MaskRole, Reading
 
-COMMON = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
+COMMON = frozenset(
+    {".png", ".jpg", ".jpeg", ".jfif", ".jp2", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".tga"}
+    | {".pgm", ".ppm", ".pnm", ".pbm"}
+)
 DICOM = frozenset({".dcm", ".dicom"})
 SUFFIXES = COMMON | DICOM
+_PREAMBLE = 128  # bytes before the letters DICM
 
 
-def is_image(path: Path) -> bool:
+def is_image(path: Path | str) -> bool:
     """Whether this package reads files of this name as images; hidden files are left out."""
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    name = os.path.basename(path)
+    return os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith(".")
 
 
-def natural(path: Path) -> list[tuple[int, str]]:
+def looks_like_image(path: Path | str) -> bool:
+    """Whether a file is an image by its name or, without a suffix that says anything, because it begins as DICOM does.
+
+    DICOM files are often named by numbers with points between them.
+    """
+    name = os.path.basename(path)
+    end = os.path.splitext(name)[1].lower()
+    if is_image(name) or name.startswith(".") or not (end in ("", ".ima") or end[1:].isdigit()):
+        return is_image(name)
+    try:
+        with open(path, "rb") as stored:
+            return stored.read(_PREAMBLE + 4)[_PREAMBLE:] == b"DICM"
+    except OSError:
+        return False
+
+
+def natural(path: Path | str) -> str:
     """Sort key: names by text, digits in them by value.
 
     Example:
-        >>> sorted([Path("10.png"), Path("9.png")], key=natural)[0].name
-        '9.png'
+        >>> sorted(["a10.png", "a9.png"], key=natural)
+        ['a9.png', 'a10.png']
     """
-    parts = re.split(r"(\d+)", path.name)
-    return [(int(part), "") if part.isdigit() and part.isascii() else (-1, part) for part in parts]
+    # A number becomes its length and its digits, between characters that sort before all others.
+    return _DIGITS.sub(_by_value, os.path.basename(path))
 
 
-def patient(path: Path) -> str | None:
+_DIGITS = re.compile(r"[0-9]+")
+
+
+def _by_value(number: re.Match[str]) -> str:
+    digits = number[0].lstrip("0")
+    return f"\0{chr(len(digits) + 1)}{digits}\0"
+
+
+def patient(path: Path | str) -> str | None:
     """The patient that a file names, as the group of a split; None for formats that name none. No pixels are read."""
-    return _dicom.patient(path) if path.suffix.lower() in DICOM else None
+    return _dicom.patient(Path(path)) if _is_dicom(path) else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ImageFile:
     """One image file, with the mask files that belong to it.
 
@@ -97,9 +127,14 @@ def read_image(path: Path, window: _images.Window | None = None) -> np.ndarray:
     Raises:
         OSError, ValueError: with the reason, for a file that is missing, truncated or not an image.
     """
-    if path.suffix.lower() in DICOM:
+    if _is_dicom(path):
         return _dicom.read_image(path, window)
     return _images.from_pillow(_open(path), window)
+
+
+def _is_dicom(path: Path | str) -> bool:
+    named = os.path.splitext(path)[1].lower()
+    return named in DICOM or (named not in SUFFIXES and looks_like_image(path))
 
 
 def read_mask(path: Path) -> np.ndarray:

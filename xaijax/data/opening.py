@@ -9,17 +9,20 @@ from typing import Any, cast
 from xaijax._errors import InputError
 from xaijax._names import match, match_all
 from xaijax.data import cues as planting
-from xaijax.data import phantoms
+from xaijax.data import files, phantoms
 from xaijax.data.dataset import MASK_ROLES, Dataset
-from xaijax.data.readers import class_folders, figshare, labels_csv
+from xaijax.data.found import Census
+from xaijax.data.readers import brats, cascam, class_folders, figshare, labels_csv, oxford_pets, split_folders
 from xaijax.data.reading import MaskRole, MaskValue, Reading, Table, parse_mask_values, parse_window
+from xaijax.data.scan import OUTSIDE, join, scan
 
-# Layouts of folders, the first that matches is read; they do not know of each other.
-READERS = (labels_csv, class_folders, figshare)
+# Layouts of folders, the first that matches is read; they do not know of each other. Those that are told by the names
+# of folders or files come first: class folders may have any name.
+READERS = (labels_csv, cascam, oxford_pets, brats, split_folders, class_folders, figshare)
 CORRELATION = 0.95
 _FOLDER_HELP = (
-    "a folder needs a labels.csv with the columns file and label, one folder of images per class, or the .mat files of "
-    "the figshare brain tumour set"
+    "a folder needs a labels.csv with the columns file and label, one folder of images per class (in train/, val/ and "
+    "test/ too), or the files of a published set as they come"
 )
 
 
@@ -192,10 +195,16 @@ def _chosen(dataset: Dataset, wanted: Sequence[str]) -> Dataset:
 
 def _why_unknown(folder: Path) -> str:
     """What the folder holds instead: the usual mistake is a folder one level too high or too low."""
-    inner = sorted(child.name for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
-    deeper = [name for name in inner if any(reader.matches(folder / name) for reader in (labels_csv, class_folders))]
+    census = Census("")
+    tree = scan(folder, census)
+    inner = [name for name in sorted(tree.folders[""]) if any(map(tree.files.get, tree.below(name)))]
+    deeper = [name for name in inner if any(reader.matches(folder / name) for reader in READERS)]
     if deeper:
         return f"{folder} holds several data sets ({', '.join(deeper[:5])}): give one of them"
-    if class_folders.holds_images(folder):
+    near = [join(place, name) for place in ("", "images") for name in tree.files.get(place, ())]
+    if any(files.looks_like_image(tree.path(name)) for name in near):
         return f"{folder} holds images but nothing says their classes"
+    left = census.found().left_out
+    if OUTSIDE in left:
+        return f"{folder} holds no images, but {left[OUTSIDE].count} links that leave it (--allow-outside takes them)"
     return f"{folder} holds no images in a known layout"
