@@ -19,6 +19,8 @@ from xaijax.data.scan import OUTSIDE, join, scan
 # Layouts of folders, the first that matches is read; they do not know of each other. Those that are told by the names
 # of folders or files come first: class folders may have any name.
 READERS = (labels_csv, cascam, oxford_pets, brats, split_folders, class_folders, figshare)
+# Those that may consist of links to other places alone, which a match follows only if that is allowed.
+LINKED = (split_folders, class_folders, figshare)
 CORRELATION = 0.95
 _FOLDER_HELP = (
     "a folder needs a labels.csv with the columns file and label, one folder of images per class (in train/, val/ and "
@@ -132,10 +134,12 @@ def _open(source: str | Path, reading: Reading, table: Table, **numbers: int | N
         raise NotADirectoryError(f"{source} is a file; give the folder that holds the images")
     if not any(folder.iterdir()):
         raise InputError(f"the folder {source} is empty; {_FOLDER_HELP}")
-    for reader in READERS:
-        if reader.matches(folder):
-            found = _chosen(reader.read(folder, reading), reading.classes)
-            return replace(found, options=MappingProxyType(_options(source, reading, table, found)))
+    reader = next((one for one in READERS if one.matches(folder)), None)
+    if reader is None and reading.allow_outside:
+        reader = next((one for one in LINKED if one.matches(folder, allow_outside=True)), None)
+    if reader is not None:
+        found = _chosen(reader.read(folder, reading), reading.classes)
+        return replace(found, options=MappingProxyType(_options(source, reading, table, found)))
     raise InputError(f"{_why_unknown(folder)}; {_FOLDER_HELP}")
 
 
@@ -206,5 +210,6 @@ def _why_unknown(folder: Path) -> str:
         return f"{folder} holds images but nothing says their classes"
     left = census.found().left_out
     if OUTSIDE in left:
-        return f"{folder} holds no images, but {left[OUTSIDE].count} links that leave it (--allow-outside takes them)"
+        first = left[OUTSIDE].examples[0]
+        return f"{folder} holds no images, but links that leave it, such as {first} (--allow-outside takes them)"
     return f"{folder} holds no images in a known layout"

@@ -67,9 +67,9 @@ KNOWN = (
 )
 
 
-def matches(folder: Path) -> bool:
+def matches(folder: Path, *, allow_outside: bool = False) -> bool:
     """Whether the folder has this layout."""
-    found = class_tree.find(scan(folder))
+    found = class_tree.find(scan(folder, allow_outside=allow_outside))
     return bool(found.folders) and found.certain
 
 

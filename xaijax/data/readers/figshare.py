@@ -65,9 +65,9 @@ class MatFile:
         return stored if self.reading.transpose else np.ascontiguousarray(stored.T)
 
 
-def matches(folder: Path) -> bool:
+def matches(folder: Path, *, allow_outside: bool = False) -> bool:
     """Whether the folder has this layout."""
-    return any(_mat_files(scan(folder)))
+    return any(_mat_files(scan(folder, allow_outside=allow_outside)))
 
 
 def read(folder: Path, reading: Reading) -> Dataset:

@@ -26,11 +26,11 @@ _SIDE = {name: side for side, names in SIDES.items() for name in names}
 NO_SIDE = "its folder is not a side of the split"
 
 
-def matches(folder: Path) -> bool:
+def matches(folder: Path, *, allow_outside: bool = False) -> bool:
     """Whether the folder has this layout."""
     if not any(normal(child.name) in _SIDE for child in folder.iterdir()):
         return False
-    return bool(_sides(scan(folder), ()))
+    return bool(_sides(scan(folder, allow_outside=allow_outside), ()))
 
 
 def read(folder: Path, reading: Reading) -> Dataset:
@@ -58,7 +58,8 @@ def _sides(tree: Tree, wanted: tuple[str, ...]) -> list[tuple[str, Classes]]:
     """The sides in the order of `SIDES`; none where other folders hold images as classes do."""
     if any(not one.nested and normal(one.name) not in _SIDE for one in class_tree.find(tree).folders):
         return []
-    return [(side, found) for side, found in _each(tree, wanted) if found.folders]
+    sides = list(_each(tree, wanted))
+    return sides if any(found.folders for _, found in sides) else []
 
 
 def _each(tree: Tree, wanted: tuple[str, ...]) -> Iterator[tuple[str, Classes]]:
