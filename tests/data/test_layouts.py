@@ -584,7 +584,7 @@ class TestOxfordPets:
         assert dict(dataset.cases[3].extra) == {"species": "dog", "breed": "american_bulldog"}
         assert counts(dataset) == {"table": 3, "image": 5, "mask": 4}
         assert left(dataset) == {UNUSED: 3, "it is hidden": 1, "it is a trimap and no image has its name": 1}
-        assert "1 images stand in neither trainval.txt nor test.txt." in dataset.found.notes
+        assert "Images that stand in neither trainval.txt nor test.txt: 1." in dataset.found.notes
 
     def test_species(self, published):
         dataset = open_dataset(published, classes=["dog", "cat"])

@@ -80,7 +80,7 @@ def read(folder: Path, reading: Reading) -> Dataset:
         )
     outside = sum(case.split is None for case in cases)
     if sides and outside:
-        census.note(f"{outside} images stand in neither trainval.txt nor test.txt.")
+        census.note(f"Images that stand in neither trainval.txt nor test.txt: {outside}.")
     tree.count(census, used, {TRIMAPS: UNUSED_MASK})
     primary = reading.mask_role or files.primary_role(case.source for case in cases)
     return Dataset(folder.resolve().name, classes, primary, tuple(cases), found=census.found())
