@@ -52,14 +52,14 @@ class Stored:
     notes: tuple[str, ...] = ()
 
 
-def read(path: Path, *, index: int | None = None, axis: int = 2) -> Stored:
+def read(path: Path, frame: int | None = None) -> Stored:
     """The values of a file.
 
     Args:
         path: the file.
-        index: the page of a TIFF, the frame of a GIF or a DICOM file, the slice of a NIfTI volume or of an array;
-            default: the only one, or the first with a note.
-        axis: the axis of slices of a volume.
+        frame: the page of a TIFF, the frame of a GIF or a DICOM file, the slice of a NIfTI volume (third axis) or of an
+            array (first axis), from 0; a file that holds a single one has this one. Default: the first, of a NIfTI
+            volume the middle one, with a note where there are several.
 
     Returns:
         The values, as they are stored.
@@ -76,14 +76,14 @@ def read(path: Path, *, index: int | None = None, axis: int = 2) -> Stored:
     """
     kind = kind_of(path)
     if kind == "npy":
-        return array(_npy(path), index=index, axis=axis)
+        return array(_npy(path), frame)
     if kind == "tiff":
-        return _tiff(path, index)
+        return _tiff(path, frame)
     if kind in ("nifti", "dicom"):
         from xaijax.data.masks import medical
 
-        return medical.nifti(path, index, axis) if kind == "nifti" else medical.dicom(path, index)
-    return _pillow(path, index)
+        return medical.nifti(path, frame) if kind == "nifti" else medical.dicom(path, frame)
+    return _pillow(path, frame)
 
 
 def kind_of(path: Path) -> Literal["npy", "tiff", "nifti", "dicom", "other"]:
@@ -122,8 +122,8 @@ def checked_size(shape: tuple[int, ...]) -> None:
         raise ValueError("it has no pixels")
 
 
-def array(values: np.ndarray, *, index: int | None = None, axis: int = 2, lossy: bool = False) -> Stored:
-    """The values of an array: `[h, w]`, `[h, w, 3 or 4]` uint8 colours, or a volume of which `index` is taken.
+def array(values: np.ndarray, frame: int | None = None, *, lossy: bool = False) -> Stored:
+    """The values of an array: `[h, w]`, colours `[h, w, 3 or 4]` uint8, or `[n, h, w]` of which one frame is taken.
 
     Raises:
         ValueError: for another shape or type, and for NaN or infinite values.
@@ -131,14 +131,12 @@ def array(values: np.ndarray, *, index: int | None = None, axis: int = 2, lossy:
     if values.dtype.kind not in "biuf":
         raise ValueError(f"its values are of the type {values.dtype}, not numbers")
     notes: tuple[str, ...] = ()
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[..., 0]
     colours = values.ndim == 3 and values.shape[2] in (2, 3, 4) and values.dtype == np.uint8
-    if values.ndim == 3 and index is not None:
-        if not (0 <= axis < 3 and 0 <= index < values.shape[axis]):
-            raise ValueError(f"it has no slice {index}")
-        values, colours = np.take(values, index, axis), False
-    elif values.ndim == 3 and 1 in values.shape and not colours:
-        values = values.reshape([side for side in values.shape if side > 1] if values.size > 1 else (1, 1))
-        values = values[None] if values.ndim == 1 else values
+    if values.ndim == 3 and not colours:
+        notes = first_of(len(values), frame, "frames")
+        values = values[position(frame, len(values), "frame")]
     if colours:
         return _colours(values, lossy)
     if values.ndim != 2:
@@ -172,18 +170,16 @@ def _npy(path: Path) -> np.ndarray:
     return np.asarray(np.load(path, allow_pickle=False))
 
 
-def _tiff(path: Path, index: int | None) -> Stored:
+def _tiff(path: Path, frame: int | None) -> Stored:
     """A page of a TIFF file of any sample format."""
     try:
         import tifffile
     except ImportError:
-        return _pillow(path, index)
+        return _pillow(path, frame)
     try:
         with tifffile.TiffFile(path) as stored:
             count = len(stored.pages)
-            if not 0 <= (index or 0) < count:
-                raise ValueError(f"it has no page {index}")
-            page: Any = stored.pages[index or 0]
+            page: Any = stored.pages[position(frame, count, "page")]
             checked_size(page.shape)
             values = np.asarray(page.asarray())
             if page.planarconfig == 2 and values.ndim == 3:
@@ -204,7 +200,7 @@ def _tiff(path: Path, index: int | None) -> Stored:
         # Entries have 16 bits a channel.
         rows = (np.asarray(table).T // 256).astype(np.int64)
         found = replace(found, palette=_palette(rows))
-    return replace(found, notes=found.notes + _first_of(count, index, "pages"))
+    return replace(found, notes=found.notes + first_of(count, frame, "pages"))
 
 
 def _turned(values: np.ndarray, orientation: int) -> np.ndarray:
@@ -218,17 +214,15 @@ def _turned(values: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(values)
 
 
-def _pillow(path: Path, index: int | None) -> Stored:
+def _pillow(path: Path, frame: int | None) -> Stored:
     """Every way in which Pillow fails on damaged bytes becomes ValueError or OSError."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path) as opened:
                 count = int(getattr(opened, "n_frames", 1))
-                if not 0 <= (index or 0) < count:
-                    raise ValueError(f"it has no frame {index}")
-                if index:
-                    opened.seek(index)
+                if at := position(frame, count, "frame"):
+                    opened.seek(at)
                 lossy = opened.format in ("JPEG", "MPO", "JPEG2000")
                 image = ImageOps.exif_transpose(opened)
                 image.load()
@@ -238,7 +232,7 @@ def _pillow(path: Path, index: int | None) -> Stored:
         raise ValueError("it has too many pixels") from None
     except _DAMAGE as error:
         raise ValueError(f"it is damaged ({_words(error)})") from error
-    notes = _first_of(count, index, "frames")
+    notes = first_of(count, frame, "frames")
     if image.mode in ("P", "PA"):
         indices = np.asarray(image if image.mode == "P" else image.getchannel("P"))
         flat = np.array(image.getpalette("RGB") or [], np.int64).reshape(-1, 3)
@@ -287,8 +281,22 @@ def _palette(rows: np.ndarray) -> Mapping[int, int]:
     return MappingProxyType({at: int(colour) for at, colour in enumerate(colours)})
 
 
-def _first_of(count: int, index: int | None, parts: str) -> tuple[str, ...]:
-    return (f"the first of several {parts} of a mask was read",) if count > 1 and index is None else ()
+def position(frame: int | None, count: int, what: str) -> int:
+    """Which of the frames of a file is read.
+
+    Raises:
+        ValueError: for a frame that a file of several does not have.
+    """
+    if frame is None or count == 1:
+        return 0
+    if not 0 <= frame < count:
+        raise ValueError(f"it has {count} {what}s and not the one of its image")
+    return frame
+
+
+def first_of(count: int, frame: int | None, parts: str) -> tuple[str, ...]:
+    """The note on a file of several frames of which nobody has named one."""
+    return (f"the first of several {parts} of a mask was read",) if count > 1 and frame is None else ()
 
 
 def _words(error: BaseException) -> str:
