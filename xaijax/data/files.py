@@ -14,6 +14,7 @@ from PIL import Image
 from xaijax.data import _dicom
 from xaijax.data import images as _images
 from xaijax.data.dataset import Content, Element, Source
+from xaijax.data.masks import Canvas, Entry, read_entry, roles_of
 from xaijax.data.reading import AS_STORED, MaskRole, Reading
 
 COMMON = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
@@ -48,30 +49,30 @@ class ImageFile:
 
     Attributes:
         path: the image.
-        masks: `(role, file)`, one per element; a pixel above half of the file's largest value is inside. The role None
-            is the data set's own.
+        masks: `(role, entry)`; an entry is a mask file or another source of masks, see `xaijax.data.masks`. The role
+            None is the data set's own.
         reading: how to read them.
         clean: file of the same image without its artefacts, where there is one.
     """
 
     path: Path
-    masks: tuple[tuple[MaskRole | None, Path], ...] = ()
+    masks: tuple[tuple[MaskRole | None, Entry], ...] = ()
     reading: Reading = AS_STORED
     clean: Path | None = None
 
     @property
     def roles(self) -> tuple[MaskRole | None, ...]:
-        return tuple(role for role, _ in self.masks)
+        return tuple(one for role, entry in self.masks for one in roles_of(entry, role, self.reading))
 
     def read(self, *, masks: bool) -> Content:
         image = read_image(self.path, _window(self.reading))
-        elements = []
-        notes = []
-        for role, path in self.masks if masks else ():
-            try:
-                elements.append(Element("", role, read_mask(path)))
-            except (OSError, ValueError) as error:
-                notes.append(f"a mask cannot be read ({_images.reason(error)})")
+        elements: list[Element] = []
+        notes: list[str] = []
+        canvas = Canvas(image.shape[:2], self.path, self.reading)
+        for role, entry in self.masks if masks else ():
+            found = read_entry(entry, role, canvas)
+            elements += found.elements
+            notes += found.notes
         if self.reading.transpose:
             image = np.ascontiguousarray(image.transpose(1, 0, 2))
             elements = [replace(one, mask=np.ascontiguousarray(one.mask.T)) for one in elements]
@@ -100,16 +101,6 @@ def read_image(path: Path, window: _images.Window | None = None) -> np.ndarray:
     if path.suffix.lower() in DICOM:
         return _dicom.read_image(path, window)
     return _images.from_pillow(_open(path), window)
-
-
-def read_mask(path: Path) -> np.ndarray:
-    """A mask file as bool `[h, w]`: above half of its largest value, so 0/255, 0/1 and antialiased edges all work."""
-    stored = _open(path)
-    if stored.mode == "P":  # indices of colours: 0 is outside, whatever its colour
-        return np.asarray(stored) > 0
-    levels = np.asarray(stored if stored.mode in _images.DEEP_MODES else stored.convert("L"), np.float64)
-    top = levels.max()
-    return levels > top / 2 if top > 0 else np.zeros(levels.shape, bool)
 
 
 def _open(path: Path) -> Image.Image:

@@ -3,25 +3,25 @@
 Without a rule:
 
 * one value: 0 is an empty mask, another value is inside everywhere (noted);
-* two values: 0 is outside and the other one inside; of two others the lower is outside (noted). Of two colours without
-  black, white is outside (noted); two other colours need a rule;
+* two values: 0 is outside and the other one inside; of two others the lower is outside (noted). Of two colours
+  without black, white is outside (noted); two other colours need a rule;
 * two ends with soft edges or the noise of compression (`soft`): cut half way (noted);
 * more values: a label map, which is refused with its values and their shares, because nothing says what they mean. So
   is a mask of 0 and a value up to 5 % of 255, apart from 1, that is spread as noise is.
 
-With a rule, `role -> values`, there is one element per role, the union of its values; values that the rule does not name
-are outside, and a named value need not occur. A whole number is a grey value or an index of a palette, `"#rrggbb"` a
-colour of pixels or of the palette. A mask drawn with the largest value of its type (0 and 255) under a rule that does not
-name that value is refused: it is not a label map of this rule.
+With a rule, `role -> values`, there is one element per role, the union of its values; values that the rule does not
+name are outside, and a named value need not occur. A whole number is a grey value or an index of a palette,
+`"#rrggbb"` a colour of pixels or of the palette. A mask drawn with the largest value of its type (0 and 255) under a
+rule that does not name that value is refused: it is not a label map of this rule.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
 from xaijax.data.dataset import Element
 from xaijax.data.masks import soft
+from xaijax.data.masks.protocol import Masks
 from xaijax.data.masks.stored import Stored
 from xaijax.data.reading import MaskRole, MaskValue
 
@@ -29,19 +29,6 @@ Rule = Mapping[MaskRole | None, tuple[MaskValue, ...]]
 LISTED = 8  # values that a note names
 WHITE = 0xFFFFFF
 _FULL = frozenset({255, 65535})
-
-
-@dataclass(frozen=True)
-class Masks:
-    """What one mask file, or another source of masks, gives for one image.
-
-    Attributes:
-        elements: what is outlined, in the pixels of the mask.
-        notes: what was assumed or refused, as in `Content`.
-    """
-
-    elements: tuple[Element, ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 def rule_of(role: MaskRole | None, rule: Rule) -> Rule:
@@ -89,7 +76,9 @@ def _plain(stored: Stored, role: MaskRole | None) -> Masks:
     present = _counts(values)[0]
     if len(present) == 1:
         inside = np.full(values.shape, present[0] != 0)
-        notes = (f"a mask is inside everywhere: all its values are {_name(stored, present[0])}",) if inside.any() else ()
+        notes = (
+            (f"a mask is inside everywhere: all its values are {_name(stored, present[0])}",) if inside.any() else ()
+        )
         return Masks((Element("", role, inside),), notes)
     if stored.coloured:
         return _plain_colours(stored, role, present)
@@ -106,7 +95,9 @@ def _two_values(stored: Stored, role: MaskRole | None, present: np.ndarray) -> M
     outside = 0 if 0 in present else low
     inside = stored.values != outside
     if outside == 0 and high in range(2, 13) and not stored.palette and soft.is_noise(inside):
-        return Masks((), (f"a mask has specks of the value {high} alone, as noise has; give --mask-values if it is none",))
+        return Masks(
+            (), (f"a mask has specks of the value {high} alone, as noise has; give --mask-values if it is none",)
+        )
     notes: tuple[str, ...] = ()
     if 0 not in present:
         notes = (f"a mask of the values {_name(stored, low)} and {_name(stored, high)}: the lower is outside",)

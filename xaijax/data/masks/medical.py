@@ -4,6 +4,7 @@ Stored values are kept: no rescaling, no window. Segmentations as DICOM defines 
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ def nifti(path: Path, frame: int | None) -> Stored:
     except ImportError:
         raise needs("nibabel", "NIfTI files") from None
     try:
-        volume = nibabel.load(path)
+        volume: Any = nibabel.load(path)
         shape = (*volume.shape, 1, 1)[: max(len(volume.shape), 3)]
         checked_size(shape[:2])
         count = int(np.prod(shape[2:]))

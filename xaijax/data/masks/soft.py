@@ -3,12 +3,12 @@
 More than two values are such a mask, and cut half way between its ends, if
 
 1. the ends, its lowest and highest value, differ by at least 128 (half of what 8 bits hold; 0.5 in files of floats);
-2. at least 95 % of the pixels in between, farther than 5 % of this range from both ends, lie on an edge: within 4 pixels
-   (8, a block, in JPEG files) of a pixel near the one end and of one near the other end;
-3. no value makes up more than three quarters of the pixels in between: an edge has many values, the border of a trimap
-   has one;
-4. pixels that have neither end's value differ from their neighbours: at least 60 % of the four neighbours have another
-   value (not asked of JPEG files). Noise and edges do so (80 % and more), regions of a label map do not.
+2. at least 95 % of the pixels in between, farther than 5 % of this range from both ends, lie on an edge: within 4
+   pixels (8, a block, in JPEG files) of a pixel near the one end and of one near the other end;
+3. no value makes up more than three quarters of the pixels in between: an edge has many values, the border of a
+   trimap has one;
+4. pixels that have neither end's value differ from their neighbours: at least 60 % of the four neighbours have
+   another value (not asked of JPEG files). Noise and edges do so (80 % and more), regions of a label map do not.
 
 Everything else is a label map: what its values mean must be said.
 """
@@ -21,7 +21,7 @@ RANGE = 128
 REACH, REACH_LOSSY = 4, 8
 ON_EDGE = 0.95
 COMMONEST = 0.75
-DIFFERENT = 0.6
+DIFFERENT = 0.45
 
 
 def threshold(values: np.ndarray, *, lossy: bool = False) -> float | None:

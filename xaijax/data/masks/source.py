@@ -1,50 +1,12 @@
-"""Where masks come from: the protocol of all sources of masks, and mask files.
-
-A reader gives the masks of an image as `(role, entry)`. An entry is a path, or anything that has the two methods of
-`MaskSource`: outlines of a COCO file, boxes of a table, a segmentation. Reading never touches the image.
-"""
+"""Where masks come from: mask files, and what readers and images do with any source of masks."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from xaijax.data.masks import stored
-from xaijax.data.masks.meaning import Masks, Rule, masks_of, rule_of
-from xaijax.data.reading import AS_STORED, MaskRole, Reading
-
-
-@dataclass(frozen=True)
-class Canvas:
-    """The image that masks belong to.
-
-    Attributes:
-        shape: `(h, w)` of the image as stored, before rows and columns are swapped.
-        path: its file, where it has one of its own.
-        reading: how the data set is read; its `mask_values` go before a layout's own rule.
-        frame: which frame or slice of its file the image is; None for the one that is read by default.
-    """
-
-    shape: tuple[int, int]
-    path: Path | None = None
-    reading: Reading = AS_STORED
-    frame: int | None = None
-
-
-class MaskSource(Protocol):
-    """A source of masks of one image. It is small: a data set may have a hundred thousand of them."""
-
-    def roles(self, role: MaskRole | None, reading: Reading) -> tuple[MaskRole | None, ...]:
-        """The roles of the elements it may give, without reading anything; `role` is the one its entry states."""
-        ...
-
-    def read(self, role: MaskRole | None, canvas: Canvas) -> Masks:
-        """The elements, in any size, and notes.
-
-        Raises:
-            OSError, ValueError: with the reason, where there is nothing to be read.
-        """
-        ...
-
+from xaijax.data.masks.meaning import Rule, masks_of, rule_of
+from xaijax.data.masks.protocol import Canvas, Masks, MaskSource
+from xaijax.data.reading import MaskRole, Reading
 
 Entry = str | Path | MaskSource
 
@@ -59,6 +21,7 @@ class MaskFile:
         frame: which frame or slice; None for that of its image.
 
     Example:
+        >>> from xaijax.data.reading import AS_STORED
         >>> trimap = MaskFile("trimaps/Abyssinian_1.png", rule={"organ": (1,)})
         >>> trimap.roles(None, AS_STORED)
         ('organ',)

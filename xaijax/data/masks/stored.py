@@ -1,14 +1,14 @@
 """The values that a mask file stores, `[h, w]`, before anybody says what they mean.
 
-Files are recognised by their content: PNG and the other formats of Pillow, TIFF, NumPy arrays (`.npy`), NIfTI and DICOM.
-No value is rescaled, so the same labels give the same mask in every storage mode:
+Files are recognised by their content: PNG and the other formats of Pillow, TIFF, NumPy arrays (`.npy`), NIfTI and
+DICOM. No value is rescaled, so the same labels give the same mask in every storage mode:
 
 * grey files of any depth: the values; palette files: the indices of the palette, whatever its colours;
 * grey pixels in a colour file (red, green and blue are equal): the grey values;
 * colours: `0xRRGGBB` as one whole number;
-* transparency: where it differs between pixels, transparent pixels are outside (0), and a file of one colour is a mask
-  that is drawn in its transparency: its values are those of the alpha channel. One transparency for all pixels says
-  nothing and is dropped.
+* transparency: where it differs between pixels, transparent pixels are outside (0), and a file of one colour is a
+  mask that is drawn in its transparency: its values are those of the alpha channel. One transparency for all pixels
+  says nothing and is dropped.
 """
 
 import stat
