@@ -7,8 +7,8 @@ More than two values are such a mask, and cut half way between its ends, if
    pixels (8, a block, in JPEG files) of a pixel near the one end and of one near the other end;
 3. no value makes up more than three quarters of the pixels in between: an edge has many values, the border of a
    trimap has one;
-4. pixels that have neither end's value differ from their neighbours: at least 60 % of the four neighbours have
-   another value (not asked of JPEG files). Noise and edges do so (80 % and more), regions of a label map do not.
+4. of pixels that have neither end's value, on average at least 45 % of the four neighbours have another value (not
+   asked of JPEG files): a straight edge has half, noise has more, the regions of a label map have less.
 
 Everything else is a label map: what its values mean must be said.
 """
