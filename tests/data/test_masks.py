@@ -73,6 +73,8 @@ MODES = ["P", "L", "I", "I;16", "RGB", "RGBA", "LA"]
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 def test_the_same_labels_give_the_same_mask_in_every_mode(tmp_path, mode, suffix):
+    if (mode, suffix) == ("I", "png"):
+        mode = "I;16"  # Pillow writes no other deep PNG
     path = saved(tmp_path / f"mask.{suffix}", LABELS, mode)
     np.testing.assert_array_equal(stored.read(path).values, LABELS)
     lesion, organ = given(path, "lesion=1,4", "organ=2").elements
@@ -85,6 +87,8 @@ def test_the_same_labels_give_the_same_mask_in_every_mode(tmp_path, mode, suffix
 @pytest.mark.parametrize("value", [1, 3, 128, 255])
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 def test_two_values_are_a_mask_in_every_mode(tmp_path, mode, value, suffix):
+    if (mode, suffix) == ("I", "png"):
+        mode = "I;16"
     inside = LABELS == 1
     path = saved(tmp_path / f"mask.{suffix}", np.where(inside, value, 0), mode)
     found = given(path, role="organ")
@@ -144,8 +148,8 @@ def test_many_values_are_named_by_the_most_common(tmp_path):
     labels[:1000] = 299
     np.save(tmp_path / "mask.npy", labels.reshape(30, 40))
     (note,) = given(tmp_path / "mask.npy").notes
-    assert note.endswith("299 (84 %) and 43 more; give --mask-values")
-    assert note.count("under 1 %") == 7
+    assert note.endswith("299 (84 %) and 38 more; give --mask-values")
+    assert note.count("under 1 %") == 11
 
 
 def test_values_that_a_rule_does_not_name_are_outside_and_noted(tmp_path):
@@ -365,7 +369,6 @@ def test_tiff_pages_orientation_and_white_is_zero(tmp_path):
         tag = (274, "H", 1, orientation, True)
         tifffile.imwrite(tmp_path / "turned.tif", LABELS.astype(np.uint8), extratags=[tag])
         np.testing.assert_array_equal(stored.read(tmp_path / "turned.tif").values, expected)
-        np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "turned.tif")), expected)
     # White is 0 in such a file, so black is outside.
     tifffile.imwrite(tmp_path / "white.tif", np.where(LABELS == 1, 0, 255).astype(np.uint8), photometric="miniswhite")
     np.testing.assert_array_equal(only(given(tmp_path / "white.tif")), LABELS == 1)
@@ -664,6 +667,7 @@ def test_polygons_take_pixels_whose_centre_is_inside():
 def coco_file(path: Path) -> tuple[Path, np.ndarray]:
     blob = np.zeros((15, 24), bool)
     blob[3:9, 4:12] = True
+    text = packed(run_lengths(blob))
     top = {
         "images": [
             {"id": 7, "file_name": "a.png", "height": 15, "width": 24},
@@ -676,7 +680,7 @@ def coco_file(path: Path) -> tuple[Path, np.ndarray]:
              "segmentation": [[1, 1, 4, 1, 4, 3, 1, 3], [10, 5, 12, 5, 12, 8, 10, 8]], "bbox": [1, 1, 3, 2]},
             {"id": 2, "image_id": 7, "category_id": 3, "iscrowd": 1,
              "segmentation": {"counts": run_lengths(blob), "size": [15, 24]}},
-            {"id": 3, "image_id": 7, "category_id": 3, "segmentation": {"counts": packed(run_lengths(blob.copy())), "size": [15, 24]}},
+            {"id": 3, "image_id": 7, "category_id": 3, "segmentation": {"counts": text, "size": [15, 24]}},
             {"id": 4, "image_id": 9, "category_id": 1, "segmentation": [], "bbox": [2, 1, 3, 2]},
             {"id": 5, "image_id": 9, "category_id": 1, "segmentation": [[1, 2, 3, 4]], "bbox": [2, 1, 3, 2]},
             {"id": 6, "image_id": 9},
@@ -829,7 +833,7 @@ def test_label_maps_of_a_data_set(tmp_path):
     root = class_folders(tmp_path / "set", {"a": LABELS, "b": np.where(LABELS == 2, 2, 0)})
     refused = open_dataset(root, mask_role="lesion").read()
     assert refused.has_mask.tolist() == [False, True]
-    assert [note for name, note in refused.notes if name == "a/1.png"][0].startswith(
+    assert next(note for name, note in refused.notes if name == "a/1.png").startswith(
         "a mask is a label map of the values"
     )
     dataset = open_dataset(root, mask_values=["lesion=1,4", "organ=2"])

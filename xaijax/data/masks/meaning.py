@@ -7,7 +7,8 @@ Without a rule:
   without black, white is outside (noted); two other colours need a rule;
 * two ends with soft edges or the noise of compression (`soft`): cut half way (noted);
 * more values: a label map, which is refused with its values and their shares, because nothing says what they mean. So
-  is a mask of 0 and a value up to 5 % of 255, apart from 1, that is spread as noise is.
+  is a mask of 0 and a value up to 5 % of 255, apart from 1, that is spread as noise is, and a JPEG file without
+  higher values.
 
 With a rule, `role -> values`, there is one element per role, the union of its values; values that the rule does not
 name are outside, and a named value need not occur. A whole number is a grey value or an index of a palette,
@@ -26,7 +27,8 @@ from xaijax.data.masks.stored import Stored
 from xaijax.data.reading import MaskRole, MaskValue
 
 Rule = Mapping[MaskRole | None, tuple[MaskValue, ...]]
-LISTED = 8  # values that a note names
+NOISE = 12  # 5 % of 255: what noise may add to 0
+LISTED = 12  # values that a note names
 WHITE = 0xFFFFFF
 _FULL = frozenset({255, 65535})
 
@@ -74,6 +76,9 @@ def _plain(stored: Stored, role: MaskRole | None) -> Masks:
     """A mask without a rule."""
     values = stored.values
     present = _counts(values)[0]
+    if stored.lossy and not stored.coloured and 0 < present[-1] <= NOISE:
+        text = f"a mask has no value above {present[-1]} in a format that adds noise"
+        return Masks((), (f"{text}; give --mask-values if it is none",))
     if len(present) == 1:
         inside = np.full(values.shape, present[0] != 0)
         notes = (
@@ -94,7 +99,7 @@ def _two_values(stored: Stored, role: MaskRole | None, present: np.ndarray) -> M
     low, high = present
     outside = 0 if 0 in present else low
     inside = stored.values != outside
-    if outside == 0 and high in range(2, 13) and not stored.palette and soft.is_noise(inside):
+    if outside == 0 and 1 < high <= NOISE and not stored.palette and soft.is_noise(inside):
         return Masks(
             (), (f"a mask has specks of the value {high} alone, as noise has; give --mask-values if it is none",)
         )

@@ -3,8 +3,8 @@
 More than two values are such a mask, and cut half way between its ends, if
 
 1. the ends, its lowest and highest value, differ by at least 128 (half of what 8 bits hold; 0.5 in files of floats);
-2. at least 95 % of the pixels in between, farther than 5 % of this range from both ends, lie on an edge: within 4
-   pixels (8, a block, in JPEG files) of a pixel near the one end and of one near the other end;
+2. at most 20 % of the pixels lie in between, farther than 5 % of this range from both ends, and at least 95 % of these
+   lie on an edge: within 8 pixels, a block of JPEG, of a pixel near the one end and of one near the other end;
 3. no value makes up more than three quarters of the pixels in between: an edge has many values, the border of a
    trimap has one;
 4. of pixels that have neither end's value, on average at least 45 % of the four neighbours have another value (not
@@ -17,8 +17,9 @@ import numpy as np
 from scipy import ndimage
 
 NEAR = 0.05
+BETWEEN = 0.2
 RANGE = 128
-REACH, REACH_LOSSY = 4, 8
+REACH = 8
 ON_EDGE = 0.95
 COMMONEST = 0.75
 DIFFERENT = 0.45
@@ -32,7 +33,7 @@ def threshold(values: np.ndarray, *, lossy: bool = False) -> float | None:
         lossy: whether they come from a format that changes values.
 
     Example:
-        >>> ramp = np.array([[0, 0, 0, 40, 180, 255, 255, 255]] * 8)
+        >>> ramp = np.array([[0, 0, 0, 0, 0, 40, 180, 255, 255, 255]] * 8)
         >>> threshold(ramp), threshold(np.array([[0, 0, 128, 128, 255, 255]] * 8))
         (127.5, None)
     """
@@ -42,8 +43,10 @@ def threshold(values: np.ndarray, *, lossy: bool = False) -> float | None:
     margin = NEAR * (high - low)
     is_low, is_high = values <= low + margin, values >= high - margin
     between = ~(is_low | is_high)
+    if between.mean() > BETWEEN:
+        return None
     if between.any():
-        side = 2 * (REACH_LOSSY if lossy else REACH) + 1
+        side = 2 * REACH + 1
         edge = ndimage.maximum_filter(is_low, side) & ndimage.maximum_filter(is_high, side)
         if edge[between].mean() < ON_EDGE:
             return None
