@@ -277,6 +277,10 @@ def test_label_maps_with_void_are_not_soft():
     border[10:50, 10:50] = 128
     border[12:48, 12:48] = 255
     assert soft.threshold(border) is None
+    thin = np.zeros((60, 60), np.uint8)
+    thin[10:50, 10:50] = 128
+    thin[11:49, 11:49] = 255
+    assert soft.threshold(thin) is None
     assert soft.threshold(np.tile(np.arange(256, dtype=np.uint8), (20, 1))) is None  # a ramp is no edge
     photo = np.clip(RNG.normal(128, 60, (64, 64)), 0, 255).astype(np.uint8)
     assert soft.threshold(photo) is None

@@ -44,7 +44,13 @@ class MaskFile:
             if segmentation.is_segmentation(path):
                 return segmentation.read(path, role, rule, canvas)
         frame = canvas.frame if self.frame is None else self.frame
-        return masks_of(stored.read(path, frame), role, rule, named_by=named_by)
+        try:
+            values = stored.read(path, frame)
+        except (OSError, ValueError, MemoryError):
+            raise
+        except Exception as error:  # decoders of damaged files raise anything
+            raise ValueError(f"it is damaged ({type(error).__name__})") from error
+        return masks_of(values, role, rule, named_by=named_by)
 
 
 def source_of(entry: Entry) -> MaskSource:
