@@ -586,6 +586,19 @@ def test_segmentations_of_other_images_are_refused(tmp_path, series):
     assert of_slice(tmp_path / "cut.dcm", tmp_path / "0.dcm").elements == ()
 
 
+def test_segmentations_of_multi_frame_images(tmp_path, series):
+    import highdicom as hd
+
+    image = hd.legacy.LegacyConvertedEnhancedCTImage(series, hd.UID(), 3, hd.UID(), 1)
+    image.save_as(tmp_path / "enhanced.dcm")
+    inside = np.zeros((3, 15, 24), np.uint8)
+    inside[0, 2:4, 3:9] = inside[2, 4:9, 5:15] = 1
+    path = segmentation(tmp_path / "seg.dcm", [image], inside, ("nodule",))
+    for frame in (None, 0, 1, 2):
+        found = read_entry(path, "lesion", Canvas((15, 24), tmp_path / "enhanced.dcm", frame=frame))
+        np.testing.assert_array_equal(only(found), inside[frame or 0] > 0)
+
+
 def test_dicom_images_as_masks(tmp_path, series):
     one = series[0]
     for meaning, values in (("MONOCHROME2", (0, 1)), ("MONOCHROME1", (65535, 65534))):
