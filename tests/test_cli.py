@@ -226,6 +226,41 @@ def test_explain_writes_overlays_at_the_size_of_the_image(picture, checkpoint, t
     assert call("explain", str(picture), *options, "--overwrite", "--target", "b") == 0
 
 
+def test_explain_reads_dicom_by_the_rule_of_all_commands(checkpoint, tmp_path, capsys):
+    """Without a suffix, with a window that shows, transposed, and with what was assumed on stderr."""
+    import pydicom
+    from pydicom import uid
+
+    stored = pydicom.Dataset()
+    stored.file_meta = pydicom.dataset.FileMetaDataset()
+    stored.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+    stored.file_meta.MediaStorageSOPClassUID = stored.SOPClassUID = uid.CTImageStorage
+    stored.file_meta.MediaStorageSOPInstanceUID = stored.SOPInstanceUID = uid.generate_uid()
+    stored.PatientName = "Doe^Jane"
+    stored.Rows, stored.Columns, stored.SamplesPerPixel, stored.NumberOfFrames = 40, 60, 1, 2
+    stored.BitsAllocated, stored.BitsStored, stored.HighBit, stored.PixelRepresentation = 16, 12, 11, 0
+    stored.PhotometricInterpretation, stored.RescaleSlope, stored.RescaleIntercept = "MONOCHROME2", 1, -1000
+    stored.PixelData = np.full((2, 40, 60), 1100, np.uint16).tobytes()
+    (tmp_path / "series").mkdir()
+    stored.save_as(tmp_path / "series" / "IM0001", enforce_file_format=True)
+    options = ["--model", str(checkpoint), "--methods", "sobel", "--out", str(tmp_path / "out"), "--overwrite"]
+    options += ["--opacity", "0"]
+    seen = {}
+    for window in (("0", "200"), ("0", "400"), ("200", "300"), ("auto",)):
+        assert call("explain", str(tmp_path / "series"), *options, "--transpose", "--window", *window) == 0
+        with Image.open(tmp_path / "out" / "IM0001.sobel.png") as drawn:
+            assert drawn.size == (40, 60)
+            seen[window] = np.asarray(drawn.convert("L")).mean()
+    assert seen["0", "200"] == pytest.approx(127.5, abs=1)
+    assert seen["0", "400"] == pytest.approx(63.75, abs=1)
+    assert seen["200", "300"] == seen["auto",] == 0
+    said = capsys.readouterr()
+    assert "IM0001: the first of several frames was taken" in said.err
+    assert "Doe" not in said.err + said.out
+    assert call("explain", str(tmp_path / "series"), *options, "--window", "9", "3") == 2
+    assert "--window is 9 3; give two numbers, LOW below HIGH, or auto, or file" in capsys.readouterr().err
+
+
 def test_explain_goes_on_after_an_unreadable_image_and_says_so(picture, checkpoint, tmp_path, capsys):
     (tmp_path / "bad.png").write_bytes(b"nothing")
     out = tmp_path / "out"

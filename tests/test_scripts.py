@@ -19,6 +19,7 @@ SCRIPTS = sorted([*(ROOT / "benchmarks").rglob("*.py"), *(ROOT / "tests" / "pari
 SCRIPTS += sorted((ROOT / "tests" / "regression").glob("*.py"))
 WITH_HELP = (
     *("cascade_cost", "cascade_labels", "growth", "kernels", "metrics_overhead", "phantom_histograms", "pic_symmetry"),
+    "reading",
     "run_peers",
 )
 NAMES = {str(script.relative_to(ROOT)): script for script in SCRIPTS}

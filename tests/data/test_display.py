@@ -47,6 +47,7 @@ def examples():
     for number in range(2):
         census.leave(f"{number} <name>", LONG, LONG)
     yield census.found()
+    yield data.summarise(dataset.take(range(2)))
 
 
 class Balanced(html.parser.HTMLParser):
@@ -70,7 +71,7 @@ def test_every_public_dataclass_has_an_example():
     assert {"Batch", "Case", "Dataset", "Element"} <= PUBLIC.keys()
 
 
-@pytest.mark.parametrize("number", range(11))
+@pytest.mark.parametrize("number", range(12))
 def test_a_repr_is_one_short_line(number):
     one = list(examples())[number]
     text = repr(one)
@@ -81,7 +82,7 @@ def test_a_repr_is_one_short_line(number):
     assert "array(" not in text
 
 
-@pytest.mark.parametrize("number", range(11))
+@pytest.mark.parametrize("number", range(12))
 def test_the_html_of_a_notebook_is_well_formed_and_loads_nothing(number):
     text = list(examples())[number]._repr_html_()
     checker = Balanced()

@@ -5,15 +5,22 @@ import pytest
 from PIL import Image
 
 from xaijax.data import files, images
+from xaijax.data.images import Stored, displayed
+from xaijax.data.reading import Reading
+
+
+def read(path, **reading):
+    """The pixels alone."""
+    return files.read_image(path, Reading(**reading))[0]
 
 
 def test_eight_bit_values_are_kept(tmp_path):
     grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
     Image.fromarray(grey).save(tmp_path / "grey.png")
-    np.testing.assert_array_equal(files.read_image(tmp_path / "grey.png")[..., 0], grey)
+    np.testing.assert_array_equal(read(tmp_path / "grey.png")[..., 0], grey)
     colour = np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8)
     Image.fromarray(colour).save(tmp_path / "colour.png")
-    np.testing.assert_array_equal(files.read_image(tmp_path / "colour.png"), colour)
+    np.testing.assert_array_equal(read(tmp_path / "colour.png"), colour)
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 65535), (1000, 5095), (7, 8)])
@@ -23,33 +30,41 @@ def test_sixteen_bit_images_use_their_own_range(tmp_path, low, high):
     Image.fromarray(deep).save(tmp_path / "deep.tiff")
     expected = np.rint(255 * (deep.astype(np.float64) - low) / (high - low))
     for name in ("deep.png", "deep.tiff"):
-        read = files.read_image(tmp_path / name)
-        assert read.dtype == np.uint8
-        np.testing.assert_array_equal(read[..., 0], expected)
+        pixels = read(tmp_path / name)
+        assert pixels.dtype == np.uint8
+        np.testing.assert_array_equal(pixels[..., 0], expected)
 
 
-def test_a_window_clips_deep_images_only(tmp_path):
+def test_a_window_of_numbers_applies_to_every_grey_image(tmp_path):
     deep = np.array([[0, 100, 200, 300]], np.uint16)
     Image.fromarray(deep).save(tmp_path / "deep.png")
-    assert files.read_image(tmp_path / "deep.png", (100, 200))[0, :, 0].tolist() == [0, 0, 255, 255]
+    assert read(tmp_path / "deep.png", window=(100, 200))[0, :, 0].tolist() == [0, 0, 255, 255]
     Image.fromarray(deep.astype(np.uint8)).save(tmp_path / "shallow.png")
-    assert files.read_image(tmp_path / "shallow.png", (100, 200))[0, :, 0].tolist() == [0, 100, 200, 44]
+    for window in ("auto", "file"):
+        assert read(tmp_path / "shallow.png", window=window)[0, :, 0].tolist() == [0, 100, 200, 44]
+    assert read(tmp_path / "shallow.png", window=(100, 200))[0, :, 0].tolist() == [0, 0, 255, 0]
+    Image.fromarray(np.full((2, 2, 3), 44, np.uint8)).save(tmp_path / "colour.png")
+    pixels, notes = files.read_image(tmp_path / "colour.png", Reading(window=(100, 200)))
+    assert (pixels == 44).all()
+    assert notes == ("the window was not applied: the image is in colour",)
 
 
 def test_floats_with_holes():
-    assert images.to_uint8(np.array([np.nan, -1.0, 1.0, np.inf])).tolist() == [0, 0, 255, 0]
-    assert images.to_uint8(np.full((2, 2), 7.5)).tolist() == [[0, 0], [0, 0]]
-    with pytest.raises(ValueError, match="all its values are NaN or infinite"):
-        images.to_uint8(np.array([np.nan]))
+    pixels, notes = displayed(Stored(np.array([[np.nan, -1.0, 1.0, np.inf]])))
+    assert pixels[..., 0].tolist() == [[0, 0, 255, 0]]
+    assert notes == ("its NaN and infinite values were made black",)
+    assert displayed(Stored(np.full((2, 2), 7.5)))[0][..., 0].tolist() == [[0, 0], [0, 0]]
+    with pytest.raises(ValueError, match="all its values are NaN, infinite or padding"):
+        displayed(Stored(np.array([[np.nan]])))
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
 def test_every_common_mode_becomes_one_or_three_channels(tmp_path, mode):
     source = Image.fromarray(np.full((5, 6, 3), 255, np.uint8)).convert(mode)
     source.save(tmp_path / "picture.tiff")
-    read = files.read_image(tmp_path / "picture.tiff")
-    assert read.shape == (5, 6, 1 if mode in ("1", "L", "LA") else 3)
-    assert read.min() >= 254
+    pixels = read(tmp_path / "picture.tiff")
+    assert pixels.shape == (5, 6, 1 if mode in ("1", "L", "LA") else 3)
+    assert pixels.min() >= 254
 
 
 def test_channels_follow_itu_r_601():
@@ -89,7 +104,6 @@ def test_fingerprints_see_pixels_not_files(tmp_path):
     assert keys[0] == keys[1] == keys[2] != keys[3]
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning:PIL.*")  # Pillow warns of damage, then raises
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "gif", "tiff", "webp"])
 def test_damaged_files_give_a_reason(tmp_path, suffix):
     path = tmp_path / f"whole.{suffix}"

@@ -19,16 +19,17 @@ def is_phantoms(source: str) -> bool:
     return source.partition(":")[0] == PHANTOMS
 
 
-def open_data(options: DataOptions, *, size: int | None = None, seed: int | None = None) -> Dataset:
+def open_data(options: DataOptions, *, size: int | None = None, seed: int | None = None, classes: int = 2) -> Dataset:
     """Opens the data of a run.
 
     Args:
         options: which.
         size: side in pixels of phantoms, where the model says it; None for their own default.
+        classes: how many must have images.
         seed: of phantoms and cues where `--data-seed` does not give it; None for the readers' own.
 
     Returns:
-        The data set, with two classes at least.
+        The data set.
 
     Raises:
         InputError, FileNotFoundError, NotADirectoryError, ValueError: for data that are not there or not known.
@@ -55,7 +56,12 @@ def open_data(options: DataOptions, *, size: int | None = None, seed: int | None
         correlation=options.correlation,
         covered=options.covered,
     )
-    dataset.require_classes(2)
+    if classes > 1 and dataset.multi_label:
+        raise InputError(
+            f"data set {dataset.name!r} gives an image several findings, and this command needs one class per image; "
+            "name a column of classes with --label-column"
+        )
+    dataset.require_classes(classes)
     return dataset
 
 

@@ -39,12 +39,25 @@ class SeedOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataOptions(SeedOptions):
+class ReadingOptions:
+    """How image files are read."""
+
+    window: tuple[str, ...] = ("file",)
+    """The stored grey values that become black and white: LOW HIGH; or auto, each image's own range; or file, the
+    window that the file states, else auto. 8-bit images keep their values with the last two."""
+
+    transpose: bool = False
+    """Swap rows and columns of images and masks, for files that store the transposed image."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions(ReadingOptions, SeedOptions):
     """Which images, masks and labels."""
 
     data: str
-    """A folder of images (class folders, labels.csv, or a known data set), or generated images: phantoms,
-    phantoms:brain_mri, phantoms:chest_xray, phantoms:lung_ct, phantoms:dermoscopy."""
+    """A folder of images (class folders, labels.csv, or a known data set), a .npz file, WebDataset shards
+    (shards/{000..127}.tar), or generated images: phantoms, phantoms:brain_mri, phantoms:chest_xray, phantoms:lung_ct,
+    phantoms:dermoscopy."""
 
     count: Images | None = None
     """How many images, drawn evenly over the classes; 0 takes all. Of phantoms: how many are generated."""
@@ -56,10 +69,6 @@ class DataOptions(SeedOptions):
     mask_values: tuple[str, ...] = ()
     """What the values of label maps mean, as [ROLE=]V[,V...]: lesion=1,4 organ=2, or 1,3 for the role --mask-role.
     Masks of two values need no rule."""
-
-    window: tuple[str, ...] = ("file",)
-    """The stored grey values that become black and white: LOW HIGH; or auto, each image's own range; or file, the
-    window that the file states, else auto. 8-bit images keep their values with the last two."""
 
     classes: tuple[str, ...] = ()
     """Take these classes alone; default: all."""
@@ -81,9 +90,6 @@ class DataOptions(SeedOptions):
 
     allow_outside: bool = False
     """Take files outside the folder of --data that a table or a symbolic link names."""
-
-    transpose: bool = False
-    """Swap rows and columns of images and masks, for files that store the transposed image."""
 
     lesions: Count | None = None
     """Phantoms only: lesions in each image of a class that has any; default: 1."""

@@ -17,7 +17,7 @@ from xaijax._runs.tables import to_csv
 from xaijax.metrics import ORACLE
 from xaijax.metrics.scores import Curves, Scores
 from xaijax.metrics.statistics import MetricStatistics, Pair, Stability, analyse, compare_pairs, entropy_stability
-from xaijax.plot._statistics import p_text
+from xaijax.plot import p_text
 from xaijax.plot._style import controls
 
 ALL_MODELS = "all models"

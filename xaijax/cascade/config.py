@@ -13,7 +13,7 @@ from xaijax._runs import options, training
 from xaijax._runs.options import RunOptions, SplitOptions
 from xaijax._runs.training import TrainingOptions
 
-# The class activation maps that depend on the class and are no cascade.
+# The ten methods that the paper compares its cascades with.
 CAMS = (
     *("cam", "grad_cam", "hires_cam", "grad_cam_pp", "score_cam"),
     *("ablation_cam", "xgrad_cam", "fullgrad", "eigen_grad_cam", "layer_cam"),

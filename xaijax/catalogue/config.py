@@ -13,7 +13,7 @@ class MethodsConfig:
     """A method; without one all are listed."""
 
     json: bool = False
-    """Print JSON instead of a table."""
+    """Print JSON instead of text."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +24,7 @@ class MetricsConfig:
     """A metric; without one all are listed."""
 
     json: bool = False
-    """Print JSON instead of a table."""
+    """Print JSON instead of text."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,4 +35,4 @@ class ModelsConfig:
     """An architecture, a folder of xaijax train, a file of weights, or builtin; without one all are listed."""
 
     json: bool = False
-    """Print JSON instead of a table."""
+    """Print JSON instead of text."""

@@ -14,6 +14,7 @@ from xaijax.data.dataset import MASK_ROLES, Batch, Case, Content, Dataset, Eleme
 from xaijax.data.found import Found
 from xaijax.data.opening import open_dataset
 from xaijax.data.reading import MaskRole
+from xaijax.data.summary import Summary, summarise
 
 __all__ = [
     "MASK_ROLES",
@@ -25,8 +26,10 @@ __all__ = [
     "Found",
     "MaskRole",
     "Source",
+    "Summary",
     "cover",
     "open_dataset",
     "plant",
     "split",
+    "summarise",
 ]

@@ -63,11 +63,13 @@ class Content:
             data set's `mask_role`.
         notes: what was changed, assumed or left out, short phrases that are the same for all images like it, so that
             they can be counted: "turned as its EXIF orientation says", "a mask cannot be read (file not found)".
+        stored: how the pixels are stored, in a few words, such as "DICOM, 12 bits, grey"; empty where nobody says.
     """
 
     image: np.ndarray
     elements: tuple[Element, ...] = ()
     notes: tuple[str, ...] = ()
+    stored: str = ""
 
     def __repr__(self) -> str:
         parts = [_size(self.image), _display.counted(len(self.elements), "element")]
@@ -420,7 +422,7 @@ def fitted(content: Content) -> Content:
             notes.append("a mask of another size was brought to that of its image by the nearest pixel")
         else:
             notes.append("a mask was left out: its proportions are not those of its image")
-    return Content(content.image, tuple(kept), tuple(notes))
+    return replace(content, elements=tuple(kept), notes=tuple(notes))
 
 
 def _named(elements: Sequence[Element], primary: MaskRole | None) -> tuple[Element, ...]:

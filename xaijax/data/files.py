@@ -1,30 +1,37 @@
-"""Images and masks that are files of their own, one decoder per kind of file; layouts of folders are in `readers`."""
+"""Images and masks that are files of their own; kinds of files are in `formats`, layouts of folders in `readers`."""
 
 import re
-import struct
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
-from PIL import Image
 
-from xaijax.data import _dicom
+from xaijax.data import formats
 from xaijax.data import images as _images
 from xaijax.data.dataset import Content, Element, Source
+from xaijax.data.formats import SUFFIXES, looks_like_image, patient
 from xaijax.data.masks import Canvas, Entry, read_entry, roles_of
 from xaijax.data.reading import AS_STORED, MaskRole, Reading
 
-COMMON = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
-DICOM = frozenset({".dcm", ".dicom"})
-SUFFIXES = COMMON | DICOM
+__all__ = [
+    "SUFFIXES",
+    "ImageFile",
+    "is_image",
+    "looks_like_image",
+    "natural",
+    "patient",
+    "primary_role",
+    "read_image",
+]
 
 
 def is_image(path: Path) -> bool:
-    """Whether this package reads files of this name as images; hidden files are left out."""
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    """Whether this package reads files of this name as images; `looks_like_image` looks inside where a name does not
+    settle it. Hidden files are left out.
+    """
+    return formats.has_image_name(path.name)
 
 
 def natural(path: Path) -> list[tuple[int, str]]:
@@ -38,12 +45,7 @@ def natural(path: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() and part.isascii() else (-1, part) for part in parts]
 
 
-def patient(path: Path) -> str | None:
-    """The patient that a file names, as the group of a split; None for formats that name none. No pixels are read."""
-    return _dicom.patient(path) if path.suffix.lower() in DICOM else None
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ImageFile:
     """One image file, with the mask files that belong to it.
 
@@ -53,37 +55,37 @@ class ImageFile:
             None is the data set's own.
         reading: how to read them.
         clean: file of the same image without its artefacts, where there is one.
+        frame: position of the frame, page or slice, from 0; None for the first, or the middle slice of a volume.
     """
 
     path: Path
     masks: tuple[tuple[MaskRole | None, Entry], ...] = ()
     reading: Reading = AS_STORED
     clean: Path | None = None
+    frame: int | None = None
 
     @property
     def roles(self) -> tuple[MaskRole | None, ...]:
         return tuple(one for role, entry in self.masks for one in roles_of(entry, role, self.reading))
 
     def read(self, *, masks: bool) -> Content:
-        image = read_image(self.path, _window(self.reading))
+        stored = formats.read(self.path, self.frame)
+        image, said = _shown(stored, self.reading)
         elements: list[Element] = []
-        notes: list[str] = []
-        canvas = Canvas(image.shape[:2], self.path, self.reading)
+        notes = list(said)
+        height, width = stored.values.shape[:2]  # before rows and columns are swapped
+        canvas = Canvas((height, width), Path(self.path), self.reading, self.frame)
         for role, entry in self.masks if masks else ():
-            found = read_entry(entry, role, canvas)
+            with formats.quiet():
+                found = read_entry(entry, role, canvas)
             elements += found.elements
             notes += found.notes
         if self.reading.transpose:
-            image = np.ascontiguousarray(image.transpose(1, 0, 2))
             elements = [replace(one, mask=np.ascontiguousarray(one.mask.T)) for one in elements]
-        return Content(image, tuple(elements), tuple(notes))
+        return Content(image, tuple(elements), tuple(notes), stored.words)
 
     def fingerprint(self) -> str:
-        return _images.fingerprint(read_image(self.path, _window(self.reading)))
-
-
-def _window(reading: Reading) -> _images.Window | None:
-    return reading.window if isinstance(reading.window, tuple) else None
+        return _images.fingerprint(read_image(self.path, self.reading, self.frame)[0])
 
 
 def primary_role(sources: Iterable[Source]) -> MaskRole | None:
@@ -92,26 +94,25 @@ def primary_role(sources: Iterable[Source]) -> MaskRole | None:
     return None if None in found else next((role for role in get_args(MaskRole) if role in found), None)
 
 
-def read_image(path: Path, window: _images.Window | None = None) -> np.ndarray:
-    """One file as uint8 `[h, w, 1 or 3]`; several frames or pages: the first.
+def read_image(
+    path: str | Path, reading: Reading = AS_STORED, frame: int | None = None
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """One image file as displayed; `xaijax.data.images` has the rule.
+
+    Args:
+        path: the file, of any name: its kind is recognised by its content.
+        reading: the window, and whether rows and columns are swapped.
+        frame: position of the frame, page or slice, from 0; default: the first, or the middle slice of a volume.
+
+    Returns:
+        uint8 `[h, w, 1 or 3]`, and notes on what was changed or assumed, as in `Content`.
 
     Raises:
-        OSError, ValueError: with the reason, for a file that is missing, truncated or not an image.
+        OSError, ValueError: with the reason, for a file that is missing, damaged or not an image.
     """
-    if path.suffix.lower() in DICOM:
-        return _dicom.read_image(path, window)
-    return _images.from_pillow(_open(path), window)
+    return _shown(formats.read(path, frame), reading)
 
 
-def _open(path: Path) -> Image.Image:
-    """Decode an image; every way in which Pillow fails on damaged bytes becomes ValueError or OSError."""
-    try:
-        with Image.open(path) as stored:
-            stored.load()
-            return stored
-    except Image.UnidentifiedImageError:
-        raise ValueError("its format is not supported, or it is not an image") from None
-    except Image.DecompressionBombError:
-        raise ValueError("it has too many pixels") from None
-    except (SyntaxError, EOFError, IndexError, TypeError, KeyError, struct.error, zlib.error) as error:
-        raise ValueError(f"it is damaged ({' '.join(str(error).split()) or type(error).__name__})") from error
+def _shown(stored: _images.Stored, reading: Reading) -> tuple[np.ndarray, tuple[str, ...]]:
+    image, notes = _images.displayed(stored, reading.window)
+    return np.ascontiguousarray(image.transpose(1, 0, 2)) if reading.transpose else image, notes

@@ -14,7 +14,7 @@ EXAMPLES = 5  # names that are kept for each reason
 
 @dataclass(frozen=True)
 class LeftOut:
-    """The files that were left out for one reason.
+    """The files, or rows of a table, that were left out for one reason.
 
     Attributes:
         count: how many.
@@ -34,12 +34,14 @@ class Found:
         taken: what files were taken as -> how many: `{"image": 420, "mask": 418, "table": 1}`.
         left_out: reason -> the files that were left out for it.
         notes: what was assumed, a sentence each.
+        rows: reason -> the rows of tables that were left out for it: a row may name no file, or one that is not there.
     """
 
     layout: str
     taken: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     left_out: Mapping[str, LeftOut] = field(default_factory=lambda: MappingProxyType({}))
     notes: tuple[str, ...] = ()
+    rows: Mapping[str, LeftOut] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def seen(self) -> int:
@@ -49,12 +51,15 @@ class Found:
     def __repr__(self) -> str:
         parts = [repr(_display.short(self.layout, 40)), _display.counted(self.seen, "file")]
         parts += [f"{count} as {kind}" for kind, count in self.taken.items()]
-        left = sum(one.count for one in self.left_out.values())
-        return f"Found({', '.join([*parts, f'{left} left out'])})"
+        parts += [f"{sum(one.count for one in self.left_out.values())} left out"]
+        if self.rows:
+            parts += [f"{_display.counted(sum(one.count for one in self.rows.values()), 'row')} of tables left out"]
+        return f"Found({', '.join(parts)})"
 
     def _repr_html_(self) -> str:
         rows = [(kind, count) for kind, count in self.taken.items()]
         rows += [(f"left out: {reason}", one.count) for reason, one in self.left_out.items()]
+        rows += [(f"rows left out: {reason}", one.count) for reason, one in self.rows.items()]
         return f"<div><p>{html.escape(repr(self))}</p>{_display.table(rows)}</div>"
 
     def describe(self) -> dict[str, Any]:
@@ -63,10 +68,9 @@ class Found:
             "layout": self.layout,
             "files": self.seen,
             "taken": dict(self.taken),
-            "left_out": {
-                reason: {"count": one.count, "examples": list(one.examples)} for reason, one in self.left_out.items()
-            },
+            "left_out": _described(self.left_out),
             "notes": list(self.notes),
+            "rows_left_out": _described(self.rows),
         }
 
 
@@ -85,8 +89,8 @@ class Census:
     def __init__(self, layout: str) -> None:
         self.layout = layout
         self._taken: Counter[str] = Counter()
-        self._left: Counter[str] = Counter()
-        self._examples: dict[str, list[str]] = {}
+        self._left = _Tally()
+        self._rows = _Tally()
         self._notes: dict[str, None] = {}
 
     def take(self, kind: str, count: int = 1) -> None:
@@ -95,9 +99,11 @@ class Census:
 
     def leave(self, reason: str, *names: str) -> None:
         """Counts files that are left out, by a reason that is the same for all like them."""
-        self._left[reason] += len(names)
-        examples = self._examples.setdefault(reason, [])
-        examples += names[: EXAMPLES - len(examples)]
+        self._left.add(reason, names)
+
+    def leave_row(self, reason: str, *names: str) -> None:
+        """Counts rows of a table that are left out; a row is named by its file, or by its line."""
+        self._rows.add(reason, names)
 
     def note(self, sentence: str) -> None:
         """Keeps what was assumed; the same sentence counts once."""
@@ -105,5 +111,27 @@ class Census:
 
     def found(self) -> Found:
         """The result."""
-        left = {reason: LeftOut(count, tuple(self._examples[reason])) for reason, count in self._left.most_common()}
-        return Found(self.layout, MappingProxyType(dict(self._taken)), MappingProxyType(left), tuple(self._notes))
+        taken = MappingProxyType(dict(self._taken))
+        return Found(self.layout, taken, self._left.result(), tuple(self._notes), self._rows.result())
+
+
+class _Tally:
+    """Counts names by a reason and keeps the first of each."""
+
+    def __init__(self) -> None:
+        self._count: Counter[str] = Counter()
+        self._examples: dict[str, list[str]] = {}
+
+    def add(self, reason: str, names: tuple[str, ...]) -> None:
+        self._count[reason] += len(names)
+        examples = self._examples.setdefault(reason, [])
+        examples += names[: EXAMPLES - len(examples)]
+
+    def result(self) -> Mapping[str, LeftOut]:
+        return MappingProxyType(
+            {reason: LeftOut(count, tuple(self._examples[reason])) for reason, count in self._count.most_common()}
+        )
+
+
+def _described(left: Mapping[str, LeftOut]) -> dict[str, Any]:
+    return {reason: {"count": one.count, "examples": list(one.examples)} for reason, one in left.items()}

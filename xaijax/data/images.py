@@ -1,20 +1,75 @@
-"""Pixels: from stored values to uint8 `[h, w, 1 or 3]`, one way for all formats.
+"""Pixels: from stored values to uint8 `[h, w, 1 or 3]`, by one rule for all formats.
 
-8-bit images keep their values. Deeper ones (16-bit, integers with a sign, floats) are mapped linearly to 0..255 from a
-window: the one given, or the lowest and highest finite value of the image itself, because a deep medical image rarely
-uses its whole range and its own scale is unknown here.
+* Colour is uint8 here: formats scale deeper colour exactly, from their white to 255 (16 bits: `rint(v / 257)`).
+* Grey values of at most 8 bits, without a sign, a rescaling or a window keep their values. Fewer than 8 bits are
+  spread, so that their largest value is 255.
+* All other grey values go linearly through a window, in the unit of the rescaled values: the one given; else the one
+  that the file states (`window="file"`); else the lowest and highest value of the image itself, because a deep medical
+  image rarely uses its whole range and its own scale is unknown here.
+* A window that is given as numbers applies to every grey image, 8-bit ones too; it does not apply to colour.
+* Padding, NaN and infinite values are black and enter no range. Where low is bright (MONOCHROME1, MinIsWhite) the
+  result is inverted.
 """
 
 import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from PIL import Image
 
 from xaijax.data.reading import Window
 
-# Pillow modes whose pixels are grey levels already; the rest is palette, alpha, print or colour-space modes.
-_EIGHT_BIT_GREY = ("1", "L", "LA", "La")
-DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+LARGEST = 2**27
+"""The most pixels of one image: 11,585 squared. More is taken for damage or a decompression bomb."""
+TURNED = "turned as its EXIF orientation says"
+FIRST_FRAME = "the first of several frames was taken"
+NO_ALPHA = "its transparency was dropped"
+_TABLE = 2**16  # levels that are worth a table: those of a 16-bit image
+
+Levels = Callable[[np.ndarray], np.ndarray]
+"""From an array of values to one of the same shape, value by value."""
+
+
+class UnreadableError(ValueError):
+    """Why one image or mask cannot be read, in words that hold nothing of its content."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a file stores for one image, before it is brought to 8 bits.
+
+    Attributes:
+        values: grey `[h, w]` of any real type, or colour `[h, w, 3]` uint8.
+        rescale: stored values -> values in the unit of the window; None where they are the same.
+        display: the window or curve that the file states, rescaled values -> shares 0 to 1; None where it states none.
+        padding: `(lowest, highest)` stored value that is padding.
+        inverted: whether low values are bright.
+        white: of uint8 grey, the largest value that its bits can hold.
+        notes: as in `Content`.
+        kind: of the file, such as "PNG".
+    """
+
+    values: np.ndarray
+    rescale: Levels | None = None
+    display: Levels | None = None
+    padding: tuple[float, float] | None = None
+    inverted: bool = False
+    white: int = 255
+    notes: tuple[str, ...] = ()
+    kind: str = ""
+
+    @property
+    def words(self) -> str:
+        """How the pixels are stored, as `Content.stored`.
+
+        Example:
+            >>> Stored(np.zeros((2, 2), np.uint16), kind="PNG").words
+            'PNG, grey, uint16'
+        """
+        how = "colour" if self.values.ndim == 3 else f"grey, {self.values.dtype}"
+        return f"{self.kind}, {how}" if self.kind else how
 
 
 def reason(error: BaseException) -> str:
@@ -28,37 +83,125 @@ def reason(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def to_uint8(values: np.ndarray, window: Window | None = None) -> np.ndarray:
-    """Map deep grey levels linearly to 0..255; an image of one value becomes 0.
-
-    Args:
-        values: any shape, integer or float, in the unit of the window.
-        window: `(low, high)`; default: the image's own finite range.
-
-    Returns:
-        uint8 of the same shape, rounded half to even.
+def check_size(height: int, width: int) -> None:
+    """Refuses a size before anything of that size is decoded.
 
     Raises:
-        ValueError: for values that are all NaN or infinite.
+        UnreadableError: for an empty image or one of more than `LARGEST` pixels.
     """
-    levels = np.asarray(values, np.float64)
-    finite = np.isfinite(levels)
-    if not finite.any():
-        raise ValueError("all its values are NaN or infinite")
-    low, high = (float(levels[finite].min()), float(levels[finite].max())) if window is None else window
-    if high <= low:
-        return np.zeros(levels.shape, np.uint8)
-    scaled = np.clip((np.where(finite, levels, low) - low) / (high - low), 0, 1)
-    return np.rint(255 * scaled).astype(np.uint8)
+    if height < 1 or width < 1:
+        raise UnreadableError(f"it says that it has {width} x {height} pixels")
+    if height * width > LARGEST:
+        raise UnreadableError(f"it says that it has {width} x {height} pixels; up to {LARGEST:,} are read")
 
 
-def from_pillow(image: Image.Image, window: Window | None = None) -> np.ndarray:
-    """A decoded Pillow image as uint8 `[h, w, 1 or 3]`; transparency is dropped, not composed."""
-    if image.mode in DEEP_MODES:
-        return to_uint8(np.asarray(image), window)[..., None]
-    if image.mode in _EIGHT_BIT_GREY:
-        return np.array(image.convert("L"), np.uint8)[..., None]
-    return np.array(image.convert("RGB"), np.uint8)
+def check_frame(frame: int | None, count: int, name: str = "frame") -> int:
+    """The position of a frame among `count`; the first where none is named.
+
+    Raises:
+        UnreadableError: for one that is not there.
+    """
+    if frame is not None and not 0 <= frame < count:
+        raise UnreadableError(f"it has {count} {name}{'s' if count != 1 else ''}, counted from 0; there is no {frame}")
+    return frame or 0
+
+
+def scaled(values: np.ndarray, white: int) -> np.ndarray:
+    """Whole numbers from 0 to `white` as uint8 from 0 to 255, rounded.
+
+    Example:
+        >>> scaled(np.array([0, 128, 129, 65535]), 65535).tolist()
+        [0, 0, 1, 255]
+    """
+    if white == 255:
+        return np.asarray(values).astype(np.uint8)
+    if white <= 65535:
+        return ((np.asarray(values).astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)
+    return np.rint(np.asarray(values, np.float64) * (255 / white)).astype(np.uint8)
+
+
+def displayed(stored: Stored, window: Window | Literal["auto", "file"] = "file") -> tuple[np.ndarray, tuple[str, ...]]:
+    """Stored values as displayed grey levels or colours, by the rule of this module.
+
+    Args:
+        stored: what a file stores.
+        window: `(low, high)`, which become 0 and 255, or "file", or "auto".
+
+    Returns:
+        uint8 `[h, w, 1 or 3]`, and the notes.
+
+    Raises:
+        UnreadableError: for values that are all NaN, infinite or padding.
+
+    Example:
+        >>> displayed(Stored(np.array([[0, 1000, 4095]], np.uint16)), (0, 2000))[0][0, :, 0].tolist()
+        [0, 128, 255]
+    """
+    values, notes = stored.values, stored.notes
+    numbers = window if isinstance(window, tuple) else None
+    if values.ndim == 3:
+        return values, notes if numbers is None else (*notes, "the window was not applied: the image is in colour")
+    display: Levels | None = None
+    if numbers is not None:
+        display = _linear(*numbers)
+    elif window == "file":
+        display = stored.display
+    kept = values.dtype == np.uint8 and stored.rescale is None and display is None
+    if kept and stored.padding is None:
+        spread = scaled(values, stored.white)
+        return (255 - spread if stored.inverted else spread)[..., None], notes
+    levels, positions = _levels(values)
+    shown = levels if stored.rescale is None else stored.rescale(levels)
+    inside = np.isfinite(shown)
+    if not inside.all():
+        notes = (*notes, "its NaN and infinite values were made black")
+    if stored.padding is not None:
+        inside &= (levels < stored.padding[0]) | (levels > stored.padding[1])
+    if not inside.any():
+        raise UnreadableError("all its values are NaN, infinite or padding")
+    if kept:
+        grey = scaled(shown, stored.white)
+    else:
+        # Shares of what is not inside are not used; they only must not be NaN.
+        safe = np.where(inside, shown, shown[inside][0])
+        share = (display or _linear(float(shown[inside].min()), float(shown[inside].max())))(safe)
+        grey = np.rint(255 * np.clip(share, 0, 1)).astype(np.uint8)
+    grey = np.where(inside, 255 - grey if stored.inverted else grey, 0).astype(np.uint8)
+    return (grey if positions is None else grey[positions])[..., None], notes
+
+
+def _linear(low: float, high: float) -> Levels:
+    """The window from low to high; of one value only, it makes everything black."""
+
+    def share(values: np.ndarray) -> np.ndarray:
+        numbers = np.asarray(values, np.float64)
+        return (numbers - low) / (high - low) if high > low else np.zeros(numbers.shape)
+
+    return share
+
+
+def _levels(values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """The levels that occur, and the position of each pixel's level; the values themselves where a table costs more."""
+    if values.dtype.kind not in "iu" or values.dtype.itemsize > 4:
+        return values, None
+    low, high = int(values.min()), int(values.max())
+    if high - low >= min(_TABLE, 2 * values.size):
+        return values, None
+    offset = (values.astype(np.int64) - low).ravel()
+    there = np.bincount(offset, minlength=high - low + 1) > 0
+    rank = (np.cumsum(there) - 1).astype(np.uint16)
+    return np.flatnonzero(there) + low, rank[offset].reshape(values.shape)
+
+
+def upright(values: np.ndarray, orientation: int) -> np.ndarray:
+    """An array `[h, w, ...]` turned as an EXIF or TIFF orientation of 1 to 8 says; others leave it as it is."""
+    if orientation in (5, 6, 7, 8):
+        values = values.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        values = values[::-1]
+    if orientation in (2, 3, 6, 7):
+        values = values[:, ::-1]
+    return np.ascontiguousarray(values)
 
 
 def with_channels(image: np.ndarray, channels: int) -> np.ndarray:

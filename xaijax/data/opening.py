@@ -11,11 +11,27 @@ from xaijax._names import match, match_all
 from xaijax.data import cues as planting
 from xaijax.data import phantoms
 from xaijax.data.dataset import MASK_ROLES, Dataset
-from xaijax.data.readers import class_folders, figshare, labels_csv
+from xaijax.data.readers import (
+    chest_xray14,
+    chexpert,
+    class_folders,
+    figshare,
+    ham10000,
+    hugging_face,
+    isic,
+    labels_csv,
+    mimic_cxr,
+    npz,
+    retinopathy,
+    webdataset,
+)
 from xaijax.data.reading import MaskRole, MaskValue, Reading, Table, parse_mask_values, parse_window
 
+# Sources that hold images in themselves: objects, archives, shards. They come before layouts of folders.
+CONTAINERS = (hugging_face, npz, webdataset)
 # Layouts of folders, the first that matches is read; they do not know of each other.
-READERS = (labels_csv, class_folders, figshare)
+TABLES = (ham10000, isic, chest_xray14, chexpert, mimic_cxr, retinopathy)
+READERS = (labels_csv, *TABLES, class_folders, figshare)
 CORRELATION = 0.95
 _FOLDER_HELP = (
     "a folder needs a labels.csv with the columns file and label, one folder of images per class, or the .mat files of "
@@ -24,7 +40,7 @@ _FOLDER_HELP = (
 
 
 def open_dataset(
-    source: str | Path,
+    source: str | Path | Any,
     *,
     mask_role: MaskRole | None = None,
     mask_values: Sequence[str] | Mapping[MaskRole | None, Sequence[MaskValue]] = (),
@@ -50,8 +66,9 @@ def open_dataset(
     Args:
         source: `"phantoms"` (the same as `"phantoms:brain_mri"`), `"phantoms:chest_xray"`, `"phantoms:lung_ct"` or
             `"phantoms:dermoscopy"` for generated images, in any spelling ("phantoms:Brain MRI"), or a folder: with
-            `labels.csv`, with one folder per class, or with the figshare brain tumour set's `.mat` files. Write
-            `./phantoms` for a folder of that name.
+            `labels.csv`, with one folder per class, or with a data set as it was published. Write `./phantoms` for a
+            folder of that name. Or a `.npz` file (MedMNIST), WebDataset shards (`"shards/{000..003}.tar"`, a folder of
+            them, or a URL for fsspec), a `datasets.Dataset` or `DatasetDict`, or the folder it was saved to.
         mask_role: what the masks outline, `"lesion"`, `"organ"` or `"artefact"`. Nothing is guessed from a folder's
             name: scores that need masks refuse them unless the role is given here, in `labels.csv`, or by the format.
         mask_values: what the values of label maps mean, as in `["lesion=1,4", "organ=2"]` or `["1,3"]` for the role
@@ -80,8 +97,8 @@ def open_dataset(
         The `Dataset`.
 
     Raises:
-        FileNotFoundError: if there is no such folder.
-        NotADirectoryError: if the source is a file.
+        FileNotFoundError: if there is no such folder or file.
+        NotADirectoryError: if the source is a file of another kind.
         InputError: for an empty or unknown layout, a damaged table, an unknown modality, role or cue, or an option that
             the source does not have.
 
@@ -113,7 +130,7 @@ def open_dataset(
     return planting.cover(dataset) if covered else dataset
 
 
-def _open(source: str | Path, reading: Reading, table: Table, **numbers: int | None) -> Dataset:
+def _open(source: Any, reading: Reading, table: Table, **numbers: int | None) -> Dataset:
     """The data set before cues are planted or covered."""
     generated = {name: value for name, value in numbers.items() if value is not None}
     prefix, _, modality = str(source).partition(":")
@@ -122,21 +139,34 @@ def _open(source: str | Path, reading: Reading, table: Table, **numbers: int | N
         return _chosen(phantoms.dataset(modality or phantoms.DEFAULT, **generated), reading.classes)
     if generated:
         raise InputError(f"{next(iter(generated))} is an option of phantoms; leave it out for a folder")
+    for container in CONTAINERS:
+        if container.matches(source):
+            return _finished(container.read(source, reading, table), source, reading, table)
+    if not isinstance(source, str | Path):
+        raise InputError(f"a {type(source).__name__} is not a data set; give a folder, a file or a datasets.Dataset")
     folder = Path(source).expanduser()
     if not folder.exists():
         raise FileNotFoundError(f"there is no folder {source}; give a folder of images, or phantoms for built-in data")
     if not folder.is_dir():
-        raise NotADirectoryError(f"{source} is a file; give the folder that holds the images")
+        raise NotADirectoryError(f"{source} is a file; give the folder that holds the images, a .npz or a .tar file")
     if not any(folder.iterdir()):
         raise InputError(f"the folder {source} is empty; {_FOLDER_HELP}")
+    if table != Table():
+        return _finished(labels_csv.read(folder, reading, table), source, reading, table)
     for reader in READERS:
         if reader.matches(folder):
-            found = _chosen(reader.read(folder, reading), reading.classes)
-            return replace(found, options=MappingProxyType(_options(source, reading, table, found)))
+            return _finished(reader.read(folder, reading), source, reading, table)
     raise InputError(f"{_why_unknown(folder)}; {_FOLDER_HELP}")
 
 
-def _options(source: str | Path, reading: Reading, table: Table, found: Dataset) -> dict[str, Any]:
+def _finished(dataset: Dataset, source: Any, reading: Reading, table: Table) -> Dataset:
+    """The data set with the classes that were asked for, and how it was opened."""
+    found = _chosen(dataset, reading.classes)
+    name = str(source) if isinstance(source, str | Path) else f"{type(source).__name__} {dataset.name}"
+    return replace(found, options=MappingProxyType(_options(name, reading, table, found)))
+
+
+def _options(source: str, reading: Reading, table: Table, found: Dataset) -> dict[str, Any]:
     """How a data set of files was opened, as JSON values: what is not the default."""
     window = list(reading.window) if isinstance(reading.window, tuple) else reading.window
     named = {
@@ -146,7 +176,7 @@ def _options(source: str | Path, reading: Reading, table: Table, found: Dataset)
         "labels": None if table.file is None else str(table.file),
         "columns": {name: value for name, value in table.columns().items() if value is not None},
     }
-    always = {"source": str(source), "mask_role": found.mask_role, "window": window, "transpose": reading.transpose}
+    always = {"source": source, "mask_role": found.mask_role, "window": window, "transpose": reading.transpose}
     return always | {name: value for name, value in named.items() if value}
 
 
@@ -194,6 +224,9 @@ def _why_unknown(folder: Path) -> str:
     """What the folder holds instead: the usual mistake is a folder one level too high or too low."""
     inner = sorted(child.name for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
     deeper = [name for name in inner if any(reader.matches(folder / name) for reader in (labels_csv, class_folders))]
+    tables = labels_csv.tables(folder)
+    if tables:
+        return f"{folder} holds the table {tables[0]}, which is not a known one: give --labels {tables[0]}"
     if deeper:
         return f"{folder} holds several data sets ({', '.join(deeper[:5])}): give one of them"
     if class_folders.holds_images(folder):

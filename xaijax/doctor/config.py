@@ -8,4 +8,4 @@ class DoctorConfig:
     """Check what is installed, what works and what is missing, and how to fix it."""
 
     json: bool = False
-    """Print JSON instead of a table."""
+    """Print JSON instead of text."""

@@ -34,6 +34,7 @@ def run(config: ExplainConfig) -> int:
         _refuse_existing(config, paths)
     use_device(config)
     from xaijax import models
+    from xaijax.data.images import reason
     from xaijax.explain import METHODS, methods
 
     known = methods(without="masks")
@@ -58,17 +59,19 @@ def run(config: ExplainConfig) -> int:
     for heading in ("image", "predicted", "probability", "explained", "written to"):
         table.add_column(heading, overflow="fold")
     failed: list[tuple[Path, str]] = []
+    noted: list[tuple[Path, str]] = []
     columns: list[dict[str, np.ndarray]] = []
     for number, path in enumerate(paths):
         targets = {method: config.out / names_for(paths, method)[number] for method in config.methods}
         try:
-            label, chance, explained, pictures = _draw(path, classifier, config, options, targets)
+            label, chance, explained, pictures, notes = _draw(path, classifier, config, options, targets)
         except (OSError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
-            failed.append((path, " ".join(str(error).split())))
+            failed.append((path, reason(error)))
             continue
         columns.append(pictures)
+        noted += [(path, note) for note in notes]
         names = classifier.classes
         table.add_row(str(path), names[label], f"{chance:.3f}", names[explained], ", ".join(map(str, targets.values())))
     if table.row_count:
@@ -78,19 +81,21 @@ def run(config: ExplainConfig) -> int:
     elif failed:
         raise InputError(f"no image could be explained; the first, {failed[0][0]}: {failed[0][1]}")
     errors = Console(stderr=True)
-    for path, reason in failed:
-        errors.print(f"skipped {path}: {reason}", highlight=False, markup=False, soft_wrap=True)
+    for path, note in noted:
+        errors.print(f"note: {path}: {note}", highlight=False, markup=False, soft_wrap=True)
+    for path, why in failed:
+        errors.print(f"skipped {path}: {why}", highlight=False, markup=False, soft_wrap=True)
     return 2 if failed else 0
 
 
 def find_images(given: tuple[Path, ...]) -> list[Path]:
     """Image files among the given files and (not below) the given folders, in order."""
-    from xaijax.data.files import is_image
+    from xaijax.data.files import looks_like_image
 
     found: list[Path] = []
     for path in given:
         if path.is_dir():
-            inside = sorted(file for file in path.iterdir() if file.is_file() and is_image(file))
+            inside = sorted(file for file in path.iterdir() if file.is_file() and looks_like_image(file))
             if not inside:
                 raise InputError(f"the folder {path} holds no images")
             found += inside
@@ -140,20 +145,21 @@ def _refuse_existing(config: ExplainConfig, paths: list[Path]) -> None:
 
 def _draw(
     path: Path, classifier: Any, config: ExplainConfig, options: dict[str, dict[str, Any]], targets: dict[str, Path]
-) -> tuple[int, float, int, dict[str, np.ndarray]]:
+) -> tuple[int, float, int, dict[str, np.ndarray], tuple[str, ...]]:
     """Writes the overlays of one image.
 
-    Returns the predicted class, its probability, the explained class, and one column of the gallery: the picture, and
-    the overlay of each method, at the size that the model takes.
+    Returns the predicted class, its probability, the explained class, one column of the gallery (the picture, and the
+    overlay of each method, at the size that the model takes), and the notes of reading.
     """
     from PIL import Image
 
     from xaijax.data.files import read_image
     from xaijax.data.images import resize_image, with_channels
+    from xaijax.data.reading import Reading, parse_window
     from xaijax.explain import METHODS
     from xaijax.plot import overlay, to_rgb
 
-    image = read_image(path)
+    image, notes = read_image(path, Reading(window=parse_window(config.window), transpose=config.transpose))
     height, width, channels = classifier.input_shape
     if config.crop:
         image = central(image, height / width)
@@ -174,7 +180,7 @@ def _draw(
         picture = Image.fromarray(overlay(behind, np.asarray(large), opacity=config.opacity))
         column[method] = overlay(np.zeros_like(batch[0]) if config.bare else batch[0], heat, opacity=config.opacity)
         write_whole(target, lambda file, picture=picture: picture.save(file, "PNG"))  # type: ignore[misc]
-    return label, float(chances[label]), explained, column
+    return label, float(chances[label]), explained, column, notes
 
 
 def central(image: np.ndarray, proportion: float) -> np.ndarray:

@@ -9,11 +9,20 @@ import tyro
 from xaijax._errors import InputError
 from xaijax._options import Share
 from xaijax._runs import options
-from xaijax._runs.options import DeviceOptions, MethodOptions, ModelOptions, OutOptions, SeedOptions, TargetOptions
+from xaijax._runs.options import (
+    DeviceOptions,
+    MethodOptions,
+    ModelOptions,
+    OutOptions,
+    ReadingOptions,
+    SeedOptions,
+    TargetOptions,
+)
+from xaijax.data.reading import parse_window
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ExplainConfig(OutOptions, DeviceOptions, TargetOptions, MethodOptions, ModelOptions, SeedOptions):
+class ExplainConfig(OutOptions, DeviceOptions, TargetOptions, MethodOptions, ModelOptions, ReadingOptions, SeedOptions):
     """Draw heat maps of a classifier over images, as PNG."""
 
     images: tyro.conf.Positional[tuple[Path, ...]]
@@ -49,6 +58,7 @@ def check(config: ExplainConfig) -> ExplainConfig:
     config = options.check(config)
     if not config.images:
         raise InputError("no image was given; name image files or a folder of them")
+    parse_window(config.window)
     if config.out.exists() and not config.out.is_dir():
         raise InputError(f"{config.out} is a file; name a folder with --out")
     if config.table is not None and config.table.suffix.lower() != ".png":

@@ -16,8 +16,8 @@ from xaijax.plot._classifier import confusion, course, embedding, reliability
 from xaijax.plot._curves import MeanCurve, curves, mean_curve
 from xaijax.plot._gallery import gallery, picture_table, rebuilt
 from xaijax.plot._overlay import display_scale, outline, overlay, to_rgb
-from xaijax.plot._samples import samples
-from xaijax.plot._statistics import critical_difference, p_matrix, summary, summary_of_models
+from xaijax.plot._samples import samples, write_samples
+from xaijax.plot._statistics import critical_difference, p_matrix, p_text, summary, summary_of_models
 from xaijax.plot._style import encode
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "outline",
     "overlay",
     "p_matrix",
+    "p_text",
     "picture_table",
     "rebuilt",
     "reliability",
@@ -41,4 +42,5 @@ __all__ = [
     "summary",
     "summary_of_models",
     "to_rgb",
+    "write_samples",
 ]

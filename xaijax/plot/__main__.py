@@ -5,15 +5,11 @@ python -m xaijax.plot --data phantoms:dermoscopy --cues ruler:naevus hairs:melan
 """
 
 import argparse
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 from xaijax.data import open_dataset
-from xaijax.plot._samples import OUTLINES, samples
+from xaijax.plot._samples import write_samples
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -38,28 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         cues=options.cues,
         correlation=options.correlation,
     )
-    figure = samples(dataset, columns=options.columns, seed=options.seed)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=100, facecolor="black", format="png")
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    some = dataset.read(range(min(8, len(dataset))), shape=(64, 64, 3)).images
-    colour = bool((some != some[..., :1]).any())
-    with Image.open(buffer) as opened:
-        _small(opened.convert("RGB"), colour=colour).save(options.out, optimize=True)
+    write_samples(dataset, options.out, columns=options.columns, seed=options.seed)
     print(options.out)
-
-
-def _small(image: Image.Image, *, colour: bool) -> Image.Image:
-    """The image with 256 colours: a third of the bytes of RGB."""
-    if colour:
-        return image.quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
-    # 48 grey levels, and each outline's colour over 16 of them in three strengths.
-    grey = np.linspace(0, 255, 48)[:, None].repeat(3, axis=1)
-    colours = [np.array([int(name[at : at + 2], 16) for at in (1, 3, 5)]) for name in OUTLINES.values()]
-    mixed = [(1 - share) * grey[1::3] + share * colour for colour in colours for share in (0.35, 0.7, 1.0)]
-    palette = Image.new("P", (1, 1))
-    palette.putpalette(np.rint(np.concatenate([grey, *mixed])).astype(np.uint8).tobytes())
-    return image.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
 if __name__ == "__main__":

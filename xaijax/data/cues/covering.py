@@ -34,7 +34,7 @@ class Filled:
                 kept.append(element)
             else:
                 hidden |= element.mask
-        return Content(_filled(content.image, hidden), tuple(kept) if masks else (), content.notes)
+        return replace(content, image=_filled(content.image, hidden), elements=tuple(kept) if masks else ())
 
     def fingerprint(self) -> str:
         return self.source.fingerprint()

@@ -91,7 +91,7 @@ class Planted:
             image, mask = CUES[cue.kind].draw(image, cue.word, cue.shade, avoid, rng)
             found.append(Element(cue.name, "artefact", mask))
             avoid |= mask
-        return Content(image, tuple(found) if masks else (), content.notes)
+        return replace(content, image=image, elements=tuple(found) if masks else ())
 
     def fingerprint(self) -> str:
         # Cases of one clean image belong together in a split, wherever their cues are.

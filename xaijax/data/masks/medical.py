@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from xaijax.data.formats.nifti import shown
 from xaijax.data.masks.stored import Stored, array, checked_size, first_of, needs, position
 
 
@@ -32,28 +33,14 @@ def nifti(path: Path, frame: int | None) -> Stored:
         at = position(frame, count, "slice") if frame is not None else shape[2] // 2
         place = np.unravel_index(at, shape[2:], order="F")
         plane = np.asarray(volume.dataobj[(slice(None), slice(None), *place)[: len(volume.shape)]])
-        codes = nibabel.aff2axcodes(volume.affine)[:2]
     except (OSError, ValueError):
         raise
     except Exception as error:
         raise ValueError(f"it is damaged, or a kind of NIfTI that is not supported ({error})") from error
-    stored = array(_shown(plane.reshape(shape[:2]), codes))
+    stored = array(shown(plane.reshape(shape[:2]), volume.affine))
     if frame is None and count > 1:
         return Stored(stored.values, notes=("the middle one of several slices of a mask was read",))
     return stored
-
-
-def _shown(plane: np.ndarray, codes: tuple[str | None, ...]) -> np.ndarray:
-    """A stored slice `[x, y]` as it is displayed `[rows, columns]`; codes say where the axes lead, such as R and A."""
-    if None in codes:
-        return np.ascontiguousarray(plane.T)
-    first, second = (str(code) for code in codes)
-    if first in "LR" or (first in "AP" and second in "IS"):
-        plane, (first, second) = plane.T, (second, first)
-    # Now the first axis runs along rows: to the back or the feet; the second one to the left or the back.
-    rows = slice(None, None, -1) if first in "AS" else slice(None)
-    columns = slice(None, None, -1) if second in "RA" else slice(None)
-    return np.ascontiguousarray(plane[rows, columns])
 
 
 def dicom(path: Path, frame: int | None) -> Stored:

@@ -81,10 +81,10 @@ def _class_folders(folder: Path) -> list[Path]:
 
 
 def _images(folder: Path) -> list[Path]:
-    found = [path for path in folder.iterdir() if files.is_image(path) and not _is_mask(path)]
+    found = [path for path in folder.iterdir() if files.looks_like_image(path) and not _is_mask(path)]
     inner = folder / "images"
     if not found and inner.is_dir():
-        found = [path for path in inner.iterdir() if files.is_image(path) and not _is_mask(path)]
+        found = [path for path in inner.iterdir() if files.looks_like_image(path) and not _is_mask(path)]
     return sorted(found, key=natural)
 
 

@@ -40,8 +40,8 @@ class MatFile:
         with _cjdata(self.path) as data:
             image = self._upright(data["image"][()])
             elements = (Element("", None, self._upright(data["tumorMask"][()]) > 0),) if masks else ()
-        window = self.reading.window if isinstance(self.reading.window, tuple) else None
-        return Content(_images.to_uint8(image, window)[..., None], elements)
+        shown, notes = _images.displayed(_images.Stored(image), self.reading.window)
+        return Content(shown, elements, notes)
 
     def fingerprint(self) -> str:
         return _images.fingerprint(self.read(masks=False).image)

@@ -1,10 +1,12 @@
-"""A folder with `labels.csv`: one row per image.
+"""A folder with a table of its images and labels: `labels.csv`, or the one that `--labels` names.
 
-Columns: `file` and `label` (both required; paths are relative to the folder), `mask` (a path, or empty for no mask),
+Columns of `labels.csv`: `file` and `label` (paths are relative to the folder), `mask` (a path, or empty for no mask),
 `mask_role` (what it outlines; one value for the whole table), `mask_lesion`, `mask_organ`, `mask_artefact` (masks of
-this role), `file_clean` (the same image without its artefacts), `patient`, `source_id`, `index`. Other columns are kept
-as text in `Case.extra`. Several masks in one cell are separated by `;`, one element each.
+this role), `file_clean` (the same image without its artefacts), `patient`, `split`, `source_id`, `index`. Other columns
+are kept as text in `Case.extra`. Several masks in one cell are separated by `;`, one element each.
 
+* Other tables have other names: the usual ones are recognised (`tables.columns`) and a note says which. Files may be
+  named without suffix or folder. Columns of 0 and 1 are a class each, `A|B` in a cell are several findings.
 * `patient` is the group of a split. Without it, integers in `source_id` are used: numbers close to each other are
   mostly slices of one patient, so runs of numbers form a group. A run ends at a gap of more than 50 or when it spans
   50: a patient's series is shorter (13 slices on average in the brain tumour set this was made for), so at most the
@@ -15,25 +17,43 @@ as text in `Case.extra`. Several masks in one cell are separated by `;`, one ele
   column is kept as text.
 """
 
-import csv
+import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import cast, get_args
 
 from xaijax._errors import InputError
-from xaijax._names import match
-from xaijax.data import files
-from xaijax.data.dataset import MASK_ROLES, Case, Dataset
-from xaijax.data.files import ImageFile, primary_role
+from xaijax._names import match, normal
+from xaijax.data.dataset import MASK_ROLES, NO_EXTRA, Dataset
 from xaijax.data.found import Census
-from xaijax.data.reading import MaskRole, Reading
+from xaijax.data.reading import MaskRole, Reading, Table
+from xaijax.data.tables import (
+    Extra,
+    FileIndex,
+    Row,
+    TextTable,
+    assemble,
+    find_column,
+    groups,
+    is_blank,
+    joined,
+    leave_broken,
+    listed,
+    one_hot,
+    one_hot_columns,
+    piped,
+    read_table,
+    sides,
+)
+from xaijax.data.tables.labels import LARGEST_INDEX
 
 NAME = "labels.csv"
+_TABLE = re.compile(r"[^.].*\.[ct]sv(\.gz)?", re.IGNORECASE)
 BLOCK = 50
 _MASKS: Mapping[str, MaskRole | None] = {"mask": None} | {f"mask_{role}": role for role in get_args(MaskRole)}
-# An index column beyond this is a row number or an id, not a class of a model.
-_LARGEST_INDEX = 100_000
+_OWN = {"image": "file", "label": "label", "group": "patient", "split": "split"}
+_OPTION = "name it with --label-column; several columns of 0 and 1 are given as A,B,C"
 
 
 def matches(folder: Path) -> bool:
@@ -41,122 +61,215 @@ def matches(folder: Path) -> bool:
     return (folder / NAME).is_file()
 
 
-def read(folder: Path, reading: Reading) -> Dataset:
-    """List the cases of a folder with `labels.csv`.
+def tables(folder: Path) -> list[str]:
+    """The tables that lie in the folder itself."""
+    return [path.name for path in listed(folder, _TABLE)]
+
+
+def read(folder: Path, reading: Reading, table: Table = Table()) -> Dataset:  # noqa: B008 - it is frozen
+    """List the cases of a folder with a table.
 
     Args:
-        folder: where `labels.csv` lies.
+        folder: where the images lie.
         reading: how to read them; what masks outline is said by it, else by the `mask_role` column.
+        table: the table and its columns; default: `labels.csv`, columns by their usual names.
 
     Returns:
-        The data set, cases in the order of the rows, classes sorted by name (or placed by `index`).
+        The data set, cases in the order of the rows, classes sorted by name (or placed by `index`, or in the order of
+        their columns of 0 and 1).
 
     Raises:
-        InputError: for a table without the required columns or rows, a row without a file or label, a file named twice,
-            an unknown or changing role, or if none of the images exists.
+        InputError: for a table without a column of images or labels, with several that fit, or of which most rows
+            cannot be used; for an unknown or changing role; or if none of the images exists.
+        FileNotFoundError: for a table that is not there.
     """
-    table = folder / NAME
-    rows = _rows(table)
-    labels = [row["label"] for row in rows]
-    index = _class_index(rows)
-    if index is None:
-        classes = tuple(sorted(set(labels)))
-        position = {name: at for at, name in enumerate(classes)}
-    else:
-        position = index
-        names = {at: name for name, at in index.items()}
-        classes = tuple(names.get(at, f"class {at}") for at in range(max(names) + 1))
-    groups = _groups(folder, rows)
-    known = {"file", "label", "mask_role", *_MASKS}
-    cases = tuple(
-        Case(
-            id=row["file"],
-            label=position[row["label"]],
-            source=ImageFile(
-                folder / row["file"],
-                _masks(folder, row),
-                reading,
-                folder / row["file_clean"] if row.get("file_clean") else None,
+    path = _path(folder, table)
+    text = read_table(path)
+    census = Census(NAME if path == folder / NAME else f"table {path.name}")
+    index = FileIndex(folder, allow_outside=reading.allow_outside)
+    inside = index.exact(os.path.realpath(path) if table.file else path.name)
+    if inside.path is not None:
+        index.take(inside.path, "table")
+    columns = _columns(text, table)
+    label = columns["label"]
+    one_hots = _one_hots(text, table, columns)
+    own = {name for name in columns.values() if name} & {"file", "label"}
+    used = {*own, "mask_role", *_MASKS, ""}
+    extra = {name: at for at, name in enumerate(text.columns) if name not in used}
+    group_of = _groups(text, columns["group"])
+    side_of = _sides(text, columns["split"], census, named=table.split is not None)
+    masks = [(role, text.cells(name)) for name, role in _MASKS.items() if name in text.columns]
+    clean = text.cells("file_clean") if "file_clean" in text.columns else None
+    files = text.cells(cast(str, columns["image"]))
+    rows = [
+        Row(
+            line=line,
+            file="" if is_blank(file) else file,
+            group=group_of[at],
+            split=side_of[at],
+            masks=tuple(
+                (role, name.strip())
+                for role, cells in masks
+                for name in cells[at].split(";")
+                if not is_blank(name.strip())
             ),
-            group=group,
-            extra=MappingProxyType({name: value for name, value in row.items() if name not in known}),
+            clean=clean[at] if clean else "",
+            extra=Extra(extra, text.rows[at]) if extra else NO_EXTRA,
         )
-        for row, group in zip(rows, groups, strict=True)
-    )
-    if not any((folder / row["file"]).is_file() for row in rows):
-        raise InputError(f"none of the {len(rows)} files named in {table} exists; the first is {rows[0]['file']!r}")
-    census = Census("labels.csv")
-    census.take("image", len(cases))
-    census.take("table")
-    primary = reading.mask_role or _role(table, rows) or primary_role(case.source for case in cases)
-    return Dataset(folder.resolve().name, classes, primary, cases, found=census.found())
+        for at, (line, file) in enumerate(zip(text.lines, files, strict=True))
+    ]
+    _note_columns(text, columns, one_hots, census)
+    classes = _label(rows, text, label, one_hots, census)
+    kept = leave_broken(path, rows, text.ragged, census, labelled=lambda row: bool(row.label or row.findings))
+    if label is not None and classes is None:
+        classes = _place(kept, text)
+    return assemble(folder, kept, classes or (), reading, index, census, source=str(path), mask_role=_role(text))
 
 
-def _rows(table: Path) -> list[dict[str, str]]:
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            columns = reader.fieldnames or []
-            lacking = [name for name in ("file", "label") if name not in columns]
-            if lacking:
-                raise InputError(
-                    f"{table} lacks the column{'s' if len(lacking) > 1 else ''} {' and '.join(lacking)}; it has "
-                    f"{', '.join(columns) or 'none'}"
-                )
-            rows = [{name: (value or "").strip() for name, value in row.items() if name} for row in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{table} is not a table of comma-separated UTF-8 text ({error})") from error
-    if not rows:
-        raise InputError(f"{table} has no rows")
-    seen: set[str] = set()
-    for number, row in enumerate(rows, 2):
-        if not row["file"] or not row["label"]:
-            raise InputError(f"{table}, line {number}: file and label must both have a value")
-        if row["file"] in seen:
-            raise InputError(f"{table}, line {number}: {row['file']} is named twice")
-        seen.add(row["file"])
-    return rows
+def _path(folder: Path, table: Table) -> Path:
+    """The table that is meant."""
+    if table.file is not None:
+        inside = folder / table.file.expanduser()
+        path = inside if inside.is_file() else table.file.expanduser()
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no table {table.file} in {folder} or here; give its path with --labels")
+        return path
+    there = tables(folder)
+    if NAME in there or not there:
+        return folder / NAME
+    if len(there) > 1:
+        raise InputError(f"{folder} has several tables ({', '.join(there[:5])}); name one with --labels")
+    return folder / there[0]
 
 
-def _masks(folder: Path, row: Mapping[str, str]) -> tuple[tuple[MaskRole | None, Path], ...]:
-    named = ((role, name.strip()) for column, role in _MASKS.items() for name in row.get(column, "").split(";"))
-    return tuple((role, folder / name) for role, name in named if name)
+def _columns(text: TextTable, table: Table) -> dict[str, str | None]:
+    columns = {holds: find_column(text, holds, named) for holds, named in table.columns().items() if holds != "label"}
+    given = table.label
+    several = given is not None and given not in text.columns and "," in given
+    columns["label"] = None if several else find_column(text, "label", given)
+    if columns["image"] is None:
+        lacking = ["file"] if columns["label"] or several or len(_candidates(text, columns)) > 1 else ["file", "label"]
+        raise InputError(
+            f"{text.path} lacks the column{'s' if len(lacking) > 1 else ''} {' and '.join(lacking)}; it has "
+            f"{', '.join(filter(None, text.columns)) or 'none'}: name them with --image-column and --label-column"
+        )
+    return columns
 
 
-def _role(table: Path, rows: Sequence[Mapping[str, str]]) -> MaskRole | None:
-    roles = {row["mask_role"] for row in rows if row.get("mask_role")}
+def _candidates(text: TextTable, columns: Mapping[str, str | None]) -> list[str]:
+    """Columns of 0 and 1 that nobody uses for something else."""
+    free = [name for name in dict.fromkeys(text.columns) if name and name not in columns.values()]
+    return one_hot_columns({name: text.cells(name) for name in free if text.columns.count(name) == 1})
+
+
+def _one_hots(text: TextTable, table: Table, columns: Mapping[str, str | None]) -> list[str]:
+    """The columns of 0 and 1 that are the classes; none where a column holds the label."""
+    if columns["label"] is not None:
+        return []
+    if table.label is not None:
+        named = [
+            match(f"column of {text.name}", name.strip(), filter(None, text.columns)) for name in table.label.split(",")
+        ]
+        fitting = one_hot_columns({name: text.cells(name) for name in named})
+        other = [name for name in named if name not in fitting]
+        if other:
+            raise InputError(
+                f"the columns {', '.join(other)} of {text.path} hold more than 0, 1, -1 and blanks; {_OPTION}"
+            )
+        return named
+    found = _candidates(text, columns)
+    if len(found) < 2:
+        raise InputError(
+            f"{text.path} lacks the column label; it has {', '.join(filter(None, text.columns))}: {_OPTION}"
+        )
+    return found
+
+
+def _label(
+    rows: Sequence[Row], text: TextTable, label: str | None, one_hots: Sequence[str], census: Census
+) -> tuple[str, ...] | None:
+    """Gives every row its class or findings; the classes, or None where the rows that are kept decide them."""
+    if label is None:
+        single, findings = one_hot({name: text.cells(name) for name in one_hots})
+        if single is not None:
+            for row, name in zip(rows, single, strict=True):
+                row.label = name
+            return tuple(one_hots)
+        for row, found in zip(rows, findings, strict=True):
+            row.findings = found
+        unknown = sum(value != value for row in rows for value in row.findings or ())
+        if unknown:
+            census.note(f"{unknown} cells of {text.name} are -1 or blank: these findings are not known.")
+        return tuple(one_hots)
+    cells = text.cells(label)
+    if normal(label) == "findinglabels" or any("|" in cell for cell in set(cells)):
+        classes, findings = piped(cells, census)
+        for row, found in zip(rows, findings, strict=True):
+            row.findings = found
+        return classes
+    names = joined(cells, census)
+    for row, cell in zip(rows, cells, strict=True):
+        row.label = names.get(cell)
+    return None
+
+
+def _place(rows: Sequence[Row], text: TextTable) -> tuple[str, ...]:
+    """Classes sorted by name, or placed by the `index` column."""
+    names = sorted({row.label for row in rows if row.label is not None})
+    if "index" in text.columns:
+        position: dict[str, int] = {}
+        for row in rows:
+            place = row.extra.get("index", "")
+            if not (place.isascii() and place.isdigit()) or int(place) > LARGEST_INDEX:
+                return tuple(names)
+            if position.setdefault(cast(str, row.label), int(place)) != int(place):
+                return tuple(names)
+        if len(set(position.values())) == len(position):
+            by_place = {place: name for name, place in position.items()}
+            return tuple(by_place.get(place, f"class {place}") for place in range(max(by_place) + 1))
+    return tuple(names)
+
+
+def _note_columns(text: TextTable, columns: Mapping[str, str | None], one_hots: Sequence[str], census: Census) -> None:
+    """Says which columns were recognised where they have other names than those of `labels.csv`."""
+    words = {"image": "images", "label": "classes", "group": "groups", "split": "split"}
+    assumed = [f"{words[holds]} by {name}" for holds, name in columns.items() if name and name != _OWN[holds]]
+    if one_hots:
+        shown = ", ".join(one_hots[:5]) + (f" and {len(one_hots) - 5} more" if len(one_hots) > 5 else "")
+        assumed.append(f"classes by the columns of 0 and 1 {shown}")
+    if assumed:
+        census.note(f"Columns of {text.name}: {'; '.join(assumed)}.")
+
+
+def _role(text: TextTable) -> MaskRole | None:
+    roles = {cell for cell in text.cells("mask_role") if cell} if "mask_role" in text.columns else set()
     if not roles:
         return None
     try:
         (role,) = {match("mask role", role, MASK_ROLES) for role in roles}
     except ValueError:
         allowed = ", ".join(MASK_ROLES)
-        raise InputError(f"the mask_role column of {table} must be one of {allowed}, the same in every row") from None
+        raise InputError(
+            f"the mask_role column of {text.path} must be one of {allowed}, the same in every row"
+        ) from None
     return cast(MaskRole, role)
 
 
-def _class_index(rows: Sequence[Mapping[str, str]]) -> dict[str, int] | None:
-    position: dict[str, int] = {}
-    for row in rows:
-        text = row.get("index", "")
-        if not (text.isascii() and text.isdigit()) or int(text) > _LARGEST_INDEX:
-            return None
-        if position.setdefault(row["label"], int(text)) != int(text):
-            return None
-    return position if len(set(position.values())) == len(position) else None
+def _sides(text: TextTable, column: str | None, census: Census, *, named: bool) -> list[str | None]:
+    return [None] * len(text.rows) if column is None else sides(text, column, census, named=named)
 
 
-def _groups(folder: Path, rows: Sequence[Mapping[str, str]]) -> list[str | None]:
-    if any(row.get("patient") for row in rows):
-        return [f"patient {row['patient']}" if row["patient"] else None for row in rows]
-    texts = [row.get("source_id", "") for row in rows]
-    if not all(text.isascii() and text.isdigit() for text in texts):
-        return [files.patient(folder / row["file"]) for row in rows]
+def _groups(text: TextTable, column: str | None) -> list[str | None]:
+    if column is not None and any(not is_blank(cell) for cell in text.cells(column)):
+        return groups(text, column)
+    texts = text.cells("source_id") if "source_id" in text.columns else [""]
+    if not all(one.isascii() and one.isdigit() for one in texts):
+        return [None] * len(text.rows)
     block: dict[int, str] = {}
     start = last = None
-    for number in sorted({int(text) for text in texts}):
+    for number in sorted({int(one) for one in texts}):
         if start is None or last is None or number - last > BLOCK or number - start >= BLOCK:
             start = number
         last = number
         block[number] = f"source_id from {start}"
-    return [block[int(text)] for text in texts]
+    return [block[int(one)] for one in texts]

@@ -1,0 +1,706 @@
+"""Tables of images and labels: published layouts, other tables, and every file and row counted.
+
+Each test writes a small copy of its data set with a table as published.
+"""
+
+import gzip
+import math
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from xaijax._errors import InputError
+from xaijax.data import open_dataset
+from xaijax.data.tables import read_table
+
+NAN = math.nan
+
+
+def picture(path, seed=0, shape=(12, 10)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+    Image.fromarray(pixels).save(path)
+    return pixels
+
+
+def outline(path, rows=slice(2, 5), shape=(12, 10)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mask = np.zeros(shape, np.uint8)
+    mask[rows] = 255
+    Image.fromarray(mask).save(path)
+    return mask > 0
+
+
+def lines(path, *rows):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+def on_disk(folder):
+    return sum(len(names) for _, _, names in os.walk(folder))
+
+
+def cases(dataset):
+    """id -> (class or findings, group, split)"""
+    return {
+        case.id: (
+            dataset.classes[case.label] if case.findings is None else case.findings,
+            case.group,
+            case.split,
+        )
+        for case in dataset.cases
+    }
+
+
+def same(found, expected):
+    """Tuples with NaN compared as equal."""
+    np.testing.assert_array_equal(np.array(found, float), np.array(expected, float))
+
+
+class TestText:
+    @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+    @pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])
+    def test_delimiters_and_byte_order_marks(self, tmp_path, delimiter, start):
+        rows = [["file", "label", "remark"], ["a.png", "cyst", '"two; lines,\nand\ttabs"'], ["b.png", "none", ""]]
+        path = tmp_path / "t.csv"
+        path.write_bytes(start + "\r\n".join(delimiter.join(row) for row in rows).encode())
+        table = read_table(path)
+        assert table.columns == ("file", "label", "remark")
+        assert table.rows == [("a.png", "cyst", "two; lines,\nand\ttabs"), ("b.png", "none", "")]
+
+    def test_gzip(self, tmp_path):
+        path = tmp_path / "t.csv.gz"
+        path.write_bytes(gzip.compress(b"file,label\na.png,1\n"))
+        assert read_table(path).rows == [("a.png", "1")]
+        path.write_bytes(b"no gzip")
+        with pytest.raises(InputError, match=r"t.csv.gz is not a gzip file"):
+            read_table(path)
+
+    @pytest.mark.parametrize(
+        ("raw", "message"),
+        [
+            ("file,label\na.png,z\xe4h\n".encode("latin-1"), r"line 2 has the byte 0xe4.*save it as CSV in UTF-8"),
+            ("file,label\na.png,x\n".encode("utf-16"), r"is not a table of UTF-8 text"),
+            (b"PK\x03\x04rest of a workbook", r"is a spreadsheet; save it as CSV"),
+            (b"\xd0\xcf\x11\xe0rest", r"is a spreadsheet; save it as CSV"),
+            (b"file,label\na.png,\0\n", r"holds zero bytes"),
+            (b'file,label\n"a.png,x\nb.png,y\n', r"quotes or delimiters are broken"),
+            (b"\n\n", r"has no rows"),
+        ],
+    )
+    def test_what_is_not_a_table(self, tmp_path, raw, message):
+        (tmp_path / "t.csv").write_bytes(raw)
+        with pytest.raises(InputError, match=message):
+            read_table(tmp_path / "t.csv")
+
+    def test_a_small_gzip_file_of_much_text_is_refused(self, tmp_path, monkeypatch):
+        from xaijax.data.tables import text
+
+        monkeypatch.setattr(text, "LARGEST", 1 << 20)
+        (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"file,label\n" + b" " * (2 << 20)))
+        with pytest.raises(InputError, match="holds more than 1 MiB of text"):
+            read_table(tmp_path / "t.csv.gz")
+
+    def test_a_pipe_is_not_opened(self, tmp_path):
+        os.mkfifo(tmp_path / "t.csv")
+        with pytest.raises(FileNotFoundError, match="there is no table"):
+            read_table(tmp_path / "t.csv")
+
+
+class TestAnyTable:
+    def test_columns_are_recognised_and_the_assumption_is_said(self, tmp_path):
+        for name in ("p1", "p2", "q1"):
+            picture(tmp_path / "data" / "scans" / f"{name}.jpg")
+        lines(
+            tmp_path / "data" / "clinic.tsv",
+            "Image ID\tage\tDiagnosis\tSubject ID\tfold",
+            "p1\t40\tcyst\tP\t0",
+            "p2\t41\tnone\tP\t0",
+            "q1\t50\tnone\tQ\t1",
+        )
+        dataset = open_dataset(tmp_path / "data", labels="clinic.tsv")
+        assert cases(dataset) == {
+            "scans/p1.jpg": ("cyst", "patient P", "fold 1"),
+            "scans/p2.jpg": ("none", "patient P", "fold 1"),
+            "scans/q1.jpg": ("none", "patient Q", "fold 2"),
+        }
+        assert dict(dataset.cases[0].extra)["age"] == "40"
+        assert dataset.found.notes == (
+            "The folds of column fold are counted from 1: fold 0 of clinic.tsv is fold 1.",
+            "Columns of clinic.tsv: images by Image ID; groups by Subject ID; split by fold; classes by Diagnosis.",
+        )
+        assert dataset.found.seen == on_disk(tmp_path / "data") == 4
+        assert dataset.options["labels"] == "clinic.tsv"
+
+    def test_columns_that_are_named(self, tmp_path):
+        picture(tmp_path / "a.png")
+        picture(tmp_path / "b.png")
+        lines(tmp_path / "x.csv", "scan;kind;box;part", "a.png;u;7;Train", "b.png;v;8;Test")
+        dataset = open_dataset(
+            tmp_path, labels="x.csv", image_column="scan", label_column="Kind", group_column="box", split_column="part"
+        )
+        assert cases(dataset) == {"a.png": ("u", "box 7", "training"), "b.png": ("v", "box 8", "test")}
+        assert open_dataset(tmp_path, image_column="scan", label_column="kind").classes == ("u", "v")  # the only table
+        with pytest.raises(InputError, match=r"unknown column of x.csv 'kid'.*kind"):
+            open_dataset(tmp_path, labels="x.csv", image_column="scan", label_column="kid")
+        with pytest.raises(InputError, match=r"the column kind of .* holds u, v; a split has the sides training"):
+            open_dataset(tmp_path, labels="x.csv", image_column="scan", label_column="kind", split_column="kind")
+        with pytest.raises(FileNotFoundError, match=r"there is no table y.csv in .* give its path with --labels"):
+            open_dataset(tmp_path, labels="y.csv")
+
+    def test_a_table_elsewhere(self, tmp_path):
+        picture(tmp_path / "images" / "a.png")
+        picture(tmp_path / "images" / "b.png")
+        lines(tmp_path / "x.csv", "path,class", "images/a.png,u", "images/b.png,v")
+        dataset = open_dataset(tmp_path / "images", labels=tmp_path / "x.csv")
+        assert list(cases(dataset)) == ["a.png", "b.png"]
+        assert dataset.found.seen == 2
+
+    def test_several_columns_that_fit_are_listed(self, tmp_path):
+        picture(tmp_path / "a.png")
+        lines(tmp_path / "labels.csv", "path,image_id,label", "a.png,a,u")
+        with pytest.raises(
+            InputError, match=r"several columns that may hold the image's file: path, image_id; name one"
+        ):
+            open_dataset(tmp_path)
+        lines(tmp_path / "labels.csv", "file,dx,target", "a.png,a,1")
+        with pytest.raises(InputError, match=r"may hold its class: dx, target; name one with --label-column"):
+            open_dataset(tmp_path)
+        assert open_dataset(tmp_path, label_column="dx").classes == ("a",)
+
+    def test_several_tables_are_listed(self, tmp_path):
+        lines(tmp_path / "x.csv", "file,label", "a.png,u")
+        lines(tmp_path / "y.csv", "file,label", "a.png,u")
+        with pytest.raises(InputError, match=r"has several tables \(x.csv, y.csv\); name one with --labels"):
+            open_dataset(tmp_path, label_column="label")
+
+    def test_names_without_suffix_in_several_folders(self, tmp_path):
+        for place in ("part_1/a.jpg", "part_2/b.JPG", "part_2/deep/c.png", "d.png", "masks/d.png", "masks/a.png"):
+            picture(tmp_path / place)
+        picture(tmp_path / "part_1" / "twice.png")
+        picture(tmp_path / "part_2" / "twice.png")
+        (tmp_path / "part_1" / "c.txt").write_text("no image")
+        rows = [f"{name},{label}" for name, label in zip(["a", "b", "c", "d.jpg", "twice", "e"], "xyxyxy", strict=True)]
+        lines(tmp_path / "labels.csv", "file,label", *rows)
+        dataset = open_dataset(tmp_path)
+        assert list(cases(dataset)) == ["part_1/a.jpg", "part_2/b.JPG", "part_2/deep/c.png", "d.png"]
+        found = dataset.found
+        assert {reason: (one.count, one.examples) for reason, one in found.rows.items()} == {
+            "several files have its name": (1, ("twice",)),
+            "the file is not there": (1, ("e",)),
+        }
+        assert "1 files have another suffix than" in found.notes[0]
+        assert dict(found.taken) == {"image": 4, "table": 1}
+        assert {reason: one.count for reason, one in found.left_out.items()} == {
+            "no row of the table names it": 4,
+            "it is not an image or a table this layout uses": 1,
+        }
+        assert found.seen == on_disk(tmp_path) == 10
+
+    def test_a_path_is_not_shortened_to_the_image_of_another_patient(self, tmp_path):
+        picture(tmp_path / "patient1" / "view1.png")
+        lines(tmp_path / "labels.csv", "file,label", "patient1/view1.png,u", "patient2/view1.png,v")
+        dataset = open_dataset(tmp_path)
+        assert cases(dataset) == {"patient1/view1.png": ("u", None, None)}
+        assert dataset.found.rows["the file is not there"].examples == ("patient2/view1.png",)
+        assert dataset.classes == ("u", "v")
+        assert dataset.found.notes == ("No image of class v is there.",)
+
+    @pytest.mark.parametrize("place", ["images/", ""])
+    def test_a_mask_is_not_taken_for_a_missing_image(self, tmp_path, place):
+        picture(tmp_path / "images" / "a.png")
+        picture(tmp_path / "masks" / "a.png")
+        picture(tmp_path / "masks" / "b.png")
+        lines(tmp_path / "labels.csv", "file,label", f"{place}a.png,u", f"{place}b.png,v")
+        dataset = open_dataset(tmp_path)
+        assert list(cases(dataset)) == ["images/a.png"]
+        assert dataset.found.rows["the file is not there"].examples == (f"{place}b.png",)
+
+    def test_rows_that_cannot_be_used_are_counted(self, tmp_path):
+        for name in "abcdefg":
+            picture(tmp_path / f"{name}.png")
+        lines(
+            tmp_path / "labels.csv",
+            "file,label",
+            *[
+                "a.png,u",
+                "b.png,v",
+                "c.png,",
+                ",u",
+                "d.png,u,v",
+                "e.png,nan",
+                "f.png,u",
+                "f.png,v",
+                "g.png,u",
+                "g.png,u",
+            ],
+            *["./a.png,u", "b.png,v", "b.png,v", "none.png,v"],
+        )
+        dataset = open_dataset(tmp_path)
+        assert list(cases(dataset)) == ["a.png", "b.png", "g.png"]
+        assert {reason: (one.count, one.examples) for reason, one in dataset.found.rows.items()} == {
+            "an earlier row names the same image": (4, ("g.png", "./a.png", "b.png", "b.png")),
+            "it has no label": (2, ("c.png", "e.png")),
+            "its image has several classes": (2, ("f.png", "f.png")),
+            "it names no file": (1, ("line 5",)),
+            "it has more cells than the table has columns": (1, ("line 6",)),
+            "the file is not there": (1, ("none.png",)),
+        }
+        assert dataset.found.left_out["no row of the table names it"].count == 4
+        assert dataset.found.seen == on_disk(tmp_path) == 8
+        described = dataset.found.describe()
+        assert described["rows_left_out"]["it has no label"] == {"count": 2, "examples": ["c.png", "e.png"]}
+
+    def test_spellings_of_one_class_are_joined(self, tmp_path):
+        for name in "abcdef":
+            picture(tmp_path / f"{name}.png")
+        lines(
+            tmp_path / "labels.csv", "file,label", "a.png,1", "b.png,1.0", "c.png,1", "d.png,0", "e.png,10", "f.png,0.0"
+        )
+        dataset = open_dataset(tmp_path)
+        assert dataset.classes == ("0", "1", "10")
+        assert dataset.labels.tolist() == [1, 1, 1, 0, 2, 0]
+        assert set(dataset.found.notes) == {
+            "The labels 0 and 0.0 are one class, 0.",
+            "The labels 1 and 1.0 are one class, 1.",
+        }
+        lines(tmp_path / "labels.csv", "file,label", "a.png,Normal", "b.png,normal", "c.png,normal", "d.png,Nodule")
+        dataset = open_dataset(tmp_path)
+        assert dataset.classes == ("Nodule", "normal")
+        assert dataset.found.notes == ("The labels Normal and normal are one class, normal.",)
+
+    def test_columns_of_0_and_1(self, tmp_path):
+        for name in "abc":
+            picture(tmp_path / f"{name}.png")
+        lines(tmp_path / "t.csv", "image,MEL,NV,BCC", "a,1.0,0.0,0.0", "b,0.0,1.0,0.0", "c,0.0,0.0,0.0")
+        dataset = open_dataset(tmp_path, labels="t.csv")
+        assert dataset.classes == ("MEL", "NV", "BCC")
+        assert cases(dataset) == {"a.png": ("MEL", None, None), "b.png": ("NV", None, None)}
+        assert dataset.found.rows["it has no label"].examples == ("c",)
+        assert "classes by the columns of 0 and 1 MEL, NV, BCC" in dataset.found.notes[0]
+        lines(tmp_path / "t.csv", "image,MEL,NV,age", "a,1,1,70", "b,0,-1,60", "c,,0,50")
+        dataset = open_dataset(tmp_path, labels="t.csv")
+        assert dataset.multi_label
+        same([case.findings for case in dataset.cases], [(1, 1), (0, NAN), (NAN, 0)])
+        assert "2 cells of t.csv are -1 or blank: these findings are not known." in dataset.found.notes
+        assert open_dataset(tmp_path, labels="t.csv", label_column="NV, MEL").classes == ("NV", "MEL")
+        with pytest.raises(InputError, match=r"the columns age of .* hold more than 0, 1, -1 and blanks"):
+            open_dataset(tmp_path, labels="t.csv", label_column="NV,age")
+
+    def test_several_findings_in_a_cell(self, tmp_path):
+        for name in "abc":
+            picture(tmp_path / f"{name}.png")
+        lines(tmp_path / "t.csv", "file,label", "a.png,Mass|Nodule", "b.png,No Finding", "c.png,nodule")
+        dataset = open_dataset(tmp_path, labels="t.csv")
+        assert dataset.classes == ("Mass", "Nodule")
+        assert dataset.labels.tolist() == [[1, 1], [0, 0], [0, 1]]
+        assert [case.label for case in dataset.cases] == [-1, -1, -1]
+        assert open_dataset(tmp_path, labels="t.csv", classes=["Nodule"]).labels.tolist() == [[1], [0], [1]]
+
+    def test_files_outside_the_folder(self, tmp_path):
+        picture(tmp_path / "in" / "a.png")
+        picture(tmp_path / "out" / "b.png")
+        picture(tmp_path / "out" / "c.png")
+        outline(tmp_path / "out" / "m.png")
+        (tmp_path / "in" / "link.png").symlink_to(tmp_path / "out" / "c.png")
+        (tmp_path / "in" / "again").symlink_to(tmp_path / "in")
+        (tmp_path / "in" / "far").symlink_to(tmp_path / "out")
+        (tmp_path / "in" / "dead.png").symlink_to(tmp_path / "nowhere")
+        os.mkfifo(tmp_path / "in" / "pipe.png")
+        rows = ["a.png,u,../out/m.png", "../out/b.png,v,", f"{tmp_path}/out/c.png,v,", "link.png,u,", "pipe.png,u,"]
+        lines(tmp_path / "in" / "labels.csv", "file,label,mask", *rows, f"{tmp_path}/in/a.png,u,")
+        dataset = open_dataset(tmp_path / "in")
+        assert list(cases(dataset)) == ["a.png"]
+        assert not dataset.cases[0].has_mask
+        outside = "lies outside the folder (--allow-outside takes it)"
+        assert {reason: one.count for reason, one in dataset.found.rows.items()} == {
+            f"the file {outside}": 3,
+            "the file is not there": 1,
+            "an earlier row names the same image": 1,
+        }
+        assert f"1 masks were left out: the file {outside}." in dataset.found.notes
+        assert {reason: one.examples for reason, one in dataset.found.left_out.items()} == {
+            "it is a link that leaves the folder (--allow-outside takes it)": ("far", "link.png"),
+            "it is a link to a folder that is read already": ("again",),
+            "it is a link to nothing": ("dead.png",),
+            "it is not a regular file": ("pipe.png",),
+        }
+        taken = open_dataset(tmp_path / "in", allow_outside=True)
+        assert list(cases(taken)) == ["a.png", "../out/b.png", f"{tmp_path}/out/c.png", "link.png"]
+        assert taken.read().has_mask.tolist() == [True, False, False, False]
+        lines(tmp_path / "in" / "labels.csv", "file,label", "../out/b.png,v")
+        with pytest.raises(
+            InputError, match=r"none of the 1 files .* can be used; the first, .*: the file lies outside the folder"
+        ):
+            open_dataset(tmp_path / "in")
+
+    def test_names_that_are_not_text(self, tmp_path):
+        picture(tmp_path / "a.png")
+        (tmp_path / os.fsdecode(b"\xff.png")).write_bytes(b"")
+        lines(tmp_path / "labels.csv", "file,label", "a.png,u")
+        assert open_dataset(tmp_path).found.left_out["its name is not UTF-8"].count == 1
+
+    def test_many_rows_share_their_text(self, tmp_path):
+        """Opening needs little memory per row: cells are one object, other columns no dictionary."""
+        picture(tmp_path / "a.png")
+        picture(tmp_path / "b.png")
+        lines(tmp_path / "labels.csv", "file,label,site", "a.png,u,Shenzhen", "b.png,u,Shenzhen")
+        first, second = (case.extra for case in open_dataset(tmp_path).cases)
+        assert first["site"] is second["site"]
+        assert not hasattr(first, "__dict__")
+
+
+class TestHAM10000:
+    def write(self, folder):
+        picture(folder / "HAM10000_images_part_1" / "ISIC_0024306.jpg")
+        picture(folder / "HAM10000_images_part_1" / "ISIC_0024307.jpg", 1)
+        picture(folder / "HAM10000_images_part_2" / "ISIC_0029306.jpg", 2)
+        lesion = outline(folder / "HAM10000_segmentations_lesion_tschandl" / "ISIC_0024307_segmentation.png")
+        (folder / "hmnist_8_8_L.csv").write_text("pixel0000,label\n1,2\n")
+        lines(
+            folder / "HAM10000_metadata.csv",
+            "lesion_id,image_id,dx,dx_type,age,sex,localization,dataset",
+            "HAM_0000118,ISIC_0024306,bkl,histo,80.0,male,scalp,vidir_modern",
+            "HAM_0000118,ISIC_0024307,bkl,histo,80.0,male,scalp,vidir_modern",
+            "HAM_0002730,ISIC_0029306,nv,follow_up,45.0,female,trunk,vidir_molemax",
+            "HAM_0001466,ISIC_0031633,mel,histo,75.0,male,ear,vidir_modern",
+        )
+        return lesion
+
+    def test_as_published(self, tmp_path):
+        lesion = self.write(tmp_path)
+        dataset = open_dataset(tmp_path)
+        assert dataset.classes == ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
+        assert cases(dataset) == {
+            "HAM10000_images_part_1/ISIC_0024306.jpg": ("bkl", "lesion HAM_0000118", None),
+            "HAM10000_images_part_1/ISIC_0024307.jpg": ("bkl", "lesion HAM_0000118", None),
+            "HAM10000_images_part_2/ISIC_0029306.jpg": ("nv", "lesion HAM_0002730", None),
+        }
+        assert dict(dataset.cases[2].extra)["localization"] == "trunk"
+        assert dataset.mask_role == "lesion"
+        batch = dataset.read()
+        assert batch.has_mask.tolist() == [False, True, False]
+        np.testing.assert_array_equal(batch.masks[1], lesion)
+        assert dataset.found.layout == "HAM10000"
+        assert dict(dataset.found.taken) == {"image": 3, "mask": 1, "table": 1}
+        assert dataset.found.rows["the file is not there"].examples == ("ISIC_0031633",)
+        assert dataset.found.seen == on_disk(tmp_path) == 6
+
+    def test_the_test_set_is_a_side(self, tmp_path):
+        self.write(tmp_path)
+        picture(tmp_path / "ISIC2018_Task3_Test_Images" / "ISIC_0034524.jpg")
+        lines(
+            tmp_path / "ISIC2018_Task3_Test_GroundTruth.csv",
+            "lesion_id,image_id,dx,dx_type,age,sex,localization,dataset",
+            "HAMTEST_0000000,ISIC_0034524,nv,follow_up,40.0,female,back,vidir_molemax",
+        )
+        dataset = open_dataset(tmp_path)
+        assert {name: len(rows) for name, rows in dataset.splits.items()} == {"training": 3, "test": 1}
+        assert dataset.found.seen == on_disk(tmp_path)
+
+
+class TestISIC:
+    def test_2018_with_lesions_and_sides(self, tmp_path):
+        truth = "ISIC2018_Task3_{}_GroundTruth"
+        columns = "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC"
+        for number in (24306, 24307):
+            picture(tmp_path / "ISIC2018_Task3_Training_Input" / f"ISIC_00{number}.jpg")
+        picture(tmp_path / "ISIC2018_Task3_Validation_Input" / "ISIC_0034321.jpg")
+        training = tmp_path / truth.format("Training")
+        lines(
+            training / f"{training.name}.csv",
+            columns,
+            "ISIC_0024306,0.0,1.0,0.0,0.0,0.0,0.0,0.0",
+            "ISIC_0024307,1.0,0.0,0.0,0.0,0.0,0.0,0.0",
+        )
+        lines(
+            tmp_path / "ISIC2018_Task3_Training_LesionGroupings.csv",
+            "image,lesion_id,diagnosis_confirm_type",
+            "ISIC_0024306,HAM_0000550,serial imaging showing no change",
+            "ISIC_0024307,HAM_0003577,histopathology",
+        )
+        lines(tmp_path / f"{truth.format('Validation')}.csv", columns, "ISIC_0034321,0.0,0.0,0.0,0.0,0.0,0.0,1.0")
+        dataset = open_dataset(tmp_path)
+        assert dataset.classes == ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
+        assert cases(dataset) == {
+            "ISIC2018_Task3_Training_Input/ISIC_0024306.jpg": ("NV", "lesion HAM_0000550", "training"),
+            "ISIC2018_Task3_Training_Input/ISIC_0024307.jpg": ("MEL", "lesion HAM_0003577", "training"),
+            "ISIC2018_Task3_Validation_Input/ISIC_0034321.jpg": ("VASC", None, "validation"),
+        }
+        assert dict(dataset.found.taken) == {"image": 3, "table": 3}
+        assert dataset.found.seen == on_disk(tmp_path)
+
+    def test_2019_with_metadata(self, tmp_path):
+        picture(tmp_path / "ISIC_2019_Training_Input" / "ISIC_0000002_downsampled.jpg")
+        picture(tmp_path / "ISIC_2019_Training_Input" / "ISIC_0000004.jpg")
+        lines(
+            tmp_path / "ISIC_2019_Training_GroundTruth.csv",
+            "image,MEL,NV,BCC,AK,BKL,DF,VASC,SCC,UNK",
+            "ISIC_0000002_downsampled,1.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0",
+            "ISIC_0000004,0.0,0.0,0.0,0.0,0.0,0.0,0.0,1.0,0.0",
+        )
+        lines(
+            tmp_path / "ISIC_2019_Training_Metadata.csv",
+            "image,age_approx,anatom_site_general,lesion_id,sex",
+            "ISIC_0000002_downsampled,55.0,anterior torso,BCN_1,female",
+            "ISIC_0000004,80.0,upper extremity,,male",
+        )
+        dataset = open_dataset(tmp_path)
+        assert [value[:2] for value in cases(dataset).values()] == [("MEL", "lesion BCN_1"), ("SCC", None)]
+        assert dict(dataset.cases[1].extra)["age_approx"] == "80.0"
+        assert {case.split for case in dataset.cases} == {None}
+        assert "No image of the classes NV, BCC, AK, BKL, DF and 2 more is there." in dataset.found.notes
+
+
+class TestChestXray14:
+    HEADER = (
+        "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
+        "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y],"
+    )
+
+    def write(self, folder, shape=(1024, 1024)):
+        picture(folder / "images_001" / "images" / "00000001_000.png", 0, shape)
+        picture(folder / "images_001" / "images" / "00000001_001.png", 1, shape)
+        picture(folder / "images_002" / "images" / "00001336_000.png", 2, shape)
+        rest = "58,M,PA,2682,2749,0.143,0.143,"
+        lines(
+            folder / "Data_Entry_2017.csv",
+            self.HEADER,
+            f"00000001_000.png,Cardiomegaly,0,1,{rest}",
+            f"00000001_001.png,Cardiomegaly|Emphysema,1,1,{rest}",
+            f"00001336_000.png,No Finding,0,1336,{rest}",
+            f"00030805_000.png,No Finding,0,30805,{rest}",
+        )
+        lines(folder / "train_val_list.txt", "00000001_000.png", "00000001_001.png")
+        lines(folder / "test_list.txt", "00001336_000.png")
+        lines(
+            folder / "BBox_List_2017.csv",
+            "Image Index,Finding Label,Bbox [x,y,w,h],,,",
+            "00000001_001.png,Infiltrate,100.2,200.0,300.0,50.0,,,",
+            "00000001_001.png,Cardiomegaly,0,0,10,20,,,",
+        )
+
+    def test_as_published(self, tmp_path):
+        self.write(tmp_path)
+        dataset = open_dataset(tmp_path)
+        assert len(dataset.classes) == 14
+        assert dataset.multi_label
+        there = {
+            case.id: [name for name, value in zip(dataset.classes, case.findings, strict=True) if value == 1]
+            for case in dataset.cases
+        }
+        assert there == {
+            "images_001/images/00000001_000.png": ["Cardiomegaly"],
+            "images_001/images/00000001_001.png": ["Cardiomegaly", "Emphysema"],
+            "images_002/images/00001336_000.png": [],
+        }
+        assert [case.group for case in dataset.cases] == ["patient 1", "patient 1", "patient 1336"]
+        assert [case.split for case in dataset.cases] == ["training", "training", "test"]
+        assert dict(dataset.cases[0].extra) == {"Patient Age": "58", "Patient Gender": "M", "View Position": "PA"}
+        batch = dataset.read([1])
+        assert [(one.name, one.role) for one in batch.elements[0]] == [
+            ("Infiltration", "lesion"),
+            ("Cardiomegaly", "lesion"),
+        ]
+        rows, columns = np.nonzero(batch.elements[0][0].mask)
+        assert (rows.min(), rows.max(), columns.min(), columns.max()) == (200, 249, 100, 399)
+        assert batch.elements[0][1].mask.sum() == 200
+        assert dict(dataset.found.taken) == {"image": 3, "table": 2, "list of a split": 2}
+        assert dataset.found.seen == on_disk(tmp_path) == 7
+        assert dataset.found.rows["the file is not there"].count == 1
+
+    def test_boxes_follow_the_size_and_the_transpose(self, tmp_path):
+        self.write(tmp_path, (256, 256))
+        batch = open_dataset(tmp_path, transpose=True).read([1])
+        rows, columns = np.nonzero(batch.elements[0][0].mask)
+        assert (rows.min(), rows.max(), columns.min(), columns.max()) == (25, 99, 50, 61)
+        assert batch.notes == (("images_001/images/00000001_001.png", "its boxes were scaled to the size of the file"),)
+        assert not open_dataset(tmp_path).read([1], masks=False).elements[0]
+
+
+OBSERVATIONS = (
+    "No Finding,Enlarged Cardiomediastinum,Cardiomegaly,Lung Opacity,Lung Lesion,Edema,Consolidation,Pneumonia,"
+    "Atelectasis,Pneumothorax,Pleural Effusion,Pleural Other,Fracture,Support Devices"
+)
+
+
+class TestCheXpert:
+    def write(self, folder):
+        names = ["train/patient00001/study1/view1_frontal.jpg", "train/patient00002/study1/view1_frontal.jpg"]
+        names += ["train/patient00002/study2/view1_frontal.jpg", "valid/patient64541/study1/view1_frontal.jpg"]
+        for name in names:
+            picture(folder / name)
+        columns = f"Path,Sex,Age,Frontal/Lateral,AP/PA,{OBSERVATIONS}"
+        home = "CheXpert-v1.0-small"
+        lines(
+            folder / "train.csv",
+            columns,
+            f"{home}/{names[0]},Female,68,Frontal,AP,1.0,,,,,,,,,0.0,,,,1.0",
+            f"{home}/{names[1]},Female,87,Frontal,AP,,,-1.0,1.0,,-1.0,-1.0,,-1.0,,-1.0,,1.0,",
+            f"{home}/{names[2]},Male,87,Frontal,AP,,,,1.0,,,,,,,,,,",
+        )
+        lines(folder / "valid.csv", columns, f"{home}/{names[3]},Male,73,Frontal,AP,{','.join(['0.0', '1.0'] * 7)}")
+        return names
+
+    @pytest.mark.parametrize("place", ["", "CheXpert-v1.0-small"])
+    def test_as_published(self, tmp_path, place):
+        folder = tmp_path / place
+        names = self.write(folder)
+        dataset = open_dataset(folder)
+        assert dataset.classes == tuple(OBSERVATIONS.split(","))
+        assert [case.id for case in dataset.cases] == names
+        assert [case.group for case in dataset.cases] == [f"patient {n}" for n in ("00001", "00002", "00002", "64541")]
+        assert [case.split for case in dataset.cases] == ["training"] * 3 + ["validation"]
+        same(
+            [case.findings for case in dataset.cases],
+            [
+                (1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1),
+                (0, 0, NAN, 1, 0, NAN, NAN, 0, NAN, 0, NAN, 0, 1, 0),
+                (0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+                (0, 1) * 7,
+            ],
+        )
+        assert dataset.found.notes == (
+            "5 cells of train.csv are uncertain (-1): these findings are not known.",
+            "31 cells of train.csv are blank (not mentioned): these findings count as absent.",
+        )
+        assert dataset.found.seen == on_disk(folder) == 6
+        assert dict(dataset.cases[0].extra) == {
+            "Sex": "Female",
+            "Age": "68",
+            "Frontal/Lateral": "Frontal",
+            "AP/PA": "AP",
+        }
+
+    def test_a_cell_that_means_nothing(self, tmp_path):
+        self.write(tmp_path)
+        text = (tmp_path / "train.csv").read_text()
+        (tmp_path / "train.csv").write_text(text.replace("1.0,,,,,,,,,0.0", "yes,,,,,,,,,0.0"))
+        with pytest.raises(InputError, match=r"train.csv, line 2: 'yes' is not 1, 0, -1 or blank"):
+            open_dataset(tmp_path)
+
+
+class TestMIMIC:
+    def test_as_published(self, tmp_path):
+        images = {
+            "files/p10/p10000032/s50414267/02aa804e-bde0afdd.jpg": ("10000032", "50414267", "train"),
+            "files/p10/p10000032/s50414267/174413ec-4ec4c1f7.jpg": ("10000032", "50414267", "train"),
+            "files/p11/p11000183/s51967845/2a2277a9-b0ded155.jpg": ("11000183", "51967845", "validate"),
+        }
+        for name in images:
+            picture(tmp_path / name)
+        rows = [
+            f"{name.rsplit('/')[-1][:-4]},{study},{patient},{side}" for name, (patient, study, side) in images.items()
+        ]
+        split = "\n".join(["dicom_id,study_id,subject_id,split", *rows, "68b5c4b1-227d0485,53911762,10000764,test"])
+        (tmp_path / "mimic-cxr-2.0.0-split.csv.gz").write_bytes(gzip.compress(split.encode()))
+        findings = "Atelectasis,Cardiomegaly,Consolidation,Edema,Enlarged Cardiomediastinum,Fracture,Lung Lesion,"
+        findings += "Lung Opacity,No Finding,Pleural Effusion,Pleural Other,Pneumonia,Pneumothorax,Support Devices"
+        lines(
+            tmp_path / "mimic-cxr-2.0.0-chexpert.csv",
+            f"subject_id,study_id,{findings}",
+            "10000032,50414267,,,,,,,,,1.0,,,,,",
+            "11000183,51967845,-1.0,1.0,0.0,,,,,,,,,,,",
+        )
+        dataset = open_dataset(tmp_path)
+        assert [case.id for case in dataset.cases] == list(images)
+        assert [case.group for case in dataset.cases] == ["patient 10000032"] * 2 + ["patient 11000183"]
+        assert [case.split for case in dataset.cases] == ["training", "training", "validation"]
+        by_name = [dict(zip(dataset.classes, case.findings, strict=True)) for case in dataset.cases]
+        assert by_name[0]["No Finding"] == by_name[1]["No Finding"] == by_name[2]["Cardiomegaly"] == 1
+        assert math.isnan(by_name[2]["Atelectasis"])
+        assert by_name[2]["Consolidation"] == by_name[2]["Edema"] == 0
+        assert dataset.found.rows["it has no label"].count == 1
+        assert dict(dataset.found.taken) == {"image": 3, "table": 2}
+        assert dataset.found.seen == on_disk(tmp_path)
+        (tmp_path / "mimic-cxr-2.0.0-split.csv.gz").unlink()
+        with pytest.raises(InputError, match=r"no table of its images; add mimic-cxr-2.0.0-split.csv"):
+            open_dataset(tmp_path)
+
+
+class TestRetinopathy:
+    GRADES = ("No DR", "Mild", "Moderate", "Severe", "Proliferative DR")
+
+    def test_aptos(self, tmp_path):
+        for name in ("000c1434d8d7", "001639a390f0"):
+            picture(tmp_path / "train_images" / f"{name}.png")
+            picture(tmp_path / "small" / f"{name}.png")
+        picture(tmp_path / "test_images" / "0005cfc8afb6.png")
+        lines(tmp_path / "train.csv", "id_code,diagnosis", "000c1434d8d7,2", "001639a390f0,4")
+        lines(tmp_path / "test.csv", "id_code", "0005cfc8afb6")
+        dataset = open_dataset(tmp_path)
+        assert dataset.classes == self.GRADES
+        assert cases(dataset) == {
+            "train_images/000c1434d8d7.png": ("Moderate", None, None),
+            "train_images/001639a390f0.png": ("Proliferative DR", None, None),
+        }
+        assert dataset.found.layout == "APTOS 2019"
+        assert dataset.found.left_out["no row of the table names it"].count == 3
+        assert dataset.found.seen == on_disk(tmp_path)
+
+    def test_aptos_in_three_sides(self, tmp_path):
+        for side in ("train", "val", "test"):
+            picture(tmp_path / f"{side}_images" / f"{side}7.png")
+        for name, side in (("train_1", "train"), ("valid", "val"), ("test", "test")):
+            lines(tmp_path / f"{name}.csv", "id_code,diagnosis", f"{side}7,0")
+        assert {case.id: case.split for case in open_dataset(tmp_path).cases} == {
+            "test_images/test7.png": "test",
+            "train_images/train7.png": "training",
+            "val_images/val7.png": "validation",
+        }
+
+    def test_eyepacs_keeps_the_eyes_of_a_patient_together(self, tmp_path):
+        picture(tmp_path / "train" / "10_left.jpeg")
+        picture(tmp_path / "train" / "10_right.jpeg")
+        lines(tmp_path / "trainLabels.csv", "image,level", "10_left,0", "10_right,1")
+        dataset = open_dataset(tmp_path)
+        assert [(case.group, case.label) for case in dataset.cases] == [("patient 10", 0), ("patient 10", 1)]
+
+    def test_messidor_2(self, tmp_path):
+        picture(tmp_path / "IMAGES" / "20051020_43808_0100_PP.png")
+        picture(tmp_path / "IMAGES" / "IM004832.JPG")
+        lines(
+            tmp_path / "messidor_data.csv",
+            "image_id,adjudicated_dr_grade,adjudicated_dme,adjudicated_gradable",
+            "20051020_43808_0100_PP.png,0,0,1",
+            "IM004832.jpg,3.0,1,1",
+            "IM000000.jpg,,,0",
+        )
+        dataset = open_dataset(tmp_path)
+        assert [value[0] for value in cases(dataset).values()] == ["No DR", "Severe"]
+        assert dataset.found.layout == "Messidor-2"
+        assert dataset.found.rows["it has no label"].examples == ("IM000000.jpg",)
+
+    def test_a_table_of_messidor(self, tmp_path):
+        """Saved as CSV from the published spreadsheet."""
+        picture(tmp_path / "20051019_38557_0100_PP.tif")
+        lines(
+            tmp_path / "Annotation_Base11.csv",
+            "Image name;Ophthalmologic department;Retinopathy grade;Risk of macular edema",
+            "20051019_38557_0100_PP.tif;Service Ophtalmologie Lariboisière;3;1",
+        )
+        dataset = open_dataset(tmp_path, labels="Annotation_Base11.csv")
+        assert cases(dataset) == {"20051019_38557_0100_PP.tif": ("3", None, None)}
+
+
+def test_commands_refuse_several_findings_in_one_sentence(tmp_path):
+    from xaijax._runs.data import open_data
+    from xaijax._runs.options import DataOptions
+
+    picture(tmp_path / "a.png")
+    lines(tmp_path / "labels.csv", "file,label", "a.png,Mass|Nodule")
+    with pytest.raises(
+        InputError, match=r"gives an image several findings, and this command needs one class per image"
+    ):
+        open_data(DataOptions(data=str(tmp_path)))
+
+
+def test_a_folder_with_an_unknown_table_says_how_to_read_it(tmp_path):
+    picture(tmp_path / "a.png")
+    lines(tmp_path / "clinic.csv", "scan,finding", "a.png,cyst")
+    with pytest.raises(
+        InputError, match=r"holds the table clinic.csv, which is not a known one: give --labels clinic.csv"
+    ):
+        open_dataset(tmp_path)

@@ -1,0 +1,130 @@
+"""What the columns of a table hold, by the names that published tables give them, and the cells of some of them."""
+
+import re
+
+from xaijax._errors import InputError
+from xaijax._names import match, normal
+from xaijax.data.found import Census
+from xaijax.data.tables.text import TextTable
+
+# What a column holds -> usual names in their normal form. The first tier with a match is taken; two columns of one tier
+# are a question to the user.
+_USUAL: dict[str, tuple[str, ...]] = {
+    "image": (
+        "file",
+        "image images imagefile imagepath imageid imageindex imagename filename filepath path img imgid imgname "
+        "imgpath idcode dicomid",
+        "id name uid",
+    ),
+    "label": (
+        "label",
+        "labels class classname category diagnosis diagnostic dx target findinglabels findings disease pathology level "
+        "grade drgrade adjudicateddrgrade retinopathygrade",
+    ),
+    "group": (
+        "patient",
+        "patientid subject subjectid participant participantid person personid pid",
+        "lesion lesionid",
+        "group groupid",
+    ),
+    "split": ("split", "fold set subset partition datasplit datasetsplit"),
+}
+_MEANING = {"image": "the image's file", "label": "its class", "group": "what stays together", "split": "the split"}
+_PATIENT = frozenset(" ".join(_USUAL["group"][:2]).split())
+
+_SIDES = {
+    "training": frozenset({"train", "training", "trainset", "trainingset", "tr"}),
+    "validation": frozenset({"val", "valid", "validate", "validation", "dev", "valset", "validationset"}),
+    "test": frozenset({"test", "testing", "testset"}),
+}
+_FOLD = re.compile(r"(?:fold)?0*(\d{1,3})(?:\.0+)?")
+
+
+def is_blank(cell: str) -> bool:
+    """Whether a cell is empty, which pandas may write as nan."""
+    return not cell or cell.lower() == "nan"
+
+
+def usual(holds: str) -> tuple[frozenset[str], ...]:
+    """The usual names, in their normal form, of what holds an "image", "label", "group" or "split"; best first."""
+    return tuple(frozenset(tier.split()) for tier in _USUAL[holds])
+
+
+def find_column(table: TextTable, holds: str, named: str | None) -> str | None:
+    """The column that holds the image, the label, the group or the split.
+
+    Args:
+        table: the table.
+        holds: "image", "label", "group" or "split".
+        named: the column, where the user names it.
+
+    Returns:
+        Its name, or None where no column has a usual name.
+
+    Raises:
+        InputError: for a named column that is not there, or several columns of usual names.
+    """
+    columns = [column for column in table.columns if column]
+    if named is not None:
+        return match(f"column of {table.name}", named, columns)
+    for tier in usual(holds):
+        fitting = [column for column in columns if normal(column) in tier]
+        if len(fitting) > 1:
+            raise InputError(
+                f"{table.path} has several columns that may hold {_MEANING[holds]}: {', '.join(fitting)}; name one "
+                f"with --{holds}-column"
+            )
+        if fitting:
+            return fitting[0]
+    return None
+
+
+def group_name(column: str) -> str:
+    """What the values of a column of groups are called: "patient", "lesion", or the column's own name."""
+    if normal(column) in _PATIENT:
+        return "patient"
+    return re.sub(r"[_\s]*id$", "", column, flags=re.IGNORECASE) or column
+
+
+def groups(table: TextTable, column: str) -> list[str | None]:
+    """What must stay together in a split, row by row: "patient 7", "lesion HAM_1"."""
+    what = group_name(column)
+    return [None if is_blank(cell) else f"{what} {cell}" for cell in table.cells(column)]
+
+
+def side(text: str) -> str | None:
+    """The side of a split that a name means: "training", "validation", "test"; None for other names.
+
+    Example:
+        >>> side("Train"), side("valid"), side("holdout")
+        ('training', 'validation', None)
+    """
+    return next((name for name, known in _SIDES.items() if normal(text) in known), None)
+
+
+def sides(table: TextTable, column: str, census: Census, *, named: bool) -> list[str | None]:
+    """The side of a split, row by row; folds that are counted from 0 are counted from 1.
+
+    Raises:
+        InputError: for a value that means no side, where the user named the column. Otherwise the column is not used,
+            with a note.
+    """
+    cells = table.cells(column)
+    meant: dict[str, str | int | None] = {}
+    for cell in dict.fromkeys(cells):
+        fold = _FOLD.fullmatch(normal(cell) if not cell[:1].isdigit() else cell)
+        meant[cell] = side(cell) or (int(fold[1]) if fold else None)
+    strange = [cell for cell, what in meant.items() if what is None and not is_blank(cell)]
+    if strange:
+        if named:
+            raise InputError(
+                f"the column {column} of {table.path} holds {', '.join(strange[:5])}; a split has the sides training, "
+                "validation and test, or numbered folds"
+            )
+        census.note(f"The column {column} of {table.name} is not a split: it holds {', '.join(strange[:5])}.")
+        return [None] * len(cells)
+    shift = 1 if 0 in meant.values() else 0
+    if shift:
+        census.note(f"The folds of column {column} are counted from 1: fold 0 of {table.name} is fold 1.")
+    names = {cell: f"fold {what + shift}" if isinstance(what, int) else what for cell, what in meant.items()}
+    return [names[cell] for cell in cells]

@@ -1,0 +1,158 @@
+"""The text of a table: CSV or TSV in UTF-8, with or without a byte order mark, gzipped or not.
+
+The delimiter is the one of comma, semicolon and tab that gives the header the most columns. Cells are stripped.
+"""
+
+import csv
+import gzip
+import io
+import os
+import re
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from xaijax._errors import InputError
+
+DELIMITERS = (",", ";", "\t")
+LARGEST = 1 << 30  # bytes of text; a small .gz may hold far more than fits in memory
+_SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table as text.
+
+    Attributes:
+        path: its file.
+        columns: their names; a column without a name is "".
+        rows: one cell per column; the same text is one object, since most columns hold few values.
+        lines: line of each row in the file, from 1.
+        ragged: lines with more cells than the header, whose cells cannot be trusted.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    lines: list[int]
+    ragged: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of its file."""
+        return self.path.name
+
+    def at(self, column: str) -> int:
+        """Position of a column.
+
+        Raises:
+            InputError: for a column that is not there or there twice.
+        """
+        count = self.columns.count(column)
+        if count == 1:
+            return self.columns.index(column)
+        if count:
+            raise InputError(f"{self.path} has {count} columns named {column}; rename all but one")
+        raise InputError(f"{self.path} lacks the column {column}; it has {', '.join(filter(None, self.columns))}")
+
+    def cells(self, column: str) -> list[str]:
+        """The cells of a column, in the order of the rows."""
+        at = self.at(column)
+        return [row[at] for row in self.rows]
+
+
+def read_table(path: Path) -> TextTable:
+    """Reads a whole table.
+
+    Raises:
+        InputError: for a file that cannot be read, is not text in UTF-8, has broken quotes, or has no rows.
+        FileNotFoundError: for a file that is not there, or is not a regular one.
+    """
+    text = _text(path, LARGEST)
+    columns, delimiter = _header(text, path)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows: list[tuple[str, ...]] = []
+    lines: list[int] = []
+    ragged = []
+    once: dict[str, str] = {}
+    width = len(columns)
+    headed = False
+    try:
+        for cells in reader:
+            if not any(cells):
+                continue
+            if not headed:
+                headed = True
+                continue
+            row = [cell.strip() for cell in cells]
+            if any(row[width:]):
+                ragged.append(reader.line_num)
+                continue
+            row = row[:width] + [""] * (width - len(row))
+            rows.append(tuple([once.setdefault(cell, cell) for cell in row]))
+            lines.append(reader.line_num)
+    except csv.Error as error:
+        raise InputError(
+            f"{path}, line {reader.line_num}: its quotes or delimiters are broken ({error}); save it as CSV in UTF-8"
+        ) from error
+    if not rows:
+        raise InputError(f"{path} has no rows")
+    return TextTable(path, columns, rows, lines, tuple(ragged))
+
+
+def listed(folder: Path, name: re.Pattern[str]) -> list[Path]:
+    """The regular files of these names in the folder itself, in the order of their names."""
+    with os.scandir(folder) as entries:
+        return sorted(folder / entry.name for entry in entries if name.fullmatch(entry.name) and entry.is_file())
+
+
+def header(path: Path) -> tuple[str, ...]:
+    """The names of the columns; empty for a file that is not a table of text. For recognising a layout."""
+    try:
+        return _header(_text(path, 1 << 16, whole=False), path)[0]
+    except (InputError, OSError):
+        return ()
+
+
+def _header(text: str, path: Path) -> tuple[tuple[str, ...], str]:
+    first = next((line for line in text[: 1 << 16].splitlines() if line.strip()), "")
+    found: list[tuple[list[str], str]] = []
+    for delimiter in DELIMITERS:
+        try:
+            found.append((next(csv.reader([first], delimiter=delimiter)), delimiter))
+        except (csv.Error, StopIteration):
+            continue
+    if not found:
+        return (), ","
+    own = "\t" if ".tsv" in path.suffixes else ","
+    cells, delimiter = max(found, key=lambda one: (len(one[0]), one[1] == own))
+    return tuple(cell.strip() for cell in cells), delimiter
+
+
+def _text(path: Path, limit: int, *, whole: bool = True) -> str:
+    if not path.is_file():  # a FIFO would wait for ever
+        raise FileNotFoundError(f"there is no table {path}; give the path of a CSV or TSV file")
+    try:
+        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as stream:
+            raw = stream.read(limit + 1)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"{path} is not a gzip file, or it is damaged ({error})") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror or error})") from error
+    if len(raw) > limit:
+        if whole:
+            raise InputError(f"{path} holds more than {limit >> 20} MiB of text; give a smaller table")
+        raw = raw[: raw.rfind(b"\n") + 1]
+    if raw.startswith(_SPREADSHEETS):
+        raise InputError(f"{path} is a spreadsheet; save it as CSV in UTF-8 and give that file")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"{path} is not a table of UTF-8 text (line {line} has the byte 0x{raw[error.start]:02x}); save it as CSV "
+            "in UTF-8"
+        ) from error
+    if "\0" in text:
+        raise InputError(f"{path} is not a table of UTF-8 text (it holds zero bytes); save it as CSV in UTF-8")
+    return text
