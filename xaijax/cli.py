@@ -6,6 +6,7 @@ Exit status: 0 done, 1 an unexpected error, 2 bad input (one sentence on stderr)
 import importlib
 import os
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -100,6 +101,10 @@ def parse(name: str, args: Sequence[str]) -> Any:
 
 def _report(error: Exception) -> int:
     """One sentence on stderr: status 2 where the input was at fault, 1 where we were."""
+    if "jax" in sys.modules:
+        # JAX frees the arrays that it was given on threads of its own, which need the interpreter for it: where it ends
+        # meanwhile, they abort the process.
+        time.sleep(0.05)
     from xaijax.kernels import BackendError
 
     text = " ".join(str(error).split()) or type(error).__name__

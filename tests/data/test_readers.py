@@ -371,7 +371,17 @@ class TestFigshare:
     def test_other_files(self, slices):
         folder, _ = slices
         (folder / "12.mat").write_bytes(b"MATLAB 5.0 MAT-file")
-        with pytest.raises(ValueError, match=r"12.mat is not a file of the figshare brain tumour set .*; remove it"):
+        (folder / "13.mat").write_bytes(b"")
+        dataset = open_dataset(folder)
+        assert len(dataset) == 4
+        reasons = {reason: one.examples for reason, one in dataset.found.left_out.items()}
+        assert reasons == {
+            "it is not a MATLAB v7.3 file (HDF5)": ("12.mat",),
+            "it is an empty file": ("13.mat",),
+        }
+        for number in (1, 2, 10, 11):
+            (folder / f"{number}.mat").unlink()
+        with pytest.raises(ValueError, match=r"holds no slices of the figshare .*; of the first, 12.mat: it is not a"):
             open_dataset(folder)
 
 
@@ -448,9 +458,9 @@ class TestOpening:
             open_dataset(tmp_path)
 
     def test_one_level_too_high(self, tmp_path):
-        picture(tmp_path / "Training" / "glioma" / "a.png")
-        picture(tmp_path / "Testing" / "glioma" / "b.png")
-        with pytest.raises(ValueError, match=r"holds several data sets \(Testing, Training\): give one of them"):
+        picture(tmp_path / "first" / "glioma" / "a.png")
+        picture(tmp_path / "second" / "glioma" / "b.png")
+        with pytest.raises(ValueError, match=r"holds several data sets \(first, second\): give one of them"):
             open_dataset(tmp_path)
 
     def test_options_that_do_not_fit(self, tmp_path):

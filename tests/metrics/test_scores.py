@@ -195,3 +195,34 @@ def test_a_family_plugs_in_with_all_it_may_need(monkeypatch):
     ]:
         with pytest.raises(error, match=message):
             evaluate(Model(), images, [0, 0], {"cam": Explained(maps, **wrong)}, metrics=["easy"])
+
+
+def test_images_without_a_map_have_no_value_and_no_curve():
+    """The others score as they do alone; what stands in the place of an absent map is not read."""
+
+    class Mean:
+        classes = ("dark", "bright")
+
+        def predict(self, images):
+            bright = np.asarray(images, np.float64).mean(axis=(1, 2, 3)) / 255
+            return np.stack([1 - bright, bright], axis=1)
+
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (3, 16, 16, 1)).astype(np.uint8)
+    maps = rng.random((3, 16, 16))
+    broken = maps.copy()
+    broken[1] = np.nan
+    there = np.array([True, False, True])
+    metrics = ["sparseness", "deletion_black", "sic_shannon"]
+    given = {"whole": maps, "few": Explained(broken, there=there)}
+    scores = evaluate(Mean(), images, [1, 1, 1], given, metrics=metrics, ids=["a", "b", "c"])
+    for metric in metrics:
+        whole, few = (scores.select(method=method, metric=metric) for method in ("whole", "few"))
+        assert few.reason.tolist()[1] == "no_map"
+        np.testing.assert_array_equal(few.value[[0, 2]], whole.value[[0, 2]])
+        assert np.isnan(few.value[1])
+    assert set(scores.responses.select(method="few").image) == {"a", "c"}
+    assert set(scores.responses.select(method="whole").image) == {"a", "b", "c"}
+    for wrong in (np.array([True, False]), np.array([1, 0, 1])):
+        with pytest.raises(ValueError, match="there of 'few' must be 3 bools"):
+            evaluate(Mean(), images, [1, 1, 1], {"few": Explained(maps, there=wrong)}, metrics=metrics)

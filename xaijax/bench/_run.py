@@ -17,6 +17,7 @@ from xaijax.bench.config import BenchConfig
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from xaijax._runs.bundle import Bundle
     from xaijax.bench.plan import Plan
     from xaijax.bench.store import Store
 
@@ -91,10 +92,16 @@ def describe(plan: "Plan") -> dict[str, Any]:
         },
         "models": [model.describe() for model in plan.models],
         "methods": list(plan.methods),
+        "maps": [one.describe() for one in _bundles(plan)],
         "metrics": list(plan.metrics),
         "settings": plan.settings_in_use(),
         "notes": list(plan.notes),
     }
+
+
+def _bundles(plan: "Plan") -> "list[Bundle]":
+    """The bundles of a run, in the order of `--maps`."""
+    return list({one.bundle.digest: one.bundle for one in plan.given}.values())
 
 
 def _check_same(plan: "Plan", folder: RunFolder) -> None:
@@ -111,7 +118,14 @@ def _check_same(plan: "Plan", folder: RunFolder) -> None:
                 raise InputError(
                     f"the model {model.path} changed since the run in {folder.path} was started; start a new run"
                 )
-    except (KeyError, TypeError) as error:
+        for bundle, was in zip(_bundles(plan), before.get("maps", []), strict=True):
+            if was["digest"] != bundle.digest:
+                raise InputError(
+                    f"the bundle {bundle.path} changed since the run in {folder.path} was started; start a new run"
+                )
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(
             f"{folder.path / 'run.json'} does not describe a whole run ({error}); start a new run in another folder"
         ) from error

@@ -25,6 +25,8 @@ from xaijax._runs.options import (
 
 CURVES = ("aic", "sic")
 """Names that stand for one metric for each of these information measures."""
+NONE = "none"
+"""What `--methods` says where no method is computed."""
 MEASURES = ("shannon", "webp", "mutual")
 DEFAULT_METRICS = ("aic", "sic", "pointing_game", "average_precision", "iou", "top15_energy")
 
@@ -86,6 +88,10 @@ class BenchConfig(RunOptions, DeviceOptions, TargetOptions, MethodOptions, Model
     methods: tuple[str, ...] = ("gradient", "integrated_gradients", "grad_cam", "grad_cam_pp", "random", "sobel")
     count: Images = 32
 
+    maps: tuple[Path, ...] = ()
+    """Evidence bundles whose maps are scored too, as methods of their own names (xaijax explain --save bundle writes
+    one, docs/bundle.md says how others do); --methods none scores them alone."""
+
     metrics: tuple[str, ...] = DEFAULT_METRICS
     """Metrics (xaijax metrics lists them); aic and sic stand for one metric per information measure. Of the default
     list, those that need lesion masks are left out where the data have none."""
@@ -133,6 +139,11 @@ def preset(name: str, **changed: Any) -> BenchConfig:
     return BenchConfig(**{**PRESETS[name], "preset": name, **changed})
 
 
+def no_methods(config: BenchConfig) -> bool:
+    """Whether no method is computed: `--methods none`."""
+    return len(config.methods) == 1 and _names.normal(config.methods[0]) == NONE
+
+
 def expand_metrics(metrics: Sequence[str]) -> tuple[str, ...]:
     """The metrics that are meant, with one metric per information measure for "aic" and "sic", in the same order.
 
@@ -165,6 +176,8 @@ def check(config: BenchConfig) -> BenchConfig:
     check_at_least(config, size=16)
     if not config.model:
         raise InputError("no model was given; name a trained model, or leave --model out for the built-in one")
+    if not config.methods or (no_methods(config) and not config.maps):
+        raise InputError("no method was given; name methods with --methods, or bundles of maps with --maps")
     if config.resume and config.out is None:
         raise InputError("--resume needs --out with the folder of the run to resume")
     return config

@@ -4,6 +4,7 @@ Where a metric compares models, the raw maps of every model are made once and ke
 maps/<model number>-<first case>.npz
 """
 
+import dataclasses
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from xaijax._batches import padded
 from xaijax._errors import InputError
 from xaijax._files import write_whole
 from xaijax._runs.models import Model
+from xaijax.bench.given import resized
 from xaijax.bench.plan import Plan
 from xaijax.bench.store import CURVES, PREDICTIONS, RESPONSES, SCORES, Tables
 from xaijax.explain import METHODS
@@ -53,22 +55,23 @@ def score_part(
     Raises:
         InputError: A method gives NaN, or an image went away since the run was planned.
     """
-    batch, labels, probabilities, explained = _read(plan, model, cases)
+    batch, labels, probabilities, explained = plan.read(model, cases)
 
     def make() -> dict[str, np.ndarray]:
         return explain_all(plan, model, batch, explained, lambda share: progress(EXPLAINING * share))
 
     maps = make() if keep is None else _kept_maps(keep, plan, model, cases, make)
     variants = {} if keep is None else _variants(plan, model, cases, keep)
+    sources = {
+        method: Explained(METHODS[method].evidence(raw), raw, variants.get(method, {})) for method, raw in maps.items()
+    }
+    sources |= _given(plan, model, cases, compared=keep is not None)
     explainers = _explainers(plan) if any("explainer" in METRICS[metric].needs for metric in plan.metrics) else {}
     scores = evaluate(
         model.classifier,
         batch.images,
         explained,
-        {
-            method: Explained(METHODS[method].evidence(raw), raw, variants.get(method, {}), explainers.get(method))
-            for method, raw in maps.items()
-        },
+        {method: dataclasses.replace(one, explainer=explainers.get(method)) for method, one in sources.items()},
         masks=dict(batch.roles),
         metrics=list(plan.metrics),
         settings=plan.settings,
@@ -81,8 +84,9 @@ def score_part(
     kept: dict[str, np.ndarray] = {}
     if gallery:
         scored = set(scores.curves.image)
+        evidence = {method: one.maps for method, one in sources.items()}
         kept = _for_figures(
-            plan, model, batch, maps, labels, explained, probabilities, scored, min(gallery, len(batch))
+            plan, model, batch, evidence, labels, explained, probabilities, scored, min(gallery, len(batch))
         )
     progress(1.0)
     return Tables(
@@ -94,19 +98,6 @@ def score_part(
     )
 
 
-def _read(plan: Plan, model: Model, cases: tuple[int, ...]) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray]:
-    """The images of a part as a model takes them, their labels, its probabilities, and the classes to explain."""
-    batch = plan.dataset.read(list(cases), tuple(model.classifier.input_shape))  # type: ignore[arg-type]
-    if batch.skipped:
-        name, reason = batch.skipped[0]
-        raise InputError(f"the image {name} could be read when the run was planned but no longer can: {reason}")
-    probabilities = np.asarray(model.classifier.predict(padded(batch.images, plan.config.part)))[: len(batch)]
-    if not np.isfinite(probabilities).all():
-        raise InputError(f"model {model.name} gives NaN or infinite probabilities; its checkpoint is damaged")
-    labels = np.asarray(model.class_index, np.int32)[batch.labels]
-    return batch, labels, probabilities, plan.explained(model, labels, probabilities)
-
-
 def _variants(plan: Plan, model: Model, cases: tuple[int, ...], folder: Path) -> dict[str, dict[str, np.ndarray]]:
     """{method: {another model: its evidence for the same images, at this model's size}}."""
     found: dict[str, dict[str, np.ndarray]] = {}
@@ -115,12 +106,30 @@ def _variants(plan: Plan, model: Model, cases: tuple[int, ...], folder: Path) ->
             continue
 
         def make(other: Model = other) -> dict[str, np.ndarray]:
-            batch, _, _, explained = _read(plan, other, cases)
+            batch, _, _, explained = plan.read(other, cases)
             return explain_all(plan, other, batch, explained, lambda share: None)
 
         for method, maps in _kept_maps(folder, plan, other, cases, make).items():
             shape = model.classifier.input_shape[:2]
-            found.setdefault(method, {})[other.name] = _resized(METHODS[method].evidence(maps), shape)
+            found.setdefault(method, {})[other.name] = resized(METHODS[method].evidence(maps), shape)
+    return found
+
+
+def _given(plan: Plan, model: Model, cases: Sequence[int], *, compared: bool) -> dict[str, Explained]:
+    """The maps of bundles for a part; with those of other models where models are compared and each has its own."""
+    shape = model.classifier.input_shape[:2]
+    found: dict[str, Explained] = {}
+    for one in plan.given:
+        if model.name not in one.models:
+            continue
+        raw, evidence, there = one.maps(cases, shape)
+        variants: dict[str, np.ndarray] = {}
+        for other in plan.given if compared and one.own else ():
+            if other.own and other.name == one.name and other is not one:
+                # Where the other model has no map it is zero everywhere, which has no agreement.
+                _, another, _ = other.maps(cases, shape)
+                variants |= dict.fromkeys(other.models, another)
+        found[one.name] = Explained(evidence, raw, variants, there=there)
     return found
 
 
@@ -131,7 +140,7 @@ def explain_all(
     # One shape for all parts: the last one would otherwise be compiled again for every method.
     images, targets = padded(batch.images, plan.config.part), padded(labels, plan.config.part)
     maps = {}
-    methods = [method for method in plan.methods if method != ORACLE]
+    methods = plan.computed
     limits = {"seed": plan.config.seed, "batch_size": plan.config.batch_size}
     for number, name in enumerate(methods):
         options = limits | dict(plan.options.get(name, {}))
@@ -162,7 +171,7 @@ def _explainers(plan: Plan) -> dict[str, Callable[..., np.ndarray]]:
 
         return explain
 
-    return {name: explainer(name) for name in plan.methods if name != ORACLE}
+    return {name: explainer(name) for name in plan.computed}
 
 
 def _with_model(table: pa.Table, model: str, schema: pa.Schema) -> pa.Table:
@@ -209,7 +218,7 @@ def _for_figures(
         "labels": labels[:count],
         "probabilities": probabilities[:count],
         "methods": np.asarray(list(maps)),
-        "maps": np.stack([METHODS[method].evidence(values[:count]) for method, values in maps.items()]),
+        "maps": np.stack([values[:count] for values in maps.values()]),
     }
     return kept | rebuild_case(plan, model, batch, maps, explained, probabilities, scored, count)
 
@@ -237,14 +246,16 @@ def rebuild_case(
     right = probabilities[:count].argmax(axis=1) == labels[:count]
     curved = np.array([name in scored for name in batch.ids[:count]])
     case = int(np.argmax(4 * curved + 2 * right + batch.has_mask[:count]))
-    explanations = [m for m in maps if METHODS[m].family != "control"]
-    shown = [next((m for m in explanations if METHODS[m].family == "cam"), (explanations or list(maps))[0])]
+    family = {m: METHODS[m].family if m in plan.computed else "given" for m in maps}
+    # A bundle may have no map of this image.
+    explanations = [m for m in maps if family[m] != "control" and (m in plan.computed or maps[m][case].any())]
+    shown = [next((m for m in explanations if family[m] == "cam"), (explanations or list(maps))[0])]
     shown += [m for m in ("random",) if m in maps and m not in shown]
 
     rebuilt = rebuild(
         model.classifier,
         batch.images[case],
-        {method: METHODS[method].evidence(maps[method][case]) for method in shown},
+        {method: maps[method][case] for method in shown},
         name=batch.ids[case],
         measures=measures,
         settings=FAMILIES["pic"].read_settings(plan.settings.get("pic", {})),
@@ -283,19 +294,3 @@ def _kept_maps(
     arrays_of: dict[str, Any] = dict(maps)
     write_whole(path, lambda file: np.savez(file, **arrays_of))
     return maps
-
-
-def _resized(maps: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """Maps `[B, h, w]` brought to another model's size, bilinearly; shrinking averages first.
-
-    Example:
-        >>> _resized(np.ones((1, 4, 4)), (2, 2)).tolist()
-        [[[1.0, 1.0], [1.0, 1.0]]]
-    """
-    if maps.shape[1:] == tuple(shape):
-        return maps
-    from skimage.transform import resize
-
-    shrinks = maps.shape[1] > shape[0] or maps.shape[2] > shape[1]
-    options: dict[str, Any] = {"order": 1, "mode": "edge", "anti_aliasing": shrinks, "preserve_range": True}
-    return np.stack([resize(one.astype(np.float64), tuple(shape), **options) for one in maps]).astype(np.float32)

@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 
 from xaijax import _names, _options, explain
+from xaijax._batches import padded
 from xaijax._errors import InputError
+from xaijax._runs.bundle import Bundle
 from xaijax._runs.data import choose, held_out, is_phantoms, open_data, readable
 from xaijax._runs.models import Model, open_models, refuse_untrained
 from xaijax.bench import config as configuration
 from xaijax.bench.config import DEFAULT_METRICS, PRESETS, BenchConfig
-from xaijax.data import Dataset
+from xaijax.bench.given import Given, check_targets, open_bundles, take_part
+from xaijax.data import Batch, Dataset
 from xaijax.explain import METHODS
 from xaijax.metrics import FAMILIES, METRICS, ORACLE
 
@@ -33,11 +36,12 @@ class Plan:
         models: opened.
         cases: positions of the images in the data set, in the order of the parts.
         skipped: (id, reason) of images that were chosen and cannot be read.
-        methods: names, the oracle last where it is scored.
+        methods: names: those that are computed, those of bundles, and the oracle last where it is scored.
         metrics: names.
         options: {method: {option: value}}, of those that were given.
         settings: {family of metrics: {option: value}}, of those that were given.
         notes: sentences on what was assumed or left out.
+        given: the methods whose maps come from bundles.
     """
 
     config: BenchConfig
@@ -50,6 +54,33 @@ class Plan:
     options: Mapping[str, Mapping[str, Any]]
     settings: Mapping[str, Mapping[str, Any]]
     notes: tuple[str, ...]
+    given: tuple[Given, ...] = ()
+
+    @property
+    def computed(self) -> tuple[str, ...]:
+        """The methods that a run computes itself."""
+        others = {one.name for one in self.given} | {ORACLE}
+        return tuple(method for method in self.methods if method not in others)
+
+    def read(self, model: Model, cases: Sequence[int]) -> tuple[Batch, np.ndarray, np.ndarray, np.ndarray]:
+        """Images as a model takes them, their labels, its probabilities, and the classes to explain.
+
+        Args:
+            model: of this run.
+            cases: positions in the data set, of one part.
+
+        Raises:
+            InputError: for an image that went away since the run was planned, or a model that gives NaN.
+        """
+        batch = self.dataset.read(list(cases), tuple(model.classifier.input_shape))  # type: ignore[arg-type]
+        if batch.skipped:
+            name, reason = batch.skipped[0]
+            raise InputError(f"the image {name} could be read when the run was planned but no longer can: {reason}")
+        probabilities = np.asarray(model.classifier.predict(padded(batch.images, self.config.part)))[: len(batch)]
+        if not np.isfinite(probabilities).all():
+            raise InputError(f"model {model.name} gives NaN or infinite probabilities; its checkpoint is damaged")
+        labels = np.asarray(model.class_index, np.int32)[batch.labels]
+        return batch, labels, probabilities, self.explained(model, labels, probabilities)
 
     @property
     def convention(self) -> str:
@@ -113,7 +144,9 @@ def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) 
     metrics = configuration.expand_metrics(config.metrics)
     every = len(config.methods) == 1 and _names.normal(config.methods[0]) == "all"
     explainers = explain.methods(without="masks")
-    methods = explainers if every else _names.match_all("method", config.methods, [*explainers, ORACLE])
+    methods: tuple[str, ...] = ()
+    if not configuration.no_methods(config):
+        methods = explainers if every else _names.match_all("method", config.methods, [*explainers, ORACLE])
     kinds = {name: one.kinds for table in (METHODS, FAMILIES) for name, one in table.items()}
     given = _options.from_texts(config.set, kinds, used=(*methods, *FAMILIES))
     options = {name: given[name] for name in given if name in METHODS}
@@ -123,6 +156,8 @@ def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) 
     refuse_untrained(config.model, config.data)
     # A folder has a seed for its cues alone.
     phantom = is_phantoms(config.data)
+    bundles = open_bundles(config.maps)
+    _refuse_without_maps(methods, bundles, metrics)
     dataset = open_data(config, seed=PHANTOM_SEED + config.seed if phantom else config.seed if config.cues else None)
     notes: list[str] = []
     methods, metrics = _with_masks(config, dataset, methods, metrics, notes)
@@ -146,18 +181,48 @@ def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) 
             f"none of the {len(skipped)} images chosen from {config.data} can be read; the first, {first}: {reason}"
         )
     _note_sizes(dataset, cases, opened, notes)
-    return Plan(
+    computed = tuple(method for method in methods if method != ORACLE)
+    read = take_part(bundles, opened, computed, dataset, cases, notes, report)
+    plan = Plan(
         config=config,
         dataset=dataset,
         models=opened,
         cases=tuple(cases),
         skipped=tuple(skipped),
-        methods=methods,
+        methods=(*computed, *dict.fromkeys(one.name for one in read), *((ORACLE,) if ORACLE in methods else ())),
         metrics=metrics,
         options=options,
         settings=settings,
         notes=tuple(notes),
+        given=read,
     )
+    if read:
+        _check_given(plan)
+    return plan
+
+
+def _refuse_without_maps(methods: Sequence[str], bundles: Sequence[Bundle], metrics: Sequence[str]) -> None:
+    """Refuses metrics that explain again where no method is computed."""
+    needing = [metric for metric in metrics if "explainer" in METRICS[metric].needs]
+    if bundles and needing and not set(methods) - {ORACLE}:
+        raise InputError(
+            f"the metric {needing[0]} explains changed images or models, which the maps of --maps cannot: leave it out "
+            "or name a method with --methods"
+        )
+
+
+def _check_given(plan: Plan) -> None:
+    """The classes that maps of bundles explain must be those that are scored."""
+    explained: dict[str, dict[int, str]] = {}
+    for _, model, cases in plan.parts():
+        if any(model.name in one.models for one in plan.given):
+            _, _, _, targets = plan.read(model, cases)
+            names = (model.classifier.classes[target] for target in targets)
+            explained.setdefault(model.name, {}).update(zip(cases, names, strict=True))
+    ids = dict(zip(plan.cases, plan.ids, strict=True))
+    for model in plan.models:
+        if model.name in explained:
+            check_targets(plan.given, model, plan.config.target, explained[model.name], ids)
 
 
 def _check_target(config: BenchConfig, models: Sequence[Model]) -> None:

@@ -163,7 +163,7 @@ def _draw_rebuilt(
         title = f"{method.replace('_', ' ')}: {identity} ({classes[label]}); information by {', '.join(measures)}"
         mask = arrays["masks"][case]
         figure = plot.rebuilt(arrays["case_pictures"][row], texts, title=title, mask=mask if mask.any() else None)
-        path = page.save_figure(figure, folder / f"{prefix}-rebuilt-{method}.png")
+        path = page.save_figure(figure, folder / f"{prefix}-rebuilt-{re.sub(r'[^a-zA-Z0-9_-]', '-', method)}.png")
         drawn.append({"path": path, "alt": f"{title}, rebuilt from more and more pixels", "wide": True})
     return drawn
 

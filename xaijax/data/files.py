@@ -1,5 +1,6 @@
 """Images and masks that are files of their own; kinds of files are in `formats`, layouts of folders in `readers`."""
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -27,22 +28,30 @@ __all__ = [
 ]
 
 
-def is_image(path: Path) -> bool:
+def is_image(path: Path | str) -> bool:
     """Whether this package reads files of this name as images; `looks_like_image` looks inside where a name does not
     settle it. Hidden files are left out.
     """
-    return formats.has_image_name(path.name)
+    return formats.has_image_name(os.path.basename(path))
 
 
-def natural(path: Path) -> list[tuple[int, str]]:
+def natural(path: Path | str) -> str:
     """Sort key: names by text, digits in them by value.
 
     Example:
-        >>> sorted([Path("10.png"), Path("9.png")], key=natural)[0].name
-        '9.png'
+        >>> sorted(["a10.png", "a9.png"], key=natural)
+        ['a9.png', 'a10.png']
     """
-    parts = re.split(r"(\d+)", path.name)
-    return [(int(part), "") if part.isdigit() and part.isascii() else (-1, part) for part in parts]
+    # A number becomes its length and its digits, between characters that sort before all others.
+    return _DIGITS.sub(_by_value, os.path.basename(path))
+
+
+_DIGITS = re.compile(r"[0-9]+")
+
+
+def _by_value(number: re.Match[str]) -> str:
+    digits = number[0].lstrip("0")
+    return f"\0{chr(len(digits) + 1)}{digits}\0"
 
 
 @dataclass(frozen=True, slots=True)

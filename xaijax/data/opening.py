@@ -9,9 +9,12 @@ from typing import Any, cast
 from xaijax._errors import InputError
 from xaijax._names import match, match_all
 from xaijax.data import cues as planting
-from xaijax.data import phantoms
+from xaijax.data import files, phantoms
 from xaijax.data.dataset import MASK_ROLES, Dataset
+from xaijax.data.found import Census
 from xaijax.data.readers import (
+    brats,
+    cascam,
     chest_xray14,
     chexpert,
     class_folders,
@@ -22,20 +25,26 @@ from xaijax.data.readers import (
     labels_csv,
     mimic_cxr,
     npz,
+    oxford_pets,
     retinopathy,
+    split_folders,
     webdataset,
 )
 from xaijax.data.reading import MaskRole, MaskValue, Reading, Table, parse_mask_values, parse_window
+from xaijax.data.scan import OUTSIDE, join, scan
 
 # Sources that hold images in themselves: objects, archives, shards. They come before layouts of folders.
 CONTAINERS = (hugging_face, npz, webdataset)
-# Layouts of folders, the first that matches is read; they do not know of each other.
+# Layouts of folders, the first that matches is read; they do not know of each other. Those that are told by the names
+# of folders or files come first: class folders may have any name.
 TABLES = (ham10000, isic, chest_xray14, chexpert, mimic_cxr, retinopathy)
-READERS = (labels_csv, *TABLES, class_folders, figshare)
+READERS = (labels_csv, *TABLES, cascam, oxford_pets, brats, split_folders, class_folders, figshare)
+# Those that may consist of links to other places alone, which a match follows only if that is allowed.
+LINKED = (split_folders, class_folders, figshare)
 CORRELATION = 0.95
 _FOLDER_HELP = (
-    "a folder needs a labels.csv with the columns file and label, one folder of images per class, or the .mat files of "
-    "the figshare brain tumour set"
+    "a folder needs a labels.csv with the columns file and label, one folder of images per class (in train/, val/ and "
+    "test/ too), or the files of a published set as they come"
 )
 
 
@@ -153,9 +162,11 @@ def _open(source: Any, reading: Reading, table: Table, **numbers: int | None) ->
         raise InputError(f"the folder {source} is empty; {_FOLDER_HELP}")
     if table != Table():
         return _finished(labels_csv.read(folder, reading, table), source, reading, table)
-    for reader in READERS:
-        if reader.matches(folder):
-            return _finished(reader.read(folder, reading), source, reading, table)
+    reader = next((one for one in READERS if one.matches(folder)), None)
+    if reader is None and reading.allow_outside:
+        reader = next((one for one in LINKED if one.matches(folder, allow_outside=True)), None)
+    if reader is not None:
+        return _finished(reader.read(folder, reading), source, reading, table)
     raise InputError(f"{_why_unknown(folder)}; {_FOLDER_HELP}")
 
 
@@ -222,13 +233,20 @@ def _chosen(dataset: Dataset, wanted: Sequence[str]) -> Dataset:
 
 def _why_unknown(folder: Path) -> str:
     """What the folder holds instead: the usual mistake is a folder one level too high or too low."""
-    inner = sorted(child.name for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
-    deeper = [name for name in inner if any(reader.matches(folder / name) for reader in (labels_csv, class_folders))]
     tables = labels_csv.tables(folder)
     if tables:
         return f"{folder} holds the table {tables[0]}, which is not a known one: give --labels {tables[0]}"
+    census = Census("")
+    tree = scan(folder, census)
+    inner = [name for name in sorted(tree.folders[""]) if any(map(tree.files.get, tree.below(name)))]
+    deeper = [name for name in inner if any(reader.matches(folder / name) for reader in READERS)]
     if deeper:
         return f"{folder} holds several data sets ({', '.join(deeper[:5])}): give one of them"
-    if class_folders.holds_images(folder):
+    near = [join(place, name) for place in ("", "images") for name in tree.files.get(place, ())]
+    if any(files.looks_like_image(tree.path(name)) for name in near):
         return f"{folder} holds images but nothing says their classes"
+    left = census.found().left_out
+    if OUTSIDE in left:
+        first = left[OUTSIDE].examples[0]
+        return f"{folder} holds no images, but links that leave it, such as {first} (--allow-outside takes them)"
     return f"{folder} holds no images in a known layout"

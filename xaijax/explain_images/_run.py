@@ -1,8 +1,10 @@
-"""`xaijax explain`: heat maps drawn over images, one PNG per image and method."""
+"""`xaijax explain`: heat maps drawn over images, and maps as files, for each image and method."""
 
 import dataclasses
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,31 +12,38 @@ from xaijax import _names, _options
 from xaijax._errors import InputError
 from xaijax._files import write_whole
 from xaijax._runs.options import use_device
-from xaijax.explain_images.config import ExplainConfig, check
+from xaijax.explain_images.config import BUNDLE, SUFFIXES, ExplainConfig, check
+
+if TYPE_CHECKING:
+    from xaijax._runs.bundle import Writer
+    from xaijax.explain_images.maps import Explained
 
 
 def run(config: ExplainConfig) -> int:
-    """Writes the overlays at the size of the images and prints what the model predicts.
+    """Writes overlays and maps of images and prints what the model predicts.
 
     Args:
         config: what to draw.
 
     Returns:
-        0, or 2 where an image could not be read (the others are drawn all the same).
+        0, or 2 where an image could not be read or a file not be made (the others are written all the same).
 
     Raises:
         InputError: where nothing can be drawn; one sentence says why.
     """
     from rich.console import Console
-    from rich.table import Table
+
+    from xaijax.explain_images import files
 
     config = check(config)
     paths = find_images(config.images)
+    names = files.stems(paths)
     if not _all(config):
-        _refuse_existing(config, paths)
+        files.check_free(config, names)
+    files.check_sources(config, paths)
     use_device(config)
     from xaijax import models
-    from xaijax.data.images import reason
+    from xaijax._runs import bundle
     from xaijax.explain import METHODS, methods
 
     known = methods(without="masks")
@@ -44,7 +53,7 @@ def run(config: ExplainConfig) -> int:
     else:
         chosen = _names.match_all("method", config.methods, known)
     config = dataclasses.replace(config, methods=chosen)
-    _refuse_existing(config, paths)
+    files.check_free(config, names)
     options = _options.from_texts(config.set, {name: method.kinds for name, method in METHODS.items()}, used=chosen)
     if config.target != "predicted" and config.target not in classifier.classes:
         raise InputError(
@@ -55,37 +64,129 @@ def run(config: ExplainConfig) -> int:
         note = "the built-in model was trained on generated brain MRI: on other images its classes mean nothing"
         Console(stderr=True).print(f"note: {note}", highlight=False, soft_wrap=True)
 
+    failed: list[tuple[Path, str]] = []
+    if BUNDLE in config.save:
+        place = config.out / BUNDLE
+
+        def fill(folder: Path) -> None:
+            failed.extend(_work(config, paths, names, classifier, options, bundle.Writer(folder, classifier.classes)))
+
+        bundle.writing(place, fill, overwrite=config.overwrite)
+        print(f"bundle written to {place}: xaijax bench --maps {place} scores it")
+    else:
+        failed += _work(config, paths, names, classifier, options, None)
+    errors = Console(stderr=True)
+    for path, why in failed:
+        errors.print(f"skipped {path}: {why}", highlight=False, markup=False, soft_wrap=True)
+    return 2 if failed else 0
+
+
+def _work(
+    config: ExplainConfig,
+    paths: Sequence[Path],
+    names: Sequence[str],
+    classifier: Any,
+    options: dict[str, dict[str, Any]],
+    writer: "Writer | None",
+) -> list[tuple[Path, str]]:
+    """Explains and writes image by image; returns what failed and why."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from xaijax._runs.models import digest
+    from xaijax.data.images import reason
+    from xaijax.data.saving import Series
+    from xaijax.explain_images import files
+    from xaijax.explain_images.maps import explain_image
+
     table = Table(box=None)
     for heading in ("image", "predicted", "probability", "explained", "written to"):
         table.add_column(heading, overflow="fold")
+    said: dict[str, Any] = {"name": _names.short([config.model])[0], "digest": digest(classifier.params)}
+    said["input_shape"] = list(classifier.input_shape)
+    model = f"{said['name']}, parameters {said['digest']}"
+    series = Series()
     failed: list[tuple[Path, str]] = []
     noted: list[tuple[Path, str]] = []
     columns: list[dict[str, np.ndarray]] = []
-    for number, path in enumerate(paths):
-        targets = {method: config.out / names_for(paths, method)[number] for method in config.methods}
+    for path, name, image in zip(paths, names, files.ids(paths), strict=True):
         try:
-            label, chance, explained, pictures, notes = _draw(path, classifier, config, options, targets)
+            found = explain_image(path, classifier, config, options)
+            written, refused = files.write(config, path, name, found, series, model)
         except (OSError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
             failed.append((path, reason(error)))
             continue
-        columns.append(pictures)
-        noted += [(path, note) for note in notes]
-        names = classifier.classes
-        table.add_row(str(path), names[label], f"{chance:.3f}", names[explained], ", ".join(map(str, targets.values())))
-    if table.row_count:
-        Console().print(table)
+        failed += refused
+        noted += [(path, note) for note in found.notes]
         if config.table is not None:
-            _write_gallery(config.table, columns)
-    elif failed:
+            columns.append(found.column(config))
+        if writer is not None:
+            _add(writer, image, name, found, config, model)
+        chance = f"{found.chances[found.predicted]:.3f}"
+        shown = classifier.classes[found.predicted], chance, classifier.classes[found.explained]
+        table.add_row(str(path), *shown, _listed(written))
+    if not table.row_count:
         raise InputError(f"no image could be explained; the first, {failed[0][0]}: {failed[0][1]}")
-    errors = Console(stderr=True)
+    Console().print(table)
     for path, note in noted:
-        errors.print(f"note: {path}: {note}", highlight=False, markup=False, soft_wrap=True)
-    for path, why in failed:
-        errors.print(f"skipped {path}: {why}", highlight=False, markup=False, soft_wrap=True)
-    return 2 if failed else 0
+        line = f"note: {path}: {note}"
+        Console(stderr=True).print(line, highlight=False, markup=False, soft_wrap=True)
+    if config.table is not None:
+        _write_gallery(config.table, columns)
+    if writer is not None:
+        from xaijax.explain import METHODS
+
+        magnitude = [m for m in config.methods if METHODS[m].signed and METHODS[m].family == "gradient"]
+        run = {"key": config.seed, "batch_size": config.batch_size}
+        used = {m: _options_in_use(METHODS[m].options, run, options.get(m, {})) for m in config.methods}
+        covers = "centre" if config.crop else "image"
+        writer.finish(absolute=magnitude, options=used, model=said, covers=covers)
+    return failed
+
+
+def _listed(written: Sequence[Path]) -> str:
+    """Files of one image in short: those of a method that differ in their ending alone are one entry."""
+    found: dict[str, list[str]] = {}
+    for path in written:
+        ending = next(end for end in sorted(SUFFIXES.values(), key=len, reverse=True) if path.name.endswith(end))
+        found.setdefault(str(path)[: -len(ending)], []).append(ending)
+    return ", ".join(f"{stem}{', '.join(endings)}" for stem, endings in found.items()) or "–"
+
+
+def _add(writer: "Writer", image: str, name: str, found: "Explained", config: ExplainConfig, model: str) -> None:
+    """One image of the bundle."""
+    from xaijax._runs.bundle import Row
+    from xaijax.data.images import fingerprint
+    from xaijax.explain_images import files
+
+    row = Row(
+        image,
+        fingerprint(found.image),
+        found.classes[found.explained],
+        [float(chance) for chance in found.chances],
+    )
+    plain = "".join(letter if letter.isalnum() or letter in "-_. " else "_" for letter in name)
+    drawn = {
+        # Numbered: other letters may have become one.
+        f"{len(writer):04d} {plain}.{method}.png": files.as_png(
+            found.overlay(found.saved(method, name, model), config, whole=False)
+        )
+        for method in config.methods
+    }
+    writer.add(row, dict(found.raw), drawn)
+
+
+def _options_in_use(defaults: Mapping[str, Any], run: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """All options of a method as JSON values: its defaults, over them those of the run, over them those given."""
+    found = {}
+    for name, value in (dict(defaults) | {key: run[key] for key in run if key in defaults} | dict(given)).items():
+        try:
+            found[name] = json.loads(json.dumps(value))
+        except (TypeError, ValueError):
+            found[name] = repr(value)
+    return found
 
 
 def find_images(given: tuple[Path, ...]) -> list[Path]:
@@ -106,21 +207,6 @@ def find_images(given: tuple[Path, ...]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def names_for(paths: list[Path], method: str) -> list[str]:
-    """File names of the overlays: the image's name, numbered where two images share it, and the method.
-
-    Example:
-        >>> names_for([Path("a/x.png"), Path("b/x.png"), Path("y.jpg")], "grad_cam")
-        ['x.grad_cam.png', 'x-2.grad_cam.png', 'y.grad_cam.png']
-    """
-    seen: dict[str, int] = {}
-    names = []
-    for path in paths:
-        count = seen[path.stem] = seen.get(path.stem, 0) + 1
-        names.append(f"{path.stem}{f'-{count}' if count > 1 else ''}.{method}.png")
-    return names
-
-
 def _write_gallery(path: Path, columns: list[dict[str, np.ndarray]]) -> None:
     from PIL import Image
 
@@ -133,64 +219,3 @@ def _write_gallery(path: Path, columns: list[dict[str, np.ndarray]]) -> None:
 
 def _all(config: ExplainConfig) -> bool:
     return len(config.methods) == 1 and _names.normal(config.methods[0]) == "all"
-
-
-def _refuse_existing(config: ExplainConfig, paths: list[Path]) -> None:
-    there = [config.out / name for method in config.methods for name in names_for(paths, method)]
-    there += [] if config.table is None else [config.table]
-    existing = [path for path in there if path.exists()]
-    if existing and not config.overwrite:
-        raise InputError(f"{existing[0]} is there already; add --overwrite, or name another place with --out")
-
-
-def _draw(
-    path: Path, classifier: Any, config: ExplainConfig, options: dict[str, dict[str, Any]], targets: dict[str, Path]
-) -> tuple[int, float, int, dict[str, np.ndarray], tuple[str, ...]]:
-    """Writes the overlays of one image.
-
-    Returns the predicted class, its probability, the explained class, one column of the gallery (the picture, and the
-    overlay of each method, at the size that the model takes), and the notes of reading.
-    """
-    from PIL import Image
-
-    from xaijax.data.files import read_image
-    from xaijax.data.images import resize_image, with_channels
-    from xaijax.data.reading import Reading, parse_window
-    from xaijax.explain import METHODS
-    from xaijax.plot import overlay, to_rgb
-
-    image, notes = read_image(path, Reading(window=parse_window(config.window), transpose=config.transpose))
-    height, width, channels = classifier.input_shape
-    if config.crop:
-        image = central(image, height / width)
-    batch = resize_image(with_channels(image, channels), (height, width))[None]
-    chances = np.asarray(classifier.predict(batch))[0]
-    label = int(chances.argmax())
-    explained = label if config.target == "predicted" else classifier.classes.index(config.target)
-    column = {} if config.bare else {"image": to_rgb(batch[0])}
-    labels = np.array([explained], np.int32)
-    for method, target in targets.items():
-        given = {"seed": config.seed, "batch_size": config.batch_size} | options.get(method, {})
-        heat = METHODS[method].evidence(METHODS[method].maps(classifier, batch, labels, **given))[0]
-        if not np.isfinite(heat).all():
-            raise InputError(f"the method {method} gives NaN or infinity for {path}; check the model {config.model}")
-        # Overlays have the size of the image, so the map is brought to it, not the image to the map.
-        large = Image.fromarray(heat.astype(np.float32)).resize(image.shape[1::-1], Image.Resampling.BILINEAR)
-        behind = np.zeros_like(image) if config.bare else image
-        picture = Image.fromarray(overlay(behind, np.asarray(large), opacity=config.opacity))
-        column[method] = overlay(np.zeros_like(batch[0]) if config.bare else batch[0], heat, opacity=config.opacity)
-        write_whole(target, lambda file, picture=picture: picture.save(file, "PNG"))  # type: ignore[misc]
-    return label, float(chances[label]), explained, column, notes
-
-
-def central(image: np.ndarray, proportion: float) -> np.ndarray:
-    """The largest central part `[h, w, C]` with `h / w` nearest to the proportion.
-
-    Example:
-        >>> central(np.zeros((10, 30, 3)), 0.5).shape
-        (10, 20, 3)
-    """
-    height, width = image.shape[:2]
-    h, w = min(height, max(1, round(width * proportion))), min(width, max(1, round(height / proportion)))
-    top, left = (height - h) // 2, (width - w) // 2
-    return image[top : top + h, left : left + w]

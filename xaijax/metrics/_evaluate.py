@@ -1,8 +1,8 @@
 """One call: images, labels and maps in, scores with reasons out."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Annotated, Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -13,10 +13,12 @@ from xaijax.metrics import checks
 from xaijax.metrics.localization import oracle_maps
 from xaijax.metrics.metric import LESION_ROLE, ORACLE, Inputs
 from xaijax.metrics.registry import FAMILIES, resolve
-from xaijax.metrics.scores import Responses, Scores
+from xaijax.metrics.scores import Curves, Responses, Scores
 
 DEFAULT_METRICS = ("aic_webp", "sic_webp", "aic_mutual", "sic_mutual")  # why: docs/studies/stability.md
 DEFAULT_MASK_METRICS = ("pointing_game", "average_precision", "iou", "top15_energy")
+
+C = TypeVar("C", Curves, Responses)
 
 
 class Predictor(Protocol):
@@ -151,15 +153,28 @@ def evaluate(
             some = dataclasses.replace(some, maps=scored, oracle=ORACLE)
         parts.append(family.score(some, chosen, options[family.name]))
     rows = [row for part in parts for row in part.rows]
+    curves = next((part.curves for part in parts if part.curves is not None), None)
+    responses = Responses.concatenate(part.responses for part in parts if part.responses is not None)
+    absent = {
+        (name, method)
+        for method, one in explained.items()
+        if one.there is not None
+        for name in (names[index] for index in np.flatnonzero(~one.there))
+    }
+    if absent:
+        rows = [(*row[:3], float("nan"), "no_map") if (row[0], row[1]) in absent else row for row in rows]
+        curves = None if curves is None else _without(curves, absent)
+        responses = _without(responses, absent)
     image_order = {name: i for i, name in enumerate(names)}
     method_order = {name: i for i, name in enumerate(scored)}
     metric_order = {metric.name: i for i, metric in enumerate(asked)}
     rows.sort(key=lambda row: (image_order[row[0]], method_order[row[1]], metric_order[row[2]]))
-    return Scores.from_rows(
-        rows,
-        next((part.curves for part in parts if part.curves is not None), None),
-        Responses.concatenate(part.responses for part in parts if part.responses is not None),
-    )
+    return Scores.from_rows(rows, curves, responses)
+
+
+def _without(rows: C, absent: Collection[tuple[str, str]]) -> C:
+    """Rows of curves without those of (image, method)."""
+    return rows.take(np.array([pair not in absent for pair in zip(rows.image, rows.method, strict=True)], bool))
 
 
 def _share(

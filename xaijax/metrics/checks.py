@@ -47,8 +47,9 @@ def check_maps(maps: Mapping[str, Any], images: NDArray[Any], names: Sequence[st
     checked = {}
     for method, given in maps.items():
         one = given if isinstance(given, Explained) else Explained(given)
-        values = _check_values("maps", method, one.maps, images, names)
-        raw = values if one.raw is None else _check_values("raw maps", method, one.raw, images, names)
+        there = _check_there(one.there, method, len(names))
+        values = _check_values("maps", method, _present(one.maps, there), images, names)
+        raw = values if one.raw is None else _check_values("raw maps", method, _present(one.raw, there), images, names)
         if not isinstance(one.variants, Mapping):
             raise TypeError(
                 f"the variants of {method!r} must be a dictionary from name to [B, H, W]; got "
@@ -63,8 +64,25 @@ def check_maps(maps: Mapping[str, Any], images: NDArray[Any], names: Sequence[st
                 f"the explainer of {method!r} must be a function of (classifier, images, labels); got "
                 f"{type(one.explainer).__name__}"
             )
-        checked[str(method)] = Explained(values, raw, variants, one.explainer)
+        checked[str(method)] = Explained(values, raw, variants, one.explainer, there)
     return checked
+
+
+def _check_there(there: Any, method: str, count: int) -> NDArray[np.bool_] | None:
+    if there is None:
+        return None
+    found = np.asarray(there)
+    if found.shape != (count,) or found.dtype != np.bool_:
+        raise InputError(f"there of {method!r} must be {count} bools, one per image; got {found.dtype} {found.shape}")
+    return None if found.all() else found
+
+
+def _present(values: Any, there: NDArray[np.bool_] | None) -> Any:
+    """Maps with zeros where there are none."""
+    values = np.asarray(values)
+    if there is None or len(values) != len(there):
+        return values
+    return np.where(there.reshape(-1, *[1] * (values.ndim - 1)), values, np.zeros((), values.dtype))
 
 
 def _check_values(what: str, method: str, values: Any, images: NDArray[Any], names: Sequence[str]) -> NDArray[Any]:

@@ -58,6 +58,7 @@ REASONS = {
     "zero_probability": "the class has probability 0 on the original",
     "no_explainer": "the method was given as maps alone, without its explainer",
     "no_variants": "the method was given with one map of the image alone",
+    "no_map": "the method was given without a map of this image",
 }
 """Why an image has no value; families add theirs by `Family.reasons`."""
 
@@ -148,6 +149,8 @@ class Explained:
         explainer: function of (classifier, images, labels) that gives raw maps `[B, H, W]`, for metrics that explain
             changed images or models. It must give the same maps for the same arguments. None: the method has no value
             in these metrics.
+        there: `[B]` bool, the images that have a map; the others have no value, and what `maps` and `raw` hold for
+            them is not read. None: all.
 
     Example:
         >>> Explained(np.zeros((2, 8, 8)), variants={"seed 1": np.ones((2, 8, 8))})
@@ -158,6 +161,7 @@ class Explained:
     raw: Any = None
     variants: Mapping[str, Any] = field(default_factory=dict)
     explainer: Explainer | None = None
+    there: Any = None
 
     def __repr__(self) -> str:
         there = ("no" if self.raw is None else "yes", "no" if self.explainer is None else "yes")

@@ -1,30 +1,76 @@
-"""Class folders: `root/<class>/*`, the layout most image sets are published in.
+"""Class folders: `root/<class>/*`, the layout most image sets are published in; `xaijax.data.class_tree` has the rule.
 
-Images lie in the class folder or in its `images/`. Masks are found in three places: `root/masks/<class>/<stem>.*`,
-`root/<class>/masks/<stem>.*`, and next to the image as `<stem>_mask.*`, `<stem>_mask_1.*` ... (one lesion per file).
-Masks of a stated role lie in `masks_lesion`, `masks_organ` or `masks_artefact` in the first two places. Folders with
-one of these names or named `images`, hidden folders and folders without images are not classes.
+Three published sets are recognised by the names of their files, so that what their masks outline is known:
+
+* BUSI: `benign/benign (1).png`, `benign (1)_mask.png`, `benign (1)_mask_1.png`: the lesion;
+* the COVID-19 radiography database: `COVID/images/COVID-1.png`, `COVID/masks/COVID-1.png`: the lungs;
+* IQ-OTH/NCCD: `Bengin cases/Bengin case (1).jpg` (no masks).
+
+References:
+    Al-Dhabyani et al., "Dataset of breast ultrasound images", Data in Brief 28, 2020.
+    Rahman et al., "Exploring the effect of image enhancement techniques on COVID-19 detection using chest X-ray
+    images", Computers in Biology and Medicine 132, 2021.
+    Alyasriy and AL-Huseiny, "The IQ-OTH/NCCD lung cancer dataset", Mendeley Data, 2020.
 """
 
 import re
-from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 from xaijax._errors import InputError
-from xaijax.data import files
-from xaijax.data.dataset import MASK_ROLES, Case, Dataset
-from xaijax.data.files import natural
+from xaijax.data import class_tree
+from xaijax.data.class_tree import Classes
+from xaijax.data.dataset import Dataset
 from xaijax.data.found import Census
 from xaijax.data.reading import MaskRole, Reading
-
-_NO_CLASSES = frozenset({"images", "masks", *(f"masks_{role}" for role in MASK_ROLES)})
-_MASK_OF = re.compile(r"(?P<stem>.+)_mask(_\d+)?")
+from xaijax.data.scan import scan
 
 
-def matches(folder: Path) -> bool:
+@dataclass(frozen=True)
+class Known:
+    """A published set of class folders.
+
+    Attributes:
+        layout: its name.
+        image: form of the names of its images.
+        mask_role: what its masks outline.
+        outline: the same in words.
+    """
+
+    layout: str
+    image: re.Pattern[str]
+    mask_role: MaskRole | None = None
+    outline: str = ""
+
+    def matches(self, found: Classes) -> bool:
+        """Whether the first images of all class folders, at least two, have this form."""
+        return len(found.folders) > 1 and all(self.image.fullmatch(one.images[0]) for one in found.folders)
+
+
+KNOWN = (
+    Known(
+        "BUSI breast ultrasound",
+        re.compile(r"(benign|malignant|normal)/(benign|malignant|normal) \(\d+\)\.\w+", re.IGNORECASE),
+        "lesion",
+        "lesions",
+    ),
+    Known(
+        "COVID-19 radiography database",
+        re.compile(r"[^/]+/images/(COVID|Lung[_ ]Opacity|Normal|Viral[_ ]Pneumonia)-\d+\.\w+", re.IGNORECASE),
+        "organ",
+        "lungs",
+    ),
+    Known(
+        "IQ-OTH/NCCD lung CT",
+        re.compile(r"(Bengin|Benign|Malignant|Normal) cases?/(Bengin|Benign|Malignant|Normal) case \(\d+\)\.\w+", re.I),
+    ),
+)
+
+
+def matches(folder: Path, *, allow_outside: bool = False) -> bool:
     """Whether the folder has this layout."""
-    return any(_images(child) for child in _class_folders(folder))
+    found = class_tree.find(scan(folder, allow_outside=allow_outside))
+    return bool(found.folders) and found.certain
 
 
 def read(folder: Path, reading: Reading) -> Dataset:
@@ -32,7 +78,8 @@ def read(folder: Path, reading: Reading) -> Dataset:
 
     Args:
         folder: the folder that holds one folder per class.
-        reading: how to read them; the layout does not state what the masks outside `masks_<role>` folders outline.
+        reading: how to read them; the layout does not state what the masks outside `masks_<role>` folders outline,
+            unless the set is a known one.
 
     Returns:
         The data set, classes sorted by name and cases by class and file name (digits by value). The group of a DICOM
@@ -41,78 +88,15 @@ def read(folder: Path, reading: Reading) -> Dataset:
     Raises:
         InputError: if no class folder holds an image.
     """
-    folders = [child for child in _class_folders(folder) if _images(child)]
-    if not folders:
-        raise InputError(f"{folder} has no class folder with images")
-    cases = []
-    for label, child in enumerate(folders):
-        masks: defaultdict[str, list[tuple[MaskRole | None, Path]]] = defaultdict(list)
-        for stem, paths in _masks(folder, child).items():
-            masks[stem] += [(None, path) for path in paths]
-        for role in get_args(MaskRole):
-            for stem, paths in _mask_folders(folder, child, f"masks_{role}").items():
-                masks[stem] += [(role, path) for path in paths]
-        cases += [
-            Case(
-                id=path.relative_to(folder).as_posix(),
-                label=label,
-                source=files.ImageFile(path, tuple(masks.get(path.stem, ())), reading),
-                group=files.patient(path),
-            )
-            for path in _images(child)
-        ]
     census = Census("class folders")
-    census.take("image", len(cases))
-    primary = reading.mask_role or files.primary_role(case.source for case in cases)
-    return Dataset(
-        folder.resolve().name, tuple(child.name for child in folders), primary, tuple(cases), found=census.found()
-    )
-
-
-def _class_folders(folder: Path) -> list[Path]:
-    return sorted(
-        (
-            child
-            for child in folder.iterdir()
-            if child.is_dir() and child.name not in _NO_CLASSES and child.name[0] != "."
-        ),
-        key=lambda child: child.name,
-    )
-
-
-def _images(folder: Path) -> list[Path]:
-    found = [path for path in folder.iterdir() if files.looks_like_image(path) and not _is_mask(path)]
-    inner = folder / "images"
-    if not found and inner.is_dir():
-        found = [path for path in inner.iterdir() if files.looks_like_image(path) and not _is_mask(path)]
-    return sorted(found, key=natural)
-
-
-def _is_mask(path: Path) -> bool:
-    return _MASK_OF.fullmatch(path.stem) is not None
-
-
-def _mask_folders(root: Path, folder: Path, name: str) -> defaultdict[str, list[Path]]:
-    """Mask files by the stem of their image, from the two folders of this name."""
-    found: defaultdict[str, list[Path]] = defaultdict(list)
-    for place in (root / name / folder.name, folder / name):
-        if place.is_dir():
-            for path in sorted(filter(files.is_image, place.iterdir()), key=natural):
-                match = _MASK_OF.fullmatch(path.stem)
-                found[match["stem"] if match else path.stem].append(path)
-    return found
-
-
-def _masks(root: Path, folder: Path) -> dict[str, list[Path]]:
-    found = _mask_folders(root, folder, "masks")
-    for place in (folder, folder / "images"):
-        if place.is_dir():
-            for path in sorted(filter(files.is_image, place.iterdir()), key=natural):
-                if match := _MASK_OF.fullmatch(path.stem):
-                    found[match["stem"]].append(path)
-    return found
-
-
-def holds_images(folder: Path) -> bool:
-    """Whether images lie in the folder itself or in its `images/`."""
-    return bool(_images(folder))
+    tree = scan(folder, census, allow_outside=reading.allow_outside)
+    found = class_tree.find(tree, "", reading.classes)
+    if not found.folders:
+        raise InputError(f"{folder} has no class folder with images")
+    known = next((one for one in KNOWN if one.matches(found)), None)
+    if known is None:
+        return class_tree.dataset(folder, tree, [(None, found)], reading, census)
+    census.layout = known.layout
+    if any(one.masks for one in found.folders) and reading.mask_role in (None, known.mask_role):
+        census.note(f"Masks outline the {known.outline} ({known.mask_role}), as in the published set.")
+    return class_tree.dataset(folder, tree, [(None, found)], reading, census, mask_role=known.mask_role)

@@ -1,0 +1,296 @@
+"""Class folders in a tree of names: which folders are classes, where their images and masks lie.
+
+The rule. A class is a folder that holds images: in itself, else in its `images/`, else in any folder below it. Images
+in sub-folders of a class that has images of its own are left out. These folders are not classes:
+
+* `images`, `masks` and `masks_<role>`;
+* folders with a `labels.csv`, which are data sets of their own;
+* where two other classes are left: folders named like a part of a data set or like its annotations, such as `test`,
+  "Test cases", `unlabelled`, `segmentations`. They are left out with this reason, unless they are named as classes.
+
+A mask has the name of its image and lies in `masks/<class>/`, in `masks/` of the class or of the image's folder, or
+next to the image as `<name>_mask`, `<name>_mask_1` ...; a file called so is an image where there is no image `<name>`.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import get_args
+
+from xaijax.data import files, spelling
+from xaijax.data.dataset import Case, Dataset
+from xaijax.data.found import Census
+from xaijax.data.reading import MaskRole, Reading
+from xaijax.data.scan import Tree, join, parent
+
+OWN_TABLE = "labels.csv"
+LEFT_OVER = "it lies outside the class folders"
+NO_IMAGE = "it is a mask and no image has its name"
+DEEPER = "it lies in a sub-folder of a class folder that has images of its own"
+DATA_SET = f"its folder has a {OWN_TABLE} and so is a data set of its own"
+# Names of folders that are rarely classes, without spaces, hyphens and underscores.
+ODD = frozenset(
+    {"test", "tests", "testing", "testcase", "testcases", "testset", "testdata", "testimages"}
+    | {"train", "training", "val", "valid", "validation"}
+    | {"unlabeled", "unlabelled", "unlabeleddata", "unlabelleddata", "unlabeledimages", "unlabelledimages", "nolabel"}
+    | {"unknown", "unclassified", "unsorted"}
+    | {"annotation", "annotations", "segmentation", "segmentations", "groundtruth", "label", "labels", "trimaps"}
+)
+_MASK_NAMES: dict[str, MaskRole | None] = {
+    "mask": None,
+    "masks": None,
+    **{f"masks_{role}": role for role in get_args(MaskRole)},
+}
+_MASK_OF = re.compile(r"(?P<stem>.+)_mask(_\d+)?", re.DOTALL)
+_WORDS = re.compile(r"[\W_]+")
+Masks = tuple[tuple[MaskRole | None, str], ...]
+Stems = dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class ClassFolder:
+    """A folder of one class; all names are those of the tree.
+
+    Attributes:
+        name: of the folder.
+        place: the folder.
+        images: its images, in order.
+        masks: image -> `(role, mask)` of each of its masks.
+        nested: the folder of the first image where images lie deeper than in the folder or its `images/`, else "".
+    """
+
+    name: str
+    place: str
+    images: tuple[str, ...]
+    masks: dict[str, Masks]
+    nested: str = ""
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The class folders of one folder.
+
+    Attributes:
+        folders: sorted by name.
+        reasons: folder -> why images in it that belong to no class are left out.
+    """
+
+    folders: tuple[ClassFolder, ...]
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def certain(self) -> bool:
+        """Whether the folders are classes and not, say, several data sets: one holds images, or all are nested and
+        share no name of a sub-folder, as folders of patients do not and `train/cat`, `test/cat` do."""
+        if not all(one.nested for one in self.folders):
+            return True
+        inner = [{image[len(one.place) + 1 :].partition("/")[0] for image in one.images} for one in self.folders]
+        return len(inner) > 1 and sum(map(len, inner)) == len(set().union(*inner))
+
+
+def find(tree: Tree, base: str = "", wanted: Sequence[str] = ()) -> Classes:
+    """The class folders of a folder of the tree.
+
+    Args:
+        tree: the names.
+        base: the folder that holds one folder per class.
+        wanted: names of classes that were asked for: a folder of this name is a class, whatever it is called.
+    """
+    asked = {spelling.key(name) for name in wanted}
+    reasons = {base: LEFT_OVER}
+    found: list[tuple[ClassFolder, dict[str, str]]] = []
+    for name in sorted(tree.folders[base]):
+        place = join(base, name)
+        if name.lower() in _MASK_NAMES:
+            reasons[place] = NO_IMAGE
+        elif OWN_TABLE in tree.files[place]:
+            reasons[place] = DATA_SET
+        elif name.lower() != "images":
+            one, inner = _class_folder(tree, base, name)
+            if one.images:
+                found.append((one, inner))
+    plain = [pair for pair in found if spelling.key(pair[0].name) in asked or not _is_odd(pair[0].name)]
+    if len(plain) >= 2:
+        for one, _ in found:
+            if _is_odd(one.name) and spelling.key(one.name) not in asked:
+                reasons[join(base, one.name)] = (
+                    f"its folder {one.name} does not look like a class (--classes {one.name!r} and others takes it)"
+                )
+        found = plain
+    for _, inner in found:
+        reasons |= inner
+    return Classes(tuple(one for one, _ in found), reasons)
+
+
+def dataset(
+    folder: Path,
+    tree: Tree,
+    sides: Sequence[tuple[str | None, Classes]],
+    reading: Reading,
+    census: Census,
+    *,
+    mask_role: MaskRole | None = None,
+    reasons: dict[str, str] | None = None,
+) -> Dataset:
+    """The data set of class folders.
+
+    Args:
+        folder: as it was opened.
+        tree: its names.
+        sides: `(side of a split or None, its class folders)`.
+        reading: how to read the files.
+        census: counts them.
+        mask_role: what masks without a role outline, where the layout is known and nobody says it.
+        reasons: folder -> why other images below it are left out.
+
+    Returns:
+        Classes sorted by name; cases by class, side, folder and name.
+    """
+    names = spelling.join((one.name for _, found in sides for one in found.folders), census)
+    classes = tuple(sorted(set(names.values())))
+    reasons = dict(reasons or {})
+    used: dict[str, str] = {}
+    cases = []
+    for _, found in sides:
+        reasons |= found.reasons
+        _note_nested(found, census)
+    for label, name in enumerate(classes):
+        for side, found in sides:
+            for one in found.folders:
+                if names[one.name] == name:
+                    cases += list(_cases(tree, one, label, side, reading, used))
+    tree.count(census, used, reasons)
+    primary = reading.mask_role or mask_role or files.primary_role(case.source for case in cases)
+    return Dataset(folder.resolve().name, classes, primary, tuple(cases), found=census.found())
+
+
+def _cases(
+    tree: Tree, one: ClassFolder, label: int, side: str | None, reading: Reading, used: dict[str, str]
+) -> Iterator[Case]:
+    for image in one.images:
+        masks = one.masks.get(image, ())
+        used[image] = "image"
+        used.update((mask, "mask") for _, mask in masks)
+        path = tree.path(image)
+        source = files.ImageFile(Path(path), tuple((role, Path(tree.path(mask))) for role, mask in masks), reading)
+        yield Case(image, label, source, files.patient(path), split=side)
+
+
+def _note_nested(found: Classes, census: Census) -> None:
+    nested = [one for one in found.folders if one.nested]
+    if nested and len(nested) < len(found.folders):
+        for one in nested:
+            census.note(f"The images of class {one.name} lie deeper than those of other classes, in {one.nested}.")
+    elif nested:
+        census.note(
+            f"Images lie in sub-folders of the class folders, such as {nested[0].nested}; a split does not keep "
+            "sub-folders together."
+        )
+
+
+def _class_folder(tree: Tree, base: str, name: str) -> tuple[ClassFolder, dict[str, str]]:
+    """A folder as a class, and why other images in it would be left out."""
+    place = join(base, name)
+    reasons = {place: DEEPER}
+    inner = {_last(child).lower(): child for child in (join(place, child) for child in tree.folders[place])}
+    reasons |= {child: NO_IMAGE for last, child in inner.items() if last in _MASK_NAMES}
+    images, beside = _images_and_masks(tree, place)
+    own = inner.get("images", "")
+    if own:
+        there, more = _images_and_masks(tree, own)
+        # Masks may lie in the class folder itself and their images in its `images/`.
+        loose = {image: _mask_stems(image)[-1] for image in images}
+        if there and all(stem in set(map(_stem, there)) and stem != _stem(image) for image, stem in loose.items()):
+            images, beside = there, more
+            for image, stem in loose.items():
+                beside.setdefault(stem, []).append(image)
+    shared = _mask_places(tree, [(base, name), (place, ""), *([(own, "")] if own else [])])
+    masks = {image: _masks_of(_stem(image), beside, shared) for image in images}
+    nested = not images
+    if nested:
+        for holder in _image_folders(tree, place, reasons):
+            here, beside = _images_and_masks(tree, holder)
+            above = [(parent(holder), "")] if _last(holder).lower() == "images" else []
+            places = _mask_places(tree, [(holder, ""), *above])
+            masks |= {image: _masks_of(_stem(image), beside, places) for image in here}
+            images += here
+        # Masks of the whole class are of use where the name of an image occurs once.
+        names = Counter(map(_stem, images))
+        for image in images:
+            if names[_stem(image)] == 1:
+                masks[image] = tuple(dict.fromkeys((*masks[image], *_masks_of(_stem(image), {}, shared))))
+    there_are = {image: found for image, found in masks.items() if found}
+    return ClassFolder(name, place, tuple(images), there_are, parent(images[0]) if nested and images else ""), reasons
+
+
+def _image_folders(tree: Tree, place: str, reasons: dict[str, str]) -> Iterator[str]:
+    """Folders of images below a class folder; those of masks get their reason."""
+    closed: set[str] = set()
+    for folder in tree.below(place):
+        if parent(folder) in closed or (folder != place and _last(folder).lower() in _MASK_NAMES):
+            closed.add(folder)
+            reasons[folder] = NO_IMAGE
+        elif folder != place and tree.files[folder]:
+            yield folder
+
+
+def _images_and_masks(tree: Tree, folder: str) -> tuple[list[str], Stems]:
+    """Images of a folder, and masks next to them by the name of their image."""
+    names = [name for name in tree.files[folder] if files.looks_like_image(tree.path(join(folder, name)))]
+    stems = {_stem(name) for name in names}
+    images = []
+    masks: Stems = {}
+    for name in names:
+        found = _MASK_OF.fullmatch(_stem(name))
+        if found and found["stem"] in stems:
+            masks.setdefault(found["stem"], []).append(join(folder, name))
+        else:
+            images.append(join(folder, name))
+    return images, masks
+
+
+def _mask_places(tree: Tree, folders: Iterable[tuple[str, str]]) -> list[tuple[MaskRole | None, Stems]]:
+    """Masks in `masks` and `masks_<role>` of these folders, `(folder, folder inside)`; those without a role first."""
+    found: list[tuple[MaskRole | None, Stems]] = []
+    for folder, inside in folders:
+        for child in tree.folders[folder]:
+            place = join(join(folder, child), inside) if inside else join(folder, child)
+            if child.lower() in _MASK_NAMES and place in tree.files:
+                stems: Stems = {}
+                for name in filter(files.is_image, tree.files[place]):
+                    for stem in _mask_stems(name):
+                        stems.setdefault(stem, []).append(join(place, name))
+                found.append((_MASK_NAMES[child.lower()], stems))
+    roles: list[MaskRole | None] = [None, *get_args(MaskRole)]
+    return sorted(found, key=lambda pair: roles.index(pair[0]))
+
+
+def _masks_of(stem: str, beside: Stems, places: Sequence[tuple[MaskRole | None, Stems]]) -> Masks:
+    """The masks of an image: those without a role first, those next to it last among them."""
+    plain = [(None, mask) for role, found in places if role is None for mask in found.get(stem, ())]
+    plain += [(None, mask) for mask in beside.get(stem, ())]
+    stated = [(role, mask) for role, found in places if role is not None for mask in found.get(stem, ())]
+    return (*plain, *stated)
+
+
+def _mask_stems(name: str) -> tuple[str, ...]:
+    """The names of images that a mask file may belong to: its own, and what stands before `_mask`."""
+    stem = _stem(name)
+    found = _MASK_OF.fullmatch(stem)
+    return (stem, found["stem"]) if found else (stem,)
+
+
+def _is_odd(name: str) -> bool:
+    return _WORDS.sub("", name).lower() in ODD
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _stem(name: str) -> str:
+    """The name of a file without its folder and suffix; .nii.gz is one suffix."""
+    last = _last(name)
+    return last[:-7] if last.lower().endswith(".nii.gz") else last.rpartition(".")[0] or last

@@ -1,0 +1,69 @@
+"""Class folders in folders of a split: `train/<class>/*`, `val/<class>/*`, `test/<class>/*`, as Kaggle publishes sets.
+
+They are one data set, and the side is `Case.split`. Side folders have one of the names in `SIDES`, in any spelling;
+class folders in them follow `xaijax.data.class_tree`, and their classes may be spelled differently on two sides. Images
+that lie in a side folder without a class folder, such as a test side without labels, are left out.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from xaijax._errors import InputError
+from xaijax._names import normal
+from xaijax.data import class_tree
+from xaijax.data.class_tree import Classes
+from xaijax.data.dataset import Dataset
+from xaijax.data.found import Census
+from xaijax.data.reading import Reading
+from xaijax.data.scan import Tree, scan
+
+SIDES = {
+    "training": ("train", "training", "trainset", "trainingset", "traindata", "trainingdata"),
+    "validation": ("val", "valid", "validation", "dev", "valset", "validationset", "valdata", "validationdata"),
+    "test": ("test", "testing", "testset", "testingset", "testdata", "testingdata"),
+}
+_SIDE = {name: side for side, names in SIDES.items() for name in names}
+NO_SIDE = "its folder is not a side of the split"
+
+
+def matches(folder: Path, *, allow_outside: bool = False) -> bool:
+    """Whether the folder has this layout."""
+    if not any(normal(child.name) in _SIDE for child in folder.iterdir()):
+        return False
+    return bool(_sides(scan(folder, allow_outside=allow_outside), ()))
+
+
+def read(folder: Path, reading: Reading) -> Dataset:
+    """List the cases of all sides.
+
+    Args:
+        folder: the folder that holds the side folders.
+        reading: how to read them.
+
+    Returns:
+        The data set with `Case.split`, cases by class, side and name.
+
+    Raises:
+        InputError: if no side folder has class folders with images.
+    """
+    census = Census("class folders in training, validation and test folders")
+    tree = scan(folder, census, allow_outside=reading.allow_outside)
+    sides = _sides(tree, reading.classes)
+    if not sides:
+        raise InputError(f"{folder} has no folder of a split that holds class folders with images")
+    return class_tree.dataset(folder, tree, sides, reading, census, reasons={"": NO_SIDE})
+
+
+def _sides(tree: Tree, wanted: tuple[str, ...]) -> list[tuple[str, Classes]]:
+    """The sides in the order of `SIDES`; none where other folders hold images as classes do."""
+    if any(not one.nested and normal(one.name) not in _SIDE for one in class_tree.find(tree).folders):
+        return []
+    sides = list(_each(tree, wanted))
+    return sides if any(found.folders for _, found in sides) else []
+
+
+def _each(tree: Tree, wanted: tuple[str, ...]) -> Iterator[tuple[str, Classes]]:
+    for side, names in SIDES.items():
+        for child in tree.folders[""]:
+            if normal(child) in names:
+                yield side, class_tree.find(tree, child, wanted)

@@ -1,0 +1,49 @@
+"""Class names that differ in their spelling alone: "Normal" and "normal", "grade_1" and "grade 1", "1" and "1.0"."""
+
+import re
+from collections.abc import Iterable
+
+from xaijax.data.found import Census
+
+_BETWEEN = re.compile(r"(?<=[^\W_])[\s_-]+(?=[^\W_])")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
+
+
+def key(name: str) -> str:
+    """What two spellings of a class name share. Signs that carry a meaning stay: "HER2+" is not "HER2-".
+
+    Example:
+        >>> key("Lung_Opacity") == key("lung opacity"), key("1.0") == key("01"), key("HER2+") == key("HER2-")
+        (True, True, False)
+    """
+    text = _BETWEEN.sub(" ", name.strip()).casefold()
+    if _NUMBER.fullmatch(text):
+        sign, digits = ("-", text[1:]) if text[0] == "-" else ("", text.lstrip("+"))
+        whole, _, part = digits.partition(".")
+        part = part.rstrip("0")
+        return f"{sign}{whole.lstrip('0') or '0'}{f'.{part}' if part else ''}"
+    return text
+
+
+def join(names: Iterable[str], census: Census) -> dict[str, str]:
+    """One name for all spellings of a class: the first in the order of characters.
+
+    Args:
+        names: as they were found.
+        census: gets a note on names that were joined.
+
+    Returns:
+        Each name -> the name of its class.
+
+    Example:
+        >>> join(["normal", "Normal", "cyst"], Census(""))
+        {'Normal': 'Normal', 'cyst': 'cyst', 'normal': 'Normal'}
+    """
+    known = sorted(set(names))
+    spelled: dict[str, list[str]] = {}
+    for name in known:
+        spelled.setdefault(key(name), []).append(name)
+    for found in spelled.values():
+        if len(found) > 1:
+            census.note(f"{', '.join(found[:-1])} and {found[-1]} were taken as one class, {found[0]}.")
+    return {name: spelled[key(name)][0] for name in known}
