@@ -597,7 +597,7 @@ class TestOxfordPets:
         assert dataset.mask_role == "organ"
         source = dataset.cases[0].source
         assert source.roles == ("organ",)
-        assert dict(source.reading.mask_values) == {"organ": (1,)}
+        assert dict(source.masks[0][1].rule) == {"organ": (1,)}
         assert dataset.cases[4].source.roles == ()
         asked = open_dataset(published, mask_role="lesion").cases[0].source
         assert asked.roles == ("lesion",)

@@ -193,6 +193,18 @@ def test_a_rule_and_a_stated_role(tmp_path):
     np.testing.assert_array_equal(only(given(two, "lesion=4", role="organ")), LABELS == 1)
 
 
+def test_values_without_a_role_are_those_of_the_mask_role(tmp_path):
+    """Masks of another stated role are not read by them."""
+    organ = saved(tmp_path / "organ.png", LABELS, "L")
+    box = saved(tmp_path / "box.png", np.where(LABELS == 2, 255, 0), "L")
+    reading = Reading(mask_role="organ", mask_values=parse_mask_values(["1,4"]))
+    canvas = Canvas((15, 24), reading=reading)
+    np.testing.assert_array_equal(only(read_entry(organ, None, canvas)), np.isin(LABELS, (1, 4)))
+    np.testing.assert_array_equal(only(read_entry(organ, "organ", canvas)), np.isin(LABELS, (1, 4)))
+    np.testing.assert_array_equal(only(read_entry(box, "artefact", canvas)), LABELS == 2)
+    assert read_entry(organ, "artefact", canvas).elements == ()
+
+
 def test_trimaps_need_a_rule(tmp_path):
     """1 animal, 2 background, 3 border: above half of the largest value would be everything but the animal."""
     trimap = np.full((30, 30), 2)

@@ -23,7 +23,7 @@ from xaijax._errors import InputError
 from xaijax._names import normal
 from xaijax.data.dataset import Element
 from xaijax.data.masks import rle, shapes
-from xaijax.data.masks.meaning import Rule, rule_of
+from xaijax.data.masks.meaning import Rule, rule_of, stated_rule
 from xaijax.data.masks.protocol import Canvas, Masks
 from xaijax.data.reading import MaskRole, Reading
 
@@ -107,7 +107,7 @@ class CocoMasks:
 
     def _chosen(self, role: MaskRole | None, reading: Reading) -> list[tuple[MaskRole | None, Outline]]:
         outlines = self.annotations.outlines.get(self.image.id, ())
-        rule = rule_of(role, reading.mask_values or self.rule or {})
+        rule = rule_of(role, stated_rule(reading, self.rule))
         if not rule:
             return [(role, outline) for outline in outlines]
         of = {

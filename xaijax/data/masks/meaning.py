@@ -24,13 +24,30 @@ from xaijax.data.dataset import Element
 from xaijax.data.masks import soft
 from xaijax.data.masks.protocol import Masks
 from xaijax.data.masks.stored import Stored
-from xaijax.data.reading import MaskRole, MaskValue
+from xaijax.data.reading import MaskRole, MaskValue, Reading
 
 Rule = Mapping[MaskRole | None, tuple[MaskValue, ...]]
 NOISE = 12  # 5 % of 255: what noise may add to 0
 LISTED = 12  # values that a note names
 WHITE = 0xFFFFFF
 _FULL = frozenset({255, 65535})
+
+
+def stated_rule(reading: Reading, layout: Rule | None) -> Rule:
+    """The rule that `--mask-values` states, else that of a known layout; values without a role are `mask_role`'s.
+
+    Example:
+        >>> dict(stated_rule(Reading(mask_role="lesion", mask_values={None: (1, 4)}), {"organ": (1,)}))
+        {'lesion': (1, 4)}
+    """
+    rule = reading.mask_values or layout or {}
+    if reading.mask_role is None or None not in rule:
+        return rule
+    named: dict[MaskRole | None, tuple[MaskValue, ...]] = {}
+    for role, values in rule.items():
+        owner = role or reading.mask_role
+        named[owner] = (*named.get(owner, ()), *values)
+    return named
 
 
 def rule_of(role: MaskRole | None, rule: Rule) -> Rule:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xaijax.data.masks import stored
-from xaijax.data.masks.meaning import Rule, masks_of, rule_of
+from xaijax.data.masks.meaning import Rule, masks_of, rule_of, stated_rule
 from xaijax.data.masks.protocol import Canvas, Masks, MaskSource
 from xaijax.data.reading import MaskRole, Reading
 
@@ -32,10 +32,10 @@ class MaskFile:
     frame: int | None = None
 
     def roles(self, role: MaskRole | None, reading: Reading) -> tuple[MaskRole | None, ...]:
-        return tuple(rule_of(role, reading.mask_values or self.rule or {})) or (role,)
+        return tuple(rule_of(role, stated_rule(reading, self.rule))) or (role,)
 
     def read(self, role: MaskRole | None, canvas: Canvas) -> Masks:
-        rule = canvas.reading.mask_values or self.rule or {}
+        rule = stated_rule(canvas.reading, self.rule)
         named_by = "--mask-values" if canvas.reading.mask_values else ""
         path = Path(self.path)
         if stored.kind_of(path) == "dicom":
