@@ -122,7 +122,10 @@ class TestOtherArchives:
         batch = open_dataset(tmp_path / "set.npz").read()
         assert not batch.has_mask.any()
         assert batch.notes == (
-            ("0", "a mask was left out: it has the values 0, 1, 2, 4; say what they mean with --mask-values"),
+            (
+                "0",
+                "a mask is a label map of the values 0 (25 %), 1 (25 %), 2 (25 %), 4 (25 %); give --mask-values",
+            ),
         )
         batch = open_dataset(tmp_path / "set.npz", mask_values=["lesion=1,4", "organ=2"]).read()
         assert batch.roles["lesion"][0].sum(1).tolist() == [4, 0, 4, 0]

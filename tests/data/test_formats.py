@@ -17,6 +17,7 @@ from PIL import GifImagePlugin, Image, ImageCms
 
 from xaijax.data import files, formats, images, open_dataset
 from xaijax.data.formats import nifti, pillow
+from xaijax.data.masks import stored as mask_files
 from xaijax.data.reading import Reading
 
 SHAPE = (40, 48)
@@ -302,7 +303,7 @@ def test_exif_orientation_is_applied_and_noted(tmp_path, orientation):
     check(tmp_path / "b.tif", upright, notes, tolerance=2)
     mask = colour[..., 0] > 128
     Image.fromarray(mask.astype(np.uint8) * 255).save(tmp_path / "mask.png", exif=exif)
-    np.testing.assert_array_equal(files.read_mask(tmp_path / "mask.png"), upright[..., 0] > 128)
+    np.testing.assert_array_equal(mask_files.read(tmp_path / "mask.png").values > 0, upright[..., 0] > 128)
 
 
 def test_transparency_is_dropped_and_noted_where_there_is_some(tmp_path):
@@ -461,7 +462,7 @@ def test_special_files_are_never_opened(tmp_path):
             with pytest.raises(ValueError, match="it is a pipe, a socket or a device, not a regular file"):
                 read(tmp_path / name)
             with pytest.raises(ValueError, match="not a regular file"):
-                files.read_mask(tmp_path / name)
+                mask_files.read(tmp_path / name)
         assert not files.looks_like_image(tmp_path / "pipe")
         assert files.patient(tmp_path / "pipe") is None
     (tmp_path / "loop.png").symlink_to("loop.png")

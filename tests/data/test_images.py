@@ -94,19 +94,6 @@ def test_masks_keep_whole_pixels():
     np.testing.assert_array_equal(images.resize_mask(mask, (16, 16)), np.kron(mask, np.ones((2, 2), bool)))
 
 
-@pytest.mark.parametrize("values", [(0, 255), (0, 1), (0, 65535)])
-def test_masks_of_any_range(tmp_path, values):
-    inside = np.eye(6, dtype=bool)
-    stored = np.where(inside, values[1], values[0]).astype(np.uint8 if values[1] < 256 else np.uint16)
-    Image.fromarray(stored).save(tmp_path / "mask.png")
-    np.testing.assert_array_equal(files.read_mask(tmp_path / "mask.png"), inside)
-
-
-def test_an_all_black_mask_is_empty(tmp_path):
-    Image.new("L", (5, 5)).save(tmp_path / "mask.png")
-    assert not files.read_mask(tmp_path / "mask.png").any()
-
-
 def test_fingerprints_see_pixels_not_files(tmp_path):
     grey = np.random.default_rng(3).integers(0, 256, (12, 10), np.uint8)
     Image.fromarray(grey).save(tmp_path / "a.png")

@@ -597,13 +597,15 @@ class TestOxfordPets:
         assert dataset.mask_role == "organ"
         source = dataset.cases[0].source
         assert source.roles == ("organ",)
-        assert dict(source.reading.mask_values) == {"organ": (1,)}
+        assert dict(source.masks[0][1].rule) == {"organ": (1,)}
         assert dataset.cases[4].source.roles == ()
         asked = open_dataset(published, mask_role="lesion").cases[0].source
         assert asked.roles == ("lesion",)
-        assert dict(asked.reading.mask_values) == {"lesion": (1,)}
-        given = open_dataset(published, mask_values=["organ=1,3"]).cases[0].source
-        assert dict(given.reading.mask_values) == {"organ": (1, 3)}
+        assert dict(asked.masks[0][1].rule) == {"lesion": (1,)}
+        animal = dataset.read([0]).roles["organ"][0]
+        wider = open_dataset(published, mask_values=["organ=1,3"]).read([0]).roles["organ"][0]
+        assert 0 < animal.sum() < wider.sum() < wider.size
+        assert (wider | ~animal).all()
 
 
 class TestCasCam:

@@ -2,20 +2,18 @@
 
 import os
 import re
-import struct
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from xaijax.data import formats
 from xaijax.data import images as _images
 from xaijax.data.dataset import Content, Element, Source
 from xaijax.data.formats import SUFFIXES, looks_like_image, patient
+from xaijax.data.masks import Canvas, Entry, read_entry, roles_of
 from xaijax.data.reading import AS_STORED, MaskRole, Reading
 
 __all__ = [
@@ -27,11 +25,7 @@ __all__ = [
     "patient",
     "primary_role",
     "read_image",
-    "read_mask",
 ]
-
-# Grey values of more than 8 bits, as Pillow calls them.
-_DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
 
 def is_image(path: Path | str) -> bool:
@@ -66,33 +60,35 @@ class ImageFile:
 
     Attributes:
         path: the image.
-        masks: `(role, file)`, one per element; a pixel above half of the file's largest value is inside. The role None
-            is the data set's own.
+        masks: `(role, entry)`; an entry is a mask file or another source of masks, see `xaijax.data.masks`. The role
+            None is the data set's own.
         reading: how to read them.
         clean: file of the same image without its artefacts, where there is one.
         frame: position of the frame, page or slice, from 0; None for the first, or the middle slice of a volume.
     """
 
     path: Path
-    masks: tuple[tuple[MaskRole | None, Path], ...] = ()
+    masks: tuple[tuple[MaskRole | None, Entry], ...] = ()
     reading: Reading = AS_STORED
     clean: Path | None = None
     frame: int | None = None
 
     @property
     def roles(self) -> tuple[MaskRole | None, ...]:
-        return tuple(role for role, _ in self.masks)
+        return tuple(one for role, entry in self.masks for one in roles_of(entry, role, self.reading))
 
     def read(self, *, masks: bool) -> Content:
         stored = formats.read(self.path, self.frame)
         image, said = _shown(stored, self.reading)
-        elements = []
+        elements: list[Element] = []
         notes = list(said)
-        for role, path in self.masks if masks else ():
-            try:
-                elements.append(Element("", role, read_mask(path)))
-            except (OSError, ValueError) as error:
-                notes.append(f"a mask cannot be read ({_images.reason(error)})")
+        height, width = stored.values.shape[:2]  # before rows and columns are swapped
+        canvas = Canvas((height, width), Path(self.path), self.reading, self.frame)
+        for role, entry in self.masks if masks else ():
+            with formats.quiet():
+                found = read_entry(entry, role, canvas)
+            elements += found.elements
+            notes += found.notes
         if self.reading.transpose:
             elements = [replace(one, mask=np.ascontiguousarray(one.mask.T)) for one in elements]
         return Content(image, tuple(elements), tuple(notes), stored.words)
@@ -129,30 +125,3 @@ def read_image(
 def _shown(stored: _images.Stored, reading: Reading) -> tuple[np.ndarray, tuple[str, ...]]:
     image, notes = _images.displayed(stored, reading.window)
     return np.ascontiguousarray(image.transpose(1, 0, 2)) if reading.transpose else image, notes
-
-
-def read_mask(path: Path) -> np.ndarray:
-    """A mask file as bool `[h, w]`: above half of its largest value, so 0/255, 0/1 and antialiased edges all work."""
-    stored = _open(path)
-    if stored.mode == "P":  # indices of colours: 0 is outside, whatever its colour
-        return np.asarray(stored) > 0
-    levels = np.asarray(stored if stored.mode in _DEEP_MODES else stored.convert("L"), np.float64)
-    top = levels.max()
-    return levels > top / 2 if top > 0 else np.zeros(levels.shape, bool)
-
-
-def _open(path: Path) -> Image.Image:
-    """Decode a mask; every way in which Pillow fails on damaged bytes becomes ValueError or OSError."""
-    if formats.recognise(path) is None:
-        raise ValueError("its format is not supported, or it is not an image")
-    try:
-        with formats.quiet(), Image.open(path) as stored:
-            _images.check_size(stored.height, stored.width)
-            stored.load()
-            return ImageOps.exif_transpose(stored)
-    except Image.UnidentifiedImageError:
-        raise ValueError("its format is not supported, or it is not an image") from None
-    except Image.DecompressionBombError:
-        raise ValueError("it has too many pixels") from None
-    except (SyntaxError, EOFError, IndexError, TypeError, KeyError, struct.error, zlib.error) as error:
-        raise ValueError(f"it is damaged ({' '.join(str(error).split()) or type(error).__name__})") from error

@@ -5,12 +5,12 @@ on the animal, 2 outside and 3 on the border, which belongs to neither.
 """
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 from xaijax.data import files
 from xaijax.data.found import Census
+from xaijax.data.masks import Rule
 from xaijax.data.reading import MaskRole, Reading
 from xaijax.data.scan import Tree, join
 
@@ -68,10 +68,13 @@ def sides(tree: Tree, folder: str, used: dict[str, str], census: Census) -> dict
     return found
 
 
-def trimap_reading(reading: Reading, census: Census) -> tuple[Reading, MaskRole]:
-    """How trimaps are read, and what the animal is to a score: the organ, unless `mask_role` calls it the lesion."""
+def trimaps(reading: Reading, census: Census) -> tuple[Rule, MaskRole | None]:
+    """What trimaps mean, and what they outline: the organ, or the lesion if `mask_role` calls the animal so.
+
+    A rule of `--mask-values` that names roles says both itself: then nothing is stated here.
+    """
     role: MaskRole = "lesion" if reading.mask_role == "lesion" else "organ"
     if not reading.mask_values:
-        reading = replace(reading, mask_values=MappingProxyType({role: (ANIMAL,)}))
         census.note(f"Trimaps: 1 (the animal) was taken as the {role}, 2 (outside) and 3 (border) were not.")
-    return reading, role
+    named = bool(reading.mask_values) and None not in reading.mask_values
+    return MappingProxyType({role: (ANIMAL,)}), None if named else role

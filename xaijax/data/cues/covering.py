@@ -10,7 +10,8 @@ from xaijax._errors import InputError
 from xaijax.data.cues.planting import Planted
 from xaijax.data.dataset import Content, Dataset, Source, fitted
 from xaijax.data.files import ImageFile, primary_role
-from xaijax.data.reading import MaskRole
+from xaijax.data.masks import Canvas, Entry, Masks, read_entry, roles_of
+from xaijax.data.reading import MaskRole, Reading
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,22 @@ class Filled:
 
     def fingerprint(self) -> str:
         return self.source.fingerprint()
+
+
+@dataclass(frozen=True, slots=True)
+class _Others:
+    """The masks of an entry that outline no artefact; a label map may hold artefacts among others."""
+
+    entry: Entry
+    primary: MaskRole | None
+
+    def roles(self, role: MaskRole | None, reading: Reading) -> tuple[MaskRole | None, ...]:
+        return tuple(one for one in roles_of(self.entry, role, reading) if (one or self.primary) != "artefact")
+
+    def read(self, role: MaskRole | None, canvas: Canvas) -> Masks:
+        found = read_entry(self.entry, role, canvas)
+        kept = tuple(one for one in found.elements if (one.role or self.primary) != "artefact")
+        return Masks(kept, found.notes)
 
 
 def cover(dataset: Dataset) -> Dataset:
@@ -77,7 +94,8 @@ def _covered(source: Source, primary: MaskRole | None) -> Source:
     if isinstance(source, Planted):
         return _covered(source.source, primary)
     if isinstance(source, ImageFile) and source.clean is not None:
-        masks = tuple((role, path) for role, path in source.masks if (role or primary) != "artefact")
+        kept = tuple((role, _Others(entry, primary)) for role, entry in source.masks)
+        masks = tuple((role, entry) for role, entry in kept if entry.roles(role, source.reading))
         return replace(source, path=source.clean, masks=masks, clean=None)
     if any((role or primary) == "artefact" for role in source.roles):
         return Filled(source, primary)

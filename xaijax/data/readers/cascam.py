@@ -21,6 +21,7 @@ from xaijax.data import files, pets
 from xaijax.data.dataset import Case, Dataset
 from xaijax.data.files import ImageFile
 from xaijax.data.found import Census
+from xaijax.data.masks import Entry, MaskFile
 from xaijax.data.reading import MaskRole, Reading
 from xaijax.data.scan import join, scan
 
@@ -60,8 +61,7 @@ def read(folder: Path, reading: Reading) -> Dataset:
     sides = pets.sides(tree, ANNOTATIONS, used, census)
     if "list.txt" in tree.files.get(ANNOTATIONS, ()):
         used[f"{ANNOTATIONS}/list.txt"] = "table"
-    if trimaps:
-        reading, animal = pets.trimap_reading(reading, census)
+    rule, animal = pets.trimaps(reading, census) if trimaps else ({}, None)
     cases = []
     for name in filter(files.is_image, tree.files.get(WITH, ())):
         stem = pets.stem(name)
@@ -70,13 +70,14 @@ def read(folder: Path, reading: Reading) -> Dataset:
             continue
         image = join(WITH, name)
         used[image] = "image"
-        masks: list[tuple[MaskRole | None, str]] = []
+        masks: list[tuple[MaskRole | None, Entry]] = []
         box = boxes.get(f"{stem}_artifact") or boxes.get(stem)
         if box:
-            masks.append(("artefact", box))
+            used[box] = "mask"
+            masks.append(("artefact", Path(tree.path(box))))
         if stem in trimaps:
-            masks.append((animal, trimaps[stem]))
-        used.update((mask, "mask") for _, mask in masks)
+            used[trimaps[stem]] = "mask"
+            masks.append((animal, MaskFile(Path(tree.path(trimaps[stem])), rule)))
         twin = clean.get(stem)
         if twin:
             used[twin] = "clean image"
@@ -86,7 +87,7 @@ def read(folder: Path, reading: Reading) -> Dataset:
                 label=pets.SPECIES.index(species),
                 source=ImageFile(
                     Path(tree.path(image)),
-                    tuple((role, Path(tree.path(mask))) for role, mask in masks),
+                    tuple(masks),
                     reading,
                     Path(tree.path(twin)) if twin else None,
                 ),

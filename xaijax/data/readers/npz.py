@@ -21,6 +21,7 @@ from xaijax.data import images as _images
 from xaijax.data._arrays import Archive
 from xaijax.data.dataset import Case, Content, Dataset, Element
 from xaijax.data.found import Census
+from xaijax.data.masks import array, masks_of
 from xaijax.data.reading import MaskRole, Reading, Table
 from xaijax.data.tables import joined
 
@@ -335,17 +336,8 @@ def _pixels(stored: np.ndarray, reading: Reading) -> tuple[np.ndarray, tuple[str
     return np.ascontiguousarray(image.transpose(1, 0, 2) if reading.transpose else image), notes
 
 
-def _elements(stored: np.ndarray, reading: Reading) -> tuple[list[Element], tuple[str, ...]]:
+def _elements(values: np.ndarray, reading: Reading) -> tuple[list[Element], tuple[str, ...]]:
     """The masks of one image: two values as they are, more by the rule of `--mask-values`."""
-    levels = stored.reshape(stored.shape[:2])
-    levels = levels.T if reading.transpose else levels
-    if reading.mask_values:
-        return [
-            Element("", role, np.isin(levels, [value for value in values if isinstance(value, int)]))
-            for role, values in reading.mask_values.items()
-        ], ()
-    values = np.unique(levels)
-    if len(values) > 2 or (len(values) == 2 and values[0] != 0):
-        shown = ", ".join(str(value) for value in values[:5].tolist())
-        return [], (f"a mask was left out: it has the values {shown}; say what they mean with --mask-values",)
-    return [Element("", None, levels > 0)], ()
+    plane = values.reshape(values.shape[:2])
+    found = masks_of(array(plane.T if reading.transpose else plane), None, reading.mask_values)
+    return list(found.elements), found.notes

@@ -16,6 +16,7 @@ from xaijax.data import files, pets
 from xaijax.data.dataset import Case, Dataset
 from xaijax.data.files import ImageFile
 from xaijax.data.found import Census
+from xaijax.data.masks import MaskFile
 from xaijax.data.reading import MaskRole, Reading
 from xaijax.data.scan import scan
 
@@ -51,7 +52,7 @@ def read(folder: Path, reading: Reading) -> Dataset:
     if "list.txt" in tree.files.get(ANNOTATIONS, ()):
         used[f"{ANNOTATIONS}/list.txt"] = "table"
     trimaps = pets.by_stem(tree, TRIMAPS)
-    reading, role = pets.trimap_reading(reading, census)
+    rule, role = pets.trimaps(reading, census)
     by_species = bool(reading.classes) and {normal(name) for name in reading.classes} <= set(pets.SPECIES)
     kinds = {stem: (pets.species(stem) or "unknown", pets.breed(stem)) for stem in found}
     chosen = {stem: one[0 if by_species else 1] for stem, one in kinds.items()}
@@ -64,10 +65,10 @@ def read(folder: Path, reading: Reading) -> Dataset:
     cases = []
     for stem, image in found.items():
         used[image] = "image"
-        masks: tuple[tuple[MaskRole, Path], ...] = ()
+        masks: tuple[tuple[MaskRole | None, MaskFile], ...] = ()
         if stem in trimaps:
             used[trimaps[stem]] = "mask"
-            masks = ((role, Path(tree.path(trimaps[stem]))),)
+            masks = ((role, MaskFile(Path(tree.path(trimaps[stem])), rule)),)
         extra = {"species": kinds[stem][0], "breed": kinds[stem][1]}
         cases.append(
             Case(
