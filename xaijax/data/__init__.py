@@ -9,7 +9,7 @@ Images are uint8 `[B, H, W, C]`, masks bool `[B, H, W]`. Nothing here imports JA
 """
 
 from xaijax.data._leaks import Leaks, leaks
-from xaijax.data._own_split import fold_sides, own_split
+from xaijax.data._own_split import fold_sides, own_split, side_name
 from xaijax.data._partition import folds, partition
 from xaijax.data._split import split
 from xaijax.data._split_file import read_split
@@ -39,5 +39,6 @@ __all__ = [
     "partition",
     "plant",
     "read_split",
+    "side_name",
     "split",
 ]

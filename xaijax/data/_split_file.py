@@ -58,8 +58,8 @@ def read_split(path: str | Path, dataset: Dataset) -> tuple[Sides, list[str]]:
     unknown = [file for file in named if file not in position]
     if len(unknown) == len(named):
         raise InputError(
-            f"{path} names no image of data set {dataset.name!r}: it has {', '.join(unknown[:EXAMPLES]) or 'none'}, the "
-            f"data have {', '.join(list(position)[:EXAMPLES])}"
+            f"{path} names no image of data set {dataset.name!r}: it has "
+            f"{', '.join(unknown[:EXAMPLES]) or 'none'}, the data have {', '.join(list(position)[:EXAMPLES])}"
         )
     missing = [name for name in position if name not in named]
     found = {
