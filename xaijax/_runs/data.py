@@ -183,8 +183,8 @@ def held_out(options: _Split, paths: Sequence[str], dataset: Dataset) -> Drawn:
         inside.append({int(position) for position in own[wanted]})
         sides.append(wanted)
         notes.append(
-            f"Model {' and '.join(strangers)} does not say which images it was trained on: the data's own {wanted} side "
-            "is taken."
+            f"Model {' and '.join(strangers)} does not say which images it was trained on: the data's own {wanted} "
+            "side is taken."
         )
     elif strangers and options.split != "auto":
         raise InputError(
