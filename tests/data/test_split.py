@@ -399,7 +399,7 @@ def test_a_file_says_the_sides(tmp_path):
         ("s.csv", "file,split\n0,holdout\n", r"puts '0' on the side 'holdout'; choose from training, validation"),
         ("s.csv", "file,split\n0,test\n0,train\n", r"puts '0' on two sides, test and training: leave one out"),
         ("s.csv", "file,split\na.png,test\n", r"names no image of data set 'stubs': it has a\.png, the data have 0, 1"),
-        ("s.csv", "file,split\n0,train\n1,test\n", "names no image for validation; training needs both sides"),
+        ("s.csv", "file,split\n0,val\n1,test\n", "names no image for training"),
         ("s.csv", "", r"it has no rows"),
         ("s.json", "{", "is not JSON"),
         ("s.json", '{"training": 3}', "holds something else; give a list of objects with file and split"),

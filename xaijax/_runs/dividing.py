@@ -57,7 +57,7 @@ def divide(options: DivisionOptions, dataset: Dataset) -> Division:
         sides, notes = data.own_split(dataset, validation=options.validation, fold=options.fold, seed=options.seed)
         return _given(dataset, sides, "the data's own split", notes)
     if options.split_file is not None:
-        sides, notes = data.read_split(options.split_file, dataset)
+        sides, notes = data.read_split(options.split_file, dataset, validation=options.validation, seed=options.seed)
         return _given(dataset, sides, f"the file {options.split_file.name}", notes)
     notes = _own_split_unused(dataset)
     if options.folds is not None:

@@ -77,17 +77,21 @@ def own_split(
     if inside < len(dataset):
         notes.append(f"{len(dataset) - inside} images are on no side of the data's own split and are left out.")
     if not len(found["validation"]):
-        training = found["training"]
-        kept, drawn = split(dataset.take(training), validation, seed, pixels=pixels)
-        found |= {"training": training[kept], "validation": training[drawn]}
-        if not numbers:
-            notes.append(
-                f"The data's own split has no validation side: {len(drawn)} of its {len(training)} training images are "
-                "taken for it."
-            )
+        found, note = with_validation(dataset, found, "The data's own split", validation, seed, pixels)
+        notes += [] if "training" not in own else [note]
     if not len(found["test"]):
         notes.append("The data's own split has no test side.")
     return found, notes
+
+
+def with_validation(
+    dataset: Dataset, sides: Sides, what: str, share: float, seed: int, pixels: bool
+) -> tuple[Sides, str]:
+    """Sides with a validation side that is taken from the training images by groups, and a sentence on it."""
+    training = sides["training"]
+    kept, drawn = split(dataset.take(training), share, seed, pixels=pixels)
+    note = f"{what} has no validation side: {len(drawn)} of its {len(training)} training images are taken for it."
+    return sides | {"training": training[kept], "validation": training[drawn]}, note
 
 
 def _of_folds(dataset: Dataset, numbers: Mapping[int, str], fold: int | None) -> Sides:

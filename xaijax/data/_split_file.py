@@ -11,27 +11,32 @@ import numpy as np
 
 from xaijax._errors import InputError
 from xaijax._names import normal
-from xaijax.data._own_split import SIDES, Sides, side_name
+from xaijax.data._own_split import SIDES, Sides, side_name, with_validation
 from xaijax.data.dataset import Dataset
 
 EXAMPLES = 3  # names in a sentence
 
 
-def read_split(path: str | Path, dataset: Dataset) -> tuple[Sides, list[str]]:
+def read_split(
+    path: str | Path, dataset: Dataset, *, validation: float = 0.1, seed: int = 0, pixels: bool = True
+) -> tuple[Sides, list[str]]:
     """The sides that a file says.
 
     Args:
         path: a table (CSV, or TSV) with the columns `file` and `split`; or JSON: a list of objects with these two, an
             object side -> files, or the `run.json` of a training. Files are named as the ids of the data set.
         dataset: the cases.
+        validation: where the file has no validation side: the share of its training images that becomes one, by groups.
+        seed: of what is drawn.
+        pixels: keep identical pixels together in what is drawn (reads the training images once).
 
     Returns:
-        The sides training, validation and test, and sentences on files that are not in the data and on images that the
-        file does not name, which are left out.
+        The sides training, validation and test, and sentences on files that are not in the data, on images that the
+        file does not name, which are left out, and on what was drawn.
 
     Raises:
         InputError: for a file that cannot be read, another side, a file on two sides, no file of the data set, or no
-            image for training or validation.
+            image for training.
 
     Example:
         >>> import json, pathlib, tempfile
@@ -68,9 +73,8 @@ def read_split(path: str | Path, dataset: Dataset) -> tuple[Sides, list[str]]:
         )
         for side in SIDES
     }
-    empty = [side for side in ("training", "validation") if not len(found[side])]
-    if empty:
-        raise InputError(f"{path} names no image for {' and none for '.join(empty)}; training needs both sides")
+    if not len(found["training"]):
+        raise InputError(f"{path} names no image for training")
     notes = []
     if unknown:
         notes.append(f"{_images(len(unknown), path.name)} not in the data, such as {_examples(unknown)}")
@@ -78,6 +82,9 @@ def read_split(path: str | Path, dataset: Dataset) -> tuple[Sides, list[str]]:
         notes.append(
             f"{_images(len(missing), 'the data')} not in {path.name} and left out, such as {_examples(missing)}"
         )
+    if not len(found["validation"]):
+        found, note = with_validation(dataset, found, path.name, validation, seed, pixels)
+        notes.append(note)
     return found, notes
 
 
