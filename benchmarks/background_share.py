@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from xaijax import data, models
-from xaijax._runs.models import training_of, validation_of
+from xaijax._runs.models import sides_of, training_of
 
 BLACK = 12  # of 255
 SHARE = 0.99  # of a cell's pixels
@@ -24,10 +24,10 @@ def main(arguments: Sequence[str]) -> int:
     """Prints one line per class and the two accuracies."""
     classifier = models.load(arguments[0])
     dataset = data.open_dataset(arguments[1], transpose=True, mask_role="lesion")
-    held = validation_of(training_of(arguments[0]), dataset)
-    if held is None:
+    sides = sides_of(training_of(arguments[0]), dataset)
+    if sides is None:
         raise ValueError(f"{arguments[0]} does not name its validation images of {arguments[1]}")
-    batch = dataset.read(held, classifier.input_shape)
+    batch = dataset.read(sides["validation"], classifier.input_shape)
     labels = np.array([classifier.classes.index(dataset.classes[label]) for label in batch.labels])
     layer = classifier.default_layer
 

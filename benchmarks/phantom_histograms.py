@@ -3,9 +3,9 @@
 python benchmarks/phantom_histograms.py --images 600 --size 96
 
 A multinomial logistic regression on the histogram of the whole picture (32 bins a channel, square roots of the shares,
-standardised, L2) is fitted to the training side of the same split that `xaijax train` makes, and scored by macro-F1 on
-the other. The L2 weight is the best of four *on the validation side*, in the regression's favour. A classifier that
-learns lesions must do much better; chance is 0.33.
+standardised, L2) is fitted to the training side of the same split that `xaijax train --validation 0.2 --test 0` makes,
+and scored by macro-F1 on the other. The L2 weight is the best of four *on the validation side*, in the regression's
+favour. A classifier that learns lesions must do much better; chance is 0.33.
 """
 
 import argparse

@@ -105,7 +105,10 @@ def test_bad_input_is_one_sentence_and_status_2(arguments, sentence, capsys, tmp
         (["train", "--epochs", "3"], "xaijax train needs --data and --out"),
         (["train", "--data", "d", "--out", "o", "--optimizer", "adam"], "--optimizer is 'adam'; it must be adamw or"),
         (["train", "--data", "d", "--out", "o", "--augmentation.flips", "1"], "did you mean --augmentation.flip"),
-        (["evaluate", "--data", "d", "--model", "m", "--out", "o", "--split", "al"], "validation or all: did you mean"),
+        (
+            ["evaluate", "--data", "d", "--model", "m", "--out", "o", "--split", "al"],
+            "test, all or fold-N: did you mean all?",
+        ),
         (["explain", "a.png", "--model", "builtin", "--opacity", "much"], "--opacity is 'much'; it must be a number"),
         (["doctor", "--jso"], "xaijax doctor has no option --jso: did you mean --json"),
     ],

@@ -150,12 +150,17 @@ def read(kind: Any, text: str) -> Any:
             raise ValueError(allowed(kind)) from None
     if origin in (Union, types.UnionType):
         # None first: a text would be anything.
-        return _first(lambda one: read(one, text), sorted(inner, key=lambda one: one is not types.NoneType), kind)
+        try:
+            return _first(lambda one: read(one, text), sorted(inner, key=lambda one: one is not types.NoneType), kind)
+        except InputError:
+            raise
+        except ValueError:
+            choices = [name for one in inner if typing.get_origin(one) is Literal for name in typing.get_args(one)]
+            raise ValueError(allowed(kind) + _near(text, choices)) from None
     if origin is Literal:
         found = next((choice for choice in inner if str(choice) == text), None)
         if found is None:
-            near = difflib.get_close_matches(text, map(str, inner), n=1)
-            raise ValueError(allowed(kind) + (f": did you mean {near[0]}?" if near else ""))
+            raise ValueError(allowed(kind) + _near(text, inner))
         return found
     if origin is tuple and len(inner) == 2 and inner[1] is Ellipsis:
         return tuple(read(inner[0], part.strip()) for part in text.strip("[]() ").split(","))
@@ -171,6 +176,11 @@ def read(kind: Any, text: str) -> Any:
     if kind is str:
         return text
     raise ValueError(allowed(kind))
+
+
+def _near(text: str, choices: Iterable[Any]) -> str:
+    near = difflib.get_close_matches(text, map(str, choices), n=1)
+    return f": did you mean {near[0]}?" if near else ""
 
 
 def allowed(kind: Any) -> str:

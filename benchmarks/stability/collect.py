@@ -17,7 +17,7 @@ import numpy as np
 
 from xaijax import data, explain, kernels, models
 from xaijax._runs.data import choose
-from xaijax._runs.models import training_of, validation_of
+from xaijax._runs.models import sides_of, training_of
 from xaijax.metrics import FRACTIONS, ORACLE, oracle_maps
 from xaijax.metrics.metric import image_seed
 from xaijax.metrics.pic_information import as_uint8, measure_information
@@ -94,8 +94,8 @@ def collect(options: Options) -> None:
 
 def _choose(dataset: Any, options: Options) -> list[int]:
     """Images the model was not trained on, as far as its checkpoint tells, evenly over the classes."""
-    held_out = None if options.data == "phantoms" else validation_of(training_of(options.model), dataset)
-    pool = list(range(len(dataset.cases))) if held_out is None else sorted(held_out)
+    sides = None if options.data == "phantoms" else sides_of(training_of(options.model), dataset)
+    pool = list(range(len(dataset.cases))) if sides is None else sides.get("test") or sides["validation"]
     if dataset.mask_role == "lesion":
         pool = [i for i in pool if dataset.cases[i].has_mask]
     return [pool[i] for i in choose(np.asarray(dataset.labels)[pool], options.images, options.seed)]

@@ -123,10 +123,11 @@ def test_the_frozen_form_is_the_explainer_on_held_out_images(finished, config, t
     done = cascade.run(config(tmp_path / "frozen", **options), console=console)
     assert done.cascade is None
     assert [row["method"] for row in done.evaluation["means"]] == ["cascade K=1", "cascade K=3", "cam"]
-    from xaijax.data import open_dataset, split
+    from xaijax.data import open_dataset, partition
 
     data = open_dataset("phantoms", count=30, size=32, cues=("text",))
-    batch = data.read(split(data, 0.3, 0)[1], (32, 32, 1))  # what round 0 was not trained on
+    sides = partition(data, {"training": 0.5, "validation": 0.2, "test": 0.3}, seed=0)
+    batch = data.read(sides["test"], (32, 32, 1))  # what round 0 has not seen
     whole = cascade_rounds(models.load(model), batch.images, batch.labels, rounds=3)
     mass = [
         explained[mask].sum() / explained.sum()

@@ -16,7 +16,7 @@ from xaijax import cascade, explain, models
 from xaijax._errors import InputError
 from xaijax._runs import command_line
 from xaijax.cascade import rounds
-from xaijax.data import open_dataset, split
+from xaijax.data import open_dataset, partition
 from xaijax.explain.cascade import Cascade
 from xaijax.training import Checkpoints
 
@@ -69,10 +69,11 @@ def test_everything_is_written(finished):
 def test_each_round_is_the_definition_on_the_files_of_the_round_before(finished):
     """`X^(k+1) = mm(exp(-θ TH(map_k)) X^(k))` in NumPy, and maps that are those of the saved model on `X^(k)`."""
     data = open_dataset("phantoms", **DATA)
-    training, validation = split(data, 0.3, 0)
+    sides = partition(data, {"training": 0.5, "validation": 0.2, "test": 0.3}, seed=0)
     description = json.loads((finished.out / "run.json").read_text())
-    assert description["data"]["training"] == [data.cases[i].id for i in training]
-    batch = data.read(np.concatenate([training, validation]), (32, 32, 1))
+    for side, positions in sides.items():
+        assert description["data"][side] == [data.cases[i].id for i in positions]
+    batch = data.read(np.concatenate([*sides.values()]), (32, 32, 1))
     seen = batch.images.astype(np.float32) / 255
     for number in range(3):
         here = rounds.place(finished.out, number)

@@ -130,6 +130,8 @@ COMMON: Mapping[str, tuple[str, ...]] = {
     "convention": ("--convention {}", "--set pic.convention={}"),
     "random_masks": ("--random-masks {}", "--set pic.random_masks={}"),
 }
+# What there was no option for, because it was always so: without the option, this value is left out.
+ALWAYS: Mapping[str, Any] = {"test": 0}
 # The same for one command, where it is special there: (command, option) -> spellings.
 SPECIAL: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("explain", "table"): ("--table {}", "--gallery {}"),
@@ -160,6 +162,8 @@ def arguments(command: str, options: Mapping[str, Any], *, positional: Sequence[
         plain = f"--{name.replace('_', '-')}"
         spellings = SPECIAL.get((command, name)) or COMMON.get(name) or (f"{plain} {{}}",)
         spelling = next((one for one in spellings if one.split()[0] in _flags(command)), None)
+        if spelling is None and name in ALWAYS and value == ALWAYS[name]:
+            continue
         if spelling is None:
             raise LookupError(f"xaijax {command} has no option for {name}: add its spelling to adapters.py")
         flag, _, form = spelling.partition(" ")

@@ -45,6 +45,7 @@ def retrained(dump: Dump) -> None:
         "epochs": 1,
         "batch_size": 8,
         "validation": 0.3,
+        "test": 0,
         "compare": ["cam", "layer_cam"],
         "prefixes": [1],
         "shown": 1,

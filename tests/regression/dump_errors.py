@@ -115,7 +115,7 @@ def bench() -> Iterator[Line]:
         "lesions of a folder": {"data": "good", "lesions": 2},
         "mask role": {"mask_role": "tumour"},
         "role of phantoms": {"mask_role": "organ"},
-        "split": {"split": "test"},
+        "split": {"split": "tset"},
         "validation images": {"split": "validation", "model": ["one"]},
         "target": {"target": "nothing"},
         "configuration": {"config": "none.toml"},
@@ -192,7 +192,7 @@ def others() -> Iterator[Line]:
         "classes": {"data": "good"},
         "validation": {"split": "validation"},
         "full folder": {"out": "full"},
-        "split": {"split": "test"},
+        "split": {"split": "tset"},
         "cue": {"cues": ["txt"]},
     }.items():
         given = {**good, **options}

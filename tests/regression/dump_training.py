@@ -100,7 +100,7 @@ def keep_picture(dump: Dump, name: str, file: Path) -> None:
 def trained(dump: Dump) -> None:
     """From scratch, resumed with more epochs refused or not, and from weights with frozen epochs."""
     spots(Path("spots"))
-    options = {"data": "spots", "size": 32, "batch_size": 8, "validation": 0.25, "epochs": 2}
+    options = {"data": "spots", "size": 32, "batch_size": 8, "validation": 0.25, "test": 0, "epochs": 2}
     with dump.piece("scratch"):
         adapters.run("train", {**options, "model": "small_cnn", "out": "scratch", "learning_rate": 0.005})
         keep_training(dump, "scratch", Path("scratch"))
@@ -119,6 +119,7 @@ def trained(dump: Dump) -> None:
         keep_training(dump, "tuned", Path("tuned"))
     with dump.piece("phantoms"):
         given = {"data": "phantoms", "count": 18, "size": 32, "epochs": 1, "cues": ["text"], "correlation": 0.8}
+        given |= {"validation": 0.2, "test": 0}
         adapters.run("train", {**given, "model": "small_cnn", "batch_size": 8, "out": "phantoms"})
         keep_training(dump, "phantoms", Path("phantoms"))
 

@@ -121,13 +121,13 @@ def test_some_images_of_a_folder_are_taken_evenly_and_the_others_are_not_scored(
     done = train.run(config(out, count=18, epochs=1), console=console)
     data = json.loads((out / "run.json").read_text())["data"]
     assert data["classes"] == {"high": 6, "low": 6, "middle": 6}
-    used = {*data["training"], *data["validation"], *(name for name, _ in data["skipped"])}
+    used = {*data["training"], *data["validation"], *data["test"], *(name for name, _ in data["skipped"])}
     assert len(used) == 18
     assert len(data["left_out"]) == 49 - 18
     assert not used & set(data["left_out"])
     given = {"data": str(folder), "model": (str(out),)}
     same = evaluate.run(evaluate.EvaluateConfig(**given, out=tmp_path / "same"), console=console)
-    assert same.metrics[0]["confusion"] == done.metrics["confusion"]  # the validation images alone
+    assert same.metrics[0]["confusion"] == done.test["confusion"]  # the test images alone
     some = evaluate.run(evaluate.EvaluateConfig(**given, out=tmp_path / "some", split="all", count=9), console=console)
     assert [sum(row) for row in some.metrics[0]["confusion"]] == [3, 3, 3]
 

@@ -25,31 +25,38 @@ def rows(out):
     return list(csv.reader((out / "predictions.csv").read_text().splitlines()))
 
 
-def test_one_checkpoint_scores_as_its_training_said(finished, folder, tmp_path):
+@pytest.mark.parametrize("side", ["test", "validation"])
+def test_one_checkpoint_scores_as_its_training_said(finished, folder, tmp_path, side):
+    """The test images without any option; those that chose the epoch where they are wanted."""
     out = tmp_path / "scores"
-    assert cli.main(["evaluate", "--data", str(folder), "--model", str(finished.out), "--out", str(out)]) == 0
+    words = ["evaluate", "--data", str(folder), "--model", str(finished.out), "--out", str(out)]
+    assert cli.main(words if side == "test" else [*words, "--split", side]) == 0
+    said = finished.test if side == "test" else finished.metrics
     assert {path.name for path in out.iterdir()} == {
         "run.json", "evaluation.json", "predictions.csv", "confusion.png", "reliability.png", "embedding.png",
     }  # fmt: skip
     written = json.loads((out / "evaluation.json").read_text())
     assert written["comparison"] is None
-    assert written["data"] == {"name": folder.name, "which": "validation images", "images": finished.metrics["images"]}
+    assert written["data"] == {"name": folder.name, "which": f"{side} images", "images": said["images"]}
     (metrics,) = written["models"]
     for name in ("confusion", "per_class", "classes", "macro_f1", "micro_f1", "accuracy"):
-        assert metrics[name] == finished.metrics[name]
-    assert metrics["loss"] == pytest.approx(finished.metrics["loss"], rel=1e-5)
-    assert metrics["reliability"]["ece"] == pytest.approx(finished.metrics["reliability"]["ece"], abs=1e-5)
+        assert metrics[name] == said[name]
+    assert metrics["loss"] == pytest.approx(said["loss"], rel=1e-5)
+    assert metrics["reliability"]["ece"] == pytest.approx(said["reliability"]["ece"], abs=1e-5)
     heading, *table = rows(out)
     assert heading == ["id", "class", "predicted", "high", "low", "middle"]
-    validation = json.loads((finished.out / "run.json").read_text())["data"]["validation"]
-    assert [row[0] for row in table] == validation
+    named = json.loads((finished.out / "run.json").read_text())["data"][side]
+    assert [row[0] for row in table] == named
+    described = json.loads((out / "run.json").read_text())["data"]
+    assert (described["images"], described["which"]) == (named, f"{side} images")
+    assert described["found"]["taken"] == {"image": 49}
     assert np.mean([row[1] == row[2] for row in table]) == pytest.approx(metrics["accuracy"])
     np.testing.assert_allclose([sum(map(float, row[3:])) for row in table], 1, atol=1e-5)
     assert all(row[2] == heading[3 + int(np.argmax([float(cell) for cell in row[3:]]))] for row in table)
 
 
 def test_planted_and_covered_cues_are_scored_on_the_same_images(finished, folder, tmp_path):
-    """Cues are planted in the validation images of a training without them; covered, they are as if never planted."""
+    """Cues are planted in the test images of a training without them; covered, they are as if never planted."""
     losses = {}
     planting = ["--cues", "text", "ruler:high", "--correlation", "0.5"]
     for name, options in (("planted", planting), ("covered", [*planting, "--covered"])):
@@ -58,9 +65,9 @@ def test_planted_and_covered_cues_are_scored_on_the_same_images(finished, folder
         assert cli.main(given) == 0
         written = json.loads((out / "evaluation.json").read_text())
         assert " ".join(options) in written["command"]
-        assert written["data"]["which"] == "validation images"
+        assert written["data"]["which"] == "test images"
         losses[name] = written["models"][0]["loss"]
-    assert losses["covered"] == pytest.approx(finished.metrics["loss"], rel=1e-5)
+    assert losses["covered"] == pytest.approx(finished.test["loss"], rel=1e-5)
     assert abs(losses["planted"] - losses["covered"]) > 0.01
 
 

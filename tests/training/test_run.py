@@ -35,8 +35,12 @@ def test_run_train_writes_everything(finished, folder):
     assert written["classes"] == ["high", "low", "middle"]
     description = json.loads((out / "run.json").read_text())
     data = description["data"]
-    assert not set(data["training"]) & set(data["validation"])
-    assert len(data["training"]) + len(data["validation"]) == 48
+    sides = [name for side in ("training", "validation", "test") for name in data[side]]
+    assert len(sides) == len(set(sides)) == 48
+    assert data["split"]["images"] == {"training": 39, "validation": 5, "test": 5}  # the unreadable one included
+    assert data["split"]["how"] == "by shares"
+    assert data["found"]["taken"] == {"image": 49}
+    assert written["test"] == finished.test
     assert [item[0] for item in data["skipped"]] == ["low/broken.png"]
     assert description["input_shape"] == [32, 32, 1]  # grey was noticed
     for figure in out.glob("*.png"):

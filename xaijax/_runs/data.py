@@ -1,6 +1,8 @@
 """The data of a run: opened as the options say, and those images of it that may be used."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,6 +12,7 @@ from xaijax._errors import InputError
 from xaijax._runs import models
 from xaijax._runs.options import DataOptions
 from xaijax.data import Dataset
+from xaijax.data.dataset import count_notes
 
 PHANTOMS = "phantoms"
 
@@ -102,7 +105,17 @@ def counted(options: DataOptions, dataset: Dataset, positions: Sequence[int] | N
     given = list(range(len(dataset))) if positions is None else sorted(positions)
     if not options.count or is_phantoms(options.data) or options.count >= len(given):
         return given
-    return sorted(given[place] for place in choose(dataset.labels[given], options.count, options.seed))
+    return sorted(given[place] for place in choose(_drawn_by(dataset)[given], options.count, options.seed))
+
+
+def _drawn_by(dataset: Dataset) -> np.ndarray:
+    """`[N]` the class by which each image is drawn; of several findings its rarest one, -1 where it has none."""
+    labels = dataset.labels
+    if not dataset.multi_label:
+        return labels
+    present = labels == 1
+    rarity = np.where(present, present.sum(axis=0), len(dataset) + 1)
+    return np.where(present.any(axis=1), rarity.argmin(axis=1), -1)
 
 
 class _Split(Protocol):
@@ -116,8 +129,25 @@ class _Split(Protocol):
     def transpose(self) -> bool: ...
 
 
-def held_out(options: _Split, paths: Sequence[str], dataset: Dataset) -> tuple[list[int], bool, list[str]]:
-    """The images that no model was trained on, as far as the models' folders tell.
+@dataclass(frozen=True)
+class Drawn:
+    """The images to draw from.
+
+    Attributes:
+        positions: in the data set, ascending.
+        which: what they are, in words: "test images", "images".
+        unseen: whether all models name their training images, and these are none of them.
+        notes: sentences on what had to be assumed.
+    """
+
+    positions: list[int]
+    which: str = "images"
+    unseen: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
+def held_out(options: _Split, paths: Sequence[str], dataset: Dataset) -> Drawn:
+    """The images that `--split` takes, as far as the models' folders and the data name their sides.
 
     Args:
         options: which split.
@@ -125,47 +155,153 @@ def held_out(options: _Split, paths: Sequence[str], dataset: Dataset) -> tuple[l
         dataset: the data.
 
     Returns:
-        Positions in the data set, whether all models' training images are left out, and notes on models that do not
-        name theirs.
+        The images, and notes on models that do not name theirs.
 
     Raises:
-        InputError: where no image is left, where `--split validation` is asked of a model that does not name its
-            images, or where a model was trained on the transposed images.
+        InputError: where no image is left, where a side is wanted that neither a model nor the data name, or where a
+            model was trained on the transposed images.
     """
-    everything = list(range(len(dataset)))
     if options.split == "all":
-        return everything, False, []
-    left: set[int] | None = None
+        return Drawn(list(range(len(dataset))))
+    if options.split.startswith("fold "):
+        return _own_fold(options, dataset)
+    inside: list[set[int]] = []  # of each model that names its sides
+    sides: list[str] = []
+    strangers: list[str] = []
     notes: list[str] = []
     for path in paths:
-        trained = models.training_of(path)
-        inside = models.validation_of(trained, dataset)
-        if inside is None:
-            if options.split == "validation":
-                raise InputError(f"model {path} does not name its validation images of {options.data}: use --split all")
-            if not is_phantoms(options.data):
-                notes.append(f"Model {path} does not say which images it was trained on: some may be among these.")
+        known = _sides_of(options, path, dataset)
+        if known is None:
+            strangers.append(path)
             continue
-        turned = bool(trained.get("config", {}).get("transpose", options.transpose))
-        if turned != options.transpose:
+        side = ("test" if "test" in known else "validation") if options.split == "auto" else options.split
+        if not known.get(side):
             raise InputError(
-                f"model {path} was trained with{'' if turned else 'out'} --transpose and this run is "
-                f"with{'out' if turned else ''} it: give {'--transpose' if turned else 'no --transpose'}"
+                f"model {path} has no {side} images of {options.data}: use --split {' or '.join([*known, 'all'])}"
             )
-        left = set(inside) if left is None else left & set(inside)
-    if left is None:
-        return everything, False, notes
-    if not left:
-        raise InputError(
-            "no image was left out of the training of all models: use --split all, fewer models, or models that were "
-            "trained with the same --seed"
+        if options.split == "auto" and side == "validation":
+            notes.append(f"Model {path} names no test images: its validation images are taken, which chose its epoch.")
+        inside.append(set(known[side]))
+        sides.append(side)
+    own = dataset.splits
+    wanted = "test" if options.split == "auto" else options.split
+    unseen = not strangers and wanted != "training"
+    if strangers and wanted in own and (options.split != "auto" or not inside):
+        inside.append({int(position) for position in own[wanted]})
+        sides.append(wanted)
+        notes.append(
+            f"Model {' and '.join(strangers)} does not say which images it was trained on: the data's own {wanted} "
+            "side is taken."
         )
-    return sorted(left), not notes, notes
+    elif strangers and options.split != "auto":
+        raise InputError(
+            f"model {strangers[0]} does not name its {options.split} images of {options.data}, and the data have no "
+            "such side: use --split all"
+        )
+    elif not is_phantoms(options.data):
+        notes += [
+            f"Model {path} does not say which images it was trained on: some may be among these." for path in strangers
+        ]
+    if not inside:
+        return Drawn(list(range(len(dataset))), notes=notes)
+    left = set.intersection(*inside)
+    if not left:
+        what = "is on the training side" if wanted == "training" else "was left out of the training"
+        raise InputError(
+            f"no image {what} of all models: use --split all, fewer models, or models that were trained with the same "
+            "--seed"
+        )
+    which = f"{sides[0]} images" if len(set(sides)) == 1 else "test and validation images"
+    return Drawn(sorted(left), which, unseen, notes)
 
 
-def readable(
-    dataset: Dataset, cases: Sequence[int], shape: Any, report: Any = None
-) -> tuple[list[int], list[tuple[str, str]]]:
+def _sides_of(options: _Split, path: str, dataset: Dataset) -> dict[str, list[int]] | None:
+    """The sides of a model's training, or None where it does not know the data."""
+    trained = models.training_of(path)
+    found = models.sides_of(trained, dataset)
+    if found is None:
+        return None
+    turned = bool(trained.get("config", {}).get("transpose", options.transpose))
+    if turned != options.transpose:
+        raise InputError(
+            f"model {path} was trained with{'' if turned else 'out'} --transpose and this run is "
+            f"with{'out' if turned else ''} it: give {'--transpose' if turned else 'no --transpose'}"
+        )
+    return found
+
+
+def _own_fold(options: _Split, dataset: Dataset) -> Drawn:
+    own = dataset.splits
+    if options.split not in own:
+        there = ", ".join(own) or "no split of their own"
+        raise InputError(f"--split is {options.split}, and the data {options.data} have {there}")
+    note = f"Images are drawn from {options.split} of the data's own split, whatever the models were trained on."
+    return Drawn([int(position) for position in own[options.split]], f"images of {options.split}", False, [note])
+
+
+def described(dataset: Dataset, notes: Mapping[str, int] | None = None) -> dict[str, Any]:
+    """What `run.json` says of the data of a run.
+
+    Args:
+        dataset: the data.
+        notes: what was noted while reading -> images; see `count_notes`.
+
+    Returns:
+        JSON values: the name, how the data were opened, images of each class, the roles of masks, the files that were
+        found and left out, and the notes.
+    """
+    return {
+        "name": dataset.name,
+        "options": dict(dataset.options),
+        "classes": dataset.class_counts(),
+        "mask_role": dataset.mask_role,
+        "roles": list(dataset.roles),
+        "found": None if dataset.found is None else dataset.found.describe(),
+        "notes": dict(notes or {}),
+    }
+
+
+def added_notes(*notes: Mapping[str, int]) -> dict[str, int]:
+    """The notes of several sets of images together."""
+    total: Counter[str] = Counter()
+    for one in notes:
+        total.update(one)
+    return dict(total.most_common())
+
+
+def note_lines(notes: Mapping[str, int]) -> list[str]:
+    """A line for each note."""
+    return [f"{count} image{'' if count == 1 else 's'}: {note}" for note, count in notes.items()]
+
+
+def found_lines(dataset: Dataset) -> list[str]:
+    """What to say of the files before work starts: what was left out, and what was assumed."""
+    if dataset.found is None:
+        return []
+    lines = [
+        f"{one.count} file{'' if one.count == 1 else 's'} left out: {reason} ({', '.join(one.examples)}"
+        f"{' ...' if one.count > len(one.examples) else ''})"
+        for reason, one in dataset.found.left_out.items()
+    ]
+    return [*lines, *dataset.found.notes]
+
+
+@dataclass(frozen=True)
+class Readable:
+    """Those images that can be read.
+
+    Attributes:
+        cases: positions in the data set.
+        skipped: (id, reason) of the others.
+        notes: what was noted while reading -> images.
+    """
+
+    cases: list[int]
+    skipped: list[tuple[str, str]]
+    notes: dict[str, int]
+
+
+def readable(dataset: Dataset, cases: Sequence[int], shape: Any, report: Any = None) -> Readable:
     """Looks through images once, so that the list of images is fixed before work starts.
 
     Args:
@@ -175,13 +311,14 @@ def readable(
         report: called as `report(share)`, 0 to 1.
 
     Returns:
-        Positions of those that can be read, and (id, reason) of the others.
+        Those that can be read, the others with the reason, and what was noted on the way.
     """
     good: list[int] = []
     skipped: list[tuple[str, str]] = []
+    notes: list[tuple[str, str]] = []
     for number, case in enumerate(cases):
         try:
-            dataset.read([case], tuple(shape))
+            notes += dataset.read([case], tuple(shape)).notes
             good.append(case)
         except ValueError as error:
             # The sentence names the data set and the image; the list of skipped images has both already.
@@ -189,4 +326,4 @@ def readable(
             skipped.append((name, str(error).rpartition(f"{name}: ")[2]))
         if report is not None:
             report((number + 1) / len(cases))
-    return good, skipped
+    return Readable(good, skipped, count_notes(notes))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from xaijax._errors import InputError
 from xaijax._runs import folder, progress, tables
+from xaijax._runs.data import found_lines, note_lines
 from xaijax._runs.training import Material
 from xaijax.classifier import Classifier
 from xaijax.training import Checkpoints, DivergedError, Record, Trainer, run_epochs
@@ -77,14 +78,20 @@ def diverging(out: Path) -> Iterator[None]:
 
 
 def say_material(console: "Console", material: Material) -> None:
-    """Prints the model, the data and what could not be read."""
+    """Prints the model, the data, how they were divided, and what could not be read."""
     counts = ", ".join(f"{name} {count}" for name, count in material.dataset.class_counts().items())
     shape = "x".join(map(str, material.training.shape))
     what = f"{material.architecture}{material.origin} at {shape} on {material.dataset.name}"
     progress.say(console, f"{what} ({counts})")
-    both = f"{len(material.training)} images for training, {len(material.validation)} for validation"
-    progress.say(console, both)
-    say_skipped(console, [*material.training.skipped, *material.validation.skipped])
+    for line in found_lines(material.dataset):
+        progress.say(console, line)
+    test = f"{len(material.test)} for test" if len(material.test) else "none for test"
+    progress.say(
+        console, f"{len(material.training)} images for training, {len(material.validation)} for validation, {test}"
+    )
+    for line in (*material.division.notes, *note_lines(material.notes)):
+        progress.say(console, line)
+    say_skipped(console, material.skipped)
 
 
 def say_skipped(console: "Console", found: Sequence[tuple[str, str]]) -> None:

@@ -151,16 +151,20 @@ def training_of(path: str | Path) -> dict[str, Any]:
     return found if found.get("kind") == "training" else {}
 
 
-def validation_of(trained: dict[str, Any], dataset: Dataset) -> list[int] | None:
-    """Positions of the images that a training kept apart, or None where it does not know this data set.
+def sides_of(trained: dict[str, Any], dataset: Dataset) -> dict[str, list[int]] | None:
+    """The sides of a training, or None where it does not know this data set.
 
     Args:
         trained: of `training_of`.
         dataset: the data.
+
+    Returns:
+        side -> positions of its images: "training", "validation", and "test" where the training kept such images.
     """
     known_data = trained.get("data", {})
     try:
         validation, training = set(known_data["validation"]), set(known_data["training"])
+        test = set(known_data.get("test", ()))
         # Images that --count left out may show the patients of the others.
         left_out = set(known_data.get("left_out", ()))
     except (KeyError, TypeError):
@@ -171,6 +175,14 @@ def validation_of(trained: dict[str, Any], dataset: Dataset) -> list[int] | None
         return None
     ids = [case.id for case in dataset.cases]
     # The same file names in another data set say nothing: the training must know nearly all of these images.
-    if sum(name in validation or name in training or name in left_out for name in ids) < len(ids) / 2:
+    every = training | validation | test | left_out
+    if sum(name in every for name in ids) < len(ids) / 2:
         return None
-    return [position for position, name in enumerate(ids) if name not in training and name not in left_out]
+    places = {name: position for position, name in enumerate(ids)}
+    found = {"training": sorted(places[name] for name in training if name in places)}
+    if test:
+        named = {"validation": validation, "test": test}
+        return found | {side: sorted(places[name] for name in own if name in places) for side, own in named.items()}
+    # All that the training did not see.
+    rest = [position for position, name in enumerate(ids) if name not in training and name not in left_out]
+    return found | {"validation": rest}

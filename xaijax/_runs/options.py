@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from xaijax import _options
 from xaijax._errors import InputError
-from xaijax._options import Count, Range, Share
-from xaijax.data import MaskRole
+from xaijax._options import Count, Form, Range, Share
+from xaijax.data import MaskRole, side_name
 
 Device = Literal["auto", "cpu", "gpu", "tpu"]
 Precision = Literal["float32", "bfloat16"]
@@ -26,6 +26,17 @@ Side = Annotated[int, Range(1, 8192)]
 """The side of an image in pixels."""
 Seed = Annotated[int, Range(0, 2**32 - 1)]
 """What random numbers are drawn from."""
+
+
+def _fold(text: str) -> str:
+    found = side_name(text) or ""
+    if not found.startswith("fold "):
+        raise ValueError(text)
+    return found
+
+
+Split = Literal["auto", "training", "validation", "test", "all"] | Annotated[str, Form(_fold, "fold-N")]
+"""Which images to draw from."""
 
 C = TypeVar("C")
 
@@ -111,9 +122,65 @@ class DataOptions(ReadingOptions, SeedOptions):
 class SplitOptions:
     """Which part of the data."""
 
-    split: Literal["auto", "validation", "all"] = "auto"
-    """Which images to draw from: validation, those that no model was trained on; all; auto takes the validation images
-    where a model names them."""
+    split: Split = "auto"
+    """Which images to draw from: training, validation or test, a side that the models' trainings name, or else the
+    data's own; fold-2, a fold of the data's own; all. auto takes the test images where the models name them, or else
+    their validation images, or else the data's own test side, or else all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DivisionOptions(SeedOptions):
+    """How the images of a training are divided. Patients and identical images stay together."""
+
+    validation: Annotated[float, Range(0, 1, without_low=True, without_high=True)] = 0.1
+    """Share of the images that chooses the epoch; of the training images where a split has no validation side."""
+
+    test: Annotated[float, Range(0, 1, without_high=True)] = 0.1
+    """Share of the images that takes no part in the training and is scored: by bench, evaluate and cascade with --split
+    auto. 0 keeps none: then the validation images are scored too."""
+
+    own_split: bool = False
+    """Take the data's own split; of folds the one that --fold names is the test side."""
+
+    split_file: Path | None = None
+    """Take the split of this file: a table with the columns file and split (training, validation, test), or JSON; the
+    run.json of another training repeats its split."""
+
+    folds: Annotated[int, Range(2, 1000)] | None = None
+    """Divide the images into this many folds, for a cross-validation: --fold is the test side, the next fold the
+    validation side."""
+
+    fold: Annotated[int, Range(1, 1000)] | None = None
+    """With --folds, or with --own-split of folds: the fold that is the test side, from 1."""
+
+    def check_division(self) -> None:
+        """Refuses options that contradict each other.
+
+        Raises:
+            InputError: naming them.
+        """
+        given = [
+            name
+            for name, there in (
+                ("--own-split", self.own_split),
+                ("--split-file", self.split_file is not None),
+                ("--folds", self.folds is not None),
+            )
+            if there
+        ]
+        if len(given) > 1:
+            raise InputError(f"{' and '.join(given)} each say how the images are divided: leave one out")
+        if self.validation + self.test >= 1:
+            raise InputError(
+                f"--validation {self.validation:g} and --test {self.test:g} leave no images for training: together "
+                "they must be below 1"
+            )
+        if self.folds is not None and self.fold is None:
+            raise InputError(f"--folds {self.folds} needs --fold, 1 to {self.folds}: the fold that is the test side")
+        if self.fold is not None and self.folds is None and not self.own_split:
+            raise InputError("--fold needs --folds, or --own-split of data that have folds")
+        if self.fold is not None and self.folds is not None and self.fold > self.folds:
+            raise InputError(f"--fold is {self.fold}; it must be at most --folds, {self.folds}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """What the commands that train share: their options, and what a training starts with."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,9 +12,10 @@ from xaijax import models
 from xaijax._errors import InputError
 from xaijax._options import Count, NonNegative, Positive, Range
 from xaijax._runs import data
-from xaijax._runs.options import DataOptions, DeviceOptions, ModelOptions, PrecisionOptions
+from xaijax._runs.dividing import Division, divide
+from xaijax._runs.options import DataOptions, DeviceOptions, DivisionOptions, ModelOptions, PrecisionOptions
 from xaijax.classifier import Classifier
-from xaijax.data import Dataset, split
+from xaijax.data import Dataset
 from xaijax.training import Augmentation, Optimizer, Options, Schedule, start_from
 
 DEFAULT_MODEL = "small_cnn"
@@ -23,7 +25,7 @@ READ_AT_ONCE = 64
 
 # In this module and not with the other groups: the commands that do not train need not import Optax and Flax for it.
 @dataclass(frozen=True, kw_only=True)
-class TrainingOptions(PrecisionOptions, DeviceOptions, ModelOptions, DataOptions):
+class TrainingOptions(PrecisionOptions, DeviceOptions, DivisionOptions, ModelOptions, DataOptions):
     """What is trained on what, and how."""
 
     model: str | None = None  # type: ignore[assignment]  # one, or that of the weights
@@ -64,9 +66,6 @@ class TrainingOptions(PrecisionOptions, DeviceOptions, ModelOptions, DataOptions
     patience: Count = 10
     """Epochs without a better validation macro-F1 after which to stop."""
 
-    validation: Annotated[float, Range(0, 1, without_low=True, without_high=True)] = 0.2
-    """Share of the images kept for validation; patients and identical images stay together."""
-
     balance: bool = True
     """Weight the loss so that every class counts alike."""
 
@@ -88,6 +87,7 @@ class TrainingOptions(PrecisionOptions, DeviceOptions, ModelOptions, DataOptions
         Raises:
             InputError: for options that contradict each other.
         """
+        self.check_division()
         if self.frozen_epochs and self.weights is None:
             raise InputError(
                 "--frozen-epochs needs --weights: the backbone of a model with random weights would be frozen; give "
@@ -114,6 +114,7 @@ class Images:
         shape: (H, W, C).
         pixels: `[N, H, W, C]` uint8, or None where they are read when they are needed.
         skipped: `(id, reason)` of those that cannot be read.
+        notes: what was noted while reading -> images.
     """
 
     dataset: Dataset
@@ -122,21 +123,29 @@ class Images:
     shape: tuple[int, int, int]
     pixels: np.ndarray | None
     skipped: tuple[tuple[str, str], ...]
+    notes: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def read(cls, dataset: Dataset, indices: np.ndarray, shape: tuple[int, int, int]) -> "Images":
-        """Look through the images once; those that cannot be read are left out."""
+        """Look through the images once; those that cannot be read are left out. No indices give no images."""
+        if not len(indices):
+            nothing = np.zeros((0, *shape), np.uint8)
+            return cls(dataset, np.zeros(0, np.int64), np.zeros(0, np.int32), shape, nothing, ())
         if len(indices) * math.prod(shape) <= CACHE_BYTES:
             batch = dataset.read(indices, shape, masks=False)
-            return cls(dataset, batch.indices, batch.labels, shape, batch.images, batch.skipped)
+            notes = data.count_notes(batch.notes)
+            return cls(dataset, batch.indices, batch.labels, shape, batch.images, batch.skipped, notes)
         kept: list[np.ndarray] = []
         skipped: list[tuple[str, str]] = []
+        noted: list[tuple[str, str]] = []
         for start in range(0, len(indices), READ_AT_ONCE):
             part = dataset.read(indices[start : start + READ_AT_ONCE], shape, masks=False)
             kept.append(part.indices)
             skipped += part.skipped
+            noted += part.notes
         found = np.concatenate(kept)
-        return cls(dataset, found, dataset.labels[found], shape, None, tuple(skipped))
+        notes = data.count_notes(noted)
+        return cls(dataset, found, dataset.labels[found], shape, None, tuple(skipped), notes)
 
     @property
     def ids(self) -> list[str]:
@@ -163,25 +172,49 @@ class Material:
         classifier: to be trained.
         origin: a few words on where its weights come from; empty for random ones.
         training: images to train on.
-        validation: images kept apart.
-        left_out: ids of the images that `--count` left out.
+        validation: images that choose the epoch.
+        test: images that take no part in the training; may be empty.
+        division: how they were divided.
+        left_out: ids of the images that are on no side: `--count` or the split left them out.
     """
 
     classifier: Classifier
     origin: str
     training: Images
     validation: Images
+    test: Images
+    division: Division
     left_out: tuple[str, ...]
 
     @property
     def dataset(self) -> Dataset:
-        """Of the images of both sides."""
+        """Of the images of all sides."""
         return self.training.dataset
 
     @property
+    def sides(self) -> tuple[Images, Images, Images]:
+        """Training, validation and test."""
+        return self.training, self.validation, self.test
+
+    @property
+    def scored(self) -> Images:
+        """The images to score: those for test, and where there are none those for validation."""
+        return self.test if len(self.test) else self.validation
+
+    @property
+    def skipped(self) -> list[tuple[str, str]]:
+        """`(id, reason)` of the images that cannot be read."""
+        return [item for side in self.sides for item in side.skipped]
+
+    @property
+    def notes(self) -> dict[str, int]:
+        """What was noted while reading -> images."""
+        return data.added_notes(*(side.notes for side in self.sides))
+
+    @property
     def labels(self) -> np.ndarray:
-        """`[N]` of the images for training, then those for validation."""
-        return np.concatenate([self.training.labels, self.validation.labels])
+        """`[N]` of the images for training, then those for validation, then those for test."""
+        return np.concatenate([side.labels for side in self.sides])
 
     @property
     def architecture(self) -> str:
@@ -190,25 +223,25 @@ class Material:
         return self.classifier.architecture.name
 
     def describe(self) -> dict[str, Any]:
-        """What `run.json` says of it; `_runs.models.validation_of` reads the images of both sides there."""
+        """What `run.json` says of it; `_runs.models.sides_of` reads the images of the sides there."""
         assert self.classifier.architecture is not None
         return {
             "model": {"architecture": self.architecture, "options": dict(self.classifier.architecture.options)},
-            "data": {
-                "name": self.dataset.name,
-                "options": dict(self.dataset.options),
-                "classes": self.dataset.class_counts(),
+            "data": data.described(self.dataset, self.notes)
+            | {
+                "split": self.division.describe(),
                 "training": self.training.ids,
                 "validation": self.validation.ids,
+                "test": self.test.ids,
                 "left_out": list(self.left_out),
-                "skipped": [list(item) for item in (*self.training.skipped, *self.validation.skipped)],
+                "skipped": [list(item) for item in self.skipped],
             },
             "input_shape": list(self.training.shape),
         }
 
 
 def prepare(options: TrainingOptions) -> Material:
-    """Opens the weights and the data, and reads the images of both sides of the split.
+    """Opens the weights and the data, and reads the images of all sides of the split.
 
     Raises:
         InputError, FileNotFoundError, NotADirectoryError, ValueError: for data or weights that are not there or do not
@@ -221,12 +254,14 @@ def prepare(options: TrainingOptions) -> Material:
     dataset = whole if len(positions) == len(whole) else whole.take(positions)
     dataset.require_classes()
     classifier, origin = start(options, found, dataset)
-    training, validation = (
-        Images.read(dataset, part, classifier.input_shape) for part in split(dataset, options.validation, options.seed)
+    division = divide(options, dataset)
+    training, validation, test = (
+        Images.read(dataset, division.sides[side], classifier.input_shape)
+        for side in ("training", "validation", "test")
     )
-    taken = {case.id for case in dataset.cases}
+    taken = {dataset.cases[at].id for positions in division.sides.values() for at in positions}
     left_out = tuple(case.id for case in whole.cases if case.id not in taken)
-    return Material(classifier, origin, training, validation, left_out)
+    return Material(classifier, origin, training, validation, test, division, left_out)
 
 
 def base(options: TrainingOptions) -> Classifier | None:

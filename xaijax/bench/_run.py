@@ -47,9 +47,12 @@ def run(config: BenchConfig, *, console: "Console | None" = None) -> Path:
     use_device(config)
     begun = time.monotonic()
     with bar(console, "looking through the images") as report:
+        from xaijax._runs.data import found_lines
         from xaijax.bench.plan import prepare
 
         plan = prepare(config, report)
+    for line in found_lines(plan.dataset):
+        say(console, line)
     from xaijax.bench.report import show, write_report
     from xaijax.bench.store import Store
 
@@ -74,6 +77,8 @@ def run(config: BenchConfig, *, console: "Console | None" = None) -> Path:
 
 def describe(plan: "Plan") -> dict[str, Any]:
     """What run.json holds when a run starts."""
+    from xaijax._runs.data import described
+
     seed = plan.config.seed
     return {
         "kind": "run",
@@ -81,12 +86,8 @@ def describe(plan: "Plan") -> dict[str, Any]:
         "config": command_line.plain(plan.config),
         **provenance.describe(),
         "seeds": {"images": seed, "random_masks": seed, "random_methods": seed},
-        "data": {
-            "name": plan.dataset.name,
-            "classes": list(plan.dataset.classes),
-            "mask_role": plan.dataset.mask_role,
-            "roles": list(plan.dataset.roles),
-            "options": dict(plan.dataset.options),
+        "data": described(plan.dataset, plan.reading)
+        | {
             "images": plan.ids,
             "skipped": [list(entry) for entry in plan.skipped],
         },

@@ -13,7 +13,7 @@ from xaijax import _names, _options, explain
 from xaijax._batches import padded
 from xaijax._errors import InputError
 from xaijax._runs.bundle import Bundle
-from xaijax._runs.data import choose, held_out, is_phantoms, open_data, readable
+from xaijax._runs.data import choose, held_out, is_phantoms, note_lines, open_data, readable
 from xaijax._runs.models import Model, open_models, refuse_untrained
 from xaijax.bench import config as configuration
 from xaijax.bench.config import DEFAULT_METRICS, PRESETS, BenchConfig
@@ -36,6 +36,7 @@ class Plan:
         models: opened.
         cases: positions of the images in the data set, in the order of the parts.
         skipped: (id, reason) of images that were chosen and cannot be read.
+        reading: what was noted while they were read -> images.
         methods: names: those that are computed, those of bundles, and the oracle last where it is scored.
         metrics: names.
         options: {method: {option: value}}, of those that were given.
@@ -49,6 +50,7 @@ class Plan:
     models: tuple[Model, ...]
     cases: tuple[int, ...]
     skipped: tuple[tuple[str, str], ...]
+    reading: Mapping[str, int]
     methods: tuple[str, ...]
     metrics: tuple[str, ...]
     options: Mapping[str, Mapping[str, Any]]
@@ -159,7 +161,7 @@ def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) 
     bundles = open_bundles(config.maps)
     _refuse_without_maps(methods, bundles, metrics)
     dataset = open_data(config, seed=PHANTOM_SEED + config.seed if phantom else config.seed if config.cues else None)
-    notes: list[str] = []
+    notes: list[str] = [] if dataset.found is None else list(dataset.found.notes)
     methods, metrics = _with_masks(config, dataset, methods, metrics, notes)
     unused = sorted(set(settings) - {METRICS[metric].family for metric in metrics})
     if unused:
@@ -169,17 +171,22 @@ def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) 
     if every:
         methods = tuple(m for m in methods if m == ORACLE or all(METHODS[m].allowed_by(o.classifier) for o in opened))
     _check_target(config, opened)
-    pool, left_out, unknown = held_out(config, config.model, dataset)
-    notes += unknown
-    if left_out:
-        notes.append(f"Images are drawn from the {len(pool)} that the models were not trained on.")
+    drawn = held_out(config, config.model, dataset)
+    pool = drawn.positions
+    notes += drawn.notes
+    if drawn.which != "images":
+        unseen = ", which the models were not trained on" if drawn.unseen else ""
+        notes.append(f"Images are drawn from the {len(pool)} {drawn.which}{unseen}.")
     chosen = choose(np.asarray([dataset.cases[index].label for index in pool]), config.count, config.seed)
-    cases, skipped = readable(dataset, [pool[i] for i in chosen], opened[0].classifier.input_shape, report)
+    looked = readable(dataset, [pool[i] for i in chosen], opened[0].classifier.input_shape, report)
+    cases = looked.cases
     if not cases:
-        first, reason = skipped[0]
+        first, reason = looked.skipped[0]
         raise InputError(
-            f"none of the {len(skipped)} images chosen from {config.data} can be read; the first, {first}: {reason}"
+            f"none of the {len(looked.skipped)} images chosen from {config.data} can be read; the first, {first}: "
+            f"{reason}"
         )
+    notes += [f"{line}." for line in note_lines(looked.notes)]
     _note_sizes(dataset, cases, opened, notes)
     computed = tuple(method for method in methods if method != ORACLE)
     read = take_part(bundles, opened, computed, dataset, cases, notes, report)
@@ -188,7 +195,8 @@ def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) 
         dataset=dataset,
         models=opened,
         cases=tuple(cases),
-        skipped=tuple(skipped),
+        skipped=tuple(looked.skipped),
+        reading=looked.notes,
         methods=(*computed, *dict.fromkeys(one.name for one in read), *((ORACLE,) if ORACLE in methods else ())),
         metrics=metrics,
         options=options,

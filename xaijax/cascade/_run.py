@@ -82,7 +82,7 @@ def _retrained(config: CascadeConfig, out: Path, console: "Console") -> CascadeR
         epochs.say_material(console, material)
         trained, found = _train(config, material, out, console)
         known = range(len(material.dataset.classes))
-        positions = list(material.validation.indices)
+        positions = list(material.scored.indices)
         heldout = Heldout.read(material.dataset, positions, shape, known, config.explained, config.seed)
         maps, per_image = _maps_of(trained, heldout, config)
         prepared = [sum(row["seconds"].values()) for row in found]
@@ -135,16 +135,18 @@ def _frozen(config: CascadeConfig, out: Path, console: "Console") -> CascadeResu
     loaded = run_models.load(paths, config.data, size=config.size)
     dataset = data.open_data(config, size=loaded[0].input_shape[0])
     (model,), notes = run_models.with_classes(paths, loaded, dataset, config.data)
-    positions, _, more = data.held_out(config, paths, dataset)
-    positions = data.counted(config, dataset, positions)
+    drawn = data.held_out(config, paths, dataset)
+    positions = data.counted(config, dataset, drawn.positions)
     classifier = model.classifier
     heldout = Heldout.read(dataset, positions, classifier.input_shape, model.class_index, config.explained, config.seed)
-    own = {"name": dataset.name, "options": dict(dataset.options), "classes": dataset.class_counts()}
+    own = data.described(dataset, data.count_notes(heldout.batch.notes)) | {"which": drawn.which}
     with RunFolder(out, "cascade", resume=config.resume) as place:
         _describe(place, config, {"model": model.describe(), "data": own | {"explained": list(heldout.batch.ids)}})
-        for line in (*notes, *more):
+        for line in (*data.found_lines(dataset), *notes, *drawn.notes, *data.note_lines(own["notes"])):
             progress.say(console, line)
-        progress.say(console, f"{len(heldout.labels)} images of {dataset.name}, {config.rounds} rounds of masking")
+        epochs.say_skipped(console, heldout.batch.skipped)
+        what = f"{len(heldout.labels)} {drawn.which} of {dataset.name}"
+        progress.say(console, f"{what}, {config.rounds} rounds of masking")
         begun = time.perf_counter()
         maps, per_image = scoring.timed(
             lambda x, y: np.asarray(frozen.explain(config, classifier, x, y).maps), heldout, config.batch_size
@@ -203,10 +205,11 @@ def _score(
 
 
 def _draw_rounds(config: CascadeConfig, material: Material, heldout: Heldout, maps: np.ndarray, out: Path) -> None:
-    """What the rounds saw and found of a few validation images, and the explanation of the intact ones."""
-    place = {index: position for position, index in enumerate(material.validation.indices)}
+    """What the rounds saw and found of a few held-out images, and the explanation of the intact ones."""
+    every = np.concatenate([side.indices for side in material.sides])
+    place = {index: position for position, index in enumerate(every)}
     rows = np.arange(len(heldout.labels))[: config.shown]
-    positions = np.array([place[index] for index in heldout.batch.indices[rows]]) + len(material.training)
+    positions = np.array([place[index] for index in heldout.batch.indices[rows]])
     seen, own = [], []
     for number in range(config.rounds):
         if number and not (rounds.place(out, number) / "images.npy").is_file():

@@ -125,5 +125,7 @@ def checked(config: CascadeConfig) -> CascadeConfig:
     if config.form == "retrain":
         config.options()
         if config.split != "auto":
-            raise InputError("--split is for --form frozen: the retrained form keeps --validation of the images apart")
+            raise InputError(
+                "--split is for --form frozen: the retrained form scores its own test images, --test of all"
+            )
     return dataclasses.replace(config, base=base, compare=compare)

@@ -89,7 +89,7 @@ def take_first(source: Path, target: Path) -> None:
 def images_of(config: CascadeConfig, material: Material, out: Path, number: int) -> Any:
     """The images of a round, by position."""
     if number == 0:
-        return store.Intact(material.training, material.validation)
+        return store.Intact(*material.sides)
     return store.read(place(out, number) / "images.npy")
 
 

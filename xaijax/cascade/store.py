@@ -27,7 +27,7 @@ def read(path: Path) -> np.ndarray:
 
 
 class Intact:
-    """The images of round 0 as float32 in [0, 1]: those for training, then those for validation.
+    """The images of round 0 as float32 in [0, 1]: those for training, then for validation, then for test.
 
     Args:
         sides: images by position.

@@ -1,6 +1,7 @@
 """Writes the completion script of a shell from the commands' own options."""
 
 import dataclasses
+import types
 import typing
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -63,7 +64,7 @@ def _words(command: str) -> Words:
 def _values(command: str, option: Any) -> tuple[str, ...]:
     """The values to offer for an option, from its type and its name."""
     kind = typing.get_args(option.kind)[0] if option.several else option.kind
-    kinds = typing.get_args(kind) if type(None) in typing.get_args(kind) else (kind,)
+    kinds = typing.get_args(kind) if typing.get_origin(kind) in (typing.Union, types.UnionType) else (kind,)
     for one in kinds:
         if typing.get_origin(one) is Literal:
             return tuple(map(str, typing.get_args(one)))

@@ -2,13 +2,17 @@
 
     from xaijax import data
     dataset = data.open_dataset("brain_mri/", mask_role="lesion")
-    train, validation = data.split(dataset, 0.2, seed=0)
-    batch = dataset.read(train[:32], shape=(128, 128, 3))
+    sides = data.partition(dataset, seed=0)  # training, validation and test
+    batch = dataset.read(sides["training"][:32], shape=(128, 128, 3))
 
 Images are uint8 `[B, H, W, C]`, masks bool `[B, H, W]`. Nothing here imports JAX.
 """
 
+from xaijax.data._leaks import Leaks, leaks
+from xaijax.data._own_split import fold_sides, own_split, side_name
+from xaijax.data._partition import folds, partition
 from xaijax.data._split import split
+from xaijax.data._split_file import read_split
 from xaijax.data.cues import cover, plant
 from xaijax.data.dataset import MASK_ROLES, Batch, Case, Content, Dataset, Element, Source
 from xaijax.data.found import Found
@@ -24,12 +28,20 @@ __all__ = [
     "Dataset",
     "Element",
     "Found",
+    "Leaks",
     "MaskRole",
     "Source",
     "Summary",
     "cover",
+    "fold_sides",
+    "folds",
+    "leaks",
     "open_dataset",
+    "own_split",
+    "partition",
     "plant",
+    "read_split",
+    "side_name",
     "split",
     "summarise",
 ]

@@ -6,7 +6,7 @@ is as close to the requested one as whole units allow.
 """
 
 import contextlib
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
@@ -42,13 +42,10 @@ def split(dataset: Dataset, fraction: float, seed: int, *, pixels: bool = True) 
     """
     if not 0 < fraction < 1:
         raise InputError(f"fraction must lie between 0 and 1, both excluded; got {fraction!r}")
-    units = _units(dataset, pixels)
-    labels = dataset.labels
-    counts = np.zeros((len(units), len(dataset.classes)), np.int64)
-    for row, unit in enumerate(units):
-        np.add.at(counts[row], labels[unit], 1)
+    units = units_of(dataset, pixels)
+    counts = class_counts(dataset, units)
     totals = counts.sum(axis=0)
-    _check_units(dataset, counts, totals)
+    check_units(dataset, counts)
     target = np.where(totals > 1, np.clip(np.rint(fraction * totals), 1, np.maximum(totals - 1, 1)), 0)
     rng = np.random.default_rng(seed)
     best: tuple[tuple[int, float], np.ndarray] | None = None
@@ -81,7 +78,29 @@ def _deal(counts: np.ndarray, target: np.ndarray, order: np.ndarray) -> np.ndarr
     return chosen
 
 
-def _check_units(dataset: Dataset, counts: np.ndarray, totals: np.ndarray) -> None:
+def class_counts(dataset: Dataset, units: Sequence[np.ndarray]) -> np.ndarray:
+    """`[units, classes]` int64, the images of each class in each unit.
+
+    Of a multi-label data set the images that show each finding, and in one more column all images: one without any
+    finding has its share on both sides too.
+    """
+    labels = dataset.labels
+    if dataset.multi_label:
+        found = np.array([(labels[unit] == 1).sum(axis=0) for unit in units], np.int64)
+        return np.column_stack([found, [len(unit) for unit in units]])
+    counts = np.zeros((len(units), len(dataset.classes)), np.int64)
+    for row, unit in enumerate(units):
+        np.add.at(counts[row], labels[unit], 1)
+    return counts
+
+
+def check_units(dataset: Dataset, counts: np.ndarray) -> None:
+    """Refuses a class of several images that form one unit.
+
+    Raises:
+        InputError: naming the class.
+    """
+    totals = counts.sum(axis=0)
     for label, name in enumerate(dataset.classes):
         if totals[label] > 1 and (counts[:, label] > 0).sum() == 1:
             raise InputError(
@@ -90,7 +109,7 @@ def _check_units(dataset: Dataset, counts: np.ndarray, totals: np.ndarray) -> No
             )
 
 
-def _units(dataset: Dataset, pixels: bool) -> list[np.ndarray]:
+def units_of(dataset: Dataset, pixels: bool) -> list[np.ndarray]:
     """Cases joined by group or identical pixels: a list of index arrays, in the order of their first case."""
     parent = list(range(len(dataset)))
 

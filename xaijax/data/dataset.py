@@ -12,6 +12,7 @@ The data set's `mask_role` is the primary role: the one of `Batch.masks`.
 """
 
 import html
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -400,6 +401,32 @@ class Dataset:
         if self.multi_label:
             return np.array([self.cases[index].findings for index in positions], np.float32)
         return np.array([self.cases[index].label for index in positions], np.int32)
+
+
+def count_notes(notes: Iterable[tuple[str, str]]) -> dict[str, int]:
+    """How many images each note is about, the most frequent first.
+
+    Args:
+        notes: `(id, note)`, as `Batch.notes`; an image may have the same note more than once. Notes that differ in
+            their percentages alone, such as the shares of a label map's values, count as one: the first is kept.
+
+    Example:
+        >>> count_notes([("a", "turned"), ("b", "turned"), ("b", "no mask"), ("b", "no mask")])
+        {'turned': 2, 'no mask': 1}
+        >>> count_notes([("a", "values 0 (90 %), 1 (10 %)"), ("b", "values 0 (80 %), 1 (20 %)")])
+        {'values 0 (90 %), 1 (10 %)': 2}
+    """
+    first: dict[str, str] = {}
+    images: dict[str, set[str]] = {}
+    for name, note in notes:
+        kind = _PERCENT.sub("", note)
+        first.setdefault(kind, note)
+        images.setdefault(kind, set()).add(name)
+    order = sorted(images, key=lambda kind: -len(images[kind]))
+    return {first[kind]: len(images[kind]) for kind in order}
+
+
+_PERCENT = re.compile(r" \((?:under )?\d+ %\)")
 
 
 def fitted(content: Content) -> Content:

@@ -1,9 +1,23 @@
-"""Class names that differ in their spelling alone: "Normal" and "normal", "grade_1" and "grade 1", "1" and "1.0"."""
+"""Names that differ in their spelling alone: classes ("Normal" and "normal", "grade_1" and "grade 1", "1" and "1.0")
+and the sides of a split ("Train", "training set")."""
 
 import re
 from collections.abc import Iterable
 
+from xaijax._names import normal
 from xaijax.data.found import Census
+
+SIDES = ("training", "validation", "test")
+_SIDE = {
+    name: side
+    for side, words in zip(
+        SIDES,
+        (("train", "training", "tr"), ("val", "valid", "validate", "validation", "dev"), ("test", "testing")),
+        strict=True,
+    )
+    for word in words
+    for name in (word, f"{word}set", f"{word}data")
+}
 
 _BETWEEN = re.compile(r"(?<=[^\W_])[\s_-]+(?=[^\W_])")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
@@ -47,3 +61,13 @@ def join(names: Iterable[str], census: Census) -> dict[str, str]:
         if len(found) > 1:
             census.note(f"{', '.join(found[:-1])} and {found[-1]} were taken as one class, {found[0]}.")
     return {name: spelled[key(name)][0] for name in known}
+
+
+def side(name: str) -> str | None:
+    """The side of a split that a name means; None for other names.
+
+    Example:
+        >>> side("Train"), side("valid"), side("Training set"), side("holdout")
+        ('training', 'validation', 'training', None)
+    """
+    return _SIDE.get(normal(name))

@@ -10,7 +10,8 @@ import numpy as np
 
 from xaijax.data import _display
 from xaijax.data import images as _images
-from xaijax.data.dataset import MASK_ROLES, Dataset, fitted
+from xaijax.data._leaks import leaks
+from xaijax.data.dataset import MASK_ROLES, Dataset, count_notes, fitted
 
 EXAMPLES = 5  # names that are kept of each kind
 
@@ -135,9 +136,10 @@ def summarise(
     wanted = list(range(len(dataset)) if positions is None else positions)
     sizes: Counter[tuple[int, int]] = Counter()
     stored: Counter[str] = Counter()
-    notes: Counter[str] = Counter()
+    notes: list[tuple[str, str]] = []
     unreadable: defaultdict[str, list[str]] = defaultdict(list)
     same: defaultdict[str, list[int]] = defaultdict(list)
+    prints: dict[int, str] = {}
     areas: defaultdict[str, list[float]] = defaultdict(list)
     elements: Counter[str] = Counter()
     empty: Counter[str] = Counter()
@@ -154,8 +156,9 @@ def summarise(
             if content.stored:
                 stored[content.stored] += 1
             colour += image.shape[2] == 3 and bool((image != image[..., :1]).any())
-            same[_images.fingerprint(image)].append(position)
-            notes.update(set(content.notes))
+            prints[position] = _images.fingerprint(image)
+            same[prints[position]].append(position)
+            notes += [(case.id, note) for note in content.notes]
             inside: dict[str, np.ndarray] = {}
             for element in content.elements:
                 role: str = element.role or dataset.mask_role or "unknown"
@@ -185,13 +188,13 @@ def summarise(
             for role in (*MASK_ROLES, "unknown")
             if elements[role]
         },
-        notes=dict(notes.most_common()),
+        notes=count_notes(notes),
         unreadable={reason: (len(names), tuple(names[:EXAMPLES])) for reason, names in unreadable.items()},
         duplicates=(
             len(twice),
             tuple(tuple(dataset.cases[one].id for one in group[:EXAMPLES]) for group in twice[:EXAMPLES]),
         ),
-        leaks=_leaks(dataset, groups, twice),
+        leaks=tuple(leaks(dataset, pixels=prints).sentences()),
     )
 
 
@@ -204,21 +207,3 @@ def _unknown(dataset: Dataset, labels: np.ndarray) -> dict[str, int]:
 
 def _range(values: list[float]) -> tuple[float, float, float] | None:
     return (min(values), float(np.median(values)), max(values)) if values else None
-
-
-def _leaks(dataset: Dataset, groups: Counter[str], twice: list[tuple[int, ...]]) -> tuple[str, ...]:
-    """What two sides of the data set's own split share."""
-    sides: defaultdict[str, set[str]] = defaultdict(set)
-    for case in dataset.cases:
-        if case.group is not None and case.split is not None:
-            sides[case.group].add(case.split)
-    shared = [group for group, found in sides.items() if len(found) > 1]
-    sentences = []
-    if shared:
-        images = sum(groups[group] for group in shared)
-        sentences.append(f"{len(shared)} groups ({images} images) are on more than one side, such as {shared[0]}")
-    split = [group for group in twice if len({dataset.cases[one].split for one in group} - {None}) > 1]
-    if split:
-        names = " and ".join(dataset.cases[one].id for one in split[0][:2])
-        sentences.append(f"{len(split)} images stand with identical pixels on more than one side, such as {names}")
-    return tuple(sentences)

@@ -75,11 +75,12 @@ def run(config: EvaluateConfig, *, console: "Console | None" = None) -> Evaluate
     classifiers = models.load(config.model, config.data, size=config.size)
     dataset = data.open_data(config, size=classifiers[0].input_shape[0])
     chosen, notes = models.with_classes(config.model, classifiers, dataset, config.data)
-    positions, _, more = data.held_out(config, config.model, dataset)
-    which = "validation images" if len(positions) < len(dataset) else "images"
-    positions = data.counted(config, dataset, positions)
+    drawn = data.held_out(config, config.model, dataset)
+    which = drawn.which
+    positions = data.counted(config, dataset, drawn.positions)
     images = Images.read(dataset, np.asarray(positions), classifiers[0].input_shape)
-    for line in (*notes, *more, f"{len(positions)} {which} of {dataset.name}"):
+    lines = (*data.found_lines(dataset), *notes, *drawn.notes, f"{len(positions)} {which} of {dataset.name}")
+    for line in (*lines, *data.note_lines(images.notes)):
         progress.say(console, line)
     epochs.say_skipped(console, images.skipped)
     with folder.RunFolder(out, "evaluation", resume=None) as place:
@@ -88,7 +89,7 @@ def run(config: EvaluateConfig, *, console: "Console | None" = None) -> Evaluate
                 "command": command_line.repeat("evaluate", config),
                 "config": command_line.plain(config),
                 "models": [model.describe() for model in chosen],
-                "data": {"name": dataset.name, "options": dict(dataset.options), "classes": dataset.class_counts()},
+                "data": data.described(dataset, images.notes) | {"which": which, "images": images.ids},
             }
             | provenance.describe()
         )

@@ -18,7 +18,7 @@ from xaijax._runs import classifier_figures, command_line, epochs, folder, optio
 from xaijax._runs.training import Material
 from xaijax.classifier import Classifier
 from xaijax.train.config import TrainConfig
-from xaijax.training import Record, Trainer, logits
+from xaijax.training import Record, Trainer, logits, scores_of_logits
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,11 +29,15 @@ KEPT = ("accuracy", "macro_f1", "loss", "confusion", "images")  # scores that ar
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What `run` gives: the out folder, the best epoch and its scores on the validation images."""
+    """What `run` gives: the out folder, the best epoch, and its scores on the validation and on the test images.
+
+    There are no scores on test images where none were kept.
+    """
 
     out: Path
     best_epoch: int
     metrics: dict[str, Any]
+    test: dict[str, Any] | None = None
 
 
 def run(config: TrainConfig, *, console: "Console | None" = None) -> TrainResult:
@@ -44,7 +48,7 @@ def run(config: TrainConfig, *, console: "Console | None" = None) -> TrainResult
         console: where to print; default: standard error.
 
     Returns:
-        The out folder, the best epoch and its validation scores.
+        The out folder, the best epoch and its scores.
 
     Raises:
         InputError: for options that are not allowed or contradict each other, an out folder that cannot be written or
@@ -75,9 +79,9 @@ def run(config: TrainConfig, *, console: "Console | None" = None) -> TrainResult
         )
         epochs.say_material(console, material)
         record = _train(config, material, trainer, out, console)
-        _report(material, record, out, console)
+        test = _report(material, record, out, console)
     progress.say(console, f"written to {out}")
-    return TrainResult(out, record.best_epoch, record.metrics)
+    return TrainResult(out, record.best_epoch, record.metrics, test)
 
 
 def _train(config: TrainConfig, material: Material, trainer: Trainer, out: Path, console: "Console") -> Record:
@@ -95,15 +99,24 @@ def _train(config: TrainConfig, material: Material, trainer: Trainer, out: Path,
     return epochs.epochs_in(out, trainer, material.validation, labels, keep=config.keep, save=save, console=console)
 
 
-def _report(material: Material, record: Record, out: Path, console: "Console") -> None:
-    """Scores and figures of the best epoch."""
-    skipped = [*material.training.skipped, *material.validation.skipped]
-    folder.write_json(out / "metrics.json", {"best_epoch": record.best_epoch} | record.metrics | {"skipped": skipped})
+def _report(material: Material, record: Record, out: Path, console: "Console") -> dict[str, Any] | None:
+    """Scores and figures of the best epoch; the figures are of the images that did not choose it, where there are any.
+
+    Returns:
+        The scores on the test images.
+    """
     title = f"{material.architecture} on {material.dataset.name}"
-    classifier_figures.save(plot.course(record.log, record.best_epoch, title=title), out / "training.png")
-    best, validation = models.load(out), material.validation
-    predicted = logits(best, validation).argmax(axis=1)
-    classifier_figures.write_figures(
-        out, best, validation, validation.labels, predicted, record.metrics, f"{title}, validation"
+    best, images = models.load(out), material.scored
+    raw = logits(best, images)
+    test = scores_of_logits(raw, images.labels, best.classes) if len(material.test) else None
+    skipped = {"skipped": [list(item) for item in material.skipped]}
+    folder.write_json(
+        out / "metrics.json", {"best_epoch": record.best_epoch} | record.metrics | {"test": test} | skipped
     )
+    classifier_figures.save(plot.course(record.log, record.best_epoch, title=title), out / "training.png")
+    shown, which = (record.metrics, "validation") if test is None else (test, "test")
+    classifier_figures.write_figures(out, best, images, images.labels, raw.argmax(axis=1), shown, f"{title}, {which}")
     epochs.say_scores(console, record.metrics, f"Validation images, epoch {record.best_epoch}")
+    if test is not None:
+        epochs.say_scores(console, test, "Test images, which did not choose the epoch")
+    return test

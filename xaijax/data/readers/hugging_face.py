@@ -19,8 +19,9 @@ from xaijax.data._spooled import SpooledImage
 from xaijax.data.dataset import Case, Dataset
 from xaijax.data.found import Census
 from xaijax.data.reading import MaskRole, Reading, Table
+from xaijax.data.spelling import side
 from xaijax.data.tables import FileIndex, is_blank, present
-from xaijax.data.tables.columns import group_name, side, usual
+from xaijax.data.tables.columns import group_name, usual
 from xaijax.data.tables.labels import placed
 
 _STATE, _DESCRIPTION, _SIDES = "state.json", "dataset_info.json", "dataset_dict.json"

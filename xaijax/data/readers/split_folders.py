@@ -1,6 +1,6 @@
 """Class folders in folders of a split: `train/<class>/*`, `val/<class>/*`, `test/<class>/*`, as Kaggle publishes sets.
 
-They are one data set, and the side is `Case.split`. Side folders have one of the names in `SIDES`, in any spelling;
+They are one data set, and the side is `Case.split`. Side folders are named as `spelling.side` knows them;
 class folders in them follow `xaijax.data.class_tree`, and their classes may be spelled differently on two sides. Images
 that lie in a side folder without a class folder, such as a test side without labels, are left out.
 """
@@ -9,26 +9,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from xaijax._errors import InputError
-from xaijax._names import normal
 from xaijax.data import class_tree
 from xaijax.data.class_tree import Classes
 from xaijax.data.dataset import Dataset
 from xaijax.data.found import Census
 from xaijax.data.reading import Reading
 from xaijax.data.scan import Tree, scan
+from xaijax.data.spelling import SIDES, side
 
-SIDES = {
-    "training": ("train", "training", "trainset", "trainingset", "traindata", "trainingdata"),
-    "validation": ("val", "valid", "validation", "dev", "valset", "validationset", "valdata", "validationdata"),
-    "test": ("test", "testing", "testset", "testingset", "testdata", "testingdata"),
-}
-_SIDE = {name: side for side, names in SIDES.items() for name in names}
 NO_SIDE = "its folder is not a side of the split"
 
 
 def matches(folder: Path, *, allow_outside: bool = False) -> bool:
     """Whether the folder has this layout."""
-    if not any(normal(child.name) in _SIDE for child in folder.iterdir()):
+    if not any(side(child.name) for child in folder.iterdir()):
         return False
     return bool(_sides(scan(folder, allow_outside=allow_outside), ()))
 
@@ -56,14 +50,14 @@ def read(folder: Path, reading: Reading) -> Dataset:
 
 def _sides(tree: Tree, wanted: tuple[str, ...]) -> list[tuple[str, Classes]]:
     """The sides in the order of `SIDES`; none where other folders hold images as classes do."""
-    if any(not one.nested and normal(one.name) not in _SIDE for one in class_tree.find(tree).folders):
+    if any(not one.nested and not side(one.name) for one in class_tree.find(tree).folders):
         return []
     sides = list(_each(tree, wanted))
     return sides if any(found.folders for _, found in sides) else []
 
 
 def _each(tree: Tree, wanted: tuple[str, ...]) -> Iterator[tuple[str, Classes]]:
-    for side, names in SIDES.items():
+    for name in SIDES:
         for child in tree.folders[""]:
-            if normal(child) in names:
-                yield side, class_tree.find(tree, child, wanted)
+            if side(child) == name:
+                yield name, class_tree.find(tree, child, wanted)

@@ -5,6 +5,7 @@ import re
 from xaijax._errors import InputError
 from xaijax._names import match, normal
 from xaijax.data.found import Census
+from xaijax.data.spelling import side
 from xaijax.data.tables.text import TextTable
 
 # What a column holds -> usual names in their normal form. The first tier with a match is taken; two columns of one tier
@@ -32,11 +33,6 @@ _USUAL: dict[str, tuple[str, ...]] = {
 _MEANING = {"image": "the image's file", "label": "its class", "group": "what stays together", "split": "the split"}
 _PATIENT = frozenset(" ".join(_USUAL["group"][:2]).split())
 
-_SIDES = {
-    "training": frozenset({"train", "training", "trainset", "trainingset", "tr"}),
-    "validation": frozenset({"val", "valid", "validate", "validation", "dev", "valset", "validationset"}),
-    "test": frozenset({"test", "testing", "testset"}),
-}
 _FOLD = re.compile(r"(?:fold)?0*(\d{1,3})(?:\.0+)?")
 
 
@@ -90,16 +86,6 @@ def groups(table: TextTable, column: str) -> list[str | None]:
     """What must stay together in a split, row by row: "patient 7", "lesion HAM_1"."""
     what = group_name(column)
     return [None if is_blank(cell) else f"{what} {cell}" for cell in table.cells(column)]
-
-
-def side(text: str) -> str | None:
-    """The side of a split that a name means: "training", "validation", "test"; None for other names.
-
-    Example:
-        >>> side("Train"), side("valid"), side("holdout")
-        ('training', 'validation', None)
-    """
-    return next((name for name, known in _SIDES.items() if normal(text) in known), None)
 
 
 def sides(table: TextTable, column: str, census: Census, *, named: bool) -> list[str | None]:

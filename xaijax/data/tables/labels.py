@@ -1,16 +1,15 @@
 """From cells to classes: spellings of one class, columns of 0 and 1, and several findings in one cell."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from xaijax.data.found import Census
+from xaijax.data.spelling import key
 from xaijax.data.tables.columns import is_blank
 
 NONE = frozenset({"no finding", "no findings"})  # what tables of findings write where there is none
 UNKNOWN = float("nan")
 LARGEST_INDEX = 100_000  # a larger number is an id, not the position of a class
-_NUMBER = re.compile(r"(-?\d+)\.0+")
 _ONE_HOT = {"0": 0.0, "0.0": 0.0, "1": 1.0, "1.0": 1.0, "-1": UNKNOWN, "-1.0": UNKNOWN}
 
 Findings = tuple[float, ...]
@@ -25,8 +24,7 @@ def joined(cells: Iterable[str], census: Census) -> dict[str, str]:
     count = Counter(cell for cell in cells if not is_blank(cell))
     spellings: dict[str, list[str]] = {}
     for cell in sorted(count):
-        number = _NUMBER.fullmatch(cell)
-        spellings.setdefault(number[1] if number else " ".join(cell.casefold().split()), []).append(cell)
+        spellings.setdefault(key(cell), []).append(cell)
     names: dict[str, str] = {}
     for same in spellings.values():
         name = max(same, key=lambda cell: count[cell])
