@@ -12,8 +12,9 @@ import numpy as np
 
 from xaijax import models
 from xaijax._errors import InputError
-from xaijax._names import BUILTIN, short
+from xaijax._names import BUILTIN, closest, short
 from xaijax._runs import folder
+from xaijax._runs.options import ModelOptions, preprocess_of
 from xaijax.classifier import Classifier
 from xaijax.data import Dataset
 
@@ -44,19 +45,18 @@ class Model:
             "digest": self.digest,
             "classes": list(self.classifier.classes),
             "input_shape": list(self.classifier.input_shape),
+            "output": self.classifier.output,
+            "preprocess": dataclasses.asdict(self.classifier.preprocess),
         }
 
 
-def open_models(
-    paths: Sequence[str], dataset: Dataset, source: str, *, size: int | None = None
-) -> tuple[tuple[Model, ...], list[str]]:
+def open_models(options: ModelOptions, dataset: Dataset, source: str) -> tuple[tuple[Model, ...], list[str]]:
     """Opens the models of a run and checks that they know the classes of the data.
 
     Args:
-        paths: of the models, or "builtin".
+        options: which models, and what their files do not say.
         dataset: the data.
         source: its name on the command line, for messages.
-        size: side in pixels of the images they get; None for their own.
 
     Returns:
         The models, and notes on what had to be assumed.
@@ -64,16 +64,30 @@ def open_models(
     Raises:
         InputError, FileNotFoundError, ValueError: for models that cannot be read or do not know the classes.
     """
-    return with_classes(paths, load(paths, source, size=size), dataset, source)
+    notes: list[str] = []
+    loaded = load(options.model, options, source, notes)
+    found, more = with_classes(options.model, loaded, dataset, source)
+    return found, notes + more
 
 
-def load(paths: Sequence[str], source: str, *, size: int | None = None) -> list[Classifier]:
+def load(paths: Sequence[str], options: ModelOptions, source: str, notes: list[str]) -> list[Classifier]:
     """The classifiers alone, for where the data depend on them: phantoms are made at their size. See `open_models`."""
     refuse_untrained(paths, source)
-    found = [models.load(path) for path in paths]
-    if size is not None:
-        found = [one.with_input_shape((size, size, one.input_shape[-1])) for one in found]
-    return found
+    return [open_one(path, options, notes) for path in paths]
+
+
+def open_one(path: str | Path, options: ModelOptions, notes: list[str]) -> Classifier:
+    """One model as the options say it is read; sentences on what had to be assumed are added to `notes`."""
+    found = models.load(path, output=options.output, preprocess=preprocess_of(options), notes=notes)
+    if options.size is not None:
+        found = found.with_input_shape((options.size, options.size, found.input_shape[-1]))
+    layer = getattr(options, "layer", None)
+    if layer is None:
+        return found
+    known = found.layers()
+    if layer not in known:
+        raise InputError(f"--layer is {layer!r}, which is not a layer of {path}: {closest(layer, list(known))}")
+    return dataclasses.replace(found, layer=layer)
 
 
 def with_classes(

@@ -11,7 +11,7 @@ from xaijax import models
 from xaijax._errors import InputError
 from xaijax._options import Count, NonNegative, Positive, Range
 from xaijax._runs import data
-from xaijax._runs.options import DataOptions, DeviceOptions, ModelOptions, PrecisionOptions
+from xaijax._runs.options import DataOptions, DeviceOptions, ModelOptions, PrecisionOptions, preprocess_of
 from xaijax.classifier import Classifier
 from xaijax.data import Dataset, split
 from xaijax.training import Augmentation, Optimizer, Options, Schedule, start_from
@@ -234,7 +234,12 @@ def base(options: TrainingOptions) -> Classifier | None:
     if options.weights is None:
         models.entry(options.model or DEFAULT_MODEL)
         return None
-    found = models.load(options.weights, channels=None if options.channels == "auto" else int(options.channels))
+    found = models.load(
+        options.weights,
+        channels=None if options.channels == "auto" else int(options.channels),
+        output=options.output,
+        preprocess=preprocess_of(options),
+    )
     assert found.architecture is not None  # models.load gives models of the registry alone
     if options.model not in (None, found.architecture.name):
         raise InputError(

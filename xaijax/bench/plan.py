@@ -129,7 +129,7 @@ def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) 
     unused = sorted(set(settings) - {METRICS[metric].family for metric in metrics})
     if unused:
         notes.append(f"Options of {' and '.join(unused)} change nothing here: no metric of theirs is scored.")
-    opened, assumed = open_models(config.model, dataset, config.data, size=config.size)
+    opened, assumed = open_models(config, dataset, config.data)
     notes += assumed
     if every:
         methods = tuple(m for m in methods if m == ORACLE or all(METHODS[m].allowed_by(o.classifier) for o in opened))

@@ -132,7 +132,8 @@ def _maps_of(trained: Cascade, heldout: Heldout, config: CascadeConfig) -> tuple
 def _frozen(config: CascadeConfig, out: Path, console: "Console") -> CascadeResult:
     assert config.model is not None  # `checked` refuses that
     paths = (config.model,)
-    loaded = run_models.load(paths, config.data, size=config.size)
+    assumed: list[str] = []
+    loaded = run_models.load(paths, config, config.data, assumed)
     dataset = data.open_data(config, size=loaded[0].input_shape[0])
     (model,), notes = run_models.with_classes(paths, loaded, dataset, config.data)
     positions, _, more = data.held_out(config, paths, dataset)
@@ -142,7 +143,7 @@ def _frozen(config: CascadeConfig, out: Path, console: "Console") -> CascadeResu
     own = {"name": dataset.name, "options": dict(dataset.options), "classes": dataset.class_counts()}
     with RunFolder(out, "cascade", resume=config.resume) as place:
         _describe(place, config, {"model": model.describe(), "data": own | {"explained": list(heldout.batch.ids)}})
-        for line in (*notes, *more):
+        for line in (*assumed, *notes, *more):
             progress.say(console, line)
         progress.say(console, f"{len(heldout.labels)} images of {dataset.name}, {config.rounds} rounds of masking")
         begun = time.perf_counter()

@@ -72,14 +72,15 @@ def run(config: EvaluateConfig, *, console: "Console | None" = None) -> Evaluate
     if len(config.model) not in (1, 2):
         raise InputError(f"--model takes one classifier, or two to compare; got {len(config.model)}")
     folder.check_free(out, "evaluation", resume=None)
-    classifiers = models.load(config.model, config.data, size=config.size)
+    assumed: list[str] = []
+    classifiers = models.load(config.model, config, config.data, assumed)
     dataset = data.open_data(config, size=classifiers[0].input_shape[0])
     chosen, notes = models.with_classes(config.model, classifiers, dataset, config.data)
     positions, _, more = data.held_out(config, config.model, dataset)
     which = "validation images" if len(positions) < len(dataset) else "images"
     positions = data.counted(config, dataset, positions)
     images = Images.read(dataset, np.asarray(positions), classifiers[0].input_shape)
-    for line in (*notes, *more, f"{len(positions)} {which} of {dataset.name}"):
+    for line in (*assumed, *notes, *more, f"{len(positions)} {which} of {dataset.name}"):
         progress.say(console, line)
     epochs.say_skipped(console, images.skipped)
     with folder.RunFolder(out, "evaluation", resume=None) as place:

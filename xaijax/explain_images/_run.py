@@ -33,11 +33,14 @@ def run(config: ExplainConfig) -> int:
     if not _all(config):
         _refuse_existing(config, paths)
     use_device(config)
-    from xaijax import models
+    from xaijax._runs.models import open_one
     from xaijax.explain import METHODS, methods
 
     known = methods(without="masks")
-    classifier = models.load(config.model)
+    notes: list[str] = []
+    classifier = open_one(config.model, config, notes)
+    for note in notes:
+        Console(stderr=True).print(f"note: {note}", highlight=False, soft_wrap=True)
     if _all(config):
         chosen = tuple(name for name in known if METHODS[name].allowed_by(classifier))
     else:
@@ -45,10 +48,10 @@ def run(config: ExplainConfig) -> int:
     config = dataclasses.replace(config, methods=chosen)
     _refuse_existing(config, paths)
     options = _options.from_texts(config.set, {name: method.kinds for name, method in METHODS.items()}, used=chosen)
-    if config.target != "predicted" and config.target not in classifier.classes:
+    if config.target != "predicted" and config.target not in classifier.targets:
         raise InputError(
             f"--target is {config.target!r}, which is not a class of model {config.model}: "
-            f"{_names.closest(config.target, ['predicted', *classifier.classes])}"
+            f"{_names.closest(config.target, ['predicted', *classifier.targets])}"
         )
     if config.model == _names.BUILTIN:
         note = "the built-in model was trained on generated brain MRI: on other images its classes mean nothing"
@@ -69,7 +72,7 @@ def run(config: ExplainConfig) -> int:
             failed.append((path, " ".join(str(error).split())))
             continue
         columns.append(pictures)
-        names = classifier.classes
+        names = classifier.targets
         table.add_row(str(path), names[label], f"{chance:.3f}", names[explained], ", ".join(map(str, targets.values())))
     if table.row_count:
         Console().print(table)
@@ -159,8 +162,8 @@ def _draw(
         image = central(image, height / width)
     batch = resize_image(with_channels(image, channels), (height, width))[None]
     chances = np.asarray(classifier.predict(batch))[0]
-    label = int(chances.argmax())
-    explained = label if config.target == "predicted" else classifier.classes.index(config.target)
+    label = 0 if classifier.output == "regression" else int(chances.argmax())
+    explained = label if config.target == "predicted" else classifier.targets.index(config.target)
     column = {} if config.bare else {"image": to_rgb(batch[0])}
     labels = np.array([explained], np.int32)
     for method, target in targets.items():

@@ -7,10 +7,12 @@ from typing import Any
 
 from xaijax._errors import InputError
 from xaijax._names import BUILTIN
+from xaijax._outputs import Output
 from xaijax.classifier import Classifier
 from xaijax.models import checkpoint
 from xaijax.models._files import regular_file
 from xaijax.models.importers import from_arrays, from_keras, from_torch
+from xaijax.preprocess import Preprocess, Style
 
 BUILTIN_FILE = Path(__file__).parent / "weights" / "small_cnn_phantoms.safetensors"
 OWN = ".safetensors"  # PyTorch's weights have this ending too: the header tells them from ours
@@ -19,7 +21,15 @@ TORCH = (".pth", ".pt", ".bin")
 ARRAYS = (".npz",)
 
 
-def load(path: str | Path, *, classes: Sequence[str] | None = None, channels: int | None = None) -> Classifier:
+def load(
+    path: str | Path,
+    *,
+    classes: Sequence[str] | None = None,
+    channels: int | None = None,
+    output: Output | None = None,
+    preprocess: Preprocess | Style | None = None,
+    notes: list[str] | None = None,
+) -> Classifier:
     """Read a classifier. No code from the file runs, whoever wrote it.
 
     Args:
@@ -30,6 +40,10 @@ def load(path: str | Path, *, classes: Sequence[str] | None = None, channels: in
         classes: K names, for a file that has none; default "0", "1", ... Names in the file are kept.
         channels: 1 or 3, of the images; default: those of the weights. The first kernel of Keras and PyTorch weights
             for three channels is summed for one.
+        output: what the logits mean, see `Classifier`; default: what the file says, else softmax.
+        preprocess: what the weights expect of pixels in [0, 1]; default: what the file says, else what the published
+            weights of its architecture expect.
+        notes: a list that gets a sentence for each assumption that the file does not settle.
 
     Returns:
         The classifier, with float32 parameters. Loading one architecture twice does not compile anything twice.
@@ -46,10 +60,13 @@ def load(path: str | Path, *, classes: Sequence[str] | None = None, channels: in
     """
     place, reader = locate(path)
     if reader is None:
-        return _own(place, classes, channels)
+        return _as_given(_own(place, channels), place, classes, output, preprocess)
     if reader is from_arrays:
-        return _with_channels(from_arrays(place, classes=classes), place, channels)
-    return _foreign(reader, place, classes, channels)
+        found = _with_channels(from_arrays(place, classes=classes, output=output, notes=notes), place, channels)
+        return found if preprocess is None else found.with_preprocess(preprocess)
+    return _foreign(
+        reader, place, channels, {"classes": classes, "output": output, "preprocess": preprocess, "notes": notes}
+    )
 
 
 def locate(path: str | Path) -> tuple[Path, Callable[..., Classifier] | None]:
@@ -96,22 +113,37 @@ def is_unnamed(classes: Sequence[str]) -> bool:
     return list(classes) == [str(number) for number in range(len(classes))]
 
 
-def _own(path: Path, classes: Sequence[str] | None, channels: int | None) -> Classifier:
-    loaded = _with_channels(checkpoint.load(path), path, channels)
-    if classes is None or not is_unnamed(loaded.classes):
-        return loaded
-    if len(classes) != len(loaded.classes):
-        raise InputError(f"classes must be {len(loaded.classes)} names for {path}; got {tuple(classes)}")
-    return dataclasses.replace(loaded, classes=tuple(map(str, classes)))
+def _own(path: Path, channels: int | None) -> Classifier:
+    return _with_channels(checkpoint.load(path), path, channels)
+
+
+def _as_given(
+    found: Classifier,
+    path: Path,
+    classes: Sequence[str] | None,
+    output: Output | None,
+    preprocess: Preprocess | Style | None,
+) -> Classifier:
+    """A classifier that says everything of itself, with what the caller overrides."""
+    if output is not None and output != found.output:
+        found = found.with_output(output)
+    if preprocess is not None:
+        found = found.with_preprocess(preprocess)
+    if classes is None or not is_unnamed(found.classes):
+        return found
+    if len(classes) != len(found.classes):
+        raise InputError(f"classes must be {len(found.classes)} names for {path}; got {tuple(classes)}")
+    return dataclasses.replace(found, classes=tuple(map(str, classes)))
 
 
 def _foreign(
-    reader: Callable[..., Classifier], path: Path, classes: Sequence[str] | None, channels: int | None
+    reader: Callable[..., Classifier], path: Path, channels: int | None, options: dict[str, Any]
 ) -> Classifier:
-    options: dict[str, Any] = {} if classes is None else {"classes": classes}
-    found = reader(path, **options)
+    given = {name: value for name, value in options.items() if value is not None}
+    found = reader(path, **given)
     if channels not in (None, found.input_shape[2]):
-        found = reader(path, input_shape=(*found.input_shape[:2], channels), **options)
+        given.pop("notes", None)  # they were taken down
+        found = reader(path, input_shape=(*found.input_shape[:2], channels), **given)
     return _with_channels(found, path, channels)
 
 
