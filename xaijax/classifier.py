@@ -23,6 +23,7 @@ from xaijax import _cpu, _outputs
 from xaijax._network import functions, nnx_module, probe, relu
 from xaijax._network.base import Array, Network, Recorder, UnsupportedError, check_logits, zeros
 from xaijax._outputs import Output
+from xaijax._ranges import check_range
 from xaijax.preprocess import Preprocess, Style
 
 __all__ = ["PREPROCESS_LAYER", "Architecture", "Classifier", "UnsupportedError", "merge_params", "to_float"]
@@ -616,9 +617,11 @@ class Classifier:
             [0, 1]; of a binary output `[B, 2]`, the probabilities of both classes; of a regression its numbers.
 
         Raises:
-            ValueError: for images that are not of `input_shape`.
+            ValueError: for images that are not of `input_shape`, and floats outside [0, 1], which would be read as
+                something else than they are.
         """
         self._check_images(images)
+        check_range(images)
         if isinstance(images, jax.core.Tracer) or len(images) <= batch_size:
             return _probabilities(self, images)
         parts = []

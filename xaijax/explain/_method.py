@@ -9,6 +9,7 @@ import numpy as np
 from xaijax import _outputs
 from xaijax._errors import InputError
 from xaijax._options import Range
+from xaijax._ranges import check_range
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
 from xaijax.explain._targets import Target, score
@@ -45,6 +46,7 @@ def check_batch(classifier: Classifier, images: Any, labels: Any) -> tuple[Any, 
             f"images must be [B, {', '.join(map(str, classifier.input_shape))}] for this classifier; got shape "
             f"{tuple(images.shape)}"
         )
+    check_range(images)
     if labels is None:
         return images, None
     known = not isinstance(labels, jax.Array)  # reading a device array here would wait for the device
