@@ -26,7 +26,7 @@ def readable(images: Any) -> bool:
 
 
 def check_range(images: Any) -> None:
-    """Refuses floats outside [0, 1]; integers and NaN pass, and arrays that are not `readable`.
+    """Refuses floats outside [0, 1]; integers pass, numbers that are not finite, and arrays that are not `readable`.
 
     Args:
         images: any shape.
@@ -43,7 +43,7 @@ def check_range(images: Any) -> None:
         return
     images = np.asarray(images)
     low, high = float(np.min(images)), float(np.max(images))
-    if np.isnan(low) or (low >= -SLACK and high <= 1 + SLACK):
+    if not np.isfinite([low, high]).all() or (low >= -SLACK and high <= 1 + SLACK):
         return
     if low >= 0 and high <= 255:
         likely = "divide them by 255, or give them as uint8"

@@ -22,6 +22,7 @@ import numpy as np
 from xaijax import _cpu, _outputs
 from xaijax._network import functions, nnx_module, probe, relu
 from xaijax._network.base import Array, Network, Recorder, UnsupportedError, check_logits, zeros
+from xaijax._network.host import HostNetwork
 from xaijax._outputs import Output
 from xaijax._ranges import check_range
 from xaijax.preprocess import Preprocess, Style
@@ -536,6 +537,8 @@ class Classifier:
         Raises:
             ValueError: for numbers that do not fit the channels of the images.
         """
+        if self.network.host:
+            raise UnsupportedError("what a black box expects of pixels is said where it is made: give mean= and std=")
         if isinstance(preprocess, str):
             preprocess = Preprocess.named(preprocess)
             preprocess = preprocess.grey() if self.input_shape[2] == 1 else preprocess
@@ -565,6 +568,8 @@ class Classifier:
         output = _outputs.check_output(output)
         if output == self.output and thresholds is None:
             return self
+        if self.network.host and output != self.output:
+            raise UnsupportedError("what a black box gives is said where it is made: give output= there")
         kept = None if "binary" in (output, self.output) and output != self.output else self.classes
         names = _outputs.class_names(output, self._logit_count(), kept)
         limits = _outputs.check_thresholds(output, len(names), thresholds)
@@ -598,6 +603,10 @@ class Classifier:
             ValueError: for a size that the model cannot take.
         """
         shape = _check_input_shape(input_shape, self.preprocess)
+        if self.network.host:
+            if shape != self.input_shape:
+                raise UnsupportedError(f"a black box takes images of {list(self.input_shape)} alone; got {list(shape)}")
+            return self
         made = dataclasses.replace(self, input_shape=shape)
         try:
             made._trace()
@@ -622,6 +631,8 @@ class Classifier:
         """
         self._check_images(images)
         check_range(images)
+        if isinstance(self.network, HostNetwork) and not isinstance(images, jax.core.Tracer):
+            return self.network.predict(np.asarray(images))
         if isinstance(images, jax.core.Tracer) or len(images) <= batch_size:
             return _probabilities(self, images)
         parts = []

@@ -139,6 +139,7 @@ class Network:
 
     kind: ClassVar[str] = "a model"
     has_layers: ClassVar[bool] = True
+    host: ClassVar[bool] = False  # whether it runs on the host, outside compiled programs
 
     def apply(self, params: Any, images: Array, recorder: Recorder) -> Array:
         """`[B, H, W, C]` preprocessed images -> logits `[B, K]`, with `recorder` seeing the layers."""

@@ -13,6 +13,7 @@ import numpy as np
 from xaijax import models
 from xaijax._errors import InputError
 from xaijax._names import BUILTIN, closest, short
+from xaijax._network.host import HostNetwork
 from xaijax._runs import folder
 from xaijax._runs.options import ModelOptions, preprocess_of
 from xaijax.classifier import Classifier
@@ -103,7 +104,7 @@ def with_classes(
                 notes.append(f"Model {name} does not name its classes: taken as {', '.join(classes)}, in this order.")
             classifier = dataclasses.replace(classifier, classes=classes)
         index = match_classes(dataset.classes, classifier.classes, f"model {path}", f"the data {source}")
-        found.append(Model(name, path, classifier, digest(classifier.params), index))
+        found.append(Model(name, path, classifier, digest_of(classifier), index))
     return tuple(found), notes
 
 
@@ -140,6 +141,13 @@ def match_classes(wanted: Sequence[str], known: Sequence[str], model: str, sourc
             f"that was trained on these classes ({absent[0]!r} is missing)"
         )
     return tuple(known.index(name) for name in wanted)
+
+
+def digest_of(classifier: Classifier) -> str:
+    """A short hash of a model: of its parameters, or of what a black box says of itself."""
+    if isinstance(classifier.network, HostNetwork):
+        return classifier.network.fingerprint
+    return digest(classifier.params)
 
 
 def digest(params: Any) -> str:

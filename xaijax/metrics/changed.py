@@ -31,7 +31,7 @@ def class_scores(classifier: Any) -> Callable[[NDArray[Any]], NDArray[Any]]:
     Returns:
         From `[N, H, W, C]` images to `[N, labels]`: a column for each label (`xaijax._outputs`).
     """
-    if not hasattr(classifier, "logits"):
+    if not hasattr(classifier, "logits") or getattr(getattr(classifier, "network", None), "host", False):
         output, classes = output_of(classifier), getattr(classifier, "classes", None)
         predict = predictor(classifier, output, classes, ranged=False)
         return lambda images: _outputs.unfold(output, np.asarray(predict(images)))

@@ -419,8 +419,9 @@ class Scores(_Columns):
         if not rows:
             return cls(curves=kept[0], responses=kept[1])
         image, method, metric, value, reason, *targets = zip(*rows, strict=True)
-        names = [_texts(image), _texts(method), _texts(metric)]
-        return cls(*names, np.asarray(value, np.float64), _texts(reason), *kept, *map(_texts, targets))
+        target = _texts(targets[0]) if targets else _blank(len(rows))
+        numbers = np.asarray(value, np.float64)
+        return cls(_texts(image), _texts(method), _texts(metric), numbers, _texts(reason), *kept, target)
 
     @classmethod
     def concatenate(cls, parts: Iterable[Scores]) -> Scores:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from xaijax._errors import InputError
 from xaijax._names import BUILTIN, match, normal
 from xaijax._outputs import Output
 from xaijax.classifier import Architecture, Classifier
@@ -137,6 +138,8 @@ def _file(name: str | Path) -> ModelDescription:
         info = model.info
     else:
         model, info = load(path), {}
+        if model.network.host:
+            raise InputError(f"{name} is a black box, whose architecture is not known: {model!r}")
     return ModelDescription(
         **_facts(entry(model.architecture.name)),
         name=str(name),

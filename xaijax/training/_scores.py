@@ -64,7 +64,8 @@ def scores_of_logits(logits: np.ndarray, labels: Any, classes: Sequence[str]) ->
 
 def logits(classifier: Classifier, images: Any, *, batch_size: int = 64) -> np.ndarray:
     """Logits of any number of images, `[N, K]` float64; it compiles once."""
-    parts = [np.asarray(_logits(classifier, part))[:count] for part, count in batches(images, batch_size)]
+    run = (lambda model, part: model.logits(model.params, part)) if classifier.network.host else _logits
+    parts = [np.asarray(run(classifier, part))[:count] for part, count in batches(images, batch_size)]
     return np.concatenate(parts).astype(np.float64)
 
 
