@@ -137,7 +137,7 @@ def test_metrics_that_explain_again_take_perturbation_methods():
 
 
 def test_one_convention_in_every_family():
-    """Whatever the images and the metric, the function sees float32 in [0, 1], and each family calls it with one shape."""
+    """The function sees float32 in [0, 1] whatever the images and the metric are, and each family has one shape."""
     maps = {"m": np.random.default_rng(3).random((2, 12, 12))}
     names = ["deletion_black", "insertion_blur", "sic_shannon", "average_drop", "road", "infidelity_patches"]
     settings = {"robustness": {"draws": 5}, "perturbation": {"steps": 5}}

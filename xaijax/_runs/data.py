@@ -19,13 +19,16 @@ def is_phantoms(source: str) -> bool:
     return source.partition(":")[0] == PHANTOMS
 
 
-def open_data(options: DataOptions, *, size: int | None = None, seed: int | None = None) -> Dataset:
+def open_data(
+    options: DataOptions, *, size: int | None = None, seed: int | None = None, findings: bool = False
+) -> Dataset:
     """Opens the data of a run.
 
     Args:
         options: which.
         size: side in pixels of phantoms, where the model says it; None for their own default.
         seed: of phantoms and cues where `--data-seed` does not give it; None for the readers' own.
+        findings: whether the command takes data with several findings per image.
 
     Returns:
         The data set, with two classes at least.
@@ -51,12 +54,26 @@ def open_data(options: DataOptions, *, size: int | None = None, seed: int | None
         size=size if generated else None,
         seed=seed if options.data_seed is None else options.data_seed,
         lesions=options.lesions,
+        findings=options.findings,
         cues=options.cues,
         correlation=options.correlation,
         covered=options.covered,
     )
-    dataset.require_classes(2)
+    if dataset.multi_label and not findings:
+        raise InputError(
+            f"data set {dataset.name!r} gives an image several findings, and this command needs one class per image; "
+            "name a column of classes with --label-column"
+        )
+    dataset.require_classes(1 if dataset.multi_label else 2)
     return dataset
+
+
+def strata(dataset: Dataset, positions: Sequence[int] | None = None) -> np.ndarray:
+    """`[N]` what images are drawn evenly over: their classes, or in a multi-label data set their sets of findings."""
+    labels = dataset.labels if positions is None else dataset.labels[list(positions)]
+    if not dataset.multi_label:
+        return labels
+    return np.unique(labels == 1, axis=0, return_inverse=True)[1].reshape(-1)
 
 
 def choose(labels: np.ndarray, count: int, seed: int) -> list[int]:
@@ -96,7 +113,7 @@ def counted(options: DataOptions, dataset: Dataset, positions: Sequence[int] | N
     given = list(range(len(dataset))) if positions is None else sorted(positions)
     if not options.count or is_phantoms(options.data) or options.count >= len(given):
         return given
-    return sorted(given[place] for place in choose(dataset.labels[given], options.count, options.seed))
+    return sorted(given[place] for place in choose(strata(dataset, given), options.count, options.seed))
 
 
 class _Split(Protocol):

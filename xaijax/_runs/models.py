@@ -108,6 +108,15 @@ def with_classes(
     return tuple(found), notes
 
 
+def labels_of(model: Model, labels: np.ndarray) -> np.ndarray:
+    """Labels of the data as the model counts its classes; findings that the data do not have are not known (NaN)."""
+    if labels.ndim == 1:
+        return np.asarray(model.class_index, np.int32)[labels]
+    found = np.full((len(labels), len(model.classifier.classes)), np.nan, np.float32)
+    found[:, list(model.class_index)] = labels
+    return found
+
+
 def refuse_untrained(paths: Sequence[str], source: str) -> None:
     """Refuses architectures that are named where trained models are needed, and describes how to train them."""
     known = models.list_models()

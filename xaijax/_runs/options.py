@@ -90,6 +90,9 @@ class DataOptions(SeedOptions):
     lesions: Count | None = None
     """Phantoms only: lesions in each image of a class that has any; default: 1."""
 
+    findings: bool = False
+    """Phantoms of chest X-rays only: several findings in an image, none or all of them, instead of one class."""
+
     data_seed: Seed | None = None
     """Seed of phantoms and of planted cues; default: one that differs between training and scoring."""
 

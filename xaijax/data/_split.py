@@ -43,10 +43,8 @@ def split(dataset: Dataset, fraction: float, seed: int, *, pixels: bool = True) 
     if not 0 < fraction < 1:
         raise InputError(f"fraction must lie between 0 and 1, both excluded; got {fraction!r}")
     units = _units(dataset, pixels)
-    labels = dataset.labels
-    counts = np.zeros((len(units), len(dataset.classes)), np.int64)
-    for row, unit in enumerate(units):
-        np.add.at(counts[row], labels[unit], 1)
+    member = _member(dataset)
+    counts = np.stack([member[unit].sum(axis=0) for unit in units])
     totals = counts.sum(axis=0)
     _check_units(dataset, counts, totals)
     target = np.where(totals > 1, np.clip(np.rint(fraction * totals), 1, np.maximum(totals - 1, 1)), 0)
@@ -67,6 +65,15 @@ def split(dataset: Dataset, fraction: float, seed: int, *, pixels: bool = True) 
     if inside.all() or not inside.any():
         raise InputError(f"data set {dataset.name!r} cannot be split: it has no class with two images")
     return np.flatnonzero(~inside), np.flatnonzero(inside)
+
+
+def _member(dataset: Dataset) -> np.ndarray:
+    """`[N, K]` 1 where a case is of a class; several findings have a column each, and one for none of them."""
+    labels = dataset.labels
+    if dataset.multi_label:
+        present = (labels == 1).astype(np.int64)
+        return np.concatenate([present, 1 - present.max(axis=1, keepdims=True)], axis=1)
+    return (labels[:, None] == np.arange(len(dataset.classes))).astype(np.int64)
 
 
 def _deal(counts: np.ndarray, target: np.ndarray, order: np.ndarray) -> np.ndarray:

@@ -18,13 +18,21 @@ from xaijax._runs import classifier_figures, command_line, epochs, folder, optio
 from xaijax._runs.training import Material
 from xaijax.classifier import Classifier
 from xaijax.train.config import TrainConfig
-from xaijax.training import Record, Trainer, logits
+from xaijax.training import Record, Trainer, logits, scores_of_logits, two_columns
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 FREE = options.FREE | training.FREE
-KEPT = ("accuracy", "macro_f1", "loss", "confusion", "images")  # scores that are written next to the weights
+KEPT = (
+    "accuracy",
+    "macro_f1",
+    "macro_auroc",
+    "macro_auprc",
+    "loss",
+    "confusion",
+    "images",
+)  # scores that are written next to the weights
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,7 @@ def run(config: TrainConfig, *, console: "Console | None" = None) -> TrainResult
         )
         epochs.say_material(console, material)
         record = _train(config, material, trainer, out, console)
-        _report(material, record, out, console)
+        _report(config, material, record, out, console)
     progress.say(console, f"written to {out}")
     return TrainResult(out, record.best_epoch, record.metrics)
 
@@ -86,7 +94,7 @@ def _train(config: TrainConfig, material: Material, trainer: Trainer, out: Path,
             "command": command_line.repeat("train", config),
             "data": material.dataset.name,
             "epoch": record.best_epoch,
-            "validation": {name: record.metrics[name] for name in KEPT},
+            "validation": {name: record.metrics[name] for name in KEPT if name in record.metrics},
             "xaijax": __version__,
         }
         models.save(best, out, info=info)
@@ -95,15 +103,20 @@ def _train(config: TrainConfig, material: Material, trainer: Trainer, out: Path,
     return epochs.epochs_in(out, trainer, material.validation, labels, keep=config.keep, save=save, console=console)
 
 
-def _report(material: Material, record: Record, out: Path, console: "Console") -> None:
+def _report(config: TrainConfig, material: Material, record: Record, out: Path, console: "Console") -> None:
     """Scores and figures of the best epoch."""
     skipped = [*material.training.skipped, *material.validation.skipped]
-    folder.write_json(out / "metrics.json", {"best_epoch": record.best_epoch} | record.metrics | {"skipped": skipped})
+    best, validation = models.load(out), material.validation
+    metrics, found = record.metrics, logits(best, validation)
+    if best.output == "sigmoid":  # with intervals, which the epochs go without
+        metrics = scores_of_logits(
+            found, validation.labels, best.classes, output=best.output, groups=validation.groups, seed=config.seed
+        )
+    folder.write_json(out / "metrics.json", {"best_epoch": record.best_epoch} | metrics | {"skipped": skipped})
     title = f"{material.architecture} on {material.dataset.name}"
     classifier_figures.save(plot.course(record.log, record.best_epoch, title=title), out / "training.png")
-    best, validation = models.load(out), material.validation
-    predicted = logits(best, validation).argmax(axis=1)
+    predicted = two_columns(found, best.output).argmax(axis=1)
     classifier_figures.write_figures(
-        out, best, validation, validation.labels, predicted, record.metrics, f"{title}, validation"
+        out, best, validation, validation.labels, predicted, metrics, f"{title}, validation"
     )
-    epochs.say_scores(console, record.metrics, f"Validation images, epoch {record.best_epoch}")
+    epochs.say_scores(console, metrics, f"Validation images, epoch {record.best_epoch}")
