@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-import jax.numpy as jnp
+import numpy as np
 
 from xaijax._errors import InputError
 
@@ -155,6 +155,8 @@ class Preprocess:
 
     def __call__(self, images: Any) -> Any:
         """`[..., H, W, C]` in [0, 1] -> the same shape in the weights' unit; differentiable."""
+        import jax.numpy as jnp  # the command line reads preprocessing without JAX
+
         if self.is_identity:
             return images
         if self.order == "bgr":
@@ -163,8 +165,10 @@ class Preprocess:
         factor = jnp.asarray([self.scale / std for std in self.std], images.dtype)
         return images * factor + self.shift(images.dtype)
 
-    def shift(self, dtype: Any = jnp.float32) -> Any:
+    def shift(self, dtype: Any = np.float32) -> Any:
         """What is added to every pixel, `[C]` or `[1]`: `-mean / std`, the model's first bias."""
+        import jax.numpy as jnp
+
         mean, std = self.mean, self.std
         count = max(len(mean), len(std))
         mean, std = (values * count if len(values) == 1 else values for values in (mean, std))

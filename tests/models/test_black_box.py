@@ -1,7 +1,9 @@
 """Black boxes: the same numbers as the same model in JAX, one convention for every caller, refusals in one sentence."""
 
 import itertools
+import re
 import threading
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -389,3 +391,18 @@ class TestScript:
         path.write_text("raise OSError('no licence')")
         with pytest.raises(ValueError, match="fails when it is run: OSError: no licence"):
             models.load(f"{path}:predict")
+
+
+def test_the_page_runs(tmp_path, capsys):
+    """The Python of docs/black_boxes.md; its first block is a script as the command line takes it."""
+    text = (Path(__file__).parents[2] / "docs/black_boxes.md").read_text("utf-8")
+    script, use = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names: dict[str, object] = {}
+    exec(script, names)
+    exec(use, names)
+    printed = capsys.readouterr().out
+    assert "deletion_black  rise" in printed
+    assert (names["scores"].reason == "").sum() >= 4
+    (tmp_path / "mine.py").write_text(script)
+    model = models.load(f"{tmp_path}/mine.py:predict")
+    np.testing.assert_array_equal(model.predict(names["images"]), names["model"].predict(names["images"]))

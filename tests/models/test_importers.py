@@ -15,6 +15,7 @@ from xaijax import models
 from xaijax.models.importers.keras_files import Contents, opened
 from xaijax.models.importers.keras_weights import _convert as convert_keras
 from xaijax.models.importers.sources import recognise
+from xaijax.models.importers.torch_weights import _told_apart as told_apart
 from xaijax.models.zoo._entry import sources
 from xaijax.models.zoo._weights import renumber
 from xaijax.preprocess import Preprocess
@@ -138,6 +139,18 @@ class TestTorch:
         np.testing.assert_allclose(logits(one, images), logits(whole, images)[:, :1], rtol=1e-5)
         chance = np.asarray(whole.predict(images))[0, 0]
         np.testing.assert_allclose(one.predict(images), [[1 - chance, chance]], rtol=1e-5)
+
+    def test_look_alikes_are_told_apart_by_the_name_of_the_file_or_named(self):
+        """timm's DeiT and TensorFlow's EfficientNet have the entries of others; only the file's name can tell."""
+        rows = {row.architecture: row for row in sources() if row.library == "timm"}
+        deit, vit, notes = "deit_base_patch16_224.safetensors", "vit_base_patch16_224.safetensors", []
+        assert told_apart(rows["vit_b16"], deit, None, notes) == "torch"
+        assert told_apart(rows["vit_b16"], deit, "tf", []) == "tf"
+        assert told_apart(rows["vit_b16"], vit, None, notes) is None
+        with pytest.raises(ValueError, match="named after TensorFlow's EfficientNet"):
+            told_apart(rows["efficientnet_b0"], "tf_efficientnet_b0.safetensors", None, notes)
+        assert told_apart(rows["efficientnet_b0"], "mine.safetensors", None, notes) is None
+        assert [("DeiT" in note or "tf_efficientnet_b0" in note) for note in notes] == [True, True, True]
 
     def test_what_the_file_does_not_say_is_noted(self, mobilenet):
         notes: list[str] = []

@@ -33,7 +33,7 @@ def test_every_finding_has_its_scores_over_the_images_where_it_is_known():
     labels = (RNG.random((60, 3)) < 0.4).astype(float)
     labels[::7, 1] = np.nan
     labels[:, 2] = 0  # no image has it
-    chances = np.clip(0.5 * (labels == 1) + 0.6 * RNG.random((60, 3)), 0, 1)
+    chances = 0.3 * (labels == 1) + 0.7 * RNG.random((60, 3))
     found = finding_scores(chances, labels, ["a", "b", "c"], seed=3)
     for k, name in enumerate("ab"):
         known = ~np.isnan(labels[:, k])

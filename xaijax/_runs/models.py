@@ -16,7 +16,7 @@ from xaijax._names import BUILTIN, closest, short
 from xaijax._network.host import HostNetwork
 from xaijax._runs import folder
 from xaijax._runs.options import ModelOptions, preprocess_of
-from xaijax.classifier import Classifier
+from xaijax.classifier import Classifier, UnsupportedError
 from xaijax.data import Dataset
 
 
@@ -85,7 +85,10 @@ def open_one(path: str | Path, options: ModelOptions, notes: list[str]) -> Class
     layer = getattr(options, "layer", None)
     if layer is None:
         return found
-    known = found.layers()
+    try:
+        known = found.layers()
+    except UnsupportedError as error:
+        raise InputError(f"--layer is {layer!r}, but {path} has none to choose from: {error}") from error
     if layer not in known:
         raise InputError(f"--layer is {layer!r}, which is not a layer of {path}: {closest(layer, list(known))}")
     return dataclasses.replace(found, layer=layer)

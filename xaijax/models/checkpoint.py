@@ -20,7 +20,7 @@ from safetensors.numpy import save_file
 from xaijax._errors import InputError
 from xaijax._files import with_temporary
 from xaijax._network.trees import flatten, put
-from xaijax._outputs import Output, check_output
+from xaijax._outputs import Output, check_output, class_names
 from xaijax.classifier import Architecture, Classifier, UnsupportedError
 from xaijax.models import _files
 from xaijax.models._files import Stored, reading, regular_file
@@ -195,6 +195,7 @@ def parse(file: Path, header: Mapping[str, Any]) -> Model:
             thresholds=tuple(map(float, header["thresholds"])) if "thresholds" in header else None,
         )
         made.check(model.logits, model.input_shape, options)
+        class_names(model.output, model.logits, model.classes)
     return model
 
 

@@ -143,6 +143,7 @@ def _convert(
         for name, value in _unwrapped(entries).items()
     }
     row = recognise(named, LIBRARIES, architecture, what)
+    preprocess = _told_apart(row, what, preprocess, notes)
     named = {name: value for name, value in named.items() if not AUXILIARY.fullmatch(name)}
     return build(
         row,
@@ -157,6 +158,36 @@ def _convert(
         output=output,
         notes=notes,
     )
+
+
+def _told_apart(
+    row: Source, what: str, preprocess: Preprocess | Style | None, notes: list[str] | None
+) -> Preprocess | Style | None:
+    """The preprocessing, where the name of the file tells weights apart whose entries have the same names."""
+    if row.library != "timm":
+        return preprocess
+    name = what.lower()
+    if row.architecture == "efficientnet_b0":
+        if name.startswith("tf_"):
+            raise InputError(
+                f"{what} is named after TensorFlow's EfficientNet, whose entries have the names of {row.architecture} "
+                "but whose padding and epsilon differ: its logits would be wrong"
+            )
+        if notes is not None:
+            notes.append(
+                f"{what} is read as timm's efficientnet_b0; tf_efficientnet_b0 has the same names and is another"
+            )
+    if row.architecture == "vit_b16" and preprocess is None:
+        if name.startswith("deit"):
+            if notes is not None:
+                notes.append(
+                    f"preprocessing assumed for {what}: {Preprocess.words('torch')}, as the published weights of DeiT "
+                    "expect; --preprocess overrides"
+                )
+            return "torch"
+        if notes is not None:
+            notes.append(f"{what} is read as timm's vit_base_patch16; DeiT has the same names and expects torch")
+    return preprocess
 
 
 def _unwrapped(entries: Mapping[str, Any]) -> dict[str, Any]:
