@@ -517,9 +517,9 @@ def test_logits_can_be_picked_from_what_the_module_returns():
         def __call__(self, x, train):
             return {"main": self.dense(x.mean((1, 2))), "auxiliary": jnp.inf if train else 0.0}
 
-    with pytest.raises(ValueError, match="give output="):
+    with pytest.raises(ValueError, match="give select="):
         Classifier.from_nnx(Two(nnx.Rngs(0)), input_shape=(4, 4, 3))
-    model = Classifier.from_nnx(Two(nnx.Rngs(0)), input_shape=(4, 4, 3), output=lambda out: out["main"])
+    model = Classifier.from_nnx(Two(nnx.Rngs(0)), input_shape=(4, 4, 3), select=lambda out: out["main"])
     assert model.classes == ("0", "1")
 
 

@@ -13,15 +13,18 @@ import functools
 import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from xaijax import _cpu
+from xaijax import _cpu, _outputs
 from xaijax._network import functions, nnx_module, probe, relu
 from xaijax._network.base import Array, Network, Recorder, UnsupportedError, check_logits, zeros
+from xaijax._network.host import HostNetwork
+from xaijax._outputs import Output
+from xaijax._ranges import check_range
 from xaijax.preprocess import Preprocess, Style
 
 __all__ = ["PREPROCESS_LAYER", "Architecture", "Classifier", "UnsupportedError", "merge_params", "to_float"]
@@ -49,7 +52,17 @@ class Architecture:
 @functools.partial(
     jax.tree_util.register_dataclass,
     data_fields=["params"],
-    meta_fields=["network", "classes", "input_shape", "preprocess", "layer", "relu_rule", "architecture"],
+    meta_fields=[
+        "network",
+        "classes",
+        "input_shape",
+        "preprocess",
+        "layer",
+        "relu_rule",
+        "architecture",
+        "output",
+        "thresholds",
+    ],
 )
 @dataclass(frozen=True, repr=False)
 class Classifier:
@@ -61,13 +74,16 @@ class Classifier:
     Attributes:
         params: pytree of arrays; batch statistics are part of it.
         network: how the model runs; private.
-        classes: the names of the K classes, in the order of the logits.
+        classes: the names of the K classes, in the order of the logits; of findings, or of the numbers of a
+            regression. A binary output has two names for its one logit.
         input_shape: (H, W, C) of the images it takes.
         preprocess: what its weights expect of pixels in [0, 1].
         layer: the layer that `default_layer` gives, or None to infer it.
         relu_rule: backward rule of its ReLUs, or None for the usual one.
         architecture: its registry entry, or None for a model from elsewhere.
-        output: how logits become probabilities: "softmax".
+        output: what the logits mean: `"softmax"` (classes that exclude each other), `"sigmoid"` (findings, each there
+            or not), `"binary"` (one logit, that of the second class) or `"regression"` (numbers).
+        thresholds: probabilities from which on a finding counts as present, one per finding; None for 0.5.
 
     Example:
         >>> import jax.numpy as jnp
@@ -81,8 +97,6 @@ class Classifier:
         Classifier(plain function, 8x8x3, 3 classes, softmax, 9 parameters)
     """
 
-    output: ClassVar[Literal["softmax"]] = "softmax"
-
     params: Params
     network: Network
     classes: tuple[str, ...]
@@ -91,6 +105,8 @@ class Classifier:
     layer: str | None = None
     relu_rule: str | None = None
     architecture: Architecture | None = None
+    output: Output = "softmax"
+    thresholds: tuple[float, ...] | None = None
 
     # ------------------------------------------------------------------------------------------------ constructors
 
@@ -103,7 +119,8 @@ class Classifier:
         classes: Sequence[str] | None = None,
         preprocess: Preprocess | Style | None = None,
         layer: str | None = None,
-        output: Callable[[Any], Any] | None = None,
+        output: Output = "softmax",
+        select: Callable[[Any], Any] | None = None,
         arguments: Mapping[str, Any] | None = None,
     ) -> "Classifier":
         """A classifier from any `flax.nnx` module, which stays as it is.
@@ -118,7 +135,8 @@ class Classifier:
             preprocess: what the weights expect of pixels in [0, 1]; None leaves them.
             layer: the layer that CAM methods take by default; None for the last convolutional block's output (in a
                 transformer the first norm of the last block).
-            output: function that picks the logits from what the module returns, if that is more.
+            output: what the logits mean, see the class.
+            select: function that picks the logits from what the module returns, if that is more.
             arguments: further keyword arguments of the module's call; static.
 
         Returns:
@@ -128,9 +146,9 @@ class Classifier:
             TypeError: for something that is no callable module.
             ValueError: for logits that are not `[B, K]`, a wrong number of classes or an unknown layer.
         """
-        network, params = nnx_module.split(module, arguments=arguments, output=output)
+        network, params = nnx_module.split(module, arguments=arguments, output=select)
         return cls.from_network(
-            network, params, input_shape=input_shape, classes=classes, preprocess=preprocess, layer=layer
+            network, params, input_shape=input_shape, classes=classes, preprocess=preprocess, layer=layer, output=output
         )
 
     @classmethod
@@ -143,7 +161,8 @@ class Classifier:
         classes: Sequence[str] | None = None,
         preprocess: Preprocess | Style | None = None,
         layer: str | None = None,
-        output: Callable[[Any], Any] | None = None,
+        output: Output = "softmax",
+        select: Callable[[Any], Any] | None = None,
         arguments: Mapping[str, Any] | None = None,
     ) -> "Classifier":
         """A classifier from any `flax.linen` module; its layers are those of `flax.linen.intercept_methods`.
@@ -158,7 +177,8 @@ class Classifier:
             classes: K names; default "0", "1", ...
             preprocess: what the weights expect of pixels in [0, 1]; None leaves them.
             layer: the layer that CAM methods take by default; None to infer it, as for `from_nnx`.
-            output: function that picks the logits from what the module returns, if that is more.
+            output: what the logits mean, see the class.
+            select: function that picks the logits from what the module returns, if that is more.
             arguments: further keyword arguments of the module's call; static.
 
         Returns:
@@ -170,9 +190,9 @@ class Classifier:
         """
         from xaijax._network import linen_module
 
-        network, params = linen_module.wrap(module, variables, arguments=arguments, output=output)
+        network, params = linen_module.wrap(module, variables, arguments=arguments, output=select)
         return cls.from_network(
-            network, params, input_shape=input_shape, classes=classes, preprocess=preprocess, layer=layer
+            network, params, input_shape=input_shape, classes=classes, preprocess=preprocess, layer=layer, output=output
         )
 
     @classmethod
@@ -186,6 +206,7 @@ class Classifier:
         classes: Sequence[str] | None = None,
         preprocess: Preprocess | Style | None = None,
         layer: str = "features",
+        output: Output = "softmax",
     ) -> "Classifier":
         """A classifier from a function pair; the activations between the two are its one layer.
 
@@ -197,6 +218,7 @@ class Classifier:
             classes: K names; default "0", "1", ...
             preprocess: what the weights expect of pixels in [0, 1]; None leaves them.
             layer: the name of the layer between the two.
+            output: what the logits mean, see the class.
 
         Returns:
             The classifier.
@@ -206,7 +228,7 @@ class Classifier:
         """
         network = functions.PairNetwork(features, head, layer)
         return cls.from_network(
-            network, params, input_shape=input_shape, classes=classes, preprocess=preprocess, layer=layer
+            network, params, input_shape=input_shape, classes=classes, preprocess=preprocess, layer=layer, output=output
         )
 
     @classmethod
@@ -218,6 +240,7 @@ class Classifier:
         input_shape: Sequence[int],
         classes: Sequence[str] | None = None,
         preprocess: Preprocess | Style | None = None,
+        output: Output = "softmax",
     ) -> "Classifier":
         """A classifier from one function; for gradient and perturbation methods, which need no layer.
 
@@ -227,6 +250,7 @@ class Classifier:
             input_shape: (H, W, C) of the images.
             classes: K names; default "0", "1", ...
             preprocess: what the weights expect of pixels in [0, 1]; None leaves them.
+            output: what the logits mean, see the class.
 
         Returns:
             The classifier.
@@ -235,7 +259,9 @@ class Classifier:
             ValueError: for logits that are not `[B, K]` or a wrong number of classes.
         """
         network = functions.FunctionNetwork(logits)
-        return cls.from_network(network, params, input_shape=input_shape, classes=classes, preprocess=preprocess)
+        return cls.from_network(
+            network, params, input_shape=input_shape, classes=classes, preprocess=preprocess, output=output
+        )
 
     @classmethod
     def from_network(
@@ -248,19 +274,18 @@ class Classifier:
         preprocess: Preprocess | Style | None = None,
         layer: str | None = None,
         architecture: Architecture | None = None,
+        output: Output = "softmax",
+        thresholds: Sequence[float] | None = None,
     ) -> "Classifier":
         """What the other constructors end in; for `xaijax.models`. The arguments are theirs."""
+        output = _outputs.check_output(output)
         if preprocess is None or isinstance(preprocess, str):
             preprocess = Preprocess.named(preprocess or "identity")
         shape = _check_input_shape(input_shape, preprocess)
-        unnamed = cls(params, network, (), shape, preprocess, layer, None, architecture)
-        outputs = unnamed._trace().outputs
-        if outputs < 2:
-            raise ValueError(f"the model must return two logits or more; got {outputs}: stack the single logit with 0")
-        names = tuple(str(index) for index in range(outputs)) if classes is None else tuple(map(str, classes))
-        if len(names) != outputs or len(set(names)) != outputs:
-            raise ValueError(f"classes must be {outputs} different names for {outputs} logits; got {names}")
-        made = dataclasses.replace(unnamed, classes=names)
+        unnamed = cls(params, network, (), shape, preprocess, layer, None, architecture, output)
+        names = _outputs.class_names(output, unnamed._trace().outputs, classes)
+        limits = _outputs.check_thresholds(output, len(names), thresholds)
+        made = dataclasses.replace(unnamed, classes=names, thresholds=limits)
         if layer is not None and network.has_layers:
             made._check_layers([layer])
         return made
@@ -500,6 +525,71 @@ class Classifier:
         """The same model with other parameters, a pytree like `self.params`."""
         return dataclasses.replace(self, params=params)
 
+    def with_preprocess(self, preprocess: Preprocess | Style) -> "Classifier":
+        """The same model with another preprocessing of pixels in [0, 1].
+
+        Args:
+            preprocess: numbers, or the name of a style; for grey images the means over a style's channels.
+
+        Returns:
+            A classifier with the same parameters.
+
+        Raises:
+            ValueError: for numbers that do not fit the channels of the images.
+        """
+        if self.network.host:
+            raise UnsupportedError("what a black box expects of pixels is said where it is made: give mean= and std=")
+        if isinstance(preprocess, str):
+            preprocess = Preprocess.named(preprocess)
+            preprocess = preprocess.grey() if self.input_shape[2] == 1 else preprocess
+        preprocess.check_channels(self.input_shape[2])
+        return dataclasses.replace(self, preprocess=preprocess)
+
+    def with_output(self, output: Output, *, thresholds: Sequence[float] | None = None) -> "Classifier":
+        """The same model with its logits read in another way.
+
+        Args:
+            output: what the logits mean, see the class.
+            thresholds: probabilities from which on a finding counts as present, one per finding; None for 0.5.
+
+        Returns:
+            A classifier with the same parameters and, where they fit, the same names.
+
+        Raises:
+            InputError: for a number of logits that this kind of output does not have.
+
+        Example:
+            >>> import jax.numpy as jnp
+            >>> from xaijax.classifier import Classifier
+            >>> model = Classifier.from_function(lambda w, x: x.mean((1, 2)) @ w, jnp.eye(3), input_shape=(8, 8, 3))
+            >>> model.with_output("sigmoid").predict(jnp.zeros((1, 8, 8, 3))).tolist()
+            [[0.5, 0.5, 0.5]]
+        """
+        output = _outputs.check_output(output)
+        if output == self.output and thresholds is None:
+            return self
+        if self.network.host and output != self.output:
+            raise UnsupportedError("what a black box gives is said where it is made: give output= there")
+        kept = None if "binary" in (output, self.output) and output != self.output else self.classes
+        names = _outputs.class_names(output, self._logit_count(), kept)
+        limits = _outputs.check_thresholds(output, len(names), thresholds)
+        return dataclasses.replace(self, output=output, classes=names, thresholds=limits)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """What each label stands for: the classes; of findings first that they are there, then that they are not.
+
+        Example:
+            >>> import jax.numpy as jnp
+            >>> from xaijax.classifier import Classifier
+            >>> model = Classifier.from_function(
+            ...     lambda w, x: x.mean((1, 2)) @ w, jnp.eye(3), input_shape=(8, 8, 3), output="sigmoid"
+            ... )
+            >>> model.targets
+            ('0', '1', '2', 'no 0', 'no 1', 'no 2')
+        """
+        return _outputs.targets(self.output, self.classes)
+
     def with_input_shape(self, input_shape: Sequence[int]) -> "Classifier":
         """The same model for images of another size, if it takes them.
 
@@ -513,6 +603,10 @@ class Classifier:
             ValueError: for a size that the model cannot take.
         """
         shape = _check_input_shape(input_shape, self.preprocess)
+        if self.network.host:
+            if shape != self.input_shape:
+                raise UnsupportedError(f"a black box takes images of {list(self.input_shape)} alone; got {list(shape)}")
+            return self
         made = dataclasses.replace(self, input_shape=shape)
         try:
             made._trace()
@@ -521,19 +615,24 @@ class Classifier:
         return made
 
     def predict(self, images: Array, *, batch_size: int = 64) -> Array:
-        """Class probabilities; jitted.
+        """Class probabilities, or what else the output is; jitted.
 
         Args:
             images: `[B, H, W, C]`, float in [0, 1], or uint8 or uint16.
             batch_size: most images in one forward pass; it compiles once for any number of images.
 
         Returns:
-            `[B, K]` float, each row in [0, 1] with sum 1.
+            `[B, K]` float: of a softmax each row in [0, 1] with sum 1; of findings (`"sigmoid"`) each number in
+            [0, 1]; of a binary output `[B, 2]`, the probabilities of both classes; of a regression its numbers.
 
         Raises:
-            ValueError: for images that are not of `input_shape`.
+            ValueError: for images that are not of `input_shape`, and floats outside [0, 1], which would be read as
+                something else than they are.
         """
         self._check_images(images)
+        check_range(images)
+        if isinstance(self.network, HostNetwork) and not isinstance(images, jax.core.Tracer):
+            return self.network.predict(np.asarray(images))
         if isinstance(images, jax.core.Tracer) or len(images) <= batch_size:
             return _probabilities(self, images)
         parts = []
@@ -614,8 +713,13 @@ class Classifier:
     def _trace(self) -> "probe.Trace":
         leaves, treedef = jax.tree.flatten(self.params)
         shapes = tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
-        static = dataclasses.replace(self, params=None, classes=(), layer=None, architecture=None)
+        static = dataclasses.replace(
+            self, params=None, classes=(), layer=None, architecture=None, output="softmax", thresholds=None
+        )
         return probe.trace(static, treedef, shapes)
+
+    def _logit_count(self) -> int:
+        return 1 if self.output == "binary" else len(self.classes)
 
     def _layer_shape(self, name: str) -> tuple[int, ...]:
         shape = self._trace().calls[name].shape
@@ -727,4 +831,4 @@ def _check_input_shape(input_shape: Sequence[int], preprocess: Preprocess) -> Sh
 
 @_cpu.jit
 def _probabilities(classifier: Classifier, images: Array) -> Array:
-    return jax.nn.softmax(classifier.logits(classifier.params, images))
+    return _outputs.probabilities(classifier.output, classifier.logits(classifier.params, images))

@@ -4,10 +4,13 @@ Images of xaijax are float, NHWC, RGB or grey, in [0, 1]. The preprocessing that
 of `Classifier.logits`, so that a black baseline is a black picture and attributions are per displayed pixel.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-import jax.numpy as jnp
+import numpy as np
+
+from xaijax._errors import InputError
 
 Style = Literal["identity", "tf", "caffe", "torch"]
 
@@ -77,10 +80,72 @@ class Preprocess:
             return cls(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
         raise ValueError(f"preprocess must be a Preprocess or one of {', '.join(get_args(Style))}; got {style!r}")
 
+    @classmethod
+    def words(cls, style: str) -> str:
+        """A style with its numbers, for messages.
+
+        Example:
+            >>> Preprocess.words("tf")
+            'tf (mean 0.5, std 0.5)'
+        """
+        if style not in get_args(Style):
+            return f"{style} preprocessing"
+        one = cls.named(style)
+        if one.is_identity:
+            return f"{style} (pixels in [0, 1] as they are)"
+        parts = [f"scale {one.scale:g}"] if one.scale != 1 else []
+        parts += [f"mean {' '.join(f'{value:g}' for value in one.mean)}", f"std {' '.join(f'{v:g}' for v in one.std)}"]
+        return f"{style} ({', '.join(parts + ['BGR'] * (one.order == 'bgr'))})"
+
+    @classmethod
+    def read(cls, words: Sequence[str]) -> "Preprocess":
+        """What the command line's --preprocess says: a style, or numbers for mean and std.
+
+        Args:
+            words: the name of a style; or `mean=M[,M,M]`, `std=S[,S,S]`, `scale=F`, `order=bgr`, of pixels in [0, 1].
+
+        Returns:
+            The preprocessing.
+
+        Raises:
+            InputError: for other words or numbers.
+
+        Example:
+            >>> Preprocess.read(["mean=0.5", "std=0.25"])
+            Preprocess(scale=1.0, mean=(0.5,), std=(0.25,), order='rgb')
+        """
+        if len(words) == 1 and "=" not in words[0]:
+            try:
+                return cls.named("identity" if words[0] == "unit" else words[0])
+            except ValueError:
+                pass
+        given: dict[str, Any] = {}
+        for word in words:
+            name, equals, value = word.partition("=")
+            if not equals or name not in ("scale", "mean", "std", "order") or name in given:
+                raise InputError(
+                    f"preprocess is {' '.join(words)!r}; it must be one of {', '.join(get_args(Style))}, or numbers "
+                    "such as mean=0.5 std=0.25, or mean=0.485,0.456,0.406 std=0.229,0.224,0.225"
+                )
+            try:
+                numbers = None if name == "order" else tuple(map(float, value.split(",")))
+            except ValueError:
+                raise InputError(f"preprocess has {word!r}; {name} must be numbers, separated by commas") from None
+            given[name] = value if numbers is None else numbers[0] if name == "scale" else numbers
+        try:
+            return cls(**given)
+        except ValueError as error:
+            raise InputError(str(error)) from None
+
     @property
     def is_identity(self) -> bool:
         """True where nothing is changed."""
         return self == Preprocess()
+
+    def grey(self) -> "Preprocess":
+        """The same for one channel: mean and std averaged over the channels, exact where they are equal."""
+        mean, std = (sum(values) / len(values) for values in (self.mean, self.std))
+        return Preprocess(self.scale, (mean,), (std,))
 
     def check_channels(self, channels: int) -> None:
         """Refuse images whose channels the numbers do not fit."""
@@ -90,6 +155,8 @@ class Preprocess:
 
     def __call__(self, images: Any) -> Any:
         """`[..., H, W, C]` in [0, 1] -> the same shape in the weights' unit; differentiable."""
+        import jax.numpy as jnp  # the command line reads preprocessing without JAX
+
         if self.is_identity:
             return images
         if self.order == "bgr":
@@ -98,8 +165,10 @@ class Preprocess:
         factor = jnp.asarray([self.scale / std for std in self.std], images.dtype)
         return images * factor + self.shift(images.dtype)
 
-    def shift(self, dtype: Any = jnp.float32) -> Any:
+    def shift(self, dtype: Any = np.float32) -> Any:
         """What is added to every pixel, `[C]` or `[1]`: `-mean / std`, the model's first bias."""
+        import jax.numpy as jnp
+
         mean, std = self.mean, self.std
         count = max(len(mean), len(std))
         mean, std = (values * count if len(values) == 1 else values for values in (mean, std))

@@ -140,7 +140,7 @@ def test_guided_backprop_of_two_relu_layers_by_hand():
         return jax.nn.relu(x.reshape(x.shape[0], -1) @ p[0]) @ p[1]
 
     net = Classifier.from_function(logits, (jnp.asarray(w1), jnp.asarray(w2)), input_shape=(1, 3, 2))
-    x = RNG.normal(size=(2, 1, 3, 2)).astype(np.float32)
+    x = RNG.random((2, 1, 3, 2)).astype(np.float32)
     before = x.reshape(2, 6) @ w1
     expected = ((before > 0) * np.maximum(w2[:, [1, 2]].T, 0)) @ w1.T
     got = explain.guided_backprop(net, x, np.array([1, 2]), reduce="none")

@@ -73,11 +73,11 @@ def test_unknown_method_and_option(model, images):
 
 def test_check_names_the_images():
     broken = Classifier.from_function(
-        lambda p, x: jax.numpy.log(x.mean((1, 2))) @ p, jax.numpy.eye(3), input_shape=(4, 4, 3)
+        lambda p, x: jax.numpy.log(x.mean((1, 2)) - 0.25) @ p, jax.numpy.eye(3), input_shape=(4, 4, 3)
     )
     images = np.full((4, 4, 4, 3), 0.5, np.float32)
     explain.explain("gradient", broken, images, check=True)
-    images[[1, 3]] = -1
+    images[[1, 3]] = 0
     with pytest.raises(ValueError, match="NaN or infinity for image 1, 3 of the batch"):
         explain.explain("gradient", broken, images, check=True)
     images[0, 0, 0, 0] = np.inf

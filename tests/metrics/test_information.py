@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter
 from xaijax import kernels
 from xaijax._errors import InputError
 from xaijax.metrics import FAMILIES, evaluate
+from xaijax.metrics._stream import float_images
 from xaijax.metrics.metric import image_seed
 from xaijax.metrics.pic import rebuild
 from xaijax.metrics.pic_curve import FRACTIONS, scale
@@ -47,6 +48,11 @@ class Edges:
         return odds / odds.sum(axis=1, keepdims=True)
 
 
+def seen_by(model):
+    """Its `predict` as metrics call it: with floats in [0, 1]."""
+    return lambda images: model.predict(float_images(images))
+
+
 def make_images(count, *, side=26, channels=3, seed=0):
     rng = np.random.default_rng(seed)
     images = gaussian_filter(rng.standard_normal((count, side, side + 3, channels)), (0, 1, 1, 0))
@@ -69,12 +75,12 @@ def test_values_and_reasons_equal_the_plain_transcription(convention):
     scores = evaluate(
         model, images, labels, maps, metrics=ALL, settings={"pic": {"convention": convention}}, batch_size=7
     )
-    assert model.dtypes == ({"float32"} if convention == "medical" else {"uint8"})
+    assert model.dtypes == {"float32"}  # one convention, whatever the metric and the images' dtype
     rows = zip(scores.image, scores.method, scores.metric, scores.value, scores.reason, strict=True)
     for image, method, metric, value, reason in rows:
         i, (kind, measure) = int(image), metric.split("_")
         expected = transcription.pic(
-            model.predict, images[i], labels[i], maps[method][i], kind, measure, name=image, convention=convention
+            seen_by(model), images[i], labels[i], maps[method][i], kind, measure, name=image, convention=convention
         )
         assert reason == expected[1], (image, method, metric)
         assert value == pytest.approx(expected[0], abs=1e-9, nan_ok=True), (image, method, metric)
@@ -104,6 +110,8 @@ class Informed:
         self.full = self._information(image[None])[0]
 
     def _information(self, images):
+        if images.dtype != np.uint8:  # what a model sees
+            images = np.rint(images * 255).astype(np.uint8)
         return measure_information(np.ascontiguousarray(images), self.image, ["mutual"])["mutual"]
 
     def predict(self, images):
@@ -216,7 +224,6 @@ def test_the_model_compiles_once_and_the_batch_changes_nothing():
         @jax.jit
         def forward(x):
             traces.append(x.shape)
-            x = x.astype(jnp.float32) / 255
             edges = jnp.abs(jnp.diff(x, axis=1)).mean((1, 2, 3))
             return jax.nn.softmax(jnp.stack([40 * edges, jnp.full_like(edges, 2.0)], axis=1))
 
@@ -254,7 +261,7 @@ def test_the_score_is_the_mean_over_random_masks():
     for image, method, value in zip(scores.image, scores.method, scores.value, strict=True):
         draws = [
             transcription.pic(
-                Edges().predict, images[int(image)], 0, maps[method][int(image)], "sic", "mutual", name=image, draw=k
+                seen_by(Edges()), images[int(image)], 0, maps[method][int(image)], "sic", "mutual", name=image, draw=k
             )[0]
             for k in range(3)
         ]
@@ -293,7 +300,7 @@ def test_a_model_that_gives_nan_has_no_value():
     class Broken(Edges):
         def predict(self, x):
             p = super().predict(x)
-            p[(x == images[1]).all(axis=(1, 2, 3))] = np.nan
+            p[(x == images[1] / np.float32(255)).all(axis=(1, 2, 3))] = np.nan
             return p
 
     scores = evaluate(Broken(), images, [0, 0], make_maps(images), metrics=["sic_mutual", "aic_shannon"])

@@ -15,6 +15,7 @@ from xaijax import models
 from xaijax.models.importers.keras_files import Contents, opened
 from xaijax.models.importers.keras_weights import _convert as convert_keras
 from xaijax.models.importers.sources import recognise
+from xaijax.models.importers.torch_weights import _told_apart as told_apart
 from xaijax.models.zoo._entry import sources
 from xaijax.models.zoo._weights import renumber
 from xaijax.preprocess import Preprocess
@@ -125,14 +126,44 @@ class TestTorch:
         expected = hidden @ head["classifier.4.weight"].T + head["classifier.4.bias"]
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
-    def test_one_output_becomes_two_classes(self, mobilenet):
+    def test_one_output_is_one_logit_whose_meaning_must_be_given(self, mobilenet):
         changed = mobilenet | {
             "classifier.1.weight": mobilenet["classifier.1.weight"][:1],
             "classifier.1.bias": mobilenet["classifier.1.bias"][:1],
         }
-        both = [models.from_torch(state, input_shape=(64, 64, 3)) for state in (changed, mobilenet)]
-        pair, all_logits = (logits(classifier, recipe.images(1, 64)) for classifier in both)
-        np.testing.assert_allclose(pair, [[0, all_logits[0, 0]]], rtol=1e-5)
+        with pytest.raises(ValueError, match="has one output and does not say what it means"):
+            models.from_torch(changed, input_shape=(64, 64, 3))
+        one = models.from_torch(changed, input_shape=(64, 64, 3), output="binary", classes=["healthy", "ill"])
+        whole = models.from_torch(mobilenet, input_shape=(64, 64, 3), output="sigmoid")
+        images = recipe.images(1, 64)
+        np.testing.assert_allclose(logits(one, images), logits(whole, images)[:, :1], rtol=1e-5)
+        chance = np.asarray(whole.predict(images))[0, 0]
+        np.testing.assert_allclose(one.predict(images), [[1 - chance, chance]], rtol=1e-5)
+
+    def test_look_alikes_are_told_apart_by_the_name_of_the_file_or_named(self):
+        """timm's DeiT and TensorFlow's EfficientNet have the entries of others; only the file's name can tell."""
+        rows = {row.architecture: row for row in sources() if row.library == "timm"}
+        deit, vit, notes = "deit_base_patch16_224.safetensors", "vit_base_patch16_224.safetensors", []
+        assert told_apart(rows["vit_b16"], deit, None, notes) == "torch"
+        assert told_apart(rows["vit_b16"], deit, "tf", []) == "tf"
+        assert told_apart(rows["vit_b16"], vit, None, notes) is None
+        with pytest.raises(ValueError, match="named after TensorFlow's EfficientNet"):
+            told_apart(rows["efficientnet_b0"], "tf_efficientnet_b0.safetensors", None, notes)
+        assert told_apart(rows["efficientnet_b0"], "mine.safetensors", None, notes) is None
+        assert [("DeiT" in note or "tf_efficientnet_b0" in note) for note in notes] == [True, True, True]
+
+    def test_what_the_file_does_not_say_is_noted(self, mobilenet):
+        notes: list[str] = []
+        models.from_torch(mobilenet, input_shape=(64, 64, 3), notes=notes)
+        assert len(notes) == 2
+        assert any(
+            "output assumed" in note and f"softmax over {len(mobilenet['classifier.1.bias'])} classes" in note
+            for note in notes
+        )
+        assert any("torch (mean 0.485 0.456 0.406, std 0.229 0.224 0.225)" in note for note in notes)
+        said: list[str] = []
+        models.from_torch(mobilenet, input_shape=(64, 64, 3), output="softmax", preprocess="tf", notes=said)
+        assert said == []
 
     def test_grey_images_see_the_summed_kernel(self, squeezenet):
         colour = models.from_torch(squeezenet, input_shape=(48, 48, 3), preprocess="tf")
@@ -261,7 +292,7 @@ def entries():
 
 class TestKerasHeads:
     def convert(self, contents):
-        return convert_keras(contents, None, "them", None, None, None, None)
+        return convert_keras(contents, None, "them", None, None, None, None, None, None)
 
     def test_rescaling_becomes_the_preprocessing_and_the_head_is_read(self, entries):
         head = {
@@ -287,6 +318,44 @@ class TestKerasHeads:
         found, maps = classifier.tapped(classifier.params, recipe.images(2, 64), {"top": None})
         hidden = np.maximum(np.asarray(maps["top"]).reshape(2, -1) @ head["d1/kernel"] + head["d1/bias"], 0)
         np.testing.assert_allclose(found, hidden @ head["d2/kernel"], rtol=1e-4, atol=1e-5)
+
+    @pytest.mark.parametrize(
+        ("layers", "width", "expected"),
+        [
+            ([("Dense", "d1", {"activation": "softmax"})], 3, "softmax"),
+            ([("Dense", "d1", {"activation": "linear"}), ("Softmax", "s", {})], 3, "softmax"),
+            ([("Dense", "d1", {"activation": "sigmoid"})], 5, "sigmoid"),
+            ([("Dense", "d1", {"activation": "linear"}), ("Activation", "s", {"activation": "sigmoid"})], 5, "sigmoid"),
+            ([("Dense", "d1", {"activation": "sigmoid"})], 1, "binary"),
+            ([("Dense", "d1", {"activation": "linear"})], 3, "softmax"),
+            ([("Dense", "d1", {"activation": "tanh"})], 3, None),
+            ([("Dense", "d1", {"activation": "linear"}), ("Activation", "t", {"activation": "tanh"})], 3, None),
+            ([("Dense", "d1", {"activation": "softmax"}), ("Softmax", "s", {})], 3, None),
+        ],
+    )
+    def test_the_activation_at_the_end_says_the_output(self, entries, layers, width, expected):
+        head = {
+            "d1/kernel": recipe.weight("d1/kernel", (1280, width), False),
+            "d1/bias": np.linspace(-4, 4, width).astype(np.float32) if width > 1 else np.ones(1, np.float32),
+        }
+        contents = keras_contents([], [("GlobalAveragePooling2D", "g", {}), *layers], entries | head)
+        if expected is None:
+            with pytest.raises(ValueError, match="layers that are not understood"):
+                self.convert(contents)
+            return
+        classifier = self.convert(contents)
+        assert classifier.output == expected
+        images = recipe.images(2, 64)
+        z = np.asarray(logits(classifier, images))
+        assert z.shape == (2, width)  # a single logit stays one
+        chances = 1 / (1 + np.exp(-z.astype(np.float64)))
+        exponents = np.exp(z.astype(np.float64))
+        wanted = {
+            "softmax": exponents / exponents.sum(1, keepdims=True),
+            "sigmoid": chances,
+            "binary": np.concatenate([1 - chances, chances], axis=1),
+        }[expected]
+        np.testing.assert_allclose(classifier.predict(images), wanted, rtol=1e-4, atol=1e-6)
 
     def test_layers_that_are_not_understood_are_listed(self, entries):
         contents = keras_contents(

@@ -139,6 +139,7 @@ class Network:
 
     kind: ClassVar[str] = "a model"
     has_layers: ClassVar[bool] = True
+    host: ClassVar[bool] = False  # whether it runs on the host, outside compiled programs
 
     def apply(self, params: Any, images: Array, recorder: Recorder) -> Array:
         """`[B, H, W, C]` preprocessed images -> logits `[B, K]`, with `recorder` seeing the layers."""
@@ -184,7 +185,7 @@ def check_logits(logits: Any, batch: int) -> Array:
     """The model's output if it is `[B, K]`, else one sentence."""
     if not isinstance(logits, jax.Array | jax.ShapeDtypeStruct) or logits.ndim != 2 or logits.shape[0] != batch:
         raise ValueError(
-            f"the model must return logits [B, K]; got {describe(logits)}: give output=, a function that picks them"
+            f"the model must return logits [B, K]; got {describe(logits)}: give select=, a function that picks them"
         )
     return logits
 

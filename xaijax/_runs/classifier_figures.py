@@ -29,7 +29,7 @@ def write_figures(
     title: str,
     suffix: str = "",
 ) -> None:
-    """Write `confusion.png`, `reliability.png` and `embedding.png`.
+    """Write `confusion.png`, `reliability.png` and `embedding.png`; of a classifier of findings none of them.
 
     Args:
         out: a folder that is there.
@@ -41,9 +41,13 @@ def write_figures(
         title: above the figures.
         suffix: behind the names of the files, where there are several classifiers.
     """
+    if "confusion" not in metrics:
+        return
     title = f"{title}, {metrics['images']} images"
     save(plot.confusion(metrics["confusion"], metrics["classes"], title=title), out / f"confusion{suffix}.png")
     save(plot.reliability(metrics["reliability"], title=title), out / f"reliability{suffix}.png")
+    if classifier.network.host:
+        return  # nobody knows what its last layer reads
     coordinates, shares = principal_components(penultimate(classifier, images))
     figure = plot.embedding(coordinates, labels, predicted, classifier.classes, shares=shares, title=title)
     save(figure, out / f"embedding{suffix}.png")

@@ -22,7 +22,14 @@ def is_phantoms(source: str) -> bool:
     return source.partition(":")[0] == PHANTOMS
 
 
-def open_data(options: DataOptions, *, size: int | None = None, seed: int | None = None, classes: int = 2) -> Dataset:
+def open_data(
+    options: DataOptions,
+    *,
+    size: int | None = None,
+    seed: int | None = None,
+    classes: int = 2,
+    findings: bool = False,
+) -> Dataset:
     """Opens the data of a run.
 
     Args:
@@ -30,6 +37,7 @@ def open_data(options: DataOptions, *, size: int | None = None, seed: int | None
         size: side in pixels of phantoms, where the model says it; None for their own default.
         classes: how many must have images.
         seed: of phantoms and cues where `--data-seed` does not give it; None for the readers' own.
+        findings: whether the command takes data with several findings per image.
 
     Returns:
         The data set.
@@ -55,17 +63,26 @@ def open_data(options: DataOptions, *, size: int | None = None, seed: int | None
         size=size if generated else None,
         seed=seed if options.data_seed is None else options.data_seed,
         lesions=options.lesions,
+        findings=options.findings,
         cues=options.cues,
         correlation=options.correlation,
         covered=options.covered,
     )
-    if classes > 1 and dataset.multi_label:
+    if dataset.multi_label and not findings:
         raise InputError(
             f"data set {dataset.name!r} gives an image several findings, and this command needs one class per image; "
             "name a column of classes with --label-column"
         )
-    dataset.require_classes(classes)
+    dataset.require_classes(1 if dataset.multi_label else classes)
     return dataset
+
+
+def strata(dataset: Dataset, positions: Sequence[int] | None = None) -> np.ndarray:
+    """`[N]` what images are drawn evenly over: their classes, or in a multi-label data set their sets of findings."""
+    labels = dataset.labels if positions is None else dataset.labels[list(positions)]
+    if not dataset.multi_label:
+        return labels
+    return np.unique(labels == 1, axis=0, return_inverse=True)[1].reshape(-1)
 
 
 def choose(labels: np.ndarray, count: int, seed: int) -> list[int]:
@@ -105,17 +122,7 @@ def counted(options: DataOptions, dataset: Dataset, positions: Sequence[int] | N
     given = list(range(len(dataset))) if positions is None else sorted(positions)
     if not options.count or is_phantoms(options.data) or options.count >= len(given):
         return given
-    return sorted(given[place] for place in choose(_drawn_by(dataset)[given], options.count, options.seed))
-
-
-def _drawn_by(dataset: Dataset) -> np.ndarray:
-    """`[N]` the class by which each image is drawn; of several findings its rarest one, -1 where it has none."""
-    labels = dataset.labels
-    if not dataset.multi_label:
-        return labels
-    present = labels == 1
-    rarity = np.where(present, present.sum(axis=0), len(dataset) + 1)
-    return np.where(present.any(axis=1), rarity.argmin(axis=1), -1)
+    return sorted(given[place] for place in choose(strata(dataset, given), options.count, options.seed))
 
 
 class _Split(Protocol):

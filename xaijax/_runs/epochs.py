@@ -117,7 +117,10 @@ def say_epoch(console: "Console", record: Record) -> None:
 
 
 def say_scores(console: "Console", metrics: Mapping[str, Any], title: str) -> None:
-    """Prints the confusion matrix and the scores of a classifier."""
+    """Prints the confusion matrix and the scores of a classifier, or the scores of each finding."""
+    if "per_finding" in metrics:
+        say_findings(console, metrics, title)
+        return
     rows = []
     for name, counts in zip(metrics["classes"], metrics["confusion"], strict=True):
         each = metrics["per_class"][name]
@@ -129,3 +132,20 @@ def say_scores(console: "Console", metrics: Mapping[str, Any], title: str) -> No
         f"accuracy {metrics['accuracy']:.3f}, macro-F1 {metrics['macro_f1']:.3f}, "
         f"expected calibration error {metrics['reliability']['ece']:.3f}",
     )
+
+
+def say_findings(console: "Console", metrics: Mapping[str, Any], title: str) -> None:
+    """Prints the scores of each finding, with their intervals."""
+    rows = []
+    for name, one in metrics["per_finding"].items():
+        row = {"": name, "present": one["present"], "absent": one["absent"]}
+        for key, heading in (("auroc", "AUROC"), ("auprc", "AUPRC")):
+            row[heading] = one[key]
+            row[f"{heading} 95 %"] = (
+                "–" if one[f"{key}_low"] is None else f"{one[f'{key}_low']:.3f} to {one[f'{key}_high']:.3f}"
+            )
+        rows.append(row | {"sensitivity": one["sensitivity"], "specificity": one["specificity"], "F1": one["f1"]})
+    tables.print_rows(console, rows, title=title)
+    means = (("AUROC", metrics["macro_auroc"]), ("AUPRC", metrics["macro_auprc"]), ("F1", metrics["macro_f1"]))
+    shown = ", ".join(f"{name} {'–' if value is None else f'{value:.3f}'}" for name, value in means)
+    progress.say(console, f"mean over findings: {shown}")

@@ -12,9 +12,11 @@ import numpy as np
 
 from xaijax import models
 from xaijax._errors import InputError
-from xaijax._names import BUILTIN, short
+from xaijax._names import BUILTIN, closest, short
+from xaijax._network.host import HostNetwork
 from xaijax._runs import folder
-from xaijax.classifier import Classifier
+from xaijax._runs.options import ModelOptions, preprocess_of
+from xaijax.classifier import Classifier, UnsupportedError
 from xaijax.data import Dataset
 
 
@@ -44,19 +46,18 @@ class Model:
             "digest": self.digest,
             "classes": list(self.classifier.classes),
             "input_shape": list(self.classifier.input_shape),
+            "output": self.classifier.output,
+            "preprocess": dataclasses.asdict(self.classifier.preprocess),
         }
 
 
-def open_models(
-    paths: Sequence[str], dataset: Dataset, source: str, *, size: int | None = None
-) -> tuple[tuple[Model, ...], list[str]]:
+def open_models(options: ModelOptions, dataset: Dataset, source: str) -> tuple[tuple[Model, ...], list[str]]:
     """Opens the models of a run and checks that they know the classes of the data.
 
     Args:
-        paths: of the models, or "builtin".
+        options: which models, and what their files do not say.
         dataset: the data.
         source: its name on the command line, for messages.
-        size: side in pixels of the images they get; None for their own.
 
     Returns:
         The models, and notes on what had to be assumed.
@@ -64,16 +65,33 @@ def open_models(
     Raises:
         InputError, FileNotFoundError, ValueError: for models that cannot be read or do not know the classes.
     """
-    return with_classes(paths, load(paths, source, size=size), dataset, source)
+    notes: list[str] = []
+    loaded = load(options.model, options, source, notes)
+    found, more = with_classes(options.model, loaded, dataset, source)
+    return found, notes + more
 
 
-def load(paths: Sequence[str], source: str, *, size: int | None = None) -> list[Classifier]:
+def load(paths: Sequence[str], options: ModelOptions, source: str, notes: list[str]) -> list[Classifier]:
     """The classifiers alone, for where the data depend on them: phantoms are made at their size. See `open_models`."""
     refuse_untrained(paths, source)
-    found = [models.load(path) for path in paths]
-    if size is not None:
-        found = [one.with_input_shape((size, size, one.input_shape[-1])) for one in found]
-    return found
+    return [open_one(path, options, notes) for path in paths]
+
+
+def open_one(path: str | Path, options: ModelOptions, notes: list[str]) -> Classifier:
+    """One model as the options say it is read; sentences on what had to be assumed are added to `notes`."""
+    found = models.load(path, output=options.output, preprocess=preprocess_of(options), notes=notes)
+    if options.size is not None:
+        found = found.with_input_shape((options.size, options.size, found.input_shape[-1]))
+    layer = getattr(options, "layer", None)
+    if layer is None:
+        return found
+    try:
+        known = found.layers()
+    except UnsupportedError as error:
+        raise InputError(f"--layer is {layer!r}, but {path} has none to choose from: {error}") from error
+    if layer not in known:
+        raise InputError(f"--layer is {layer!r}, which is not a layer of {path}: {closest(layer, list(known))}")
+    return dataclasses.replace(found, layer=layer)
 
 
 def with_classes(
@@ -89,8 +107,17 @@ def with_classes(
                 notes.append(f"Model {name} does not name its classes: taken as {', '.join(classes)}, in this order.")
             classifier = dataclasses.replace(classifier, classes=classes)
         index = match_classes(dataset.classes, classifier.classes, f"model {path}", f"the data {source}")
-        found.append(Model(name, path, classifier, digest(classifier.params), index))
+        found.append(Model(name, path, classifier, digest_of(classifier), index))
     return tuple(found), notes
+
+
+def labels_of(model: Model, labels: np.ndarray) -> np.ndarray:
+    """Labels of the data as the model counts its classes; findings that the data do not have are not known (NaN)."""
+    if labels.ndim == 1:
+        return np.asarray(model.class_index, np.int32)[labels]
+    found = np.full((len(labels), len(model.classifier.classes)), np.nan, np.float32)
+    found[:, list(model.class_index)] = labels
+    return found
 
 
 def refuse_untrained(paths: Sequence[str], source: str) -> None:
@@ -126,6 +153,13 @@ def match_classes(wanted: Sequence[str], known: Sequence[str], model: str, sourc
             f"that was trained on these classes ({absent[0]!r} is missing)"
         )
     return tuple(known.index(name) for name in wanted)
+
+
+def digest_of(classifier: Classifier) -> str:
+    """A short hash of a model: of its parameters, or of what a black box says of itself."""
+    if isinstance(classifier.network, HostNetwork):
+        return classifier.network.fingerprint
+    return digest(classifier.params)
 
 
 def digest(params: Any) -> str:

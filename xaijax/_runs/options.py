@@ -11,12 +11,14 @@ What a value may be stands in the annotation of its field. The command line chec
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from xaijax import _options
 from xaijax._errors import InputError
 from xaijax._options import Count, Form, Range, Share
+from xaijax._outputs import Output
 from xaijax.data import MaskRole, side_name
+from xaijax.preprocess import Preprocess, Style
 
 Device = Literal["auto", "cpu", "gpu", "tpu"]
 Precision = Literal["float32", "bfloat16"]
@@ -104,6 +106,9 @@ class DataOptions(ReadingOptions, SeedOptions):
 
     lesions: Count | None = None
     """Phantoms only: lesions in each image of a class that has any; default: 1."""
+
+    findings: bool = False
+    """Phantoms of chest X-rays only: several findings in an image, none or all of them, instead of one class."""
 
     data_seed: Seed | None = None
     """Seed of phantoms and of planted cues; default: one that differs between training and scoring."""
@@ -194,6 +199,14 @@ class ModelOptions:
     size: Side | None = None
     """Side of the images in pixels; default: what the model is made for."""
 
+    output: Output | None = None
+    """What the logits of the model mean: softmax (classes that exclude each other), sigmoid (findings, several labels
+    to an image), binary (one logit) or regression; default: what the file says, else softmax."""
+
+    preprocess: tuple[str, ...] = ()
+    """What the weights expect of pixels in [0, 1]: torch, tf, caffe or identity, or numbers such as mean=0.5 std=0.25;
+    default: what the file says, else what the published weights of the architecture expect."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MethodOptions:
@@ -205,6 +218,10 @@ class MethodOptions:
     set: tuple[str, ...] = ()
     """Options of methods and of families of metrics, as NAME.OPTION=VALUE: rise.count=500 pic.convention=medical. In a
     file a table of tables. xaijax methods NAME and xaijax metrics NAME list them."""
+
+    layer: str | None = None
+    """The layer that class activation maps look at (xaijax models MODEL lists them); default: the last convolutional
+    block, in a vision transformer the first norm of the last block."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,6 +271,24 @@ class RunOptions(OutOptions):
 
     preset: str | None = None
     """A named set of options, which hold where they are given neither on the command line nor in a file."""
+
+
+def preprocess_of(options: ModelOptions) -> Preprocess | Style | None:
+    """What --preprocess says, or None where it is not given.
+
+    Example:
+        >>> preprocess_of(ModelOptions(model=("builtin",), preprocess=("mean=0.5", "std=0.25")))
+        Preprocess(scale=1.0, mean=(0.5,), std=(0.25,), order='rgb')
+    """
+    if not options.preprocess:
+        return None
+    for style in get_args(Style):
+        if options.preprocess == (style,):
+            return style  # its numbers depend on the channels
+    try:
+        return Preprocess.read(options.preprocess)
+    except InputError as error:
+        raise InputError(f"--{error}") from None
 
 
 FREE = frozenset({"out", "resume", "config", "preset"})

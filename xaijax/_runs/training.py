@@ -13,7 +13,14 @@ from xaijax._errors import InputError
 from xaijax._options import Count, NonNegative, Positive, Range
 from xaijax._runs import data
 from xaijax._runs.dividing import Division, divide
-from xaijax._runs.options import DataOptions, DeviceOptions, DivisionOptions, ModelOptions, PrecisionOptions
+from xaijax._runs.options import (
+    DataOptions,
+    DeviceOptions,
+    DivisionOptions,
+    ModelOptions,
+    PrecisionOptions,
+    preprocess_of,
+)
 from xaijax.classifier import Classifier
 from xaijax.data import Dataset
 from xaijax.training import Augmentation, Optimizer, Options, Schedule, start_from
@@ -110,7 +117,7 @@ class Images:
     Args:
         dataset: where they come from.
         indices: `[N]` positions in it of those that can be read.
-        labels: `[N]` int32.
+        labels: `[N]` int32; of a multi-label data set `[N, K]` float32.
         shape: (H, W, C).
         pixels: `[N, H, W, C]` uint8, or None where they are read when they are needed.
         skipped: `(id, reason)` of those that cannot be read.
@@ -151,6 +158,13 @@ class Images:
     def ids(self) -> list[str]:
         """The ids of the images, in order."""
         return [self.dataset.cases[index].id for index in self.indices]
+
+    @property
+    def groups(self) -> list[str] | None:
+        """The patient of each image, where all are known."""
+        found = [self.dataset.cases[index].group for index in self.indices]
+        known = [group for group in found if group is not None]
+        return known if len(known) == len(found) else None
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -249,10 +263,18 @@ def prepare(options: TrainingOptions) -> Material:
     """
     options.options()
     found = base(options)
-    whole = data.open_data(options, size=options.size or side_of(options, found))
+    findings = options.output in (None, "sigmoid")
+    whole = data.open_data(options, size=options.size or side_of(options, found), findings=findings)
+    if options.output == "sigmoid" and not whole.multi_label:
+        raise InputError(
+            f"--output is sigmoid, for several findings to an image; data set {whole.name!r} gives each image one "
+            "class: leave out --output"
+        )
+    if options.output == "regression":
+        raise InputError("--output is regression; data sets have classes or findings, not numbers to train on")
     positions = data.counted(options, whole)
     dataset = whole if len(positions) == len(whole) else whole.take(positions)
-    dataset.require_classes()
+    dataset.require_classes(1 if dataset.multi_label else 2)
     classifier, origin = start(options, found, dataset)
     division = divide(options, dataset)
     training, validation, test = (
@@ -269,7 +291,11 @@ def base(options: TrainingOptions) -> Classifier | None:
     if options.weights is None:
         models.entry(options.model or DEFAULT_MODEL)
         return None
-    found = models.load(options.weights, channels=None if options.channels == "auto" else int(options.channels))
+    found = models.load(
+        options.weights,
+        channels=None if options.channels == "auto" else int(options.channels),
+        preprocess=preprocess_of(options),
+    )
     assert found.architecture is not None  # models.load gives models of the registry alone
     if options.model not in (None, found.architecture.name):
         raise InputError(
@@ -286,8 +312,10 @@ def side_of(options: TrainingOptions, found: Classifier | None) -> int:
 
 def start(options: TrainingOptions, found: Classifier | None, dataset: Dataset) -> tuple[Classifier, str]:
     """The classifier to train, and a few words on where it comes from."""
+    output = "sigmoid" if dataset.multi_label else options.output
     if found is not None:
-        begun = start_from(found, dataset.classes, options.size, options.seed)
+        # A head of another kind of output is not kept.
+        begun = start_from(found, dataset.classes, options.size, options.seed, output=output or "softmax")
         kept = "its head too" if begun.head_kept else "a new head"
         return begun.classifier, f" from {options.weights} ({kept})"
     entry = models.entry(options.model or DEFAULT_MODEL)
@@ -295,8 +323,15 @@ def start(options: TrainingOptions, found: Classifier | None, dataset: Dataset) 
     if options.size is not None:
         height = width = options.size
     channels = (1 if is_grey(dataset) else 3) if options.channels == "auto" else int(options.channels)
-    made = models.create(entry.name, input_shape=(height, width, channels), classes=dataset.classes, key=options.seed)
-    return made, ""
+    made = models.create(
+        entry.name,
+        input_shape=(height, width, channels),
+        classes=dataset.classes,
+        key=options.seed,
+        output=output or "softmax",
+    )
+    given = preprocess_of(options)
+    return (made if given is None else made.with_preprocess(given)), ""
 
 
 def is_grey(dataset: Dataset, looked_at: int = 24) -> bool:

@@ -5,6 +5,7 @@ maps/<model number>-<first case>.npz
 """
 
 import dataclasses
+import re
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,10 +17,11 @@ import pyarrow as pa
 from xaijax._batches import padded
 from xaijax._errors import InputError
 from xaijax._files import write_whole
+from xaijax._outputs import agrees, present
 from xaijax._runs.models import Model
 from xaijax.bench.given import resized
 from xaijax.bench.plan import Plan
-from xaijax.bench.store import CURVES, PREDICTIONS, RESPONSES, SCORES, Tables
+from xaijax.bench.store import CURVES, PREDICTIONS, RESPONSES, SCORES, TARGET, Tables, of_findings
 from xaijax.explain import METHODS
 from xaijax.metrics import FAMILIES, METRICS, ORACLE, Explained, evaluate
 from xaijax.metrics.pic import rebuild
@@ -56,9 +58,15 @@ def score_part(
         InputError: A method gives NaN, or an image went away since the run was planned.
     """
     batch, labels, probabilities, explained = plan.read(model, cases)
+    # One map for each image, or for each finding of each image that is explained.
+    pairs, targets = batch, explained
+    rows: np.ndarray = np.arange(len(batch))
+    if explained.ndim == 2:
+        rows, targets = (index.astype(np.int32) for index in np.nonzero(explained))
+        pairs = _at(batch, rows)
 
     def make() -> dict[str, np.ndarray]:
-        return explain_all(plan, model, batch, explained, lambda share: progress(EXPLAINING * share))
+        return explain_all(plan, model, pairs, targets, lambda share: progress(EXPLAINING * share))
 
     maps = make() if keep is None else _kept_maps(keep, plan, model, cases, make)
     variants = {} if keep is None else _variants(plan, model, cases, keep)
@@ -72,7 +80,7 @@ def score_part(
         batch.images,
         explained,
         {method: dataclasses.replace(one, explainer=explainers.get(method)) for method, one in sources.items()},
-        masks=dict(batch.roles),
+        masks=_masks(model, batch) if explained.ndim == 2 else dict(batch.roles),
         metrics=list(plan.metrics),
         settings=plan.settings,
         ids=list(batch.ids),
@@ -82,12 +90,17 @@ def score_part(
         progress=lambda done, total: progress(EXPLAINING + (1 - EXPLAINING) * done / max(total, 1)),
     )
     kept: dict[str, np.ndarray] = {}
-    if gallery:
-        scored = set(scores.curves.image)
+    if gallery and len(rows):
+        if explained.ndim == 2:
+            named = [f"{name}: {model.classifier.classes[k]}" for name, k in zip(pairs.ids, targets, strict=True)]
+        else:
+            named = list(pairs.ids)
+        drawn = set(scores.curves.paired().image)
+        curved = np.array([name in drawn for name in named])
+        shown = targets if explained.ndim == 2 else labels
+        count = min(gallery, len(rows))
         evidence = {method: one.maps for method, one in sources.items()}
-        kept = _for_figures(
-            plan, model, batch, evidence, labels, explained, probabilities, scored, min(gallery, len(batch))
-        )
+        kept = _for_figures(plan, model, pairs, evidence, shown, targets, probabilities[rows], curved, count)
     progress(1.0)
     return Tables(
         scores=_with_model(scores.to_arrow(), model.name, SCORES),
@@ -96,6 +109,34 @@ def score_part(
         predictions=_prediction_table(model, batch.ids, labels, probabilities),
         gallery=kept,
     )
+
+
+def _at(batch: Any, rows: np.ndarray) -> Any:
+    """A batch with an image for each of these rows."""
+    roles = {role: masks[rows] for role, masks in batch.roles.items()}
+    return dataclasses.replace(
+        batch,
+        ids=tuple(batch.ids[row] for row in rows),
+        images=batch.images[rows],
+        masks=batch.masks[rows],
+        has_mask=batch.has_mask[rows],
+        roles=roles,
+    )
+
+
+def _masks(model: Model, batch: Any) -> dict[str, np.ndarray]:
+    """Masks by role: of lesions `[B, K, H, W]` where they are named after findings, else those of the whole image."""
+    found = dict(batch.roles)
+    classes = model.classifier.classes
+    named = [[re.sub(r" \d+$", "", one.name) for one in elements] for elements in batch.elements]
+    if "lesion" in found and any(name in classes for names in named for name in names):
+        own = np.zeros((len(batch), len(classes), *batch.images.shape[1:3]), bool)
+        for row, (names, elements) in enumerate(zip(named, batch.elements, strict=True)):
+            for name, element in zip(names, elements, strict=True):
+                if name in classes and element.role == "lesion":
+                    own[row, classes.index(name)] |= element.mask
+        found["lesion"] = own
+    return found
 
 
 def _variants(plan: Plan, model: Model, cases: tuple[int, ...], folder: Path) -> dict[str, dict[str, np.ndarray]]:
@@ -137,20 +178,24 @@ def explain_all(
     plan: Plan, model: Model, batch: Any, labels: np.ndarray, progress: Callable[[float], None]
 ) -> dict[str, np.ndarray]:
     """Maps of all methods: {method: [B, H, W] float32}; refuses NaN."""
-    # One shape for all parts: the last one would otherwise be compiled again for every method.
-    images, targets = padded(batch.images, plan.config.part), padded(labels, plan.config.part)
-    maps = {}
+    maps: dict[str, np.ndarray] = {}
+    size = plan.config.part
     methods = plan.computed
     limits = {"seed": plan.config.seed, "batch_size": plan.config.batch_size}
     for number, name in enumerate(methods):
         options = limits | dict(plan.options.get(name, {}))
-        made = METHODS[name].maps(model.classifier, images, targets, **options)[: len(batch)]
+        made = np.zeros((0, *batch.images.shape[1:3]), np.float32)
+        for start in range(0, len(labels), size):
+            some, own = batch.images[start : start + size], labels[start : start + size]
+            # One shape for all parts: the last one would otherwise be compiled again for every method.
+            found = METHODS[name].maps(model.classifier, padded(some, size), padded(own, size), **options)
+            made = np.concatenate([made, found[: len(own)]]) if start else found[: len(own)]
         bad = ~np.isfinite(made).all(axis=(1, 2))
         if bad.any():
             first = batch.ids[int(np.flatnonzero(bad)[0])]
             raise InputError(
-                f"the method {name} gives NaN or infinity on model {model.name} for {bad.sum()} of {len(batch)} images "
-                f"({first} is the first); leave it out of --methods, or check the model"
+                f"the method {name} gives NaN or infinity on model {model.name} for {bad.sum()} of {len(labels)} images"
+                f" ({first} is the first); leave it out of --methods, or check the model"
             )
         maps[name] = np.asarray(made, np.float32)
         progress((number + 1) / len(methods))
@@ -175,7 +220,8 @@ def _explainers(plan: Plan) -> dict[str, Callable[..., np.ndarray]]:
 
 
 def _with_model(table: pa.Table, model: str, schema: pa.Schema) -> pa.Table:
-    return table.add_column(0, "model", pa.array([model] * table.num_rows, pa.string())).select(schema.names)
+    names = [*schema.names, *([TARGET] if TARGET in table.column_names else [])]
+    return table.add_column(0, "model", pa.array([model] * table.num_rows, pa.string())).select(names)
 
 
 def _curve_table(scores: Any, model: str) -> pa.Table:
@@ -185,11 +231,14 @@ def _curve_table(scores: Any, model: str) -> pa.Table:
     pairs = [(METRICS[metric].kind, METRICS[metric].measure) for metric in table["metric"].to_pylist()]
     table = table.append_column("curve", pa.array([curve for curve, _ in pairs], pa.string()))
     table = table.append_column("entropy", pa.array([entropy for _, entropy in pairs], pa.string()))
-    return table.append_column("model", pa.array([model] * table.num_rows, pa.string())).select(CURVES.names)
+    names = [*CURVES.names, *([TARGET] if TARGET in table.column_names else [])]
+    return table.append_column("model", pa.array([model] * table.num_rows, pa.string())).select(names)
 
 
 def _prediction_table(model: Model, ids: Sequence[str], labels: np.ndarray, probabilities: np.ndarray) -> pa.Table:
     classes = model.classifier.classes
+    if labels.ndim == 2:
+        return _findings_table(model, ids, labels, probabilities)
     columns = {
         "model": [model.name] * len(ids),
         "image": list(ids),
@@ -200,6 +249,22 @@ def _prediction_table(model: Model, ids: Sequence[str], labels: np.ndarray, prob
     return pa.table(columns, schema=PREDICTIONS)
 
 
+def _findings_table(model: Model, ids: Sequence[str], labels: np.ndarray, chances: np.ndarray) -> pa.Table:
+    """One row per image and finding."""
+    words = np.where(np.isnan(labels), "unknown", np.where(labels == 1, "present", "absent"))
+    guess = np.where(present("sigmoid", chances, model.classifier.thresholds), "present", "absent")
+    count = len(model.classifier.classes)
+    columns = {
+        "model": [model.name] * words.size,
+        "image": [name for name in ids for _ in range(count)],
+        "label": words.reshape(-1).tolist(),
+        "predicted": guess.reshape(-1).tolist(),
+        "probability": chances.reshape(-1).astype(np.float64),
+        TARGET: list(model.classifier.classes) * len(ids),
+    }
+    return pa.table(columns, schema=of_findings(PREDICTIONS))
+
+
 def _for_figures(
     plan: Plan,
     model: Model,
@@ -208,7 +273,7 @@ def _for_figures(
     labels: np.ndarray,
     explained: np.ndarray,
     probabilities: np.ndarray,
-    scored: set[str],
+    curved: np.ndarray,
     count: int,
 ) -> dict[str, np.ndarray]:
     kept = {
@@ -220,7 +285,9 @@ def _for_figures(
         "methods": np.asarray(list(maps)),
         "maps": np.stack([values[:count] for values in maps.values()]),
     }
-    return kept | rebuild_case(plan, model, batch, maps, explained, probabilities, scored, count)
+    if model.classifier.output == "sigmoid":
+        kept["output"] = np.asarray("sigmoid")
+    return kept | rebuild_case(plan, model, batch, maps, explained, probabilities, curved, count)
 
 
 def rebuild_case(
@@ -230,7 +297,7 @@ def rebuild_case(
     maps: dict[str, np.ndarray],
     labels: np.ndarray,
     probabilities: np.ndarray,
-    scored: set[str],
+    curved: np.ndarray,
     count: int,
 ) -> dict[str, np.ndarray]:
     """Rebuilds one image from each fraction of a few maps, as AIC and SIC do, with what they measure on the way.
@@ -243,9 +310,14 @@ def rebuild_case(
     measures = list(dict.fromkeys(METRICS[m].measure for m in plan.metrics if METRICS[m].family == "pic"))
     if not measures:
         return {}
-    right = probabilities[:count].argmax(axis=1) == labels[:count]
-    curved = np.array([name in scored for name in batch.ids[:count]])
-    case = int(np.argmax(4 * curved + 2 * right + batch.has_mask[:count]))
+    classifier = model.classifier
+    right = np.array(
+        [
+            agrees(classifier.output, one[None], int(label), classifier.thresholds)[0]
+            for one, label in zip(probabilities[:count], labels[:count], strict=True)
+        ]
+    )
+    case = int(np.argmax(4 * curved[:count] + 2 * right + batch.has_mask[:count]))
     family = {m: METHODS[m].family if m in plan.computed else "given" for m in maps}
     # A bundle may have no map of this image.
     explanations = [m for m in maps if family[m] != "control" and (m in plan.computed or maps[m][case].any())]

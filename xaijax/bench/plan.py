@@ -12,9 +12,10 @@ import numpy as np
 from xaijax import _names, _options, explain
 from xaijax._batches import padded
 from xaijax._errors import InputError
+from xaijax._outputs import present
 from xaijax._runs.bundle import Bundle
-from xaijax._runs.data import choose, held_out, is_phantoms, note_lines, open_data, readable
-from xaijax._runs.models import Model, open_models, refuse_untrained
+from xaijax._runs.data import choose, held_out, is_phantoms, note_lines, open_data, readable, strata
+from xaijax._runs.models import Model, labels_of, open_models, refuse_untrained
 from xaijax.bench import config as configuration
 from xaijax.bench.config import DEFAULT_METRICS, PRESETS, BenchConfig
 from xaijax.bench.given import Given, check_targets, open_bundles, take_part
@@ -81,7 +82,7 @@ class Plan:
         probabilities = np.asarray(model.classifier.predict(padded(batch.images, self.config.part)))[: len(batch)]
         if not np.isfinite(probabilities).all():
             raise InputError(f"model {model.name} gives NaN or infinite probabilities; its checkpoint is damaged")
-        labels = np.asarray(model.class_index, np.int32)[batch.labels]
+        labels = labels_of(model, batch.labels)
         return batch, labels, probabilities, self.explained(model, labels, probabilities)
 
     @property
@@ -108,10 +109,19 @@ class Plan:
 
         Args:
             model: of this run.
-            labels: `[B]` true classes among those of the model.
+            labels: `[B]` true classes among those of the model; of findings `[B, K]`.
             probabilities: `[B, K]` of the model.
+
+        Returns:
+            `[B]` int32; of findings `[B, K]` bool, those that are explained.
         """
-        target = self.config.target
+        target, classifier = self.config.target, model.classifier
+        if classifier.output == "sigmoid":
+            if target == "predicted":
+                return present("sigmoid", probabilities, classifier.thresholds)
+            if target == "label":
+                return np.asarray(labels == 1)
+            return np.broadcast_to(np.array([name == target for name in classifier.classes]), probabilities.shape)
         # The medical convention explains what the model predicts.
         if target == "predicted" or self.convention == "medical":
             return probabilities.argmax(axis=1).astype(np.int32)
@@ -160,14 +170,19 @@ def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) 
     phantom = is_phantoms(config.data)
     bundles = open_bundles(config.maps)
     _refuse_without_maps(methods, bundles, metrics)
-    dataset = open_data(config, seed=PHANTOM_SEED + config.seed if phantom else config.seed if config.cues else None)
+    data_seed = PHANTOM_SEED + config.seed if phantom else config.seed if config.cues else None
+    dataset = open_data(config, seed=data_seed, findings=True)
+    if bundles and dataset.multi_label:
+        raise InputError("--maps has one map for each image, and these data have several findings: leave out --maps")
     notes: list[str] = [] if dataset.found is None else list(dataset.found.notes)
     methods, metrics = _with_masks(config, dataset, methods, metrics, notes)
     unused = sorted(set(settings) - {METRICS[metric].family for metric in metrics})
     if unused:
         notes.append(f"Options of {' and '.join(unused)} change nothing here: no metric of theirs is scored.")
-    opened, assumed = open_models(config.model, dataset, config.data, size=config.size)
+    opened, assumed = open_models(config, dataset, config.data)
     notes += assumed
+    _check_outputs(config, opened, dataset, metrics)
+    methods = _for_black_boxes(config, methods, opened, notes)
     if every:
         methods = tuple(m for m in methods if m == ORACLE or all(METHODS[m].allowed_by(o.classifier) for o in opened))
     _check_target(config, opened)
@@ -177,7 +192,7 @@ def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) 
     if drawn.which != "images":
         unseen = ", which the models were not trained on" if drawn.unseen else ""
         notes.append(f"Images are drawn from the {len(pool)} {drawn.which}{unseen}.")
-    chosen = choose(np.asarray([dataset.cases[index].label for index in pool]), config.count, config.seed)
+    chosen = choose(strata(dataset, pool), config.count, config.seed)
     looked = readable(dataset, [pool[i] for i in chosen], opened[0].classifier.input_shape, report)
     cases = looked.cases
     if not cases:
@@ -231,6 +246,48 @@ def _check_given(plan: Plan) -> None:
     for model in plan.models:
         if model.name in explained:
             check_targets(plan.given, model, plan.config.target, explained[model.name], ids)
+
+
+def _check_outputs(config: BenchConfig, models: Sequence[Model], dataset: Dataset, metrics: Sequence[str]) -> None:
+    """Refuses labels that the models' outputs are not about."""
+    for model in models:
+        output = model.classifier.output
+        if output == "regression":
+            raise InputError(
+                f"the model {model.path} predicts numbers; data sets have classes or findings: score its maps in "
+                "Python with xaijax.metrics.evaluate"
+            )
+        if (output == "sigmoid") != dataset.multi_label:
+            wanted = "several findings to an image" if output == "sigmoid" else "one class per image"
+            raise InputError(
+                f"the output of the model {model.path} is {output}, which needs data with {wanted}; those of "
+                f"{config.data} have {'several findings' if dataset.multi_label else 'one class per image'}: give "
+                "--output, or other data"
+            )
+    compared = [metric for metric in metrics if "variants" in METRICS[metric].needs]
+    if dataset.multi_label and compared:
+        raise InputError(f"the metric {compared[0]} compares models by one class per image; leave it out for findings")
+
+
+def _for_black_boxes(
+    config: BenchConfig, methods: tuple[str, ...], models: Sequence[Model], notes: list[str]
+) -> tuple[str, ...]:
+    """The methods without those of the default list that a black box does not allow; others like it are refused."""
+    boxes = [model for model in models if model.classifier.network.host]
+    refused = [
+        name for name in methods if name != ORACLE and boxes and not METHODS[name].allowed_by(boxes[0].classifier)
+    ]
+    if not refused or _names.normal(config.methods[0]) == "all":
+        return methods
+    if config.methods != BenchConfig().methods:
+        raise InputError(f"model {boxes[0].path}: {METHODS[refused[0]].refusal(boxes[0].classifier)}")
+    kept = tuple(name for name in methods if name not in refused)
+    added = ("rise",) if "rise" not in kept else ()
+    notes.append(
+        f"Model {boxes[0].name} is a black box: {', '.join(refused)} need its gradients or layers and were left out"
+        + (", rise was added." if added else ".")
+    )
+    return (*added, *kept)
 
 
 def _check_target(config: BenchConfig, models: Sequence[Model]) -> None:

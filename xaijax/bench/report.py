@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from xaijax import plot
+from xaijax._outputs import THRESHOLD
 from xaijax._runs import page
 from xaijax.bench import statistics
-from xaijax.bench.store import Store
+from xaijax.bench.store import Store, paired
 from xaijax.bench.summary import Row, summarise, to_csv
 from xaijax.metrics import FAMILIES, METRICS, ORACLE, Statement, statements
 from xaijax.metrics.pic_curve import area, positions, read_curve
@@ -32,8 +33,11 @@ def write_report(store: Store) -> tuple[list[Row], list[Statement], Path]:
     run = store.read_run()
     scores, curves = store.scores(), store.curves()
     seed = int(run["config"]["seed"])
-    rows = summarise(scores, seed=seed)
-    store.write_text("summary.csv", to_csv(rows))
+    every = summarise(scores, seed=seed)
+    store.write_text("summary.csv", to_csv(every))
+    rows = [row for row in every if not row.target]
+    # From here on each finding of an image counts for itself.
+    scores, curves = paired(scores), paired(curves)
     said = [Statement(note) for note in run.get("notes", [])] + statements(
         statistics.by_model(scores, curves), skipped=run["data"]["skipped"], seed=seed
     )
@@ -43,7 +47,7 @@ def write_report(store: Store) -> tuple[list[Row], list[Statement], Path]:
     store.write_text("stability.csv", statistics.stability_csv(found))
     drawn = _draw(store, rows, curves, seed)
     compared = _compared(store.root / "figures", rows, found)
-    text = render(run, rows, said, drawn, store.root, accuracy=accuracy(store.predictions()), compared=compared)
+    text = render(run, every, said, drawn, store.root, accuracy=accuracy(store.predictions()), compared=compared)
     return rows, said, store.write_text("report.html", text)
 
 
@@ -51,7 +55,7 @@ def _draw(store: Store, rows: Sequence[Row], curves: pa.Table, seed: int) -> dic
     """Draws every figure; returns {model: {kind: [{path, alt, wide}]}}."""
     folder = store.root / "figures"
     drawn: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    answers = store.responses()
+    answers = paired(store.responses())
     titles = {metric: describe(metric)["title"] for metric in dict.fromkeys(answers["metric"].to_pylist())}
     for model in dict.fromkeys(row.model for row in rows):
         prefix = re.sub(r"[^\w-]", "-", model)
@@ -130,6 +134,9 @@ def _draw_gallery(
     maps = np.concatenate([part["maps"] for part in parts], axis=1)
     captions = []
     for label, chances in zip(join["labels"], join["probabilities"], strict=True):
+        if "output" in parts[0]:
+            captions.append(f"{classes[int(label)]}\nprobability {chances[int(label)]:.2f}")
+            continue
         guess = int(chances.argmax())
         captions.append(f"{classes[int(label)]}\npredicted {chances[guess]:.2f}\n{classes[guess]}")
     methods = [str(method) for method in parts[0]["methods"]]
@@ -157,6 +164,8 @@ def _draw_rebuilt(
         for step, name in enumerate(names):
             chances = arrays["case_probabilities"][row, step]
             mark = "right" if int(chances.argmax()) == label else classes[int(chances.argmax())]
+            if "output" in arrays:
+                mark = "present" if chances[label] >= THRESHOLD else "absent"
             numbers = " · ".join(f"{u:.2f}" if np.isfinite(u) else "–" for u in scaled[:, step])
             texts.append(f"{name}\np {chances[label]:.2f} ({mark})\ninformation {numbers}")
         identity = Path(str(arrays["ids"][case])).name
@@ -208,9 +217,11 @@ def _compared(folder: Path, rows: Sequence[Row], found: statistics.RunStatistics
 
 
 def accuracy(predictions: pa.Table) -> dict[str, tuple[int, int]]:
-    """{model: (images it classifies right, images)}."""
+    """{model: (images it classifies right, images)}; of findings those that are known."""
     counts: dict[str, tuple[int, int]] = {}
     for model, label, guess in zip(*(predictions[n].to_pylist() for n in ("model", "label", "predicted")), strict=True):
+        if "target" in predictions.column_names and label == "unknown":
+            continue
         right, total = counts.get(model, (0, 0))
         counts[model] = right + (label == guess), total + 1
     return counts
@@ -303,7 +314,11 @@ def render(
     sections = [
         {
             "model": model,
-            "tables": tables(rows, model),
+            "tables": tables([row for row in rows if not row.target], model),
+            "findings": [
+                {"name": target, "tables": tables([row for row in rows if row.target == target], model)}
+                for target in dict.fromkeys(row.target for row in rows if row.target)
+            ],
             "figures": {kind: [page.inline(entry) for entry in drawn[model].get(kind, ())] for kind in KINDS},
         }
         for model in models

@@ -7,6 +7,10 @@
     responses/<part>.parquet model, image, method, metric, area, and lists: fraction (of the pixels changed), value (the
                              model's response there); of perturbation metrics
     predictions/<part>.parquet   model, image, label, predicted, probability (of the predicted class)
+
+Where the model has several findings to an image all four have the column target, the finding; label and predicted are
+then "present", "absent" or "unknown", and the probability is that of the finding.
+
     gallery/<part>.npz       images, masks and maps that the figures show
     maps/                    raw maps that several models' parts need, during a run that compares models
     figures/, report.html, summary.csv, statistics.csv, ranks.csv, stability.csv
@@ -28,6 +32,7 @@ from xaijax._errors import InputError
 from xaijax._files import write_whole
 from xaijax._runs.folder import DESCRIPTION, read_json, seal, write_text
 
+TARGET = "target"
 SCORES = pa.schema(
     [
         ("model", pa.string()),
@@ -72,6 +77,21 @@ PREDICTIONS = pa.schema(
         ("probability", pa.float64()),
     ]
 )
+
+
+def of_findings(schema: pa.Schema) -> pa.Schema:
+    """A schema with the column of findings."""
+    return schema.append(pa.field(TARGET, pa.string()))
+
+
+def paired(table: pa.Table) -> pa.Table:
+    """A table with "image: finding" as the image, for what compares row by row; unchanged where there are none."""
+    if TARGET not in table.column_names:
+        return table
+    images, targets = table["image"].to_pylist(), table[TARGET].to_pylist()
+    names = [f"{image}: {target}" if target else image for image, target in zip(images, targets, strict=True)]
+    place = table.column_names.index("image")
+    return table.set_column(place, "image", pa.array(names, pa.string())).drop_columns([TARGET])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,6 +158,7 @@ class Store:
         seal(self.root, [self._write_table("scores", part, tables.scores, SCORES)])
 
     def _write_table(self, folder: str, part: str, table: pa.Table, schema: pa.Schema) -> Path:
+        schema = of_findings(schema) if TARGET in table.column_names else schema
         rows = table.select(schema.names).cast(schema)
         path = self.root / folder / f"{part}.parquet"
         write_whole(path, lambda file: _write_parquet(rows, file))
@@ -149,7 +170,10 @@ class Store:
         if not paths:
             return schema.empty_table()
         # One file at a time and no data-set discovery: that would read a column out of a folder name.
-        return pa.concat_tables([_read_parquet(path, schema) for path in paths])
+        tables = [_read_parquet(path, schema) for path in paths]
+        if any(TARGET in table.column_names for table in tables):  # a part may have no finding to score, so no column
+            tables = [table for table in tables if table.num_rows] or [of_findings(schema).empty_table()]
+        return pa.concat_tables(tables)
 
     def scores(self) -> pa.Table:
         """All finished scores, in the order of the parts."""
@@ -188,7 +212,8 @@ def _write_parquet(table: pa.Table, file: BinaryIO) -> None:
 
 def _read_parquet(path: Path, schema: pa.Schema) -> pa.Table:
     try:
-        return pq.ParquetFile(path).read().cast(schema)
+        table = pq.ParquetFile(path).read()
+        return table.cast(of_findings(schema) if TARGET in table.column_names else schema)
     except (OSError, pa.ArrowException, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(

@@ -12,7 +12,7 @@ from xaijax.metrics import Scores
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One line of the summary: a metric of a method on a model.
+    """One line of the summary: a metric of a method on a model, over all findings or for one (`target`).
 
     `low` and `high` bound the bootstrap interval of the mean; they are NaN where fewer than two images have a value.
     """
@@ -27,6 +27,7 @@ class Row:
     n: int
     skipped: int
     reasons: str
+    target: str = ""
 
 
 def summarise(scores: pa.Table, *, seed: int = 0) -> list[Row]:
@@ -45,10 +46,13 @@ def summarise(scores: pa.Table, *, seed: int = 0) -> list[Row]:
         for row in own.summary(seed=seed):
             reasons = "; ".join(f"{count} {reason}" for reason, count in sorted(row.skipped.items()))
             numbers = (row.mean, row.median, row.low, row.high, row.n)
-            rows.append(Row(model, row.method, row.metric, *numbers, sum(row.skipped.values()), reasons))
+            rows.append(Row(model, row.method, row.metric, *numbers, sum(row.skipped.values()), reasons, row.target))
     return rows
 
 
 def to_csv(rows: Sequence[Row]) -> str:
-    """The summary as CSV text: model, method, metric, mean, median, low, high, n, skipped, reasons."""
-    return tables.to_csv([dataclasses.asdict(row) for row in rows], [field.name for field in dataclasses.fields(Row)])
+    """The summary as CSV text, the fields of `Row`; the target only where there are findings."""
+    names = [field.name for field in dataclasses.fields(Row)]
+    if not any(row.target for row in rows):
+        names.remove("target")
+    return tables.to_csv([dataclasses.asdict(row) for row in rows], names)

@@ -132,7 +132,8 @@ def _maps_of(trained: Cascade, heldout: Heldout, config: CascadeConfig) -> tuple
 def _frozen(config: CascadeConfig, out: Path, console: "Console") -> CascadeResult:
     assert config.model is not None  # `checked` refuses that
     paths = (config.model,)
-    loaded = run_models.load(paths, config.data, size=config.size)
+    assumed: list[str] = []
+    loaded = run_models.load(paths, config, config.data, assumed)
     dataset = data.open_data(config, size=loaded[0].input_shape[0])
     (model,), notes = run_models.with_classes(paths, loaded, dataset, config.data)
     drawn = data.held_out(config, paths, dataset)
@@ -142,7 +143,8 @@ def _frozen(config: CascadeConfig, out: Path, console: "Console") -> CascadeResu
     own = data.described(dataset, data.count_notes(heldout.batch.notes)) | {"which": drawn.which}
     with RunFolder(out, "cascade", resume=config.resume) as place:
         _describe(place, config, {"model": model.describe(), "data": own | {"explained": list(heldout.batch.ids)}})
-        for line in (*data.found_lines(dataset), *notes, *drawn.notes, *data.note_lines(own["notes"])):
+        own_notes = data.note_lines(own["notes"])
+        for line in (*assumed, *data.found_lines(dataset), *notes, *drawn.notes, *own_notes):
             progress.say(console, line)
         epochs.say_skipped(console, heldout.batch.skipped)
         what = f"{len(heldout.labels)} {drawn.which} of {dataset.name}"

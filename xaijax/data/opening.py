@@ -66,6 +66,7 @@ def open_dataset(
     size: int | None = None,
     seed: int | None = None,
     lesions: int | None = None,
+    findings: bool = False,
     cues: Sequence[str] = (),
     correlation: float | None = None,
     covered: bool = False,
@@ -96,6 +97,7 @@ def open_dataset(
         count: phantoms only: number of images, default 300; classes alternate.
         size: phantoms only: side in pixels, 16 to 2048, default 128.
         lesions: phantoms only: lesions in each image of a class that has any, default 1.
+        findings: phantoms of chest X-rays only: several findings per image (a multi-label data set).
         seed: phantoms and planted cues only: default 0; the same seed gives the same images.
         cues: plant these in the images, as in `["text", "ruler:melanoma"]`; see `xaijax.data.cues`.
         correlation: with cues only: share of the images of every class on which a cue agrees with the label, default
@@ -131,7 +133,9 @@ def open_dataset(
         tuple(classes),
     )
     table = Table(None if labels is None else Path(labels), image_column, label_column, group_column, split_column)
-    dataset = _open(source, reading, table, count=count, size=size, seed=own_seed, lesions=lesions)
+    dataset = _open(
+        source, reading, table, count=count, size=size, seed=own_seed, lesions=lesions, findings=findings or None
+    )
     if cues:
         dataset = planting.plant(
             dataset, cues, correlation=CORRELATION if correlation is None else correlation, seed=seed or 0
@@ -139,7 +143,7 @@ def open_dataset(
     return planting.cover(dataset) if covered else dataset
 
 
-def _open(source: Any, reading: Reading, table: Table, **numbers: int | None) -> Dataset:
+def _open(source: Any, reading: Reading, table: Table, **numbers: Any) -> Dataset:
     """The data set before cues are planted or covered."""
     generated = {name: value for name, value in numbers.items() if value is not None}
     prefix, _, modality = str(source).partition(":")

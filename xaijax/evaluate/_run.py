@@ -30,9 +30,10 @@ from xaijax._runs import (
 )
 from xaijax._runs.models import Model
 from xaijax._runs.training import Images
+from xaijax.classifier import Classifier
 from xaijax.data import Dataset
 from xaijax.evaluate.config import EvaluateConfig
-from xaijax.training import bootstrap_difference, log_softmax, logits, mcnemar, scores_of_logits
+from xaijax.training import bootstrap_difference, log_softmax, logits, mcnemar, scores_of_logits, two_columns
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -72,14 +73,17 @@ def run(config: EvaluateConfig, *, console: "Console | None" = None) -> Evaluate
     if len(config.model) not in (1, 2):
         raise InputError(f"--model takes one classifier, or two to compare; got {len(config.model)}")
     folder.check_free(out, "evaluation", resume=None)
-    classifiers = models.load(config.model, config.data, size=config.size)
-    dataset = data.open_data(config, size=classifiers[0].input_shape[0])
+    assumed: list[str] = []
+    classifiers = models.load(config.model, config, config.data, assumed)
+    dataset = data.open_data(config, size=classifiers[0].input_shape[0], findings=True)
+    _check_outputs(config, classifiers, dataset)
     chosen, notes = models.with_classes(config.model, classifiers, dataset, config.data)
     drawn = data.held_out(config, config.model, dataset)
     which = drawn.which
     positions = data.counted(config, dataset, drawn.positions)
     images = Images.read(dataset, np.asarray(positions), classifiers[0].input_shape)
-    lines = (*data.found_lines(dataset), *notes, *drawn.notes, f"{len(positions)} {which} of {dataset.name}")
+    found = data.found_lines(dataset)
+    lines = (*assumed, *found, *notes, *drawn.notes, f"{len(positions)} {which} of {dataset.name}")
     for line in (*lines, *data.note_lines(images.notes)):
         progress.say(console, line)
     epochs.say_skipped(console, images.skipped)
@@ -112,6 +116,22 @@ def run(config: EvaluateConfig, *, console: "Console | None" = None) -> Evaluate
     return EvaluateResult(out, tuple(scored), comparison)
 
 
+def _check_outputs(config: EvaluateConfig, classifiers: Sequence[Classifier], dataset: Dataset) -> None:
+    """Refuses labels that the classifiers' outputs are not about."""
+    for path, classifier in zip(config.model, classifiers, strict=True):
+        if classifier.output == "regression":
+            raise InputError(f"the model {path} predicts numbers; data sets have classes or findings to score against")
+        if (classifier.output == "sigmoid") != dataset.multi_label:
+            wanted = "several findings to an image" if classifier.output == "sigmoid" else "one class per image"
+            raise InputError(
+                f"the output of the model {path} is {classifier.output}, which needs data with {wanted}; those of "
+                f"{config.data} have {'several findings' if dataset.multi_label else 'one class per image'}: give "
+                "--output, or other data"
+            )
+    if dataset.multi_label and len(classifiers) > 1:
+        raise InputError("two classifiers of findings are not compared yet; score them one after the other")
+
+
 def _score(
     config: EvaluateConfig, chosen: Sequence[Model], images: Images, which: str, out: Path, console: "Console"
 ) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
@@ -122,14 +142,19 @@ def _score(
         classifier = model.classifier
         if classifier.input_shape != images.shape:
             images = Images.read(images.dataset, images.indices, classifier.input_shape)
-        own = np.asarray(model.class_index)[images.labels]  # the labels, counted in the classes of this classifier
+        own = models.labels_of(model, images.labels)
         raw = logits(classifier, images, batch_size=config.batch_size)
-        metrics = scores_of_logits(raw, own, classifier.classes)
+        given: dict[str, Any] = {}
+        if classifier.output == "sigmoid":
+            given = {"thresholds": classifier.thresholds, "groups": images.groups, "seed": config.seed}
+        metrics = scores_of_logits(raw, own, classifier.classes, output=classifier.output, **given)
+        raw = two_columns(raw, classifier.output)
         suffix = f"_{number}" if len(chosen) > 1 else ""
         title = f"{model.name} on {images.dataset.name}, {which}"
         classifier_figures.write_figures(out, classifier, images, own, raw.argmax(axis=1), metrics, title, suffix)
         epochs.say_scores(console, metrics, title)
-        predictions.append(_in_order(np.exp(log_softmax(raw)), model.class_index))
+        chances = 1 / (1 + np.exp(-raw)) if classifier.output == "sigmoid" else np.exp(log_softmax(raw))
+        predictions.append(_in_order(chances, model.class_index))
         scored.append({"model": model.path, "name": model.name} | metrics)
     return scored, predictions
 
@@ -181,7 +206,9 @@ def _table(images: Images, names: Sequence[str], predictions: Sequence[np.ndarra
     count = len(dataset.classes)
     prefixes = [f"{name}: " for name in names] if len(names) > 1 else [""]
     heads = ["id", "class", *(f"{prefix}{what}" for prefix in prefixes for what in ("predicted", *dataset.classes))]
-    rows = []
+    rows: list[dict[str, str]] = []
+    if dataset.multi_label:
+        return _findings_table(images, predictions[0])
     for row, (name, label) in enumerate(zip(images.ids, images.labels, strict=True)):
         cells = [name, dataset.classes[label]]
         for probabilities in predictions:
@@ -191,3 +218,17 @@ def _table(images: Images, names: Sequence[str], predictions: Sequence[np.ndarra
         # By position: two headings may agree, such as those of a class that is called "class".
         rows.append({str(place): cell for place, cell in enumerate(cells)})
     return tables.to_csv(rows, {str(place): head for place, head in enumerate(heads)})
+
+
+def _findings_table(images: Images, chances: np.ndarray) -> str:
+    """One line per image: its id, and of each finding whether it is there (nothing: not known) and its probability."""
+    names = images.dataset.classes
+    rows = []
+    for row, name in enumerate(images.ids):
+        cells: dict[str, Any] = {"id": name}
+        for k, finding in enumerate(names):
+            there = images.labels[row, k]
+            cells[finding] = "" if np.isnan(there) else str(int(there))
+            cells[f"{finding}: probability"] = f"{chances[row, k]:.6f}"
+        rows.append(cells)
+    return tables.to_csv(rows)

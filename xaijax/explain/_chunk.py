@@ -5,11 +5,14 @@ here a group of images and a chunk of their variants are taken at a time, at mos
 a chunk yields is added to (or, for scalars, stored next to) what the chunks before it yielded. Groups and chunks are
 made equally large, so that little of the last one is padding. Loops are `lax.scan`: one compilation of the model,
 differentiable, and inside `shard_map` each device loops over its own images only. That a loop costs no more than its
-passes outside one is the work of `xaijax._cpu`.
+passes outside one is the work of `xaijax._cpu`. For a black box, which cannot run inside a compiled program, the same
+loops run on the host (`on_host`).
 """
 
+import contextlib
+import contextvars
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -18,6 +21,26 @@ import jax.numpy as jnp
 from xaijax._network.base import zeros
 
 Tree = Any
+_host: contextvars.ContextVar[bool] = contextvars.ContextVar("xaijax_chunks_on_host", default=False)
+
+
+@contextlib.contextmanager
+def on_host() -> Iterator[None]:
+    """Inside it loops are Python's, and nothing that they call is traced."""
+    token = _host.set(True)
+    try:
+        yield
+    finally:
+        _host.reset(token)
+
+
+def _loop(function: Callable[[Tree], Tree], tree: Tree) -> Tree:
+    """`jax.lax.map`, or the same loop on the host."""
+    if not _host.get():
+        return jax.lax.map(function, tree)
+    count = jax.tree.leaves(tree)[0].shape[0]
+    parts = [function(jax.tree.map(lambda leaf, i=i: leaf[i], tree)) for i in range(count)]
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts)
 
 
 def plan(count: int, size: int) -> tuple[int, int]:
@@ -39,7 +62,7 @@ def map_images(function: Callable[[Tree], Tree], tree: Tree, batch_size: int) ->
             x = jnp.concatenate([x, jnp.broadcast_to(x[-1:], (missing, *x.shape[1:]))])
         return x.reshape(groups, size, *x.shape[1:])
 
-    out = jax.lax.map(function, jax.tree.map(split, tree))
+    out = _loop(function, jax.tree.map(split, tree))
     return jax.tree.map(lambda y: y.reshape(groups * size, *y.shape[2:])[:batch], out)
 
 
@@ -70,15 +93,23 @@ def sum_variants(
         if chunks == 1:
             return function(group, index, jnp.ones(size, jnp.float32))
 
-        def add(total: Tree, start: jax.Array) -> tuple[Tree, None]:
+        def part_of(start: jax.Array) -> Tree:
             at = start + index
-            part = function(group, jnp.minimum(at, count - 1), (at < count).astype(jnp.float32))
-            return jax.tree.map(jnp.add, total, part), None
+            return function(group, jnp.minimum(at, count - 1), (at < count).astype(jnp.float32))
 
+        def add(total: Tree, start: jax.Array) -> tuple[Tree, None]:
+            return jax.tree.map(jnp.add, total, part_of(start)), None
+
+        starts = jnp.arange(chunks, dtype=jnp.int32) * size
+        if _host.get():
+            total = part_of(starts[0])
+            for start in starts[1:]:
+                total, _ = add(total, start)
+            return total
         like = jax.tree.leaves(group)[0]
         shapes = jax.eval_shape(function, group, index, jnp.ones(size, jnp.float32))
         total = jax.tree.map(lambda s: zeros(s.shape, like, s.dtype), shapes)
-        return jax.lax.scan(add, total, jnp.arange(chunks, dtype=jnp.int32) * size)[0]
+        return jax.lax.scan(add, total, starts)[0]
 
     return map_images(one_group, tree, group_size)
 
@@ -104,7 +135,7 @@ def map_variants(
         if chunks == 1:
             return function(group, index)
         starts = jnp.arange(chunks, dtype=jnp.int32) * size
-        parts = jax.lax.map(lambda start: function(group, jnp.minimum(start + index, count - 1)), starts)
+        parts = _loop(lambda start: function(group, jnp.minimum(start + index, count - 1)), starts)
         parts = jnp.moveaxis(parts, 0, 1)  # [g, chunks, p, ...]
         return parts.reshape(parts.shape[0], chunks * size, *parts.shape[3:])[:, :count]
 

@@ -6,8 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from xaijax import _outputs
 from xaijax._errors import InputError
 from xaijax._options import Range
+from xaijax._ranges import check_range
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
 from xaijax.explain._targets import Target, score
@@ -17,6 +19,14 @@ BatchSize = Annotated[int, Range(1)]
 Seed = Annotated[int, Range(0, 2**32 - 1)]
 Key = Seed | jax.Array | None
 """A `jax.random` key, or the seed to make one from; None is seed 0."""
+
+
+_MEANING = {
+    "softmax": "class indices",
+    "sigmoid": "the index of a finding for each image",
+    "binary": "class indices, 0 or 1",
+    "regression": "indices of outputs",
+}
 
 
 def is_array(x: Any) -> bool:
@@ -36,25 +46,31 @@ def check_batch(classifier: Classifier, images: Any, labels: Any) -> tuple[Any, 
             f"images must be [B, {', '.join(map(str, classifier.input_shape))}] for this classifier; got shape "
             f"{tuple(images.shape)}"
         )
+    check_range(images)
     if labels is None:
         return images, None
     known = not isinstance(labels, jax.Array)  # reading a device array here would wait for the device
     labels = np.asarray(labels) if known else labels
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise TypeError(f"labels must be integers (class indices) or None; got {labels.dtype}")
+    if classifier.output == "regression" and np.issubdtype(labels.dtype, np.floating):
+        raise TypeError("labels of a regression say which of its outputs is explained (0 is the first); got numbers")
+    if not (np.issubdtype(labels.dtype, np.integer)):
+        raise TypeError(f"labels must be integers ({_MEANING[classifier.output]}) or None; got {labels.dtype}")
     if labels.ndim == 0:
         labels = np.full(images.shape[0], labels) if known else jnp.broadcast_to(labels, images.shape[:1])
     if labels.shape != images.shape[:1]:
         raise InputError(f"labels must be [B] with B = {images.shape[0]}; got shape {tuple(labels.shape)}")
-    classes = len(classifier.classes)
-    if known and (labels.min() < 0 or labels.max() >= classes):
-        raise InputError(f"labels must be from 0 to {classes - 1}; got {int(labels.min())} to {int(labels.max())}")
+    count = len(classifier.targets)
+    if known and (labels.min() < 0 or labels.max() >= count):
+        negative = f" ({len(classifier.classes)} + k: finding k is absent)" if classifier.output == "sigmoid" else ""
+        raise InputError(
+            f"labels must be from 0 to {count - 1}{negative}; got {int(labels.min())} to {int(labels.max())}"
+        )
     return images, labels.astype(np.int32)
 
 
 def scores(classifier: Classifier, images: jax.Array, labels: jax.Array | None, target: Target) -> jax.Array:
     """The explained score `[N]` of `[N, H, W, C]` images, in one forward pass."""
-    return score(classifier.logits(classifier.params, images), labels, target)
+    return score(classifier.output, classifier.logits(classifier.params, images), labels, target)
 
 
 def input_gradients(classifier: Classifier, images: jax.Array, labels: jax.Array | None, target: Target) -> jax.Array:
@@ -67,7 +83,7 @@ def resolve_labels(classifier: Classifier, images: jax.Array, labels: jax.Array 
     if labels is not None:
         return labels
     logits = _chunk.map_images(lambda x: classifier.logits(classifier.params, x), images, batch_size)
-    return jnp.argmax(logits, axis=1).astype(jnp.int32)
+    return _outputs.predicted(classifier.output, logits)
 
 
 def as_key(key: Key) -> jax.Array:

@@ -24,8 +24,10 @@ import numpy as np
 from xaijax import _cpu, _names, _options
 from xaijax._errors import InputError
 from xaijax.classifier import Classifier, to_float
+from xaijax.explain import _chunk
 from xaijax.explain._method import as_key, check_batch, is_array
 
+BLACK_BOX = ("perturbation", "control")  # families that need predictions alone, or nothing
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -150,6 +152,11 @@ class Method:
             >>> METHODS["gradient"].refusal(model), "without layers" in METHODS["grad_cam"].refusal(model)
             (None, True)
         """
+        if classifier.network.host and self.family not in BLACK_BOX:
+            return (
+                f"{self.name} needs a model whose layers or gradients are known; a black box gives predictions alone: "
+                f"use {' or '.join(methods(family='perturbation'))}"
+            )
         if not self.needs - {"key"}:
             return None
         image = jax.ShapeDtypeStruct((1, *classifier.input_shape), np.float32)
@@ -231,6 +238,10 @@ def checked(function: Callable[P, R], *, host: bool = False) -> Callable[P, R]:
         images, labels = check_batch(classifier, images, labels)
         if host:
             return function(classifier, to_float(images).astype(jnp.float32), labels, **options)
+        if classifier.network.host:
+            with _chunk.on_host():
+                given: Any = None if labels is None else jnp.asarray(labels)
+                return function(classifier, to_float(images).astype(jnp.float32), given, **options)
         # None is a value here, not an empty subtree.
         leaves, layout = jax.tree.flatten(options, is_leaf=lambda x: x is None)
         static = tuple(_Operand if is_array(leaf) else leaf for leaf in leaves)
@@ -304,10 +315,16 @@ def explain(
         return method.function(classifier, images, labels, **options)
     unit = to_float(check_batch(classifier, images, labels)[0])
     _check_finite("images", unit)
-    _check_finite("logits", jax.jit(lambda c, x: c.logits(c.params, x))(classifier, unit))
+    run = (lambda model, x: model.logits(model.params, x)) if classifier.network.host else _compiled_logits
+    _check_finite("logits", run(classifier, unit))
     maps = method.function(classifier, images, labels, **options)
     _check_finite(f"maps of {name}", maps)
     return maps
+
+
+@jax.jit
+def _compiled_logits(classifier: Classifier, images: jax.Array) -> jax.Array:
+    return classifier.logits(classifier.params, images)
 
 
 def _check_finite(what: str, values: Any) -> None:

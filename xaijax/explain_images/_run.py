@@ -42,12 +42,15 @@ def run(config: ExplainConfig) -> int:
         files.check_free(config, names)
     files.check_sources(config, paths)
     use_device(config)
-    from xaijax import models
     from xaijax._runs import bundle
+    from xaijax._runs.models import open_one
     from xaijax.explain import METHODS, methods
 
     known = methods(without="masks")
-    classifier = models.load(config.model)
+    notes: list[str] = []
+    classifier = open_one(config.model, config, notes)
+    for note in notes:
+        Console(stderr=True).print(f"note: {note}", highlight=False, soft_wrap=True)
     if _all(config):
         chosen = tuple(name for name in known if METHODS[name].allowed_by(classifier))
     else:
@@ -55,10 +58,10 @@ def run(config: ExplainConfig) -> int:
     config = dataclasses.replace(config, methods=chosen)
     files.check_free(config, names)
     options = _options.from_texts(config.set, {name: method.kinds for name, method in METHODS.items()}, used=chosen)
-    if config.target != "predicted" and config.target not in classifier.classes:
+    if config.target != "predicted" and config.target not in classifier.targets:
         raise InputError(
             f"--target is {config.target!r}, which is not a class of model {config.model}: "
-            f"{_names.closest(config.target, ['predicted', *classifier.classes])}"
+            f"{_names.closest(config.target, ['predicted', *classifier.targets])}"
         )
     if config.model == _names.BUILTIN:
         note = "the built-in model was trained on generated brain MRI: on other images its classes mean nothing"
@@ -69,7 +72,7 @@ def run(config: ExplainConfig) -> int:
         place = config.out / BUNDLE
 
         def fill(folder: Path) -> None:
-            failed.extend(_work(config, paths, names, classifier, options, bundle.Writer(folder, classifier.classes)))
+            failed.extend(_work(config, paths, names, classifier, options, bundle.Writer(folder, classifier.targets)))
 
         bundle.writing(place, fill, overwrite=config.overwrite)
         print(f"bundle written to {place}: xaijax bench --maps {place} scores it")
@@ -125,7 +128,7 @@ def _work(
         if writer is not None:
             _add(writer, image, name, found, config, model)
         chance = f"{found.chances[found.predicted]:.3f}"
-        shown = classifier.classes[found.predicted], chance, classifier.classes[found.explained]
+        shown = classifier.targets[found.predicted], chance, classifier.targets[found.explained]
         table.add_row(str(path), *shown, _listed(written))
     if not table.row_count:
         raise InputError(f"no image could be explained; the first, {failed[0][0]}: {failed[0][1]}")

@@ -45,7 +45,7 @@ class Explained:
 
     @property
     def predicted(self) -> int:
-        """Position of the predicted class."""
+        """Position of the predicted class; a regression has one output."""
         return int(self.chances.argmax())
 
     def saved(self, method: str, name: str, model: str) -> SavedMap:
@@ -103,7 +103,7 @@ def explain_image(
     shown = image[top : top + h, left : left + w]
     batch = resize_image(with_channels(shown, channels), (height, width))[None]
     chances = np.asarray(classifier.predict(batch))[0]
-    explained = int(chances.argmax()) if config.target == "predicted" else classifier.classes.index(config.target)
+    explained = int(chances.argmax()) if config.target == "predicted" else classifier.targets.index(config.target)
     labels = np.array([explained], np.int32)
     raw: dict[str, np.ndarray] = {}
     for method in config.methods:
@@ -113,7 +113,7 @@ def explain_image(
             raise InputError(f"the method {method} gives NaN or infinity for {path}; check the model {config.model}")
     evidence = {method: METHODS[method].evidence(heat) for method, heat in raw.items()}
     return Explained(
-        *(path, image, part, batch[0], chances, explained, classifier.classes, raw, evidence),
+        *(path, image, part, batch[0], chances, explained, classifier.targets, raw, evidence),
         notes=notes,
         transposed=config.transpose,
     )

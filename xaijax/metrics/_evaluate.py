@@ -7,11 +7,14 @@ from typing import Annotated, Any, Protocol, TypeVar
 import numpy as np
 
 from xaijax import _options
+from xaijax._batches import in_batches
 from xaijax._errors import InputError
 from xaijax._options import Count, Range
 from xaijax.metrics import checks
+from xaijax.metrics._stream import as_model_input
+from xaijax.metrics.answers import output_of
 from xaijax.metrics.localization import oracle_maps
-from xaijax.metrics.metric import LESION_ROLE, ORACLE, Inputs
+from xaijax.metrics.metric import LESION_ROLE, ORACLE, Explained, Inputs, pair_name
 from xaijax.metrics.registry import FAMILIES, resolve
 from xaijax.metrics.scores import Curves, Responses, Scores
 
@@ -22,10 +25,14 @@ C = TypeVar("C", Curves, Responses)
 
 
 class Predictor(Protocol):
-    """What `evaluate` needs of a classifier: `xaijax.classifier.Classifier` has it."""
+    """What `evaluate` needs of a classifier: `xaijax.classifier.Classifier` has it, and any object can.
+
+    It may also have `output`, what the predictions are (`"softmax"`, `"sigmoid"`, `"binary"`, `"regression"`; default:
+    softmax), `classes`, their names, and `thresholds`, from which on a finding counts as present.
+    """
 
     def predict(self, images: Any) -> Any:
-        """Probabilities `[B, K]` of `[B, H, W, C]` images, uint8 or float in [0, 1]."""
+        """Probabilities `[B, K]` of `[B, H, W, C]` images, float32 in [0, 1]."""
 
 
 def evaluate(
@@ -42,6 +49,7 @@ def evaluate(
     seed: int = 0,
     batch_size: int = 64,
     num_threads: int | None = None,
+    spread: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Scores:
     """Scores the maps of any number of methods, per image, with a reason wherever there is no value.
@@ -53,12 +61,16 @@ def evaluate(
     Args:
         classifier: gives probabilities by `predict`; called with batches of one shape only. None where no metric asks.
         images: `[B, H, W, C]`, uint8, uint16, or float in [0, 1]. Rebuilt images have the same dtype.
-        labels: `[B]` int, in [0, K): the class that each map explains.
+        labels: `[B]` int, in [0, K): the class that each map explains. Of a classifier of findings (`"sigmoid"`) also
+            `[B, K]`, bool or 1, 0 and NaN for not known: every finding that is present is scored, with a map and a row
+            of its own; or `[B]`, where K + k means that finding k is absent. Of a regression `[B]` numbers.
         maps: method -> `[B, H, W]`, any unit, finite; higher means more important (take absolute values yourself).
             Metrics that need more of a method take it from an `Explained`: raw maps with their sign, other maps of the
-            same images, the method itself.
+            same images, the method itself. With labels `[B, K]`: `[N, H, W]`, a map per finding that is present, in the
+            order of `numpy.nonzero(labels == 1)`, or `[B, K, H, W]`, of which those are taken.
         masks: `[B, H, W]` bool or uint8 (nonzero inside) of lesions, or None. An empty mask is "no mask" for that
-            image. Masks of other roles: a dictionary from `"lesion"`, `"organ"` or `"artefact"` to masks.
+            image. Masks of other roles: a dictionary from `"lesion"`, `"organ"` or `"artefact"` to masks. With labels
+            `[B, K]` they hold for all findings of an image, or are `[B, K, H, W]`.
         metrics: names out of `METRICS`; case, spaces and hyphens do not count. Default: AIC and SIC by WebP size and
             mutual information, and with lesion masks the pointing game, average precision, IoU and top-15 % energy.
         settings: family -> option -> value, such as `{"pic": {"convention": "pair", "random_masks": 3}}`;
@@ -71,11 +83,13 @@ def evaluate(
         batch_size: images in a model call, at least 1; it bounds the rebuilt images in memory too (one
             method's at least).
         num_threads: threads of the kernels; default: the processors this process may use.
+        spread: of the data that a regression predicts, such as the standard deviation of its labels over a data set: a
+            change of the prediction by as much is a response of 0. Default: that of the labels given.
         progress: called as `progress(done, total)` with numbers of images, over all families that run the model.
 
     Returns:
-        `Scores`: rows image by image, then by method, then by metric; `.curves` has the information curves,
-            `.responses` those of perturbation and randomisation.
+        `Scores`: rows image by image (and finding by finding), then by method, then by metric; `.curves` has the
+            information curves, `.responses` those of perturbation and randomisation.
 
     Raises:
         TypeError: for arrays of the wrong kind.
@@ -89,7 +103,7 @@ def evaluate(
     Example:
         >>> class Contrast:
         ...     def predict(self, images):
-        ...         contrast = np.std(images, axis=(1, 2, 3)) / 128
+        ...         contrast = np.std(images, axis=(1, 2, 3))
         ...         return np.stack([1 - contrast, contrast], axis=1)
         >>> image = np.random.default_rng(0).integers(0, 256, (1, 16, 16, 1)).astype(np.uint8)
         >>> maps = {"intensity": image[..., 0].astype(float)}
@@ -98,7 +112,14 @@ def evaluate(
         (['sic_mutual'], ['intensity'], True)
     """
     images, labels = np.asarray(images), np.asarray(labels)
-    names = checks.check_images(images, labels, ids, classes=getattr(classifier, "classes", None))
+    names = checks.check_images(images, ids)
+    output, classes = output_of(classifier), getattr(classifier, "classes", None)
+    count, every = len(names), labels
+    rows, labels, findings = checks.check_labels(labels, names, output, classes)
+    if findings is not None:
+        maps, masks = _of_findings(maps, masks, rows, labels, count)
+        names = [pair_name(names[row], finding) for row, finding in zip(rows, findings, strict=True)]
+        images = images[rows] if len(rows) != count or (rows != np.arange(count)).any() else images
     explained = checks.check_maps(maps, images, names)
     checked = {method: one.maps for method, one in explained.items()}
     variants = {method: one.variants for method, one in explained.items() if one.variants}
@@ -137,6 +158,8 @@ def evaluate(
         batch_size=batch_size,
         num_threads=num_threads,
     )
+    if output == "regression" and any("model" in metric.needs for metric in asked):
+        given = _with_intact(given, every, spread)
     families = [
         (FAMILIES[name], [metric for metric in asked if metric.family == name])
         for name in dict.fromkeys(metric.family for metric in asked)
@@ -152,7 +175,7 @@ def evaluate(
         if oracle and family.oracle:
             some = dataclasses.replace(some, maps=scored, oracle=ORACLE)
         parts.append(family.score(some, chosen, options[family.name]))
-    rows = [row for part in parts for row in part.rows]
+    found = [row for part in parts for row in part.rows]
     curves = next((part.curves for part in parts if part.curves is not None), None)
     responses = Responses.concatenate(part.responses for part in parts if part.responses is not None)
     absent = {
@@ -162,19 +185,66 @@ def evaluate(
         for name in (names[index] for index in np.flatnonzero(~one.there))
     }
     if absent:
-        rows = [(*row[:3], float("nan"), "no_map") if (row[0], row[1]) in absent else row for row in rows]
+        found = [(*row[:3], float("nan"), "no_map") if (row[0], row[1]) in absent else row for row in found]
         curves = None if curves is None else _without(curves, absent)
         responses = _without(responses, absent)
     image_order = {name: i for i, name in enumerate(names)}
     method_order = {name: i for i, name in enumerate(scored)}
     metric_order = {metric.name: i for i, metric in enumerate(asked)}
-    rows.sort(key=lambda row: (image_order[row[0]], method_order[row[1]], metric_order[row[2]]))
-    return Scores.from_rows(rows, curves, responses)
+    found.sort(key=lambda row: (image_order[row[0]], method_order[row[1]], metric_order[row[2]]))
+    return Scores.from_rows(found, curves, responses).with_targets()
 
 
 def _without(rows: C, absent: Collection[tuple[str, str]]) -> C:
     """Rows of curves without those of (image, method)."""
     return rows.take(np.array([pair not in absent for pair in zip(rows.image, rows.method, strict=True)], bool))
+
+
+def _of_findings(maps: Any, masks: Any, rows: Any, labels: Any, count: int) -> tuple[Any, Any]:
+    """Maps and masks with one entry for each finding of each image."""
+
+    def per_finding(what: str, values: Any) -> Any:
+        values = np.asarray(values)
+        found = checks.expand(values, rows, labels, count)
+        if found is None:
+            raise InputError(
+                f"{what} must be [{len(rows)}, H, W], one for each finding that is explained, or [{count}, K, H, W]; "
+                f"got {values.shape}"
+            )
+        return found
+
+    def per_image(values: Any) -> Any:
+        values = np.asarray(values)
+        return values[rows] if values.ndim == 3 and len(values) == count else per_finding("masks", values)
+
+    def method(name: str, given: Any) -> Any:
+        one = given if isinstance(given, Explained) else Explained(given)
+        made = per_finding(f"maps of {name!r}", one.maps)
+        raw = None if one.raw is None else per_finding(f"raw maps of {name!r}", one.raw)
+        variants = {key: per_finding(f"variants of {name!r}", other) for key, other in one.variants.items()}
+        there = one.there if one.there is None or len(one.there) == len(rows) else np.asarray(one.there)[rows]
+        return Explained(made, raw, variants, one.explainer, there)
+
+    if isinstance(maps, Mapping):
+        maps = {name: method(name, given) for name, given in maps.items()}
+    if masks is not None:
+        by_role = isinstance(masks, Mapping)
+        masks = {role: per_image(values) for role, values in masks.items()} if by_role else per_image(masks)
+    return maps, masks
+
+
+def _with_intact(given: Inputs, labels: Any, spread: float | None) -> Inputs:
+    """What a regression gives for the unchanged images, and the spread that changes are compared with."""
+    if spread is None and len(labels) > 1:
+        spread = float(np.std(np.asarray(labels, np.float64)))
+    if spread is None or not 0 < spread < float("inf"):
+        raise InputError(
+            "a regression's responses are relative to the spread of the data, which these labels do not have: give "
+            "spread, the standard deviation of the labels of the data set"
+        )
+    size = min(given.batch_size, len(given.images))
+    intact = in_batches(lambda some: np.asarray(given.predict(as_model_input(some)), np.float64), size, given.images)
+    return dataclasses.replace(given, intact=intact, spread=spread)
 
 
 def _share(

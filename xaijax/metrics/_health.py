@@ -123,6 +123,7 @@ def health(scores: Scores, *, random: str = RANDOM, oracle: str = ORACLE) -> dic
         >>> health(Scores.from_rows(rows))["iou"].warnings[0]
         'the random map (0.500) beats the ground truth (0.200) in iou: here the metric does not measure what it claims'
     """
+    scores = scores.paired()
     return {metric: _metric_health(scores, metric, random, oracle) for metric in scores.metrics()}
 
 
@@ -146,7 +147,7 @@ def usage(scores: Scores) -> list[Usage]:
         One `Usage` per metric, in the order of the scores.
     """
     found: dict[str, dict[str, str]] = {}
-    for row in scores:
+    for row in scores.paired():
         if row.method != ORACLE:
             images = found.setdefault(row.metric, {})
             if row.reason:
@@ -167,6 +168,7 @@ def falling_share(curves: Curves) -> dict[str, tuple[int, int]]:
         information, so each image, method and random mask counts once.
     """
     seen: dict[str, dict[tuple[str, str, int], bool]] = {}
+    curves = curves.paired()
     columns = (curves.metric, curves.image, curves.method, curves.draw, _falls(curves))
     for metric, image, method, draw, falls in zip(*columns, strict=True):
         seen.setdefault(METRICS[metric].measure, {})[image, method, draw] = bool(falls)

@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xaijax import _outputs
 from xaijax._batches import in_batches
+from xaijax._errors import InputError
 from xaijax.metrics._stream import float_images
+from xaijax.metrics.answers import output_of, predictor
 from xaijax.metrics.metric import Inputs
 
 Floats = NDArray[np.float64]
@@ -26,10 +29,12 @@ def class_scores(classifier: Any) -> Callable[[NDArray[Any]], NDArray[Any]]:
         classifier: a `Classifier`, or anything with `predict`.
 
     Returns:
-        From `[N, H, W, C]` images to `[N, K]`.
+        From `[N, H, W, C]` images to `[N, labels]`: a column for each label (`xaijax._outputs`).
     """
-    if not hasattr(classifier, "logits"):
-        return lambda images: np.asarray(classifier.predict(images))
+    if not hasattr(classifier, "logits") or getattr(getattr(classifier, "network", None), "host", False):
+        output, classes = output_of(classifier), getattr(classifier, "classes", None)
+        predict = predictor(classifier, output, classes, ranged=False)
+        return lambda images: _outputs.unfold(output, np.asarray(predict(images)))
     compiled = _logits()
     return lambda images: compiled(classifier, images)
 
@@ -39,7 +44,7 @@ def _logits() -> Callable[..., Any]:
     """Compiled once per architecture and shape, however often metrics ask; JAX is imported when they do."""
     from xaijax import _cpu
 
-    return _cpu.jit(lambda model, images: model.logits(model.params, images))
+    return _cpu.jit(lambda model, images: _outputs.columns(model.output, model.logits(model.params, images)))
 
 
 def explain(
@@ -67,3 +72,12 @@ def check_explained(method: str, made: NDArray[Any], images: NDArray[Any]) -> No
     """Refuses maps that an explainer gives in another shape than `[B, H, W]` of the images."""
     if made.shape != images.shape[:3]:
         raise ValueError(f"the explainer of {method!r} must give maps [B, H, W] = {images.shape[:3]}; got {made.shape}")
+
+
+def refuse_rounded(inputs: Inputs, what: str) -> None:
+    """Refuses a metric or setting for a model that sees rounded 8-bit images only."""
+    if getattr(getattr(inputs.classifier, "network", None), "rounds", False):
+        raise InputError(
+            f"{what} changes images by less than a grey level, which a model with dtype='uint8' cannot see: leave it "
+            "out, or make the model with dtype='float32'"
+        )

@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 
 from xaijax import _names
 from xaijax._errors import InputError
+from xaijax._outputs import Output, targets
+from xaijax._ranges import check_range
 from xaijax.metrics.metric import LESION_ROLE, ROLES, Explained, Family, Metric
 
 
-def check_images(images: NDArray[Any], labels: NDArray[Any], ids: Sequence[str] | None, *, classes: Any) -> list[str]:
+def check_images(images: NDArray[Any], ids: Sequence[str] | None) -> list[str]:
     if images.dtype not in (np.uint8, np.uint16, np.float32, np.float64):
         raise TypeError(f"images must be uint8, uint16, float32 or float64; got {images.dtype}")
     if images.ndim != 4 or 0 in images.shape[1:]:
@@ -28,14 +30,70 @@ def check_images(images: NDArray[Any], labels: NDArray[Any], ids: Sequence[str] 
         for name, image in zip(names, images, strict=True):
             if not np.isfinite(image).all():
                 raise InputError(f"images must be finite; image {name!r} holds NaN or infinity")
+        check_range(images)
+    return names
+
+
+def check_labels(
+    labels: NDArray[Any], names: Sequence[str], output: Output, classes: Sequence[str] | None
+) -> tuple[NDArray[np.int64], NDArray[np.int32], list[str] | None]:
+    """Which label of which image each map explains: one per image, or one per finding that is present.
+
+    Returns:
+        `(images [N], labels [N], their findings' names or None)`; the labels are those of `xaijax._outputs`.
+    """
+    count = len(names)
+    every = np.arange(count)
+    if output in ("sigmoid", "binary") and classes is None:
+        raise TypeError(f"a classifier with the output {output} needs its names: give it an attribute `classes`")
+    if output == "regression":
+        if labels.shape != (count,) or labels.dtype.kind not in "fiu" or not np.isfinite(labels).all():
+            raise InputError(f"labels of a regression must be {count} numbers; got shape {labels.shape}")
+        return every, np.zeros(count, np.int32), None
+    if output == "sigmoid" and labels.ndim == 2:
+        rows, found = np.nonzero(_findings(labels, names, classes or ()))
+        return rows, found.astype(np.int32), [str((classes or ())[int(k)]) for k in found]
+    if labels.dtype == np.bool_ and output == "binary":
+        labels = labels.astype(np.int32)
     if labels.shape != (count,) or not np.issubdtype(labels.dtype, np.integer):
-        raise InputError(f"labels must be {count} integers, one per image; got shape {labels.shape} of {labels.dtype}")
-    top = None if classes is None else len(classes)
+        more = f", or [{count}, {len(classes or ())}] findings" if output == "sigmoid" else ""
+        raise InputError(
+            f"labels must be {count} integers, one per image{more}; got shape {labels.shape} of {labels.dtype}"
+        )
+    meanings = None if classes is None else targets(output, classes)
+    top = None if meanings is None else len(meanings)
     wrong = np.flatnonzero((labels < 0) | (labels >= (np.inf if top is None else top)))
     if wrong.size:
         allowed = "0 or more" if top is None else f"in [0, {top})"
         raise InputError(f"labels must be {allowed}; image {names[wrong[0]]!r} has {labels[wrong[0]]}")
-    return names
+    named = [meanings[label] for label in labels] if output == "sigmoid" and meanings else None
+    return every, labels.astype(np.int32), named
+
+
+def _findings(labels: NDArray[Any], names: Sequence[str], classes: Sequence[str]) -> NDArray[np.bool_]:
+    """`[B, K]` which findings are present, from bool, 0 and 1, and NaN for what is not known."""
+    if labels.shape != (len(names), len(classes)):
+        raise InputError(
+            f"labels must be [B, K] = {(len(names), len(classes))} findings ({', '.join(classes)}); got {labels.shape}"
+        )
+    if labels.dtype == np.bool_:
+        return labels
+    values = labels.astype(np.float64)
+    wrong = np.argwhere(~np.isin(values, (0, 1)) & ~np.isnan(values))
+    if len(wrong):
+        row, column = wrong[0]
+        raise InputError(
+            f"findings must be 1 (present), 0 (absent) or NaN (not known); image {names[row]!r} has "
+            f"{values[row, column]:g} for {classes[column]}"
+        )
+    return np.asarray(values == 1)
+
+
+def expand(values: NDArray[Any], rows: NDArray[np.int64], labels: NDArray[np.int32], count: int) -> NDArray[Any] | None:
+    """Maps or masks for every row: `[N, H, W]`, from `[N, H, W]` themselves or `[B, K, H, W]`; else None."""
+    if values.ndim == 4 and len(values) == count:
+        return np.asarray(values[rows, labels]) if not len(labels) or labels.max() < values.shape[1] else None
+    return values if values.ndim == 3 and len(values) == len(rows) else None
 
 
 def check_maps(maps: Mapping[str, Any], images: NDArray[Any], names: Sequence[str]) -> dict[str, Explained]:

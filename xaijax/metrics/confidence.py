@@ -1,8 +1,8 @@
 """What is left of the class's probability when only what the map marks is shown.
 
-p is the softmax probability of the label on the original x. `S̃` is the map after ReLU, scaled to [0, 1] per image, and
-p' the probability of `x · S̃` (everything else darkens towards black). For the top-k metrics the k % largest pixels are
-kept as they are and the others are black; tied pixels stay together.
+p is the probability of the label on the original x (of other outputs: `xaijax.metrics.answers`). `S̃` is the map after
+ReLU, scaled to [0, 1] per image, and p' the probability of `x · S̃` (everything else darkens towards black). For the
+top-k metrics the k % largest pixels are kept as they are and the others are black; tied pixels stay together.
 
 | metric | per image |
 |---|---|
@@ -127,11 +127,12 @@ def score(inputs: Inputs, metrics: Sequence[Metric], settings: NoSettings) -> Re
     found = {method: np.full((len(images), count), np.nan) for method in inputs.maps}
     original = np.full(len(images), np.nan)
     size = min(inputs.batch_size, len(images) * (1 + count * len(found)))
-    for (method, i), probabilities in stream(inputs.classifier.predict, pieces(), size):
+    for (method, i), probabilities in stream(inputs.predict, pieces(), size):
+        responses = inputs.answers(i).response(probabilities)
         if method:
-            found[method][i] = probabilities[:, inputs.labels[i]]
+            found[method][i] = responses
         else:
-            original[i] = probabilities[0, inputs.labels[i]]
+            original[i] = responses[0]
 
     rows: list[Row] = []
     for method, left in found.items():

@@ -29,10 +29,14 @@ from numpy.typing import NDArray
 from xaijax import _options
 from xaijax._errors import InputError
 from xaijax._options import Range
+from xaijax._outputs import Output
+from xaijax.metrics.answers import Answers, Predict, output_of, predictor
 
 if TYPE_CHECKING:
     from xaijax.metrics.scores import Curves, Responses
 
+SEPARATOR = "\x1f"
+"""Between an image and its finding in the names that families see; the unit separator, which no file name has."""
 ORACLE = "oracle"
 """The method whose maps are the ground truth, in scores and reports."""
 RANDOM = "random"
@@ -56,6 +60,7 @@ REASONS = {
     "flat_map": "the map has one value everywhere",
     "not_positive": "the map has no positive value",
     "zero_probability": "the class has probability 0 on the original",
+    "regression": "the model predicts a number, which is neither right nor wrong",
     "no_explainer": "the method was given as maps alone, without its explainer",
     "no_variants": "the method was given with one map of the image alone",
     "no_map": "the method was given without a map of this image",
@@ -184,11 +189,15 @@ class Inputs:
             seed, another model, a flipped image mapped back).
         explainers: method -> function, for those that were given.
         oracle: the method in `maps` that is the ground truth, or None; its map is zero where an image has no mask.
-        ids: `[B]` names of the images.
+        ids: `[B]` names of the images; where an image has several findings one name for each, `pair_name`.
         seed: of everything random; what is drawn for an image must follow from it and the image's name.
         batch_size: images in a model call.
         num_threads: threads of the kernels; None for the processors this process may use.
         progress: called as `progress(done, total)` with numbers of images.
+        predict: the model call of all families, `[n, H, W, C]` -> `[n, K]`; default: that of the classifier, checked.
+        output: what its predictions are; default: what the classifier says.
+        intact: `[B, K]`, what a regression gives for the unchanged images.
+        spread: of a regression's data.
     """
 
     classifier: Any
@@ -205,6 +214,23 @@ class Inputs:
     batch_size: int
     num_threads: int | None
     progress: Callable[[int, int], None] | None = None
+    predict: Predict = field(default=None, repr=False)  # type: ignore[assignment]
+    output: Output = None  # type: ignore[assignment]
+    intact: NDArray[np.float64] | None = None
+    spread: float = float("nan")
+
+    def __post_init__(self) -> None:
+        if self.output is None:
+            object.__setattr__(self, "output", output_of(self.classifier))
+        if self.predict is None and callable(getattr(self.classifier, "predict", None)):
+            classes = getattr(self.classifier, "classes", None)
+            object.__setattr__(self, "predict", predictor(self.classifier, self.output, classes))
+
+    def answers(self, index: int) -> Answers:
+        """How the predictions for an image and its changed versions are read."""
+        intact = None if self.intact is None else self.intact[index]
+        thresholds = getattr(self.classifier, "thresholds", None)
+        return Answers(self.output, int(self.labels[index]), thresholds, intact, self.spread)
 
     def __repr__(self) -> str:
         methods = shorten(", ".join(self.maps), 80)
@@ -331,6 +357,12 @@ def maps_words(values: Any) -> str:
     return f"{shape[0]} {what}{'s' if shape[0] != 1 else ''} of {'x'.join(map(str, shape[1:]))}"
 
 
+def pair_name(image: str, target: str) -> str:
+    """The name of an image together with one of its findings; `Scores` take it apart again."""
+    return f"{image}{SEPARATOR}{target}"
+
+
 def image_seed(seed: int, image: str, draw: int = 0) -> int:
     """The seed of an image's random draw: the same wherever the image stands and whatever else is scored."""
-    return int(np.random.SeedSequence([seed, zlib.crc32(image.encode()), draw]).generate_state(1)[0])
+    name = image.partition(SEPARATOR)[0]  # all findings of an image share its draws
+    return int(np.random.SeedSequence([seed, zlib.crc32(name.encode()), draw]).generate_state(1)[0])

@@ -4,7 +4,8 @@ Every metric is an order of pixels (`xaijax.metrics.orders`), a fill for hidden 
 off the curve. All channels of a pixel change together. A curve begins with the image that nothing was done to (or, in
 insertion, with everything hidden), and its abscissa is the true share of changed pixels, not the nominal one: ties
 change together. Metrics with the same order, fill and direction share their forward passes, and all maps of an image
-share its two ends. Responses are softmax probabilities of the label.
+share its two ends. The response is the probability of the label, or what
+`xaijax.metrics.answers` says of other outputs.
 
 | metric | order | fill | read off the curve p(fraction) |
 |---|---|---|---|
@@ -84,7 +85,7 @@ def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Resu
                 inputs.progress(done, len(pending))
 
     total = len(pending) * (1 + len(FILLS) + len(inputs.maps) * sum(settings.length(how.order) for how in series))
-    for (one, what), probabilities in stream(inputs.classifier.predict, pieces(), min(inputs.batch_size, total)):
+    for (one, what), probabilities in stream(inputs.predict, pieces(), min(inputs.batch_size, total)):
         answers = one.answers(probabilities)
         if isinstance(what, list):
             one.ends = dict(zip(what, answers, strict=True))
@@ -100,6 +101,8 @@ def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Resu
             name = inputs.ids[one.index]
             for metric, (how, read) in wanted.items():
                 reason = "empty_mask" if absent[one.index] else "flat_map" if flat[method][one.index] else ""
+                if read is accuracy and not inputs.answers(one.index).judges:
+                    reason = "regression"
                 value = np.nan
                 if not reason:
                     fraction, answers = one.curve(how, method)

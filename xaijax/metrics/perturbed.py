@@ -147,10 +147,10 @@ class ImageResponses:
                     yield methods[start + number], inner, images
 
     def answers(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-        """`[n, 2]`: p of the label, and whether it is predicted; NaN where the model gave any."""
-        label = int(self.inputs.labels[self.index])
-        right = (probabilities.argmax(axis=1) == label).astype(np.float64)
-        result = np.stack([probabilities[:, label], right], axis=1)
+        """`[n, 2]`: the response (`xaijax.metrics.answers`), and whether it is right; NaN where the model gave any."""
+        read = self.inputs.answers(self.index)
+        right = read.right(probabilities).astype(np.float64)
+        result = np.stack([read.response(probabilities), right], axis=1)
         result[~np.isfinite(probabilities).all(axis=1)] = np.nan
         return result
 

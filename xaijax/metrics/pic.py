@@ -22,9 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xaijax import kernels
+from xaijax._errors import InputError
 from xaijax._options import Count
 from xaijax.metrics import pic_curve as curve
 from xaijax.metrics._stream import float_images, stream
+from xaijax.metrics.answers import Answers
+from xaijax.metrics.changed import refuse_rounded
 from xaijax.metrics.metric import (
     Axes,
     Family,
@@ -79,7 +82,7 @@ class _ImageCurves:
 
     name: str
     image: NDArray[Any]
-    label: int
+    answers: Answers
     maps: Mapping[str, NDArray[Any]]
     options: _Options
     # Of the original first, then of the blurred image of each random mask.
@@ -134,38 +137,41 @@ class _ImageCurves:
         for method, part in zip(methods, np.split(probabilities, len(methods)), strict=True):
             self.predicted[draw, method] = part
 
-    def target(self) -> int:
-        """The class that is scored: the label, or what the model predicts for the original ("medical")."""
+    def read(self) -> Answers:
+        """How predictions are read: for the label, or for what the model predicts for the original ("medical")."""
         assert self.probabilities is not None
-        return int(self.probabilities[0].argmax()) if self.options.convention == "medical" else self.label
+        medical = self.options.convention == "medical"
+        return self.answers.of_prediction(self.probabilities[0]) if medical else self.answers
 
     def reason(self, kind: Kind, measure: str, draw: int) -> str:
         """Why there is no curve for this random mask, decided without any map."""
         assert self.probabilities is not None
         if not np.isfinite(self.probabilities).all():
             return "not_finite"
-        target = self.target()
-        right = self.probabilities.argmax(axis=1) == target
+        if kind == "aic" and not self.answers.judges:
+            return "regression"
+        read = self.read()
+        right, response = read.right(self.probabilities), read.response(self.probabilities)
         information = self.information[measure]
         return curve.undefined(
             kind,
             self.options.convention,
-            probability=(self.probabilities[0, target], self.probabilities[1 + draw, target]),
+            probability=(response[0], response[1 + draw]),
             right=(bool(right[0]), bool(right[1 + draw])),
             information=(information[0], information[1 + draw]),
         )
 
     def _curve(self, kind: Kind, measure: str, draw: int, method: str) -> tuple[Any, ...] | None:
         assert self.probabilities is not None
-        predicted, target = self.predicted[draw, method], self.target()
+        predicted, read = self.predicted[draw, method], self.read()
         revealed = self.revealed[draw, method][measure]
         if not (np.isfinite(predicted).all() and np.isfinite(revealed).all()):
             return None
         ends = self.probabilities[[1 + draw, 0]]
         if kind == "aic":
-            response, anchors = predicted.argmax(axis=1) == target, ends.argmax(axis=1) == target
+            response, anchors = read.right(predicted).astype(np.float64), read.right(ends).astype(np.float64)
         else:
-            response, anchors = predicted[:, target], ends[:, target]
+            response, anchors = read.response(predicted), read.response(ends)
         known = self.information[measure]
         raw_information = curve.scale(revealed, known[1 + draw], known[0])
         raw_response = curve.scale(response, anchors[0], anchors[1])
@@ -196,7 +202,14 @@ class _ImageCurves:
 
 
 def check(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> None:
-    """Refuses images that WebP cannot hold, where its size is asked for."""
+    """Refuses images that WebP cannot hold, where its size is asked for, and a convention that does not fit."""
+    if settings.convention == "medical":
+        if inputs.output not in ("softmax", "binary"):
+            raise InputError(
+                f"pic.convention is medical, which scores the predicted class; a model with the output {inputs.output} "
+                "has none: use stable or pair"
+            )
+        refuse_rounded(inputs, "pic.convention=medical")
     for metric in metrics:
         if metric.measure in ("webp", "mean"):
             check_webp(metric.name, inputs.images.shape)
@@ -214,7 +227,7 @@ def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Resu
         _ImageCurves(
             inputs.ids[i],
             np.ascontiguousarray(images[i]),
-            int(inputs.labels[i]),
+            inputs.answers(i),
             {method: np.ascontiguousarray(maps[i]) for method, maps in inputs.maps.items() if not absent[method][i]},
             options,
         )
@@ -239,7 +252,7 @@ def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Resu
                 inputs.progress(done, len(pending))
 
     total = len(pending) * (1 + draws) + len(pending) * draws * len(methods) * steps
-    for (one, draw, some), probabilities in stream(inputs.classifier.predict, pieces(), min(inputs.batch_size, total)):
+    for (one, draw, some), probabilities in stream(inputs.predict, pieces(), min(inputs.batch_size, total)):
         if draw < 0:
             one.probabilities = probabilities
         else:
@@ -354,7 +367,13 @@ def rebuild(
     chosen = Settings() if settings is None else settings
     image = np.ascontiguousarray(float_images(image) if chosen.convention == "medical" else image)
     given = _Options(chosen.convention, chosen.fractions, 1, tuple(measures), seed, num_threads)
-    one = _ImageCurves(name, image, 0, {method: np.ascontiguousarray(values) for method, values in maps.items()}, given)
+    one = _ImageCurves(
+        name,
+        image,
+        Answers("softmax", 0),
+        {method: np.ascontiguousarray(values) for method, values in maps.items()},
+        given,
+    )
     stack = one.reveal(0, list(maps))
     images = np.concatenate([stack, np.broadcast_to(image, (len(maps), 1, *image.shape))], axis=1)
     flat = np.ascontiguousarray(images).reshape(-1, *image.shape)

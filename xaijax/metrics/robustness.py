@@ -29,8 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xaijax._options import Count, Positive, Range
+from xaijax._ranges import beyond
 from xaijax.metrics._stream import stream
-from xaijax.metrics.changed import Floats, class_scores, explain, unit_images
+from xaijax.metrics.changed import Floats, class_scores, explain, refuse_rounded, unit_images
 from xaijax.metrics.metric import Family, Inputs, Metric, Result, Row, image_seed, rows_of
 
 NAME = "robustness"
@@ -108,6 +109,11 @@ def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Resu
     """Scores maps by infidelity, and explainers by how far their maps move."""
     asked = {metric.name: metric for metric in metrics}
     images = unit_images(inputs.images)
+    with beyond():  # noise is not clipped
+        return Result(_rows(inputs, images, asked, settings))
+
+
+def _rows(inputs: Inputs, images: NDArray[np.float32], asked: dict[str, Metric], settings: Settings) -> list[Row]:
     rows: list[Row] = []
     kinds = [kind for kind in ("infidelity", "infidelity_patches") if kind in asked]
     if kinds:
@@ -115,7 +121,7 @@ def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Resu
     for name in ("max_sensitivity", "local_lipschitz"):
         if name in asked:
             rows += _sensitivity(inputs, images, asked[name], settings)
-    return Result(rows)
+    return rows
 
 
 def _infidelity(
@@ -200,6 +206,13 @@ def _norm(values: NDArray[Any]) -> Floats:
     return np.asarray(np.sqrt((np.asarray(values, np.float64) ** 2).sum(axis=tuple(range(1, values.ndim)))))
 
 
+def check(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> None:
+    """Refuses a model that sees 8-bit images only: the noise of these metrics is neither rounded nor clipped."""
+    for metric in metrics:
+        if metric.name != "infidelity_patches":
+            refuse_rounded(inputs, metric.name)
+
+
 _YEH = "Yeh et al., NeurIPS 2019"
 _CAPTUM = "Captum 0.9.0 on the same draws; closed form: linear model"
 
@@ -228,6 +241,7 @@ FAMILY = Family(
     ),
     score,
     settings=Settings,
+    check=check,
     title="Robustness",
     reasons={"zero_map": "the map is zero everywhere"},
 )  # fmt: skip

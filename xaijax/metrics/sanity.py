@@ -110,7 +110,7 @@ def other_classes(labels: Any, count: int, ids: Sequence[str], seed: int) -> NDA
     """`[B]` for each image a class that is not its label, drawn evenly.
 
     Args:
-        labels: `[B]` int.
+        labels: `[B]` int, below `count`.
         count: of classes, at least 2.
         ids: `[B]` names of the images: the class follows from the seed and the name.
         seed: of the draws.
@@ -151,7 +151,9 @@ def _random_logit(inputs: Inputs, images: NDArray[Any], methods: Sequence[str], 
             for metric in metrics:
                 rows += rows_of(inputs.ids, method, metric, np.full(len(images), np.nan), "one_class")
         return rows
-    others = other_classes(inputs.labels, classes, inputs.ids, inputs.seed)
+    # A finding is compared with another one, there or absent alike.
+    absent = np.asarray(inputs.labels) // classes
+    others = other_classes(inputs.labels - absent * classes, classes, inputs.ids, inputs.seed) + absent * classes
     for method in methods:
         again = explain(inputs, method, images, labels=others)
         rows += _rows(inputs, method, metrics, _similar(inputs, inputs.raw[method], again, metrics))

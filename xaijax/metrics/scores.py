@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import importlib
 from collections import Counter
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from xaijax.metrics import _plot
 from xaijax.metrics import pic_curve as curves_of
 from xaijax.metrics._interval import mean_interval
-from xaijax.metrics.metric import shorten
+from xaijax.metrics.metric import SEPARATOR, shorten
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,6 +29,7 @@ Texts = NDArray[np.object_]
 Floats = NDArray[np.float64]
 Self = TypeVar("Self", bound="_Columns")
 NAMES = ("image", "method", "metric")
+TARGET = "target"
 
 
 def _texts(values: Iterable[Any]) -> Texts:
@@ -42,6 +44,10 @@ def _matrix(values: Any) -> Floats:
     return values if values.ndim == 2 else values.reshape(len(values), -1)
 
 
+def _blank(count: int) -> Texts:
+    return _texts([""] * count)
+
+
 def _no_texts() -> Texts:
     return _texts([])
 
@@ -54,12 +60,22 @@ def _no_points() -> Floats:
     return np.zeros((0, 0))
 
 
+def _fill_target(columns: Any) -> None:
+    """An empty target for every row, where none was given."""
+    if len(columns.target) != len(columns.image):
+        object.__setattr__(columns, TARGET, _blank(len(columns.image)))
+
+
 class _Columns:
-    """A frozen dataclass of columns of one length, the first three of which are the names."""
+    """A frozen dataclass of columns of one length, the first three of which are the names.
+
+    `target` is the finding that a row is about, where the model has several to an image; else `""` everywhere.
+    """
 
     image: Texts
     method: Texts
     metric: Texts
+    target: Texts
     _value: ClassVar[str]
     """The column that `_repr_html_` shows the means of."""
 
@@ -69,13 +85,46 @@ class _Columns:
     def _columns(self) -> dict[str, Any]:
         return {one.name: getattr(self, one.name) for one in fields(self)}  # type: ignore[arg-type]
 
+    @property
+    def by_finding(self) -> bool:
+        """Whether rows are about a finding each, of a model that has several to an image."""
+        return bool((self.target != "").any())
+
+    def _pairs(self) -> Texts:
+        """`[N]` what a row is paired by: its image, and its finding where it has one."""
+        if not self.by_finding:
+            return self.image
+        named = zip(self.image, self.target, strict=True)
+        return _texts(f"{image}: {target}" if target else image for image, target in named)
+
+    def with_targets(self: Self) -> Self:
+        """The same rows, with names of pairs (`xaijax.metrics.metric.pair_name`) taken apart into image and finding."""
+        if not any(SEPARATOR in name for name in self.image):
+            return self
+        parts = [name.partition(SEPARATOR) for name in self.image]
+        found = {"image": _texts(image for image, _, _ in parts), TARGET: _texts(target for _, _, target in parts)}
+        return dataclasses.replace(self, **found)  # type: ignore[type-var]
+
+    def paired(self: Self) -> Self:
+        """The same rows with the pair of image and finding as the image, for what compares row by row."""
+        if not self.by_finding:
+            return self
+        return dataclasses.replace(self, image=self._pairs(), target=_blank(len(self)))  # type: ignore[type-var]
+
     def take(self: Self, rows: Any) -> Self:
         """The rows of an index or boolean array."""
         return type(self)(**{name: column[rows] for name, column in self._columns().items()})
 
-    def select(self: Self, *, image: str | None = None, method: str | None = None, metric: str | None = None) -> Self:
+    def select(
+        self: Self,
+        *,
+        image: str | None = None,
+        method: str | None = None,
+        metric: str | None = None,
+        target: str | None = None,
+    ) -> Self:
         """The rows that match every name that is given."""
-        return self.take(self._matching(image, method, metric))
+        return self.take(self._matching(image, method, metric, target))
 
     @classmethod
     def concatenate(cls: type[Self], parts: Iterable[Self]) -> Self:
@@ -83,9 +132,12 @@ class _Columns:
         full = [part._columns() for part in parts if len(part)]
         return cls(**{name: np.concatenate([part[name] for part in full]) for name in full[0]}) if full else cls()
 
-    def _matching(self, image: str | None, method: str | None, metric: str | None) -> NDArray[np.bool_]:
+    def _matching(
+        self, image: str | None, method: str | None, metric: str | None, target: str | None = None
+    ) -> NDArray[np.bool_]:
         keep = np.ones(len(self), bool)
-        for column, name in ((self.image, image), (self.method, method), (self.metric, metric)):
+        pairs = ((self.image, image), (self.method, method), (self.metric, metric), (self.target, target))
+        for column, name in pairs:
             if name is not None:
                 keep &= column == name
         return keep
@@ -108,7 +160,9 @@ class _Columns:
 
         made = {}
         for name, column in self._columns().items():
-            if name in NAMES:
+            if name == TARGET and not self.by_finding:
+                continue
+            if name in (*NAMES, TARGET):
                 made[name] = pa.array(column, pa.string())
             elif column.ndim == 2 or column.dtype == object:
                 made[name] = pa.array(list(column), pa.list_(pa.float64()))
@@ -154,6 +208,7 @@ class Curves(_Columns):
         position, value: `[N, T + 2]`, the curve's points in reading order, (0, 0) and (1, 1) included.
         information, response: `[N, T]`, in the order of the fractions, scaled between the blurred image (0) and the
             original (1) but neither clipped nor sorted: what the curve was made of.
+        target: `[N]` the finding, where the model has several to an image; else `""`.
     """
 
     image: Texts = field(default_factory=_no_texts)
@@ -165,8 +220,12 @@ class Curves(_Columns):
     value: Floats = field(default_factory=_no_points)
     information: Floats = field(default_factory=_no_points)
     response: Floats = field(default_factory=_no_points)
+    target: Texts = field(default_factory=_no_texts)
 
     _value: ClassVar[str] = "auc"
+
+    def __post_init__(self) -> None:
+        _fill_target(self)
 
     @classmethod
     def from_rows(cls, rows: Sequence[tuple[Any, ...]]) -> Curves:
@@ -180,7 +239,7 @@ class Curves(_Columns):
             _texts(metric),
             np.asarray(draw, np.int64),
             np.asarray(auc, np.float64),
-            *(_matrix(column) for column in points),
+            *map(_matrix, points),  # type: ignore[arg-type]
         )
 
     def aggregate(
@@ -204,7 +263,7 @@ class Curves(_Columns):
         if not len(chosen):
             raise ValueError(f"there is no {metric} curve of {method!r}: no image could be scored, or it was not asked")
         read = curves_of.read_curve(chosen.position, chosen.value)
-        images, index = np.unique(chosen.image.astype(str), return_inverse=True)
+        images, index = np.unique(chosen._pairs().astype(str), return_inverse=True)
         sums = np.zeros((len(images), read.shape[1]))
         np.add.at(sums, index, read)
         value, area = curves_of.aggregate(sums / np.bincount(index)[:, None], how)
@@ -213,7 +272,9 @@ class Curves(_Columns):
     @classmethod
     def from_arrow(cls, table: pa.Table) -> Curves:
         """The inverse of `to_arrow`."""
-        return cls.from_rows(list(zip(*(table.column(column.name).to_pylist() for column in fields(cls)), strict=True)))
+        names = [column.name for column in fields(cls) if column.name != TARGET]
+        made = cls.from_rows(list(zip(*(table.column(name).to_pylist() for name in names), strict=True)))
+        return _with_target(made, table)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -225,6 +286,7 @@ class Responses(_Columns):
         area: `[N]`, under the curve as the metric defines it; NaN where there is none.
         fraction: `[N]` arrays of P numbers in [0, 1], ascending: the share of the pixels that were changed.
         value: `[N]` arrays of P numbers: the response there. P may differ between rows.
+        target: `[N]` the finding, where the model has several to an image; else `""`.
 
     Example:
         >>> curves = Responses.from_rows([("a", "cam", "deletion_black", 0.25, [0, 0.5, 1], [0.5, 0.25, 0.0])])
@@ -239,8 +301,12 @@ class Responses(_Columns):
     area: Floats = field(default_factory=_no_floats)
     fraction: Texts = field(default_factory=_no_texts)
     value: Texts = field(default_factory=_no_texts)
+    target: Texts = field(default_factory=_no_texts)
 
     _value: ClassVar[str] = "area"
+
+    def __post_init__(self) -> None:
+        _fill_target(self)
 
     @classmethod
     def from_rows(cls, rows: Iterable[tuple[Any, ...]]) -> Responses:
@@ -268,22 +334,31 @@ class Responses(_Columns):
     @classmethod
     def from_arrow(cls, table: pa.Table) -> Responses:
         """The inverse of `to_arrow`."""
-        return cls.from_rows(zip(*(table.column(column.name).to_pylist() for column in fields(cls)), strict=True))
+        names = [column.name for column in fields(cls) if column.name != TARGET]
+        return _with_target(cls.from_rows(zip(*(table.column(name).to_pylist() for name in names), strict=True)), table)
+
+
+def _with_target(made: Self, table: pa.Table) -> Self:
+    """The columns of a table that were read, with its findings where it has any."""
+    if TARGET not in table.column_names or not len(made):
+        return made
+    return dataclasses.replace(made, target=_texts(table.column(TARGET).to_pylist()))  # type: ignore[type-var]
 
 
 class Score(NamedTuple):
-    """One row of `Scores`: `value` is NaN exactly where there is a `reason`."""
+    """One row of `Scores`: `value` is NaN exactly where there is a `reason`; `target` is a finding or `""`."""
 
     image: str
     method: str
     metric: str
     value: float
     reason: str
+    target: str = ""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Scores(_Columns):
-    """Scores in long form: one row per image, method and metric.
+    """Scores in long form: one row per image, method and metric, and per finding where the model has several.
 
     Attributes:
         image, method, metric: `[N]` names.
@@ -291,6 +366,7 @@ class Scores(_Columns):
         reason: `[N]` a code of `xaijax.metrics.REASONS`: why there is no value, `""` where there is one.
         curves: the curves behind the information metrics.
         responses: the curves behind the perturbation metrics.
+        target: `[N]` the finding that is explained, where the model has several to an image; else `""`.
 
     Example:
         >>> scores = Scores.from_rows([("a", "cam", "iou", 0.5, ""), ("b", "cam", "iou", np.nan, "empty_mask")])
@@ -306,10 +382,12 @@ class Scores(_Columns):
     reason: Texts = field(default_factory=_no_texts)
     curves: Curves = field(default_factory=Curves)
     responses: Responses = field(default_factory=Responses)
+    target: Texts = field(default_factory=_no_texts)
 
     _value: ClassVar[str] = "value"
 
     def __post_init__(self) -> None:
+        _fill_target(self)
         lengths = {len(column) for column in self._columns().values()}
         if len(lengths) != 1:
             raise ValueError(f"the columns of scores must have one length; got lengths {sorted(lengths)}")
@@ -322,7 +400,7 @@ class Scores(_Columns):
             )
 
     def _columns(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in (*NAMES, "value", "reason")}
+        return {name: getattr(self, name) for name in (*NAMES, "value", "reason", TARGET)}
 
     def __iter__(self) -> Iterator[Score]:
         """The rows, one after the other."""
@@ -331,17 +409,19 @@ class Scores(_Columns):
     @classmethod
     def from_rows(
         cls,
-        rows: Iterable[tuple[str, str, str, float, str]],
+        rows: Iterable[tuple[Any, ...]],
         curves: Curves | None = None,
         responses: Responses | None = None,
     ) -> Scores:
-        """From tuples (image, method, metric, value, reason)."""
+        """From tuples (image, method, metric, value, reason), or with the target as the sixth."""
         rows = list(rows)
         kept = Curves() if curves is None else curves, Responses() if responses is None else responses
         if not rows:
             return cls(curves=kept[0], responses=kept[1])
-        image, method, metric, value, reason = zip(*rows, strict=True)
-        return cls(_texts(image), _texts(method), _texts(metric), np.asarray(value, np.float64), _texts(reason), *kept)
+        image, method, metric, value, reason, *targets = zip(*rows, strict=True)
+        target = _texts(targets[0]) if targets else _blank(len(rows))
+        numbers = np.asarray(value, np.float64)
+        return cls(_texts(image), _texts(method), _texts(metric), numbers, _texts(reason), *kept, target)
 
     @classmethod
     def concatenate(cls, parts: Iterable[Scores]) -> Scores:
@@ -354,32 +434,61 @@ class Scores(_Columns):
             responses=Responses.concatenate(part.responses for part in parts),
         )
 
+    def with_targets(self) -> Scores:
+        """See `_Columns`; the curves alike."""
+        made = super().with_targets()
+        return dataclasses.replace(made, curves=self.curves.with_targets(), responses=self.responses.with_targets())
+
+    def paired(self) -> Scores:
+        """See `_Columns`; the curves alike."""
+        made = super().paired()
+        return dataclasses.replace(made, curves=self.curves.paired(), responses=self.responses.paired())
+
     def take(self, rows: Any) -> Scores:
         """The rows of an index or boolean array, without the curves; `select` keeps them."""
         return Scores(**{name: column[rows] for name, column in self._columns().items()})
 
-    def select(self, *, image: str | None = None, method: str | None = None, metric: str | None = None) -> Scores:
+    def select(
+        self,
+        *,
+        image: str | None = None,
+        method: str | None = None,
+        metric: str | None = None,
+        target: str | None = None,
+    ) -> Scores:
         """The rows that match every name that is given, with their curves."""
-        keep, wanted = self._matching(image, method, metric), {"image": image, "method": method, "metric": metric}
+        wanted = {"image": image, "method": method, "metric": metric, TARGET: target}
+        keep = self._matching(image, method, metric, target)
         columns = {name: column[keep] for name, column in self._columns().items()}
         return Scores(**columns, curves=self.curves.select(**wanted), responses=self.responses.select(**wanted))
 
     def matrix(self, metric: str) -> tuple[list[str], list[str], Floats]:
-        """One metric as a table: `(images, methods, values [images, methods])`, NaN where there is no value."""
+        """One metric as a table: `(images, methods, values [images, methods])`, NaN where there is no value.
+
+        Where rows are about findings, each image stands there once for each, as "image: finding".
+        """
         chosen = self.metric == metric
-        images, methods = list(dict.fromkeys(self.image[chosen])), list(dict.fromkeys(self.method[chosen]))
+        pairs = self._pairs()
+        images, methods = list(dict.fromkeys(pairs[chosen])), list(dict.fromkeys(self.method[chosen]))
         values = np.full((len(images), len(methods)), np.nan)
         row, column = {name: i for i, name in enumerate(images)}, {name: i for i, name in enumerate(methods)}
-        for image, method, value in zip(self.image[chosen], self.method[chosen], self.value[chosen], strict=True):
+        for image, method, value in zip(pairs[chosen], self.method[chosen], self.value[chosen], strict=True):
             values[row[image], column[method]] = value
         return images, methods, values
 
     def to_arrow(self) -> pa.Table:
-        """The columns image, method, metric, value (NaN, not null, where there is none) and reason."""
+        """The columns image, method, metric, value (NaN, not null, where there is none) and reason.
+
+        Where rows are about findings also target.
+        """
         import pyarrow as pa
 
         types = {"value": pa.float64()}
-        return pa.table({name: pa.array(v, types.get(name, pa.string())) for name, v in self._columns().items()})
+        return pa.table({name: pa.array(v, types.get(name, pa.string())) for name, v in self._shown().items()})
+
+    def _shown(self) -> dict[str, Any]:
+        """The columns, without the target where there is none."""
+        return {name: column for name, column in self._columns().items() if name != TARGET or self.by_finding}
 
     def to_pandas(self) -> Any:
         """The columns of `to_arrow` as a `pandas.DataFrame`.
@@ -391,7 +500,7 @@ class Scores(_Columns):
             pandas = importlib.import_module("pandas")
         except ModuleNotFoundError:
             raise ImportError("to_pandas needs pandas: run `pip install pandas`, or use to_arrow()") from None
-        return pandas.DataFrame(self._columns())
+        return pandas.DataFrame(self._shown())
 
     def summary(self, *, seed: int = 0) -> Summary:
         """Mean, interval, median and number of values of every method under every metric.
@@ -400,7 +509,8 @@ class Scores(_Columns):
             seed: of the bootstrap of the intervals.
 
         Returns:
-            A `Summary`, whose rows come in order of first appearance; `print` shows it as a table.
+            A `Summary`, whose rows come in order of first appearance; `print` shows it as a table. Where rows are about
+            findings, those over all findings come first and have the target `""`.
 
         Example:
             >>> found = [("a", 0.5, ""), ("b", 0.7, ""), ("c", np.nan, "flat_map")]
@@ -409,20 +519,20 @@ class Scores(_Columns):
             metric  method   mean  95 % interval  median  images  skipped
             iou     cam     0.600   0.500..0.700   0.600       2  1 flat_map
         """
-        values: dict[tuple[str, str], list[float]] = {}
-        reasons: dict[tuple[str, str], Counter[str]] = {}
+        values: dict[tuple[str, str, str], list[float]] = {}
+        reasons: dict[tuple[str, str, str], Counter[str]] = {}
         for row in self:
-            key = (row.method, row.metric)
-            own, skipped = values.setdefault(key, []), reasons.setdefault(key, Counter())
-            if row.reason:
-                skipped[row.reason] += 1
-            else:
-                own.append(row.value)
+            for target in ("", row.target) if row.target else ("",):
+                key = (target, row.method, row.metric)
+                own, skipped = values.setdefault(key, []), reasons.setdefault(key, Counter())
+                if row.reason:
+                    skipped[row.reason] += 1
+                else:
+                    own.append(row.value)
+        every = list(dict.fromkeys(target for target, _, _ in values))
         return Summary(
-            SummaryRow(
-                method, metric, *_mean(own), *mean_interval(own, seed=seed), len(own), dict(reasons[method, metric])
-            )
-            for (method, metric), own in values.items()
+            SummaryRow(*key[1:], *_mean(own), *mean_interval(own, seed=seed), len(own), dict(reasons[key]), key[0])
+            for key, own in sorted(values.items(), key=lambda item: every.index(item[0][0]))
         )
 
     def plot(self, *, seed: int = 0) -> Figure:
@@ -439,6 +549,8 @@ class Scores(_Columns):
         """
         panels: dict[str, list[_plot.Bar]] = {}
         for row in self.summary(seed=seed):
+            if row.target:
+                continue
             panels.setdefault(row.metric, []).append(_plot.Bar(row.method, row.mean, row.low, row.high))
         return _plot.panels(panels)
 
@@ -449,14 +561,16 @@ class Scores(_Columns):
     def from_arrow(cls, table: pa.Table, curves: pa.Table | None = None) -> Scores:
         """The inverse of `to_arrow`, with `Curves.to_arrow` where there is one."""
         columns = [table.column(name).to_pylist() for name in (*NAMES, "value", "reason")]
-        return cls.from_rows(zip(*columns, strict=True), None if curves is None else Curves.from_arrow(curves))
+        made = cls.from_rows(zip(*columns, strict=True), None if curves is None else Curves.from_arrow(curves))
+        return _with_target(made, table)
 
 
 class SummaryRow(NamedTuple):
     """One method under one metric.
 
     `mean` and `median` are over the `n` images with a value, `low` and `high` bound the 95 % bootstrap interval of the
-    mean; NaN where there are too few. `skipped` counts the images without a value: {reason: images}.
+    mean; NaN where there are too few. `skipped` counts the images without a value: {reason: images}. `target` is the
+    finding, `""` over all.
     """
 
     method: str
@@ -467,6 +581,7 @@ class SummaryRow(NamedTuple):
     high: float
     n: int
     skipped: dict[str, int]
+    target: str = ""
 
 
 class Summary(tuple[SummaryRow, ...]):
@@ -475,20 +590,31 @@ class Summary(tuple[SummaryRow, ...]):
     __slots__ = ()
 
     def _cells(self) -> tuple[list[str], list[list[str]]]:
-        heads = ["metric", "method", "mean", "95 % interval", "median", "images", "skipped"]
+        several = any(row.target for row in self)
+        heads = [
+            *(["finding"] if several else []),
+            "metric",
+            "method",
+            "mean",
+            "95 % interval",
+            "median",
+            "images",
+            "skipped",
+        ]
         rows = []
         order = list(dict.fromkeys(row.metric for row in self))
         for row in sorted(self, key=lambda row: order.index(row.metric)):
             interval = f"{row.low:.3f}..{row.high:.3f}" if np.isfinite(row.low) else "–"
             numbers = [f"{value:.3f}" if np.isfinite(value) else "–" for value in (row.mean, row.median)]
             skipped = "; ".join(f"{count} {reason}" for reason, count in sorted(row.skipped.items()))
-            rows.append([row.metric, row.method, numbers[0], interval, numbers[1], str(row.n), skipped])
+            first = [row.target or "all"] if several else []
+            rows.append([*first, row.metric, row.method, numbers[0], interval, numbers[1], str(row.n), skipped])
         return heads, rows
 
     def __str__(self) -> str:
         heads, rows = self._cells()
         widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-        left = (0, 1, 6)
+        left = [heads.index(name) for name in heads if name in ("finding", "metric", "method", "skipped")]
         lines = []
         for row in (heads, *rows):
             cells = (

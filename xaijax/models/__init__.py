@@ -5,13 +5,16 @@ classifier = models.builtin()                       # trained on phantoms, 128x1
 classifier = models.create("small_cnn", 4, (224, 224, 3), key=0)
 models.save(classifier, "run/ckpt"); classifier = models.load("run/ckpt")
 classifier = models.load("tuned.keras", classes=["cat", "dog"])   # or .h5, .pth, .safetensors
+classifier = models.from_predict(function, input_shape=(224, 224, 3), classes=["cat", "dog"])   # a black box
 """
 
 from xaijax._names import BUILTIN
 from xaijax.models._describe import ModelDescription, describe
 from xaijax.models._load import BUILTIN_FILE, builtin, is_unnamed, load
+from xaijax.models.black_box import from_predict
 from xaijax.models.checkpoint import read_info, save
 from xaijax.models.importers import from_arrays, from_keras, from_torch
+from xaijax.models.onnx import from_onnx
 from xaijax.models.zoo import create, entry, list_models
 from xaijax.preprocess import Preprocess
 
@@ -26,6 +29,8 @@ __all__ = [
     "entry",
     "from_arrays",
     "from_keras",
+    "from_onnx",
+    "from_predict",
     "from_torch",
     "is_unnamed",
     "list_models",

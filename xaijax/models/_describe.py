@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from xaijax._errors import InputError
 from xaijax._names import BUILTIN, match, normal
+from xaijax._outputs import Output
 from xaijax.classifier import Architecture, Classifier
 from xaijax.models import checkpoint
 from xaijax.models._load import is_unnamed, load, locate
@@ -34,6 +36,7 @@ class ModelDescription:
             reads them.
         preprocess: what the weights expect of pixels in [0, 1]; of an architecture what its usual weights expect.
         num_classes: how many; of an architecture those that its parameters are counted for.
+        output: what the logits mean, see `Classifier`; of an architecture a softmax, its usual output.
         is_file: whether it describes the weights in a file, not an architecture.
         made_with: the values of these that the model in a file was made with.
         classes: the names in a file; empty for an architecture, and where the file has none.
@@ -50,6 +53,7 @@ class ModelDescription:
     sources: Mapping[str, str]
     preprocess: Preprocess
     num_classes: int
+    output: Output = "softmax"
     is_file: bool = False
     made_with: Mapping[str, Any] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
@@ -59,8 +63,9 @@ class ModelDescription:
     def _abstract(self) -> Classifier:
         """The model without arrays; what asks for it traces the model, which takes seconds for the deep ones."""
         architecture = Architecture(self.architecture, _create.frozen(self.made_with))
-        shapes = _create.param_shapes(architecture, self.num_classes, self.input_shape)
-        return _create.assemble(architecture, shapes, self.input_shape, self.num_classes, self.preprocess)
+        count = 1 if self.output == "binary" else self.num_classes
+        shapes = _create.param_shapes(architecture, count, self.input_shape)
+        return _create.assemble(architecture, shapes, self.input_shape, count, self.preprocess, output=self.output)
 
     @property
     def parameters(self) -> int:
@@ -133,6 +138,8 @@ def _file(name: str | Path) -> ModelDescription:
         info = model.info
     else:
         model, info = load(path), {}
+        if model.network.host:
+            raise InputError(f"{name} is a black box, whose architecture is not known: {model!r}")
     return ModelDescription(
         **_facts(entry(model.architecture.name)),
         name=str(name),
@@ -141,6 +148,7 @@ def _file(name: str | Path) -> ModelDescription:
         made_with=dict(model.architecture.options),
         preprocess=model.preprocess,
         num_classes=len(model.classes),
+        output=model.output,
         classes=() if is_unnamed(model.classes) else model.classes,
         info=info,
     )

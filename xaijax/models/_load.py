@@ -7,29 +7,46 @@ from typing import Any
 
 from xaijax._errors import InputError
 from xaijax._names import BUILTIN
+from xaijax._outputs import Output
 from xaijax.classifier import Classifier
-from xaijax.models import checkpoint
+from xaijax.models import black_box, checkpoint
 from xaijax.models._files import regular_file
 from xaijax.models.importers import from_arrays, from_keras, from_torch
+from xaijax.models.onnx import from_onnx
+from xaijax.preprocess import Preprocess, Style
 
 BUILTIN_FILE = Path(__file__).parent / "weights" / "small_cnn_phantoms.safetensors"
 OWN = ".safetensors"  # PyTorch's weights have this ending too: the header tells them from ours
 KERAS = (".keras", ".h5", ".hdf5")
 TORCH = (".pth", ".pt", ".bin")
+ONNX = (".onnx",)
 ARRAYS = (".npz",)
 
 
-def load(path: str | Path, *, classes: Sequence[str] | None = None, channels: int | None = None) -> Classifier:
-    """Read a classifier. No code from the file runs, whoever wrote it.
+def load(
+    path: str | Path,
+    *,
+    classes: Sequence[str] | None = None,
+    channels: int | None = None,
+    output: Output | None = None,
+    preprocess: Preprocess | Style | None = None,
+    notes: list[str] | None = None,
+) -> Classifier:
+    """Read a classifier. No code from a file of weights runs, whoever wrote it.
 
     Args:
         path: a checkpoint of xaijax (a folder with `model.safetensors`, or such a file), a file for `from_keras`
             (`.keras`, `.h5`, `.weights.h5`, `.hdf5`), `from_torch` (`.safetensors`, `.pth`, `.pt`, `.bin`) or
-            `xaijax.models.from_arrays` (`.npz`), or `"builtin"`, the small CNN that comes with the
+            `xaijax.models.from_arrays` (`.npz`), `from_onnx` (`.onnx`), a Python function as `script.py:function`
+            (that file is run, no other), or `"builtin"`, the small CNN that comes with the
             package (a folder of that name needs its full path).
         classes: K names, for a file that has none; default "0", "1", ... Names in the file are kept.
         channels: 1 or 3, of the images; default: those of the weights. The first kernel of Keras and PyTorch weights
             for three channels is summed for one.
+        output: what the logits mean, see `Classifier`; default: what the file says, else softmax.
+        preprocess: what the weights expect of pixels in [0, 1]; default: what the file says, else what the published
+            weights of its architecture expect.
+        notes: a list that gets a sentence for each assumption that the file does not settle.
 
     Returns:
         The classifier, with float32 parameters. Loading one architecture twice does not compile anything twice.
@@ -44,12 +61,20 @@ def load(path: str | Path, *, classes: Sequence[str] | None = None, channels: in
         >>> models.load("builtin").classes
         ('glioma', 'meningioma', 'pituitary')
     """
+    if black_box.is_script(path):
+        return _named(_black_box(black_box.from_script(str(path), output=output), path, preprocess), path, classes)
     place, reader = locate(path)
+    if reader is from_onnx:
+        given = _black_box_preprocess(preprocess)
+        return from_onnx(place, classes=classes, output=output, notes=notes, **given)
     if reader is None:
-        return _own(place, classes, channels)
+        return _as_given(_own(place, channels), place, classes, output, preprocess)
     if reader is from_arrays:
-        return _with_channels(from_arrays(place, classes=classes), place, channels)
-    return _foreign(reader, place, classes, channels)
+        found = _with_channels(from_arrays(place, classes=classes, output=output, notes=notes), place, channels)
+        return found if preprocess is None else found.with_preprocess(preprocess)
+    return _foreign(
+        reader, place, channels, {"classes": classes, "output": output, "preprocess": preprocess, "notes": notes}
+    )
 
 
 def locate(path: str | Path) -> tuple[Path, Callable[..., Classifier] | None]:
@@ -65,12 +90,12 @@ def locate(path: str | Path) -> tuple[Path, Callable[..., Classifier] | None]:
     kind = place.suffix.lower()
     if kind == OWN:
         return place, from_torch if checkpoint.description(place) is None else None
-    for endings, reader in ((KERAS, from_keras), (TORCH, from_torch), (ARRAYS, from_arrays)):
+    for endings, reader in ((KERAS, from_keras), (TORCH, from_torch), (ARRAYS, from_arrays), (ONNX, from_onnx)):
         if kind in endings:
             return place, reader
     raise InputError(
         f"{place.name} is not a supported weights file; choose a folder of xaijax train or a file that ends in "
-        f"{', '.join((OWN, *KERAS, *TORCH, *ARRAYS))}"
+        f"{', '.join((OWN, *KERAS, *TORCH, *ARRAYS, *ONNX))}, or a Python function as script.py:function"
     )
 
 
@@ -96,22 +121,58 @@ def is_unnamed(classes: Sequence[str]) -> bool:
     return list(classes) == [str(number) for number in range(len(classes))]
 
 
-def _own(path: Path, classes: Sequence[str] | None, channels: int | None) -> Classifier:
-    loaded = _with_channels(checkpoint.load(path), path, channels)
-    if classes is None or not is_unnamed(loaded.classes):
-        return loaded
-    if len(classes) != len(loaded.classes):
-        raise InputError(f"classes must be {len(loaded.classes)} names for {path}; got {tuple(classes)}")
-    return dataclasses.replace(loaded, classes=tuple(map(str, classes)))
+def _own(path: Path, channels: int | None) -> Classifier:
+    return _with_channels(checkpoint.load(path), path, channels)
+
+
+def _as_given(
+    found: Classifier,
+    path: Path,
+    classes: Sequence[str] | None,
+    output: Output | None,
+    preprocess: Preprocess | Style | None,
+) -> Classifier:
+    """A classifier that says everything of itself, with what the caller overrides."""
+    if output is not None and output != found.output:
+        found = found.with_output(output)
+    if preprocess is not None:
+        found = found.with_preprocess(preprocess)
+    return _named(found, path, classes)
+
+
+def _named(found: Classifier, path: str | Path, classes: Sequence[str] | None) -> Classifier:
+    """The classifier with names, where it has none of its own."""
+    if classes is None or not is_unnamed(found.classes):
+        return found
+    if len(classes) != len(found.classes):
+        raise InputError(f"classes must be {len(found.classes)} names for {path}; got {tuple(classes)}")
+    return dataclasses.replace(found, classes=tuple(map(str, classes)))
+
+
+def _black_box(found: Classifier, path: str | Path, preprocess: Preprocess | Style | None) -> Classifier:
+    if preprocess is not None:
+        raise InputError(f"what {path} expects of pixels is said in the script, as mean and std: leave out preprocess")
+    return found
+
+
+def _black_box_preprocess(preprocess: Preprocess | Style | None) -> dict[str, Any]:
+    """A preprocessing as mean and std of pixels in [0, 1]."""
+    if preprocess is None:
+        return {}
+    made = Preprocess.named(preprocess) if isinstance(preprocess, str) else preprocess
+    if made.order != "rgb":
+        raise InputError("an ONNX file gets its channels as they are, RGB; convert it, or write a script for it")
+    return {"mean": [m / made.scale for m in made.mean], "std": [s / made.scale for s in made.std]}
 
 
 def _foreign(
-    reader: Callable[..., Classifier], path: Path, classes: Sequence[str] | None, channels: int | None
+    reader: Callable[..., Classifier], path: Path, channels: int | None, options: dict[str, Any]
 ) -> Classifier:
-    options: dict[str, Any] = {} if classes is None else {"classes": classes}
-    found = reader(path, **options)
+    given = {name: value for name, value in options.items() if value is not None}
+    found = reader(path, **given)
     if channels not in (None, found.input_shape[2]):
-        found = reader(path, input_shape=(*found.input_shape[:2], channels), **options)
+        given.pop("notes", None)  # they were taken down
+        found = reader(path, input_shape=(*found.input_shape[:2], channels), **given)
     return _with_channels(found, path, channels)
 
 

@@ -20,6 +20,7 @@ from safetensors.numpy import save_file
 from xaijax._errors import InputError
 from xaijax._files import with_temporary
 from xaijax._network.trees import flatten, put
+from xaijax._outputs import Output, check_output, class_names
 from xaijax.classifier import Architecture, Classifier, UnsupportedError
 from xaijax.models import _files
 from xaijax.models._files import Stored, reading, regular_file
@@ -100,6 +101,9 @@ def describe(classifier: Classifier) -> dict[str, Any]:
     """What a header says of a classifier of the registry, parameters apart."""
     assert classifier.architecture is not None
     preprocess = classifier.preprocess
+    # A file without it is a softmax, as all files were once.
+    kind: dict[str, Any] = {} if classifier.output == "softmax" else {"output": classifier.output}
+    kind |= {} if classifier.thresholds is None else {"thresholds": list(classifier.thresholds)}
     return {
         "architecture": classifier.architecture.name,
         "options": dict(classifier.architecture.options),
@@ -111,7 +115,7 @@ def describe(classifier: Classifier) -> dict[str, Any]:
             "std": list(preprocess.std),
             "order": preprocess.order,
         },
-    }
+    } | kind
 
 
 def rebuild(file: Path, header: Mapping[str, Any], *, stacked: int | None = None) -> tuple[Classifier, Any]:
@@ -131,7 +135,7 @@ def rebuild(file: Path, header: Mapping[str, Any], *, stacked: int | None = None
     model = parse(file, header)
     architecture = model.architecture
     with reading(str(file), READABLE, own=True):  # the options are used for the first time
-        shapes = _create.param_shapes(architecture, len(model.classes), model.input_shape)
+        shapes = _create.param_shapes(architecture, model.logits, model.input_shape)
     lead = () if stacked is None else (stacked,)
     expected = {key: (*lead, *leaf.shape) for key, leaf in flatten(shapes)}
     params: dict[str, Any] = {}
@@ -146,7 +150,16 @@ def rebuild(file: Path, header: Mapping[str, Any], *, stacked: int | None = None
             _files.fill(array, stored[".".join(key)])
             put(params, key, _files.adopt(array))
     first = params if stacked is None else jax.tree.map(lambda leaf: leaf[0], params)
-    return _create.assemble(architecture, first, model.input_shape, model.classes, model.preprocess), params
+    made = _create.assemble(
+        architecture,
+        first,
+        model.input_shape,
+        model.classes,
+        model.preprocess,
+        output=model.output,
+        thresholds=model.thresholds,
+    )
+    return made, params
 
 
 @dataclass(frozen=True)
@@ -158,6 +171,13 @@ class Model:
     input_shape: tuple[int, int, int]
     preprocess: Preprocess
     info: Mapping[str, Any]
+    output: Output = "softmax"
+    thresholds: tuple[float, ...] | None = None
+
+    @property
+    def logits(self) -> int:
+        """How many logits it returns for an image."""
+        return 1 if self.output == "binary" else len(self.classes)
 
 
 def parse(file: Path, header: Mapping[str, Any]) -> Model:
@@ -171,8 +191,11 @@ def parse(file: Path, header: Mapping[str, Any]) -> Model:
             input_shape=_create.image_shape(header["input_shape"]),
             preprocess=Preprocess(style["scale"], tuple(style["mean"]), tuple(style["std"]), style["order"]),
             info=dict(header.get("info", {})),
+            output=check_output(str(header.get("output", "softmax"))),
+            thresholds=tuple(map(float, header["thresholds"])) if "thresholds" in header else None,
         )
-        made.check(len(model.classes), model.input_shape, options)
+        made.check(model.logits, model.input_shape, options)
+        class_names(model.output, model.logits, model.classes)
     return model
 
 

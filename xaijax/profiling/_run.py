@@ -146,12 +146,13 @@ def environment(config: ProfileConfig) -> dict[str, Any]:
 
 def _classifier(config: ProfileConfig, name: str, precision: Precision) -> Any:
     from xaijax import models
+    from xaijax._runs.models import open_one
 
     if name in models.list_models():
         shape = None if config.size is None else (config.size, config.size, 3)
         made = models.create(name, config.class_count, shape)
     elif name == BUILTIN or Path(name).exists():
-        made = models.load(name)
+        made = open_one(name, dataclasses.replace(config, size=None), [])
     else:
         match("model", name, [*models.list_models(), BUILTIN])
     if config.size is not None and made.input_shape[:2] != (config.size, config.size):

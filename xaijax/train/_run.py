@@ -13,18 +13,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from xaijax import __version__, models, plot
 from xaijax._runs import classifier_figures, command_line, epochs, folder, options, progress, provenance, training
-from xaijax._runs.training import Material
+from xaijax._runs.training import Images, Material
 from xaijax.classifier import Classifier
 from xaijax.train.config import TrainConfig
-from xaijax.training import Record, Trainer, logits, scores_of_logits
+from xaijax.training import Record, Trainer, logits, scores_of_logits, two_columns
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 FREE = options.FREE | training.FREE
-KEPT = ("accuracy", "macro_f1", "loss", "confusion", "images")  # scores that are written next to the weights
+KEPT = (
+    "accuracy",
+    "macro_f1",
+    "macro_auroc",
+    "macro_auprc",
+    "loss",
+    "confusion",
+    "images",
+)  # scores that are written next to the weights
 
 
 @dataclass(frozen=True)
@@ -79,7 +89,7 @@ def run(config: TrainConfig, *, console: "Console | None" = None) -> TrainResult
         )
         epochs.say_material(console, material)
         record = _train(config, material, trainer, out, console)
-        test = _report(material, record, out, console)
+        test = _report(config, material, record, out, console)
     progress.say(console, f"written to {out}")
     return TrainResult(out, record.best_epoch, record.metrics, test)
 
@@ -90,7 +100,7 @@ def _train(config: TrainConfig, material: Material, trainer: Trainer, out: Path,
             "command": command_line.repeat("train", config),
             "data": material.dataset.name,
             "epoch": record.best_epoch,
-            "validation": {name: record.metrics[name] for name in KEPT},
+            "validation": {name: record.metrics[name] for name in KEPT if name in record.metrics},
             "xaijax": __version__,
         }
         models.save(best, out, info=info)
@@ -99,24 +109,35 @@ def _train(config: TrainConfig, material: Material, trainer: Trainer, out: Path,
     return epochs.epochs_in(out, trainer, material.validation, labels, keep=config.keep, save=save, console=console)
 
 
-def _report(material: Material, record: Record, out: Path, console: "Console") -> dict[str, Any] | None:
+def _report(
+    config: TrainConfig, material: Material, record: Record, out: Path, console: "Console"
+) -> dict[str, Any] | None:
     """Scores and figures of the best epoch; the figures are of the images that did not choose it, where there are any.
 
     Returns:
         The scores on the test images.
     """
     title = f"{material.architecture} on {material.dataset.name}"
-    best, images = models.load(out), material.scored
-    raw = logits(best, images)
-    test = scores_of_logits(raw, images.labels, best.classes) if len(material.test) else None
+    best = models.load(out)
+
+    def scored(images: Images) -> tuple[np.ndarray, dict[str, Any]]:
+        """Logits and scores; several findings with intervals, which the epochs go without."""
+        raw = logits(best, images)
+        more = {"groups": images.groups, "seed": config.seed} if best.output == "sigmoid" else {}
+        return raw, scores_of_logits(raw, images.labels, best.classes, output=best.output, **more)
+
+    validation = record.metrics
+    if best.output == "sigmoid":
+        validation = scored(material.validation)[1]
+    raw, test = scored(material.test) if len(material.test) else (logits(best, material.validation), None)
+    images = material.test if len(material.test) else material.validation
     skipped = {"skipped": [list(item) for item in material.skipped]}
-    folder.write_json(
-        out / "metrics.json", {"best_epoch": record.best_epoch} | record.metrics | {"test": test} | skipped
-    )
+    folder.write_json(out / "metrics.json", {"best_epoch": record.best_epoch} | validation | {"test": test} | skipped)
     classifier_figures.save(plot.course(record.log, record.best_epoch, title=title), out / "training.png")
-    shown, which = (record.metrics, "validation") if test is None else (test, "test")
-    classifier_figures.write_figures(out, best, images, images.labels, raw.argmax(axis=1), shown, f"{title}, {which}")
-    epochs.say_scores(console, record.metrics, f"Validation images, epoch {record.best_epoch}")
+    shown, which = (validation, "validation") if test is None else (test, "test")
+    predicted = two_columns(raw, best.output).argmax(axis=1)
+    classifier_figures.write_figures(out, best, images, images.labels, predicted, shown, f"{title}, {which}")
+    epochs.say_scores(console, validation, f"Validation images, epoch {record.best_epoch}")
     if test is not None:
         epochs.say_scores(console, test, "Test images, which did not choose the epoch")
     return test

@@ -6,11 +6,13 @@
     done.classifier, done.metrics["macro_f1"]
 
 Images are `[N, H, W, C]`, uint8 or float in [0, 1]: an array, or anything with `len` that an index array indexes.
-Labels are `[N]` int, positions in `Classifier.classes`. What is measured comes as JSON values.
+Labels are `[N]` int, positions in `Classifier.classes`; of a classifier of findings `[N, K]`: 1, 0, NaN. What is
+measured comes as JSON values.
 
 * `train`: from arrays to a classifier; `Trainer` and `run_epochs` are its parts, for another loop, `Checkpoints` keeps
   the state after every epoch, and `start_from` puts new classes on trained weights.
 * `classification_scores`: loss, accuracy, F1, confusion matrix, reliability of the probabilities.
+* `finding_scores`, `auroc`, `average_precision`: of several findings to an image, with intervals.
 * `mcnemar`, `bootstrap_difference`: two classifiers on the same images.
 * `penultimate`, `principal_components`: what the last layer reads of every image.
 
@@ -21,6 +23,7 @@ from xaijax.training._augment import Augmentation
 from xaijax.training._checkpoints import Checkpoints
 from xaijax.training._comparison import bootstrap_difference, mcnemar
 from xaijax.training._embedding import penultimate, principal_components
+from xaijax.training._findings import auroc, average_precision, finding_scores
 from xaijax.training._options import Optimizer, Options, Precision, Schedule
 from xaijax.training._scores import (
     classification_scores,
@@ -30,6 +33,7 @@ from xaijax.training._scores import (
     reliability,
     scores_of_confusion,
     scores_of_logits,
+    two_columns,
 )
 from xaijax.training._start import Start, head_names, start_from
 from xaijax.training._train import DivergedError, Record, Trained, run_epochs, train
@@ -47,9 +51,12 @@ __all__ = [
     "Start",
     "Trained",
     "Trainer",
+    "auroc",
+    "average_precision",
     "bootstrap_difference",
     "classification_scores",
     "confusion_matrix",
+    "finding_scores",
     "head_names",
     "log_softmax",
     "logits",
@@ -62,4 +69,5 @@ __all__ = [
     "scores_of_logits",
     "start_from",
     "train",
+    "two_columns",
 ]

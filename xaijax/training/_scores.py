@@ -7,7 +7,9 @@ import numpy as np
 
 from xaijax import _batches, _cpu
 from xaijax._errors import InputError
+from xaijax._outputs import Output
 from xaijax.classifier import Classifier
+from xaijax.training._findings import finding_scores
 
 BINS = 15
 
@@ -18,13 +20,13 @@ def classification_scores(classifier: Classifier, images: Any, labels: Any, *, b
     Args:
         classifier: any.
         images: `[N, H, W, C]`: an array, or anything with `len` and indexing by an index array that gives one.
-        labels: `[N]` int.
+        labels: `[N]` int; of a classifier of findings `[N, K]`.
         batch_size: images per forward pass.
 
     Returns:
-        JSON values: `loss` (mean cross-entropy, nats), `images`, `accuracy`, `macro_f1`, `micro_f1`, `per_class`
-        (precision, recall, f1, images), `classes`, `confusion` (rows are true classes) and `reliability`
-        (expected calibration error `ece` and its bins).
+        JSON values; of findings those of `finding_scores`. Else `loss` (mean cross-entropy, nats), `images`,
+        `accuracy`, `macro_f1`, `micro_f1`, `per_class` (precision, recall, f1, images), `classes`, `confusion` (rows
+        are true classes) and `reliability` (expected calibration error `ece` and its bins).
 
     Example:
         >>> from xaijax import data, models
@@ -33,11 +35,24 @@ def classification_scores(classifier: Classifier, images: Any, labels: Any, *, b
         >>> found["images"], found["classes"]
         (12, ['glioma', 'meningioma', 'pituitary'])
     """
-    return scores_of_logits(logits(classifier, images, batch_size=batch_size), labels, classifier.classes)
+    found = logits(classifier, images, batch_size=batch_size)
+    return scores_of_logits(found, labels, classifier.classes, output=classifier.output)
 
 
-def scores_of_logits(logits: np.ndarray, labels: Any, classes: Sequence[str]) -> dict[str, Any]:
+def scores_of_logits(
+    logits: np.ndarray, labels: Any, classes: Sequence[str], *, output: Output = "softmax", **findings: Any
+) -> dict[str, Any]:
     """What `classification_scores` gives, from logits `[N, K]`.
+
+    Args:
+        logits: `[N, K]`, of a binary output `[N, 1]`.
+        labels: `[N]` int; of findings `[N, K]`.
+        classes: their names.
+        output: what the logits mean.
+        **findings: further arguments of `finding_scores`, for findings.
+
+    Returns:
+        JSON values; of findings those of `finding_scores`.
 
     Raises:
         InputError: for logits that are not finite.
@@ -47,7 +62,11 @@ def scores_of_logits(logits: np.ndarray, labels: Any, classes: Sequence[str]) ->
         >>> found["accuracy"], found["confusion"], round(found["loss"], 3)
         (0.5, [[1, 1], [0, 0]], 0.72)
     """
-    labels = np.asarray(labels)
+    if output == "regression":
+        raise InputError("a regression has no scores of a classification")
+    if output == "sigmoid":
+        return finding_scores(1 / (1 + np.exp(-logits)), labels, classes, **findings)
+    labels, logits = np.asarray(labels), two_columns(logits, output)
     bad = int((~np.isfinite(logits).all(axis=1)).sum())
     if bad:
         raise InputError(
@@ -64,8 +83,19 @@ def scores_of_logits(logits: np.ndarray, labels: Any, classes: Sequence[str]) ->
 
 def logits(classifier: Classifier, images: Any, *, batch_size: int = 64) -> np.ndarray:
     """Logits of any number of images, `[N, K]` float64; it compiles once."""
-    parts = [np.asarray(_logits(classifier, part))[:count] for part, count in batches(images, batch_size)]
+    run = (lambda model, part: model.logits(model.params, part)) if classifier.network.host else _logits
+    parts = [np.asarray(run(classifier, part))[:count] for part, count in batches(images, batch_size)]
     return np.concatenate(parts).astype(np.float64)
+
+
+def two_columns(logits: np.ndarray, output: Output) -> np.ndarray:
+    """Logits whose softmax gives the classes' probabilities: z of a binary output becomes (0, z).
+
+    Example:
+        >>> two_columns(np.array([[2.0]]), "binary").tolist()
+        [[0.0, 2.0]]
+    """
+    return np.concatenate([np.zeros_like(logits), logits], axis=1) if output == "binary" else logits
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from xaijax import models
 from xaijax._errors import InputError
 from xaijax._network import nnx_module
 from xaijax._network.trees import flatten, nest
+from xaijax._outputs import Output
 from xaijax.classifier import Classifier
 
 
@@ -23,7 +24,9 @@ class Start:
     head_kept: bool
 
 
-def start_from(weights: Classifier, classes: Sequence[str], size: int | None, key: int) -> Start:
+def start_from(
+    weights: Classifier, classes: Sequence[str], size: int | None, key: int, *, output: Output | None = None
+) -> Start:
     """The same architecture for other classes and another size, with the backbone of the weights.
 
     The head is kept where the classes are the same and its shapes fit, else it is random.
@@ -33,6 +36,7 @@ def start_from(weights: Classifier, classes: Sequence[str], size: int | None, ke
         classes: K names, of the data.
         size: side of the images in pixels, or None for that of the weights.
         key: seed of a new head.
+        output: what the logits shall mean; None: as those of the weights.
 
     Returns:
         The classifier, and whether it has the old head.
@@ -56,6 +60,7 @@ def start_from(weights: Classifier, classes: Sequence[str], size: int | None, ke
         classes=classes,
         key=key,
         preprocess=weights.preprocess,
+        output=output or weights.output,
         **dict(architecture.options),
     )
     old = {".".join(path): leaf for path, leaf in flatten(weights.params)}
@@ -67,7 +72,7 @@ def start_from(weights: Classifier, classes: Sequence[str], size: int | None, ke
             f"the weights of {architecture.name} are for images of {height}x{width} pixels and do not fit "
             f"{shape[0]}x{shape[1]}: leave out --size"
         )
-    kept = weights.classes == made.classes and not differ
+    kept = weights.classes == made.classes and weights.output == made.output and not differ
     merged = {name: old[name] if kept or name not in head else new[name] for name in new}
     return Start(made.with_params(nest(merged)), kept)
 

@@ -17,6 +17,7 @@ from jax.sharding import Mesh
 from xaijax import _cpu
 from xaijax._network import nnx_module
 from xaijax._network.trees import flatten, nest
+from xaijax._outputs import Output
 from xaijax.classifier import to_float
 from xaijax.training import _devices as devices
 from xaijax.training._augment import Augmentation
@@ -106,6 +107,7 @@ class Recipe:
         descent: optimiser and learning rate.
         moving: names of the parameters that are changed while the others are frozen, or None to change all.
         mesh: the devices, or None for one.
+        output: what the logits mean, which decides the loss.
     """
 
     network: nnx_module.NNXNetwork
@@ -115,6 +117,7 @@ class Recipe:
     descent: Descent
     moving: tuple[str, ...] | None
     mesh: Mesh | None
+    output: Output = "softmax"
 
     def moved(self, trained: dict[str, Any]) -> dict[str, Any]:
         """Those of the parameters that the optimiser changes."""
@@ -143,8 +146,8 @@ def step(recipe: Recipe, state: Any, images: Any, labels: Any, weights: Any, key
         recipe: how.
         state: from `state_of` or a step; its memory is given back.
         images: `[B, H, W, C]`, uint8 or float in [0, 1].
-        labels: `[B]` int32.
-        weights: `[K]`, of the classes in the loss.
+        labels: `[B]` int32; of findings `[B, K]` float32, NaN where one is not known.
+        weights: `[K]`, of the classes in the loss; of findings `[2, K]`, absent and present, of a binary output `[2]`.
         key: JAX random key.
 
     Returns:
@@ -164,7 +167,13 @@ def step(recipe: Recipe, state: Any, images: Any, labels: Any, weights: Any, key
         logits, params = nnx_module.apply_training(
             recipe.network, params, images, model_key, dtype=dtype, statistics=not frozen
         )
-        losses = optax.softmax_cross_entropy_with_integer_labels(logits.astype(jnp.float32), labels)
+        logits = logits.astype(jnp.float32)
+        if recipe.output == "sigmoid":
+            return _loss_of_findings(logits, labels, weights), params
+        if recipe.output == "binary":
+            losses = optax.sigmoid_binary_cross_entropy(logits[:, 0], labels.astype(jnp.float32))
+        else:
+            losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
         return (weights[labels] * losses).mean(), params
 
     moving = recipe.moved(trained)
@@ -173,6 +182,15 @@ def step(recipe: Recipe, state: Any, images: Any, labels: Any, weights: Any, key
     after = {".".join(path): leaf for path, leaf in flatten(params)}
     state = (trained | optax.apply_updates(moving, updates), {name: after[name] for name in kept}, moments)
     return devices.everywhere(recipe.mesh, state), value
+
+
+def _loss_of_findings(logits: Any, labels: Any, weights: Any) -> Any:
+    """Mean binary cross-entropy over the known labels of a batch; 0 where none is known."""
+    known = ~jnp.isnan(labels)
+    present = jnp.where(known, labels, 0.0)
+    losses = optax.sigmoid_binary_cross_entropy(logits, present)
+    weighted = jnp.where(known, jnp.where(present == 1, weights[1], weights[0]) * losses, 0.0)
+    return weighted.sum() / jnp.maximum(known.sum(), 1)
 
 
 @functools.partial(_cpu.jit, static_argnums=0)

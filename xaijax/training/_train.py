@@ -112,7 +112,7 @@ def train(
     Args:
         classifier: where to start, from `xaijax.models` or `Classifier.from_nnx`.
         images: `[N, H, W, C]`, uint8 or float in [0, 1].
-        labels: `[N]` int.
+        labels: `[N]` int; of a classifier of findings `[N, K]`: 1, 0, or NaN where one is not known.
         validation: images and labels like these, to choose the epoch by.
         options: how to train.
         on_epoch: called after each epoch with its line of the log.
@@ -198,7 +198,9 @@ def run_epochs(
         found = logits(candidate, images)
         if not np.isfinite(found).all():
             raise DivergedError(epoch)
-        scores = scores_of_logits(found, labels, candidate.classes)
+        # Intervals are for the report: they cost more than an epoch of a small model.
+        quick = {"samples": 0} if candidate.output == "sigmoid" else {}
+        scores = scores_of_logits(found, labels, candidate.classes, output=candidate.output, **quick)
         frozen = epoch <= options.frozen_epochs
         if record.add(epoch, losses, scores, trainer.learning_rate(epoch), frozen) and on_best is not None:
             on_best(candidate, record)

@@ -31,7 +31,7 @@ class Trainer:
         classifier: from an NNX module or `xaijax.models`; its parameters are where training starts.
         images: `[N, H, W, C]`, uint8 or float in [0, 1]: an array, or anything with `len` and indexing by an index
             array that gives one.
-        labels: `[N]` int.
+        labels: `[N]` int; of a classifier of findings `[N, K]`: 1, 0, or NaN where one is not known.
         options: how to train.
 
     Attributes:
@@ -47,22 +47,22 @@ class Trainer:
                 f"a classifier made from {classifier.network.kind} cannot be trained; use models.create or from_nnx"
             )
         self.classifier = classifier
-        self.images, self.labels = images, np.asarray(labels, np.int32)
+        self.images, self.labels = images, _labels(labels, classifier)
         self.options = options
         if len(images) != len(self.labels) or len(self.labels) == 0:
             raise ValueError(f"images and labels must be as many and not none; got {len(images)}, {len(self.labels)}")
         classes = len(classifier.classes)
-        if self.labels.min() < 0 or self.labels.max() >= classes:
-            raise ValueError(f"labels must lie in 0..{classes - 1}; got {self.labels.min()} to {self.labels.max()}")
         self.batch = min(options.batch_size, len(self.labels))
         self.steps = -(-len(self.labels) // self.batch)
         self.mesh = devices.mesh(options.devices, self.batch)
-        self._weights = class_weights(self.labels, classes) if options.balance else np.ones(classes, np.float32)
+        self._weights = _weights(self.labels, classes, options.balance)
         common = (classifier.network, classifier.preprocess, options.augmentation, options.precision)
-        self._full = Recipe(*common, full_phase(options, self.steps), None, self.mesh)
+        self._full = Recipe(*common, full_phase(options, self.steps), None, self.mesh, classifier.output)
         self._frozen = self._full
         if options.frozen_epochs:
-            self._frozen = Recipe(*common, frozen_phase(options, self.steps), head_names(classifier), self.mesh)
+            self._frozen = Recipe(
+                *common, frozen_phase(options, self.steps), head_names(classifier), self.mesh, classifier.output
+            )
         mask = dict(flatten(nnx_module.trainable(classifier.network, classifier.params)))
         leaves = {".".join(path): (leaf, mask[path]) for path, leaf in flatten(classifier.params)}
         # Copies, because the step gives its input's memory back and the classifier keeps its own parameters.
@@ -132,6 +132,50 @@ class Trainer:
             kept = jax.tree.map(lambda *values: sum(values) / count, *parts)
         # Copies, because the next step takes the state's memory.
         return self.classifier.with_params(nest(devices.first(self.mesh, trained | kept)))
+
+
+def _labels(labels: Any, classifier: Classifier) -> np.ndarray:
+    """Labels as the loss takes them, if they are what the classifier's output needs."""
+    classes = len(classifier.classes)
+    if classifier.output == "regression":
+        raise ValueError("a regression cannot be trained here: data sets have classes or findings, not numbers")
+    if classifier.output == "sigmoid":
+        found = np.asarray(labels, np.float32)
+        if found.ndim != 2 or found.shape[1] != classes:
+            raise ValueError(f"labels of findings must be [N, {classes}]; got shape {found.shape}")
+        if not (np.isnan(found) | (found == 0) | (found == 1)).all():
+            raise ValueError("labels of findings must be 1 (present), 0 (absent) or NaN (not known)")
+        return found
+    found = np.asarray(labels)
+    if found.ndim != 1:
+        raise ValueError(
+            f"labels must be [N] for a {classifier.output} output; got shape {found.shape}: for several findings to an "
+            "image make the classifier with output='sigmoid'"
+        )
+    found = found.astype(np.int32)
+    if len(found) and (found.min() < 0 or found.max() >= classes):
+        raise ValueError(f"labels must lie in 0..{classes - 1}; got {found.min()} to {found.max()}")
+    return found
+
+
+def _weights(labels: np.ndarray, classes: int, balance: bool) -> np.ndarray:
+    """Of the classes in the loss `[K]`, of findings `[2, K]`: absent and present."""
+    if labels.ndim == 2:
+        return finding_weights(labels) if balance else np.ones((2, classes), np.float32)
+    return class_weights(labels, classes) if balance else np.ones(classes, np.float32)
+
+
+def finding_weights(labels: np.ndarray) -> np.ndarray:
+    """`[2, K]` float32 for absent and present: both count alike in each finding, with mean 1 over its known images.
+
+    Example:
+        >>> finding_weights(np.array([[1.0], [0.0], [0.0], [0.0], [np.nan]])).tolist()[1]
+        [2.0]
+    """
+    counts = np.stack([(labels == 0).sum(axis=0), (labels == 1).sum(axis=0)])
+    both = (counts > 0).all(axis=0)
+    weights = np.where(both, counts.sum(axis=0) / (2 * np.maximum(counts, 1)), 1.0)
+    return weights.astype(np.float32)
 
 
 def class_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:

@@ -96,7 +96,74 @@ class Phantom:
         return f"{self.modality} {self.size} {self.seed} {self.index} {self.lesions}"
 
 
-def dataset(modality: str = DEFAULT, *, count: int = 300, size: int = 128, seed: int = 0, lesions: int = 1) -> Dataset:
+@dataclass(frozen=True)
+class FindingsPhantom:
+    """Source of one generated chest radiograph with any number of findings."""
+
+    found: tuple[str, ...]
+    size: int
+    seed: int
+    index: int
+
+    @property
+    def roles(self) -> tuple[MaskRole | None, ...]:
+        role: MaskRole = "lesion"
+        return (role,) * sum(2 if finding == "ground_glass" else 1 for finding in self.found)
+
+    def read(self, *, masks: bool) -> Content:
+        rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, self.index])))
+        image, found = chest_xray.render_findings(self.found, self.size, rng)
+        return Content(image, tuple(Element(name, "lesion", mask) for name, mask in found) if masks else ())
+
+    def fingerprint(self) -> str:
+        return f"chest_xray findings {self.size} {self.seed} {self.index} {' '.join(self.found)}"
+
+
+def findings_dataset(*, count: int = 300, size: int = 128, seed: int = 0) -> Dataset:
+    """Chest radiographs with several findings per image: a multi-label data set.
+
+    Every combination of the findings is as frequent as any other, so they are independent of each other: image i has
+    finding k where bit k of i is set. A mask is named after its finding.
+
+    Args:
+        count: number of images, at least 1.
+        size: side in pixels, 16 to 2048.
+        seed: not negative.
+
+    Returns:
+        The `Dataset`, with the classes opacity, ground_glass and nodule.
+
+    Raises:
+        InputError: for a number out of range.
+
+    Example:
+        >>> from xaijax.data import phantoms
+        >>> phantoms.findings_dataset(count=4, size=64).labels.tolist()
+        [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [1.0, 1.0, 0.0]]
+    """
+    _check_numbers("chest_xray", count=count, size=size, seed=seed)
+    names = chest_xray.FINDINGS
+    cases = []
+    for index in range(int(count)):
+        there = tuple(float(index >> k & 1) for k in range(len(names)))
+        source = FindingsPhantom(
+            tuple(name for name, one in zip(names, there, strict=True) if one), int(size), int(seed), index
+        )
+        cases.append(Case(f"chest_xray-findings-{seed}-{index:05d}", -1, source, findings=there))
+    options = {"source": "phantoms:chest_xray", "count": int(count), "size": int(size), "seed": int(seed)}
+    options |= {"findings": True}
+    return Dataset("phantoms-chest_xray-findings", names, "lesion", tuple(cases), MappingProxyType(options))
+
+
+def dataset(
+    modality: str = DEFAULT,
+    *,
+    count: int = 300,
+    size: int = 128,
+    seed: int = 0,
+    lesions: int = 1,
+    findings: bool = False,
+) -> Dataset:
     """A data set of phantoms; classes alternate, so they are balanced to within one image.
 
     Args:
@@ -106,6 +173,7 @@ def dataset(modality: str = DEFAULT, *, count: int = 300, size: int = 128, seed:
         seed: not negative.
         lesions: how many in each image of a class that has any; each is an element. Ground glass, which is bilateral,
             has as many in each lung.
+        findings: of chest radiographs: several findings per image instead of one class, as `findings_dataset`.
 
     Returns:
         The `Dataset`, images of `size` by `size` pixels, grey or RGB, drawn when read. Classes without lesions, such as
@@ -121,15 +189,13 @@ def dataset(modality: str = DEFAULT, *, count: int = 300, size: int = 128, seed:
     """
     modality = match("phantom", modality, MODALITIES)
     kind = MODALITIES[modality]
-    for name, value, low, high in (
-        ("count", count, 1, 10**7),
-        ("size", size, 16, 2048),
-        ("seed", seed, 0, 2**63 - 1),
-        ("lesions", lesions, 1, kind.most),
-    ):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
-            whose = f"of {modality} phantoms" if name == "lesions" else "of phantoms"
-            raise InputError(f"{name} {whose} must be an integer from {low} to {high}; got {value!r}")
+    if findings:
+        if modality != "chest_xray":
+            raise InputError(f"{modality} phantoms have one class per image; several findings are of chest_xray alone")
+        if lesions != 1:
+            raise InputError("lesions is for phantoms of one class per image; leave it out with findings")
+        return findings_dataset(count=count, size=size, seed=seed)
+    _check_numbers(modality, count=count, size=size, seed=seed, lesions=lesions)
     cases = tuple(
         Case(
             f"{modality}-{seed}-{index:05d}", label, Phantom(modality, label, int(size), int(seed), index, int(lesions))
@@ -139,3 +205,18 @@ def dataset(modality: str = DEFAULT, *, count: int = 300, size: int = 128, seed:
     options = {"source": f"phantoms:{modality}", "count": int(count), "size": int(size), "seed": int(seed)}
     options |= {"lesions": int(lesions)} if lesions != 1 else {}
     return Dataset(f"phantoms-{modality}", tuple(kind.classes), "lesion", cases, MappingProxyType(options))
+
+
+def _check_numbers(modality: str, **numbers: int) -> None:
+    """Refuses numbers out of range."""
+    limits = {
+        "count": (1, 10**7),
+        "size": (16, 2048),
+        "seed": (0, 2**63 - 1),
+        "lesions": (1, MODALITIES[modality].most),
+    }
+    for name, value in numbers.items():
+        low, high = limits[name]
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
+            whose = f"of {modality} phantoms" if name == "lesions" else "of phantoms"
+            raise InputError(f"{name} {whose} must be an integer from {low} to {high}; got {value!r}")

@@ -10,6 +10,7 @@ that hold air stay dark. Ground glass is a haze along the outer border of both l
 the vessels are seen. Masks are the lesions, exact to the pixel centre; a lesion's density begins at its outline.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ from xaijax.data.phantoms._pose import Pose
 
 Array = np.ndarray
 CLASSES = ("normal", "opacity", "ground_glass")
+FINDINGS = ("opacity", "ground_glass", "nodule")
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,32 @@ def render(label: str, size: int, rng: np.random.Generator, lesions: int = 1) ->
             masks += _opacity(chest, film, disease, dense, lesion)
         else:
             masks += _ground_glass(chest, film, disease, dense, lesion)
+    return _expose(film.thickness(dense), detector)[..., None], tuple(masks)
+
+
+def render_findings(
+    found: Sequence[str], size: int, rng: np.random.Generator
+) -> tuple[Array, tuple[tuple[str, Array], ...]]:
+    """Draw one radiograph with any of `FINDINGS`, each as it is without the others.
+
+    Args:
+        found: those that it has.
+        size: side in pixels.
+        rng: a fresh generator; it decides everything else.
+
+    Returns:
+        `(image, ((finding, mask), ...))`: grey uint8 `[size, size, 1]`, and one bool `[size, size]` per lesion.
+    """
+    anatomy, disease, detector = rng.spawn(3)
+    chest = Chest.draw(anatomy)
+    x, y = chest.place(*f.grid(size))
+    film = _Film(chest, size, x, y, anatomy)
+    dense = np.zeros_like(x)
+    draw = {"opacity": _opacity, "ground_glass": _ground_glass, "nodule": _nodule}
+    masks: list[tuple[str, Array]] = []
+    for finding, own in zip(FINDINGS, disease.spawn(len(FINDINGS)), strict=True):
+        if finding in found:
+            masks += [(finding, mask) for mask in draw[finding](chest, film, own, dense, 0)]
     return _expose(film.thickness(dense), detector)[..., None], tuple(masks)
 
 
@@ -296,6 +324,21 @@ def _ground_glass(chest: Chest, film: _Film, rng: np.random.Generator, dense: Ar
         share = rng.uniform(0.34, 0.50) * mottle * np.clip(0.35 + patch / (0.6 * deep), 0, 1)
         masks += _lay(dense, edge, share, max(film.soft, 0.05))
     return masks
+
+
+def _nodule(chest: Chest, film: _Film, rng: np.random.Generator, dense: Array, number: int) -> list[Array]:
+    """A small round mass in one lung, away from its border."""
+    side = 1 if rng.random() < 0.5 else -1
+    y0 = chest.apex + 0.20 + rng.uniform(0.15, 0.80) * (chest.base - chest.apex - 0.25)
+    x0 = side * (0.22 + (float(chest.cage(np.array(y0))) - 0.30) * rng.uniform(0.3, 0.7))
+    radius = rng.uniform(0.055, 0.085)
+    waves = tuple((rng.normal(0, 0.06), rng.uniform(0, 2 * np.pi)) for _ in range(4))
+    dx, dy = film.x - x0, film.y - y0
+    reach = np.hypot(dx, dy) + 1e-9
+    blob = radius * (1 + f.harmonics(dx / reach, dy / reach, waves)) - reach
+    edge = np.minimum(blob, np.minimum(film.lung, side * film.x))
+    share = rng.uniform(0.70, 0.90) * np.clip(0.6 + blob / (0.8 * radius), 0, 1)
+    return _lay(dense, edge, share, max(film.soft, 0.02))
 
 
 def _lay(dense: Array, edge: Array, share: Array, soft: float) -> list[Array]:

@@ -80,13 +80,13 @@ def ablation_cam(
 
         residuals, head = _split.split(forward, (classifier.params, x), zero)
         logits, A = head(residuals, zero)
-        whole = score(logits, y, target)
+        whole = score(classifier.output, logits, y, target)
 
         def ablated(rows: tuple, index: jax.Array) -> jax.Array:
             # One "image" for the chunking, whose variants are the channels of the whole group.
             one_hot = jax.nn.one_hot(index, A.shape[-1], dtype=A.dtype)
             offsets = -A[None] * one_hot[:, None, None, None, :]
-            found = jax.vmap(lambda offset: score(head(residuals, offset)[0], y, target))(offsets)
+            found = jax.vmap(lambda offset: score(classifier.output, head(residuals, offset)[0], y, target))(offsets)
             return found[None]
 
         chunk = max(1, batch_size // x.shape[0])

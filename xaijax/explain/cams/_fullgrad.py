@@ -31,7 +31,7 @@ def _terms(
         raise InputError("fullgrad needs a model with biases (batch norm counts); this one has none")
 
     def value(x: jax.Array, offsets: dict[str, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        y = score(classifier.tapped(classifier.params, x, offsets)[0], labels, target)
+        y = score(classifier.output, classifier.tapped(classifier.params, x, offsets)[0], labels, target)
         return y.sum(), y
 
     offsets = classifier.zero_offsets(images, tuple(biases))

@@ -48,7 +48,7 @@ def activations_and_gradients(
 
     def value(offsets: dict[str, jax.Array]) -> tuple[jax.Array, dict[str, jax.Array]]:
         logits, taps = classifier.tapped(classifier.params, images, offsets)
-        return score(logits, labels, target).sum(), taps
+        return score(classifier.output, logits, labels, target).sum(), taps
 
     grads, taps = jax.grad(value, has_aux=True)(classifier.zero_offsets(images, names))
     return taps, grads

@@ -93,7 +93,9 @@ class Cascade:
         if any(METHODS[name].host for name in self.base):  # which cannot be compiled
             given = self._options(batch_size)
             if labels is None:
-                labels = np.asarray(self.classifier.predict(images)).argmax(1).astype(np.int32)
+                labels = np.zeros(len(images), np.int32)  # of a regression its first output
+                if self.classifier.output != "regression":
+                    labels = np.asarray(self.classifier.predict(images)).argmax(1).astype(np.int32)
             found = [
                 steps.base_map(name, self.round(k), images, labels, self.scale, given[name])
                 for k, name in enumerate(self.base)

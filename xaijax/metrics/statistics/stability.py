@@ -157,7 +157,7 @@ def over_masks(curves: Curves, metric: str, methods: Sequence[str]) -> Stability
     Returns:
         A `Stability` over the pairs of masks; without a second mask it has no value.
     """
-    chosen = curves.select(metric=metric)
+    chosen = curves.paired().select(metric=metric)
     chosen = chosen.take(np.isin(chosen.method.astype(str), list(methods)))
     draws = sorted(set(chosen.draw.tolist()))
     images = list(dict.fromkeys(chosen.image))

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from xaijax._errors import InputError
+from xaijax._outputs import Output
 from xaijax.classifier import Classifier
 from xaijax.models._files import Stored, reading, regular_file
 from xaijax.models.importers.importing import Dense, build
@@ -29,6 +30,8 @@ def from_arrays(
     *,
     input_shape: Sequence[int] | None = None,
     classes: Sequence[str] | None = None,
+    output: Output | None = None,
+    notes: list[str] | None = None,
 ) -> Classifier:
     """A classifier from an `.npz` file in one of the two layouts of this module.
 
@@ -36,6 +39,8 @@ def from_arrays(
         source: the file, or its arrays.
         input_shape: (H, W, C); default: (224, 224, 3) for MobileNetV2, (227, 227, 3) for SqueezeNet.
         classes: K names; default "0", "1", ...
+        output: what the logits mean, see `Classifier`; default: softmax.
+        notes: a list that gets a sentence for each assumption that the file does not settle.
 
     Returns:
         The classifier, with float32 parameters and the preprocessing of the weights.
@@ -52,10 +57,10 @@ def from_arrays(
         xaijax._errors.InputError: the mapping holds neither MobileNetV2 nor SqueezeNet in the layout of `from_arrays`
     """
     if isinstance(source, Mapping):
-        return _convert(source, "the mapping", input_shape, classes)
+        return _convert(source, "the mapping", input_shape, classes, output, notes)
     path = regular_file(source)
     with _opened(path) as arrays:
-        return _convert(arrays, path.name, input_shape, classes)
+        return _convert(arrays, path.name, input_shape, classes, output, notes)
 
 
 @contextlib.contextmanager
@@ -104,7 +109,12 @@ class _Scaled:
 
 
 def _convert(
-    arrays: Mapping[str, Any], what: str, input_shape: Sequence[int] | None, classes: Sequence[str] | None
+    arrays: Mapping[str, Any],
+    what: str,
+    input_shape: Sequence[int] | None,
+    classes: Sequence[str] | None,
+    output: Output | None,
+    notes: list[str] | None,
 ) -> Classifier:
     entries: dict[str, Any] = {}
     for name, array in arrays.items():
@@ -129,5 +139,7 @@ def _convert(
         pool=None,
         input_shape=input_shape,
         classes=classes,
-        preprocess=None,
+        preprocess=row.style,  # the layout is that of two files, whose pixels are known
+        output=output,
+        notes=notes,
     )

@@ -25,10 +25,6 @@ VIEWS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "dense": lambda ours: ours.T,  # OI
     "ohwi": lambda ours: ours.transpose(3, 0, 1, 2),
     "1hwc": lambda ours: ours.transpose(2, 0, 1, 3),  # depthwise
-    # One sigmoid output z as two logits 0, z: the softmax of them is the sigmoid.
-    "dense_pair": lambda ours: ours[:, 1:].T,
-    "pair_dense": lambda ours: ours[:, 1:],
-    "pair_bias": lambda ours: ours[1:],
 }
 GREY_FROM = 3  # input channels that are summed for grey images
 IGNORED = (r".*\.num_batches_tracked", r"top_level_model_weights/.*", r".*seed_generator_state.*")
@@ -127,8 +123,8 @@ def read(step: Step, entries: Mapping[str, Any], shape: tuple[int, ...], *, grey
 
 
 def _viewable(shape: tuple[int, ...], view: str) -> bool:
-    axes = {"conv": 4, "depthwise": 4, "ohwi": 4, "1hwc": 4, "same": len(shape), "pair_bias": 1}.get(view, 2)
-    if len(shape) != axes or ("pair" in view and shape[-1] != 2):
+    axes = {"conv": 4, "depthwise": 4, "ohwi": 4, "1hwc": 4, "same": len(shape)}.get(view, 2)
+    if len(shape) != axes:
         return False
     return not view.startswith("dense_chw") or shape[0] % int(view.removeprefix("dense_chw")) == 0
 

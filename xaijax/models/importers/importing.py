@@ -9,6 +9,7 @@ import numpy as np
 
 from xaijax._errors import InputError
 from xaijax._network.trees import flatten, put
+from xaijax._outputs import Output, check_output
 from xaijax.classifier import Architecture, Classifier
 from xaijax.models import _files
 from xaijax.models.importers.convert import GREY_FROM, plan, read
@@ -46,6 +47,9 @@ def build(
     input_shape: Sequence[int] | None,
     classes: Sequence[str] | None,
     preprocess: Preprocess | str | None,
+    output: Output | None = None,
+    said: Output | None = None,
+    notes: list[str] | None = None,
 ) -> Classifier:
     """Fill a model of the registry with foreign arrays.
 
@@ -59,6 +63,9 @@ def build(
         input_shape: (H, W, C), or None.
         classes: names, or None.
         preprocess: or None for the source's.
+        output: what the logits mean, or None for what the file says.
+        said: what the file says that they mean; None where it does not.
+        notes: gets a sentence for each assumption that the file does not settle.
 
     Returns:
         The classifier.
@@ -88,7 +95,8 @@ def build(
         rules, widths, extra = _head_rules(source, entries, head, outputs_first, chosen)
         entries |= extra
         options |= {"pool": chosen, "hidden": tuple(widths[:-1])}
-        count = max(widths[-1], 2)
+        count = widths[-1]
+    kind = _output(output, said, count, what, notes)
     architecture = Architecture(source.architecture, _create.frozen(options))
     made.check(count, size, options)
     params: dict[str, Any] = {}
@@ -104,11 +112,39 @@ def build(
     params = _in_order(_create.param_shapes(architecture, count, size), params)
     if preprocess is None:
         preprocess = source.style
+        words = preprocess if isinstance(preprocess, str) else "its own"
+        _note(
+            notes,
+            f"preprocessing assumed for {what}: {Preprocess.words(words)}, as the published {source.library} weights "
+            f"of {source.architecture} expect; --preprocess overrides",
+        )
     if isinstance(preprocess, str):
         preprocess = Preprocess.named(preprocess)
     if size[2] == 1:
         preprocess = _create.grey(preprocess)
-    return _create.assemble(architecture, params, size, classes or count, preprocess)
+    return _create.assemble(architecture, params, size, classes or count, preprocess, output=kind)
+
+
+def _output(output: Output | None, said: Output | None, count: int, what: str, notes: list[str] | None) -> Output:
+    """What the logits mean: as given, else as the file says, else a softmax over several."""
+    if output is not None:
+        if said not in (None, output):
+            _note(notes, f"{what} ends as {said}; its output is read as {output}, as given")
+        return check_output(output)
+    if said is not None:
+        return said
+    if count == 1:
+        raise InputError(
+            f"{what} has one output and does not say what it means; give output='binary' (one logit of two classes), "
+            "'sigmoid' (one finding) or 'regression' (a number); on the command line --output"
+        )
+    _note(notes, f"output assumed for {what}: softmax over {count} classes; --output sigmoid reads findings")
+    return "softmax"
+
+
+def _note(notes: list[str] | None, text: str) -> None:
+    if notes is not None:
+        notes.append(text)
 
 
 def _in_order(like: Any, params: Any) -> Any:
@@ -147,15 +183,12 @@ def _head_rules(
         kernel = entries[layer.kernel].shape
         widths.append(int(kernel[0] if outputs_first else kernel[-1]))
         view = "dense" if outputs_first else "same"
-        bias = "same"
         if outputs_first and index == 1 and pool == "flatten":
             view = f"dense_chw{source.features}"
-        if last and widths[-1] == 1:
-            view, bias = ("dense_pair" if outputs_first else "pair_dense"), "pair_bias"
         name = layer.bias
         if name is None:
             name = f"{layer.kernel} (no bias)"
             extra[name] = Zeros(widths[-1])
         rules.append((re.escape(layer.kernel), f"{target}.kernel", view))
-        rules.append((re.escape(name), f"{target}.bias", bias))
+        rules.append((re.escape(name), f"{target}.bias", "same"))
     return rules, widths, extra

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from xaijax._errors import InputError
+from xaijax._outputs import Output
 from xaijax.classifier import Classifier
 from xaijax.models._files import reading, regular_file
 from xaijax.models.importers import keras_files
@@ -30,6 +31,7 @@ PASSIVE = frozenset(
 POOLS = {"GlobalAveragePooling2D": "average", "GlobalMaxPooling2D": "max", "Flatten": "flatten"}
 JOINS = ("Add", "Concatenate")  # of the backbone's last block
 ACTIVATIONS = ("Activation", "ReLU", "Softmax")
+ENDINGS = ("linear", "softmax", "sigmoid")  # activations of the last layer
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
@@ -41,12 +43,14 @@ def from_keras(
     classes: Sequence[str] | None = None,
     preprocess: Preprocess | Style | None = None,
     pool: str | None = None,
+    output: Output | None = None,
+    notes: list[str] | None = None,
 ) -> Classifier:
     """A classifier with the weights of a `keras.applications` model.
 
     The head may be another one than the published: global pooling or flattening, dropout, dense layers with ReLU, any
-    class count. One sigmoid output becomes two classes, logits 0 and z. Rescaling and normalisation layers in the
-    model become the classifier's preprocessing.
+    class count. The activation at the end says what the output is: softmax, sigmoid (findings), one sigmoid (binary).
+    Rescaling and normalisation layers in the model become the classifier's preprocessing.
 
     Args:
         source: a `keras.Model` of any backend, or a `.keras`, `.h5`, `.hdf5` or `.weights.h5` file.
@@ -57,6 +61,9 @@ def from_keras(
         preprocess: what the weights expect of pixels in [0, 1]; default: the layers for it in the model, else what the
             `preprocess_input` of the architecture does.
         pool: `"average"`, `"max"` or `"flatten"`, for a file that does not say it; default: inferred.
+        output: what the logits mean, see `Classifier`; default: what the activation at the end says, else softmax for
+            two logits or more.
+        notes: a list that gets a sentence for each assumption that the file does not settle.
 
     Returns:
         The classifier, with float32 parameters.
@@ -76,12 +83,14 @@ def from_keras(
     """
     if hasattr(source, "layers") and hasattr(source, "weights"):
         contents = keras_files.from_model(source)
-        return _convert(contents, architecture, f"the model {source.name}", input_shape, classes, preprocess, pool)
+        return _convert(
+            contents, architecture, f"the model {source.name}", input_shape, classes, preprocess, pool, output, notes
+        )
     if Path(source).suffix.lower() not in (".keras", ".h5", ".hdf5"):
         raise InputError(f"{Path(source).name} must end in .keras, .h5, .hdf5 or .weights.h5")
     path = regular_file(source)
     with keras_files.opened(path) as contents:
-        return _convert(contents, architecture, path.name, input_shape, classes, preprocess, pool)
+        return _convert(contents, architecture, path.name, input_shape, classes, preprocess, pool, output, notes)
 
 
 def _convert(
@@ -92,6 +101,8 @@ def _convert(
     classes: Sequence[str] | None,
     preprocess: Preprocess | Style | None,
     pool: str | None,
+    output: Output | None,
+    notes: list[str] | None,
 ) -> Classifier:
     entries = contents.entries
     row = recognise(entries, LIBRARIES, architecture, what)
@@ -113,6 +124,9 @@ def _convert(
         input_shape=input_shape or contents.input_shape,
         classes=classes,
         preprocess=preprocess or front,
+        output=output,
+        said=_said(parts, entries),
+        notes=notes,
     )
 
 
@@ -123,6 +137,7 @@ class _Parts:
     front: list[Layer]
     head: list[Dense]
     pool: str | None
+    ending: str | None = None  # the activation at the end; None where the file does not say it
 
 
 def _split(contents: Contents, row: Source, names: Mapping[str, str], what: str) -> _Parts:
@@ -131,7 +146,7 @@ def _split(contents: Contents, row: Source, names: Mapping[str, str], what: str)
     if contents.layers is None:
         dense = [name for name in entries if name.endswith("/kernel") and len(entries[name].shape) == 2]
         found = [Layer("Normalization", name.split("/")[0], {}) for name in entries if name.endswith("/variance")]
-        return _Parts(found, [_dense(name.removesuffix("/kernel"), entries) for name in dense], None)
+        return _Parts(found, [_dense(name.removesuffix("/kernel"), entries) for name in dense], None, None)
     layers = contents.layers
     places = [index for index, layer in enumerate(layers) if layer.name in backbone]
     if not places:
@@ -166,11 +181,32 @@ def _split(contents: Contents, row: Source, names: Mapping[str, str], what: str)
         followed = _followed_by_relu(behind, layer)
         if index < len(head) - 1 and activation != "relu" and not (activation == "linear" and followed):
             wrong.append(f"Dense {layer.name} with activation {activation!r} (hidden layers have relu)")
-        if index == len(head) - 1 and activation not in ("linear", "softmax", "sigmoid", None):
+        if index == len(head) - 1 and activation not in (*ENDINGS, None):
             wrong.append(f"Dense {layer.name} with activation {activation!r} (the last has softmax, sigmoid or none)")
+    ending = _ending(behind, head)
+    if ending not in ENDINGS:
+        wrong.append(f"{ending!r} as the activation at the end (choose from softmax, sigmoid or none)")
     if wrong:
-        raise InputError(f"{what} has layers that are not understood:\n  " + "\n  ".join(wrong))
-    return _Parts(front, [_dense(layer.name, entries) for layer in head], pool)
+        raise InputError(f"{what} has layers that are not understood:\n  " + "\n  ".join(dict.fromkeys(wrong)))
+    return _Parts(front, [_dense(layer.name, entries) for layer in head], pool, ending)
+
+
+def _ending(behind: Sequence[Layer], head: Sequence[Layer]) -> str:
+    """The activation behind the last layer with weights."""
+    found = str((head[-1].config.get("activation") if head else None) or "linear")
+    for layer in behind[behind.index(head[-1]) + 1 :] if head else behind:
+        if layer.kind in ACTIVATIONS:
+            own = str(layer.config.get("activation", "linear")) if layer.kind == "Activation" else layer.kind.lower()
+            found = own if found == "linear" else found if own == "linear" else f"{found}, then {own}"
+    # Where there is no dense head the ReLU of the backbone stands behind its last weights.
+    return found if head else found.removeprefix("relu, then ").replace("relu", "linear")
+
+
+def _said(parts: _Parts, entries: Mapping[str, Any]) -> Output | None:
+    """What the activation at the end says that the output is."""
+    if parts.ending == "sigmoid" and parts.head:
+        return "binary" if entries[parts.head[-1].kernel].shape[-1] == 1 else "sigmoid"
+    return "softmax" if parts.ending == "softmax" else None
 
 
 def _followed_by_relu(layers: Sequence[Layer], layer: Layer) -> bool:

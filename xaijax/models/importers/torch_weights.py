@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from xaijax._errors import InputError
+from xaijax._outputs import Output
 from xaijax.classifier import Classifier
 from xaijax.models._files import Stored, reading, regular_file
 from xaijax.models.importers.importing import Dense, build
@@ -32,11 +33,13 @@ def from_torch(
     input_shape: Sequence[int] | None = None,
     classes: Sequence[str] | None = None,
     preprocess: Preprocess | Style | None = None,
+    output: Output | None = None,
+    notes: list[str] | None = None,
 ) -> Classifier:
     """A classifier with the weights of a torchvision or timm model.
 
     The head may be another one than the published: any class count, and dense layers with ReLU between them (dropout
-    leaves no trace in the weights). One output becomes two classes, logits 0 and z. Auxiliary logits are left out.
+    leaves no trace in the weights). Auxiliary logits are left out.
 
     Args:
         source: a `.safetensors`, `.pth` or `.pt` file, or a state dictionary of tensors or NumPy arrays.
@@ -45,6 +48,9 @@ def from_torch(
             C = 1, weights of three channels are summed over them.
         classes: K names; default "0", "1", ...
         preprocess: what the weights expect of pixels in [0, 1]; default: what the library's published weights do.
+        output: what the logits mean, see `Classifier`; such a file does not say it. Default: softmax, for two logits or
+            more.
+        notes: a list that gets a sentence for each assumption that the file does not settle.
 
     Returns:
         The classifier, with float32 parameters.
@@ -63,13 +69,13 @@ def from_torch(
         xaijax._errors.InputError: the state dictionary has entries that are not named arrays: fc.weight
     """
     if isinstance(source, Mapping):
-        return _convert(source, architecture, "the state dictionary", input_shape, classes, preprocess)
+        return _convert(source, architecture, "the state dictionary", input_shape, classes, preprocess, output, notes)
     path = regular_file(source)
     kind = path.suffix.lower()
     if kind not in (".safetensors", ".pth", ".pt", ".bin"):
         raise InputError(f"{path.name} must end in .safetensors, .pth or .pt; save the state dictionary as one of them")
     with _safetensors(path) if kind == ".safetensors" else _pickled(path) as entries:
-        return _convert(entries, architecture, path.name, input_shape, classes, preprocess)
+        return _convert(entries, architecture, path.name, input_shape, classes, preprocess, output, notes)
 
 
 @contextlib.contextmanager
@@ -122,6 +128,8 @@ def _convert(
     input_shape: Sequence[int] | None,
     classes: Sequence[str] | None,
     preprocess: Preprocess | Style | None,
+    output: Output | None,
+    notes: list[str] | None,
 ) -> Classifier:
     for key in ("state_dict", "model_state_dict", "model"):
         if isinstance(entries.get(key), Mapping):
@@ -135,6 +143,7 @@ def _convert(
         for name, value in _unwrapped(entries).items()
     }
     row = recognise(named, LIBRARIES, architecture, what)
+    preprocess = _told_apart(row, what, preprocess, notes)
     named = {name: value for name, value in named.items() if not AUXILIARY.fullmatch(name)}
     return build(
         row,
@@ -146,7 +155,39 @@ def _convert(
         input_shape=input_shape,
         classes=classes,
         preprocess=preprocess,
+        output=output,
+        notes=notes,
     )
+
+
+def _told_apart(
+    row: Source, what: str, preprocess: Preprocess | Style | None, notes: list[str] | None
+) -> Preprocess | Style | None:
+    """The preprocessing, where the name of the file tells weights apart whose entries have the same names."""
+    if row.library != "timm":
+        return preprocess
+    name = what.lower()
+    if row.architecture == "efficientnet_b0":
+        if name.startswith("tf_"):
+            raise InputError(
+                f"{what} is named after TensorFlow's EfficientNet, whose entries have the names of {row.architecture} "
+                "but whose padding and epsilon differ: its logits would be wrong"
+            )
+        if notes is not None:
+            notes.append(
+                f"{what} is read as timm's efficientnet_b0; tf_efficientnet_b0 has the same names and is another"
+            )
+    if row.architecture == "vit_b16" and preprocess is None:
+        if name.startswith("deit"):
+            if notes is not None:
+                notes.append(
+                    f"preprocessing assumed for {what}: {Preprocess.words('torch')}, as the published weights of DeiT "
+                    "expect; --preprocess overrides"
+                )
+            return "torch"
+        if notes is not None:
+            notes.append(f"{what} is read as timm's vit_base_patch16; DeiT has the same names and expects torch")
+    return preprocess
 
 
 def _unwrapped(entries: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from flax import nnx
 
 from xaijax._errors import InputError
 from xaijax._network import nnx_module
+from xaijax._outputs import Output, check_output
 from xaijax.classifier import Architecture, Classifier
 from xaijax.models.zoo._entry import Entry, entry
 from xaijax.preprocess import Preprocess, Style
@@ -28,17 +29,19 @@ def create(
     *,
     classes: Sequence[str] | None = None,
     preprocess: Preprocess | Style | None = None,
+    output: Output = "softmax",
     **options: Any,
 ) -> Classifier:
     """A classifier with random weights.
 
     Args:
         name: one of `list_models()`, in any spelling ("ResNet-50").
-        num_classes: K; default: as many as `classes`.
+        num_classes: K; default: as many as `classes`. A binary output has two classes and one logit.
         input_shape: (H, W, C) of the images; default: what the architecture is made for.
         key: JAX random key, or an integer seed.
         classes: K names; default "0", "1", ...
         preprocess: what its weights expect of pixels in [0, 1]; default: the architecture's usual style.
+        output: what the logits mean, as in `Classifier`.
         **options: options of the architecture, such as `width` of `small_cnn`.
 
     Returns:
@@ -57,6 +60,12 @@ def create(
         if classes is None:
             raise InputError("give num_classes or classes")
         num_classes = len(classes)
+    if check_output(output) == "binary":
+        if num_classes != 2:
+            raise InputError(f"a binary output has two classes; got {num_classes}")
+        num_classes = 1
+    elif output == "softmax" and num_classes < 2:
+        raise InputError(f"num_classes must be 2 or more for a softmax; got {num_classes}")
     made = _entry_checked(name, num_classes, input_shape, options)
     shape = made.input_shape if input_shape is None else image_shape(input_shape)
     architecture = Architecture(made.name, frozen(options))
@@ -64,7 +73,12 @@ def create(
     params = _init(architecture, num_classes, shape)(key)
     usual = Preprocess.named(made.preprocess)
     return assemble(
-        architecture, params, shape, classes or num_classes, preprocess or (grey(usual) if shape[2] == 1 else usual)
+        architecture,
+        params,
+        shape,
+        classes or num_classes,
+        preprocess or (grey(usual) if shape[2] == 1 else usual),
+        output=output,
     )
 
 
@@ -85,17 +99,23 @@ def assemble(
     input_shape: tuple[int, int, int],
     classes: Sequence[str] | int,
     preprocess: Preprocess | str | None,
+    *,
+    output: Output = "softmax",
+    thresholds: Sequence[float] | None = None,
 ) -> Classifier:
-    """A classifier of an architecture with given parameters."""
-    names = [str(index) for index in range(classes)] if isinstance(classes, int) else list(classes)
+    """A classifier of an architecture with given parameters; `classes` are names, or the number of logits."""
+    names = None if isinstance(classes, int) else list(classes)
+    count = classes if isinstance(classes, int) else 1 if output == "binary" else len(classes)
     return Classifier.from_network(
-        network(architecture, len(names), input_shape),
+        network(architecture, count, input_shape),
         params,
         input_shape=input_shape,
         classes=names,
         preprocess=Preprocess.named(preprocess) if isinstance(preprocess, str) else preprocess,
         layer=entry(architecture.name).layer,
         architecture=architecture,
+        output=output,
+        thresholds=thresholds,
     )
 
 

@@ -53,8 +53,8 @@ class Entry:
 
     def check(self, num_classes: int, input_shape: tuple[int, int, int], options: Mapping[str, Any]) -> None:
         """Refuse sizes and options that it does not have, in one sentence."""
-        if num_classes < 2:
-            raise InputError(f"num_classes must be 2 or more; got {num_classes}")
+        if num_classes < 1:
+            raise InputError(f"num_classes must be 1 or more; got {num_classes}")
         height, width, channels = input_shape
         if min(height, width) < self.minimum or channels not in (1, 3):
             raise InputError(

@@ -1,0 +1,130 @@
+"""What enters from outside is checked where it enters, and the message names the likely mistake."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from xaijax import explain, models
+from xaijax._errors import InputError
+from xaijax._ranges import beyond, check_range
+from xaijax.classifier import Classifier
+from xaijax.metrics import evaluate
+from xaijax.preprocess import Preprocess
+
+SHAPE = (8, 8, 3)
+UNIT = np.random.default_rng(0).random((2, *SHAPE)).astype(np.float32)
+MAPS = {"m": np.random.default_rng(1).random((2, 8, 8))}
+
+
+def classifier():
+    return Classifier.from_function(lambda w, x: x.mean((1, 2)) @ w, jnp.eye(3), input_shape=SHAPE)
+
+
+class Plain:
+    classes = ("a", "b", "c")
+
+    def predict(self, images):
+        return np.full((len(images), 3), 1 / 3)
+
+
+WRONG = [
+    (UNIT * 255, "divide them by 255, or give them as uint8"),
+    (UNIT * 4095, "give them as uint16"),
+    ((UNIT - 0.45) / 0.225, "these look standardised.*its mean and std to the classifier as preprocess"),
+]
+
+
+@pytest.mark.parametrize(("images", "likely"), WRONG)
+def test_floats_outside_the_range_are_refused_wherever_they_enter(images, likely):
+    for call in (
+        lambda: classifier().predict(images),
+        lambda: classifier().predict(jnp.asarray(images)),
+        lambda: explain.gradient(classifier(), images, 0),
+        lambda: explain.explain("occlusion", classifier(), images, 0, window=4),
+        lambda: evaluate(classifier(), images, [0, 0], MAPS, metrics=["deletion_black"]),
+        lambda: evaluate(Plain(), images, [0, 0], MAPS, metrics=["deletion_black"]),
+        lambda: models.from_predict(lambda x: x, input_shape=SHAPE, classes=["a", "b"]).predict(images),
+    ):
+        with pytest.raises(InputError, match=likely):
+            call()
+
+
+def test_what_is_in_range_passes():
+    for images in (UNIT, (UNIT * 255).astype(np.uint8), (UNIT * 65535).astype(np.uint16), UNIT.astype(np.float64)):
+        classifier().predict(images)
+        evaluate(classifier(), images, [0, 0], MAPS, metrics=["deletion_black"])
+    check_range(UNIT + np.float32(1e-4))  # what interpolation adds
+    check_range(np.array([np.nan, 300.0]))  # reported elsewhere, by image
+    with beyond():
+        check_range(UNIT * 3 - 1)
+
+
+def test_metrics_whose_noise_leaves_the_range_still_work():
+    from xaijax.metrics import Explained
+
+    def gradient(model, images, labels):
+        return np.asarray(explain.gradient(model, images, labels))
+
+    maps = {"gradient": Explained(gradient(classifier(), UNIT, np.array([0, 1])), explainer=gradient)}
+    settings = {"robustness": {"draws": 3, "sensitivity_draws": 2, "lipschitz_draws": 2}}
+    names = ["infidelity", "max_sensitivity", "local_lipschitz"]
+    found = evaluate(classifier(), UNIT, [0, 1], maps, metrics=names, settings=settings)
+    assert (found.reason == "").all()
+    with pytest.raises(InputError):  # and the check is back
+        check_range(UNIT * 255)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+def test_an_object_with_predict_sees_floats_in_the_unit_range(dtype):
+    seen = []
+
+    class Watched(Plain):
+        def predict(self, images):
+            seen.append(images)
+            return super().predict(images)
+
+    scale = np.iinfo(dtype).max if np.issubdtype(dtype, np.integer) else 1
+    images = (UNIT * scale).astype(dtype)
+    for name in ("deletion_black", "average_drop", "sic_shannon", "road", "infidelity_patches"):
+        evaluate(Watched(), images, [0, 0], MAPS, metrics=[name], settings={"robustness": {"draws": 3}})
+    assert {x.dtype for x in seen} == {np.dtype(np.float32)}
+    assert min(x.min() for x in seen) >= 0
+    assert max(x.max() for x in seen) <= 1
+
+
+class TestPreprocess:
+    @pytest.mark.parametrize(
+        ("words", "expected"),
+        [
+            (["torch"], Preprocess.named("torch")),
+            (["unit"], Preprocess()),
+            (["mean=0.5", "std=0.25"], Preprocess(mean=(0.5,), std=(0.25,))),
+            (["mean=0.1,0.2,0.3", "scale=255"], Preprocess(scale=255, mean=(0.1, 0.2, 0.3))),
+        ],
+    )
+    def test_words_of_the_command_line(self, words, expected):
+        assert Preprocess.read(words) == expected
+
+    @pytest.mark.parametrize("words", [["imagenet"], ["mean=x"], ["mean=1", "mean=2"], ["std=0"], ["gamma=1"], []])
+    def test_other_words_are_refused(self, words):
+        if words:
+            with pytest.raises(InputError):
+                Preprocess.read(words)
+
+    def test_it_replaces_what_the_file_says(self):
+        plain = models.builtin()
+        changed = models.load("builtin", preprocess=Preprocess(mean=(0.2,), std=(0.5,)))
+        images = np.random.default_rng(0).random((1, *plain.input_shape)).astype(np.float32)
+        again = plain.with_preprocess("identity")
+        ours = (images - 0.2) / 0.5
+        expected = again.logits(again.params, jnp.asarray(ours))
+        np.testing.assert_allclose(changed.logits(changed.params, images), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_chest_networks_of_eighteen_findings_take_their_own_range():
+    """DenseNets of radiographs: 18 findings, grey pixels from -1024 to 1024."""
+    made = models.create("small_cnn", input_shape=(16, 16, 1), classes=[f"f{k}" for k in range(18)], output="sigmoid")
+    wide = made.with_preprocess(Preprocess.read(["scale=2048", "mean=1024"]))
+    black, white = (wide.preprocess(jnp.full((1, 1, 1, 1), level)).item() for level in (0.0, 1.0))
+    assert (black, white) == (-1024.0, 1024.0)
+    assert wide.predict(np.zeros((1, 16, 16, 1), np.uint8)).shape == (1, 18)
