@@ -235,7 +235,8 @@ def base(options: TrainingOptions) -> Classifier | None:
         models.entry(options.model or DEFAULT_MODEL)
         return None
     found = models.load(options.weights, channels=None if options.channels == "auto" else int(options.channels))
-    assert found.architecture is not None  # models.load gives models of the registry alone
+    if found.architecture is None:
+        raise InputError(f"{options.weights} is a converted model, which cannot be trained; choose from list_models()")
     if options.model not in (None, found.architecture.name):
         raise InputError(
             f"the weights {options.weights} are those of {found.architecture.name}, not of {options.model}; leave out "

@@ -144,7 +144,12 @@ def from_exported(exported: Any) -> tuple[GraphNetwork, dict[str, Any]]:
     placeholders = exported.graph.find_nodes(op="placeholder")
     image = next(node for node in placeholders if node.name == images).meta["val"].shape
     graph = Graph(
-        images, (int(image[1]), int(image[2]), int(image[3])), _output(exported), tensors, calls.found, tuple(operations)
+        images,
+        (int(image[1]), int(image[2]), int(image[3])),
+        _output(exported),
+        tensors,
+        calls.found,
+        tuple(operations),
     )
     lacking = [(operation.op, graph.where(operation)) for operation in operations if operation.op not in TABLE]
     if lacking:

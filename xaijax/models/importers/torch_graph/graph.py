@@ -210,7 +210,11 @@ class Graph:
             ),
             layers=tuple(
                 Layer(
-                    str(layer["path"]), str(layer["name"]), layer["channels"], _one_of(ROLES, layer["role"]), layer["part"]
+                    str(layer["path"]),
+                    str(layer["name"]),
+                    layer["channels"],
+                    _one_of(ROLES, layer["role"]),
+                    layer["part"],
                 )
                 for layer in values["layers"]
             ),
@@ -228,7 +232,9 @@ class Graph:
         for operation in self.operations:
             unknown = sorted(set(operation.refs()) - known)
             if unknown:
-                raise ValueError(f"operation {operation.name!r} takes {', '.join(unknown)}, which nothing before it gives")
+                raise ValueError(
+                    f"operation {operation.name!r} takes {', '.join(unknown)}, which nothing before it gives"
+                )
             if operation.call is not None and not 0 <= operation.call < len(self.calls):
                 raise ValueError(f"operation {operation.name!r} is in call {operation.call}, which is not there")
             known.add(operation.name)

@@ -171,7 +171,7 @@ def _module_layers(
             is_used = operation.name == graph.output or any(call not in graph.chain(user.call) for user in outside)
             if is_used:
                 returned[call] = operation.name  # the last of several
-    with_attention = {operation.call for operation in attention}
+    with_attention = {_owner(graph, operation) for operation in attention}
     layers = []
     for call, name in returned.items():
         made = source(graph, name)
@@ -228,6 +228,12 @@ def _attention(graph: Graph, shapes: Shapes) -> list[Operation]:
     return found
 
 
+def _owner(graph: Graph, attention: Operation) -> int | None:
+    """The innermost call around an attention that has weights: the attention's module, not its softmax."""
+    weighted = {call for one in graph.operations if one.op in (*DENSE, *CONVOLUTIONS) for call in graph.chain(one.call)}
+    return next((call for call in graph.chain(attention.call) if call in weighted), None)
+
+
 def _weighs(operation: Operation, users: Mapping[str, list[Operation]]) -> bool:
     """Whether a product takes a softmax's result, possibly reshaped or masked."""
     waiting, seen = [operation.name], set()
@@ -260,7 +266,8 @@ def _with_attention_weights(
         return layers
     found = list(layers)
     for operation in attention:
-        path = "attention_weights" if operation.call is None else f"{graph.calls[operation.call].path}.attention_weights"
+        call = _owner(graph, operation)
+        path = "attention_weights" if call is None else f"{graph.calls[call].path}.attention_weights"
         found.append(Layer(path, operation.name, None, None, "weights" if operation.op == ATTENTION else None))
     return found
 
@@ -287,7 +294,7 @@ def _default(graph: Graph, shapes: Shapes, attention: list[Operation]) -> tuple[
         return None, "no layer has activations with places"
     names = _names(graph)
     weighted = [operation for operation in graph.operations if operation.op in (*CONVOLUTIONS, *DENSE)]
-    in_attention = {operation.call for operation in attention if operation.call is not None}
+    in_attention = {call for operation in attention if (call := _owner(graph, operation)) is not None}
     mixing = [
         operation
         for operation in weighted[:-1]  # the last is the classifier
@@ -329,9 +336,10 @@ def _names(graph: Graph) -> dict[Layer, str]:
 
 def _norm_before(graph: Graph, attention: Operation, grids: Mapping[Layer, tuple[int, int]]) -> Layer | None:
     """The norm whose result goes into the module of an attention, through shifts and windows at most."""
-    inside = {
-        operation.name for operation in graph.operations if attention.call in graph.chain(operation.call)
-    } if attention.call is not None else {attention.name}
+    call = _owner(graph, attention)
+    inside = {attention.name}
+    if call is not None:
+        inside = {operation.name for operation in graph.operations if call in graph.chain(operation.call)}
     entering = [
         name
         for operation in graph.operations
@@ -351,9 +359,7 @@ def _norm_before(graph: Graph, attention: Operation, grids: Mapping[Layer, tuple
     return None
 
 
-def _block(
-    graph: Graph, operation: Operation, grids: Mapping[Layer, tuple[int, int]], shapes: Shapes
-) -> Layer | None:
+def _block(graph: Graph, operation: Operation, grids: Mapping[Layer, tuple[int, int]], shapes: Shapes) -> Layer | None:
     """The block that an operation with weights ends: the widest module around it with its grid, and what follows."""
     around = graph.chain(operation.call)
     by_path = {layer.path: layer for layer in grids}
@@ -379,6 +385,7 @@ def _followed(graph: Graph, layer: Layer, grids: Mapping[Layer, tuple[int, int]]
         if name in shapes and math.prod(shapes[name]) != math.prod(shapes[layer.name]):
             break
         there = [one for one in grids if one.name == name and grids[one] == grids[layer]]
+        there = [one for one in there if source(graph, one.name) is not source(graph, layer.name)]
         if there:
             best = min(there, key=lambda one: one.path.count("."))
     return best

@@ -157,6 +157,12 @@ class GraphNetwork(Network):
                 put(groups.setdefault(".".join(path[:-1]), {}), path, get(params, path))
         return groups
 
+    def optimized(self, params: Any, dtype: Any) -> tuple[Network, Any]:
+        from xaijax.models.importers.torch_graph import fold  # which needs this module
+
+        network, params = fold.optimized(self, params, None if dtype is None else jnp.dtype(dtype).name)
+        return network, jax.tree.map(jnp.asarray, params)
+
     def tensor(self, params: Any, name: str) -> Laid:
         """A parameter, buffer or constant, with its axes as PyTorch means them."""
         tensor = self.graph.tensors[name]

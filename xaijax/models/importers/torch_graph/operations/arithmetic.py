@@ -183,7 +183,9 @@ def clamp(input: Laid, min: Any = None, max: Any = None) -> Laid:
     if isinstance(min, Laid) or isinstance(max, Laid):
         bounds = [bound for bound in (min, max) if bound is not None]
         given = (min is not None, max is not None)
-        return together(lambda x, *b: _clamped(x, b[0] if given[0] else None, b[-1] if given[1] else None), input, *bounds)
+        return together(
+            lambda x, *b: _clamped(x, b[0] if given[0] else None, b[-1] if given[1] else None), input, *bounds
+        )
     return input.kept(_clamped(input.array, min, max))
 
 

@@ -244,9 +244,7 @@ def im2col(
     x = input.logical()
     x = jnp.pad(x, [(0, 0), (0, 0), (padding[0], padding[0]), (padding[1], padding[1])])
     parts = []
-    counts = [
-        (x.shape[2 + i] - dilation[i] * (kernel_size[i] - 1) - 1) // stride[i] + 1 for i in range(2)
-    ]
+    counts = [(x.shape[2 + i] - dilation[i] * (kernel_size[i] - 1) - 1) // stride[i] + 1 for i in range(2)]
     for row in range(kernel_size[0]):
         for column in range(kernel_size[1]):
             top, left = row * dilation[0], column * dilation[1]

@@ -137,7 +137,9 @@ def linear(input: Laid, weight: Laid, bias: Laid | None = None) -> Laid:
 
 @operation("addmm")
 def addmm(input: Laid, mat1: Laid, mat2: Laid, beta: float = 1, alpha: float = 1) -> Laid:
-    return together(lambda x, b: (x if alpha == 1 else alpha * x) + (b if beta == 1 else beta * b), mm(mat1, mat2), input)
+    return together(
+        lambda x, b: (x if alpha == 1 else alpha * x) + (b if beta == 1 else beta * b), mm(mat1, mat2), input
+    )
 
 
 @operation("mm")

@@ -28,9 +28,7 @@ def _scaled(x: Laid, weight: Laid | None, bias: Laid | None, dim: int) -> Laid:
     return x.kept(array)
 
 
-def scale_and_shift(
-    weight: Any, bias: Any, running_mean: Any, running_var: Any, eps: float
-) -> tuple[Any, Any]:
+def scale_and_shift(weight: Any, bias: Any, running_mean: Any, running_var: Any, eps: float) -> tuple[Any, Any]:
     """Batch norm with running statistics as `x * scale + shift`: `γ / sqrt(σ² + ε)` and `β - μ γ / sqrt(σ² + ε)`."""
     scale = lax.rsqrt(running_var + eps)
     if weight is not None:
@@ -184,5 +182,3 @@ def native_group_norm(
     result = group_norm(input, group, weight, bias, eps)
     empty = Laid.of(jnp.zeros((N, group), input.dtype))
     return result, empty, empty
-
-

@@ -32,7 +32,14 @@ class _Windows:
     """The windows of a pooling over the last axes, in the order in which an array lies."""
 
     def __init__(
-        self, input: Laid, kernel: Sides, stride: Sides | None, padding: Sides, dilation: Sides, ceil_mode: bool, count: int
+        self,
+        input: Laid,
+        kernel: Sides,
+        stride: Sides | None,
+        padding: Sides,
+        dilation: Sides,
+        ceil_mode: bool,
+        count: int,
     ) -> None:
         k = _spread(kernel, count)
         s = k if stride is None or (not isinstance(stride, int) and not len(stride)) else _spread(stride, count)
@@ -167,7 +174,8 @@ def _adaptive(input: Laid, sizes: Sequence[int | None], function: Any) -> Laid:
             continue
         bounds = [(i * length // size, -(-(i + 1) * length // size)) for i in range(size)]
         cells = [
-            function(lax.slice_in_dim(array, start, stop, axis=axis), axis=axis, keepdims=True) for start, stop in bounds
+            function(lax.slice_in_dim(array, start, stop, axis=axis), axis=axis, keepdims=True)
+            for start, stop in bounds
         ]
         array = cells[0] if len(cells) == 1 else jnp.concatenate(cells, axis)
     return input.kept(array)
