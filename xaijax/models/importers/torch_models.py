@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -105,7 +106,7 @@ def _converted(
     if isinstance(source, str | Path) and Path(source).suffix.lower() == EXPORTED:
         if weights is not None:
             raise InputError(f"{source} has its weights; leave out weights=")
-        made, params = convert.from_exported(convert.decomposed(pt2.load(source)))
+        made, params, fixed = convert.from_exported(convert.decomposed(pt2.load(source)))
         channels, height, width = made.graph.image
         shape = (height, width, channels)
         if input_shape is not None and tuple(input_shape) != shape:
@@ -124,7 +125,7 @@ def _converted(
         shape = convert.check_image_shape(given)
         if built.said and preprocess is None and usual is not None:
             log.info("%s: %s", name, built.said)
-        made, params = convert.convert(built.module, shape)
+        made, params, fixed = convert.convert(built.module, shape)
     if preprocess is None and usual is None:
         log.warning("%s: nothing says what its pixels are; assuming [0, 1] as they are (give preprocess=)", name)
     arrays = _as_jax(params)
@@ -138,7 +139,8 @@ def _converted(
         preprocess=usual if preprocess is None else preprocess,
         layer=graph.default_layer if layer is None else layer,
     )
-    _check_batches(classifier, str(name))
+    if fixed:
+        _check_batches(classifier, str(name))
     return classifier
 
 
@@ -149,14 +151,12 @@ def _as_jax(params: Any) -> Any:
 def _check_batches(classifier: Classifier, name: str) -> None:
     """Refuse a model whose logits of an image depend on the others in the batch, or on how many there are."""
     images = np.random.default_rng(0).uniform(size=(3, *classifier.input_shape)).astype(np.float32)
-    import jax
-
     logits = jax.jit(classifier.logits)
     together = np.asarray(logits(classifier.params, images))
     alone = np.asarray(logits(classifier.params, images[1:2]))
     size = float(np.abs(together).max())
     if not np.allclose(alone[0], together[1], rtol=0, atol=1e-3 * size, equal_nan=True):
         raise InputError(
-            f"the logits that {name} gives for an image depend on the rest of the batch; export it with a dynamic batch "
-            "axis, or use it as a black box with models.from_predict"
+            f"the logits that {name} gives for an image depend on the rest of the batch; export it with a dynamic "
+            "batch axis, or use it as a black box with models.from_predict"
         )

@@ -2,13 +2,13 @@
 
 PyTorch is needed here and nowhere else. The batch axis is exported as dynamic: every size that a model computes from
 it is an expression in the batch, kept as `a B + b`. A model that fixes its batch (or a `.pt2` file exported so) is
-read with the one rule that the first axis of a size carries the batch; `check_batches` compares batches of several
+read with the one rule that the first axis of a size carries the batch; `from_torch` compares batches of two
 sizes before such a model is used.
 """
 
 import contextlib
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,10 +32,10 @@ KEPT = (
 DROPPED = ("_assert_tensor_metadata", "_assert_scalar", "_assert_async", "sym_constrain_range_for_size", "sym_size")
 # How memory lies, and where: nothing to the values.
 PLACES = ("memory_format", "layout", "device", "pin_memory", "non_blocking", "copy", "requires_grad")
-CONVOLUTIONS = ("convolution", "_convolution", "conv1d", "conv2d", "conv3d")
+CONVOLUTIONS = ("convolution", "conv1d", "conv2d")
 
 
-def convert(module: Any, input_shape: tuple[int, int, int]) -> tuple[GraphNetwork, dict[str, Any]]:
+def convert(module: Any, input_shape: tuple[int, int, int]) -> tuple[GraphNetwork, dict[str, Any], bool]:
     """A module in evaluation mode -> its network without layers, and its parameters.
 
     Args:
@@ -43,7 +43,8 @@ def convert(module: Any, input_shape: tuple[int, int, int]) -> tuple[GraphNetwor
         input_shape: (H, W, C) of the images.
 
     Returns:
-        The network, and nested dictionaries of arrays with the names of the module's state dictionary.
+        The network; nested dictionaries of arrays with the names of the module's state dictionary; and whether the
+        module fixes its batch, so that the first axis was taken for it.
 
     Raises:
         InputError: for a module that cannot be exported, or has operations without a JAX function.
@@ -119,8 +120,8 @@ def _plain_attention() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(before)
 
 
-def from_exported(exported: Any) -> tuple[GraphNetwork, dict[str, Any]]:
-    """A decomposed exported program -> its network without layers, and its parameters."""
+def from_exported(exported: Any) -> tuple[GraphNetwork, dict[str, Any], bool]:
+    """A decomposed exported program -> its network without layers, its parameters, and whether its batch was fixed."""
     import torch
 
     tensors, arrays, images = _inputs(exported)
@@ -165,7 +166,7 @@ def from_exported(exported: Any) -> tuple[GraphNetwork, dict[str, Any]]:
             constants[name] = array
         else:
             put(params, tuple(tensor.of.split(".")), array)
-    return GraphNetwork(graph, constants), params
+    return GraphNetwork(graph, constants), params, static is not None
 
 
 def _inputs(exported: Any) -> tuple[dict[str, Tensor], dict[str, np.ndarray], str]:
@@ -331,11 +332,6 @@ def _kernels_last(graph: Graph, with_four_axes: set[str]) -> Graph:
         for name, tensor in graph.tensors.items()
     }
     return replace(graph, tensors=tensors)
-
-
-def cast(params: Mapping[str, Any], dtype: Any) -> dict[str, Any]:
-    """Nested dictionaries of arrays in another dtype."""
-    return {k: cast(v, dtype) if isinstance(v, Mapping) else np.asarray(v, dtype) for k, v in params.items()}
 
 
 def check_image_shape(input_shape: Sequence[int]) -> tuple[int, int, int]:

@@ -26,7 +26,7 @@ from xaijax.models.importers.torch_graph.network import (
 )
 
 Shapes = Mapping[str, tuple[int, ...]]
-CONVOLUTIONS = ("convolution", "_convolution", "conv1d", "conv2d", "conv_transpose2d")
+CONVOLUTIONS = ("convolution", "conv1d", "conv2d", "conv_transpose2d")
 DENSE = ("linear", "addmm", "mm")
 NORMS = ("layer_norm", "native_layer_norm", "group_norm", "native_group_norm", "rms_norm", *BATCH_NORMS)
 OWN_NAMES = {"native_layer_norm": "layer_norm", "native_group_norm": "group_norm", "addmm": "linear"}

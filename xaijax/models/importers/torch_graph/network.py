@@ -28,7 +28,7 @@ BATCH_NORMS = ("_native_batch_norm_legit_no_training", "batch_norm", "_native_ba
 # Operations with a bias, and the argument that it is.
 BIASES = {
     "convolution": "bias",
-    "_convolution": "bias",
+    
     "conv1d": "bias",
     "conv2d": "bias",
     "conv_transpose2d": "bias",
@@ -182,8 +182,8 @@ def shown(ndim: int, channels: int | None) -> tuple[int, ...]:
     return (*(axis for axis in range(ndim) if axis != channels), channels)
 
 
-TRANSPARENT = {"view", "permute", "transpose", "t", "clone", "alias", "detach", "contiguous", "getitem", "_unsafe_view"}
-TRANSPARENT |= {"reshape", "flatten", "squeeze", "unsqueeze", "dropout", "identity", "expand", "_to_copy"}
+TRANSPARENT = {"view", "permute", "transpose", "t", "clone", "alias", "detach", "getitem", "_unsafe_view"}
+TRANSPARENT |= {"reshape", "flatten", "squeeze", "unsqueeze", "expand", "_to_copy"}
 
 
 def source(graph: Graph, name: str) -> Operation | None:

@@ -160,7 +160,7 @@ def _hard(x: Any, low: float, high: float) -> Any:
     return jnp.where(x <= bounds[0], bounds[0], jnp.where(x >= bounds[1], bounds[1], x))
 
 
-@operation("relu", "relu_")
+@operation("relu")
 def relu(input: Laid) -> Laid:
     return input.kept(jax.nn.relu(input.array))
 
@@ -170,7 +170,7 @@ def relu6(input: Laid) -> Laid:
     return input.kept(_relu6(input.array))
 
 
-@operation("hardtanh", "hardtanh_")
+@operation("hardtanh")
 def hardtanh(input: Laid, min_val: float = -1.0, max_val: float = 1.0) -> Laid:
     # ReLUs that methods may give another backward rule are recognised by their form.
     if (min_val, max_val) == (0, 6):
@@ -178,7 +178,7 @@ def hardtanh(input: Laid, min_val: float = -1.0, max_val: float = 1.0) -> Laid:
     return input.kept(_hard(input.array, min_val, max_val))
 
 
-@operation("clamp", "clip")
+@operation("clamp")
 def clamp(input: Laid, min: Any = None, max: Any = None) -> Laid:
     if isinstance(min, Laid) or isinstance(max, Laid):
         bounds = [bound for bound in (min, max) if bound is not None]

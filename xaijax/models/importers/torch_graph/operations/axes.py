@@ -11,7 +11,7 @@ from xaijax.models.importers.torch_graph.laid import Laid, aligned, inverse
 from xaijax.models.importers.torch_graph.operations._table import operation
 
 
-@operation("view", "reshape", "_unsafe_view", "_reshape_alias")
+@operation("view", "reshape", "_unsafe_view")
 def view(input: Laid, size: Sequence[int] | None = None, shape: Sequence[int] | None = None, **_: Any) -> Laid:
     wanted = [int(side) for side in (size if shape is None else shape) or ()]
     return Laid.of(input.logical().reshape(wanted))
@@ -118,7 +118,7 @@ def split_with_sizes(input: Laid, split_sizes: Sequence[int], dim: int = 0) -> t
     return tuple(input.kept(part) for part in jnp.split(input.array, starts, input.axis(dim)))
 
 
-@operation("split", "split_copy")
+@operation("split")
 def split(input: Laid, split_size: int | Sequence[int], dim: int = 0) -> tuple[Laid, ...]:
     if not isinstance(split_size, int):
         return split_with_sizes(input, split_size, dim)
@@ -142,11 +142,6 @@ def slice_(input: Laid, dim: int = 0, start: int | None = None, end: int | None 
     index: list[Any] = [slice(None)] * input.ndim
     index[input.axis(dim)] = slice(start, end, step)
     return input.kept(input.array[tuple(index)])
-
-
-@operation("narrow")
-def narrow(input: Laid, dim: int, start: int, length: int) -> Laid:
-    return slice_(input, dim, start, start + length)
 
 
 @operation("select")

@@ -16,7 +16,7 @@ def _spread(value: int | Sequence[int], count: int) -> tuple[int, ...]:
     return values * count if len(values) == 1 else values
 
 
-@operation("convolution", "_convolution")
+@operation("convolution")
 def convolution(
     input: Laid,
     weight: Laid,
@@ -37,7 +37,7 @@ def convolution(
     return _convolved(input, weight, bias, stride, [(side, side) for side in padding], dilation, int(groups))
 
 
-@operation("conv1d", "conv2d", "conv3d")
+@operation("conv1d", "conv2d")
 def conv(
     input: Laid,
     weight: Laid,
@@ -114,9 +114,10 @@ def _convolved(
     spatial = range(2, 2 + count)
     last = (0, *spatial, 1)
     letters = "DHW"[3 - count :]
+    dtype = jnp.promote_types(input.dtype, weight.dtype)
     result = conv_general_dilated(
-        input.arranged(last),
-        weight.arranged((*spatial, 1, 0)),
+        input.arranged(last).astype(dtype),
+        weight.arranged((*spatial, 1, 0)).astype(dtype),
         stride,
         padding,
         lhs_dilation=spread,
@@ -145,16 +146,6 @@ def addmm(input: Laid, mat1: Laid, mat2: Laid, beta: float = 1, alpha: float = 1
 @operation("mm")
 def mm(input: Laid, mat2: Laid) -> Laid:
     return dot(input, mat2, 0)
-
-
-@operation("mv")
-def mv(input: Laid, vec: Laid) -> Laid:
-    return Laid.of(input.logical() @ vec.logical())
-
-
-@operation("dot")
-def vector_dot(input: Laid, tensor: Laid) -> Laid:
-    return Laid.of(input.logical() @ tensor.logical())
 
 
 @operation("bmm", "matmul")

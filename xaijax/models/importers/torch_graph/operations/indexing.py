@@ -18,7 +18,7 @@ def index(input: Laid, indices: Sequence[Laid | None]) -> Laid:
     return Laid.of(input.logical()[_index(indices)])
 
 
-@operation("index_put", "index_put_", "_index_put_impl")
+@operation("index_put")
 def index_put(input: Laid, indices: Sequence[Laid | None], values: Laid, accumulate: bool = False, **_: Any) -> Laid:
     at = input.logical().at[_index(indices)]
     new = values.logical().astype(input.dtype)

@@ -16,7 +16,7 @@ def kind(dtype: Any, otherwise: Any = jnp.float32) -> Any:
     return jax.dtypes.canonicalize_dtype(otherwise if dtype is None else dtype)
 
 
-@operation("clone", "alias", "detach", "contiguous", "dropout", "identity", "lift_fresh_copy")
+@operation("clone", "alias", "detach")
 def alias(input: Laid, *_: Any, **__: Any) -> Laid:
     return input
 
@@ -26,10 +26,9 @@ def copy(input: Laid, src: Laid, **_: Any) -> Laid:
     return Laid.of(jnp.broadcast_to(src.logical(), input.shape).astype(input.dtype))
 
 
-@operation("_to_copy", "to", "type_as")
-def to_copy(input: Laid, dtype: Any = None, other: Laid | None = None, **_: Any) -> Laid:
-    wanted = other.dtype if other is not None else dtype
-    return input if wanted is None else input.kept(input.array.astype(kind(wanted)))
+@operation("_to_copy")
+def to_copy(input: Laid, dtype: Any = None, **_: Any) -> Laid:
+    return input if dtype is None else input.kept(input.array.astype(kind(dtype)))
 
 
 def _of_value(value: Any) -> Any:
@@ -46,7 +45,7 @@ def full_like(input: Laid, fill_value: Any, dtype: Any = None, **_: Any) -> Laid
     return Laid.of(jnp.full(input.shape, fill_value, kind(dtype, input.dtype)))
 
 
-@operation("zeros", "new_zeros", "empty", "new_empty")
+@operation("zeros", "new_zeros", "empty")
 def zeros(size: Sequence[int], input: Laid | None = None, dtype: Any = None, **_: Any) -> Laid:
     return full(size, 0, kind(dtype, np.float32 if input is None else input.dtype))
 
@@ -56,7 +55,7 @@ def ones(size: Sequence[int], input: Laid | None = None, dtype: Any = None, **_:
     return full(size, 1, kind(dtype, np.float32 if input is None else input.dtype))
 
 
-@operation("zeros_like", "empty_like")
+@operation("zeros_like")
 def zeros_like(input: Laid, dtype: Any = None, **_: Any) -> Laid:
     return full_like(input, 0, dtype)
 
@@ -80,11 +79,6 @@ def arange(end: Any, start: Any = 0, step: Any = 1, dtype: Any = None, **_: Any)
 @operation("linspace")
 def linspace(start: float, end: float, steps: int, dtype: Any = None, **_: Any) -> Laid:
     return Laid.of(jnp.asarray(np.linspace(start, end, steps), kind(dtype)))
-
-
-@operation("meshgrid")
-def meshgrid(tensors: Sequence[Laid], indexing: str = "ij") -> tuple[Laid, ...]:
-    return tuple(Laid.of(grid) for grid in jnp.meshgrid(*(t.logical() for t in tensors), indexing=indexing))
 
 
 @operation("getitem")

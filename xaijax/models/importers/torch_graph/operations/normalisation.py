@@ -60,7 +60,7 @@ def _value(laid: Laid | None) -> Any:
     return None if laid is None else laid.logical()
 
 
-@operation("batch_norm", "cudnn_batch_norm")
+@operation("batch_norm")
 def batch_norm(
     input: Laid,
     weight: Laid | None,
@@ -144,7 +144,7 @@ def layer_norm(
     return native_layer_norm(input, normalized_shape, weight, bias, eps)[0]
 
 
-@operation("rms_norm", "_fused_rms_norm")
+@operation("rms_norm")
 def rms_norm(
     input: Laid, normalized_shape: Sequence[int], weight: Laid | None = None, eps: float | None = None
 ) -> Laid:

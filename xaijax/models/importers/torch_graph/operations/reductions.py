@@ -138,11 +138,11 @@ def var_mean(
     return var(input, dim, correction, keepdim, unbiased), mean(input, dim, keepdim)
 
 
-@operation("linalg_vector_norm", "norm")
+@operation("linalg_vector_norm")
 def vector_norm(
-    input: Laid, ord: float = 2, dim: Dims = None, keepdim: bool = False, dtype: Any = None, p: float | None = None
+    input: Laid, ord: float = 2, dim: Dims = None, keepdim: bool = False, dtype: Any = None
 ) -> Laid:
-    power = float(ord if p is None else p)
+    power = float(ord)
 
     def norm(x: Any, axes: tuple[int, ...]) -> Any:
         if power == 2:
