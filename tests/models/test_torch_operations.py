@@ -21,12 +21,6 @@ CASES = json.loads(ARRAYS.pop("cases").tobytes())
 WITHOUT = {"getitem", "empty"}  # picks one of several results; gives memory that nobody has written
 
 
-@pytest.fixture(autouse=True)
-def _float64():
-    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        yield
-
-
 def value(item, arrays, arrangement):
     """An argument: arrays from `arrays` in turn, their axes as `arrangement` says."""
     if isinstance(item, list):
@@ -49,12 +43,6 @@ def keys(item):
     return [item["array"]] if isinstance(item, dict) and "array" in item else []
 
 
-def run(case, arrays, arrangement):
-    given = iter(arrays)
-    result = TABLE[case["op"]](**{key: value(item, given, arrangement) for key, item in case["inputs"].items()})
-    return list(result) if isinstance(result, tuple | list) else [result]
-
-
 def straight(ndim):
     return tuple(range(ndim))
 
@@ -68,40 +56,73 @@ def reversed_(ndim):
     return inverse(tuple(range(ndim))[::-1])
 
 
-def test_every_operation_has_a_case():
-    assert set(TABLE) - {case["op"] for case in CASES} == WITHOUT
+def run(case, arrays, arrangement):
+    given = iter(arrays)
+    result = TABLE[case["op"]](**{key: value(item, given, arrangement) for key, item in case["inputs"].items()})
+    return [one.logical() for one in (result if isinstance(result, tuple | list) else [result])]
 
 
-@pytest.mark.parametrize("arrangement", [straight, turned, reversed_])
-@pytest.mark.parametrize("number", range(len(CASES)), ids=[f"{i}-{case['op']}" for i, case in enumerate(CASES)])
-def test_operation_is_pytorchs(number, arrangement):
-    case = CASES[number]
-    names = list(itertools.chain.from_iterable(keys(item) for item in case["inputs"].values()))
-    arrays = [ARRAYS[name] for name in names]
-    found = run(case, arrays, arrangement)
-    for one, output in zip(found, case["outputs"], strict=False):
-        wanted = ARRAYS[output["array"]]
-        assert one.shape == wanted.shape
-        np.testing.assert_allclose(np.asarray(one.logical()), wanted, rtol=1e-12, atol=1e-12)
-        assert np.asarray(one.logical()).dtype.kind == wanted.dtype.kind
+def everything(case, arrays):
+    """Results in three orders of axes, and the gradients in the order of models."""
+    results = [run(case, arrays, arrangement) for arrangement in (straight, turned, reversed_)]
     if "gradients" not in case:
-        return
+        return results, ()
     floats = [index for index, array in enumerate(arrays) if array.dtype.kind == "f"]
-    mixture = ARRAYS[case["mixture"]["array"]]
 
     def mixed(*values):
         given = list(arrays)
         for index, one in zip(floats, values, strict=True):
             given[index] = one
-        return (run(case, given, arrangement)[0].logical() * mixture).sum()
+        return (run(case, given, turned)[0] * ARRAYS[case["mixture"]["array"]]).sum()
 
-    gradients = jax.grad(mixed, argnums=tuple(range(len(floats))))(*(arrays[index] for index in floats))
-    for found_gradient, gradient in zip(gradients, case["gradients"], strict=True):
+    return results, jax.grad(mixed, argnums=tuple(range(len(floats))))(*(arrays[index] for index in floats))
+
+
+@pytest.fixture(scope="module")
+def computed():
+    """What every case gives, or raises, from one compiled program: compiling each by itself takes minutes."""
+    raised = {}
+    inputs = [
+        [ARRAYS[key] for key in itertools.chain.from_iterable(keys(item) for item in case["inputs"].values())]
+        for case in CASES
+    ]
+
+    def program(inputs):
+        found = {}
+        for number, (case, arrays) in enumerate(zip(CASES, inputs, strict=True)):
+            try:
+                found[number] = everything(case, arrays)
+            except Exception as error:
+                raised[number] = error
+        return found
+
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        compiled = jax.jit(program, compiler_options={"xla_backend_optimization_level": 0})
+        return jax.tree.map(np.asarray, compiled(inputs)), raised
+
+
+def test_every_operation_has_a_case():
+    assert set(TABLE) - {case["op"] for case in CASES} == WITHOUT
+
+
+@pytest.mark.parametrize("number", range(len(CASES)), ids=[f"{i}-{case['op']}" for i, case in enumerate(CASES)])
+def test_operation_is_pytorchs(number, computed):
+    found, raised = computed
+    if number in raised:
+        raise raised[number]
+    case = CASES[number]
+    results, gradients = found[number]
+    for one_order in results:
+        for one, output in zip(one_order, case["outputs"], strict=False):
+            wanted = ARRAYS[output["array"]]
+            assert one.shape == wanted.shape
+            assert one.dtype.kind == wanted.dtype.kind
+            np.testing.assert_allclose(one, wanted, rtol=1e-12, atol=1e-12)
+    # PyTorch's own hard sigmoid multiplies by 1/6 in float32.
+    tolerance = 1e-7 if case["op"] == "hardsigmoid" else 1e-12
+    for one, gradient in zip(gradients, case.get("gradients", ()), strict=True):
         if gradient is not None:
-            wanted = ARRAYS[gradient["array"]]
-            # PyTorch's own hard sigmoid multiplies by 1/6 in float32.
-            tolerance = 1e-7 if case["op"] == "hardsigmoid" else 1e-12
-            np.testing.assert_allclose(np.asarray(found_gradient), wanted, rtol=tolerance, atol=tolerance)
+            np.testing.assert_allclose(one, ARRAYS[gradient["array"]], rtol=tolerance, atol=tolerance)
 
 
 def test_an_unknown_axis_order_changes_nothing():

@@ -110,6 +110,19 @@ def randomise(module: nn.Module) -> nn.Module:
 
 def peer(module: nn.Module, images: np.ndarray, mixture: np.ndarray, layer: str, shape: tuple[int, ...]) -> Any:
     """PyTorch's logits, gradient to the image, and Grad-CAM's map at a layer of this shape with channels last."""
+    logits, to_image, output = run(module, images, mixture, layer)
+    values, grads = (as_shown(array.detach().numpy(), shape) for array in (output, output.grad))
+    return logits, to_image, cam(values, grads)
+
+
+def at_layer(module: nn.Module, images: np.ndarray, mixture: np.ndarray, layer: str, shape: tuple[int, ...]) -> Any:
+    """PyTorch's activations at a layer and their gradient, channels last."""
+    output = run(module, images, mixture, layer)[2]
+    return tuple(as_shown(array.detach().numpy(), shape) for array in (output, output.grad))
+
+
+def run(module: nn.Module, images: np.ndarray, mixture: np.ndarray, layer: str) -> Any:
+    """Logits, the gradient of their mixture to the image, and what a layer returned, with its gradient."""
     path, _, call = layer.partition("@")
     seen: list[Any] = []
 
@@ -124,9 +137,7 @@ def peer(module: nn.Module, images: np.ndarray, mixture: np.ndarray, layer: str,
     logits = module(x)
     (logits * torch.from_numpy(mixture)).sum().backward()
     handle.remove()
-    output = seen[int(call or 0)]
-    values, grads = (as_shown(array.detach().numpy(), shape) for array in (output, output.grad))
-    return logits.detach().numpy(), x.grad.numpy().transpose(0, 2, 3, 1), cam(values, grads)
+    return logits.detach().numpy(), x.grad.numpy().transpose(0, 2, 3, 1), seen[int(call or 0)]
 
 
 def as_shown(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

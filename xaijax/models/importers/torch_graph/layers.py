@@ -385,7 +385,7 @@ def _followed(graph: Graph, layer: Layer, grids: Mapping[Layer, tuple[int, int]]
         if name in shapes and math.prod(shapes[name]) != math.prod(shapes[layer.name]):
             break
         there = [one for one in grids if one.name == name and grids[one] == grids[layer]]
-        there = [one for one in there if source(graph, one.name) is not source(graph, layer.name)]
+        there = [one for one in there if source(graph, one.name) is not source(graph, best.name)]
         if there:
             best = min(there, key=lambda one: one.path.count("."))
     return best

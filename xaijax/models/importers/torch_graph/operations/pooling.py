@@ -1,5 +1,6 @@
 """Pooling and resizing."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -61,6 +62,25 @@ class _Windows:
         )
 
 
+def _max_pool(windows: _Windows, input: Laid) -> Laid:
+    """The maximum of each window; the first of equal ones takes the derivative."""
+    if all(dilation == 1 for dilation in windows.dilations):
+        return input.kept(windows.reduce(input.array, -np.inf, lax.max))
+    # JAX has no derivative of a pooling with dilation: one shifted copy for each place of the window.
+    padded = jnp.pad(input.array, windows.pads, constant_values=-np.inf)
+    spread = [(size - 1) * d for size, d in zip(windows.sizes, windows.dilations, strict=True)]
+    best = None
+    for place in itertools.product(*(range(size) for size in windows.sizes)):
+        cut = tuple(
+            slice(i * d, side - reach + i * d, stride)
+            for i, d, side, reach, stride in zip(
+                place, windows.dilations, padded.shape, spread, windows.strides, strict=True
+            )
+        )
+        best = padded[cut] if best is None else jnp.where(padded[cut] > best, padded[cut], best)
+    return input.kept(best)
+
+
 @operation("max_pool2d")
 def max_pool2d(
     input: Laid,
@@ -70,8 +90,7 @@ def max_pool2d(
     dilation: Sides = 1,
     ceil_mode: bool = False,
 ) -> Laid:
-    windows = _Windows(input, kernel_size, stride, padding, dilation, ceil_mode, 2)
-    return input.kept(windows.reduce(input.array, -np.inf, lax.max))
+    return _max_pool(_Windows(input, kernel_size, stride, padding, dilation, ceil_mode, 2), input)
 
 
 @operation("max_pool1d")
@@ -83,8 +102,7 @@ def max_pool1d(
     dilation: Sides = 1,
     ceil_mode: bool = False,
 ) -> Laid:
-    windows = _Windows(input, kernel_size, stride, padding, dilation, ceil_mode, 1)
-    return input.kept(windows.reduce(input.array, -np.inf, lax.max))
+    return _max_pool(_Windows(input, kernel_size, stride, padding, dilation, ceil_mode, 1), input)
 
 
 @operation("max_pool2d_with_indices")
