@@ -1,4 +1,7 @@
-"""Converted PyTorch models: narrow graphs against what PyTorch gave (`tests/parity/torch_graphs.py`), without PyTorch."""
+"""Converted PyTorch models: narrow graphs against what PyTorch gave, without PyTorch.
+
+`tests/parity/torch_graphs.py` made the file.
+"""
 
 import dataclasses
 import importlib.util
@@ -30,15 +33,14 @@ MIXTURE = recipe.stream("mixture").random((3, 5))
 
 def make(name, dtype=np.float32, change=lambda values: values):
     """The classifier of a stored graph with the recipe's weights; `change` works on the description."""
-    described = change(json.loads(STORED[f"{name}/described"].tobytes()))
+    described = json.loads(STORED[f"{name}/described"].tobytes())
+    stored_as = {tensor["of"]: tensor["arrangement"] for tensor in described["graph"]["tensors"].values()}
+    described = change(described)
     graph = graphs.Graph.from_json(described["graph"])
-    constants = {
-        key.rpartition("/")[2]: array for key, array in STORED.items() if key.startswith(f"{name}/constant/")
-    }
-    arrangements = {tensor.of: tensor.arrangement for tensor in graph.tensors.values()}
+    constants = {key.rpartition("/")[2]: array for key, array in STORED.items() if key.startswith(f"{name}/constant/")}
     params = {}
     for path, shape in described["shapes"].items():
-        arrangement = arrangements[path] or tuple(range(len(shape)))
+        arrangement = stored_as[path] or tuple(range(len(shape)))
         in_torch = tuple(shape[arrangement.index(axis)] for axis in range(len(shape)))
         array = recipe.weight(path, in_torch, True).astype(np.float32).astype(dtype)
         put(params, tuple(path.split(".")), jnp.asarray(array.transpose(arrangement)))
@@ -150,7 +152,7 @@ def test_batches_of_any_size_agree(name):
 
 DEFAULTS = {
     "resnet": ("layer4.0", (2, 2, 16)),
-    "densenet": ("features", (5, 5, 12)),
+    "densenet": ("features", (5, 5, 16)),
     "convnext": ("stages.3.blocks.0", (2, 2, 16)),
     "mobilenet": ("blocks.5.0", (2, 2, 288)),
     "vit": ("blocks.1.norm1", (4, 4, 24)),

@@ -14,25 +14,34 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch_table  # first, since it turns 64 bits on
+import torch_table  # which turns 64 bits on, and imports torchvision where it has no operators
 import zoo_recipe as recipe
 from torch import nn
+from torch_table import timm, torchvision
 
-import timm  # noqa: I001  after torchvision's operators
-import torchvision
 from xaijax import models
 from xaijax._network.trees import flatten
 from xaijax.models.importers.torch_graph.network import GraphNetwork
 
 MADE: dict[str, tuple[Any, int, int]] = {  # name -> (module, side, channels)
-    "resnet": (lambda: timm.create_model("resnet18", layers=(1, 1, 1, 1), channels=(8, 8, 12, 16), num_classes=5), 40, 3),
+    "resnet": (
+        lambda: timm.create_model("resnet18", layers=(1, 1, 1, 1), channels=(8, 8, 12, 16), num_classes=5),
+        40,
+        3,
+    ),
     "densenet": (lambda: torchvision.models.DenseNet(4, (2, 2), 8, num_classes=5), 40, 3),
     "convnext": (lambda: timm.models.ConvNeXt(depths=(1, 1, 1, 1), dims=(8, 8, 12, 16), num_classes=5), 64, 3),
     "mobilenet": (lambda: timm.create_model("mobilenetv3_small_050", num_classes=5), 64, 3),
     "vit": (lambda: timm.models.VisionTransformer(32, 8, depth=2, embed_dim=24, num_heads=3, num_classes=5), 32, 3),
-    "swin": (lambda: timm.models.SwinTransformer(32, 2, embed_dim=12, depths=(2, 2), num_heads=(2, 3), window_size=4, num_classes=5), 32, 3),
+    "swin": (
+        lambda: timm.models.SwinTransformer(
+            32, 2, embed_dim=12, depths=(2, 2), num_heads=(2, 3), window_size=4, num_classes=5
+        ),
+        32,
+        3,
+    ),
     "small": (torch_table.Small, 32, 1),
-}  # fmt: skip
+}
 
 
 def filled(module: nn.Module) -> nn.Module:

@@ -11,14 +11,10 @@ in float32 on both sides. A row that is in the file already is not computed agai
 
 import argparse
 import json
-import os
 import time
 import warnings
 from pathlib import Path
 from typing import Any
-
-os.environ.setdefault("JAX_ENABLE_X64", "1")
-warnings.filterwarnings("ignore")
 
 import jax
 import jax.numpy as jnp
@@ -36,6 +32,9 @@ import timm
 from torch import nn
 
 from xaijax import models
+
+jax.config.update("jax_enable_x64", True)
+warnings.filterwarnings("ignore")
 
 MARKS = ("<!-- converted: written by tests/parity/torch_table.py -->", "<!-- end -->")
 
@@ -59,24 +58,79 @@ class Small(nn.Module):
 
 
 TORCHVISION = {
-    "resnet18": (64, 97), "resnet50": (64, 97), "resnext50_32x4d": (64,), "wide_resnet50_2": (64,), "regnet_y_400mf": (64, 97),
-    "regnet_x_400mf": (64,), "densenet121": (64, 97), "efficientnet_b0": (64, 97), "efficientnet_v2_s": (64,), "mobilenet_v2": (64, 97),
-    "mobilenet_v3_small": (64, 97), "mobilenet_v3_large": (64,), "convnext_tiny": (64, 97), "swin_t": (64, 96), "swin_v2_t": (64,),
-    "vit_b_32": (224,), "maxvit_t": (224,), "inception_v3": (96, 139), "googlenet": (64,), "squeezenet1_1": (64, 97),
-    "shufflenet_v2_x0_5": (64, 97), "vgg11_bn": (64,), "alexnet": (64,), "mnasnet0_5": (64,),
-}  # fmt: skip
+    "resnet18": (64, 97),
+    "resnet50": (64, 97),
+    "resnext50_32x4d": (64,),
+    "wide_resnet50_2": (64,),
+    "regnet_y_400mf": (64, 97),
+    "regnet_x_400mf": (64,),
+    "densenet121": (64, 97),
+    "efficientnet_b0": (64, 97),
+    "efficientnet_v2_s": (64,),
+    "mobilenet_v2": (64, 97),
+    "mobilenet_v3_small": (64, 97),
+    "mobilenet_v3_large": (64,),
+    "convnext_tiny": (64, 97),
+    "swin_t": (64, 96),
+    "swin_v2_t": (64,),
+    "vit_b_32": (224,),
+    "maxvit_t": (224,),
+    "inception_v3": (96, 139),
+    "googlenet": (64,),
+    "squeezenet1_1": (64, 97),
+    "shufflenet_v2_x0_5": (64, 97),
+    "vgg11_bn": (64,),
+    "alexnet": (64,),
+    "mnasnet0_5": (64,),
+}
 TIMM = {
-    "resnet26d": (64, 97), "resnet18.in_chans=1.num_classes=14": (64,), "resnetv2_50": (64,), "regnety_002": (64,), "densenet121": (64,),
-    "efficientnet_b0": (64,), "tf_efficientnet_b0": (64, 97), "tf_efficientnetv2_b0": (64,), "mobilenetv2_050": (64,), "mobilenetv3_small_050": (64,),
-    "convnext_atto": (64, 97), "convnextv2_atto": (64,), "swin_tiny_patch4_window7_224": (224,), "swinv2_tiny_window8_256": (256,),
-    "vit_small_patch16_224": (224,), "vit_base_patch32_224": (224,), "deit_tiny_distilled_patch16_224": (224,), "deit3_small_patch16_224": (224,),
-    "vit_small_patch14_dinov2.img_size=112": (112,), "vit_small_patch14_reg4_dinov2.img_size=112": (112,), "beit_base_patch16_224": (224,),
-    "maxvit_pico_rw_256": (256,), "coatnet_pico_rw_224": (224,), "coat_tiny": (64,), "cait_xxs24_224": (224,), "xcit_nano_12_p16_224": (64,),
-    "pvt_v2_b0": (64,), "poolformerv2_s12": (64,), "mixer_s32_224": (224,), "mobilevit_xxs": (64,), "eca_resnet33ts": (64,),
-    "levit_128s": (224,), "ghostnet_050": (64,), "hrnet_w18_small": (64,), "nfnet_l0": (64,), "res2net50_14w_8s": (64,),
-    "inception_v4": (96,), "inception_resnet_v2": (96,), "xception41": (64,), "repvgg_a0": (64,), "dpn48b": (64,), "vovnet39a": (64,),
-    "eva02_tiny_patch14_224": (224,), "davit_tiny": (224,), "focalnet_tiny_srf": (224,), "edgenext_xx_small": (64,),
-}  # fmt: skip
+    "resnet26d": (64, 97),
+    "resnet18.in_chans=1.num_classes=14": (64,),
+    "resnetv2_50": (64,),
+    "regnety_002": (64,),
+    "densenet121": (64,),
+    "efficientnet_b0": (64,),
+    "tf_efficientnet_b0": (64, 97),
+    "tf_efficientnetv2_b0": (64,),
+    "mobilenetv2_050": (64,),
+    "mobilenetv3_small_050": (64,),
+    "convnext_atto": (64, 97),
+    "convnextv2_atto": (64,),
+    "swin_tiny_patch4_window7_224": (224,),
+    "swinv2_tiny_window8_256": (256,),
+    "vit_small_patch16_224": (224,),
+    "vit_base_patch32_224": (224,),
+    "deit_tiny_distilled_patch16_224": (224,),
+    "deit3_small_patch16_224": (224,),
+    "vit_small_patch14_dinov2.img_size=112": (112,),
+    "vit_small_patch14_reg4_dinov2.img_size=112": (112,),
+    "beit_base_patch16_224": (224,),
+    "maxvit_pico_rw_256": (256,),
+    "coatnet_pico_rw_224": (224,),
+    "coat_tiny": (64,),
+    "cait_xxs24_224": (224,),
+    "xcit_nano_12_p16_224": (64,),
+    "pvt_v2_b0": (64,),
+    "poolformerv2_s12": (64,),
+    "mixer_s32_224": (224,),
+    "mobilevit_xxs": (64,),
+    "eca_resnet33ts": (64,),
+    "levit_128s": (224,),
+    "ghostnet_050": (64,),
+    "hrnet_w18_small": (64,),
+    "nfnet_l0": (64,),
+    "res2net50_14w_8s": (64,),
+    "inception_v4": (96,),
+    "inception_resnet_v2": (96,),
+    "xception41": (64,),
+    "repvgg_a0": (64,),
+    "dpn48b": (64,),
+    "vovnet39a": (64,),
+    "eva02_tiny_patch14_224": (224,),
+    "davit_tiny": (224,),
+    "focalnet_tiny_srf": (224,),
+    "edgenext_xx_small": (64,),
+}
 
 
 def make(source: str, name: str) -> nn.Module:
@@ -201,8 +255,8 @@ def row(source: str, name: str, size: int) -> dict[str, Any]:
 def table(rows: list[dict[str, Any]]) -> str:
     """The rows as Markdown."""
     lines = [
-        "| architecture | source | size (px) | default layer | logits | gradient | Grad-CAM | logits (float32) | gradient "
-        "(float32) | Grad-CAM (float32) |",
+        "| architecture | source | size (px) | default layer | logits | gradient | Grad-CAM | logits (float32) | "
+        "gradient (float32) | Grad-CAM (float32) |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for one in sorted(rows, key=lambda one: (one["source"], one["name"], one["size"])):

@@ -159,7 +159,7 @@ class Network:
         )
 
     def optimized(self, params: Any, dtype: Any) -> tuple["Network", Any]:
-        """A faster network of the same layers and its parameters; `dtype` is what it computes in, None for as before."""
+        """A faster network of the same layers, and its parameters; `dtype`: what it computes in, None for as before."""
         raise UnsupportedError(
             f"an NNX module or a converted graph can be optimized; this classifier is made from {self.kind}"
         )
