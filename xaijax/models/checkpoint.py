@@ -191,6 +191,8 @@ class Model:
 
 def parse(file: Path, header: Mapping[str, Any]) -> Model:
     """The header of a file as what it means; refuses a model that this version of xaijax cannot make."""
+    if header.get("architecture") == GRAPH:
+        raise InputError(f"{file} holds a converted model, none of an architecture of xaijax; open it with models.load")
     with reading(str(file), READABLE, own=True):
         made, options = entry(str(header["architecture"])), dict(header["options"])
         model = Model(

@@ -110,8 +110,7 @@ def fill(module: Any, entries: Mapping[str, Any], what: str) -> None:
         if name in given and tuple(given[name].shape) != shape
     ]
     if problems:
-        more = f" and {len(problems) - 20} more" if len(problems) > 20 else ""
-        raise InputError(f"the weights do not fit {what}: {'; '.join(problems[:20])}{more}")
+        raise InputError(f"the weights do not fit {what}: {'; '.join(problems)}")
     module.load_state_dict(given, strict=False)
 
 

@@ -12,8 +12,8 @@ The format, version 1 (`Graph.to_json`):
                     a module that is called twice is there twice
     operations      in order: {"name": of the result, "op": ATen's name, "inputs": {argument: value}, "call": number
                     or null}
-    layers          what can be tapped, in order: {"path", "name": of the result it is, "channels": axis or null, "role":
-                    "conv", "norm", "attention" or null, "part": "weights" for attention weights}
+    layers          what can be tapped, in order: {"path", "name": of the result it is, "channels": axis or null,
+                    "role": "conv", "norm", "attention" or null, "part": "weights" for attention weights, else null}
     default_layer   a name, or null, and `default_layer_reason` in words
 
 A value is a number, a string, a boolean, null, a list of values, or an object: {"ref": name of a result, of a tensor or
