@@ -505,7 +505,7 @@ class Classifier:
             convolution's own layer gives what its normalisation gave. It can neither be trained nor saved.
 
         Raises:
-            UnsupportedError: for a classifier that is not made from an NNX module.
+            UnsupportedError: for a classifier made neither from an NNX module nor from a converted graph.
             ValueError: for another dtype.
 
         Example:
@@ -516,9 +516,7 @@ class Classifier:
         """
         if dtype not in ("float32", "bfloat16"):
             raise ValueError(f"dtype must be float32 or bfloat16; got {dtype!r}")
-        from xaijax._network import fold
-
-        network, params = fold.optimized(self.network, self.params, None if dtype == "float32" else jnp.bfloat16)
+        network, params = self.network.optimized(self.params, None if dtype == "float32" else jnp.bfloat16)
         return dataclasses.replace(self, params=params, network=network, architecture=None)
 
     def with_params(self, params: Params) -> "Classifier":

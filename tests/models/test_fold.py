@@ -52,7 +52,7 @@ def test_a_model_of_functions_is_refused():
     model = Classifier.from_function(
         lambda w, x: x.mean((1, 2)) @ w, np.eye(3, dtype=np.float32), input_shape=(8, 8, 3)
     )
-    with pytest.raises(UnsupportedError, match="an NNX module can be optimized"):
+    with pytest.raises(UnsupportedError, match="an NNX module or a converted graph can be optimized"):
         model.optimized()
 
 

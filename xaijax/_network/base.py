@@ -159,6 +159,12 @@ class Network:
             f"parameter groups need the layers of a model; a classifier made from {self.kind} hides them"
         )
 
+    def optimized(self, params: Any, dtype: Any) -> tuple["Network", Any]:
+        """A faster network of the same layers, and its parameters; `dtype`: what it computes in, None for as before."""
+        raise UnsupportedError(
+            f"an NNX module or a converted graph can be optimized; this classifier is made from {self.kind}"
+        )
+
 
 def call_path(name: str) -> str:
     """`"block@1"` -> `"block"`."""

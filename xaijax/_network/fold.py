@@ -19,7 +19,6 @@ import numpy as np
 from flax import nnx
 
 from xaijax._network import nnx_module
-from xaijax._network.base import Network, UnsupportedError
 from xaijax._network.convolution import conv_general_dilated
 from xaijax._network.nnx_module import NNXNetwork
 
@@ -43,10 +42,8 @@ class Float32:
         return logits.astype(jnp.float32)
 
 
-def optimized(network: Network, params: Any, dtype: Any) -> tuple[NNXNetwork, dict[str, Any]]:
+def optimized(network: NNXNetwork, params: Any, dtype: Any) -> tuple[NNXNetwork, dict[str, Any]]:
     """The network and parameters of the faster module; `dtype` is what it computes in, None for that of the arrays."""
-    if not isinstance(network, NNXNetwork):
-        raise UnsupportedError(f"an NNX module can be optimized; this classifier is made from {network.kind}")
     module: Any = network.merge(params)
     for _, child in list(nnx.iter_modules(module)):
         for conv_name, norm_name in getattr(child, "FOLDS", ()):

@@ -137,6 +137,11 @@ class NNXNetwork(Network):
                 put(groups.setdefault(".".join(source[:-1]), {}), source, get(params, source))
         return groups
 
+    def optimized(self, params: Any, dtype: Any) -> tuple[Network, Any]:
+        from xaijax._network import fold  # which needs this module
+
+        return fold.optimized(self, params, dtype)
+
 
 def split(
     module: nnx.Module,

@@ -296,7 +296,11 @@ def base(options: TrainingOptions) -> Classifier | None:
         channels=None if options.channels == "auto" else int(options.channels),
         preprocess=preprocess_of(options),
     )
-    assert found.architecture is not None  # models.load gives models of the registry alone
+    if found.architecture is None:
+        raise InputError(
+            f"{options.weights} is a converted model or a black box, which cannot be trained: give weights of an "
+            "architecture (xaijax models lists them)"
+        )
     if options.model not in (None, found.architecture.name):
         raise InputError(
             f"the weights {options.weights} are those of {found.architecture.name}, not of {options.model}; leave out "

@@ -12,13 +12,14 @@ from xaijax.classifier import Classifier
 from xaijax.models import black_box, checkpoint
 from xaijax.models._files import regular_file
 from xaijax.models.importers import from_arrays, from_keras, from_torch
+from xaijax.models.importers.torch_graph import building
 from xaijax.models.onnx import from_onnx
 from xaijax.preprocess import Preprocess, Style
 
 BUILTIN_FILE = Path(__file__).parent / "weights" / "small_cnn_phantoms.safetensors"
 OWN = ".safetensors"  # PyTorch's weights have this ending too: the header tells them from ours
 KERAS = (".keras", ".h5", ".hdf5")
-TORCH = (".pth", ".pt", ".bin")
+TORCH = (".pth", ".pt", ".bin", ".ckpt", ".pt2")
 ONNX = (".onnx",)
 ARRAYS = (".npz",)
 
@@ -31,15 +32,18 @@ def load(
     output: Output | None = None,
     preprocess: Preprocess | Style | None = None,
     notes: list[str] | None = None,
+    weights: str | Path | None = None,
+    input_shape: Sequence[int] | None = None,
 ) -> Classifier:
     """Read a classifier. No code from a file of weights runs, whoever wrote it.
 
     Args:
         path: a checkpoint of xaijax (a folder with `model.safetensors`, or such a file), a file for `from_keras`
-            (`.keras`, `.h5`, `.weights.h5`, `.hdf5`), `from_torch` (`.safetensors`, `.pth`, `.pt`, `.bin`) or
-            `xaijax.models.from_arrays` (`.npz`), `from_onnx` (`.onnx`), a Python function as `script.py:function`
-            (that file is run, no other), or `"builtin"`, the small CNN that comes with the
-            package (a folder of that name needs its full path).
+            (`.keras`, `.h5`, `.weights.h5`, `.hdf5`), `from_torch` (`.safetensors`, `.pth`, `.pt`, `.bin`, `.ckpt`,
+            `.pt2`) or `xaijax.models.from_arrays` (`.npz`), `from_onnx` (`.onnx`); `"timm:NAME"` or
+            `"torchvision:NAME"` with `weights`; a Python function as `script.py:function`, whose file is run (no
+            other): one that takes nothing returns a PyTorch module, one that takes images gives predictions; or
+            `"builtin"`, the small CNN that comes with the package (a folder of that name needs its full path).
         classes: K names, for a file that has none; default "0", "1", ... Names in the file are kept.
         channels: 1 or 3, of the images; default: those of the weights. The first kernel of Keras and PyTorch weights
             for three channels is summed for one.
@@ -47,6 +51,8 @@ def load(
         preprocess: what the weights expect of pixels in [0, 1]; default: what the file says, else what the published
             weights of its architecture expect.
         notes: a list that gets a sentence for each assumption that the file does not settle.
+        weights: file of weights for a path that names a PyTorch model.
+        input_shape: (H, W, C), for a PyTorch model that does not say its size.
 
     Returns:
         The classifier, with float32 parameters. Loading one architecture twice does not compile anything twice.
@@ -61,26 +67,35 @@ def load(
         >>> models.load("builtin").classes
         ('glioma', 'meningioma', 'pituitary')
     """
-    if black_box.is_script(path):
+    if black_box.is_script(path) and not building.makes_module(path):
         return _named(_black_box(black_box.from_script(str(path), output=output), path, preprocess), path, classes)
     place, reader = locate(path)
+    given: dict[str, Any] = {"classes": classes, "output": output, "preprocess": preprocess, "notes": notes}
+    if building.is_name(place):
+        return _with_channels(
+            from_torch(str(path), weights=weights, input_shape=input_shape, **given), Path(path), channels
+        )
+    if weights is not None:
+        raise InputError(f"weights are for a model that is named (timm:NAME); {path} has its own")
+    if input_shape is not None and reader is not from_torch:
+        raise InputError(f"{path} has the size of its images; leave out input_shape")
     if reader is from_onnx:
-        given = _black_box_preprocess(preprocess)
-        return from_onnx(place, classes=classes, output=output, notes=notes, **given)
+        found = _black_box_preprocess(preprocess)
+        return from_onnx(place, classes=classes, output=output, notes=notes, **found)
     if reader is None:
         return _as_given(_own(place, channels), place, classes, output, preprocess)
     if reader is from_arrays:
-        found = _with_channels(from_arrays(place, classes=classes, output=output, notes=notes), place, channels)
-        return found if preprocess is None else found.with_preprocess(preprocess)
-    return _foreign(
-        reader, place, channels, {"classes": classes, "output": output, "preprocess": preprocess, "notes": notes}
-    )
+        arrays = _with_channels(from_arrays(place, classes=classes, output=output, notes=notes), place, channels)
+        return arrays if preprocess is None else arrays.with_preprocess(preprocess)
+    return _foreign(reader, place, channels, given | ({"input_shape": input_shape} if input_shape else {}))
 
 
 def locate(path: str | Path) -> tuple[Path, Callable[..., Classifier] | None]:
     """Where the weights are, and which importer reads them: None for a checkpoint of xaijax."""
     if str(path) == BUILTIN:
         return BUILTIN_FILE, None
+    if building.is_name(path):
+        return Path(path), from_torch
     place = Path(path).expanduser()
     if not place.exists():
         raise FileNotFoundError(f"there is no checkpoint {path}; give a folder of xaijax train or a file of weights")
@@ -170,7 +185,7 @@ def _foreign(
 ) -> Classifier:
     given = {name: value for name, value in options.items() if value is not None}
     found = reader(path, **given)
-    if channels not in (None, found.input_shape[2]):
+    if channels not in (None, found.input_shape[2]) and "input_shape" not in given and path.suffix != ".pt2":
         given.pop("notes", None)  # they were taken down
         found = reader(path, input_shape=(*found.input_shape[:2], channels), **given)
     return _with_channels(found, path, channels)

@@ -24,6 +24,7 @@ from xaijax._outputs import Output, check_output, class_names
 from xaijax.classifier import Architecture, Classifier, UnsupportedError
 from xaijax.models import _files
 from xaijax.models._files import Stored, reading, regular_file
+from xaijax.models.importers.torch_graph import store
 from xaijax.models.zoo import _create, entry
 from xaijax.preprocess import Preprocess
 
@@ -31,6 +32,7 @@ FILE = "model.safetensors"
 FORMAT = 1
 HEADER = "xaijax"
 EXPECTED = "a readable safetensors file"
+GRAPH = "graph"  # in the place of an architecture: the header has the operations
 READABLE = "a checkpoint that this version of xaijax reads"
 
 
@@ -41,7 +43,7 @@ def save(
     info: Mapping[str, Any] | None = None,
     dtype: Literal["float32", "float16"] = "float32",
 ) -> Path:
-    """Write a classifier of the registry to a file.
+    """Write a classifier of the registry, or a converted PyTorch model, to a file.
 
     The file is written under another name and renamed, so that a killed process leaves no half of it.
 
@@ -58,14 +60,19 @@ def save(
         UnsupportedError: for a classifier from elsewhere.
         ValueError: for another dtype.
     """
-    if classifier.architecture is None:
+    is_graph = store.is_graph(classifier)
+    if classifier.architecture is None and not is_graph:
         raise UnsupportedError(
             "only classifiers made by xaijax.models can be saved; keep the module that made this one"
         )
     if dtype not in ("float32", "float16"):
         raise InputError(f"dtype must be float32 or float16; got {dtype!r}")
     header = {"format": FORMAT} | describe(classifier) | {"info": dict(info or {})}
-    tensors = {".".join(path): np.asarray(leaf, dtype) for path, leaf in flatten(classifier.params)}
+    if is_graph:
+        header |= store.header(classifier)
+        tensors = store.tensors(classifier, dtype)
+    else:
+        tensors = {".".join(path): np.asarray(leaf, dtype) for path, leaf in flatten(classifier.params)}
     return write(Path(path) if Path(path).suffix == ".safetensors" else Path(path) / FILE, tensors, header)
 
 
@@ -85,7 +92,30 @@ def load(path: str | Path) -> Classifier:
         ValueError: for a file that is not a checkpoint of xaijax, or whose arrays are not those of its architecture:
             all differences are listed.
     """
-    return rebuild(*open_one(path))[0]
+    file, header = open_one(path)
+    return _graph(file, header) if header.get("architecture") == GRAPH else rebuild(file, header)[0]
+
+
+def _graph(file: Path, header: Mapping[str, Any]) -> Classifier:
+    """A converted graph from a file and its header."""
+    with reading(str(file), READABLE, own=True):
+        parts = store.parse(header)
+        network, params = store.read(file, parts.graph)
+        channels, height, width = parts.graph.image
+        return Classifier.from_network(
+            network,
+            params,
+            input_shape=(height, width, channels),
+            classes=[str(name) for name in header["classes"]],
+            preprocess=_preprocess(header),
+            layer=parts.layer,
+            output=check_output(str(header.get("output", "softmax"))),
+        )
+
+
+def _preprocess(header: Mapping[str, Any]) -> Preprocess:
+    style = header["preprocess"]
+    return Preprocess(style["scale"], tuple(style["mean"]), tuple(style["std"]), style["order"])
 
 
 def open_one(path: str | Path) -> tuple[Path, dict[str, Any]]:
@@ -99,14 +129,14 @@ def open_one(path: str | Path) -> tuple[Path, dict[str, Any]]:
 
 def describe(classifier: Classifier) -> dict[str, Any]:
     """What a header says of a classifier of the registry, parameters apart."""
-    assert classifier.architecture is not None
+    architecture = classifier.architecture or Architecture(GRAPH)
     preprocess = classifier.preprocess
     # A file without it is a softmax, as all files were once.
     kind: dict[str, Any] = {} if classifier.output == "softmax" else {"output": classifier.output}
     kind |= {} if classifier.thresholds is None else {"thresholds": list(classifier.thresholds)}
     return {
-        "architecture": classifier.architecture.name,
-        "options": dict(classifier.architecture.options),
+        "architecture": architecture.name,
+        "options": dict(architecture.options),
         "classes": list(classifier.classes),
         "input_shape": list(classifier.input_shape),
         "preprocess": {
@@ -182,14 +212,15 @@ class Model:
 
 def parse(file: Path, header: Mapping[str, Any]) -> Model:
     """The header of a file as what it means; refuses a model that this version of xaijax cannot make."""
+    if header.get("architecture") == GRAPH:
+        raise InputError(f"{file} holds a converted model, none of an architecture of xaijax; open it with models.load")
     with reading(str(file), READABLE, own=True):
         made, options = entry(str(header["architecture"])), dict(header["options"])
-        style = header["preprocess"]
         model = Model(
             architecture=Architecture(made.name, _create.frozen(options)),
             classes=tuple(str(name) for name in header["classes"]),
             input_shape=_create.image_shape(header["input_shape"]),
-            preprocess=Preprocess(style["scale"], tuple(style["mean"]), tuple(style["std"]), style["order"]),
+            preprocess=_preprocess(header),
             info=dict(header.get("info", {})),
             output=check_output(str(header.get("output", "softmax"))),
             thresholds=tuple(map(float, header["thresholds"])) if "thresholds" in header else None,

@@ -19,6 +19,7 @@ from xaijax.models.importers.sources import recognise
 from xaijax.models.zoo._weights import Source
 from xaijax.preprocess import Preprocess, Style
 
+ENDINGS = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 LIBRARIES = ("torchvision", "timm")
 WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.", "backbone.")
 SAFETENSORS = "a readable safetensors file"
@@ -26,7 +27,7 @@ TENSORS = "a readable file of tensors"
 AUXILIARY = re.compile(r"AuxLogits\..*")
 
 
-def from_torch(
+def from_state(
     source: str | Path | Mapping[str, Any],
     architecture: str | None = None,
     *,
@@ -36,7 +37,7 @@ def from_torch(
     output: Output | None = None,
     notes: list[str] | None = None,
 ) -> Classifier:
-    """A classifier with the weights of a torchvision or timm model.
+    """A classifier of the registry with the weights of a torchvision or timm model.
 
     The head may be another one than the published: any class count, and dense layers with ReLU between them (dropout
     leaves no trace in the weights). Auxiliary logits are left out.
@@ -62,8 +63,7 @@ def from_torch(
             entries that do not fit: all are listed.
 
     Example:
-        >>> from xaijax import models
-        >>> models.from_torch({"fc.weight": 0})
+        >>> from_state({"fc.weight": 0})
         Traceback (most recent call last):
         ...
         xaijax._errors.InputError: the state dictionary has entries that are not named arrays: fc.weight
@@ -71,11 +71,18 @@ def from_torch(
     if isinstance(source, Mapping):
         return _convert(source, architecture, "the state dictionary", input_shape, classes, preprocess, output, notes)
     path = regular_file(source)
-    kind = path.suffix.lower()
-    if kind not in (".safetensors", ".pth", ".pt", ".bin"):
-        raise InputError(f"{path.name} must end in .safetensors, .pth or .pt; save the state dictionary as one of them")
-    with _safetensors(path) if kind == ".safetensors" else _pickled(path) as entries:
+    with stored_entries(path) as entries:
         return _convert(entries, architecture, path.name, input_shape, classes, preprocess, output, notes)
+
+
+def stored_entries(path: Path) -> contextlib.AbstractContextManager[Mapping[str, Any]]:
+    """What a file of weights holds, by name; no code from it runs."""
+    kind = path.suffix.lower()
+    if kind not in ENDINGS:
+        raise InputError(
+            f"{path.name} must end in .safetensors, .pth, .pt, .bin or .ckpt; save the state dictionary as one of them"
+        )
+    return _safetensors(path) if kind == ".safetensors" else _pickled(path)
 
 
 @contextlib.contextmanager
@@ -131,16 +138,9 @@ def _convert(
     output: Output | None,
     notes: list[str] | None,
 ) -> Classifier:
-    for key in ("state_dict", "model_state_dict", "model"):
-        if isinstance(entries.get(key), Mapping):
-            entries = entries[key]
-    wrong = [str(name) for name, value in entries.items() if not (isinstance(name, str) and hasattr(value, "shape"))]
-    if wrong or not entries:
-        listed = f"entries that are not named arrays: {', '.join(wrong[:10])}" if wrong else "no entries"
-        raise InputError(f"{what} has {listed}")
     named = {
         name: _Tensor(value, what, TENSORS) if hasattr(value, "detach") else value
-        for name, value in _unwrapped(entries).items()
+        for name, value in without_wrappers(entries, what).items()
     }
     row = recognise(named, LIBRARIES, architecture, what)
     preprocess = _told_apart(row, what, preprocess, notes)
@@ -190,8 +190,18 @@ def _told_apart(
     return preprocess
 
 
-def _unwrapped(entries: Mapping[str, Any]) -> dict[str, Any]:
-    """Without the prefix that a wrapper (data parallel, a compiled or a Lightning module) puts before all names."""
+def without_wrappers(entries: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """The named arrays of a state dictionary, also of one in a checkpoint of a training.
+
+    Without the prefix that a wrapper (data parallel, a compiled or a Lightning module) puts before all names.
+    """
+    for key in ("state_dict", "model_state_dict", "model"):
+        if isinstance(entries.get(key), Mapping):
+            entries = entries[key]
+    wrong = [str(name) for name, value in entries.items() if not (isinstance(name, str) and hasattr(value, "shape"))]
+    if wrong or not entries:
+        listed = f"entries that are not named arrays: {', '.join(wrong[:10])}" if wrong else "no entries"
+        raise InputError(f"{what} has {listed}")
     names = dict(entries)
     while True:
         prefix = next((prefix for prefix in WRAPPERS if all(name.startswith(prefix) for name in names)), None)

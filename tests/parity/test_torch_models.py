@@ -1,0 +1,175 @@
+"""Conversion of PyTorch models, where PyTorch, torchvision and timm are installed: pytest tests/parity -m parity.
+
+`torch_table.py` compares many architectures; here is what files and names do, and what is refused.
+"""
+
+import importlib.util
+import logging
+
+import numpy as np
+import pytest
+
+from xaijax import models
+from xaijax._errors import InputError
+
+pytestmark = [
+    pytest.mark.parity,
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed"),
+]
+SIDE = 64
+
+
+class Hostile:
+    """Unpickling it writes a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+@pytest.fixture(scope="module")
+def torch():
+    import torch
+
+    try:
+        import torchvision
+    except RuntimeError:  # a torchvision without its compiled operators
+        library = torch.library.Library("torchvision", "DEF")
+        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        torch.xaijax_library = library  # it ends with the object
+        import torchvision  # noqa: F401
+    torch.manual_seed(0)
+    return torch
+
+
+@pytest.fixture(scope="module")
+def small(torch):
+    nn = torch.nn
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4)
+    ).eval()
+
+
+def images(channels, count=3, side=SIDE):
+    return np.random.default_rng(0).uniform(size=(count, side, side, channels)).astype(np.float32)
+
+
+def close(torch, classifier, module, x):
+    with torch.no_grad():
+        wanted = module(torch.from_numpy(x.transpose(0, 3, 1, 2))).numpy()
+    found = np.asarray(classifier.logits(classifier.params, x))
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5 * np.abs(wanted).max())
+
+
+def test_a_module_keeps_its_mode_and_a_bare_one_is_assumed_to_take_pixels(torch, small, caplog):
+    small.train()
+    with caplog.at_level(logging.WARNING):
+        classifier = models.from_torch(small, input_shape=(SIDE, SIDE, 1))
+    assert small.training
+    assert "assuming [0, 1] as they are (give preprocess=)" in caplog.text
+    close(torch, classifier, small.eval(), images(1))
+    assert classifier.default_layer == "2"
+    assert classifier.has_head()
+
+
+@pytest.mark.parametrize("batch", ["dynamic", 1, 4])
+def test_a_program_in_a_file_takes_any_batch(torch, small, tmp_path, batch):
+    example = (torch.zeros(2 if batch == "dynamic" else batch, 1, SIDE, SIDE),)
+    shapes = ({0: torch.export.Dim("batch")},) if batch == "dynamic" else None
+    torch.export.save(torch.export.export(small, example, dynamic_shapes=shapes), tmp_path / "small.pt2")
+    classifier = models.load(tmp_path / "small.pt2", classes=["a", "b", "c", "d"])
+    assert classifier.classes == ("a", "b", "c", "d")
+    for count in (1, 3, 8):
+        close(torch, classifier, small, images(1, count))
+
+
+def test_a_script_gives_a_module(torch, tmp_path):
+    script = tmp_path / "net.py"
+    script.write_text(
+        "import torch\ndef make():\n    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 3))\n"
+    )
+    classifier = models.load(f"{script}:make", input_shape=(4, 4, 3))
+    assert len(classifier.classes) == 3
+    with pytest.raises(InputError, match="does not say the size of its images"):
+        models.load(f"{script}:make")
+    with pytest.raises(InputError, match="has no function other"):
+        models.load(f"{script}:other", input_shape=(4, 4, 3))
+
+
+def test_a_model_of_timm_with_its_own_preprocessing_and_head(torch, tmp_path):
+    import timm
+    from safetensors.torch import save_file
+
+    module = timm.create_model("resnet10t", num_classes=7, in_chans=1).eval()
+    save_file(module.state_dict(), tmp_path / "weights.safetensors")
+    source = "timm:resnet10t"
+    classifier = models.load(source, weights=tmp_path / "weights.safetensors", input_shape=(SIDE, SIDE, 1))
+    assert len(classifier.classes) == 7
+    assert classifier.preprocess.mean == (pytest.approx(0.449),)
+    x = images(1)
+    close(torch, classifier, lambda t: module((t - 0.449) / 0.226), x)
+
+
+def test_a_checkpoint_of_lightning_and_of_data_parallel(torch, tmp_path):
+    import torchvision
+
+    module = torchvision.models.squeezenet1_1(num_classes=1000).eval()
+    state = {f"model.module.{name}": value for name, value in module.state_dict().items()}
+    torch.save({"state_dict": state, "epoch": 3, "hyper_parameters": {"lr": 0.1}}, tmp_path / "last.ckpt")
+    name = "torchvision:squeezenet1_1"
+    classifier = models.load(name, weights=tmp_path / "last.ckpt", input_shape=(SIDE, SIDE, 3))
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (classifier.preprocess.mean, classifier.preprocess.std))
+    close(torch, classifier, lambda t: module((t - mean) / std), images(3))
+
+
+def test_weights_that_do_not_fit_are_listed(torch):
+    with pytest.raises(InputError, match=r"the weights do not fit timm's resnet10t: missing .*; .*unknown other"):
+        models.from_torch("timm:resnet10t", weights={"other": torch.zeros(1)})
+    with pytest.raises(InputError, match="timm has no model 'resnet9999'"):
+        models.from_torch("timm:resnet9999", weights={"other": torch.zeros(1)})
+    with pytest.raises(InputError, match="needs its weights; give weights="):
+        models.from_torch("timm:resnet10t")
+
+
+@pytest.mark.parametrize("ending", [".pth", ".ckpt"])
+def test_a_hostile_pickle_is_refused_and_does_not_run(torch, tmp_path, ending):
+    file, ran = tmp_path / f"bad{ending}", tmp_path / "ran"
+    torch.save({"state_dict": {"fc.weight": torch.zeros(1)}, "hyper_parameters": Hostile(ran)}, file)
+    for give in (lambda: models.load(file), lambda: models.from_torch("timm:resnet10t", weights=file)):
+        with pytest.raises(
+            InputError, match="holds more than tensors or is damaged, and code from a file is never run"
+        ):
+            give()
+    assert not ran.exists()
+
+
+def test_a_program_with_another_operation_is_refused_with_its_module(torch):
+    class Odd(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = torch.nn.Identity()
+            self.part = Part()
+
+        def forward(self, x):
+            return self.part(x).flatten(1)
+
+    class Part(torch.nn.Module):
+        def forward(self, x):
+            return torch.special.bessel_j0(x)
+
+    with pytest.raises(InputError, match=r"special_bessel_j0 \(in part\); use it as a black box with models.from_pre"):
+        models.from_torch(Odd(), input_shape=(4, 4, 1))
+
+
+def test_weights_of_an_architecture_given_by_name(torch):
+    import torchvision
+
+    module = torchvision.models.shufflenet_v2_x0_5(num_classes=5).eval()
+    classifier = models.from_torch(
+        module.state_dict(), "torchvision:shufflenet_v2_x0_5", input_shape=(SIDE, SIDE, 3), preprocess="identity"
+    )
+    close(torch, classifier, module, images(3))

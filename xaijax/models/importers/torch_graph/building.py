@@ -1,0 +1,219 @@
+"""Modules by name: `timm:NAME`, `torchvision:NAME`, `FILE.py:FUNCTION`, filled with weights from a file.
+
+A script is the user's own and is run because its name was given; a file of weights never is.
+"""
+
+import ast
+import contextlib
+import importlib.util
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xaijax._errors import InputError
+from xaijax.models._files import regular_file
+from xaijax.models.importers.torch_weights import stored_entries, without_wrappers
+from xaijax.preprocess import Preprocess
+
+LIBRARIES = ("timm", "torchvision")
+SCRIPT = re.compile(r"(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)")
+
+
+@dataclass(frozen=True)
+class Built:
+    """A module, and what its library says of its pixels.
+
+    Args:
+        module: with its weights.
+        preprocess: what the weights expect, or None where nothing says it.
+        input_shape: (H, W, C) that it is made for, or None.
+        said: one line about what was assumed.
+    """
+
+    module: Any
+    preprocess: Preprocess | None
+    input_shape: tuple[int, int, int] | None
+    said: str
+
+
+def is_name(source: Any) -> bool:
+    """Whether a text names a module to build: `timm:...`, `torchvision:...` or `FILE.py:FUNCTION`."""
+    text = str(source)
+    return text.partition(":")[0] in LIBRARIES or SCRIPT.fullmatch(text) is not None
+
+
+def makes_module(source: Any) -> bool:
+    """Whether a text names a function of a script that takes no argument and so makes a module; nothing is run."""
+    script = SCRIPT.fullmatch(str(source))
+    if script is None:
+        return False
+    try:
+        tree = ast.parse(Path(script["file"]).expanduser().read_text("utf-8"))
+    except (OSError, ValueError, SyntaxError):
+        return False
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name == script["function"]:
+            required = len(node.args.posonlyargs) + len(node.args.args) - len(node.args.defaults)
+            return required == 0 and node.args.vararg is None
+    return False
+
+
+def build(name: str, weights: Any) -> Built:
+    """The module of that name.
+
+    Args:
+        name: `timm:NAME`, `torchvision:NAME` or `FILE.py:FUNCTION`.
+        weights: a file, a state dictionary, or None for what the script's function gives.
+
+    Returns:
+        The module and its preprocessing.
+
+    Raises:
+        FileNotFoundError: where a file is not there.
+        InputError: for an unknown name, missing weights, or weights that do not fit: all differences are listed.
+    """
+    need_torch(name)
+    script = SCRIPT.fullmatch(name)
+    if script is not None:
+        module = _from_script(Path(script["file"]), script["function"])
+        if weights is not None:
+            fill(module, entries_of(weights), str(name))
+        return Built(module, None, None, f"made by {script['function']} of {script['file']}")
+    library, _, architecture = name.partition(":")
+    if weights is None:
+        raise InputError(f"{name} needs its weights; give weights=, a .safetensors, .pth or .ckpt file")
+    entries = entries_of(weights)
+    return _timm(architecture, entries) if library == "timm" else _torchvision(architecture, entries)
+
+
+def need_torch(what: str) -> None:
+    """Refuse what cannot be converted without PyTorch."""
+    if importlib.util.find_spec("torch") is None:
+        raise ImportError(
+            f"converting {what} needs PyTorch; install it, or convert the model once where it is and keep the result "
+            "with models.save, which opens without it"
+        )
+
+
+def entries_of(weights: Any) -> dict[str, Any]:
+    """A state dictionary from a file or as it is, without a wrapper's prefixes."""
+    if isinstance(weights, Mapping):
+        return without_wrappers(weights, "the state dictionary")
+    path = regular_file(weights)
+    with stored_entries(path) as entries:
+        return {name: _tensor(value) for name, value in without_wrappers(entries, path.name).items()}
+
+
+def _tensor(value: Any) -> Any:
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        return value
+    return torch.as_tensor(value[...] if hasattr(value, "what") else value)
+
+
+def fill(module: Any, entries: Mapping[str, Any], what: str) -> None:
+    """Load a state dictionary; refuses one that does not fit, all differences listed."""
+    wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    counters = {name for name in wanted if name.endswith("num_batches_tracked")}
+    given = {name: _tensor(value) for name, value in entries.items() if not name.endswith("num_batches_tracked")}
+    problems = [f"missing {name}" for name in wanted if name not in given and name not in counters]
+    problems += [f"unknown {name}" for name in given if name not in wanted]
+    problems += [
+        f"{name} is {list(given[name].shape)}, not {list(shape)}"
+        for name, shape in wanted.items()
+        if name in given and tuple(given[name].shape) != shape
+    ]
+    if problems:
+        raise InputError(f"the weights do not fit {what}: {'; '.join(problems)}")
+    module.load_state_dict(given, strict=False)
+
+
+def _from_script(file: Path, function: str) -> Any:
+    place = regular_file(file)
+    spec = importlib.util.spec_from_file_location(f"xaijax_script_{place.stem}", place)
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    if not callable(getattr(script, function, None)):
+        raise InputError(f"{file} has no function {function}; give FILE.py:FUNCTION")
+    import torch
+
+    module = getattr(script, function)()
+    if not isinstance(module, torch.nn.Module):
+        raise InputError(f"{function} of {file} must return a torch.nn.Module; it returns a {type(module).__name__}")
+    return module
+
+
+def _timm(name: str, entries: Mapping[str, Any]) -> Built:
+    with _named("timm"):
+        import timm
+    if name.partition(".")[0] not in timm.list_models():
+        raise InputError(f"timm has no model {name!r}; see timm.list_models()")
+    config: dict[str, Any] = dict(timm.create_model(name, pretrained=False, num_classes=0).default_cfg)
+    options: dict[str, Any] = {}
+    classes = _rows(entries, config.get("classifier"))
+    if classes is not None:
+        options["num_classes"] = classes
+    first = config.get("first_conv")
+    kernel = entries.get(f"{first}.weight") if isinstance(first, str) else None
+    if kernel is not None and len(kernel.shape) == 4:
+        options["in_chans"] = int(kernel.shape[1])
+    module = timm.create_model(name, pretrained=False, **options)
+    fill(module, entries, f"timm's {name}")
+    channels, height, width = config["input_size"]
+    channels = options.get("in_chans", channels)
+    mean, std = tuple(config["mean"]), tuple(config["std"])
+    if channels == 1:
+        mean, std = (sum(mean) / len(mean),), (sum(std) / len(std),)
+    return Built(
+        module,
+        Preprocess(mean=mean, std=std),
+        (height, width, channels),
+        f"preprocessing and size are those of timm's default configuration of {name}",
+    )
+
+
+def _rows(entries: Mapping[str, Any], classifier: Any) -> int | None:
+    """How many classes the last dense layer has; of several classifiers (distillation) the first."""
+    name = classifier[0] if isinstance(classifier, list | tuple) else classifier
+    kernel = entries.get(f"{name}.weight")
+    return None if kernel is None else int(kernel.shape[0])
+
+
+def _torchvision(name: str, entries: Mapping[str, Any]) -> Built:
+    with _named("torchvision"):
+        import torchvision
+    if name not in torchvision.models.list_models(module=torchvision.models):
+        raise InputError(f"torchvision has no model {name!r} for classification; see torchvision.models.list_models()")
+    options: dict[str, Any] = {"init_weights": False} if name in ("inception_v3", "googlenet") else {}
+    if name in ("inception_v3", "googlenet"):
+        options["aux_logits"] = any(entry.startswith(("AuxLogits.", "aux1.")) for entry in entries)
+    module = torchvision.models.get_model(name, weights=None, **options)
+    # The head is the last matrix; its rows are the classes.
+    wanted = [entry for entry, value in module.state_dict().items() if entry.endswith("weight") and value.ndim >= 2]
+    head = next(entry for entry in reversed(wanted) if not entry.startswith(("AuxLogits.", "aux")))
+    if head in entries and int(entries[head].shape[0]) != 1000:
+        module = torchvision.models.get_model(name, weights=None, num_classes=int(entries[head].shape[0]), **options)
+    fill(module, entries, f"torchvision's {name}")
+    size = 224
+    with contextlib.suppress(ValueError, AttributeError, TypeError, IndexError):
+        transforms = torchvision.models.get_model_weights(name).DEFAULT.transforms()
+        size = int(transforms.crop_size[0])
+    return Built(
+        module,
+        Preprocess.named("torch"),
+        (size, size, 3),
+        f"preprocessing and size are those of torchvision's published weights of {name}",
+    )
+
+
+@contextlib.contextmanager
+def _named(library: str) -> Any:
+    try:
+        yield
+    except ImportError as error:
+        raise ImportError(f"models of {library} need {library}; install it ({error})") from error
