@@ -79,8 +79,15 @@ def load(paths: Sequence[str], options: ModelOptions, source: str, notes: list[s
 
 def open_one(path: str | Path, options: ModelOptions, notes: list[str]) -> Classifier:
     """One model as the options say it is read; sentences on what had to be assumed are added to `notes`."""
-    found = models.load(path, output=options.output, preprocess=preprocess_of(options), notes=notes)
-    if options.size is not None:
+    named: dict[str, Any] = {}
+    if models.is_named(path):
+        named = {"weights": options.weights}
+        if options.size is not None:
+            named["input_shape"] = (options.size, options.size, 3)
+    elif options.weights is not None:
+        raise InputError(f"--weights are for a model that is named, such as timm:resnet18; {path} has its own")
+    found = models.load(path, output=options.output, preprocess=preprocess_of(options), notes=notes, **named)
+    if options.size is not None and not named:
         found = found.with_input_shape((options.size, options.size, found.input_shape[-1]))
     layer = getattr(options, "layer", None)
     if layer is None:

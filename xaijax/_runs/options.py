@@ -194,7 +194,13 @@ class ModelOptions:
 
     model: tuple[str, ...]
     """Models: a folder of xaijax train, a file of weights (Keras, PyTorch, .npz), builtin (the small network trained on
-    brain MRI phantoms), or where a model is trained or timed, an architecture (xaijax models lists them)."""
+    brain MRI phantoms), timm:NAME or torchvision:NAME with --weights, script.py:function, or where a model is trained
+    or timed, an architecture (xaijax models lists them)."""
+
+    weights: Path | None = None
+    """The weights of a model that is named (timm:NAME, torchvision:NAME). Where a model is trained: start from these, a
+    folder of xaijax train, a file of weights (Keras, PyTorch, .npz) or builtin; default: random weights. The head is
+    kept where it was trained for the same classes, else it is new."""
 
     size: Side | None = None
     """Side of the images in pixels; default: what the model is made for."""

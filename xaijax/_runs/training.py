@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -37,11 +36,6 @@ class TrainingOptions(PrecisionOptions, DeviceOptions, DivisionOptions, ModelOpt
 
     model: str | None = None  # type: ignore[assignment]  # one, or that of the weights
     batch_size: Count = 32
-
-    weights: Path | None = None
-    """Start from these: a folder of xaijax train, a file of weights (Keras, PyTorch, .npz) or builtin; default: random
-    weights of --model, which is small_cnn where it is left out. The head is kept where it was trained for the same
-    classes, else it is new."""
 
     channels: Literal["auto", "1", "3"] = "auto"
     """Channels of the images; auto takes those of the weights, or without weights looks whether the images are grey."""

@@ -10,7 +10,7 @@ classifier = models.from_predict(function, input_shape=(224, 224, 3), classes=["
 
 from xaijax._names import BUILTIN
 from xaijax.models._describe import ModelDescription, describe
-from xaijax.models._load import BUILTIN_FILE, builtin, is_unnamed, load
+from xaijax.models._load import BUILTIN_FILE, builtin, is_named, is_unnamed, load
 from xaijax.models.black_box import from_predict
 from xaijax.models.checkpoint import read_info, save
 from xaijax.models.importers import from_arrays, from_keras, from_torch
@@ -32,6 +32,7 @@ __all__ = [
     "from_onnx",
     "from_predict",
     "from_torch",
+    "is_named",
     "is_unnamed",
     "list_models",
     "load",

@@ -114,6 +114,16 @@ def locate(path: str | Path) -> tuple[Path, Callable[..., Classifier] | None]:
     )
 
 
+def is_named(path: str | Path) -> bool:
+    """Whether a model is named and not a file: `timm:NAME`, `torchvision:NAME`, or a script that makes a module.
+
+    Example:
+        >>> is_named("timm:resnet18"), is_named("weights.pth")
+        (True, False)
+    """
+    return building.is_name(path) and (not black_box.is_script(path) or building.makes_module(path))
+
+
 def builtin() -> Classifier:
     """The small CNN trained on the brain MRI phantoms; `weights/README.md` has the command that made it.
 
