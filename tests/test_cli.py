@@ -146,7 +146,7 @@ def test_the_sentences_know_every_option_of_every_command():
         known = command_line.options(config_class)
         flags = [f"--{one.opposite}" for one in known if one.switch]
         assert command_line.fault(config_class, command, flags).startswith(f"xaijax {command} needs") == any(
-            one.required and not one.positional for one in known
+            one.required for one in known
         )
         needed = [word for one in known if one.required and not one.positional for word in (f"--{one.name}", "x")]
         places = [one for one in known if one.positional]
@@ -315,7 +315,7 @@ def test_explain_draws_a_table_of_the_part_that_is_asked_for(picture, checkpoint
     ]
     more = ["--crop", "--table", str(table), "--out", str(out)]
     assert call("explain", str(picture), str(tmp_path / "square.png"), *options, *more) == 0
-    assert f"picture table written to {table}" in capsys.readouterr().out.replace("\n", "")
+    assert f"table of overlays written to {table}" in capsys.readouterr().out.replace("\n", "")
     for method in ("integrated_gradients", "sobel"):
         assert (out / f"scan.{method}.png").read_bytes() == (out / f"square.{method}.png").read_bytes()
     with Image.open(table) as drawn:

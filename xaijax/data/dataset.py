@@ -287,7 +287,8 @@ class Dataset:
         if len(present) < at_least:
             raise InputError(
                 f"data set {self.name!r} has images of {len(present)} class{'es' if len(present) != 1 else ''} "
-                f"({', '.join(present)}); training and benchmarks need at least {at_least}: add images of another class"
+                f"({', '.join(present)}); training and benchmarks need at least {at_least}: "
+                "give one folder per class, or name a table of labels with --labels"
             )
 
     def require_mask_role(self, *allowed: MaskRole) -> None:

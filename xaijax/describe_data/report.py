@@ -68,7 +68,8 @@ def _decoded(found: Mapping[str, Any]) -> Iterator[str]:
             f"{share if area else ''}"
         )
     if not found["masks"]:
-        yield "  no masks were read" if "mask" in (files := found["found"] or {"taken": {}})["taken"] else "  no masks"
+        stored = (found["found"] or {}).get("taken", {})
+        yield "  no masks could be read" if "mask" in stored else "  no masks"
     if found["masks"].get("unknown"):
         yield "    the role is not known: give --mask-role lesion, organ or artefact"
     for note, count in found["notes"].items():
