@@ -58,6 +58,8 @@ def _decoded(found: Mapping[str, Any]) -> Iterator[str]:
     yield f"  sizes (height x width): {', '.join(_cut([f'{size} ({count})' for size, count in sizes.items()], 5))}"
     for stored, count in found["stored"].items():
         yield f"  stored as {stored}: {count}"
+    if any("grey" in stored and "uint8" not in stored for stored in found["stored"]):
+        yield f"  values of more than 8 bits: {_window(found['options']['window'])}"
     yield f"  pixels: {_coloured(found['grey'], found['colour'])}"
     for role, one in found["masks"].items():
         area = one["area"]
@@ -80,6 +82,16 @@ def _decoded(found: Mapping[str, Any]) -> Iterator[str]:
     if twice["groups"]:
         first = " = ".join(twice["examples"][0])
         yield f"  {_counted(twice['groups'], 'image')} stored more than once (identical pixels), such as {first}"
+
+
+def _window(window: Any) -> str:
+    """Which values become black and white; deep images depend on it more than on anything else."""
+    if window == "file":
+        return "the window that the file states, else each image's own range (--window)"
+    if window == "auto":
+        return "each image's own range (--window auto)"
+    low, high = window
+    return f"{low:g} becomes black and {high:g} white (--window)"
 
 
 def _coloured(grey: int, colour: int) -> str:
