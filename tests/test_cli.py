@@ -403,6 +403,7 @@ def test_the_help_flows_and_names_no_none(name, monkeypatch, capsys):
     shown = capsys.readouterr().out
     words = " ".join(shown.replace("\u2502", " ").split())
     assert "or file, the window that the file states, else auto. 8-bit images" in words
-    assert "{None}|" not in shown and "(default: None)" not in shown
+    assert "{None}|" not in shown
+    assert "(default: None)" not in shown
     lines = [line.strip("\u2502 ") for line in shown.splitlines()]
     assert not any(line.startswith("window that the file states") for line in lines)
