@@ -103,6 +103,8 @@ def test_bad_input_is_one_sentence_and_status_2(arguments, sentence, capsys, tmp
         (["bench", "--resume=yes"], "--resume takes no value: write --resume or --no-resume"),
         (["bench", "brains"], "'brains' belongs to no option: options begin with --"),
         (["train", "--epochs", "3"], "xaijax train needs --data and --out"),
+        (["data"], "xaijax data needs DATA, right after the command"),
+        (["data", "--classes", "a", "brains"], "xaijax data needs DATA, right after the command"),
         (["train", "--data", "d", "--out", "o", "--optimizer", "adam"], "--optimizer is 'adam'; it must be adamw or"),
         (["train", "--data", "d", "--out", "o", "--augmentation.flips", "1"], "did you mean --augmentation.flip"),
         (
@@ -146,7 +148,7 @@ def test_the_sentences_know_every_option_of_every_command():
         known = command_line.options(config_class)
         flags = [f"--{one.opposite}" for one in known if one.switch]
         assert command_line.fault(config_class, command, flags).startswith(f"xaijax {command} needs") == any(
-            one.required and not one.positional for one in known
+            one.required for one in known
         )
         needed = [word for one in known if one.required and not one.positional for word in (f"--{one.name}", "x")]
         places = [one for one in known if one.positional]
@@ -315,7 +317,7 @@ def test_explain_draws_a_table_of_the_part_that_is_asked_for(picture, checkpoint
     ]
     more = ["--crop", "--table", str(table), "--out", str(out)]
     assert call("explain", str(picture), str(tmp_path / "square.png"), *options, *more) == 0
-    assert f"picture table written to {table}" in capsys.readouterr().out.replace("\n", "")
+    assert f"table of overlays written to {table}" in capsys.readouterr().out.replace("\n", "")
     for method in ("integrated_gradients", "sobel"):
         assert (out / f"scan.{method}.png").read_bytes() == (out / f"square.{method}.png").read_bytes()
     with Image.open(table) as drawn:
@@ -390,3 +392,18 @@ def test_doctor_reads_the_version_of_headers(tmp_path):
     header.write_text("#define XLA_FFI_API_MAJOR 0\n#define XLA_FFI_API_MINOR 17\n")
     assert header_ffi_version(tmp_path) == (0, 17)
     assert header_ffi_version(tmp_path / "none") is None
+
+
+@pytest.mark.parametrize("name", ["data", "train", "explain"])
+def test_the_help_flows_and_names_no_none(name, monkeypatch, capsys):
+    """A text is one paragraph at any width: no line ends where a line of the source does."""
+    monkeypatch.setenv("COLUMNS", "400")
+    with pytest.raises(SystemExit):
+        cli.main([name, "--help"])
+    shown = capsys.readouterr().out
+    words = " ".join(shown.replace("\u2502", " ").split())
+    assert "or file, the window that the file states, else auto. 8-bit images" in words
+    assert "{None}|" not in shown
+    assert "(default: None)" not in shown
+    lines = [line.strip("\u2502 ") for line in shown.splitlines()]
+    assert not any(line.startswith("window that the file states") for line in lines)

@@ -48,6 +48,7 @@ def examples():
         census.leave(f"{number} <name>", LONG, LONG)
     yield census.found()
     yield data.summarise(dataset.take(range(2)))
+    yield data.Leaks(2, 3, (LONG,), 1, (f"<name> {LONG}",))
 
 
 class Balanced(html.parser.HTMLParser):
@@ -71,7 +72,7 @@ def test_every_public_dataclass_has_an_example():
     assert {"Batch", "Case", "Dataset", "Element"} <= PUBLIC.keys()
 
 
-@pytest.mark.parametrize("number", range(12))
+@pytest.mark.parametrize("number", range(13))
 def test_a_repr_is_one_short_line(number):
     one = list(examples())[number]
     text = repr(one)
@@ -82,7 +83,7 @@ def test_a_repr_is_one_short_line(number):
     assert "array(" not in text
 
 
-@pytest.mark.parametrize("number", range(12))
+@pytest.mark.parametrize("number", range(13))
 def test_the_html_of_a_notebook_is_well_formed_and_loads_nothing(number):
     text = list(examples())[number]._repr_html_()
     checker = Balanced()

@@ -143,7 +143,7 @@ class TestAnyTable:
         )
         assert cases(dataset) == {"a.png": ("u", "box 7", "training"), "b.png": ("v", "box 8", "test")}
         assert open_dataset(tmp_path, image_column="scan", label_column="kind").classes == ("u", "v")  # the only table
-        with pytest.raises(InputError, match=r"unknown column of x.csv 'kid'.*kind"):
+        with pytest.raises(InputError, match=r"x.csv has no column 'kid'.*kind"):
             open_dataset(tmp_path, labels="x.csv", image_column="scan", label_column="kid")
         with pytest.raises(InputError, match=r"the column kind of .* holds u, v; a split has the sides training"):
             open_dataset(tmp_path, labels="x.csv", image_column="scan", label_column="kind", split_column="kind")

@@ -88,7 +88,7 @@ def test_an_own_split_is_named_or_taken_with_what_it_leaks():
     dataset = dataset_of(sides, ["p"] * 2 + [None] * 29 + ["p"], [*range(30), 5, 31])
     (note,) = divide(options(), dataset).notes
     assert note == (
-        "The data have a split of their own (test 6, training 20, validation 6), which is not used: --own-split takes "
+        "The data have a split of their own (training 20, validation 6, test 6), which is not used: --own-split takes "
         "it."
     )
     division = divide(options(own_split=True), dataset)

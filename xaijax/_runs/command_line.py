@@ -63,7 +63,9 @@ def parse(config_class: Any, command: str, args: Sequence[str]) -> Any:
     """
     import tyro
 
-    if not {"-h", "--help"} & set(args) and (found := fault(config_class, command, args)):
+    if {"-h", "--help"} & set(args):
+        config_class = _documented(config_class)
+    elif found := fault(config_class, command, args):
         raise ValueError(found)
     said = io.StringIO()
     try:
@@ -74,6 +76,49 @@ def parse(config_class: Any, command: str, args: Sequence[str]) -> Any:
             raise
         words = " ".join(said.getvalue().translate(dict.fromkeys(map(ord, "╭╮╰╯│─"), " ")).split())
         raise ValueError(words or f"the options of xaijax {command} cannot be used") from None
+
+
+def _documented(config_class: Any) -> Any:
+    """The class for the parser's help: texts without the line breaks of the source, and no None among values and
+    defaults. The parser keeps the break before an indented line."""
+    import docstring_parser
+    import tyro
+
+    texts = {
+        one.arg_name: " ".join((one.description or "").split())
+        for base in reversed(config_class.__mro__[:-1])
+        for one in docstring_parser.parse_from_object(base).params
+    }
+    fields: list[Any] = []
+    for field in dataclasses.fields(config_class):
+        kind = typing.get_type_hints(config_class, include_extras=True)[field.name]
+        if not dataclasses.is_dataclass(kind):
+            extra = tyro.conf.arg(
+                help=texts.get(field.name),
+                metavar=_metavar(field.name, kind),
+                help_behavior_hint="" if field.default in (None, ()) else None,
+            )
+            kind = typing.Annotated[kind, extra]
+        copied = {name: getattr(field, name) for name in ("default", "default_factory", "kw_only")}
+        fields.append((field.name, kind, dataclasses.field(**copied)))
+    return dataclasses.make_dataclass(
+        config_class.__name__, fields, namespace={"__doc__": config_class.__doc__}, frozen=True
+    )
+
+
+def _metavar(name: str, kind: Any) -> str | None:
+    """What stands for the value in the help, where the parser's own word says less."""
+    from tyro.conf import Positional
+
+    mark = typing.get_args(Positional[int])[1]
+    if mark in getattr(kind, "__metadata__", ()) and kind.__origin__ is str:
+        return name.upper()
+    parts = typing.get_args(kind)
+    if type(None) not in parts:
+        return None
+    (value, *others) = [part for part in parts if part is not type(None)]
+    value = getattr(value, "__origin__", value)
+    return {int: "INT", float: "FLOAT", str: "STR", Path: "PATH"}.get(value) if not others else None
 
 
 def options(config_class: Any, prefix: str = "") -> list[Option]:
@@ -113,6 +158,7 @@ def fault(config_class: Any, command: str, args: Sequence[str]) -> str:
     by_name |= {option.opposite: option for option in known if option.switch}
     takes_more = any(option.positional for option in known)
     given: set[str] = set()
+    places = [option for option in known if option.positional]
     last: Option | None = None
     position = 0
     while position < len(args):
@@ -120,6 +166,7 @@ def fault(config_class: Any, command: str, args: Sequence[str]) -> str:
         if not arg.startswith("--"):
             if not takes_more:
                 return _stray(arg, last)
+            places = places[1:]
             continue
         name, inline, text = arg[2:].partition("=")
         name = name.replace("_", "-")
@@ -149,6 +196,9 @@ def fault(config_class: Any, command: str, args: Sequence[str]) -> str:
     missing = [name for name in missing if name[2:] in by_name]
     if missing:
         return f"xaijax {command} needs {' and '.join(missing)} (xaijax {command} --help describes them)"
+    if places and places[0].required:
+        name = places[0].name.upper()
+        return f"xaijax {command} needs {name}, right after the command (xaijax {command} --help describes it)"
     return ""
 
 

@@ -235,7 +235,8 @@ class TargetOptions:
     """Which class is explained."""
 
     target: str = "label"
-    """The class to explain and score: label (the true one), predicted, or the name of a class."""
+    """The class to explain and score: label (the true one, where images have labels), predicted, or the name of a
+    class."""
 
 
 @dataclass(frozen=True, kw_only=True)

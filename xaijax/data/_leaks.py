@@ -1,6 +1,7 @@
 """What two sides of a split share although they must not: images of one patient, and identical pixels."""
 
 import contextlib
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from xaijax.data.dataset import Dataset
 EXAMPLES = 3  # pairs that are kept
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Leaks:
     """What two sides of a split share; false where it is nothing.
 
@@ -29,6 +30,12 @@ class Leaks:
     group_examples: tuple[str, ...] = ()
     pixels: int = 0
     pixel_examples: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Leaks({self.groups} groups, {self.pixels} images with the pixels of another side)"
+
+    def _repr_html_(self) -> str:
+        return "".join(f"<p>{html.escape(sentence)}</p>" for sentence in self.sentences() or [repr(self)])
 
     def __bool__(self) -> bool:
         return bool(self.groups or self.pixels)

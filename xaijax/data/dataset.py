@@ -26,6 +26,7 @@ from xaijax.data import _display
 from xaijax.data import images as _images
 from xaijax.data.found import Found
 from xaijax.data.reading import MaskRole
+from xaijax.data.spelling import side_place
 
 MASK_ROLES: tuple[str, ...] = get_args(MaskRole)
 PROPORTION = 0.02  # by how much the proportions of a mask may differ from those of its image
@@ -254,12 +255,15 @@ class Dataset:
 
     @cached_property
     def splits(self) -> dict[str, np.ndarray]:
-        """The sides of the data set's own split: name -> ascending int64 positions; empty where there is none."""
+        """The sides of the data set's own split: name -> ascending int64 positions; empty where there is none.
+
+        The order is training, validation, test; folds and other names follow, sorted.
+        """
         sides: dict[str, list[int]] = {}
         for position, case in enumerate(self.cases):
             if case.split is not None:
                 sides.setdefault(case.split, []).append(position)
-        return {name: np.array(sides[name], np.int64) for name in sorted(sides)}
+        return {name: np.array(sides[name], np.int64) for name in sorted(sides, key=side_place)}
 
     @cached_property
     def roles(self) -> tuple[str, ...]:
@@ -283,7 +287,8 @@ class Dataset:
         if len(present) < at_least:
             raise InputError(
                 f"data set {self.name!r} has images of {len(present)} class{'es' if len(present) != 1 else ''} "
-                f"({', '.join(present)}); training and benchmarks need at least {at_least}: add images of another class"
+                f"({', '.join(present)}); training and benchmarks need at least {at_least}: "
+                "give one folder per class, or name a table of labels with --labels"
             )
 
     def require_mask_role(self, *allowed: MaskRole) -> None:

@@ -23,6 +23,16 @@ _BETWEEN = re.compile(r"(?<=[^\W_])[\s_-]+(?=[^\W_])")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
 
 
+def side_place(name: str) -> tuple[int, str]:
+    """Sorts the sides of a split: training, validation, test, then other names by their text.
+
+    Example:
+        >>> sorted(["test", "fold 2", "validation", "training", "fold 1"], key=side_place)
+        ['training', 'validation', 'test', 'fold 1', 'fold 2']
+    """
+    return (SIDES.index(name) if name in SIDES else len(SIDES), name)
+
+
 def key(name: str) -> str:
     """What two spellings of a class name share. Signs that carry a meaning stay: "HER2+" is not "HER2-".
 

@@ -58,7 +58,9 @@ def _decoded(found: Mapping[str, Any]) -> Iterator[str]:
     yield f"  sizes (height x width): {', '.join(_cut([f'{size} ({count})' for size, count in sizes.items()], 5))}"
     for stored, count in found["stored"].items():
         yield f"  stored as {stored}: {count}"
-    yield f"  colour: {found['colour']}, grey: {found['grey']}"
+    if any("grey" in stored and "uint8" not in stored for stored in found["stored"]):
+        yield f"  values of more than 8 bits: {_window(found['options']['window'])}"
+    yield f"  pixels: {_coloured(found['grey'], found['colour'])}"
     for role, one in found["masks"].items():
         area = one["area"]
         share = f", covering {area['lowest']:.2%} to {area['highest']:.2%} (median {area['median']:.2%}) of the image"
@@ -68,7 +70,8 @@ def _decoded(found: Mapping[str, Any]) -> Iterator[str]:
             f"{share if area else ''}"
         )
     if not found["masks"]:
-        yield "  no masks"
+        stored = (found["found"] or {}).get("taken", {})
+        yield "  no masks could be read" if "mask" in stored else "  no masks"
     if found["masks"].get("unknown"):
         yield "    the role is not known: give --mask-role lesion, organ or artefact"
     for note, count in found["notes"].items():
@@ -79,6 +82,23 @@ def _decoded(found: Mapping[str, Any]) -> Iterator[str]:
     if twice["groups"]:
         first = " = ".join(twice["examples"][0])
         yield f"  {_counted(twice['groups'], 'image')} stored more than once (identical pixels), such as {first}"
+
+
+def _window(window: Any) -> str:
+    """Which values become black and white; deep images depend on it more than on anything else."""
+    if window == "file":
+        return "the window that the file states, else each image's own range (--window)"
+    if window == "auto":
+        return "each image's own range (--window auto)"
+    low, high = window
+    return f"{low:g} becomes black and {high:g} white (--window)"
+
+
+def _coloured(grey: int, colour: int) -> str:
+    """Files that store colour may hold grey images; the classifier sees what the pixels are."""
+    if grey and colour:
+        return f"{grey} grey, {colour} coloured"
+    return "all coloured" if colour else "all grey"
 
 
 def _counted(number: int, noun: str, plural: str | None = None) -> str:

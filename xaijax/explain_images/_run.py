@@ -95,6 +95,7 @@ def _work(
     """Explains and writes image by image; returns what failed and why."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from xaijax._runs.models import digest
     from xaijax.data.images import reason
@@ -103,7 +104,7 @@ def _work(
     from xaijax.explain_images.maps import explain_image
 
     table = Table(box=None)
-    for heading in ("image", "predicted", "probability", "explained", "written to"):
+    for heading in ("image", "predicted", "probability", "explained", "files"):
         table.add_column(heading, overflow="fold")
     said: dict[str, Any] = {"name": _names.short([config.model])[0], "digest": digest(classifier.params)}
     said["input_shape"] = list(classifier.input_shape)
@@ -129,10 +130,12 @@ def _work(
             _add(writer, image, name, found, config, model)
         chance = f"{found.chances[found.predicted]:.3f}"
         shown = classifier.targets[found.predicted], chance, classifier.targets[found.explained]
-        table.add_row(str(path), *shown, _listed(written))
+        table.add_row(Text(image), *shown, Text(_listed(written)))
     if not table.row_count:
         raise InputError(f"no image could be explained; the first, {failed[0][0]}: {failed[0][1]}")
     Console().print(table)
+    if {*config.save} - {BUNDLE}:
+        print(f"written to {config.out}")
     for path, note in noted:
         line = f"note: {path}: {note}"
         Console(stderr=True).print(line, highlight=False, markup=False, soft_wrap=True)
@@ -154,7 +157,7 @@ def _listed(written: Sequence[Path]) -> str:
     found: dict[str, list[str]] = {}
     for path in written:
         ending = next(end for end in sorted(SUFFIXES.values(), key=len, reverse=True) if path.name.endswith(end))
-        found.setdefault(str(path)[: -len(ending)], []).append(ending)
+        found.setdefault(path.name[: -len(ending)], []).append(ending)
     return ", ".join(f"{stem}{', '.join(endings)}" for stem, endings in found.items()) or "–"
 
 
@@ -217,7 +220,7 @@ def _write_gallery(path: Path, columns: list[dict[str, np.ndarray]]) -> None:
 
     table = Image.fromarray(picture_table([(name, [column[name] for column in columns]) for name in columns[0]]))
     write_whole(path, lambda file: table.save(file, "PNG", optimize=True))
-    print(f"picture table written to {path}")
+    print(f"table of overlays written to {path}")
 
 
 def _all(config: ExplainConfig) -> bool:

@@ -55,7 +55,7 @@ REASONS = {
     "blurred_as_probable": "the class is at least as probable on the fully blurred image as on the original",
     "information_not_larger": "the original holds no more information than the fully blurred image",
     "not_finite": "the model or the information measure gave NaN or infinity",
-    "empty_mask": "the mask is empty",
+    "empty_mask": "the image has no mask, or an empty one",
     "full_mask": "the mask covers the whole image",
     "flat_map": "the map has one value everywhere",
     "not_positive": "the map has no positive value",

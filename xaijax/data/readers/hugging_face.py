@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any, get_args
 
 from xaijax._errors import InputError
-from xaijax._names import match, normal
+from xaijax._names import normal
 from xaijax.data._spooled import SpooledImage
 from xaijax.data.dataset import Case, Dataset
 from xaijax.data.found import Census
 from xaijax.data.reading import MaskRole, Reading, Table
 from xaijax.data.spelling import side
 from xaijax.data.tables import FileIndex, is_blank, present
-from xaijax.data.tables.columns import group_name, usual
+from xaijax.data.tables.columns import group_name, named_column, usual
 from xaijax.data.tables.labels import placed
 
 _STATE, _DESCRIPTION, _SIDES = "state.json", "dataset_info.json", "dataset_dict.json"
@@ -164,7 +164,7 @@ def _columns(datasets: Any, parts: Mapping[str, Any], table: Table) -> dict[str,
             raise InputError(f"the part {key} of the data set has other columns than the first part; load them apart")
     names = list(features)
     named = {
-        holds: None if given is None else match("column of the data set", given, names)
+        holds: None if given is None else named_column("the data set", given, names)
         for holds, given in table.columns().items()
     }
     images = [name for name in names if isinstance(features[name], datasets.Image)]

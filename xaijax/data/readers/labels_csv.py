@@ -46,6 +46,7 @@ from xaijax.data.tables import (
     read_table,
     sides,
 )
+from xaijax.data.tables.columns import named_column
 from xaijax.data.tables.labels import LARGEST_INDEX
 
 NAME = "labels.csv"
@@ -167,9 +168,7 @@ def _one_hots(text: TextTable, table: Table, columns: Mapping[str, str | None]) 
     if columns["label"] is not None:
         return []
     if table.label is not None:
-        named = [
-            match(f"column of {text.name}", name.strip(), filter(None, text.columns)) for name in table.label.split(",")
-        ]
+        named = [named_column(text.name, name.strip(), filter(None, text.columns)) for name in table.label.split(",")]
         fitting = one_hot_columns({name: text.cells(name) for name in named})
         other = [name for name in named if name not in fitting]
         if other:

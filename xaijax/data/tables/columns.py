@@ -1,9 +1,10 @@
 """What the columns of a table hold, by the names that published tables give them, and the cells of some of them."""
 
 import re
+from collections.abc import Iterable
 
 from xaijax._errors import InputError
-from xaijax._names import match, normal
+from xaijax._names import closest, match, normal
 from xaijax.data.found import Census
 from xaijax.data.spelling import side
 from xaijax.data.tables.text import TextTable
@@ -41,6 +42,26 @@ def is_blank(cell: str) -> bool:
     return not cell or cell.lower() == "nan"
 
 
+def named_column(table: str, name: str, columns: Iterable[str]) -> str:
+    """The column that is meant, in any usual spelling of its name.
+
+    Raises:
+        InputError: for a name that no column has, with the closest ones.
+
+    Example:
+        >>> named_column("x.csv", "Finding", ["finding", "scan"])
+        'finding'
+        >>> named_column("x.csv", "kid", ["kind", "scan"])
+        Traceback (most recent call last):
+        xaijax._errors.InputError: x.csv has no column 'kid': did you mean kind?
+    """
+    columns = list(columns)
+    try:
+        return match("column", name, columns)
+    except InputError:
+        raise InputError(f"{table} has no column {name!r}: {closest(name, columns)}") from None
+
+
 def usual(holds: str) -> tuple[frozenset[str], ...]:
     """The usual names, in their normal form, of what holds an "image", "label", "group" or "split"; best first."""
     return tuple(frozenset(tier.split()) for tier in _USUAL[holds])
@@ -62,7 +83,7 @@ def find_column(table: TextTable, holds: str, named: str | None) -> str | None:
     """
     columns = [column for column in table.columns if column]
     if named is not None:
-        return match(f"column of {table.name}", named, columns)
+        return named_column(table.name, named, columns)
     for tier in usual(holds):
         fitting = [column for column in columns if normal(column) in tier]
         if len(fitting) > 1:
