@@ -120,3 +120,14 @@ def test_masks_of_no_image_are_refused_where_a_metric_needs_them(brains, checkpo
     shutil.rmtree(brains / "masks_lesion")
     with pytest.raises(InputError, match=r"metric iou cannot be computed: .* no masks"):
         run(config(brains, checkpoint, tmp_path / "run"))
+
+
+def test_label_maps_without_a_rule_are_refused_before_any_work(brains, checkpoint, tmp_path):
+    labels = np.repeat(np.arange(4, dtype=np.uint8), 8)[None].repeat(32, 0)
+    for path in (brains / "masks_lesion").rglob("*.png"):
+        Image.fromarray(labels).save(path)
+    with pytest.raises(InputError, match=r"needs lesion masks, and none of those of \d images could be read .*0 \(25 %"):
+        run(config(brains, checkpoint, tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+    store = Store(run(config(brains, checkpoint, tmp_path / "ruled", mask_values=("lesion=1,3",))))
+    assert any(metric == "iou" and not reason for _, _, metric, _, reason in rows(store))

@@ -301,11 +301,13 @@ class Readable:
         cases: positions in the data set.
         skipped: (id, reason) of the others.
         notes: what was noted while reading -> images.
+        roles: role -> images of which a mask was read.
     """
 
     cases: list[int]
     skipped: list[tuple[str, str]]
     notes: dict[str, int]
+    roles: dict[str, int]
 
 
 def readable(dataset: Dataset, cases: Sequence[int], shape: Any, report: Any = None) -> Readable:
@@ -323,9 +325,13 @@ def readable(dataset: Dataset, cases: Sequence[int], shape: Any, report: Any = N
     good: list[int] = []
     skipped: list[tuple[str, str]] = []
     notes: list[tuple[str, str]] = []
+    roles = dict.fromkeys(dataset.roles, 0)
     for number, case in enumerate(cases):
         try:
-            notes += dataset.read([case], tuple(shape)).notes
+            batch = dataset.read([case], tuple(shape))
+            notes += batch.notes
+            for role in roles:
+                roles[role] += bool(batch.has_role[role][0])
             good.append(case)
         except ValueError as error:
             # The sentence names the data set and the image; the list of skipped images has both already.
@@ -333,4 +339,4 @@ def readable(dataset: Dataset, cases: Sequence[int], shape: Any, report: Any = N
             skipped.append((name, str(error).rpartition(f"{name}: ")[2]))
         if report is not None:
             report((number + 1) / len(cases))
-    return Readable(good, skipped, count_notes(notes))
+    return Readable(good, skipped, count_notes(notes), roles)

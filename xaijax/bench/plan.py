@@ -14,7 +14,7 @@ from xaijax._batches import padded
 from xaijax._errors import InputError
 from xaijax._outputs import present
 from xaijax._runs.bundle import Bundle
-from xaijax._runs.data import choose, held_out, is_phantoms, note_lines, open_data, readable, strata
+from xaijax._runs.data import Readable, choose, held_out, is_phantoms, note_lines, open_data, readable, strata
 from xaijax._runs.models import Model, labels_of, open_models, refuse_untrained
 from xaijax.bench import config as configuration
 from xaijax.bench.config import DEFAULT_METRICS, PRESETS, BenchConfig
@@ -201,6 +201,7 @@ def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) 
             f"none of the {len(looked.skipped)} images chosen from {config.data} can be read; the first, {first}: "
             f"{reason}"
         )
+    _refuse_unread_masks(dataset, looked, metrics)
     notes += [f"{line}." for line in note_lines(looked.notes)]
     _note_sizes(dataset, cases, opened, notes)
     computed = tuple(method for method in methods if method != ORACLE)
@@ -330,6 +331,21 @@ def _with_masks(
     if not lesions and (config.oracle or ORACLE in methods):
         explained = (*explained, ORACLE)
     return explained, tuple(metric for metric in metrics if metric not in needing)
+
+
+def _refuse_unread_masks(dataset: Dataset, looked: Readable, metrics: Sequence[str]) -> None:
+    """Refuses metrics that would have no value at all, because no mask of their role could be read."""
+    for metric in metrics:
+        for role in METRICS[metric].roles:
+            stored = sum(
+                role in [one or dataset.mask_role for one in dataset.cases[case].source.roles] for case in looked.cases
+            )
+            if stored and not looked.roles[role]:
+                why = next((f" ({note})" for note in looked.notes if "mask" in note), "")
+                raise InputError(
+                    f"the metric {metric} needs {role} masks, and none of those of {stored} images could be read{why}: "
+                    "say what their values mean with --mask-values, or leave the metric out"
+                )
 
 
 def _note_sizes(dataset: Dataset, cases: Sequence[int], models: Sequence[Model], notes: list[str]) -> None:
