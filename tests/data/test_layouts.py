@@ -226,6 +226,16 @@ class TestClassFolders:
         with pytest.raises(InputError, match="holds a data set in its folder archive/brain: give that folder"):
             open_dataset(tmp_path)
 
+    def test_flat_sides_and_one_folder_next_to_a_table_are_no_classes(self, tmp_path):
+        for name in ("flat/train/1.png", "flat/test/1.png", "sample/sample/images/1.png", "sample/sample/images/2.png"):
+            picture(tmp_path / name)
+        with pytest.raises(InputError, match="holds no images in a known layout"):
+            open_dataset(tmp_path / "flat")
+        text(tmp_path / "sample" / "sample_labels.csv", "Image Index,Finding Labels\n1.png,Mass\n2.png,Nodule\n")
+        with pytest.raises(InputError, match=r"give --labels sample_labels\.csv"):
+            open_dataset(tmp_path / "sample")
+        assert open_dataset(tmp_path / "sample", labels="sample_labels.csv").classes == ("Mass", "Nodule")
+
     def test_sides_that_share_classes_are_no_classes(self, tmp_path):
         for name in ("train/a", "train/b", "test/a", "test/b", "unlabeled", "extra"):
             picture(tmp_path / name / "1.png")

@@ -7,6 +7,7 @@ in sub-folders of a class that has images of its own are left out. These folders
 * folders with a `labels.csv`, which are data sets of their own;
 * where two other classes are left: folders named like a part of a data set or like its annotations, such as `test`,
   "Test cases", `unlabelled`, `segmentations`. They are left out with this reason, unless they are named as classes.
+  Nor are several of them without any other folder.
 
 A mask has the name of its image and lies in `masks/<class>/`, in `masks/` of the class or of the image's folder, or
 next to the image as `<name>_mask`, `<name>_mask_1` ... (or `-Mask`, `_seg`, `_segmentation`, `_gt`); a file called so
@@ -123,6 +124,9 @@ def find(tree: Tree, base: str = "", wanted: Sequence[str] = ()) -> Classes:
                     f"its folder {one.name} does not look like a class (--classes {one.name!r} and others takes it)"
                 )
         found = plain
+    elif not plain and len(found) > 1:
+        # Sides of a split without classes, images next to their annotations: a table may say the classes.
+        found = []
     for _, inner in found:
         reasons |= inner
     return Classes(tuple(one for one, _ in found), reasons)

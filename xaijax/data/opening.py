@@ -240,6 +240,8 @@ def _why_unknown(folder: Path) -> str:
     tree = scan(folder, census)
     inner = [name for name in sorted(tree.folders[""]) if any(map(tree.files.get, tree.below(name)))]
     deeper = [name for name in inner if any(reader.matches(folder / name) for reader in READERS)]
+    if len(deeper) == 1:
+        return f"{folder} holds a data set in its folder {deeper[0]}: give that folder"
     if deeper:
         return f"{folder} holds several data sets ({', '.join(deeper[:5])}): give one of them"
     inside = next((name for name in _below(tree) if any(reader.matches(folder / name) for reader in READERS)), None)
