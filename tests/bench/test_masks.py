@@ -126,7 +126,9 @@ def test_label_maps_without_a_rule_are_refused_before_any_work(brains, checkpoin
     labels = np.repeat(np.arange(4, dtype=np.uint8), 8)[None].repeat(32, 0)
     for path in (brains / "masks_lesion").rglob("*.png"):
         Image.fromarray(labels).save(path)
-    with pytest.raises(InputError, match=r"needs lesion masks, and none of those of \d images could be read .*0 \(25 %"):
+    with pytest.raises(
+        InputError, match=r"needs lesion masks, and none of those of \d images could be read .*0 \(25 %"
+    ):
         run(config(brains, checkpoint, tmp_path / "run"))
     assert not (tmp_path / "run").exists()
     store = Store(run(config(brains, checkpoint, tmp_path / "ruled", mask_values=("lesion=1,3",))))

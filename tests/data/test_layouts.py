@@ -3,6 +3,7 @@
 import os
 import time
 import tracemalloc
+import unicodedata
 from pathlib import Path
 
 import h5py
@@ -176,6 +177,73 @@ class TestClassFolders:
         assert batch.has_mask.tolist() == [False, True, True]
         np.testing.assert_array_equal(batch.masks[1], own)
         np.testing.assert_array_equal(batch.masks[2], mask)
+
+    @pytest.mark.parametrize("form", ["{}_Mask", "{}-mask", "{} mask", "{}_seg", "{}_GT", "{}_masks_1"])
+    def test_other_names_of_masks(self, tmp_path, form):
+        for place in ("a", "masks/b"):
+            mask = outline(tmp_path / place / f"{form.format(1)}.png")
+        for name in ("a/1.png", "b/1.png", "b/2_seg.png"):
+            picture(tmp_path / name)
+        dataset = open_dataset(tmp_path, mask_role="lesion")
+        assert ids(dataset) == ["a/1.png", "b/1.png", "b/2_seg.png"]
+        assert counts(dataset) == {"image": 3, "mask": 2}
+        batch = dataset.read()
+        assert batch.has_mask.tolist() == [True, True, False]
+        assert (batch.masks[:2] == mask).all()
+
+    def test_masks_that_are_arrays(self, tmp_path):
+        mask = np.zeros(SIDE, bool)
+        mask[3:5] = True
+        for place in ("masks/a/1.npy", "b/1_mask.npy"):
+            (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+            np.save(tmp_path / place, mask)
+        picture(tmp_path / "a" / "1.png")
+        picture(tmp_path / "b" / "1.png", 1)
+        dataset = open_dataset(tmp_path, mask_role="organ")
+        assert counts(dataset) == {"image": 2, "mask": 2}
+        assert (dataset.read().masks == mask).all()
+
+    def test_folders_that_systems_make_are_hidden(self, tmp_path):
+        for number, name in enumerate(("a/1.png", "b/1.png", "__MACOSX/1.png", "@eaDir/1.png")):
+            picture(tmp_path / name, number)
+        dataset = open_dataset(tmp_path)
+        assert dataset.classes == ("a", "b")
+        assert counts(dataset) == {"image": 2}
+        assert left(dataset) == {"it is hidden": 2}
+
+    def test_accents_in_two_forms_are_one_class(self, tmp_path):
+        for side, form in (("train", "NFC"), ("test", "NFD")):
+            picture(tmp_path / side / unicodedata.normalize(form, "N\u00e9vus") / "1.png")
+            picture(tmp_path / side / "b " / "1.png")
+        dataset = open_dataset(tmp_path)
+        assert dataset.class_counts() == {"N\u00e9vus": 2, "b": 2}
+        assert dataset.found.notes == ()
+        assert len(open_dataset(tmp_path, classes=["n\u00e9vus", "B"])) == 4
+
+    def test_a_set_that_is_wrapped_in_folders_is_named(self, tmp_path):
+        for name in ("a", "b"):
+            picture(tmp_path / "archive" / "brain" / name / "1.png")
+        with pytest.raises(InputError, match="holds a data set in its folder archive/brain: give that folder"):
+            open_dataset(tmp_path)
+
+    def test_flat_sides_and_one_folder_next_to_a_table_are_no_classes(self, tmp_path):
+        for name in ("flat/train/1.png", "flat/test/1.png", "sample/sample/images/1.png", "sample/sample/images/2.png"):
+            picture(tmp_path / name)
+        with pytest.raises(InputError, match="holds no images in a known layout"):
+            open_dataset(tmp_path / "flat")
+        text(tmp_path / "sample" / "sample_labels.csv", "Image Index,Finding Labels\n1.png,Mass\n2.png,Nodule\n")
+        with pytest.raises(InputError, match=r"give --labels sample_labels\.csv"):
+            open_dataset(tmp_path / "sample")
+        assert open_dataset(tmp_path / "sample", labels="sample_labels.csv").classes == ("Mass", "Nodule")
+
+    def test_sides_that_share_classes_are_no_classes(self, tmp_path):
+        for name in ("train/a", "train/b", "test/a", "test/b", "unlabeled", "extra"):
+            picture(tmp_path / name / "1.png")
+        dataset = open_dataset(tmp_path)
+        assert dataset.classes == ("a", "b")
+        assert {side: len(at) for side, at in dataset.splits.items()} == {"training": 2, "test": 2}
+        assert counts(dataset) == {"image": 4}
+        assert left(dataset) == {"its folder is not a side of the split": 2}
 
     @pytest.mark.parametrize("suffix", ["jp2", "jfif", "avif", "tga", "PNG", "pnm"])
     def test_suffixes(self, tmp_path, suffix):

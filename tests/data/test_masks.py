@@ -279,6 +279,41 @@ def test_noise_of_compression_is_cut_half_way(tmp_path, quality, mode):
     np.testing.assert_array_equal(only(given(tmp_path / "mask.png")), np.asarray(whole) > 0)
 
 
+@pytest.mark.parametrize("quality", [90, 95])
+def test_label_maps_that_were_saved_as_jpeg(tmp_path, quality):
+    labels = np.zeros((96, 96), np.uint8)
+    labels[10:50, 10:50], labels[60:90, 40:80] = 1, 2
+    Image.fromarray(127 * labels).save(tmp_path / "far.jpg", quality=quality)
+    found = given(tmp_path / "far.jpg", "lesion=127", "organ=254")
+    for element, value in zip(found.elements, (1, 2), strict=True):
+        assert (element.mask != (labels == value)).mean() < 0.002
+    assert found.notes == ("a mask in a format that adds noise: its values are the closest ones that have a meaning",)
+    # One label has no name, or labels are closer to each other than the noise: nobody can say what is what.
+    Image.fromarray(labels).save(tmp_path / "close.jpg", quality=quality)
+    for name, rule in (("far.jpg", ["lesion=254"]), ("close.jpg", ["lesion=1", "organ=2"])):
+        found = given(tmp_path / name, *rule)
+        if found.elements:  # no value was changed
+            assert (found.elements[0].mask != (labels == 1)).mean() < 0.02
+        else:
+            assert found.notes[0].endswith("in a format that adds noise; store it as PNG")
+    whole = 255 * (labels == 1).astype(np.uint8)
+    Image.fromarray(whole).save(tmp_path / "two.jpg", quality=quality)
+    found = given(tmp_path / "two.jpg", "lesion=255")
+    np.testing.assert_array_equal(found.elements[0].mask, whole > 0)
+
+
+@pytest.mark.parametrize("kind", [bool, np.uint8, np.float32])
+@pytest.mark.parametrize("axis", [0, 2])
+def test_arrays_with_one_channel_per_class_are_label_maps(tmp_path, kind, axis):
+    labels = RNG.integers(0, 4, (40, 30))
+    np.save(tmp_path / "mask.npy", np.moveaxis(np.eye(4)[labels], 2, axis).astype(kind))
+    found = given(tmp_path / "mask.npy", "lesion=1,3")
+    np.testing.assert_array_equal(found.elements[0].mask, np.isin(labels, (1, 3)))
+    refused = given(tmp_path / "mask.npy")
+    assert refused.elements == ()
+    assert refused.notes[0] == "a mask is stored with one channel per class: its labels were read"
+
+
 def test_label_maps_with_void_are_not_soft():
     """Labels close to 0 and 255 for void: the ends are 5 % apart from them, yet they are no noise."""
     labels = np.zeros((60, 60), np.uint8)

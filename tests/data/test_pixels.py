@@ -22,6 +22,7 @@ from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
 
 from xaijax.data import files, formats, open_dataset
 from xaijax.data.formats import dicom, dicom_colour, dicom_grey
+from xaijax.data.images import UnreadableError
 from xaijax.data.reading import Reading
 
 SHAPE = (34, 36)
@@ -209,6 +210,39 @@ def test_bits_high_in_the_word_and_overlays_are_ignored(tmp_path, least):
     junk = ((stored.view(np.uint16) & 0x0FFF) | 0x5000).view(kind)
     path = write(tmp_path / "one.dcm", junk, bits=12)
     check(path, shown(stored[0], 12, "none", "none", False))
+
+
+def test_values_at_the_high_end_of_their_words(tmp_path):
+    """`HighBit` 15 with 12 bits: the low four bits are no part of the value."""
+    for kind in (np.uint16, np.int16):
+        stored = np.linspace(-500 if kind == np.int16 else 0, 1500, np.prod(SHAPE)).astype(kind).reshape(1, *SHAPE)
+        path = write(tmp_path / "one.dcm", (stored << 4) | kind(5), bits=12, HighBit=15)
+        check(path, shown(stored[0], 12, "none", "none", False))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_lookup_tables_of_eight_bits_with_many_entries(tmp_path, packed):
+    """pydicom counts to 255 in them, and reads no packed bytes."""
+    table = np.random.default_rng(0).integers(0, 256, 4096).astype(np.uint8)
+    stored = values(12, 16, False)
+    item = Dataset()
+    item.LUTDescriptor = [4096, 0, 8]
+    item.LUTData = table.tobytes() if packed else table.tolist()
+    item["LUTData"].VR = "OW" if packed else "US"
+    check(write(tmp_path / "voi.dcm", stored, bits=12, VOILUTSequence=[item]), table[stored[0]])
+    item.ModalityLUTType = "US"
+    path = write(tmp_path / "modality.dcm", stored, bits=12, ModalityLUTSequence=[item])
+    grey = table[stored[0]].astype(float)
+    check(path, 255 * (grey - grey.min()) / (grey.max() - grey.min()))
+
+
+def test_a_lookup_table_that_is_too_short_costs_its_image_alone(tmp_path):
+    item = Dataset()
+    item.LUTDescriptor, item.LUTData = [4096, 0, 16], [1, 2, 3]
+    item["LUTData"].VR = "US"
+    path = write(tmp_path / "voi.dcm", values(12, 16, False), bits=12, VOILUTSequence=[item])
+    with pytest.raises(UnreadableError, match="fewer entries than it says"):
+        files.read_image(path)
 
 
 def test_an_enhanced_object_has_its_values_in_functional_groups(tmp_path):

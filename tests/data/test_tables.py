@@ -6,6 +6,7 @@ Each test writes a small copy of its data set with a table as published.
 import gzip
 import math
 import os
+import unicodedata
 
 import numpy as np
 import pytest
@@ -191,7 +192,7 @@ class TestAnyTable:
             "several files have its name": (1, ("twice",)),
             "the file is not there": (1, ("e",)),
         }
-        assert "1 files have another suffix than" in found.notes[0]
+        assert "1 files have another suffix or spelling than" in found.notes[0]
         assert dict(found.taken) == {"image": 4, "table": 1}
         assert {reason: one.count for reason, one in found.left_out.items()} == {
             "no row of the table names it": 4,
@@ -335,6 +336,81 @@ class TestAnyTable:
             InputError, match=r"none of the 1 files .* can be used; the first, .*: the file lies outside the folder"
         ):
             open_dataset(tmp_path / "in")
+
+    @pytest.mark.parametrize(
+        "named", ["C:\\data\\sub\\{}", "/home/somebody/data/sub/{}", "sub\\{}", "data\\sub/{}", "SUB/{}", "Sub\\{}"]
+    )
+    def test_paths_of_other_machines(self, tmp_path, named):
+        for name in ("1.png", "2.png"):
+            picture(tmp_path / "sub" / name)
+        lines(tmp_path / "labels.csv", "file,label", f"{named.format('1.png')},a", f"{named.format('2.PNG')},b")
+        dataset = open_dataset(tmp_path)
+        assert [case.source.path.name for case in dataset.cases] == ["1.png", "2.png"]
+        assert dataset.class_counts() == {"a": 1, "b": 1}
+        assert len(dataset.read()) == 2
+
+    def test_an_absolute_path_that_is_there_is_not_replaced_by_a_file_of_its_name(self, tmp_path):
+        for name in ("out/1.png", "in/1.png", "in/2.png"):
+            picture(tmp_path / name)
+        lines(tmp_path / "in" / "labels.csv", "file,label", f"{tmp_path}/out/1.png,a", "2.png,b")
+        found = open_dataset(tmp_path / "in")
+        assert cases(found) == {"2.png": ("b", None, None)}
+        assert found.found.rows["the file lies outside the folder (--allow-outside takes it)"].count == 1
+
+    def test_names_in_another_form_and_hidden_copies(self, tmp_path):
+        stored, named = (unicodedata.normalize(form, "n\u00e9vus.png") for form in ("NFD", "NFC"))
+        for name in (stored, "s/1.png", "s/.ipynb_checkpoints/1.png", "__MACOSX/s/1.png", "s/x.png", "t/x.png"):
+            picture(tmp_path / name)
+        lines(tmp_path / "labels.csv", "file,label", f"{named},a", "1.png,b", "X.PNG,b")
+        dataset = open_dataset(tmp_path)
+        assert cases(dataset) == {stored: ("a", None, None), "s/1.png": ("b", None, None)}
+        assert dataset.found.rows["several files have its name"].examples == ("X.PNG",)
+        assert dataset.found.left_out["it is hidden"].count == 2
+        assert dataset.found.seen == on_disk(tmp_path)
+
+    @pytest.mark.parametrize(
+        ("several", "alone"),
+        [("a;b", "b"), ('"a, b"', "b"), ("\"['a', 'b']\"", "['b']"), ('"[""a"", ""b""]"', '"[""b""]"')],
+    )
+    def test_several_findings_are_separated_in_other_ways(self, tmp_path, several, alone):
+        for name in "123":
+            picture(tmp_path / f"{name}.png")
+        other = alone.replace("b", "a")
+        lines(tmp_path / "labels.csv", "file,label", f"1.png,{several}", f"2.png,{alone}", f"3.png,{other}")
+        dataset = open_dataset(tmp_path)
+        assert dataset.classes == ("a", "b")
+        assert [case.findings for case in dataset.cases] == [(1, 1), (0, 1), (1, 0)]
+        assert len(dataset.found.notes) == 1
+
+    def test_a_comma_may_be_a_part_of_a_name(self, tmp_path):
+        for name in "12":
+            picture(tmp_path / f"{name}.png")
+        lines(tmp_path / "labels.csv", "file,label", '1.png,"carcinoma, in situ"', "2.png,carcinoma")
+        assert open_dataset(tmp_path).classes == ("carcinoma", "carcinoma, in situ")
+
+    def test_cells_that_say_nothing(self, tmp_path):
+        for name in "123456":
+            picture(tmp_path / f"{name}.png")
+        rows = ("1.png,NA,7", "2.png,a,7.0", "3.png,a,unknown", "4.png,b,N/A", "5.png,b,-", "6.png,b,8")
+        lines(tmp_path / "labels.csv", "file,label,patient", *rows)
+        dataset = open_dataset(tmp_path)
+        assert dataset.class_counts() == {"a": 2, "b": 3}
+        assert [case.group for case in dataset.cases] == ["patient 7", None, None, None, "patient 8"]
+        assert dataset.found.rows["it has no label"].count == 1
+
+    def test_a_fold_with_a_sign_is_no_fold(self, tmp_path):
+        for name in "123":
+            picture(tmp_path / f"{name}.png")
+        lines(tmp_path / "labels.csv", "file,label,fold", "1.png,a,-1", "2.png,b,1", "3.png,b,0")
+        dataset = open_dataset(tmp_path)
+        assert dataset.splits == {}
+        assert "The column fold of labels.csv is not a split: it holds -1." in dataset.found.notes
+
+    def test_columns_of_people_are_no_classes(self, tmp_path):
+        for name in "12":
+            picture(tmp_path / f"{name}.png")
+        lines(tmp_path / "labels.csv", "file,sex,is_train,mel,nev", "1.png,1,1,1,0", "2.png,0,1,0,1")
+        assert open_dataset(tmp_path).class_counts() == {"mel": 1, "nev": 1}
 
     def test_names_that_are_not_text(self, tmp_path):
         picture(tmp_path / "a.png")

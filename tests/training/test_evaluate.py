@@ -106,6 +106,7 @@ def test_bad_input_is_refused_and_nothing_is_written(finished, other, folder, tm
         ({"data": str(tmp_path / "none")}, FileNotFoundError, "there is no folder"),
         ({"out": finished.out}, InputError, "is not empty; name another folder"),
         ({"transpose": True}, ValueError, "was trained without --transpose"),
+        ({"window": ("0", "99")}, InputError, "was trained on these images with --window file, which makes other"),
     ):
         given = {"data": str(folder), "model": (str(finished.out),), "out": out} | changes
         with pytest.raises(error, match=message):

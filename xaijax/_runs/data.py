@@ -13,6 +13,7 @@ from xaijax._runs import models
 from xaijax._runs.options import DataOptions
 from xaijax.data import Dataset
 from xaijax.data.dataset import count_notes
+from xaijax.data.reading import parse_window
 
 PHANTOMS = "phantoms"
 
@@ -134,6 +135,8 @@ class _Split(Protocol):
     def split(self) -> str: ...
     @property
     def transpose(self) -> bool: ...
+    @property
+    def window(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -233,6 +236,12 @@ def _sides_of(options: _Split, path: str, dataset: Dataset) -> dict[str, list[in
         raise InputError(
             f"model {path} was trained with{'' if turned else 'out'} --transpose and this run is "
             f"with{'out' if turned else ''} it: give {'--transpose' if turned else 'no --transpose'}"
+        )
+    window = trained.get("config", {}).get("window", options.window)
+    if parse_window(window) != parse_window(options.window):
+        raise InputError(
+            f"model {path} was trained on these images with --window {' '.join(map(str, window))}, which makes other "
+            "pixels of them: give the same --window"
         )
     return found
 

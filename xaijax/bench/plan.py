@@ -334,18 +334,18 @@ def _with_masks(
 
 
 def _refuse_unread_masks(dataset: Dataset, looked: Readable, metrics: Sequence[str]) -> None:
-    """Refuses metrics that would have no value at all, because no mask of their role could be read."""
-    for metric in metrics:
-        for role in METRICS[metric].roles:
-            stored = sum(
-                role in [one or dataset.mask_role for one in dataset.cases[case].source.roles] for case in looked.cases
+    """Refuses metrics that would have no value at all, because nobody said what the values of the masks mean."""
+    why = next((note for note in looked.notes if "--mask-values" in note), None)
+    wanted = {role: metric for metric in metrics for role in METRICS[metric].roles}
+    for role, metric in wanted.items() if why else ():
+        stored = sum(
+            role in [one or dataset.mask_role for one in dataset.cases[case].source.roles] for case in looked.cases
+        )
+        if stored and not looked.roles[role]:
+            raise InputError(
+                f"the metric {metric} needs {role} masks, and none of those of {stored} images could be read ({why}), "
+                "or leave the metric out"
             )
-            if stored and not looked.roles[role]:
-                why = next((f" ({note})" for note in looked.notes if "mask" in note), "")
-                raise InputError(
-                    f"the metric {metric} needs {role} masks, and none of those of {stored} images could be read{why}: "
-                    "say what their values mean with --mask-values, or leave the metric out"
-                )
 
 
 def _note_sizes(dataset: Dataset, cases: Sequence[int], models: Sequence[Model], notes: list[str]) -> None:

@@ -7,9 +7,11 @@ in sub-folders of a class that has images of its own are left out. These folders
 * folders with a `labels.csv`, which are data sets of their own;
 * where two other classes are left: folders named like a part of a data set or like its annotations, such as `test`,
   "Test cases", `unlabelled`, `segmentations`. They are left out with this reason, unless they are named as classes.
+  Nor are several of them without any other folder.
 
 A mask has the name of its image and lies in `masks/<class>/`, in `masks/` of the class or of the image's folder, or
-next to the image as `<name>_mask`, `<name>_mask_1` ...; a file called so is an image where there is no image `<name>`.
+next to the image as `<name>_mask`, `<name>_mask_1` ... (or `-Mask`, `_seg`, `_segmentation`, `_gt`); a file called so
+is an image where there is no image `<name>`. Masks may be arrays (`.npy`).
 """
 
 import re
@@ -43,7 +45,10 @@ _MASK_NAMES: dict[str, MaskRole | None] = {
     "masks": None,
     **{f"masks_{role}": role for role in get_args(MaskRole)},
 }
-_MASK_OF = re.compile(r"(?P<stem>.+)_mask(_\d+)?", re.DOTALL)
+_MASK_OF = re.compile(
+    r"(?P<stem>.+)[ _-](masks?|seg|segmentation|gt|ground[ _-]?truth)([ _-]\d+)?", re.DOTALL | re.IGNORECASE
+)
+_ARRAY = ".npy"  # a mask, never an image
 _WORDS = re.compile(r"[\W_]+")
 Masks = tuple[tuple[MaskRole | None, str], ...]
 Stems = dict[str, list[str]]
@@ -119,6 +124,9 @@ def find(tree: Tree, base: str = "", wanted: Sequence[str] = ()) -> Classes:
                     f"its folder {one.name} does not look like a class (--classes {one.name!r} and others takes it)"
                 )
         found = plain
+    elif not plain and len(found) > 1:
+        # Sides of a split without classes, images next to their annotations: a table may say the classes.
+        found = []
     for _, inner in found:
         reasons |= inner
     return Classes(tuple(one for one, _ in found), reasons)
@@ -248,6 +256,10 @@ def _images_and_masks(tree: Tree, folder: str) -> tuple[list[str], Stems]:
             masks.setdefault(found["stem"], []).append(join(folder, name))
         else:
             images.append(join(folder, name))
+    for name in tree.files[folder]:
+        found = _MASK_OF.fullmatch(_stem(name)) if name.lower().endswith(_ARRAY) else None
+        if found and found["stem"] in stems:
+            masks.setdefault(found["stem"], []).append(join(folder, name))
     return images, masks
 
 
@@ -259,7 +271,9 @@ def _mask_places(tree: Tree, folders: Iterable[tuple[str, str]]) -> list[tuple[M
             place = join(join(folder, child), inside) if inside else join(folder, child)
             if child.lower() in _MASK_NAMES and place in tree.files:
                 stems: Stems = {}
-                for name in filter(files.is_image, tree.files[place]):
+                for name in tree.files[place]:
+                    if not files.is_image(name) and not name.lower().endswith(_ARRAY):
+                        continue
                     for stem in _mask_stems(name):
                         stems.setdefault(stem, []).append(join(place, name))
                 found.append((_MASK_NAMES[child.lower()], stems))

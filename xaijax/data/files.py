@@ -9,6 +9,7 @@ from typing import get_args
 
 import numpy as np
 
+from xaijax._errors import InputError
 from xaijax.data import formats
 from xaijax.data import images as _images
 from xaijax.data.dataset import Content, Element, Source
@@ -123,5 +124,11 @@ def read_image(
 
 
 def _shown(stored: _images.Stored, reading: Reading) -> tuple[np.ndarray, tuple[str, ...]]:
-    image, notes = _images.displayed(stored, reading.window)
+    try:
+        image, notes = _images.displayed(stored, reading.window)
+    except (ValueError, MemoryError, InputError):
+        raise
+    except Exception as error:  # tables of damaged files raise anything
+        kind = f"{stored.kind} " if stored.kind else ""
+        raise _images.UnreadableError(f"its {kind}values cannot be displayed ({type(error).__name__})") from None
     return np.ascontiguousarray(image.transpose(1, 0, 2)) if reading.transpose else image, notes

@@ -31,7 +31,7 @@ from xaijax.data.readers import (
     webdataset,
 )
 from xaijax.data.reading import MaskRole, MaskValue, Reading, Table, parse_mask_values, parse_window
-from xaijax.data.scan import OUTSIDE, join, scan
+from xaijax.data.scan import OUTSIDE, Tree, join, scan
 
 # Sources that hold images in themselves: objects, archives, shards. They come before layouts of folders.
 CONTAINERS = (hugging_face, npz, webdataset)
@@ -244,8 +244,13 @@ def _why_unknown(folder: Path) -> str:
     tree = scan(folder, census)
     inner = [name for name in sorted(tree.folders[""]) if any(map(tree.files.get, tree.below(name)))]
     deeper = [name for name in inner if any(reader.matches(folder / name) for reader in READERS)]
+    if len(deeper) == 1:
+        return f"{folder} holds a data set in its folder {deeper[0]}: give that folder"
     if deeper:
         return f"{folder} holds several data sets ({', '.join(deeper[:5])}): give one of them"
+    inside = next((name for name in _below(tree) if any(reader.matches(folder / name) for reader in READERS)), None)
+    if inside is not None:
+        return f"{folder} holds a data set in its folder {inside}: give that folder"
     near = [join(place, name) for place in ("", "images") for name in tree.files.get(place, ())]
     if any(files.looks_like_image(tree.path(name)) for name in near):
         return f"{folder} holds images but nothing says their classes"
@@ -254,3 +259,9 @@ def _why_unknown(folder: Path) -> str:
         first = left[OUTSIDE].examples[0]
         return f"{folder} holds no images, but links that leave it, such as {first} (--allow-outside takes them)"
     return f"{folder} holds no images in a known layout"
+
+
+def _below(tree: Tree) -> list[str]:
+    """Folders of folders, the highest first: as deep and as many as a set is wrapped in when it is unpacked."""
+    deeper = [place for place in tree.folders if 0 < place.count("/") < 4]
+    return sorted(deeper, key=lambda place: place.count("/"))[:100]

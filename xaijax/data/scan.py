@@ -21,6 +21,8 @@ BROKEN = "it is a link to nothing"
 OUTSIDE = "it is a link that leaves the folder (--allow-outside takes it)"
 TWICE = "it is a link to a folder that is read already"
 UNLISTED = "its folder cannot be read"
+# Folders that systems make: copies of attributes, thumbnails, waste.
+_OF_SYSTEMS = frozenset({"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"})
 UNUSED = "it is not an image or a table this layout uses"
 
 
@@ -179,7 +181,7 @@ def _within(path: str, folder: str) -> bool:
 
 
 def _bad_name(name: str) -> str | None:
-    if name.startswith("."):
+    if is_hidden(name):
         return HIDDEN
     if not name.isascii():
         try:
@@ -187,6 +189,11 @@ def _bad_name(name: str) -> str | None:
         except UnicodeEncodeError:
             return NOT_UTF8
     return None
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or one that a system made, such as `__MACOSX`."""
+    return name.startswith(".") or name in _OF_SYSTEMS
 
 
 def _printable(name: str) -> str:

@@ -2,6 +2,7 @@
 and the sides of a split ("Train", "training set")."""
 
 import re
+import unicodedata
 from collections.abc import Iterable
 
 from xaijax._names import normal
@@ -40,13 +41,18 @@ def key(name: str) -> str:
         >>> key("Lung_Opacity") == key("lung opacity"), key("1.0") == key("01"), key("HER2+") == key("HER2-")
         (True, True, False)
     """
-    text = _BETWEEN.sub(" ", name.strip()).casefold()
+    text = _BETWEEN.sub(" ", composed(name)).casefold()
     if _NUMBER.fullmatch(text):
         sign, digits = ("-", text[1:]) if text[0] == "-" else ("", text.lstrip("+"))
         whole, _, part = digits.partition(".")
         part = part.rstrip("0")
         return f"{sign}{whole.lstrip('0') or '0'}{f'.{part}' if part else ''}"
     return text
+
+
+def composed(name: str) -> str:
+    """A name with its accents in one form (Unicode NFC; some systems store another one), without spaces around it."""
+    return unicodedata.normalize("NFC", name).strip()
 
 
 def join(names: Iterable[str], census: Census) -> dict[str, str]:
@@ -67,10 +73,11 @@ def join(names: Iterable[str], census: Census) -> dict[str, str]:
     spelled: dict[str, list[str]] = {}
     for name in known:
         spelled.setdefault(key(name), []).append(name)
-    for found in spelled.values():
+    for same in spelled.values():
+        found = list(dict.fromkeys(map(composed, same)))
         if len(found) > 1:
             census.note(f"{', '.join(found[:-1])} and {found[-1]} were taken as one class, {found[0]}.")
-    return {name: spelled[key(name)][0] for name in known}
+    return {name: composed(spelled[key(name)][0]) for name in known}
 
 
 def side(name: str) -> str | None:

@@ -97,8 +97,12 @@ def _decoded(stream: BinaryIO, path: Path, header: Any, index: int) -> tuple[np.
         source = stream
         if syntax.is_compressed:
             _check_frame_size(stream, header, index, options)
+    bits = _bits_above(header, syntax.is_compressed)
+    if bits is not None:
+        options["correct_unused_bits"] = False
     try:
-        return decoder.as_array(source, index=index, **options)
+        values, properties = decoder.as_array(source, index=index, **options)
+        return (values if bits is None else values << bits[0] >> bits[1]), properties
     except (MemoryError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:  # a panic of a decoder written in Rust is no Exception
@@ -106,6 +110,16 @@ def _decoded(stream: BinaryIO, path: Path, header: Any, index: int) -> tuple[np.
         raise UnreadableError(
             f"its pixels, stored as {syntax.name}, cannot be decoded ({type(error).__name__})"
         ) from None
+
+
+def _bits_above(header: Any, compressed: bool) -> tuple[int, int] | None:
+    """By how much words are shifted to the left and then to the right where values do not lie at their low end, as
+    in old files of 12 bits with 11 as `BitsStored - 1` and 15 as `HighBit`; pydicom takes the low bits."""
+    allocated, stored = int(header.get("BitsAllocated", 16)), int(header.get("BitsStored", 16))
+    high = int(header.get("HighBit", stored - 1))
+    if compressed or high == stored - 1 or not stored <= high + 1 <= allocated:
+        return None
+    return allocated - high - 1, allocated - stored
 
 
 def _pixel_element(stream: BinaryIO, header: Any) -> dict[str, str]:

@@ -50,7 +50,7 @@ def _table(header: Any) -> Any:
         setattr(found, name, [entries, first, bits])
         data = f"{colour}PaletteColorLookupTableData"
         if data in header:
-            found.add_new(data, "OW", _wide(header[data].value, entries or 2**16, little))
+            found.add_new(data, "OW", dicom_grey.wide_table(header[data].value, entries or 2**16, little))
         elif f"Segmented{data}" in header:
             if bits == 8 and (entries or 2**16) > 256:
                 raise UnreadableError("it has a segmented palette of 8 bits with more than 256 colours")
@@ -58,11 +58,3 @@ def _table(header: Any) -> Any:
         else:
             raise UnreadableError("it has a palette without colours")
     return found
-
-
-def _wide(data: bytes, entries: int, little: bool) -> bytes:
-    """A table as little-endian words."""
-    if len(data) >= 2 * entries:
-        return np.frombuffer(data, "<u2" if little else ">u2", count=entries).astype("<u2").tobytes()
-    packed = data if little else np.frombuffer(data[: len(data) // 2 * 2], ">u2").astype("<u2").tobytes()
-    return np.frombuffer(packed, np.uint8, count=entries).astype("<u2").tobytes()

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from xaijax.data.images import Levels, Stored
+from xaijax.data.images import Levels, Stored, UnreadableError
 
 BAD_WINDOW = "the window that the file states is not usable; its own range was taken"
 _RESCALE = ("RescaleSlope", "RescaleIntercept")
@@ -63,9 +63,38 @@ def elements(header: Any, index: int) -> Any:
             if value is not None and value != "":
                 setattr(found, name, value)
     for name in ("ModalityLUTSequence", "VOILUTSequence"):
-        if header.get(name):
-            found[name] = header[name]
+        for source, _ in sources:
+            if source.get(name):
+                setattr(found, name, [_lookup(source[name].value[0], header)])
     return found
+
+
+def _lookup(item: Any, header: Any) -> Any:
+    """A LUT item with a whole number an entry. As they are stored, pydicom reads no tables of packed bytes, and it
+    counts only to 255 in tables of 8 bits, which may have more entries."""
+    import pydicom
+
+    entries, first, bits = (int(value) for value in item.LUTDescriptor)
+    data = item["LUTData"].value
+    little = header.original_encoding[1] is not False
+    if not isinstance(data, bytes):
+        data = np.asarray(data).ravel().astype("<u2" if little else ">u2").tobytes()
+    table = np.frombuffer(wide_table(data, entries or 2**16, little), "<u2")
+    if len(table) < (entries or 2**16):
+        raise UnreadableError("it has a lookup table with fewer entries than it says")
+    found = pydicom.Dataset()
+    found.add_new(0x00283002, "SS" if first < 0 else "US", [entries, first, 16])
+    found.add_new(0x00283006, "US", table.tolist())
+    found.bits = bits  # of the file's table
+    return found
+
+
+def wide_table(data: bytes, entries: int, little: bool) -> bytes:
+    """A lookup table of bytes or words as little-endian words."""
+    if len(data) >= 2 * entries:
+        return np.frombuffer(data, "<u2" if little else ">u2", count=entries).astype("<u2").tobytes()
+    packed = data if little else np.frombuffer(data[: len(data) // 2 * 2], ">u2").astype("<u2").tobytes()
+    return np.frombuffer(packed, np.uint8, count=min(entries, len(packed))).astype("<u2").tobytes()
 
 
 def like(header: Any) -> Any:
@@ -99,7 +128,8 @@ def _display(of_frame: Any) -> tuple[Levels | None, bool]:
 
     if of_frame.get("VOILUTSequence"):
         item = of_frame.VOILUTSequence[0]
-        entries, first, bits = (int(value) for value in item.LUTDescriptor)
+        entries, first, _ = (int(value) for value in item.LUTDescriptor)
+        bits = item.bits
         last = first + (entries or 2**16) - 1
 
         def by_table(values: np.ndarray) -> np.ndarray:

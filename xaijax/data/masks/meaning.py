@@ -13,10 +13,13 @@ Without a rule:
 With a rule, `role -> values`, there is one element per role, the union of its values; values that the rule does not
 name are outside, and a named value need not occur. A whole number is a grey value or an index of a palette,
 `"#rrggbb"` a colour of pixels or of the palette. A mask drawn with the largest value of its type (0 and 255) under a
-rule that does not name that value is refused: it is not a label map of this rule.
+rule that does not name that value is refused: it is not a label map of this rule. In JPEG files the closest of 0 and
+the named values counts; where that is not clear, because these are close to each other or others occur, it is refused.
 """
 
+import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -30,6 +33,7 @@ Rule = Mapping[MaskRole | None, tuple[MaskValue, ...]]
 NOISE = 12  # 5 % of 255: what noise may add to 0
 LISTED = 12  # values that a note names
 WHITE = 0xFFFFFF
+FREED = "a mask in a format that adds noise: its values are the closest ones that have a meaning"
 _FULL = frozenset({255, 65535})
 
 
@@ -85,8 +89,34 @@ def masks_of(stored: Stored, role: MaskRole | None, rule: Rule, *, named_by: str
     kept = rule_of(role, rule)
     if rule and not kept and len(_counts(stored.values)[0]) > 2:
         return Masks((), (*stored.notes, f"{_label_map(stored)}; {named_by or 'the layout'} has none of the {role}"))
+    freed = _without_noise(stored, kept) if kept else stored
+    if freed is None:
+        return Masks((), (*stored.notes, f"{_label_map(stored)} in a format that adds noise; store it as PNG"))
+    stored = freed
     found = _by_rule(stored, kept, named_by) if kept else _plain(stored, role)
     return Masks(found.elements, (*stored.notes, *found.notes))
+
+
+def _without_noise(stored: Stored, rule: Rule) -> Stored | None:
+    """A mask in a lossy format, for a rule: each value becomes the closest of 0 and those that the rule names. None
+    where values are far from them that lie on no edge between two of them: then the rule does not name all labels."""
+    named = {code for values in rule.values() for value in values for code in _codes(stored, value)} | {0}
+    values = stored.values
+    if not stored.lossy or stored.coloured or set(_counts(values)[0].tolist()) <= named:
+        return stored
+    ends = np.array(sorted(named))
+    if len(ends) < 2 or np.diff(ends).min() <= 2 * NOISE:
+        return None
+    closest = ends[np.digitize(values, (ends[:-1] + ends[1:]) / 2)]
+    near = np.abs(values - closest) <= NOISE
+    if near.mean() < 1 - soft.BETWEEN or (values > ends[-1] + NOISE).any():
+        return None
+    for low, high in itertools.pairwise(ends.tolist()):
+        between = ~near & (values > low) & (values < high)
+        edge = soft.between_two(near & (closest <= low), near & (closest >= high))
+        if between.any() and edge[between].mean() < soft.ON_EDGE:
+            return None
+    return replace(stored, values=closest, notes=(*stored.notes, FREED))
 
 
 def _plain(stored: Stored, role: MaskRole | None) -> Masks:

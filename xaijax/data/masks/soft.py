@@ -46,8 +46,7 @@ def threshold(values: np.ndarray, *, lossy: bool = False) -> float | None:
     if between.mean() > BETWEEN:
         return None
     if between.any():
-        side = 2 * REACH + 1
-        edge = ndimage.maximum_filter(is_low, side) & ndimage.maximum_filter(is_high, side)
+        edge = between_two(is_low, is_high)
         if edge[between].mean() < ON_EDGE:
             return None
         counts = np.unique(values[between], return_counts=True)[1]
@@ -57,6 +56,12 @@ def threshold(values: np.ndarray, *, lossy: bool = False) -> float | None:
     if not lossy and others.any() and grain(values)[others].mean() < DIFFERENT:
         return None
     return (low + high) / 2
+
+
+def between_two(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """`[h, w]` bool, the pixels within `REACH` of both regions."""
+    side = 2 * REACH + 1
+    return np.asarray(ndimage.maximum_filter(low, side) & ndimage.maximum_filter(high, side))
 
 
 def grain(values: np.ndarray) -> np.ndarray:

@@ -76,7 +76,7 @@ def read(path: Path, frame: int | None = None) -> Stored:
     """
     kind = kind_of(path)
     if kind == "npy":
-        return array(_npy(path), frame)
+        return array(_npy(path), frame, one_hot=frame is None)
     if kind == "tiff":
         return _tiff(path, frame)
     if kind in ("nifti", "dicom"):
@@ -122,8 +122,9 @@ def checked_size(shape: tuple[int, ...]) -> None:
         raise ValueError("it has no pixels")
 
 
-def array(values: np.ndarray, frame: int | None = None, *, lossy: bool = False) -> Stored:
-    """The values of an array: `[h, w]`, colours `[h, w, 3 or 4]` uint8, or `[n, h, w]` of which one frame is taken.
+def array(values: np.ndarray, frame: int | None = None, *, lossy: bool = False, one_hot: bool = False) -> Stored:
+    """The values of an array: `[h, w]`, colours `[h, w, 3 or 4]` uint8, or `[n, h, w]` of which one frame is taken;
+    with `one_hot` also labels with one channel per class, of which exactly one is set.
 
     Raises:
         ValueError: for another shape or type, and for NaN or infinite values.
@@ -133,6 +134,8 @@ def array(values: np.ndarray, frame: int | None = None, *, lossy: bool = False) 
     notes: tuple[str, ...] = ()
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
+    if one_hot and values.ndim == 3 and (labels := _one_hot(values)) is not None:
+        return Stored(labels, lossy=lossy, notes=("a mask is stored with one channel per class: its labels were read",))
     colours = values.ndim == 3 and values.shape[2] in (2, 3, 4) and values.dtype == np.uint8
     if values.ndim == 3 and not colours:
         notes = first_of(len(values), frame, "frames")
@@ -150,6 +153,21 @@ def array(values: np.ndarray, frame: int | None = None, *, lossy: bool = False) 
     elif values.dtype.kind == "b":
         values = values.astype(np.uint8)
     return Stored(values, lossy=lossy, notes=notes)
+
+
+def _one_hot(values: np.ndarray) -> np.ndarray | None:
+    """Labels `[h, w]`, counted from 0, of `[h, w, k]` or `[k, h, w]` with a single 1 (or another number, the same for
+    all) for each pixel; else None. Few channels and many pixels are asked for: a stack of thin masks is no such array.
+    """
+    for axis in (2, 0):
+        pixels = values.size // max(values.shape[axis], 1)
+        if not 3 <= values.shape[axis] <= 64 or pixels < 8 * values.shape[axis]:
+            continue
+        inside = values != 0
+        highest = values.max()
+        if ((values == highest) == inside).all() and (inside.sum(axis) == 1).all():
+            return np.asarray(inside.argmax(axis)).astype(np.uint8)
+    return None
 
 
 def _npy(path: Path) -> np.ndarray:

@@ -47,6 +47,8 @@ class Known:
         return len(found.folders) > 1 and all(self.image.fullmatch(one.images[0]) for one in found.folders)
 
 
+TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+
 KNOWN = (
     Known(
         "BUSI breast ultrasound",
@@ -69,7 +71,10 @@ KNOWN = (
 
 def matches(folder: Path, *, allow_outside: bool = False) -> bool:
     """Whether the folder has this layout."""
-    found = class_tree.find(scan(folder, allow_outside=allow_outside))
+    tree = scan(folder, allow_outside=allow_outside)
+    found = class_tree.find(tree)
+    if len(found.folders) == 1 and any(name.lower().endswith(TABLES) for name in tree.files[""]):
+        return False  # a folder of all images, whose classes stand in the table
     return bool(found.folders) and found.certain
 
 

@@ -6,7 +6,8 @@ this role), `file_clean` (the same image without its artefacts), `patient`, `spl
 are kept as text in `Case.extra`. Several masks in one cell are separated by `;`, one element each.
 
 * Other tables have other names: the usual ones are recognised (`tables.columns`) and a note says which. Files may be
-  named without suffix or folder. Columns of 0 and 1 are a class each, `A|B` in a cell are several findings.
+  named without suffix or folder. Columns of 0 and 1 are a class each, `A|B` in a cell are several findings
+  (`A;B`, `A, B` and lists too, see `tables.labels`).
 * `patient` is the group of a split. Without it, integers in `source_id` are used: numbers close to each other are
   mostly slices of one patient, so runs of numbers form a group. A run ends at a gap of more than 50 or when it spans
   50: a patient's series is shorter (13 slices on average in the brain tumour set this was made for), so at most the
@@ -44,6 +45,7 @@ from xaijax.data.tables import (
     one_hot_columns,
     piped,
     read_table,
+    separated,
     sides,
 )
 from xaijax.data.tables.columns import named_column
@@ -54,6 +56,12 @@ _TABLE = re.compile(r"[^.].*\.[ct]sv(\.gz)?", re.IGNORECASE)
 BLOCK = 50
 _MASKS: Mapping[str, MaskRole | None] = {"mask": None} | {f"mask_{role}": role for role in get_args(MaskRole)}
 _OWN = {"image": "file", "label": "label", "group": "patient", "split": "split"}
+# Columns of 0 and 1 that are no classes, unless they are named.
+_NO_CLASSES = frozenset(
+    {"sex", "gender", "male", "female", "age", "smoker", "smoking", "view", "laterality", "eye", "site", "index"}
+    | {"train", "test", "val", "valid", "validation", "istrain", "istest", "isval", "isvalid", "isvalidation"}
+    | {"mask", "hasmask"}
+)
 _OPTION = "name it with --label-column; several columns of 0 and 1 are given as A,B,C"
 
 
@@ -159,7 +167,11 @@ def _columns(text: TextTable, table: Table) -> dict[str, str | None]:
 
 def _candidates(text: TextTable, columns: Mapping[str, str | None]) -> list[str]:
     """Columns of 0 and 1 that nobody uses for something else."""
-    free = [name for name in dict.fromkeys(text.columns) if name and name not in columns.values()]
+    free = [
+        name
+        for name in dict.fromkeys(text.columns)
+        if name and name not in columns.values() and normal(name) not in _NO_CLASSES
+    ]
     return one_hot_columns({name: text.cells(name) for name in free if text.columns.count(name) == 1})
 
 
@@ -201,8 +213,9 @@ def _label(
             census.note(f"{unknown} cells of {text.name} are -1 or blank: these findings are not known.")
         return tuple(one_hots)
     cells = text.cells(label)
-    if normal(label) == "findinglabels" or any("|" in cell for cell in set(cells)):
-        classes, findings = piped(cells, census)
+    several = list(cells) if normal(label) == "findinglabels" else separated(cells, label, census)
+    if several is not None:
+        classes, findings = piped(several, census)
         for row, found in zip(rows, findings, strict=True):
             row.findings = found
         return classes

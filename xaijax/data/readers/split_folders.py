@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from xaijax._errors import InputError
-from xaijax.data import class_tree
+from xaijax.data import class_tree, spelling
 from xaijax.data.class_tree import Classes
 from xaijax.data.dataset import Dataset
 from xaijax.data.found import Census
@@ -49,10 +49,13 @@ def read(folder: Path, reading: Reading) -> Dataset:
 
 
 def _sides(tree: Tree, wanted: tuple[str, ...]) -> list[tuple[str, Classes]]:
-    """The sides in the order of `SIDES`; none where other folders hold images as classes do."""
-    if any(not one.nested and not side(one.name) for one in class_tree.find(tree).folders):
-        return []
+    """The sides in the order of `SIDES`; none where other folders hold images as classes do, unless two sides share a
+    class."""
     sides = list(_each(tree, wanted))
+    classes = [{spelling.key(one.name) for one in found.folders} for _, found in sides]
+    shared = sum(map(len, classes)) > len(set().union(*classes))
+    if not shared and any(not one.nested and not side(one.name) for one in class_tree.find(tree).folders):
+        return []
     return sides if any(found.folders for _, found in sides) else []
 
 

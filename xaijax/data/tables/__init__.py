@@ -6,7 +6,7 @@ A reader turns the lines of its table into `Row`s; `assemble` finds their files 
 from xaijax.data.tables.columns import find_column, groups, is_blank, sides
 from xaijax.data.tables.extra import Extra
 from xaijax.data.tables.index import FileIndex
-from xaijax.data.tables.labels import NONE, joined, one_hot, one_hot_columns, piped, present
+from xaijax.data.tables.labels import NONE, joined, one_hot, one_hot_columns, piped, present, separated
 from xaijax.data.tables.rows import Row, assemble, leave_broken
 from xaijax.data.tables.text import TextTable, header, listed, read_table
 
@@ -29,5 +29,6 @@ __all__ = [
     "piped",
     "present",
     "read_table",
+    "separated",
     "sides",
 ]

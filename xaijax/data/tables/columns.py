@@ -37,9 +37,19 @@ _PATIENT = frozenset(" ".join(_USUAL["group"][:2]).split())
 _FOLD = re.compile(r"(?:fold)?0*(\d{1,3})(?:\.0+)?")
 
 
+_BLANK = frozenset({"", "nan", "na", "n/a", "#n/a", "<na>", "nat", "null"})  # as pandas reads them, in small letters
+_NO_GROUP = frozenset({"none", "unknown", "missing", "-", "?"})
+_WHOLE = re.compile(r"(\d+)\.0+", re.ASCII)
+
+
 def is_blank(cell: str) -> bool:
-    """Whether a cell is empty, which pandas may write as nan."""
-    return not cell or cell.lower() == "nan"
+    """Whether a cell is empty or says that there is no value.
+
+    Example:
+        >>> is_blank("NaN"), is_blank("N/A"), is_blank("No Finding")
+        (True, True, False)
+    """
+    return cell.lower() in _BLANK
 
 
 def named_column(table: str, name: str, columns: Iterable[str]) -> str:
@@ -106,7 +116,17 @@ def group_name(column: str) -> str:
 def groups(table: TextTable, column: str) -> list[str | None]:
     """What must stay together in a split, row by row: "patient 7", "lesion HAM_1"."""
     what = group_name(column)
-    return [None if is_blank(cell) else f"{what} {cell}" for cell in table.cells(column)]
+    names = {
+        cell: None if is_blank(cell) or cell.lower() in _NO_GROUP else f"{what} {_whole(cell)}"
+        for cell in set(table.cells(column))
+    }
+    return [names[cell] for cell in table.cells(column)]
+
+
+def _whole(cell: str) -> str:
+    """`7` for `7.0`, as pandas writes whole numbers of a column with gaps."""
+    found = _WHOLE.fullmatch(cell)
+    return found[1] if found else cell
 
 
 def sides(table: TextTable, column: str, census: Census, *, named: bool) -> list[str | None]:
@@ -119,7 +139,7 @@ def sides(table: TextTable, column: str, census: Census, *, named: bool) -> list
     cells = table.cells(column)
     meant: dict[str, str | int | None] = {}
     for cell in dict.fromkeys(cells):
-        fold = _FOLD.fullmatch(normal(cell) if not cell[:1].isdigit() else cell)
+        fold = _FOLD.fullmatch(normal(cell) if cell[:1].isalpha() else cell)
         meant[cell] = side(cell) or (int(fold[1]) if fold else None)
     strange = [cell for cell, what in meant.items() if what is None and not is_blank(cell)]
     if strange:

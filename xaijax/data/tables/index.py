@@ -6,6 +6,8 @@ folder only with `allow_outside`, links to folders of the folder itself never, s
 
 import os
 import posixpath
+import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +16,7 @@ from pathlib import Path
 from xaijax._names import normal
 from xaijax.data import files
 from xaijax.data.found import Census
+from xaijax.data.scan import is_hidden
 
 MISSING = "the file is not there"
 OUTSIDE = "the file lies outside the folder (--allow-outside takes it)"
@@ -32,7 +35,7 @@ class Hit:
     Attributes:
         path: relative to the folder, or absolute outside it; None where there is none.
         reason: why there is none.
-        renamed: whether the file has another suffix than the table says.
+        renamed: whether the file has another suffix, or another spelling, than the table says.
     """
 
     path: str | None
@@ -55,6 +58,7 @@ class FileIndex:
         self._files: dict[str, str | None] = {}  # relative path -> what it was taken as
         self._left: dict[str, list[str]] = {}
         self._by_stem: dict[str, str | list[str]] | None = None  # most names are there once
+        self._by_spelling: dict[str, list[str]] | None = None
         self._outside: set[str] = set()
         self._walk()
 
@@ -76,20 +80,41 @@ class FileIndex:
             mask: whether a mask is meant: then folders of masks are looked through too.
         """
         exact = self.exact(name)
-        if exact.path is not None or exact.reason != MISSING:
+        path = posixpath.normpath(_posix(name))
+        elsewhere = posixpath.isabs(path) and not os.path.lexists(path)  # written on another machine
+        if exact.path is not None or (exact.reason != MISSING and not elsewhere):
             return exact
-        ends = [posixpath.normpath(_posix(name))]
+        ends = [path]
         for _ in range(shared):
             ends.append(ends[-1].partition("/")[2])
         for end in ends:
             if end in self._files:
                 return Hit(end)
         found = self._ending(ends[0])
+        if not found:
+            return self._spelled(ends, mask) or exact
         if "/" not in ends[0] and not mask and self._images_apart:
             found = [one for one in found if not _of_masks(one[0])]
         if len(found) > 1:
             return Hit(None, SEVERAL)
         return Hit(found[0][0], renamed=found[0][1]) if found else Hit(None, MISSING)
+
+    def _spelled(self, ends: list[str], mask: bool) -> Hit | None:
+        """The one file of this path, or of this name where the path is a name alone, in another case or with its
+        accents in another form; `A.PNG` for `a.png`."""
+        if self._by_spelling is None:
+            self._by_spelling = {}
+            for path in self._files:
+                if not _is_hidden(path):
+                    for key in {_spelling(path), _spelling(posixpath.basename(path))}:
+                        self._by_spelling.setdefault(key, []).append(path)
+        keys = {_spelling(end) for end in ends if end and ("/" in end or end == ends[0])}
+        there = {path for key in keys for path in self._by_spelling.get(key, ())}
+        if not mask and self._images_apart:
+            there = {path for path in there if not _of_masks(path)}
+        if len(there) > 1:
+            return Hit(None, SEVERAL)
+        return Hit(there.pop(), renamed=True) if there else None
 
     def exact(self, name: str) -> Hit:
         """The file of this path, without a search."""
@@ -111,7 +136,7 @@ class FileIndex:
         for path, kind in self._files.items():
             if kind is not None:
                 census.take(kind)
-            elif path.startswith(".") or "/." in path:
+            elif _is_hidden(path):
                 census.leave("it is hidden", path)
             else:
                 census.leave(unnamed if files.is_image(Path(path)) else _UNUSED, path)
@@ -150,6 +175,8 @@ class FileIndex:
         if self._by_stem is None:
             self._by_stem = {}
             for path in self._files:
+                if _is_hidden(path):  # copies that tools keep
+                    continue
                 key = _stem(posixpath.basename(path))
                 there = self._by_stem.setdefault(key, path)
                 if isinstance(there, list):
@@ -211,7 +238,18 @@ class FileIndex:
 
 
 def _posix(name: str) -> str:
-    return name if "/" in name else name.replace("\\", "/")
+    """A path with "/" between folders; of a Windows path without its drive."""
+    if "\\" not in name:
+        return name
+    return re.sub(r"^[A-Za-z]:(?=/)", "", name.replace("\\", "/"))
+
+
+def _spelling(path: str) -> str:
+    return unicodedata.normalize("NFC", path).casefold()
+
+
+def _is_hidden(path: str) -> bool:
+    return any(map(is_hidden, path.split("/")))
 
 
 def _stem(path: str) -> str:

@@ -1,5 +1,6 @@
 """From cells to classes: spellings of one class, columns of 0 and 1, and several findings in one cell."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -11,6 +12,8 @@ NONE = frozenset({"no finding", "no findings"})  # what tables of findings write
 UNKNOWN = float("nan")
 LARGEST_INDEX = 100_000  # a larger number is an id, not the position of a class
 _ONE_HOT = {"0": 0.0, "0.0": 0.0, "1": 1.0, "1.0": 1.0, "-1": UNKNOWN, "-1.0": UNKNOWN}
+
+_QUOTED = re.compile(r"""['"]([^'"|]*)['"]""")
 
 Findings = tuple[float, ...]
 
@@ -48,6 +51,35 @@ def placed(labels: Iterable[str], census: Census) -> tuple[tuple[str, ...], dict
     classes = tuple(sorted(set(names.values())))
     position = {name: at for at, name in enumerate(classes)}
     return classes, {label: position[name] for label, name in names.items()}
+
+
+def separated(cells: Sequence[str], name: str, census: Census) -> list[str] | None:
+    """Cells of several findings as `A|B`, or None where each cell holds one class.
+
+    Other tables write `A;B`, `A, B` or `['A', 'B']`. A semicolon or comma separates findings if all parts of a cell
+    also stand in cells of their own: it may also be a part of a name.
+    """
+    every = set(cells)
+    if any("|" in cell for cell in every):
+        return list(cells)
+    lists = {cell: _of_list(cell) for cell in every}
+    if any(cell != inside for cell, inside in lists.items()):
+        census.note(f"The cells of column {name} are lists of findings.")
+        return [lists[cell] for cell in cells]
+    for mark in (";", ","):
+        parts = {cell: [part.strip() for part in cell.split(mark)] for cell in every if mark in cell}
+        if any(all(part in every for part in inside) for inside in parts.values()):
+            census.note(f"The cells of column {name} hold several findings, separated by {mark!r}.")
+            return ["|".join(parts.get(cell, [cell])) for cell in cells]
+    return None
+
+
+def _of_list(cell: str) -> str:
+    """`A|B` for the text of a Python or JSON list, else the cell itself."""
+    inside = cell[1:-1]
+    if cell[:1] + cell[-1:] != "[]" or _QUOTED.sub("", inside).strip(", "):
+        return cell
+    return "|".join(found[1] for found in _QUOTED.finditer(inside)) or "No Finding"
 
 
 def piped(cells: Sequence[str], census: Census) -> tuple[tuple[str, ...], list[Findings | None]]:

@@ -144,7 +144,7 @@ def assemble(
     for name in cases:
         index.take(name, "image")
     if renamed:
-        census.note(f"{renamed} files have another suffix than {source} says.")
+        census.note(f"{renamed} files have another suffix or spelling than {source} says.")
     if beyond:
         census.note(f"{beyond} masks were left out: {OUTSIDE}.")
     _note_empty(classes, cases.values(), census)
@@ -158,7 +158,7 @@ def _shared(names: Sequence[str]) -> int:
     """How many folders all names start with."""
     common: list[str] | None = None
     for name in names:
-        parts = name.split("/")[:-1]
+        parts = name.replace("\\", "/").split("/")[:-1]
         if common is None:
             common = parts
         elif common != parts[: len(common)]:
