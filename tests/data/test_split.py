@@ -356,7 +356,7 @@ def test_data_without_a_split_of_their_own_are_refused():
     with pytest.raises(InputError, match=r"has no training side: it has test \(4\)"):
         own_split(with_sides(["test"] * 4))
     with pytest.raises(
-        InputError, match=r"has no folds; its own split is test \(2\), training \(2\): leave out --fold"
+        InputError, match=r"has no folds; its own split is training \(2\), test \(2\): leave out --fold"
     ):
         own_split(with_sides(["training", "test"] * 2), fold=1)
 
@@ -422,9 +422,9 @@ def test_leaks_are_counted_and_named():
     assert (found.groups, found.group_images, found.pixels) == (1, 2, 2)
     assert found.sentences() == [
         "Sides of the split share images of one group: 1 group (patient) is on more than one, 2 images, such as "
-        "1 (test) and 0 (training).",
-        "Sides of the split share pixels: 2 images have the pixels of one on another side, such as 4 (test) and "
-        "0 (training).",
+        "0 (training) and 1 (test).",
+        "Sides of the split share pixels: 2 images have the pixels of one on another side, such as 0 (training) and "
+        "4 (test).",
     ]
     assert "ann" not in json.dumps(found.describe())  # the name of a group may be that of a patient
     assert leaks(dataset, pixels=False).pixels == 0
