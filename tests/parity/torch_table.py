@@ -107,7 +107,7 @@ TIMM = {
     "beit_base_patch16_224": (224,),
     "maxvit_pico_rw_256": (256,),
     "coatnet_pico_rw_224": (224,),
-    "coat_tiny": (64,),
+    "coat_tiny": (224,),
     "cait_xxs24_224": (224,),
     "xcit_nano_12_p16_224": (64,),
     "pvt_v2_b0": (64,),
