@@ -28,7 +28,6 @@ BATCH_NORMS = ("_native_batch_norm_legit_no_training", "batch_norm", "_native_ba
 # Operations with a bias, and the argument that it is.
 BIASES = {
     "convolution": "bias",
-    
     "conv1d": "bias",
     "conv2d": "bias",
     "conv_transpose2d": "bias",
