@@ -197,14 +197,18 @@ class Builder:
             one, two = (self.first(side) if same else self.plain(side) for side in (one, two))
             values = [one, two]
         sides = [Ref(side.name) if isinstance(side, Value) else self.constant(side, values[0]) for side in (one, two)]
-        if not isinstance(sides[0], Ref):  # a number comes second, but for what does not commute
-            if op in ("add", "mul"):
-                sides.reverse()
+        first, second = sides
+        if not isinstance(first, Ref):  # a number comes second, but for what does not commute
+            if op in ("add", "mul", "maximum", "minimum"):
+                first, second = second, first
             elif op == "sub":
-                op, sides = "rsub", [sides[1], sides[0]]
+                op, first, second = "rsub", second, first
             else:
-                return self._of_number(op, float(sides[0]), values[0])
-        return self.value(self.emit(op, input=sides[0], other=sides[1]), values[0].first)
+                return self._of_number(op, float(first), values[0])
+        if op in ("maximum", "minimum") and not isinstance(second, Ref):
+            bound = {"min": second} if op == "maximum" else {"max": second}
+            return self.value(self.emit("clamp", input=first, **bound), values[0].first)
+        return self.value(self.emit(op, input=first, other=second), values[0].first)
 
     def _of_number(self, op: str, number: float, value: Value) -> Value:
         if op != "div":

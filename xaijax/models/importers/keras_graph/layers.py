@@ -19,40 +19,14 @@ Merge = Callable[[Builder, Sequence[Value], Config], Value]
 # What does nothing in inference.
 PASSIVE = frozenset(
     {
-        "Dropout",
-        "SpatialDropout1D",
-        "SpatialDropout2D",
-        "GaussianNoise",
-        "GaussianDropout",
-        "AlphaDropout",
-        "ActivityRegularization",
-        "Identity",
-        "StochasticDepth",
-        "RandomFlip",
-        "RandomRotation",
-        "RandomZoom",
-        "RandomTranslation",
-        "RandomContrast",
-        "RandomBrightness",
-        "RandomHue",
-        "RandomSaturation",
-        "RandomShear",
-        "RandomPerspective",
-        "RandomGaussianBlur",
-        "RandomSharpness",
-        "RandomGrayscale",
-        "RandomColorJitter",
-        "RandomColorDegeneration",
-        "RandomPosterization",
-        "RandomErasing",
-        "RandomElasticTransform",
-        "RandomInvert",
-        "MixUp",
-        "CutMix",
-        "RandAugment",
-        "AugMix",
+        "Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "GaussianDropout", "AlphaDropout",
+        "ActivityRegularization", "Identity", "StochasticDepth", "RandomFlip", "RandomRotation", "RandomZoom",
+        "RandomTranslation", "RandomContrast", "RandomBrightness", "RandomHue", "RandomSaturation",
+        "RandomShear", "RandomPerspective", "RandomGaussianBlur", "RandomSharpness", "RandomGrayscale",
+        "RandomColorJitter", "RandomColorDegeneration", "RandomPosterization", "RandomErasing",
+        "RandomElasticTransform", "RandomInvert", "MixUp", "CutMix", "RandAugment", "AugMix",
     }
-)
+)  # fmt: skip
 
 
 def number_or_array(value: Any) -> Any:

@@ -64,8 +64,8 @@ def _model(builder: Builder, config: Config, place: Place, value: Value) -> Valu
     inside = config_of(config)
     if kind not in MODELS or "layers" not in inside or _is_foreign(config):
         raise builder.refused(
-            f"is a {config.get('registered_name') or kind}: xaijax reads Functional and Sequential models, whose layers "
-            "a file states"
+            f"is a {config.get('registered_name') or kind}: xaijax reads Functional and Sequential models, "
+            "whose layers a file states"
         )
     if kind == "Sequential":
         return _sequential(builder, inside["layers"], place, value)
@@ -257,8 +257,11 @@ def _name(layer: Config) -> str:
 
 
 def _is_operation(layer: Config) -> bool:
-    """Whether it is a function of `keras.ops` and no layer."""
-    return str(layer.get("module") or "").startswith("keras.src.ops.")
+    """Whether it is a function of `keras.ops` and no layer; old files name no module, and layers are `trainable`."""
+    if layer.get("module"):
+        return str(layer["module"]).startswith("keras.src.ops.")
+    kind = layer.get("class_name")
+    return kind in OPS and "trainable" not in config_of(layer)
 
 
 def _is_foreign(layer: Config) -> bool:
