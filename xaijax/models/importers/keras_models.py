@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from xaijax.classifier import Classifier
 from xaijax.models._files import regular_file
 from xaijax.models.importers import keras_weights
 from xaijax.models.importers.keras_graph import ending, files, model
+from xaijax.models.importers.keras_graph.weights import Place
 from xaijax.models.importers.torch_graph import layers, network
 from xaijax.models.importers.torch_graph.convert import check_image_shape
 from xaijax.models.importers.torch_graph.network import GraphNetwork
@@ -85,7 +87,8 @@ def from_keras(
             if contents is None:
                 raise
             try:
-                found = _converted(contents, what, input_shape, classes, preprocess, output, said)
+                made = convert(contents, what, input_shape, preprocess, output, said)
+                found = made.classifier(classes, what)
             except InputError as own:
                 raise own from error
     if notes is None:
@@ -97,15 +100,46 @@ def from_keras(
     return dataclasses.replace(found, layer=layer)
 
 
-def _converted(
-    contents: Any,
+@dataclass(frozen=True)
+class Converted:
+    """What a Keras model became.
+
+    Args:
+        network: its graph.
+        params: of it.
+        input_shape: (H, W, C).
+        preprocess: what it expects of pixels in [0, 1].
+        output: what its logits mean.
+    """
+
+    network: GraphNetwork
+    params: dict[str, Any]
+    input_shape: tuple[int, int, int]
+    preprocess: Preprocess | Style
+    output: str
+
+    def classifier(self, classes: Sequence[str] | None, what: str) -> Classifier:
+        """As a classifier."""
+        return Classifier.from_network(
+            self.network,
+            self.params,
+            input_shape=self.input_shape,
+            classes=classes,
+            preprocess=self.preprocess,
+            layer=self.network.graph.default_layer,
+            **_output_option(self.output, what),
+        )
+
+
+def convert(
+    contents: tuple[model.Config, Place],
     what: str,
     input_shape: Sequence[int] | None,
-    classes: Sequence[str] | None,
     preprocess: Preprocess | Style | None,
     output: str | None,
     said: list[str],
-) -> Classifier:
+) -> Converted:
+    """A model layer by layer, whatever its architecture; the arguments are those of `from_keras`."""
     config, weights = contents
     image = _image(model.image_shape(config), input_shape, what)
     builder, last = model.translate(config, weights, image, what)
@@ -115,17 +149,8 @@ def _converted(
         preprocess = _pixels(ending.pixels(graph, params, constants), what, said)
     graph, activation = ending.without_ending(graph, what)
     means = output_of(activation, last.shape[-1], output, what, said)
-    bare = GraphNetwork(graph, constants)
-    graph = layers.with_layers(graph, network.shapes(bare, params))
-    return Classifier.from_network(
-        GraphNetwork(graph, constants),
-        params,
-        input_shape=image,
-        classes=classes,
-        preprocess=preprocess,
-        layer=graph.default_layer,
-        **_output_option(means, what),
-    )
+    graph = layers.with_layers(graph, network.shapes(GraphNetwork(graph, constants), params))
+    return Converted(GraphNetwork(graph, constants), params, image, preprocess, means)
 
 
 def _image(stated: model.Shape | None, given: Sequence[int] | None, what: str) -> tuple[int, int, int]:

@@ -117,7 +117,7 @@ class Builder:
 
     def constant(self, array: Any, like: Value) -> Any:
         """An array or a number that broadcasts against `like` as Keras has it; numbers stay numbers."""
-        values = np.asarray(array, np.float32)
+        values = np.asarray(array, np.float64)
         if values.ndim == 0 or values.size == 1:
             return float(values.reshape(()))
         if values.ndim > like.ndim:
@@ -236,7 +236,9 @@ class Builder:
                 for part in tensor.of.split("."):
                     leaf = leaf[part]
                 put(params, tuple(tensor.of.split(".")), leaf)
-        return params, {name: array for name, array in self.constants.items() if name in graph.tensors}
+        wide = any(leaf.dtype == jnp.float64 for leaf in jax.tree.leaves(params))
+        dtype = np.float64 if wide else np.float32
+        return params, {name: array.astype(dtype) for name, array in self.constants.items() if name in graph.tensors}
 
 
 def config_of(layer: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -124,7 +124,7 @@ def normalization(builder: Builder, value: Value, config: Config, place: Place) 
         mean, variance = number_or_array(config["mean"]), number_or_array(config["variance"])
     else:
         mean, variance = place.array(0, "mean"), place.array(1, "variance")
-    std = np.maximum(np.sqrt(variance, dtype=np.float32), np.float32(1e-7))
+    std = np.maximum(np.sqrt(variance), 1e-7)
     if mean.size == value.shape[-1]:
         mean = mean.reshape(-1)
     if std.size == value.shape[-1]:
