@@ -6,7 +6,7 @@ peer/bin/python tests/parity/keras_models.py --data tests/models/data
 
 Each model has random weights, batch-norm statistics, scales and biases. Errors are the largest difference over the
 largest magnitude, of the logits and of the gradient of a random mixture of them with respect to the image, in float32
-and in float64 on both sides. Models of `keras.applications` are converted layer by layer, also where the registry has
+(custom models also in float64) on both sides. Models of `keras.applications` are converted layer by layer, also where the registry has
 their architecture. `--data` writes narrow models as `.keras` files, with what Keras gives for them in float64.
 """
 
@@ -22,7 +22,6 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("JAX_ENABLE_X64", "1")
 
 import jax
-import jax.numpy as jnp
 import keras
 import numpy as np
 from keras import layers as L
@@ -145,10 +144,9 @@ SIDES = {
     "NASNetMobile": 64,
     "ConvNeXtTiny": 64,
 }
-APPLICATIONS = (
-    "MobileNet MobileNetV2 MobileNetV3Small MobileNetV3Large EfficientNetB0 EfficientNetV2B0 ConvNeXtTiny DenseNet121 "
-    "ResNet50 ResNet50V2 VGG16 Xception InceptionV3 InceptionResNetV2 NASNetMobile"
-).split()
+APPLICATIONS = ["MobileNet", "MobileNetV2", "MobileNetV3Small", "MobileNetV3Large", "EfficientNetB0"]
+APPLICATIONS += ["EfficientNetV2B0", "ConvNeXtTiny", "DenseNet121", "ResNet50", "ResNet50V2", "VGG16", "Xception"]
+APPLICATIONS += ["InceptionV3", "InceptionResNetV2", "NASNetMobile"]
 
 
 def application(name: str) -> Callable[[], Any]:
@@ -186,21 +184,31 @@ def made(make: Callable[[], Any], floatx: str) -> Any:
 
 
 def peer(
-    model: Any, images: np.ndarray, mixture: np.ndarray, scale: float
+    model: Any, images: np.ndarray, mixture: np.ndarray, scale: float, with_output: bool = False
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What Keras gives: the output, the logits, and the gradient of a mixture of the logits with respect to the images."""
+    """What Keras gives: the output, the logits, and the gradient of a mixture of them with respect to the images."""
     trained = [variable.value for variable in model.trainable_variables]
     other = [variable.value for variable in model.non_trainable_variables]
 
     def call(images: Any) -> Any:
         return model.stateless_call(trained, other, images * scale, training=False)[0]
 
-    output = np.asarray(jax.jit(call)(images))
+    output = np.asarray(jax.jit(call)(images)) if with_output else np.zeros(0)
     if hasattr(model.layers[-1], "activation"):
         model.layers[-1].activation = keras.activations.linear
-    logits = np.asarray(jax.jit(lambda images: call(images))(images))
-    gradient = np.asarray(jax.jit(jax.grad(lambda images: (call(images) * mixture).sum()))(images))
+    gradient, logits = both(call, images, mixture)
     return output, logits, gradient
+
+
+def both(call: Callable[[Any], Any], images: np.ndarray, mixture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The gradient of a mixture of the logits, and the logits."""
+
+    def mixed(images: Any) -> Any:
+        logits = call(images)
+        return (logits * mixture).sum(), logits
+
+    gradient, logits = jax.jit(jax.grad(mixed, has_aux=True))(images)
+    return np.asarray(gradient), np.asarray(logits)
 
 
 def converted(model: Any) -> Any:
@@ -222,7 +230,7 @@ def converted(model: Any) -> Any:
 def measure(name: str, make: Callable[[], Any]) -> dict[str, Any]:
     """One row."""
     row: dict[str, Any] = {"name": name}
-    for floatx in ("float32", "float64"):
+    for floatx in ("float32", "float64") if name in CUSTOM else ("float32",):
         model = made(make, floatx)
         classifier = converted(model)
         generator = np.random.default_rng(3)
@@ -232,8 +240,7 @@ def measure(name: str, make: Callable[[], Any]) -> dict[str, Any]:
         row |= {"input": list(classifier.input_shape), "layers": len(classifier.network.graph.calls)}
         row |= {"default_layer": classifier.default_layer, "pixels": scale}
         _, logits, gradient = peer(model, images, mixture, scale)
-        ours = jax.jit(classifier.logits)(classifier.params, images)
-        slope = jax.jit(jax.grad(lambda x: (classifier.logits(classifier.params, x) * mixture).sum()))(images)
+        slope, ours = both(lambda x, one=classifier: one.logits(one.params, x), images, mixture)
         row[floatx] = [error(ours, logits), error(slope, gradient)]
     return row
 
@@ -250,7 +257,8 @@ def table(rows: list[dict[str, Any]]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        numbers = [f"{value:.0e}" for key in ("float32", "float64") for value in row[key]]
+        numbers = [f"{value:.0e}" for value in row["float32"]]
+        numbers += [f"{value:.0e}" for value in row["float64"]] if "float64" in row else ["", ""]
         size = " x ".join(map(str, row["input"]))
         lines.append(f"| {row['name']} | {size} | {' | '.join(numbers)} | `{row['default_layer']}` |")
     return "\n".join(lines)
@@ -270,15 +278,15 @@ def write_data(folder: Path) -> None:
         mixture = generator.uniform(size=(2, len(classifier.classes))).astype(np.float32)
         wide = made(make, "float64")
         layer = next(one for one in wide.layers if one.name == TAPPED[name])
-        tapped = keras.Model(wide.inputs, layer.output)
+        tapped = jax.jit(keras.Model(wide.inputs, layer.output).call)
         scale = classifier.preprocess.scale
         kept[f"{name}/activations"] = np.asarray(tapped(images * scale))
         kept[f"{name}/output"], kept[f"{name}/logits"], kept[f"{name}/gradient"] = peer(
-            wide, images.astype(np.float64), mixture, scale
+            wide, images.astype(np.float64), mixture, scale, True
         )
-        kept[f"{name}/images"], kept[f"{name}/mixture"] = images, mixture
         kept[f"{name}/layer"] = np.asarray(TAPPED[name])
         kept[f"{name}/pixels"] = np.asarray(scale)
+    kept = {key: value.astype(np.float32) if value.ndim else value for key, value in kept.items()}
     np.savez_compressed(folder / "keras_models.npz", **kept)
 
 
