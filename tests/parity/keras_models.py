@@ -6,8 +6,9 @@ peer/bin/python tests/parity/keras_models.py --data tests/models/data
 
 Each model has random weights, batch-norm statistics, scales and biases. Errors are the largest difference over the
 largest magnitude, of the logits and of the gradient of a random mixture of them with respect to the image, in float32
-(custom models also in float64) on both sides. Models of `keras.applications` are converted layer by layer, also where the registry has
-their architecture. `--data` writes narrow models as `.keras` files, with what Keras gives for them in float64.
+(custom models also in float64) on both sides. Models of `keras.applications` are converted layer by layer, also where
+the registry has their architecture. `--data` writes narrow models as `.keras` files, with what Keras gives for them in
+float64.
 """
 
 import argparse
@@ -24,7 +25,7 @@ os.environ.setdefault("JAX_ENABLE_X64", "1")
 import jax
 import keras
 import numpy as np
-from keras import layers as L
+from keras import layers as L  # noqa: N812  Keras's own examples do so
 
 from xaijax.classifier import Classifier
 from xaijax.models.importers import keras_models

@@ -1,6 +1,7 @@
 """Any Keras model as a classifier: weights of an architecture of the registry, or a graph of its layers."""
 
 import dataclasses
+import inspect
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,13 +77,13 @@ def from_keras(
         raise InputError(f"{Path(source).name} must end in .keras, .h5, .hdf5 or .weights.h5")
     what = f"the model {source.name}" if is_model else regular_file(source).name
     options: dict[str, Any] = {"input_shape": input_shape, "classes": classes, "preprocess": preprocess, "pool": pool}
-    options |= {key: value for key, value in (("output", output), ("notes", notes)) if value is not None}
-    said = [] if notes is None else notes
+    said: list[str] = []
     try:
-        found = keras_weights.from_keras(source, architecture, **options)
+        found = keras_weights.from_keras(source, architecture, **options, **_registry_options(output, said))
     except InputError as error:
         if architecture is not None:
             raise
+        said.clear()
         with files.of_model(source) if is_model else files.opened(regular_file(source)) as contents:
             if contents is None:
                 raise
@@ -94,6 +95,8 @@ def from_keras(
     if notes is None:
         for note in said:
             log.warning("%s", note)
+    else:
+        notes += said
     if layer is None:
         return found
     found._check_layers([layer])
@@ -213,6 +216,14 @@ def output_of(activation: str, width: int, given: str | None, what: str, said: l
         )
     said.append(f"{what}: no activation at its end says what its output is; softmax is assumed (give output=)")
     return "softmax"
+
+
+def _registry_options(output: str | None, said: list[str]) -> dict[str, Any]:
+    """Output and notes as arguments of `keras_weights.from_keras`, as far as it has them."""
+    known = inspect.signature(keras_weights.from_keras).parameters
+    if output not in (None, "softmax") and "output" not in known:
+        raise InputError(f"output is {output!r}; weights of an architecture of the registry are read as softmax alone")
+    return {key: value for key, value in (("output", output), ("notes", said)) if key in known}
 
 
 def _output_option(output: str, what: str) -> dict[str, Any]:
