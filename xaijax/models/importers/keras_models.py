@@ -12,7 +12,7 @@ from xaijax._errors import InputError
 from xaijax.classifier import Classifier
 from xaijax.models._files import regular_file
 from xaijax.models.importers import keras_weights
-from xaijax.models.importers.keras_graph import ending, files, model
+from xaijax.models.importers.keras_graph import blocks, ending, files, model
 from xaijax.models.importers.keras_graph.weights import Place
 from xaijax.models.importers.torch_graph import layers, network
 from xaijax.models.importers.torch_graph.convert import check_image_shape
@@ -152,7 +152,8 @@ def convert(
         preprocess = _pixels(ending.pixels(graph, params, constants), what, said)
     graph, activation = ending.without_ending(graph, what)
     means = output_of(activation, last.shape[-1], output, what, said)
-    graph = layers.with_layers(graph, network.shapes(GraphNetwork(graph, constants), params))
+    shapes = network.shapes(GraphNetwork(graph, constants), params)
+    graph = blocks.with_block_ends(layers.with_layers(graph, shapes), shapes)
     return Converted(GraphNetwork(graph, constants), params, image, preprocess, means)
 
 
