@@ -17,8 +17,8 @@ from xaijax.models.importers import keras_models
 from xaijax.models.importers.keras_graph import files
 from xaijax.models.importers.keras_models import output_of
 
-DATA = Path(__file__).parent / "data"
-with np.load(DATA / "keras_models.npz") as _file:
+DATA = Path(__file__).parent / "data" / "graphs_of_keras"
+with np.load(DATA / "expected.npz") as _file:
     STORED = {name: _file[name] for name in _file.files}
 NAMES = sorted({name.partition("/")[0] for name in STORED})
 for _name in NAMES:  # as they were made
@@ -67,21 +67,21 @@ def errors(classifier, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_logits_gradients_and_activations_are_those_of_keras(name):
-    found = converted(DATA / f"keras_{name}.keras")
+    found = converted(DATA / f"{name}.keras")
     assert found.preprocess.scale == STORED[f"{name}/pixels"] == 255
     result = errors(logits_of(found), name)
     assert max(result.values()) < 1e-5, result
 
 
 def test_an_old_hdf5_model_is_the_same_model():
-    result = errors(logits_of(converted(DATA / "keras_nested.h5")), "nested")
+    result = errors(logits_of(converted(DATA / "nested.h5")), "nested")
     assert max(result.values()) < 1e-5, result
 
 
 def edited(name, folder, change):
     """A stored model with another configuration."""
     path = folder / "edited.keras"
-    with zipfile.ZipFile(DATA / f"keras_{name}.keras") as source, zipfile.ZipFile(path, "w") as target:
+    with zipfile.ZipFile(DATA / f"{name}.keras") as source, zipfile.ZipFile(path, "w") as target:
         for entry in source.namelist():
             content = source.read(entry)
             if entry == "config.json":
@@ -118,14 +118,14 @@ def test_a_deliberate_error_is_seen(what, tmp_path):
 
 
 def test_a_softmax_at_the_end_is_not_taken_twice():
-    classifier = models.from_keras(DATA / "keras_sequential.keras", classes=["a", "b", "c", "d"])
+    classifier = models.from_keras(DATA / "sequential.keras", classes=["a", "b", "c", "d"])
     found = classifier.predict(STORED["sequential/images"])
     np.testing.assert_allclose(found, STORED["sequential/output"], atol=1e-6)
     assert classifier.classes == ("a", "b", "c", "d")
 
 
 def test_findings_are_not_read_as_a_softmax():
-    found = converted(DATA / "keras_nested.keras")
+    found = converted(DATA / "nested.keras")
     assert found.output == "sigmoid"
     logits = jax.jit(logits_of(found).logits)(found.params, STORED["nested/images"])
     np.testing.assert_allclose(jax.nn.sigmoid(logits), STORED["nested/output"], atol=1e-6)
@@ -147,11 +147,11 @@ def test_what_an_ending_means():
 
 
 def test_what_is_assumed_is_said(caplog):
-    models.from_keras(DATA / "keras_grey.keras")
+    models.from_keras(DATA / "grey.keras")
     assert "its layer normalization is for pixels from 0 to 255" in caplog.text
     assert "no activation at its end says what its output is; softmax is assumed" in caplog.text
     notes = []
-    found = models.from_keras(DATA / "keras_sequential.keras", preprocess="tf", notes=notes)
+    found = models.from_keras(DATA / "sequential.keras", preprocess="tf", notes=notes)
     assert not notes
     assert found.preprocess == models.Preprocess.named("tf")
 
@@ -207,18 +207,18 @@ def test_a_hostile_file_runs_nothing(tmp_path):
 
 
 def test_layers_have_the_names_of_keras():
-    classifier = logits_of(converted(DATA / "keras_nested.keras"))
+    classifier = logits_of(converted(DATA / "nested.keras"))
     shapes = classifier.layers()
     assert shapes["stem"] == (32, 32, 8)
     assert shapes["inner/down"] == (16, 16, 8)
     assert shapes["inner/block/norm@0"] == shapes["inner/block/norm@1"] == (32, 32, 8)
     assert classifier.default_layer == "last"
-    chosen = models.from_keras(DATA / "keras_sequential.keras", layer="first")
+    chosen = models.from_keras(DATA / "sequential.keras", layer="first")
     assert chosen.default_layer == "first"
 
 
 def test_a_kept_model_opens_as_it_was(tmp_path):
-    classifier = models.from_keras(DATA / "keras_functional.keras")
+    classifier = models.from_keras(DATA / "functional.keras")
     again = models.load(models.save(classifier, tmp_path / "model.safetensors"))
     assert again.default_layer == classifier.default_layer
     images = STORED["functional/images"]
@@ -226,7 +226,7 @@ def test_a_kept_model_opens_as_it_was(tmp_path):
 
 
 def test_batch_norm_is_folded():
-    classifier = models.from_keras(DATA / "keras_functional.keras")
+    classifier = models.from_keras(DATA / "functional.keras")
     faster = classifier.optimized()
     count = [
         sum(one.op.startswith("_native_batch") for one in c.network.graph.operations) for c in (classifier, faster)
@@ -237,7 +237,7 @@ def test_batch_norm_is_folded():
 
 
 def test_biases_are_those_of_the_layers():
-    classifier = models.from_keras(DATA / "keras_grey.keras")
+    classifier = models.from_keras(DATA / "grey.keras")
     biases = classifier.biases(classifier.params)
     assert {"c1", "n1", "c2", "out"} <= set(biases)
     np.testing.assert_array_equal(biases["c1"], classifier.params["c1"]["bias"])
@@ -262,5 +262,5 @@ def test_missing_weights_are_named(tmp_path):
 
 
 def test_the_preprocessing_of_the_caller_counts():
-    found = converted(DATA / "keras_grey.keras")
+    found = converted(DATA / "grey.keras")
     assert dataclasses.replace(found, preprocess="identity").classifier(None, "m").preprocess.is_identity

@@ -2,7 +2,7 @@
 
 python -m venv peer && peer/bin/pip install keras==3.15.1 jax==0.10.2 h5py . && export JAX_PLATFORMS=cpu
 peer/bin/python tests/parity/keras_models.py --rows rows.jsonl [--only NAME ...] [--write docs/studies/models.md]
-peer/bin/python tests/parity/keras_models.py --data tests/models/data
+peer/bin/python tests/parity/keras_models.py --data tests/models/data/graphs_of_keras
 
 Each model has random weights, batch-norm statistics, scales and biases. Errors are the largest difference over the
 largest magnitude, of the logits and of the gradient of a random mixture of them with respect to the image, in float32
@@ -270,9 +270,9 @@ def write_data(folder: Path) -> None:
     kept: dict[str, np.ndarray] = {}
     for name, make in CUSTOM.items():
         small = made(make, "float32")
-        small.save(folder / f"keras_{name}.keras")
+        small.save(folder / f"{name}.keras")
         if name == "nested":
-            small.save(folder / f"keras_{name}.h5")
+            small.save(folder / f"{name}.h5")
         classifier = converted(small)
         generator = np.random.default_rng(3)
         images = generator.uniform(size=(2, *classifier.input_shape)).astype(np.float32)
@@ -288,7 +288,7 @@ def write_data(folder: Path) -> None:
         kept[f"{name}/layer"] = np.asarray(TAPPED[name])
         kept[f"{name}/pixels"] = np.asarray(scale)
     kept = {key: value.astype(np.float32) if value.ndim else value for key, value in kept.items()}
-    np.savez_compressed(folder / "keras_models.npz", **kept)
+    np.savez_compressed(folder / "expected.npz", **kept)
 
 
 TAPPED = {"sequential": "last", "functional": "grouped", "nested": "last", "grey": "c2", "attention": "norm1"}
