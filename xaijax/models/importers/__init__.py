@@ -5,7 +5,7 @@ Which architectures they fill is a query on the registry: each architecture name
 """
 
 from xaijax.models.importers.arrays import from_arrays
-from xaijax.models.importers.keras_weights import from_keras
+from xaijax.models.importers.keras_models import from_keras
 from xaijax.models.importers.torch_models import from_torch
 
 __all__ = ["from_arrays", "from_keras", "from_torch"]
