@@ -11,7 +11,7 @@ in sub-folders of a class that has images of its own are left out. These folders
 
 A mask has the name of its image and lies in `masks/<class>/`, in `masks/` of the class or of the image's folder, or
 next to the image as `<name>_mask`, `<name>_mask_1` ... (or `-Mask`, `_seg`, `_segmentation`, `_gt`); a file called so
-is an image where there is no image `<name>`. Masks may be arrays (`.npy`).
+is an image where there is no image `<name>`. Masks may be arrays (`.npy`), or annotations (`xaijax.data.annotations`).
 """
 
 import re
@@ -22,8 +22,10 @@ from pathlib import Path
 from typing import get_args
 
 from xaijax.data import files, spelling
+from xaijax.data.annotations import Annotations
 from xaijax.data.dataset import Case, Dataset
 from xaijax.data.found import Census
+from xaijax.data.masks import Entry
 from xaijax.data.reading import MaskRole, Reading
 from xaijax.data.scan import Tree, join, parent
 
@@ -164,25 +166,36 @@ def dataset(
     for _, found in sides:
         reasons |= found.reasons
         _note_nested(found, census)
+    images = (image for _, found in sides for one in found.folders for image in one.images)
+    annotated = Annotations(tree, images, census)
+    used |= annotated.used
     for label, name in enumerate(classes):
         for side, found in sides:
             for one in found.folders:
                 if names[one.name] == name:
-                    cases += list(_cases(tree, one, label, side, reading, used))
+                    cases += list(_cases(tree, one, label, side, reading, used, annotated))
     tree.count(census, used, reasons)
     primary = reading.mask_role or mask_role or files.primary_role(case.source for case in cases)
     return Dataset(folder.resolve().name, classes, primary, tuple(cases), found=census.found())
 
 
 def _cases(
-    tree: Tree, one: ClassFolder, label: int, side: str | None, reading: Reading, used: dict[str, str]
+    tree: Tree,
+    one: ClassFolder,
+    label: int,
+    side: str | None,
+    reading: Reading,
+    used: dict[str, str],
+    annotated: Annotations,
 ) -> Iterator[Case]:
     for image in one.images:
         masks = one.masks.get(image, ())
         used[image] = "image"
         used.update((mask, "mask") for _, mask in masks)
         path = tree.path(image)
-        source = files.ImageFile(Path(path), tuple((role, Path(tree.path(mask))) for role, mask in masks), reading)
+        entries: list[tuple[MaskRole | None, Entry]] = [(role, Path(tree.path(mask))) for role, mask in masks]
+        entries += [(None, entry) for entry in annotated.entries.get(image, ())]
+        source = files.ImageFile(Path(path), tuple(entries), reading)
         yield Case(image, label, source, files.patient(path), split=side)
 
 

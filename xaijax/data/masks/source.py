@@ -54,8 +54,14 @@ class MaskFile:
 
 
 def source_of(entry: Entry) -> MaskSource:
-    """The source of an entry; a path is a mask file."""
-    return MaskFile(entry) if isinstance(entry, (str, Path)) else entry
+    """The source of an entry; a path is a mask file, or boxes in Pascal VOC's XML."""
+    if not isinstance(entry, (str, Path)):
+        return entry
+    if str(entry).lower().endswith(".xml"):
+        from xaijax.data.masks.voc import VocFile
+
+        return VocFile(entry)
+    return MaskFile(entry)
 
 
 def roles_of(entry: Entry, role: MaskRole | None, reading: Reading) -> tuple[MaskRole | None, ...]:
