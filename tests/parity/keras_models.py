@@ -254,14 +254,14 @@ def error(ours: Any, theirs: np.ndarray) -> float:
 def table(rows: list[dict[str, Any]]) -> str:
     """As Markdown."""
     lines = [
-        "| model | input | logits, float32 | gradient, float32 | logits, float64 | gradient, float64 | default layer |",
-        "|---|---|---|---|---|---|---|",
+        "| model | input | logits, float32 | gradient, float32 | logits, float64 | gradient, float64 |",
+        "|---|---|---|---|---|---|",
     ]
     for row in rows:
         numbers = [f"{value:.0e}" for value in row["float32"]]
         numbers += [f"{value:.0e}" for value in row["float64"]] if "float64" in row else ["", ""]
         size = " x ".join(map(str, row["input"]))
-        lines.append(f"| {row['name']} | {size} | {' | '.join(numbers)} | `{row['default_layer']}` |")
+        lines.append(f"| {row['name']} | {size} | {' | '.join(numbers)} |")
     return "\n".join(lines)
 
 
