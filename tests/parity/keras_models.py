@@ -162,9 +162,10 @@ def fill(model: Any) -> None:
     generator = np.random.default_rng(7)
     for variable in model.weights:
         shape, name = tuple(variable.shape), variable.path.rpartition("/")[2]
-        if "seed" in name or name == "count":
+        # A live Normalization layer has its own copy of its statistics.
+        if "seed" in name or name in ("count", "mean", "variance"):
             continue
-        if name in ("gamma", "moving_variance", "variance"):
+        if name in ("gamma", "moving_variance"):
             values = generator.uniform(0.5, 1.5, shape)
         elif "kernel" in name:
             fan = max(np.prod(shape[:-1]), 1) if "depthwise" not in variable.path else np.prod(shape[:2])
