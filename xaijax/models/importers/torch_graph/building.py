@@ -118,8 +118,7 @@ def fill(module: Any, entries: Mapping[str, Any], what: str) -> None:
 def _from_script(file: Path, function: str) -> Any:
     place = regular_file(file)
     spec = importlib.util.spec_from_file_location(f"xaijax_script_{place.stem}", place)
-    assert spec is not None
-    assert spec.loader is not None
+    assert spec is not None and spec.loader is not None
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     if not callable(getattr(script, function, None)):
@@ -179,7 +178,7 @@ def _torchvision(name: str, entries: Mapping[str, Any]) -> Built:
     module = torchvision.models.get_model(name, weights=None, **options)
     # The head is the last matrix; its rows are the classes.
     wanted = [entry for entry, value in module.state_dict().items() if entry.endswith("weight") and value.ndim >= 2]
-    head = next(entry for entry in reversed(wanted) if not entry.startswith(("AuxLogits.", "aux")))
+    head = next((entry for entry in reversed(wanted) if not entry.startswith(("AuxLogits.", "aux"))), None)
     if head in entries and int(entries[head].shape[0]) != 1000:
         module = torchvision.models.get_model(name, weights=None, num_classes=int(entries[head].shape[0]), **options)
     fill(module, entries, f"torchvision's {name}")

@@ -23,13 +23,12 @@ from xaijax.models.importers.torch_graph.operations import TABLE
 BATCH = 2  # of the example; 0 and 1 would be taken for fixed sizes
 MOST = 1 << 20  # images in a batch
 # Composite operations that are kept whole: each is one function here, and its parts would hide what it is.
-KEPT = {
-    *("scaled_dot_product_attention", "linear", "matmul", "einsum", "conv1d", "conv2d", "max_pool2d"),
-    *("silu", "hardswish", "hardsigmoid", "hardtanh", "gelu", "leaky_relu", "elu", "selu", "celu", "prelu", "softplus"),
-    *("mish", "relu6", "softmax", "log_softmax", "group_norm", "layer_norm", "rms_norm", "linalg_vector_norm"),
-    *("adaptive_avg_pool1d", "adaptive_avg_pool2d", "upsample_bilinear2d", "upsample_bicubic2d", "upsample_nearest2d"),
-    *("pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "roll", "pad", "unfold", "im2col", "masked_fill"),
-}
+KEPT = (
+    "scaled_dot_product_attention linear matmul silu hardswish hardsigmoid gelu softmax log_softmax group_norm "
+    "layer_norm rms_norm conv1d conv2d adaptive_avg_pool2d adaptive_avg_pool1d pixel_shuffle pixel_unshuffle roll pad "
+    "upsample_bilinear2d upsample_nearest2d upsample_bicubic2d leaky_relu elu hardtanh prelu softplus mish einsum "
+    "max_pool2d linalg_vector_norm masked_fill channel_shuffle relu6 selu celu unfold im2col"
+).split()
 DROPPED = ("_assert_tensor_metadata", "_assert_scalar", "_assert_async", "sym_constrain_range_for_size", "sym_size")
 # How memory lies, and where: nothing to the values.
 PLACES = ("memory_format", "layout", "device", "pin_memory", "non_blocking", "copy", "requires_grad")

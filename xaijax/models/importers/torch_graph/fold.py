@@ -47,9 +47,9 @@ def optimized(
         kernel, shift = _folded(network, values, before, norm)
         put(values, tuple(graph.tensors[weight.name].of.split(".")), kernel)
         name = f"{weight.name}_folded_bias"
-        bias_path = f"{graph.tensors[weight.name].of.rpartition('.')[0]}.bias"
-        tensors[name] = Tensor(bias_path, "parameter")
-        put(values, tuple(bias_path.split(".")), shift)
+        path = f"{graph.tensors[weight.name].of.rpartition('.')[0]}.bias"
+        tensors[name] = Tensor(path, "parameter")
+        put(values, tuple(path.split(".")), shift)
         changed[before.name] = replace(before, inputs={**before.inputs, "bias": Ref(name)})
         gone[norm.name] = before.name
     operations = []

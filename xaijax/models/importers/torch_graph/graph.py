@@ -10,8 +10,8 @@ The format, version 1 (`Graph.to_json`):
                     "constant", "arrangement": axis k of the stored array is this axis of PyTorch's, or null}
     calls           the calls of modules: {"path", "class", "parent": number of the call it was made in, or null};
                     a module that is called twice is there twice
-    operations      in order: {"name": of the result, "op": ATen's name, "inputs": {argument: value}, "call": number
-                    or null}
+    operations      in order: {"name": of the result, "op": ATen's name, "inputs": {argument: value}, "call": number or
+                    null}
     layers          what can be tapped, in order: {"path", "name": of the result it is, "channels": axis or null, "role":
                     "conv", "norm", "attention" or null, "part": "weights" for attention weights}
     default_layer   a name, or null, and `default_layer_reason` in words

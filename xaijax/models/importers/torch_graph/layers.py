@@ -219,12 +219,13 @@ def _with_biases(graph: Graph, layers: list[Layer], channels: Mapping[str, int],
 def _attention(graph: Graph, shapes: Shapes) -> list[Operation]:
     """The operations that give attention weights: whole attentions, and softmaxes that weigh a product."""
     users = _users(graph)
-    return [
-        operation
-        for operation in graph.operations
-        if operation.op == ATTENTION
-        or (operation.op in SOFTMAX and len(shapes[operation.name]) >= 3 and _weighs(operation, users))
-    ]
+    found = []
+    for operation in graph.operations:
+        if operation.op == ATTENTION:
+            found.append(operation)
+        elif operation.op in SOFTMAX and len(shapes[operation.name]) >= 3 and _weighs(operation, users):
+            found.append(operation)
+    return found
 
 
 def _owner(graph: Graph, attention: Operation) -> int | None:
@@ -267,8 +268,7 @@ def _with_attention_weights(
     for operation in attention:
         call = _owner(graph, operation)
         path = "attention_weights" if call is None else f"{graph.calls[call].path}.attention_weights"
-        part = "weights" if operation.op == ATTENTION else None
-        found.append(Layer(path, operation.name, None, None, part))
+        found.append(Layer(path, operation.name, None, None, "weights" if operation.op == ATTENTION else None))
     return found
 
 

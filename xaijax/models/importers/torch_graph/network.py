@@ -8,7 +8,7 @@ normalisations and activations (see `laid`). Sizes that grow with the batch are 
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -28,6 +28,7 @@ BATCH_NORMS = ("_native_batch_norm_legit_no_training", "batch_norm", "_native_ba
 # Operations with a bias, and the argument that it is.
 BIASES = {
     "convolution": "bias",
+    
     "conv1d": "bias",
     "conv2d": "bias",
     "conv_transpose2d": "bias",
@@ -233,7 +234,7 @@ def run(
         if operation.op not in TABLE:
             raise UnsupportedError(missing([(operation.op, graph.where(operation))]))
         if operation.op == ATTENTION and (operation.name, "weights") in network.layers_at:
-            value: Any = _seen_attention(inputs, partial(see, operation.name, "weights"))
+            value: Any = _seen_attention(inputs, lambda w, name=operation.name: see(name, "weights", w))
         else:
             value = TABLE[operation.op](**inputs)
         values[operation.name] = see(operation.name, None, value) if isinstance(value, Laid) else value

@@ -17,17 +17,13 @@ from xaijax._errors import InputError
 from xaijax.models._files import reading, regular_file
 
 EXPECTED = "a readable file of torch.export.save"
-PICKLE = (
-    "holds pickled entries ({}), and code from a file is never run; save it with torch.export.save of PyTorch 2.8 or "
-    "newer"
-)
+PICKLE = "holds pickled entries ({}), and code from a file is never run; save it with torch.export.save of PyTorch 2.8 or newer"
 # What a size may be made of: PyTorch's own printing of a symbol and arithmetic with it.
 SYMBOL = re.compile(r"[suz]\d+")
-WORDS = {
-    *("Symbol", "Integer", "Float", "Rational", "Add", "Mul", "Pow", "Max", "Min", "FloorDiv", "CeilDiv", "CleanDiv"),
-    *("Mod", "PythonMod", "ToFloat", "True", "False", "Eq", "Ne", "Le", "Lt", "Ge", "Gt", "And", "Or", "Not"),
-    *("positive", "integer", "nonnegative", "nonzero", "negative", "real", "finite"),
-}
+WORDS = frozenset(
+    "Symbol Integer Add Mul Pow Max Min FloorDiv CeilDiv CleanDiv Mod PythonMod ModularIndexing ToFloat Float Rational "
+    "positive integer nonnegative nonzero negative real finite True False Eq Ne Le Lt Ge Gt And Or Not".split()
+)
 LETTERS = re.compile(r"[\w'(),=*+/<>&|~ .-]*")
 TARGETS = re.compile(
     r"torch\.ops\.(aten|prims)\.\w+\.\w+|torch\.sym_\w+|math\.(ceil|floor|trunc)"

@@ -69,8 +69,8 @@ def conv_transpose(
     dilation: int | Sequence[int] = 1,
 ) -> Laid:
     count = weight.ndim - 2
-    stride, padding, dilation = (_spread(value, count) for value in (stride, padding, dilation))
-    return _transposed(input, weight, bias, stride, padding, dilation, _spread(output_padding, count), int(groups))
+    spread = [_spread(value, count) for value in (stride, padding, dilation, output_padding)]
+    return _transposed(input, weight, bias, *spread, int(groups))
 
 
 def _transposed(

@@ -273,7 +273,7 @@ def _upsampled(
         scale = None if scales is None else scales[i]
         if output_size is None:
             assert scale is not None
-            size = math.floor(length * scale)
+            size = int(math.floor(length * scale))
         else:
             size = int(output_size[i])
         if size == length and not scale:

@@ -139,7 +139,9 @@ def var_mean(
 
 
 @operation("linalg_vector_norm")
-def vector_norm(input: Laid, ord: float = 2, dim: Dims = None, keepdim: bool = False, dtype: Any = None) -> Laid:
+def vector_norm(
+    input: Laid, ord: float = 2, dim: Dims = None, keepdim: bool = False, dtype: Any = None
+) -> Laid:
     power = float(ord)
 
     def norm(x: Any, axes: tuple[int, ...]) -> Any:
