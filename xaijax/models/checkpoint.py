@@ -110,6 +110,7 @@ def _graph(file: Path, header: Mapping[str, Any]) -> Classifier:
             preprocess=_preprocess(header),
             layer=parts.layer,
             output=check_output(str(header.get("output", "softmax"))),
+            thresholds=tuple(map(float, header["thresholds"])) if "thresholds" in header else None,
         )
 
 

@@ -1,7 +1,6 @@
 """Any Keras model as a classifier: weights of an architecture of the registry, or a graph of its layers."""
 
 import dataclasses
-import inspect
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from xaijax._errors import InputError
+from xaijax._outputs import check_output
 from xaijax.classifier import Classifier
 from xaijax.models._files import regular_file
 from xaijax.models.importers import keras_weights
@@ -79,7 +79,9 @@ def from_keras(
     options: dict[str, Any] = {"input_shape": input_shape, "classes": classes, "preprocess": preprocess, "pool": pool}
     said: list[str] = []
     try:
-        found = keras_weights.from_keras(source, architecture, **options, **_registry_options(output, said))
+        found = keras_weights.from_keras(
+            source, architecture, **options, output=None if output is None else check_output(output), notes=said
+        )
     except InputError as error:
         if architecture is not None:
             raise
@@ -130,7 +132,7 @@ class Converted:
             classes=classes,
             preprocess=self.preprocess,
             layer=self.network.graph.default_layer,
-            **_output_option(self.output, what),
+            output=check_output(self.output),
         )
 
 
@@ -217,20 +219,3 @@ def output_of(activation: str, width: int, given: str | None, what: str, said: l
         )
     said.append(f"{what}: no activation at its end says what its output is; softmax is assumed (give output=)")
     return "softmax"
-
-
-def _registry_options(output: str | None, said: list[str]) -> dict[str, Any]:
-    """Output and notes as arguments of `keras_weights.from_keras`, as far as it has them."""
-    known = inspect.signature(keras_weights.from_keras).parameters
-    if output not in (None, "softmax") and "output" not in known:
-        raise InputError(f"output is {output!r}; weights of an architecture of the registry are read as softmax alone")
-    return {key: value for key, value in (("output", output), ("notes", said)) if key in known}
-
-
-def _output_option(output: str, what: str) -> dict[str, Any]:
-    """The output as an argument of `Classifier.from_network`."""
-    if "output" in {field.name for field in dataclasses.fields(Classifier)}:
-        return {"output": output}
-    if output == "softmax":
-        return {}
-    raise InputError(f"{what} has the output {output}; classifiers have softmax alone: use models.from_predict")
