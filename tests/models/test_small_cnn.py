@@ -62,7 +62,7 @@ def test_two_created_models_are_one_compilation():
         ({"name": "smal_cnn", "num_classes": 3}, "unknown model 'smal_cnn': did you mean small_cnn"),
         ({"name": "qqq", "num_classes": 3}, "choose from .*small_cnn"),
         ({"name": "small_cnn"}, "give num_classes or classes"),
-        ({"name": "small_cnn", "num_classes": 1}, "num_classes must be 2 or more; got 1"),
+        ({"name": "small_cnn", "num_classes": 1}, "num_classes must be 2 or more for a softmax; got 1"),
         ({"name": "small_cnn", "num_classes": 3, "input_shape": (8, 8, 1)}, r"16 pixels a side .* got \[8, 8, 1\]"),
         ({"name": "small_cnn", "num_classes": 3, "input_shape": (64, 64, 2)}, "with 1 or 3 channels"),
         ({"name": "small_cnn", "num_classes": 3, "input_shape": (64, 64)}, r"input_shape must be \(H, W, C\)"),

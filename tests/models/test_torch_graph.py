@@ -25,7 +25,7 @@ _spec = importlib.util.spec_from_file_location("zoo_recipe", Path(__file__).pare
 recipe = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(recipe)
 
-with np.load(Path(__file__).parent / "data" / "torch_graphs.npz") as _file:
+with np.load(Path(__file__).parent / "data" / "graphs_of_torch" / "torch_graphs.npz") as _file:
     STORED = {name: _file[name] for name in _file.files}
 NAMES = sorted({name.partition("/")[0] for name in STORED})
 MIXTURE = recipe.stream("mixture").random((3, 5))

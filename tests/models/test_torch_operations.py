@@ -15,7 +15,7 @@ from xaijax.models.importers.torch_graph.graph import Dtype, mapped
 from xaijax.models.importers.torch_graph.laid import Laid, inverse
 from xaijax.models.importers.torch_graph.operations import TABLE
 
-with np.load(Path(__file__).parent / "data" / "torch_operations.npz") as _file:
+with np.load(Path(__file__).parent / "data" / "graphs_of_torch" / "torch_operations.npz") as _file:
     ARRAYS = {name: _file[name] for name in _file.files}
 CASES = json.loads(ARRAYS.pop("cases").tobytes())
 WITHOUT = {"getitem", "empty"}  # picks one of several results; gives memory that nobody has written

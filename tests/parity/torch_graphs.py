@@ -1,7 +1,7 @@
-"""Makes tests/models/data/torch_graphs.npz: narrow PyTorch models as graphs, with what PyTorch gives for them.
+"""Makes tests/models/data/graphs_of_torch/torch_graphs.npz: narrow PyTorch models as graphs, with what PyTorch gives for them.
 
 python -m venv peer && peer/bin/pip install torch==2.13.0 torchvision==0.28.0 timm . && export JAX_PLATFORMS=cpu
-peer/bin/python tests/parity/torch_graphs.py tests/models/data/torch_graphs.npz
+peer/bin/python tests/parity/torch_graphs.py tests/models/data/graphs_of_torch/torch_graphs.npz
 
 Weights are those of `zoo_recipe` and not stored. For each model: the graph as JSON, the shapes of its parameters, its
 constants, and in float64 the logits, the gradient of a mixture of them with respect to the image, and the activations

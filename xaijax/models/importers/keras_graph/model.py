@@ -276,5 +276,5 @@ def parse(text: str | bytes) -> Config:
     """A configuration as JSON; refuses what is none."""
     found = json.loads(text)
     if not isinstance(found, Mapping):
-        raise InputError("a configuration of Keras is a JSON object")
+        raise ValueError("a configuration of Keras is a JSON object")
     return found
