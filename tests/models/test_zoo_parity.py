@@ -69,7 +69,7 @@ def imported(source, reference, size):
         from xaijax.models.importers.keras_files import Contents
         from xaijax.models.importers.keras_weights import _convert
 
-        classifier = _convert(Contents(entries, None, None), None, source, shape, None, style, None)
+        classifier = _convert(Contents(entries, None, None), None, source, shape, None, style, None, None, None)
     return classifier, recipe.images(len(reference[f"{size}/logits"]), spec["side"])
 
 

@@ -1,4 +1,4 @@
-"""Makes graphs_of_torch/torch_graphs.npz of tests/models/data: narrow PyTorch models as graphs, with what PyTorch gives.
+"""Makes graphs_of_torch/torch_graphs.npz of tests/models/data: narrow PyTorch models as graphs, with their results.
 
 python -m venv peer && peer/bin/pip install torch==2.13.0 torchvision==0.28.0 timm . && export JAX_PLATFORMS=cpu
 peer/bin/python tests/parity/torch_graphs.py tests/models/data/graphs_of_torch/torch_graphs.npz

@@ -1,4 +1,4 @@
-"""Makes graphs_of_torch/torch_operations.npz of tests/models/data: what PyTorch gives for every operation, with gradients.
+"""Makes graphs_of_torch/torch_operations.npz of tests/models/data: results of every operation, with gradients.
 
 python -m venv peer && peer/bin/pip install torch==2.13.0 . && peer/bin/python tests/parity/torch_operations.py FILE
 
