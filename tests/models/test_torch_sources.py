@@ -102,7 +102,7 @@ def test_names_of_modules_are_told_from_paths(text, is_one):
 def test_without_pytorch_it_is_said_what_needs_it(source, tmp_path):
     if source.endswith(".pt2"):
         source = exported(tmp_path / source)
-    if source.startswith("net.py"):
+    elif source.startswith("net.py"):
         (tmp_path / "net.py").write_text("def make_model():\n    return None\n")
         source = f"{tmp_path}/{source}"
     with pytest.raises(ImportError, match=r"needs PyTorch; install it, or convert the model once where it is"):
