@@ -789,3 +789,25 @@ def test_the_patient_is_the_one_that_pydicom_reads(tmp_path, syntax, name):
     expected = str(pydicom.dcmread(path).PatientID).strip()
     key = hashlib.blake2b(expected.encode(), digest_size=6).hexdigest()
     assert files.patient(path) == f"patient {key}"
+
+
+def test_run_lengths_that_hold_the_marker_of_jpeg_2000_are_read(tmp_path):
+    """Bytes of one compression say nothing of another: run-length data may hold any of them."""
+    from xaijax.data.formats import codestream
+
+    marker = b"\xff\x4f\xff\x51"
+    pixels = np.frombuffer(bytes(range(64)) + marker + bytes(60) + bytes(range(128)), np.uint8).reshape(16, 16)
+    header = pydicom.Dataset()
+    header.file_meta = pydicom.dataset.FileMetaDataset()
+    header.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    header.file_meta.MediaStorageSOPClassUID = header.SOPClassUID = pydicom.uid.SecondaryCaptureImageStorage
+    header.file_meta.MediaStorageSOPInstanceUID = header.SOPInstanceUID = pydicom.uid.generate_uid()
+    header.SamplesPerPixel, header.PhotometricInterpretation = 1, "MONOCHROME2"
+    header.Rows, header.Columns = pixels.shape
+    header.BitsAllocated, header.BitsStored, header.HighBit, header.PixelRepresentation = 8, 8, 7, 0
+    header.PixelData = pixels.tobytes()
+    header.compress(pydicom.uid.RLELossless, generate_instance_uid=False)
+    assert marker in header.PixelData
+    header.save_as(tmp_path / "rle.dcm", enforce_file_format=True)
+    np.testing.assert_array_equal(files.read_image(tmp_path / "rle.dcm")[0][..., 0], pixels)
+    assert codestream.measure(bytes(12) + marker + bytes(64)) is None

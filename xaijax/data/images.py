@@ -194,7 +194,7 @@ def _levels(values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def upright(values: np.ndarray, orientation: int) -> np.ndarray:
-    """An array `[h, w, ...]` turned as an EXIF or TIFF orientation of 1 to 8 says; others leave it as it is."""
+    """An array `[h, w, ...]` turned as an EXIF or TIFF orientation of 1 to 8 says; others change nothing."""
     if orientation in (5, 6, 7, 8):
         values = values.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):

@@ -3,6 +3,9 @@
 import struct
 from dataclasses import dataclass
 
+_CODE_STREAM = b"\xff\x4f\xff\x51"
+_JP2 = b"\0\0\0\x0cjP  "
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -18,7 +21,7 @@ def measure(data: bytes) -> Measure | None:
     """The measure of a code stream, alone or in a JP2 file; None for another one, or one that is cut.
 
     Example:
-        >>> measure(b"RLE") is None
+        >>> measure(bytes(64) + b"\\xff\\x4f\\xff\\x51" + bytes(64)) is None  # run lengths
         True
     """
     try:
@@ -43,9 +46,9 @@ def _jpeg(data: bytes) -> Measure | None:
 
 
 def _jpeg2000(data: bytes) -> Measure | None:
-    """By the SIZ marker, which follows the start of the code stream."""
-    at = data.find(b"\xff\x4f\xff\x51")
-    if at < 0:
+    """By the SIZ marker, which follows the start of the code stream: at the beginning, or behind the boxes of JP2."""
+    at = data.find(_CODE_STREAM) if data.startswith(_JP2) else 0
+    if at < 0 or not data.startswith(_CODE_STREAM, at):  # the same bytes may stand anywhere in run lengths
         return None
     right, bottom, left, top = struct.unpack_from(">IIII", data, at + 8)
     depth = data[at + 42]  # the sign in the highest bit, and the number of bits less one

@@ -25,6 +25,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from xaijax._errors import InputError
+from xaijax.data.images import upright
 
 # As many pixels as Pillow opens at most: more are taken for a decompression bomb.
 LARGEST = 2 * 89_478_485
@@ -213,23 +214,12 @@ def _tiff(path: Path, frame: int | None) -> Stored:
         values = values[..., 0]
     if meaning == "MINISWHITE" and values.dtype.kind in "bu":
         values = (1 if values.dtype == bool else 2**bits - 1) - values.astype(np.int64)
-    found = array(_turned(values, int(orientation)), lossy=lossy)
+    found = array(upright(values, int(orientation)), lossy=lossy)
     if meaning == "PALETTE" and table is not None:
         # Entries have 16 bits a channel.
         rows = (np.asarray(table).T // 256).astype(np.int64)
         found = replace(found, palette=_palette(rows))
     return replace(found, notes=found.notes + first_of(count, frame, "pages"))
-
-
-def _turned(values: np.ndarray, orientation: int) -> np.ndarray:
-    """Values as the orientation tag says: 1 to 8, as in EXIF."""
-    if orientation in (5, 6, 7, 8):
-        values = values.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        values = values[::-1]
-    if orientation in (2, 3, 6, 7):
-        values = values[:, ::-1]
-    return np.ascontiguousarray(values)
 
 
 def _pillow(path: Path, frame: int | None) -> Stored:
