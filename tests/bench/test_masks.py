@@ -133,3 +133,16 @@ def test_label_maps_without_a_rule_are_refused_before_any_work(brains, checkpoin
     assert not (tmp_path / "run").exists()
     store = Store(run(config(brains, checkpoint, tmp_path / "ruled", mask_values=("lesion=1,3",))))
     assert any(metric == "iou" and not reason for _, _, metric, _, reason in rows(store))
+
+
+def test_grey_values_without_a_window_are_said_in_the_run(brains, checkpoint, tmp_path):
+    for path in brains.glob("*/*.png"):
+        if "masks" not in path.parent.name:
+            deep = np.asarray(Image.open(path)).astype(np.uint16) * 16
+            Image.fromarray(deep).save(path)
+    changes = {"metrics": ("sparseness",), "oracle": False}
+    notes = Store(run(config(brains, checkpoint, tmp_path / "own", **changes))).read_run()["data"]["notes"]
+    assert any("from its own range, because no window is stated (--window)" in note for note in notes)
+    given = changes | {"window": ("0", "4080")}
+    notes = Store(run(config(brains, checkpoint, tmp_path / "given", **given))).read_run()["data"]["notes"]
+    assert not any("own range" in note for note in notes)

@@ -200,3 +200,16 @@ def test_loading_takes_little_more_memory_than_the_weights(kind, tmp_path):
     ).stdout.split()
     assert float(found[1]) > 150e6
     assert 0.9 < float(found[0]) < 1.3, found
+
+
+def test_what_overrides_a_file_is_noted():
+    notes = []
+    found = models.load("builtin", output="sigmoid", preprocess="tf", notes=notes)
+    assert found.output == "sigmoid"
+    assert notes == [
+        "the output of builtin is softmax, and is read as sigmoid because --output is given",
+        "the preprocessing that builtin states is replaced because --preprocess is given",
+    ]
+    notes.clear()
+    models.load("builtin", output="softmax", notes=notes)
+    assert notes == []

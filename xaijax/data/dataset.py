@@ -29,6 +29,7 @@ from xaijax.data.reading import MaskRole
 from xaijax.data.spelling import side_place
 
 MASK_ROLES: tuple[str, ...] = get_args(MaskRole)
+SPREAD = "its grey values were spread from its own range, because no window is stated (--window)"
 PROPORTION = 0.02  # by how much the proportions of a mask may differ from those of its image
 
 
@@ -365,6 +366,8 @@ class Dataset:
                 continue
             image, elements = content.image, content.elements
             notes += [(case.id, note) for note in content.notes]
+            if content.stored.endswith(_images.OWN_RANGE):
+                notes.append((case.id, SPREAD))
             if shape is not None:
                 image = _images.resize_image(_images.with_channels(image, shape[2]), shape[:2])
                 elements = tuple(replace(one, mask=_images.resize_mask(one.mask, shape[:2])) for one in elements)

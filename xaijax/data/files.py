@@ -92,7 +92,7 @@ class ImageFile:
             notes += found.notes
         if self.reading.transpose:
             elements = [replace(one, mask=np.ascontiguousarray(one.mask.T)) for one in elements]
-        return Content(image, tuple(elements), tuple(notes), stored.words)
+        return Content(image, tuple(elements), tuple(notes), _images.how_stored(stored, self.reading.window))
 
     def fingerprint(self) -> str:
         return _images.fingerprint(read_image(self.path, self.reading, self.frame)[0])

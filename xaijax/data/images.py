@@ -204,6 +204,22 @@ def upright(values: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(values)
 
 
+OWN_RANGE = "own range"
+
+
+def how_stored(stored: Stored, window: Window | Literal["auto", "file"]) -> str:
+    """How pixels are stored, for `Content.stored`; ends in "own range" where `displayed` spreads an image's own range.
+
+    Example:
+        >>> how_stored(Stored(np.zeros((2, 2), np.uint16), kind="PNG"), "file")
+        'PNG, grey, uint16, own range'
+    """
+    kept = stored.values.dtype == np.uint8 and stored.rescale is None and stored.display is None
+    stated = isinstance(window, tuple) or (window == "file" and stored.display is not None)
+    spread = stored.values.ndim == 2 and not kept and not stated
+    return f"{stored.words}, {OWN_RANGE}" if spread else stored.words
+
+
 def with_channels(image: np.ndarray, channels: int) -> np.ndarray:
     """`[h, w, 1 or 3]` with this number of channels: repeated, or ITU-R 601 luma."""
     if image.shape[2] == channels:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from xaijax._errors import InputError
-from xaijax.data.images import resize_image, with_channels
+from xaijax.data.dataset import SPREAD
+from xaijax.data.images import OWN_RANGE, resize_image, with_channels
 from xaijax.data.saving import SavedMap, on_image
 from xaijax.explain_images.config import ExplainConfig
 from xaijax.plot import overlay, to_rgb
@@ -91,12 +92,13 @@ def explain_image(
         OSError, ValueError: for an image that cannot be read.
         InputError: for a method that gives NaN.
     """
-    from xaijax.data.files import read_image
+    from xaijax.data.files import ImageFile
     from xaijax.data.reading import Reading, parse_window
     from xaijax.explain import METHODS
 
     reading = Reading(window=parse_window(config.window), transpose=config.transpose)
-    image, notes = read_image(path, reading)
+    content = ImageFile(path, reading=reading).read(masks=False)
+    image, notes = content.image, content.notes + ((SPREAD,) if content.stored.endswith(OWN_RANGE) else ())
     height, width, channels = classifier.input_shape
     part = central(image.shape, height / width) if config.crop else (0, 0, image.shape[0], image.shape[1])
     top, left, h, w = part

@@ -83,7 +83,7 @@ def load(
         found = _black_box_preprocess(preprocess)
         return from_onnx(place, classes=classes, output=output, notes=notes, **found)
     if reader is None:
-        return _as_given(_own(place, channels), place, classes, output, preprocess)
+        return _as_given(_own(place, channels), path, classes, output, preprocess, notes)
     if reader is from_arrays:
         arrays = _with_channels(from_arrays(place, classes=classes, output=output, notes=notes), place, channels)
         return arrays if preprocess is None else arrays.with_preprocess(preprocess)
@@ -152,16 +152,24 @@ def _own(path: Path, channels: int | None) -> Classifier:
 
 def _as_given(
     found: Classifier,
-    path: Path,
+    path: str | Path,
     classes: Sequence[str] | None,
     output: Output | None,
     preprocess: Preprocess | Style | None,
+    notes: list[str] | None,
 ) -> Classifier:
-    """A classifier that says everything of itself, with what the caller overrides."""
+    """A classifier that states everything itself, with what the caller overrides, which is noted."""
+    said = []
     if output is not None and output != found.output:
+        said.append(f"the output of {path} is {found.output}, and is read as {output} because --output is given")
         found = found.with_output(output)
     if preprocess is not None:
-        found = found.with_preprocess(preprocess)
+        changed = found.with_preprocess(preprocess)
+        if changed.preprocess != found.preprocess:
+            said.append(f"the preprocessing that {path} states is replaced because --preprocess is given")
+        found = changed
+    if notes is not None:
+        notes += said
     return _named(found, path, classes)
 
 

@@ -95,7 +95,7 @@ class Slice:
             elements = ()
             notes.append("a mask was left out: its volume has another size than the image")
         shown, said = _images.displayed(_images.Stored(image), self.reading.window)
-        return Content(shown, elements, (*notes, *said))
+        return Content(shown, elements, (*notes, *said), _images.how_stored(_images.Stored(image), self.reading.window))
 
     def fingerprint(self) -> str:
         return _images.fingerprint(self.read(masks=False).image)

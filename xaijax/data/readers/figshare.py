@@ -56,7 +56,7 @@ class MatFile:
                 except _BROKEN:
                     notes = ("a mask cannot be read (its file holds no tumorMask)",)
         shown, said = _images.displayed(_images.Stored(image), self.reading.window)
-        return Content(shown, elements, (*notes, *said))
+        return Content(shown, elements, (*notes, *said), _images.how_stored(_images.Stored(image), self.reading.window))
 
     def fingerprint(self) -> str:
         return _images.fingerprint(self.read(masks=False).image)

@@ -135,12 +135,12 @@ class ArrayImage:
 
     def read(self, *, masks: bool) -> Content:
         arrays = self.arrays
-        image, notes = _pixels(arrays.archive.array(arrays.images)[self.row], arrays.reading)
+        image, notes, stored = _pixels(arrays.archive.array(arrays.images)[self.row], arrays.reading)
         elements: list[Element] = []
         if masks and arrays.masks is not None:
             elements, more = _elements(np.asarray(arrays.archive.array(arrays.masks)[self.row]), arrays.reading)
             notes += more
-        return Content(image, tuple(elements), notes)
+        return Content(image, tuple(elements), notes, stored)
 
     def fingerprint(self) -> str:
         return _images.fingerprint(self.read(masks=False).image)
@@ -321,8 +321,8 @@ def _classes(path: Path, labels: list[np.ndarray], census: Census) -> _Classes:
     return _Classes(tuple(map(str, values)), {value: at for at, value in enumerate(values)})
 
 
-def _pixels(stored: np.ndarray, reading: Reading) -> tuple[np.ndarray, tuple[str, ...]]:
-    """uint8 `[h, w, 1 or 3]` by the rule of `xaijax.data.images`, and notes."""
+def _pixels(stored: np.ndarray, reading: Reading) -> tuple[np.ndarray, tuple[str, ...], str]:
+    """uint8 `[h, w, 1 or 3]` by the rule of `xaijax.data.images`, notes, and how they are stored."""
     values = np.asarray(stored)
     if values.dtype == np.bool_:
         values = values.astype(np.uint8) * np.uint8(255)
@@ -332,8 +332,10 @@ def _pixels(stored: np.ndarray, reading: Reading) -> tuple[np.ndarray, tuple[str
         if values.dtype != np.uint16:
             raise ValueError("it holds colour as floats or with a sign, whose white is not known; store 8 or 16 bits")
         values = _images.scaled(values, 65535)
-    image, notes = _images.displayed(_images.Stored(values), reading.window)
-    return np.ascontiguousarray(image.transpose(1, 0, 2) if reading.transpose else image), notes
+    whole = _images.Stored(values, kind="NumPy")
+    image, notes = _images.displayed(whole, reading.window)
+    image = np.ascontiguousarray(image.transpose(1, 0, 2) if reading.transpose else image)
+    return image, notes, _images.how_stored(whole, reading.window)
 
 
 def _elements(values: np.ndarray, reading: Reading) -> tuple[list[Element], tuple[str, ...]]:
