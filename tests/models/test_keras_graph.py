@@ -139,7 +139,7 @@ def test_what_an_ending_means():
     assert output_of("linear", 1, "regression", "m", said) == "regression"
     assert not said
     assert output_of("linear", 3, None, "m", said) == "softmax"
-    assert "softmax is assumed" in said[0]
+    assert "assumed to be softmax" in said[0]
     with pytest.raises(InputError, match="ends in softmax, so its output is softmax, not sigmoid"):
         output_of("softmax", 4, "sigmoid", "m", said)
     with pytest.raises(InputError, match="output='binary' or output='regression'"):
@@ -149,7 +149,7 @@ def test_what_an_ending_means():
 def test_what_is_assumed_is_said(caplog):
     models.from_keras(DATA / "grey.keras")
     assert "its layer normalization is for pixels from 0 to 255" in caplog.text
-    assert "no activation at its end says what its output is; softmax is assumed" in caplog.text
+    assert "no activation at its end: its output is assumed to be softmax" in caplog.text
     notes = []
     found = models.from_keras(DATA / "sequential.keras", preprocess="tf", notes=notes)
     assert not notes
@@ -164,7 +164,7 @@ def test_pixels_of_a_model_without_preprocessing_are_assumed(tmp_path):
 
     found = models.from_keras(edited("sequential", tmp_path, change), notes=notes)
     assert found.preprocess.is_identity
-    assert "nothing says what its pixels are" in notes[0]
+    assert "does not state its preprocessing" in notes[0]
 
 
 REFUSED = {

@@ -91,7 +91,7 @@ def divide(options: DivisionOptions, dataset: Dataset) -> Division:
 
 
 def _given(dataset: Dataset, sides: Mapping[str, np.ndarray], how: str, notes: list[str]) -> Division:
-    """A division that was made elsewhere is used as it is; what its sides share is said."""
+    """A division that was made elsewhere is used unchanged; what its sides share is reported."""
     leaks = data.leaks(dataset, sides)
     return Division(sides, how, (*notes, *_absent(dataset, sides), *leaks.sentences()), leaks)
 

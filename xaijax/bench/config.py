@@ -90,7 +90,7 @@ class BenchConfig(RunOptions, DeviceOptions, TargetOptions, MethodOptions, Model
 
     maps: tuple[Path, ...] = ()
     """Evidence bundles whose maps are scored too, as methods of their own names (xaijax explain --save bundle writes
-    one, docs/bundle.md says how others do); --methods none scores them alone."""
+    one, docs/bundle.md explains how to write one); --methods none scores them alone."""
 
     metrics: tuple[str, ...] = DEFAULT_METRICS
     """Metrics (xaijax metrics lists them); aic and sic stand for one metric per information measure. Of the default

@@ -1,4 +1,4 @@
-"""What a metric reads off the model's predictions: the response to an image, and whether it says what the label says.
+"""What a metric reads off the model's predictions: the response to an image, and whether it agrees with the label.
 
 | output | response | right |
 |---|---|---|
@@ -58,7 +58,7 @@ class Answers:
         return np.maximum(0.0, 1.0 - np.abs(values - self.intact[self.label]) / self.spread)
 
     def right(self, predictions: NDArray[Any]) -> NDArray[np.bool_]:
-        """`[n]` from `[n, K]`: whether the model says what the label says; all False for a regression."""
+        """`[n]` from `[n, K]`: whether the model agrees with the label; all False for a regression."""
         if not self.judges:
             return np.zeros(len(predictions), bool)
         return _outputs.agrees(self.output, predictions, self.label, self.thresholds)

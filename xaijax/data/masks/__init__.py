@@ -1,4 +1,4 @@
-"""Masks: from files, annotations and boxes to elements. `protocol` says how a source of masks looks."""
+"""Masks: from files, annotations and boxes to elements. `protocol` defines a source of masks."""
 
 from xaijax.data.masks.meaning import Rule, masks_of
 from xaijax.data.masks.protocol import Canvas, Masks, MaskSource

@@ -1,4 +1,4 @@
-"""What the values of a mask mean: one mask as it is, or a label map by a rule.
+"""What the values of a mask mean: one mask unchanged, or a label map by a rule.
 
 Without a rule:
 
@@ -6,7 +6,7 @@ Without a rule:
 * two values: 0 is outside and the other one inside; of two others the lower is outside (noted). Of two colours
   without black, white is outside (noted); two other colours need a rule;
 * two ends with soft edges or the noise of compression (`soft`): cut half way (noted);
-* more values: a label map, which is refused with its values and their shares, because nothing says what they mean. So
+* more values: a label map, which is refused with its values and their shares, because their meaning is not stated. So
   is a mask of 0 and a value up to 5 % of 255, apart from 1, that is spread as noise is, and a JPEG file without
   higher values.
 

@@ -1,4 +1,4 @@
-"""Run lengths of COCO masks: runs of pixels outside and inside by turns, down the columns, the first one outside.
+"""Run lengths of COCO masks: alternating runs of pixels outside and inside, down the columns; the first one is outside.
 
 `counts` is a list of lengths, or text that packs them: each number is written in groups of five bits, the lowest
 first, a character of code 48 plus the group; 32 is added to all groups but the last, and the highest bit of the last

@@ -1,4 +1,4 @@
-"""The values that a mask file stores, `[h, w]`, before anybody says what they mean.
+"""The values that a mask file stores, `[h, w]`, before they are interpreted.
 
 Files are recognised by their content: PNG and the other formats of Pillow, TIFF, NumPy arrays (`.npy`), NIfTI and
 DICOM. No value is rescaled, so the same labels give the same mask in every storage mode:

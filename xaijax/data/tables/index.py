@@ -66,7 +66,7 @@ class FileIndex:
         return iter(self._files)
 
     def take(self, path: str, kind: str) -> None:
-        """Says what a file is used as; the first use counts. A file outside the folder is not counted."""
+        """Records what a file is used as; the first use counts. A file outside the folder is not counted."""
         if path in self._files and self._files[path] is None:
             self._files[path] = kind
 

@@ -105,7 +105,7 @@ def present(classes: Sequence[str], names: set[str]) -> Findings:
 
 
 def one_hot_columns(columns: Mapping[str, Sequence[str]]) -> list[str]:
-    """Those columns that hold nothing but 0, 1, -1 and blanks, and 0 or 1 at least once."""
+    """Those columns that hold only 0, 1, -1 and blanks, and 0 or 1 at least once."""
     found = []
     for name, cells in columns.items():
         values = {cell for cell in set(cells) if not is_blank(cell)}

@@ -177,7 +177,7 @@ def _image(stated: model.Shape | None, given: Sequence[int] | None, what: str) -
 def _pixels(found: tuple[float, str] | None, what: str, said: list[str]) -> Preprocess:
     """What a model's first layers say of its pixels, as a preprocessing of pixels in [0, 1]."""
     if found is None:
-        said.append(f"{what}: nothing says what its pixels are; [0, 1] as they are is assumed (give preprocess=)")
+        said.append(f"{what} does not state its preprocessing: pixels in [0, 1] are assumed; --preprocess overrides")
         return Preprocess()
     largest, where = found
     said.append(f"{what}: its layer {where} is for pixels from 0 to {largest:g}, so it gets those")
@@ -217,5 +217,5 @@ def output_of(activation: str, width: int, given: str | None, what: str, said: l
         raise InputError(
             f"{what} returns one number without an activation; say what it is: output='binary' or output='regression'"
         )
-    said.append(f"{what}: no activation at its end says what its output is; softmax is assumed (give output=)")
+    said.append(f"{what} has no activation at its end: its output is assumed to be softmax; --output overrides")
     return "softmax"

@@ -49,7 +49,7 @@ def from_keras(
     """A classifier with the weights of a `keras.applications` model.
 
     The head may be another one than the published: global pooling or flattening, dropout, dense layers with ReLU, any
-    class count. The activation at the end says what the output is: softmax, sigmoid (findings), one sigmoid (binary).
+    class count. The activation at the end decides the output: softmax, sigmoid (findings), one sigmoid (binary).
     Rescaling and normalisation layers in the model become the classifier's preprocessing.
 
     Args:

@@ -99,7 +99,9 @@ def from_torch(
         found._check_layers([layer])
         return dataclasses.replace(found, layer=layer)
     if architecture is not None:
-        raise InputError(f"architecture= says what weights are of; {source} is a model itself")
+        raise InputError(
+            f"architecture= names the model of a file of weights; {source} is a model itself: leave it out"
+        )
     return _converted(source, weights, input_shape, classes, preprocess, layer, output, notes)
 
 
@@ -142,7 +144,7 @@ def _converted(
             _say(notes, f"{name}: {built.said}")
         made, params, fixed = convert.convert(built.module, shape)
     if preprocess is None and usual is None:
-        _say(notes, f"{name} does not say what its pixels are: [0, 1] as they are is assumed; --preprocess overrides")
+        _say(notes, f"{name} does not state its preprocessing: pixels in [0, 1] are assumed; --preprocess overrides")
     arrays = _as_jax(params)
     graph = layers.with_layers(made.graph, network.shapes(made, arrays))
     finished = dataclasses.replace(made, graph=graph)

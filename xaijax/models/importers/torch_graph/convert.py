@@ -282,7 +282,7 @@ def _size(value: Any) -> Any:
         slope = at[1] - at[0]
         if at == [slope * (batch - 2) + at[0] for batch in (2, 3, 5, 7)]:
             return Size(slope, at[0] - 2 * slope)
-    raise InputError(f"the model computes a size from the batch that is no multiple of it: {expression}")
+    raise InputError(f"the model computes a size from the batch that is not a multiple of it: {expression}")
 
 
 def _static_batch(exported: Any, images: str) -> int | None:

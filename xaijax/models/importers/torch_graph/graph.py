@@ -104,7 +104,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Graph:
-    """A model as a list of operations; the module's docstring says what each entry means."""
+    """A model as a list of operations; the module's docstring explains each entry."""
 
     input: str
     image: tuple[int, int, int]

@@ -97,7 +97,7 @@ def together(function: Callable[..., Any], *operands: Any) -> Laid:
 
 
 def aligned(operand: Any, ndim: int, arrangement: Sequence[int]) -> Any:
-    """A number as it is; an array with `ndim` axes that lie as `arrangement`."""
+    """A number unchanged; an array with `ndim` axes that lie as `arrangement`."""
     if not isinstance(operand, Laid):
         return operand
     if operand.ndim == 0:

@@ -3,7 +3,7 @@
 * A layer is what one call of a module returns: the result that is used outside it. Its name is the module's path.
 * Channels are followed from convolutions (axis 1), dense layers and layer norms (the last axis) through operations that
   keep them, so that every layer is shown with its channels last, whichever order the model computes in.
-* A bias inside a module that goes on after it (a batch norm with its activation, say) is a layer of its own:
+* A bias inside a module that continues after it (a batch norm with its activation, say) is a layer of its own:
   `path.batch_norm`. Attention weights are layers `path.attention_weights` where all blocks have `[B, heads, T, T]` of
   one T, which is what attention rollout needs.
 * The default layer is the last convolutional block's output; where attention is the last thing that mixes places, the

@@ -208,7 +208,7 @@ def run(
         network: the graph and its constants.
         params: nested dictionaries of arrays.
         images: `[B, H, W, C]`, in the unit that the module expects.
-        see: called with each result's name, its part and its value; the graph goes on with what it returns.
+        see: called with each result's name, its part and its value; the graph continues with what it returns.
 
     Returns:
         The output.
