@@ -279,3 +279,19 @@ def test_a_crossvalidation_scores_every_image_once_and_a_run_repeats_its_split(c
     assert described["split"]["how"] == "the file run.json"
     assert described["left_out"] == ["low/broken.png"]
     assert "1 image of the data is not in run.json and left out, such as low/broken.png." in console.file.getvalue()
+
+
+def test_images_that_are_read_otherwise_than_in_the_training_are_said(tmp_path):
+    path = tmp_path / "model"
+    path.mkdir()
+    described = {"kind": "training", "config": {"window": ["0", "4095"], "transpose": True}}
+    (path / "run.json").write_text(json.dumps(described))
+    config = EvaluateConfig(data="folder", model=(str(path),), out=Path("o"), split="all")
+    assert run_data.reading_notes(config, str(path)) == [
+        f"Model {path} was trained with --window 0 4095, and this run reads images with file.",
+        f"Model {path} was trained with --transpose, unlike this run.",
+    ]
+    same = EvaluateConfig(data="folder", model=(str(path),), out=Path("o"), window=("0", "4095.0"), transpose=True)
+    assert run_data.reading_notes(same, str(path)) == []
+    dataset = Dataset("grey", ("x", "y"), None, tuple(Case(f"{at}", at % 2, Grey(at)) for at in range(4)))
+    assert len(run_data.held_out(config, (str(path),), dataset).notes) == 2

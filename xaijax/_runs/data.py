@@ -126,17 +126,22 @@ def counted(options: DataOptions, dataset: Dataset, positions: Sequence[int] | N
     return sorted(given[place] for place in choose(strata(dataset, given), options.count, options.seed))
 
 
-class _Split(Protocol):
+class _Read(Protocol):
+    """How images are read: `ReadingOptions`."""
+
+    @property
+    def transpose(self) -> bool: ...
+    @property
+    def window(self) -> tuple[str, ...]: ...
+
+
+class _Split(_Read, Protocol):
     """What `held_out` needs to know: `DataOptions` with `SplitOptions`."""
 
     @property
     def data(self) -> str: ...
     @property
     def split(self) -> str: ...
-    @property
-    def transpose(self) -> bool: ...
-    @property
-    def window(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -172,7 +177,7 @@ def held_out(options: _Split, paths: Sequence[str], dataset: Dataset) -> Drawn:
             model was trained on the transposed images.
     """
     if options.split == "all":
-        return Drawn(list(range(len(dataset))))
+        return Drawn(list(range(len(dataset))), notes=[note for path in paths for note in reading_notes(options, path)])
     if options.split.startswith("fold "):
         return _own_fold(options, dataset)
     inside: list[set[int]] = []  # of each model that names its sides
@@ -244,6 +249,19 @@ def _sides_of(options: _Split, path: str, dataset: Dataset) -> dict[str, list[in
             "pixels of them: give the same --window"
         )
     return found
+
+
+def reading_notes(options: _Read, path: str) -> list[str]:
+    """Sentences on how a model's training read images in another way than this run does, for images of any origin."""
+    config = models.training_of(path).get("config", {})
+    notes = []
+    window = config.get("window", options.window)
+    if parse_window(window) != parse_window(options.window):
+        before, now = (" ".join(map(str, one)) for one in (window, options.window))
+        notes.append(f"Model {path} was trained with --window {before}, and this run reads images with {now}.")
+    if bool(config.get("transpose", options.transpose)) != options.transpose:
+        notes.append(f"Model {path} was trained with{'out' if options.transpose else ''} --transpose, unlike this run.")
+    return notes
 
 
 def _own_fold(options: _Split, dataset: Dataset) -> Drawn:

@@ -43,12 +43,14 @@ def run(config: ExplainConfig) -> int:
     files.check_sources(config, paths)
     use_device(config)
     from xaijax._runs import bundle
+    from xaijax._runs.data import reading_notes
     from xaijax._runs.models import open_one
     from xaijax.explain import METHODS, methods
 
     known = methods(without="masks")
     notes: list[str] = []
     classifier = open_one(config.model, config, notes)
+    notes += reading_notes(config, config.model)
     for note in notes:
         Console(stderr=True).print(f"note: {note}", highlight=False, soft_wrap=True)
     if _all(config):
