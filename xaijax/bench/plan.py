@@ -44,6 +44,7 @@ class Plan:
         settings: {family of metrics: {option: value}}, of those that were given.
         notes: sentences on what was assumed or left out.
         given: the methods whose maps come from bundles.
+        digests: of the pixels, masks and label of each image, in the order of `cases`.
     """
 
     config: BenchConfig
@@ -58,6 +59,7 @@ class Plan:
     settings: Mapping[str, Mapping[str, Any]]
     notes: tuple[str, ...]
     given: tuple[Given, ...] = ()
+    digests: tuple[str, ...] = dataclasses.field(default=(), repr=False)
 
     @property
     def computed(self) -> tuple[str, ...]:
@@ -219,6 +221,7 @@ def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) 
         settings=settings,
         notes=tuple(notes),
         given=read,
+        digests=tuple(looked.digests),
     )
     if read:
         _check_given(plan)
