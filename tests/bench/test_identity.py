@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -44,21 +45,28 @@ def finished(images, tmp_path_factory):
 
 
 @pytest.fixture
-def copied(finished, images, tmp_path):
-    """The run, its data and its model, to be changed; the run says the new places."""
-    data, model, out = tmp_path / "scans", tmp_path / "model", tmp_path / "run"
-    shutil.copytree(images, data)
-    shutil.copytree(finished.model[0], model)
-    config = dataclasses.replace(finished, data=str(data), model=(str(model),), out=out)
-    bench.run(config)
-    return dataclasses.replace(config, resume=True)
+def copied(finished, tmp_path):
+    """The run, to be resumed; what a test changes of it, its data and its model is put back."""
+    places = [finished.out, Path(finished.data), Path(finished.model[0])]
+    for number, place in enumerate(places):
+        shutil.copytree(place, tmp_path / "kept" / str(number))
+    yield dataclasses.replace(finished, resume=True)
+    for number, place in enumerate(places):
+        shutil.rmtree(place)
+        shutil.copytree(tmp_path / "kept" / str(number), place)
+
+
+@pytest.fixture
+def without_report(monkeypatch):
+    monkeypatch.setattr("xaijax.bench.report.write_report", lambda store: ([], [], store.root / "report.html"))
+    monkeypatch.setattr("xaijax.bench.report.show", lambda rows, said: None)
 
 
 def rows(out):
     return repr(Store(out).scores().to_pylist())  # NaN is not equal to itself
 
 
-def test_the_same_is_resumed_and_nothing_is_computed_again(copied, monkeypatch):
+def test_the_same_is_resumed_and_nothing_is_computed_again(copied, without_report, monkeypatch):
     before = rows(copied.out)
     monkeypatch.setattr("xaijax.bench.part.score_part", lambda *_, **__: pytest.fail("a part was computed again"))
     bench.run(copied)
@@ -66,8 +74,8 @@ def test_the_same_is_resumed_and_nothing_is_computed_again(copied, monkeypatch):
 
 
 @pytest.mark.parametrize("what", ["pixels", "mask", "mask gone", "weights", "packages", "machine"])
-def test_what_changed_is_named_and_computed_again_where_asked(copied, finished, tmp_path, monkeypatch, what):
-    data = tmp_path / "scans"
+def test_what_changed_is_named_and_computed_again_where_asked(copied, without_report, tmp_path, monkeypatch, what):
+    data = Path(copied.data)
     before = rows(copied.out)
     match what:
         case "pixels":
@@ -85,7 +93,7 @@ def test_what_changed_is_named_and_computed_again_where_asked(copied, finished, 
             sentence = r"a/4\.png are others \(1 of 8 images\)"
         case "weights":
             other = models.create("small_cnn", classes=["a", "b"], input_shape=(32, 32, 1), key=4)
-            models.save(other, tmp_path / "model")
+            models.save(other, copied.model[0])
             sentence = r"the model model: digest was \w+ and is \w+"
         case "packages":
             monkeypatch.setattr(identity, "packages", lambda: {"xaijax": "0.0.1", "jax": "9.9"})
@@ -108,8 +116,8 @@ def test_what_changed_is_named_and_computed_again_where_asked(copied, finished, 
     bench.run(copied)  # run.json describes what there is now
 
 
-def test_images_that_came_or_went_are_another_run(copied, tmp_path):
-    (tmp_path / "scans" / "a" / "4.png").unlink()
+def test_images_that_came_or_went_are_another_run(copied):
+    (Path(copied.data) / "a" / "4.png").unlink()
     with pytest.raises(InputError, match=r"images of .* are not those that the run .* was started with"):
         bench.run(dataclasses.replace(copied, recompute_changed=True))
 
