@@ -190,6 +190,8 @@ def _reading(root: Path, name: str, part: str | None) -> list[Problem]:
         read_signed(root / name)
     except InputError as error:
         return [Problem(name, str(error).removeprefix(f"{root / name} "), part)]
+    if SIGNATURE not in json.loads((root / name).read_text("utf-8")):
+        return [Problem(name, "lacks its own checksum", part)]
     return []
 
 
