@@ -169,6 +169,8 @@ def _open(source: Any, reading: Reading, table: Table, **numbers: Any) -> Datase
     reader = next((one for one in READERS if one.matches(folder)), None)
     if reader is None and reading.allow_outside:
         reader = next((one for one in LINKED if one.matches(folder, allow_outside=True)), None)
+    if reader is None and class_folders.names_all(folder, reading):
+        reader = class_folders
     if reader is not None:
         return _finished(reader.read(folder, reading), source, reading, table)
     raise InputError(f"{_why_unknown(folder)}; {_FOLDER_HELP}")
@@ -247,7 +249,11 @@ def _why_unknown(folder: Path) -> str:
     if len(deeper) == 1:
         return f"{folder} holds a data set in its folder {deeper[0]}: give that folder"
     if deeper:
-        return f"{folder} holds several data sets ({', '.join(deeper[:5])}): give one of them"
+        shown = " ".join(f'"{name}"' if " " in name else name for name in deeper[:5])
+        return (
+            f"{folder} holds several data sets ({', '.join(deeper[:5])}): give one of them; if these folders are the "
+            f"classes, give --classes {shown}{' ...' if len(deeper) > 5 else ''}"
+        )
     inside = next((name for name in _below(tree) if any(reader.matches(folder / name) for reader in READERS)), None)
     if inside is not None:
         return f"{folder} holds a data set in its folder {inside}: give that folder"
