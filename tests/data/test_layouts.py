@@ -632,6 +632,13 @@ class TestRadiography:
         dataset = open_dataset(published, classes=["normal", "covid", "viral pneumonia"])
         assert dataset.class_counts() == {"COVID": 2, "Normal": 2, "Viral Pneumonia": 2}
 
+    def test_files_of_classes_that_were_not_asked_for_are_left_out(self, published):
+        whole = open_dataset(published)
+        dataset = open_dataset(published, classes=["normal", "covid"])
+        assert dataset.found.taken == {"image": 4, "mask": 4}
+        assert left(dataset)["it is of a class that was not asked for (--classes)"] == 8
+        assert dataset.found.seen == whole.found.seen == on_disk(published)
+
     def test_another_role_wins(self, published):
         assert open_dataset(published, mask_role="lesion").mask_role == "lesion"
 

@@ -127,6 +127,18 @@ class TestShards:
         assert dataset.roles == ("lesion", "artefact")
         assert dataset.mask_role == "lesion"
 
+    def test_a_rule_of_several_roles(self, tmp_path):
+        labels = np.zeros((6, 5), np.uint8)
+        labels[1], labels[3:5] = 1, 2
+        stream = io.BytesIO()
+        Image.fromarray(labels).save(stream, "png")
+        (tmp_path / "x.tar").write_bytes(shard(**{"a.png": png(), "a.cls": b"0", "a.mask.png": stream.getvalue()}))
+        dataset = open_dataset(tmp_path / "x.tar", mask_values=["lesion=1", "organ=2"])
+        assert (dataset.roles, dataset.mask_role) == (("lesion", "organ"), "lesion")
+        batch = dataset.read()
+        np.testing.assert_array_equal(batch.roles["lesion"][0], labels == 1)
+        np.testing.assert_array_equal(batch.roles["organ"][0], labels == 2)
+
     def test_names_that_leave_the_archive_and_odd_members(self, tmp_path):
         stream = io.BytesIO()
         with tarfile.open(fileobj=stream, mode="w") as archive:

@@ -146,7 +146,10 @@ class TestAnyTable:
         assert open_dataset(tmp_path, image_column="scan", label_column="kind").classes == ("u", "v")  # the only table
         with pytest.raises(InputError, match=r"x.csv has no column 'kid'.*kind"):
             open_dataset(tmp_path, labels="x.csv", image_column="scan", label_column="kid")
-        with pytest.raises(InputError, match=r"the column kind of .* holds u, v; a split has the sides training"):
+        with pytest.raises(
+            InputError,
+            match=r"the column kind of .* holds 'u' in line 2; 'v' in line 3; a split has the sides training",
+        ):
             open_dataset(tmp_path, labels="x.csv", image_column="scan", label_column="kind", split_column="kind")
         with pytest.raises(FileNotFoundError, match=r"there is no table y.csv in .* give its path with --labels"):
             open_dataset(tmp_path, labels="y.csv")
@@ -404,7 +407,23 @@ class TestAnyTable:
         lines(tmp_path / "labels.csv", "file,label,fold", "1.png,a,-1", "2.png,b,1", "3.png,b,0")
         dataset = open_dataset(tmp_path)
         assert dataset.splits == {}
-        assert "The column fold of labels.csv is not a split: it holds -1." in dataset.found.notes
+        assert dataset.found.notes == (
+            "The column fold of labels.csv is not used as a split: 1 of its 3 rows name no side or fold ('-1' in "
+            "line 2).",
+        )
+
+    def test_a_split_column_that_is_partly_one_is_told_by_values_and_rows(self, tmp_path):
+        for at in range(9):
+            picture(tmp_path / f"{at}.png")
+        parts = ("train", "test", "holdout", "holdout", "holdout", "holdout", "x", "y", "z")
+        rows = [f"{at}.png,{'ab'[at % 2]},{part}" for at, part in enumerate(parts)]
+        lines(tmp_path / "labels.csv", "file,label,split", *rows)
+        dataset = open_dataset(tmp_path)
+        assert dataset.splits == {}
+        assert dataset.found.notes == (
+            "The column split of labels.csv is not used as a split: 7 of its 9 rows name no side or fold ('holdout' in "
+            "lines 4, 5, 6 and 1 more; 'x' in line 8; 'y' in line 9 and 1 more values).",
+        )
 
     def test_columns_of_people_are_no_classes(self, tmp_path):
         for name in "12":

@@ -7,9 +7,10 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from xaijax._errors import InputError
-from xaijax._names import match, match_all
+from xaijax._names import match
 from xaijax.data import cues as planting
 from xaijax.data import files, phantoms
+from xaijax.data._classes import choose_classes
 from xaijax.data.dataset import MASK_ROLES, Dataset
 from xaijax.data.found import Census
 from xaijax.data.readers import (
@@ -149,7 +150,7 @@ def _open(source: Any, reading: Reading, table: Table, **numbers: Any) -> Datase
     prefix, _, modality = str(source).partition(":")
     if prefix == "phantoms" and isinstance(source, str):
         _refuse_options(reading, table)
-        return _chosen(phantoms.dataset(modality or phantoms.DEFAULT, **generated), reading.classes)
+        return choose_classes(phantoms.dataset(modality or phantoms.DEFAULT, **generated), reading.classes)
     if generated:
         raise InputError(f"{next(iter(generated))} is an option of phantoms; leave it out for a folder")
     for container in CONTAINERS:
@@ -178,7 +179,7 @@ def _open(source: Any, reading: Reading, table: Table, **numbers: Any) -> Datase
 
 def _finished(dataset: Dataset, source: Any, reading: Reading, table: Table) -> Dataset:
     """The data set with the classes that were asked for, and how it was opened."""
-    found = _chosen(dataset, reading.classes)
+    found = choose_classes(dataset, reading.classes)
     name = str(source) if isinstance(source, str | Path) else f"{type(source).__name__} {dataset.name}"
     return replace(found, options=MappingProxyType(_options(name, reading, table, found)))
 
@@ -213,28 +214,6 @@ def _refuse_options(reading: Reading, table: Table) -> None:
     ]
     if given:
         raise InputError(f"phantoms have no option {given[0]}; it is for folders of files")
-
-
-def _chosen(dataset: Dataset, wanted: Sequence[str]) -> Dataset:
-    """The data set with these classes alone, in the data set's order of classes; all where none is named."""
-    if not wanted:
-        return dataset
-    names = match_all("class", wanted, dataset.classes)
-    kept = [at for at, name in enumerate(dataset.classes) if name in names]
-    position = {old: new for new, old in enumerate(kept)}
-    if dataset.multi_label:
-        cases = tuple(
-            replace(case, findings=tuple(case.findings[at] for at in kept))
-            for case in dataset.cases
-            if case.findings is not None
-        )
-    else:
-        cases = tuple(replace(case, label=position[case.label]) for case in dataset.cases if case.label in position)
-    found = dataset.found
-    if found is not None and len(cases) < len(dataset):
-        sentence = f"{len(dataset) - len(cases)} images of other classes were left out, as --classes says."
-        found = replace(found, notes=(*found.notes, sentence))
-    return replace(dataset, classes=tuple(dataset.classes[at] for at in kept), cases=cases, found=found)
 
 
 def _why_unknown(folder: Path) -> str:

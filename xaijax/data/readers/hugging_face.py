@@ -17,6 +17,7 @@ from xaijax._errors import InputError
 from xaijax._names import normal
 from xaijax.data._spooled import SpooledImage
 from xaijax.data.dataset import Case, Dataset
+from xaijax.data.files import primary_role
 from xaijax.data.found import Census
 from xaijax.data.reading import MaskRole, Reading, Table
 from xaijax.data.spelling import side
@@ -118,8 +119,7 @@ def read(source: Any, reading: Reading, table: Table = Table()) -> Dataset:  # n
         cases += _cases(datasets, key, part, columns, answers[key], inside, reading, census)
     if not cases:
         raise InputError(f"data set {name!r} has no row with an image and a label")
-    roles = {role for case in cases for role in case.source.roles}
-    primary = None if None in roles else next((role for role in get_args(MaskRole) if role in roles), None)
+    primary = primary_role(case.source for case in cases)
     return Dataset(name, classes, reading.mask_role or primary, tuple(cases), found=census.found())
 
 
