@@ -291,9 +291,7 @@ def test_explain_counts_what_stands_in_the_way_of_dicom_objects(checkpoint, tmp_
     assert sorted(path.name for path in out.iterdir()) == [f"{number}.sobel.png" for number in range(4)]
     said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("skipped")]
     assert len(said) == 2
-    assert said[0].startswith(
-        f"skipped 3 files, such as {out}/0.sobel.seg.dcm: dicom-seg cannot be made of its image:"
-    )
+    assert said[0].startswith(f"skipped 3 files, such as {out}/0.sobel.seg.dcm: dicom-seg cannot be made of its image:")
     assert "Frame" in said[0]
     assert "has no StudyInstanceUID, which a DICOM map must reference" in said[1]
 
