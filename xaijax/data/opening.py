@@ -29,6 +29,7 @@ from xaijax.data.readers import (
     oxford_pets,
     retinopathy,
     split_folders,
+    vindr_cxr,
     webdataset,
 )
 from xaijax.data.reading import MaskRole, MaskValue, Reading, Table, parse_mask_values, parse_window
@@ -38,7 +39,7 @@ from xaijax.data.scan import OUTSIDE, Tree, join, scan
 CONTAINERS = (hugging_face, npz, webdataset)
 # Layouts of folders, the first that matches is read; they do not know of each other. Those that are told by the names
 # of folders or files come first: class folders may have any name.
-TABLES = (ham10000, isic, chest_xray14, chexpert, mimic_cxr, retinopathy)
+TABLES = (ham10000, isic, chest_xray14, chexpert, mimic_cxr, vindr_cxr, retinopathy)
 READERS = (labels_csv, *TABLES, cascam, oxford_pets, brats, split_folders, class_folders, figshare)
 # Those that may consist of links to other places alone, which a match follows only if that is allowed.
 LINKED = (split_folders, class_folders, figshare)

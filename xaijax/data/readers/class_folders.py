@@ -47,7 +47,7 @@ class Known:
         return len(found.folders) > 1 and all(self.image.fullmatch(one.images[0]) for one in found.folders)
 
 
-TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".xls")
 
 KNOWN = (
     Known(

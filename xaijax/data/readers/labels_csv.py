@@ -52,7 +52,7 @@ from xaijax.data.tables.columns import named_column
 from xaijax.data.tables.labels import LARGEST_INDEX
 
 NAME = "labels.csv"
-_TABLE = re.compile(r"[^.].*\.[ct]sv(\.gz)?", re.IGNORECASE)
+_TABLE = re.compile(r"[^.].*\.([ct]sv(\.gz)?|xls)", re.IGNORECASE)
 BLOCK = 50
 _MASKS: Mapping[str, MaskRole | None] = {"mask": None} | {f"mask_{role}": role for role in get_args(MaskRole)}
 _OWN = {"image": "file", "label": "label", "group": "patient", "split": "split"}
