@@ -230,9 +230,9 @@ def _cases(
         used[image] = "image"
         used.update((mask, "mask") for _, mask in masks)
         path = tree.path(image)
-        entries: list[tuple[MaskRole | None, Entry]] = [(role, Path(tree.path(mask))) for role, mask in masks]
+        entries: list[tuple[MaskRole | None, Entry]] = [(role, tree.path(mask)) for role, mask in masks]
         entries += [(None, entry) for entry in annotated.entries.get(image, ())]
-        source = files.ImageFile(Path(path), tuple(entries), reading)
+        source = files.ImageFile(path, tuple(entries), reading)
         yield Case(image, label, source, files.patient(path), split=side)
 
 

@@ -73,7 +73,9 @@ def read_table(path: Path) -> TextTable:
         return _of_sheet(path, spreadsheet.rows_of(path, raw))
     text = _decoded(path, raw)
     columns, delimiter = _header(text, path)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    del text  # line by line from the bytes: a copy of the text would be four times as large
+    lined = io.TextIOWrapper(io.BytesIO(raw), "utf-8-sig", newline="")
+    reader = csv.reader(lined, delimiter=delimiter, strict=True)
     rows: list[tuple[str, ...]] = []
     lines: list[int] = []
     ragged = []
