@@ -349,6 +349,22 @@ class Classifier:
         self._check_layers(offsets)
         return self._forward(params, images, dict(offsets), {})
 
+    def recorded(self, params: Params, images: Array, recorder: Recorder) -> Array:
+        """Logits of a batch, with a recorder of your own that sees the layers and may change what they return.
+
+        `tapped` is this with the recorder that adds offsets.
+
+        Args:
+            params: pytree like `self.params`.
+            images: `[B, H, W, C]`, float in [0, 1], or uint8 or uint16.
+            recorder: a `xaijax._network.base.Recorder` for the shape of the images, used once.
+
+        Returns:
+            `[B, K]`, float.
+        """
+        self._check_images(images)
+        return self._apply(params, to_float(images), recorder)
+
     def zero_offsets(self, images: Array, layers: Sequence[str]) -> dict[str, Array]:
         """Zeros of the shapes of the layers' activations, to differentiate `tapped` by.
 

@@ -1,31 +1,45 @@
-"""Attention rollout for vision transformers.
+"""Attention rollout for vision transformers: attention multiplied up over the blocks.
 
 The model must have its attention weights as layers of shape `(heads, T, T)`; they are found by that shape and by "att"
 in their name, or named with `layer=`.
 """
 
-import math
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
 
-from xaijax._errors import InputError
-from xaijax._network.grids import token_grid
+from xaijax._options import Range
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
 from xaijax.explain._method import BatchSize
 from xaijax.explain._registry import explainer
-from xaijax.explain._resize import resize
+from xaijax.explain.attention import _layers
 from xaijax.explain.cams import _maps
 
+Fuse = Literal["mean", "max", "min"]
+Discard = Annotated[float, Range(0, 1, without_high=True)]
+"""A share below 1: what is discarded must leave something."""
 
-def attention_layers(classifier: Classifier) -> tuple[str, ...]:
-    """Names of the layers that give attention weights, from the first block to the last."""
-    return tuple(
-        name
-        for name, shape in classifier.layers().items()
-        if len(shape) == 3 and shape[1] == shape[2] and "att" in name.lower()
-    )
+
+def with_identity(product: jax.Array | None, attention: jax.Array) -> jax.Array:
+    """`rownorm((attention + I)/2) product` `[B, T, T]`: one block more, from the left."""
+    mixed = attention + jnp.eye(attention.shape[-1], dtype=attention.dtype)[None]
+    mixed = mixed / mixed.sum(-1, keepdims=True)
+    return mixed if product is None else jnp.matmul(mixed, product, precision=jax.lax.Precision.HIGHEST)
+
+
+def without_lowest(attention: jax.Array, ratio: float) -> jax.Array:
+    """`[B, T, T]` with the lowest share of each image's values set to zero; of equal ones the first go first."""
+    count = int(ratio * attention.shape[1] * attention.shape[2])
+    if count == 0:
+        return attention
+
+    def discard(flat: jax.Array) -> jax.Array:
+        lowest = jnp.argsort(flat, stable=True)[:count]
+        return flat.at[lowest].set(0)
+
+    return jax.vmap(discard)(attention.reshape(attention.shape[0], -1)).reshape(attention.shape)
 
 
 @explainer(family="cam", cost=1, needs={"attention"})
@@ -35,18 +49,26 @@ def attention_rollout(
     labels: jax.Array | None = None,
     *,
     layer: _maps.Layers = None,
+    fuse: Fuse = "mean",
+    discard_ratio: Discard = 0.0,
+    rows: Literal["class", "mean"] = "class",
     batch_size: BatchSize = 32,
 ) -> jax.Array:
     """Attention rollout: how much of each patch reaches the class token. It does not depend on the class.
 
     `S = row of the class token of Â_L ... Â_1`, `Â_l` = `(mean over heads of attention_l + I)/2` with rows scaled to
-    sum 1; without a class token the mean over rows.
+    sum 1; without a class token the mean over rows. Heads may be fused by their maximum or minimum, and the lowest
+    share of the fused weights may be set to zero before I is added.
 
     Args:
         classifier: a vision transformer with attention weights among its layers.
         images: `[B, H, W, C]`, floats in [0, 1] or integers of their type's full range.
         labels: not used.
         layer: the attention layers, first block first; None to find them.
+        fuse: over heads, `"mean"`, `"max"` or `"min"`.
+        discard_ratio: share of the fused weights of each block that is set to zero, the lowest first, per image.
+        rows: `"class"`, the row of the first token where tokens stand in front of the patches; `"mean"`, the mean over
+            the patches' rows, for a head that reads the patches although there is a class token (BEiT).
         batch_size: most images in one forward pass.
 
     Returns:
@@ -57,8 +79,9 @@ def attention_rollout(
         InputError: for a model that shows no attention weights.
 
     Differences:
-        The mean over heads, as in the paper; later variants with a maximum or with the smallest weights discarded are
-        not here.
+        The mean over heads and nothing discarded, as in the paper. vit-explain discards 90 % by default, never the
+        weight of the class token for itself, and for the first image of a batch alone; it divides by the sums of the
+        rows along the wrong axis. Here each image loses its own lowest weights, and rows sum to 1.
 
     References:
         Abnar, Zuidema, "Quantifying Attention Flow in Transformers", ACL 2020, equation 1.
@@ -75,29 +98,19 @@ def attention_rollout(
         [[0.1 0.1]
          [0.1 0.1]]
     """
-    names = attention_layers(classifier) if layer is None else (layer,) if isinstance(layer, str) else tuple(layer)
-    if not names:
-        raise InputError(
-            "attention_rollout needs a vision transformer that shows its attention weights as layers (heads, T, T); "
-            "this model has none"
-        )
+    names = _layers.chosen_layers(classifier, layer, "attention_rollout")
     size = (images.shape[1], images.shape[2])
 
     def maps(x: jax.Array) -> jax.Array:
         taps = classifier.tapped(classifier.params, x, dict.fromkeys(names))[1]
         product = None
         for name in names:
-            weights = taps[name].mean(1)
-            mixed = weights + jnp.eye(weights.shape[-1], dtype=weights.dtype)[None]
-            mixed = mixed / mixed.sum(-1, keepdims=True)
-            product = mixed if product is None else jnp.matmul(mixed, product, precision=jax.lax.Precision.HIGHEST)
+            heads = taps[name]
+            fused = heads.mean(1) if fuse == "mean" else heads.max(1) if fuse == "max" else heads.min(1)
+            product = with_identity(product, without_lowest(fused, discard_ratio))
         assert product is not None
-        tokens = product.shape[-1]
-        grid = token_grid(tokens, size)
-        if grid is None:
-            raise InputError(f"{tokens} tokens fit no grid of square patches of a {size[0]} x {size[1]} image")
-        prefix = tokens - math.prod(grid)
-        row = product[:, 0] if prefix else product.mean(1)
-        return resize(row[:, prefix:].reshape(-1, *grid), size).astype(jnp.float32)
+        prefix = _layers.patch_grid(product.shape[-1], size)[1]
+        row = product[:, 0] if prefix and rows == "class" else product[:, prefix:].mean(1)
+        return _layers.on_image(row, size)
 
     return _chunk.map_images(maps, images, batch_size)
