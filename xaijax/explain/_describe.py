@@ -155,4 +155,4 @@ def section(method: Method, name: str) -> str:
 
 def passes(method: Method) -> str:
     """Cost in forward passes, as the registry counts them."""
-    return "one per channel" if math.isnan(method.cost) else f"{method.cost:,.0f}".replace(",", " ")
+    return f"one per {method.per}" if math.isnan(method.cost) else f"{method.cost:,.0f}".replace(",", " ")

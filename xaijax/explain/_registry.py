@@ -45,11 +45,12 @@ class Method:
             default).
         signed: whether raw maps can be negative with default options, as evidence against the class.
         cost: model passes per image with default options and a 224 x 224 image, in forward passes (a backward pass
-            through the whole model counts 2); NaN where it depends on the layer's channels.
+            through the whole model counts 2); NaN where it depends on the layer.
         host: whether it works on the host, so that it cannot be traced (`jit`, `vmap`, `grad`).
         options: keyword options and their defaults.
         kinds: keyword options and their annotations, as `xaijax._options` reads them.
         summary: one line.
+        per: what of the layer needs a pass each, `"channel"` or `"position"`, where `cost` is NaN.
 
     Example:
         >>> METHODS["grad_cam"].family, METHODS["grad_cam"].cost, METHODS["grad_cam"].postprocess_steps()
@@ -66,11 +67,12 @@ class Method:
     options: Mapping[str, Any] = field(compare=False)
     kinds: Mapping[str, Any] = field(compare=False)
     summary: str
+    per: str = "channel"
 
     @property
     def single_pass(self) -> bool:
-        """Whether one forward and one backward pass make the maps, so that the images of a call are one batch."""
-        return self.cost <= 3
+        """Whether a forward pass or two and a backward pass make the maps, so that the images of a call are one batch."""
+        return self.cost <= 4
 
     def postprocess_steps(self) -> str:
         """The usual steps for `postprocess`: `"abs+minmax"` for signed gradient maps, `"relu+minmax"` for other signed
@@ -251,7 +253,13 @@ def checked(function: Callable[P, R], *, host: bool = False) -> Callable[P, R]:
 
 
 def explainer(
-    *, family: str, cost: float, needs: Iterable[str] = (), signed: bool = False, host: bool = False
+    *,
+    family: str,
+    cost: float,
+    needs: Iterable[str] = (),
+    signed: bool = False,
+    host: bool = False,
+    per: str = "channel",
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Makes a pure map function a public method, and enters it in `METHODS` (see the module).
 
@@ -261,6 +269,7 @@ def explainer(
         needs: as there.
         signed: as there.
         host: as there; such a method is not compiled.
+        per: as there.
 
     Raises:
         InputError: for a name that another method has.
@@ -273,7 +282,8 @@ def explainer(
         public = checked(function, host=host)
         summary = (function.__doc__ or "").strip().splitlines()[0]
         defaults, kinds = options_of(function)
-        _METHODS[name] = Method(name, public, family, frozenset(needs), signed, cost, host, defaults, kinds, summary)
+        needed = frozenset(needs)
+        _METHODS[name] = Method(name, public, family, needed, signed, cost, host, defaults, kinds, summary, per)
         return public
 
     return enter

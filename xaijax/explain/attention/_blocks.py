@@ -42,7 +42,9 @@ def block_of(classifier: Classifier, names: Sequence[str], method: str) -> dict[
     for name in names:
         parts = name.split(".")
         paths = [".".join(parts[:depth]) for depth in range(1, len(parts))]
-        alone = (path for path in paths if not any(f"{other}.".startswith(f"{path}.") for other in names if other != name))
+        alone = (
+            path for path in paths if not any(f"{other}.".startswith(f"{path}.") for other in names if other != name)
+        )
         block = next((path for path in alone if path in known), None)
         if block is None:
             raise InputError(

@@ -25,9 +25,7 @@ Last = Annotated[int, Range(1)] | None
 
 def attention_layers(classifier: Classifier) -> tuple[str, ...]:
     """Names of the layers that give attention weights, from the first block to the last."""
-    return tuple(
-        name for name, shape in classifier.layers().items() if _is_attention(shape) and "att" in name.lower()
-    )
+    return tuple(name for name, shape in classifier.layers().items() if _is_attention(shape) and "att" in name.lower())
 
 
 def _is_attention(shape: tuple[int, ...]) -> bool:

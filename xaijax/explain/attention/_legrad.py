@@ -48,7 +48,7 @@ def legrad(
 
     References:
         Bousselham et al., "LeGrad: An Explainability Method for Vision Transformers via Feature Formation Sensitivity",
-        ICCV 2025, equations 5 to 10.
+        ICCV 2025.
 
     Example:
         >>> import jax.numpy as jnp

@@ -16,6 +16,10 @@ from xaijax.explain.gradients._smoothgrad import (
 )
 from xaijax.explain.gradients._guided_ig import guided_ig as guided_ig
 from xaijax.explain.gradients._blur_ig import blur_ig as blur_ig
+from xaijax.explain.gradients._smooth_paths import (
+    smooth_blur_ig as smooth_blur_ig,
+    smooth_guided_ig as smooth_guided_ig,
+)
 from xaijax.explain.gradients._guided_backprop import guided_backprop as guided_backprop
 
 __all__ = [name for name in dir() if not name.startswith("_")]

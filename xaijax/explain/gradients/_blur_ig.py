@@ -23,6 +23,45 @@ from xaijax.explain._targets import Target
 _DELTA = 0.01  # step of the forward difference, in pixels, as in PAIR
 
 
+def blur_attributions(
+    classifier: Classifier,
+    images: jax.Array,
+    labels: jax.Array,
+    *,
+    max_sigma: float,
+    steps: int,
+    target: Target,
+    batch_size: int,
+) -> jax.Array:
+    """What `blur_ig` gives before channels are reduced, `[B, H, W, C]`; no more than `batch_size` images in flight."""
+    if steps * max_sigma > 1e7:  # numbers in the table of kernels
+        raise InputError(
+            f"a path of blur needs too much memory with {steps} steps up to max_sigma={max_sigma:g}; use fewer steps"
+        )
+    sigmas = max_sigma * np.arange(steps) / steps
+    both = filters.gaussian_table(np.concatenate([sigmas, sigmas + _DELTA]))
+    kernels = jnp.asarray(both[:steps], jnp.float32)
+    changes = jnp.asarray((both[steps:] - both[:steps]) / _DELTA, jnp.float32)
+    height, width = images.shape[1:3]
+
+    def blurred(x: jax.Array, i: jax.Array) -> tuple[jax.Array, jax.Array]:
+        (rows, columns), (d_rows, d_columns) = (
+            (filters.band(table[i], height), filters.band(table[i], width)) for table in (kernels, changes)
+        )
+        # ((R + δ R') x (C + δ C')ᵀ - R x Cᵀ)/δ, written out so that nothing cancels.
+        change = filters.separable(x, d_rows, columns + _DELTA * d_columns) + filters.separable(x, rows, d_columns)
+        return filters.separable(x, rows, columns), change
+
+    def part(group: tuple, index: jax.Array, valid: jax.Array) -> jax.Array:
+        x, y = group
+        points, change = jax.vmap(blurred, in_axes=(None, 0), out_axes=1)(x, index)
+        grads = input_gradients(classifier, _chunk.flatten(points), _chunk.repeat(y, len(index)), target)
+        return -(valid[None, :, None, None, None] * change * grads.reshape(points.shape)).sum(1)
+
+    total = _chunk.sum_variants(part, (images, labels), steps, batch_size)
+    return total * (max_sigma / steps)
+
+
 @explainer(family="gradient", cost=301, signed=True)
 def blur_ig(
     classifier: Classifier,
@@ -69,30 +108,8 @@ def blur_ig(
         >>> round(float(maps.sum()), 1)  # y(x) - y(x blurred by 5 pixels)
         3.0
     """
-    if steps * max_sigma > 1e7:  # numbers in the table of kernels
-        raise InputError(
-            f"blur_ig needs too much memory with {steps} steps up to max_sigma={max_sigma:g}; use fewer steps"
-        )
     labels = resolve_labels(classifier, images, labels, batch_size)
-    sigmas = max_sigma * np.arange(steps) / steps
-    both = filters.gaussian_table(np.concatenate([sigmas, sigmas + _DELTA]))
-    kernels = jnp.asarray(both[:steps], jnp.float32)
-    changes = jnp.asarray((both[steps:] - both[:steps]) / _DELTA, jnp.float32)
-    height, width = images.shape[1:3]
-
-    def blurred(x: jax.Array, i: jax.Array) -> tuple[jax.Array, jax.Array]:
-        (rows, columns), (d_rows, d_columns) = (
-            (filters.band(table[i], height), filters.band(table[i], width)) for table in (kernels, changes)
-        )
-        # ((R + δ R') x (C + δ C')ᵀ - R x Cᵀ)/δ, written out so that nothing cancels.
-        change = filters.separable(x, d_rows, columns + _DELTA * d_columns) + filters.separable(x, rows, d_columns)
-        return filters.separable(x, rows, columns), change
-
-    def part(group: tuple, index: jax.Array, valid: jax.Array) -> jax.Array:
-        x, y = group
-        points, change = jax.vmap(blurred, in_axes=(None, 0), out_axes=1)(x, index)
-        grads = input_gradients(classifier, _chunk.flatten(points), _chunk.repeat(y, len(index)), target)
-        return -(valid[None, :, None, None, None] * change * grads.reshape(points.shape)).sum(1)
-
-    total = _chunk.sum_variants(part, (images, labels), steps, batch_size)
-    return reduce_channels(total * (max_sigma / steps), reduce)
+    full = blur_attributions(
+        classifier, images, labels, max_sigma=max_sigma, steps=steps, target=target, batch_size=batch_size
+    )
+    return reduce_channels(full, reduce)

@@ -90,6 +90,45 @@ def _advance(
     return jax.lax.while_loop(more, move, start)[0]
 
 
+def guided_attributions(
+    classifier: Classifier,
+    images: jax.Array,
+    labels: jax.Array,
+    *,
+    baseline: Baseline,
+    steps: int,
+    fraction: float,
+    max_dist: float,
+    target: Target,
+    batch_size: int,
+) -> jax.Array:
+    """What `guided_ig` gives before channels are reduced, `[B, H, W, C]`."""
+    starts = make_baselines(images, baseline)
+    if starts.shape[1] != 1:
+        raise InputError(f"guided_ig takes one baseline; got {starts.shape[1]}: average the maps yourself")
+    advance = jax.vmap(_advance, in_axes=(0, 0, 0, None, None, 0, None))
+
+    def maps(group: tuple) -> jax.Array:
+        x, x0, y = group
+        path = (x - x0[:, 0]).reshape(x.shape[0], -1)
+        size = jnp.abs(path)
+
+        def step(carry: tuple[jax.Array, jax.Array], t: jax.Array) -> tuple[tuple[jax.Array, jax.Array], None]:
+            alpha, total = carry
+            point = x0[:, 0] + (alpha * path).reshape(x.shape)
+            gradient = input_gradients(classifier, point, y, target).reshape(path.shape)
+            now = (t + 1) / steps
+            low, high = jnp.maximum(now - max_dist, 0.0), jnp.minimum(now + max_dist, 1.0)
+            after = advance(alpha, size, gradient, low, high, size.sum(1) * (1 - now), fraction)
+            return (after, total + gradient * path * (after - alpha)), None
+
+        zero = jnp.zeros_like(path)
+        times = jnp.arange(steps, dtype=path.dtype)
+        return jax.lax.scan(step, (zero, zero), times)[0][1].reshape(x.shape)
+
+    return _chunk.map_images(maps, (images, starts, labels), batch_size)
+
+
 @explainer(family="gradient", cost=600, signed=True)
 def guided_ig(
     classifier: Classifier,
@@ -147,27 +186,15 @@ def guided_ig(
         [[[2.0, 2.0]]]
     """
     labels = resolve_labels(classifier, images, labels, batch_size)
-    starts = make_baselines(images, baseline)
-    if starts.shape[1] != 1:
-        raise InputError(f"guided_ig takes one baseline; got {starts.shape[1]}: average the maps yourself")
-    advance = jax.vmap(_advance, in_axes=(0, 0, 0, None, None, 0, None))
-
-    def maps(group: tuple) -> jax.Array:
-        x, x0, y = group
-        path = (x - x0[:, 0]).reshape(x.shape[0], -1)
-        size = jnp.abs(path)
-
-        def step(carry: tuple[jax.Array, jax.Array], t: jax.Array) -> tuple[tuple[jax.Array, jax.Array], None]:
-            alpha, total = carry
-            point = x0[:, 0] + (alpha * path).reshape(x.shape)
-            gradient = input_gradients(classifier, point, y, target).reshape(path.shape)
-            now = (t + 1) / steps
-            low, high = jnp.maximum(now - max_dist, 0.0), jnp.minimum(now + max_dist, 1.0)
-            after = advance(alpha, size, gradient, low, high, size.sum(1) * (1 - now), fraction)
-            return (after, total + gradient * path * (after - alpha)), None
-
-        zero = jnp.zeros_like(path)
-        times = jnp.arange(steps, dtype=path.dtype)
-        return jax.lax.scan(step, (zero, zero), times)[0][1].reshape(x.shape)
-
-    return reduce_channels(_chunk.map_images(maps, (images, starts, labels), batch_size), reduce)
+    full = guided_attributions(
+        classifier,
+        images,
+        labels,
+        baseline=baseline,
+        steps=steps,
+        fraction=fraction,
+        max_dist=max_dist,
+        target=target,
+        batch_size=batch_size,
+    )
+    return reduce_channels(full, reduce)
