@@ -131,7 +131,7 @@ def _tiny(traces):
 
 
 def _attentive(traces):
-    """A "transformer" of one attention over 16 patches and a class token, which is all that rollout looks at."""
+    """A "transformer" of one attention over 16 patches and a class token, whose row is mixed into the logits."""
 
     def features(params, x):
         traces.append(x.shape)
@@ -143,10 +143,13 @@ def _attentive(traces):
     params = {
         "embed": jnp.asarray(rng.normal(size=(48, 4)) / 7, jnp.float32),
         "mix": jnp.asarray(rng.normal(size=(2, 4, 4)), jnp.float32),
+        "values": jnp.asarray(rng.normal(size=(2, 17, 5)), jnp.float32),
     }
-    return Classifier.from_functions(
-        features, lambda p, a: a.mean((1, 2))[:, :5], params, input_shape=SHAPE, layer="attention"
-    )
+
+    def head(params, weights):
+        return jnp.tanh(jnp.einsum("bhs,hsk->bk", weights[:, :, 0], params["values"]))
+
+    return Classifier.from_functions(features, head, params, input_shape=SHAPE, layer="attention")
 
 
 @pytest.fixture(scope="session")

@@ -145,3 +145,30 @@ def test_guided_backprop_of_two_relu_layers_by_hand():
     expected = ((before > 0) * np.maximum(w2[:, [1, 2]].T, 0)) @ w1.T
     got = explain.guided_backprop(net, x, np.array([1, 2]), reduce="none")
     np.testing.assert_allclose(np.asarray(got).reshape(2, 6), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_smooth_paths_are_means_over_paths_of_noisy_copies():
+    """By the plain methods on the noisy images themselves, path by path."""
+    rng = np.random.default_rng(8)
+    weights = jnp.asarray(rng.normal(size=(6, 7, 2, 3)), jnp.float32)
+    model = Classifier.from_function(
+        lambda w, x: jnp.einsum("bhwc,hwck->bk", jnp.tanh(2 * x), w), weights, input_shape=(6, 7, 2)
+    )
+    images = rng.random((2, 6, 7, 2)).astype(np.float32)
+    noise = rng.normal(size=(3, 6, 7, 2)).astype(np.float32)
+    labels = np.array([2, 0])
+    spread = 0.15 * (images.max((1, 2, 3)) - images.min((1, 2, 3)))
+    pairs = (
+        (explain.smooth_blur_ig, explain.blur_ig, {"max_sigma": 2.0, "steps": 5}),
+        (explain.smooth_guided_ig, explain.guided_ig, {"steps": 5, "fraction": 0.5, "max_dist": 0.1}),
+    )
+    for smooth, plain, options in pairs:
+        copies = [
+            plain(model, images + spread[:, None, None, None] * each, labels, reduce="none", **options)
+            for each in noise
+        ]
+        expected = np.mean(copies, axis=0).sum(-1)
+        got = smooth(model, images, labels, noise=noise, batch_size=4, **options)
+        np.testing.assert_allclose(got, expected, atol=2e-5 * np.abs(expected).max())
+        square = smooth(model, images, labels, noise=noise, statistic="square", reduce="none", **options)
+        np.testing.assert_allclose(square, np.square(copies).mean(0), atol=2e-5 * np.square(copies).max())

@@ -233,6 +233,12 @@ def test_attention_weights_are_layers(vit):
         assert weights[name].shape == (3, 3, 17, 17)
         np.testing.assert_allclose(weights[name].sum(-1), 1, rtol=1e-5)
     assert explain.attention_rollout(vit, x).shape == (3, 32, 32)
+    for name in ("generic_attention", "gradient_rollout", "legrad"):
+        maps = np.asarray(explain.METHODS[name].function(vit, x, [0, 3, 1]))
+        assert maps.shape == (3, 32, 32)
+        assert maps.min() >= 0
+        assert maps.std() > 0
+        assert "windows, as in Swin" in explain.METHODS[name].refusal(make("swin"))
 
 
 def test_parameter_groups_go_from_the_output_backwards(vit):

@@ -71,7 +71,7 @@ class Method:
 
     @property
     def single_pass(self) -> bool:
-        """Whether a forward pass or two and a backward pass make the maps, so that the images of a call are one batch."""
+        """Whether a forward pass or two and a backward pass make the maps: the images of a call are then one batch."""
         return self.cost <= 4
 
     def postprocess_steps(self) -> str:

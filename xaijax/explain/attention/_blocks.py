@@ -1,7 +1,8 @@
 """The blocks of a transformer and what follows them, for any model whose blocks are layers.
 
 LeGrad asks what the logits would be if the model ended after a block. So the tokens of every block are taken, classes
-and registers included, put in place of the last block's, and the score's gradient is sent back through that block alone.
+and registers included, put in place of the last block's, and the score's gradient is sent back through that block
+alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -65,8 +66,8 @@ def gradients_of_own_blocks(
 ) -> list[jax.Array]:
     """`ds_l/dA_l` `[B, heads, T, T]`, s_l the score from block l's own output; see the module.
 
-    One forward pass, one backward pass that starts again behind every block, and one pass of what follows the last block
-    for each block.
+    One forward pass, one backward pass that starts again behind every block, and one pass of what follows the last
+    block for each block.
 
     Args:
         classifier: whose layers they are.

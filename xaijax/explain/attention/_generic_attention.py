@@ -26,8 +26,8 @@ def generic_attention(
     """Gradient-weighted attention (Chefer et al.): what reaches the class token through weights that raise the score.
 
     `S = row of the class token of R_L`, `R_l = R_{l-1} + Ā_l R_{l-1}`, `R_0 = I`, `Ā_l` = mean over heads of
-    `relu(G_l A_l)`, `A_l` the attention weights `[heads, T, T]` of block l, `G_l = dy/dA_l`. Where the head does not read
-    a class token, the mean over the rows of the patches.
+    `relu(G_l A_l)`, `A_l` the attention weights `[heads, T, T]` of block l, `G_l = dy/dA_l`. Where the head does not
+    read a class token, the mean over the rows of the patches.
 
     Args:
         classifier: a vision transformer with attention weights among its layers.
@@ -46,8 +46,8 @@ def generic_attention(
 
     Differences:
         None to the authors' rule for self-attention, which starts at the first block; their notebook for CLIP starts at
-        the last one: `last=1`. A head that reads the patches although there is a class token (BEiT) gets the rows of the
-        patches.
+        the last one: `last=1`. A head that reads the patches although there is a class token (BEiT) gets the rows of
+        the patches.
 
     References:
         Chefer, Gur, Wolf, "Generic Attention-model Explainability for Interpreting Bi-Modal and Encoder-Decoder

@@ -1,7 +1,7 @@
 """Gradient rollout: attention rollout whose weights are multiplied by their gradients first.
 
-The mean over heads is taken before the ReLU, so that heads for and against the class cancel; generic attention takes the
-ReLU first.
+The mean over heads is taken before the ReLU, so that heads for and against the class cancel; generic attention takes
+the ReLU first.
 """
 
 import jax
@@ -51,12 +51,13 @@ def gradient_rollout(
         InputError: for a model that shows no attention weights.
 
     Differences:
-        vit-explain pairs the attention of the first block with the gradient of the last one, and so on, and discards
-        90 % by default; here each block has its own gradient. Chefer et al., CVPR 2021, is another method: it propagates
-        relevance in place of attention.
+        vit-explain pairs the attention of the first block with the gradient of the last one, and so on, and discards a
+        share of 0.9 by default; here each block has its own gradient. Chefer et al., CVPR 2021, is another method: it
+        propagates relevance in place of attention.
 
     References:
-        Abnar, Zuidema, "Quantifying Attention Flow in Transformers", ACL 2020; Gildenblat, vit-explain, 2020 (gradients).
+        Abnar, Zuidema, "Quantifying Attention Flow in Transformers", ACL 2020; Gildenblat, vit-explain, 2020
+        (gradients).
 
     Example:
         >>> import jax.numpy as jnp

@@ -1,7 +1,7 @@
 """What the attention methods share: the layers of attention weights, their gradients, and the way back to the image.
 
-The attention weights of block l are a layer `A_l` `[heads, T, T]`, rows are queries; `G_l = dy/dA_l` goes through all that
-follows. T counts the class token and other tokens in front of the patches, which are the columns of the map.
+The attention weights of block l are a layer `A_l` `[heads, T, T]`, rows are queries; `G_l = dy/dA_l` goes through all
+that follows. T counts the class token and other tokens in front of the patches, which are the columns of the map.
 """
 
 import math

@@ -8,7 +8,6 @@ from xaijax.explain._method import BatchSize
 from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target
 from xaijax.explain.attention import _blocks, _layers
-from xaijax.explain.cams import _maps
 
 
 @explainer(family="cam", cost=3, needs={"attention"})
@@ -24,8 +23,8 @@ def legrad(
     """LeGrad: how sensitive the score after each block is to the attention in it.
 
     `S = Σ_l E_l`, `E_l` = mean over heads and over all query rows of `relu(ds_l/dA_l)`, `A_l` the attention weights
-    `[heads, T, T]` of block l, `s_l` the score if the model ended after block l: its output tokens go to the final norm,
-    the pooling and the head. The gradient is with respect to block l's attention, never through other blocks.
+    `[heads, T, T]` of block l, `s_l` the score if the model ended after block l: its output tokens go to the final
+    norm, the pooling and the head. The gradient is with respect to block l's attention, never through other blocks.
 
     Args:
         classifier: a vision transformer whose attention weights and blocks are among its layers.
@@ -43,8 +42,8 @@ def legrad(
 
     Differences:
         The authors' package uses the last blocks alone (`last=2` there), pools the mean of all tokens of CLIP, which it
-        normalises, and scales the sum to [0, 1] before it is resized; here the model's own pooling and head are used, and
-        `postprocess` scales.
+        normalises, and scales the sum to [0, 1] before it is resized; here the model's own pooling and head are used,
+        and `postprocess` scales.
 
     References:
         Bousselham et al., "LeGrad: An Explainability Method for Vision Transformers via Feature Formation Sensitivity",
@@ -73,8 +72,8 @@ def legrad(
             blocks = [block[name] for name in every]
             grads = _blocks.gradients_of_own_blocks(classifier, x, y, names, blocks, target)
         else:  # the only block's score is the model's
-            grads = _maps.activations_and_gradients(classifier, x, y, names, target)[1].values()
-        total = sum(jax.nn.relu(each).mean((1, 2)) for each in grads)
-        return _layers.on_image(total, size)
+            grads = _layers.weights_and_gradients(classifier, x, y, names, target)[1]
+        parts = [jax.nn.relu(each).mean((1, 2)) for each in grads]
+        return _layers.on_image(sum(parts[1:], parts[0]), size)
 
     return _chunk.map_images(maps, (images, labels), batch_size)

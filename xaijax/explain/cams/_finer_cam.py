@@ -94,9 +94,9 @@ def finer_cam(
         InputError: for findings and regressions, which exclude no other.
 
     Differences:
-        The authors' code sorts by `|z_j - z_c|` and takes the first as the class itself, which is another class where two
-        logits are equal; here the label stays the label. The paper averages the weights of each pair of classes; here, as
-        in the code, the score is averaged. ReLU is left to `postprocess`.
+        The authors' code sorts by `|z_j - z_c|` and takes the first as the class itself, which is another class where
+        two logits are equal; here the label stays the label. The paper averages the weights of each pair of classes;
+        here, as in the code, the score is averaged. ReLU is left to `postprocess`.
 
     References:
         Zhang et al., "Finer-CAM: Spotting the Difference Reveals Finer Details for Visual Explanation", CVPR 2025.
@@ -114,7 +114,8 @@ def finer_cam(
     """
     if classifier.output in ("sigmoid", "regression"):
         raise InputError(
-            f"finer_cam compares classes that exclude each other; this model's output is {classifier.output}: use {base}"
+            f"finer_cam compares classes that exclude each other; this model's output is {classifier.output}: "
+            f"use {base}"
         )
     return _maps.gradient_cam(
         classifier,

@@ -47,16 +47,16 @@ def smooth_grad_cam_pp(
 ) -> jax.Array:
     """Smooth Grad-CAM++: Grad-CAM++ with gradients averaged over noisy copies of the image.
 
-    `S = Σ_c w_c A_c`, `w_c = Σ α_c relu(mean g_c)`, `α = mean g²/(2 mean g² + (ΣA_c) mean g³)`, 0 where the numerator is
-    0; means over the copies `x + σ ε`, `ε ~ N(0, 1)` per value, sums over positions, A of the image itself.
+    `S = Σ_c w_c A_c`, `w_c = Σ α_c relu(mean g_c)`, `α = mean g²/(2 mean g² + (ΣA_c) mean g³)`, 0 where the numerator
+    is 0; means over the copies `x + σ ε`, `ε ~ N(0, 1)` per value, sums over positions, A of the image itself.
 
     Args:
         classifier: a classifier with layers.
         images: `[B, H, W, C]`, floats in [0, 1] or integers of their type's full range.
         labels: `[B]` int class indices, or None for the predicted class of the image itself.
         draws: noisy copies per image; None for 25, and for 4 with `convention="torch-cam"`.
-        std: noise, as a share of each image's own range, None for 0.15; with `convention="torch-cam"` in the unit of the
-            images, None for 0.3.
+        std: noise, as a share of each image's own range, None for 0.15; with `convention="torch-cam"` in the unit of
+            the images, None for 0.3.
         key: a `jax.random` key, or the seed of one; an image's noise depends on it and on the image's own pixels.
         layer: name of a layer, several to fuse, or None for the classifier's default (the last convolutional block).
         target: what is explained: `"logit"`, `"probability"`, `"log_probability"`, or a function of logits and labels.
@@ -68,8 +68,9 @@ def smooth_grad_cam_pp(
 
     Differences:
         The paper prints the mean of g in the numerator of α; its square makes one draw without noise Grad-CAM++.
-        torch-cam sums `(mean g³) A` position by position, adds 1e-8, and takes activations and ReLU of the last copy alone:
-        its convention. torch-cam adds noise to normalised images, here to images in [0, 1]. ReLU is left to `postprocess`.
+        torch-cam sums `(mean g³) A` position by position, adds 1e-8, and takes activations and ReLU of the last copy
+        alone: its convention. torch-cam adds noise to normalised images, here to images in [0, 1]. ReLU is left to
+        `postprocess`.
 
     References:
         Omeiza et al., "Smooth Grad-CAM++: An Enhanced Inference Level Visualization Technique for Deep Convolutional

@@ -38,8 +38,8 @@ def smooth_blur_ig(
 ) -> jax.Array:
     """SmoothGrad over Blur Integrated Gradients.
 
-    `S = reduce_c (1/n) Σ_j BlurIG(x + σ ε_j)_c`, `ε ~ N(0, 1)` per value, `σ = std (max x - min x)`; the path of each noisy
-    copy blurs that copy.
+    `S = reduce_c (1/n) Σ_j BlurIG(x + σ ε_j)_c`, `ε ~ N(0, 1)` per value, `σ = std (max x - min x)`; the path of each
+    noisy copy blurs that copy.
 
     Args:
         classifier: any classifier.
@@ -116,8 +116,8 @@ def smooth_guided_ig(
 ) -> jax.Array:
     """SmoothGrad over Guided Integrated Gradients.
 
-    `S = reduce_c (1/n) Σ_j GuidedIG(x + σ ε_j)_c`, `ε ~ N(0, 1)` per value, `σ = std (max x - min x)`; each noisy copy has
-    its own path.
+    `S = reduce_c (1/n) Σ_j GuidedIG(x + σ ε_j)_c`, `ε ~ N(0, 1)` per value, `σ = std (max x - min x)`; each noisy copy
+    has its own path.
 
     Args:
         classifier: any classifier.
@@ -140,11 +140,12 @@ def smooth_guided_ig(
         `[B, H, W]` float32, unit of the score (squared for the other statistics).
 
     Differences:
-        saliency's `GetSmoothedMask` returns the mean square by default: `statistic="square"`. See `guided_ig` for rounding.
+        saliency's `GetSmoothedMask` returns the mean square by default: `statistic="square"`. See `guided_ig` for
+        rounding.
 
     References:
-        Kapishnikov et al., "Guided Integrated Gradients: An Adaptive Path Method for Removing Noise", CVPR 2021; Smilkov
-        et al., 2017.
+        Kapishnikov et al., "Guided Integrated Gradients: An Adaptive Path Method for Removing Noise", CVPR 2021;
+        Smilkov et al., 2017.
 
     Example:
         >>> import jax.numpy as jnp
