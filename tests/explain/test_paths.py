@@ -154,7 +154,7 @@ def test_smooth_paths_are_means_over_paths_of_noisy_copies():
     model = Classifier.from_function(
         lambda w, x: jnp.einsum("bhwc,hwck->bk", jnp.tanh(2 * x), w), weights, input_shape=(6, 7, 2)
     )
-    images = rng.random((2, 6, 7, 2)).astype(np.float32)
+    images = (0.4 + 0.2 * rng.random((2, 6, 7, 2))).astype(np.float32)  # noise keeps them in [0, 1]
     noise = rng.normal(size=(3, 6, 7, 2)).astype(np.float32)
     labels = np.array([2, 0])
     spread = 0.15 * (images.max((1, 2, 3)) - images.min((1, 2, 3)))

@@ -13,7 +13,7 @@ from jax.extend import core
 from xaijax._errors import InputError
 from xaijax.classifier import Classifier
 
-_PRIMITIVES = {"erf": "GELU", "erfc": "GELU", "tanh": "tanh", "expm1": "ELU", "log1p": "softplus"}
+_PRIMITIVES = {"erf": "GELU", "erfc": "GELU", "tanh": "GELU or tanh", "expm1": "ELU", "log1p": "softplus"}
 _CALLS = {"gelu": "GELU", "silu": "SiLU", "swish": "SiLU", "hard_silu": "hard SiLU", "hard_swish": "hard SiLU"}
 _CALLS |= {"leaky_relu": "leaky ReLU", "elu": "ELU", "selu": "SELU", "celu": "CELU", "mish": "mish"}
 _BENDS = {"logistic": "SiLU", "clamp": "hard SiLU", "max": "hard SiLU", "min": "hard SiLU"}
