@@ -66,7 +66,7 @@ def finer_gradient(z, label, alpha, references, detach):
 @pytest.mark.parametrize(("alpha", "references"), [(1.0, 3), (0.6, 1), (1.0, 50), (0.0, 3)])
 def test_finer_cam_of_each_base(alpha, references, detach):
     for base in ("grad_cam", "hires_cam", "layer_cam"):
-        got = explain.finer_cam(bent(), IMAGES, LABELS, base=base, alpha=alpha, references=references, detach=detach)
+        got = explain.finer_cam(bent(), IMAGES, LABELS, method=base, alpha=alpha, references=references, detach=detach)
         for x, label, found in zip(IMAGES.astype(np.float64), LABELS, got, strict=True):
             a = x**2
             g = jacobian(a) @ finer_gradient(logits(a), label, alpha, references, detach)  # the same at each position
@@ -77,7 +77,7 @@ def test_finer_cam_of_each_base(alpha, references, detach):
 def test_finer_cam_without_subtraction_is_its_base():
     for base in ("grad_cam", "grad_cam_pp", "xgrad_cam", "layer_cam", "hires_cam"):
         # α = 0 leaves z_c times a factor of 1 - 1e-9/Σp.
-        got = explain.finer_cam(bent(), IMAGES, LABELS, base=base, alpha=0.0, detach=True)
+        got = explain.finer_cam(bent(), IMAGES, LABELS, method=base, alpha=0.0, detach=True)
         expected = explain.METHODS[base].function(bent(), IMAGES, LABELS)
         np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-5 * np.abs(expected).max())
 

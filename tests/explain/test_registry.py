@@ -91,7 +91,17 @@ NAMES = (
     *("vargrad", "smoothgrad_ig", "guided_ig", "blur_ig", "smooth_blur_ig", "smooth_guided_ig", "guided_backprop"),
     *("cam", "grad_cam", "grad_cam_pp", "xgrad_cam", "layer_cam", "hires_cam", "score_cam", "ablation_cam"),
     *("eigen_cam", "eigen_grad_cam", "fullgrad", "finer_cam", "smooth_grad_cam_pp", "recipro_cam", "guided_grad_cam"),
-    *("attention_rollout", "gradient_rollout", "generic_attention", "legrad", "cascade", "occlusion", "rise", "xrai"),
+    *(
+        "tta",
+        "attention_rollout",
+        "gradient_rollout",
+        "generic_attention",
+        "legrad",
+        "cascade",
+        "occlusion",
+        "rise",
+        "xrai",
+    ),
     *("xrai_fast", "random", "sobel", "center_gaussian", "ground_truth"),
 )
 

@@ -16,5 +16,6 @@ from xaijax.explain.cams._finer_cam import finer_cam as finer_cam
 from xaijax.explain.cams._smooth_grad_cam_pp import smooth_grad_cam_pp as smooth_grad_cam_pp
 from xaijax.explain.cams._recipro_cam import recipro_cam as recipro_cam
 from xaijax.explain.cams._guided_grad_cam import guided_grad_cam as guided_grad_cam
+from xaijax.explain.cams._tta import tta as tta
 
 __all__ = [name for name in dir() if not name.startswith("_")]

@@ -60,7 +60,7 @@ def finer_cam(
     images: jax.Array,
     labels: jax.Array | None = None,
     *,
-    base: Base = "grad_cam",
+    method: Base = "grad_cam",
     alpha: NonNegative = 1.0,
     references: Count = 3,
     detach: bool = False,
@@ -77,7 +77,7 @@ def finer_cam(
         classifier: a classifier with layers, of classes that exclude each other.
         images: `[B, H, W, C]`, floats in [0, 1] or integers of their type's full range.
         labels: `[B]` int class indices, or None for the predicted class.
-        base: the map, `"grad_cam"`, `"grad_cam_pp"`, `"xgrad_cam"`, `"layer_cam"` or `"hires_cam"`.
+        method: the base map, `"grad_cam"`, `"grad_cam_pp"`, `"xgrad_cam"`, `"layer_cam"` or `"hires_cam"`.
         alpha: how much of the similar classes is subtracted; 0 is the base map.
         references: how many similar classes; fewer where the model has fewer.
         detach: take p as a constant.
@@ -115,13 +115,13 @@ def finer_cam(
     if classifier.output in ("sigmoid", "regression"):
         raise InputError(
             f"finer_cam compares classes that exclude each other; this model's output is {classifier.output}: "
-            f"use {base}"
+            f"use {method}"
         )
     return _maps.gradient_cam(
         classifier,
         images,
         labels,
-        _FORMULAS[base],
+        _FORMULAS[method],
         layer=layer,
         target=FinerScore(alpha, references, detach),
         convention=convention,
