@@ -17,7 +17,7 @@ from xaijax.classifier import Classifier
 from xaijax.explain import METHODS, _registry
 
 FAMILIES = {"cam", "gradient", "perturbation", "region", "control"}
-NEEDS = {"layer", "head", "biases", "relu", "attention", "key", "masks"}
+NEEDS = {"layer", "head", "biases", "relu", "attention", "key", "masks", "rescale"}
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -89,6 +89,7 @@ def test_check_names_the_images():
 NAMES = (
     *("gradient", "input_x_gradient", "integrated_gradients", "expected_gradients", "smoothgrad", "smoothgrad_squared"),
     *("vargrad", "smoothgrad_ig", "guided_ig", "blur_ig", "smooth_blur_ig", "smooth_guided_ig", "guided_backprop"),
+    "deeplift",
     *("cam", "grad_cam", "grad_cam_pp", "xgrad_cam", "layer_cam", "hires_cam", "score_cam", "ablation_cam"),
     *("eigen_cam", "eigen_grad_cam", "fullgrad", "finer_cam", "smooth_grad_cam_pp", "recipro_cam", "guided_grad_cam"),
     *(
@@ -191,7 +192,7 @@ def test_maps_of_a_run_are_those_of_the_function(name, cases):
 def test_a_method_says_which_classifiers_it_can_explain(model):
     plain = Classifier.from_function(lambda p, x: x.mean((1, 2)) @ p, jax.numpy.eye(3), input_shape=(8, 8, 3))
     allowed = {name for name in NAMES if METHODS[name].allowed_by(plain)}
-    assert allowed == {name for name in NAMES if not METHODS[name].needs - {"key"}}
+    assert allowed == {name for name in NAMES if not METHODS[name].needs - {"key", "rescale"}}
     for name in set(NAMES) - allowed:
         reason = METHODS[name].refusal(plain)
         assert reason

@@ -13,7 +13,7 @@ from xaijax.explain import METHODS
 
 HOST = {name for name, method in METHODS.items() if method.host}  # not traceable
 # A while loop, a sort, an argmax or a threshold decides what these do next: their maps have no useful derivative.
-NO_GRADIENT = {"cascade", "guided_ig"}
+NO_GRADIENT = {"cascade", "guided_ig", "smooth_guided_ig"}
 TRACEABLE = sorted(METHODS.keys() - HOST)
 # Few passes: these go through every transformation in every run, the others when slow tests
 # are asked for, because each costs several compilations.

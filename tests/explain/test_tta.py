@@ -10,7 +10,7 @@ from xaijax._errors import InputError
 from xaijax.classifier import Classifier
 
 RNG = np.random.default_rng(0)
-WEIGHTS = RNG.normal(size=(5, 5, 2, 3)).astype(np.float32)
+WEIGHTS = (0.1 * RNG.normal(size=(5, 5, 2, 3))).astype(np.float32)
 IMAGES = RNG.random((2, 5, 5, 2)).astype(np.float32)
 LABELS = np.array([2, 0])
 

@@ -41,8 +41,8 @@ class Method:
         function: `(classifier, images, labels, *, options) -> maps [B, H, W]`.
         family: `"cam"`, `"gradient"`, `"perturbation"`, `"region"` or `"control"`.
         needs: any of `"layer"` (a classifier with layers), `"head"`, `"biases"`, `"relu"`, `"attention"` (what the
-            classifier must give), `"masks"` (an option that must be given), `"key"` (random numbers; the option has a
-            default).
+            classifier must give), `"rescale"` (operations with a rule of DeepLIFT's), `"masks"` (an option that must be
+            given), `"key"` (random numbers; the option has a default).
         signed: whether raw maps can be negative with default options, as evidence against the class.
         cost: model passes per image with default options and a 224 x 224 image, in forward passes (a backward pass
             through the whole model counts 2); NaN where it depends on the layer.

@@ -21,5 +21,6 @@ from xaijax.explain.gradients._smooth_paths import (
     smooth_guided_ig as smooth_guided_ig,
 )
 from xaijax.explain.gradients._guided_backprop import guided_backprop as guided_backprop
+from xaijax.explain.gradients._deeplift import deeplift as deeplift
 
 __all__ = [name for name in dir() if not name.startswith("_")]
