@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from xaijax.calibrate.verdicts import VERDICTS, by_verdict, knows_nothing, short_reason
+from xaijax.calibrate.verdicts import VERDICTS, by_verdict, headline, knows_nothing, short_reason
 from xaijax.plot._style import GREY, INK, SETTINGS, new_figure
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def calibration(found: Mapping[str, Any], titles: Mapping[str, str]) -> "Figure"
                 figure.text(0.722, place, _folded(text), va="center", color=INK, size=8)
                 line += 1.0
             line += 0.35
-        _words(figure, found, groups, height + 1.6)
+        _words(figure, found, height + 1.6)
     return figure
 
 
@@ -140,11 +140,9 @@ def _references(left: "Axes", right: "Axes", thresholds: Mapping[str, float], no
         axes.spines["left"].set_visible(False)
 
 
-def _words(figure: "Figure", found: Mapping[str, Any], groups: Mapping[str, Any], inches: float) -> None:
+def _words(figure: "Figure", found: Mapping[str, Any], inches: float) -> None:
     """The heading, and over each panel the question that it answers."""
-    believed, many = len(groups.get("believe", ())), len(found["metrics"])
-    title = f"{believed or 'None'} of {many} metrics can be believed for {found['model']['name']} on {found['data']['name']}"
-    figure.text(0.012, 1 - 0.12 / inches, title, va="top", fontweight="bold", size=13, color=INK)
+    figure.text(0.012, 1 - 0.12 / inches, headline(found), va="top", fontweight="bold", size=13, color=INK)
     below: dict[str, Any] = {"va": "top", "size": 9.5, "color": INK, "fontweight": "bold"}
     top = 1 - 0.58 / inches
     figure.text(0.2, top, "Does it rank the truer map higher?", **below)
@@ -157,4 +155,6 @@ def _folded(text: str, width: int = 44) -> str:
     import textwrap
 
     lines = textwrap.wrap(text, width)
-    return "\n".join([*lines[:1], textwrap.shorten(" ".join(lines[1:]), width, placeholder=" ...")]) if lines[1:] else text
+    return (
+        "\n".join([*lines[:1], textwrap.shorten(" ".join(lines[1:]), width, placeholder=" ...")]) if lines[1:] else text
+    )

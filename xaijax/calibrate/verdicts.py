@@ -44,9 +44,6 @@ VERDICTS: Mapping[str, Verdict] = {
 }
 """All verdicts, the best first."""
 
-NEEDED = "needed"
-
-
 def in_order(metrics: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Names of metrics by verdict, then by falling concordance, then by name.
 
@@ -120,6 +117,13 @@ def knows_nothing(textures: int) -> float:
         0.75
     """
     return textures / (textures + 1)
+
+
+def headline(found: Mapping[str, Any]) -> str:
+    """How many metrics can be believed, for what: over the figure and the page."""
+    believed = len(by_verdict(found["metrics"]).get("believe", ()))
+    many = len(found["metrics"])
+    return f"{believed or 'None'} of {many} metrics can be believed for {found['model']['name']} on {found['data']['name']}"
 
 
 def conclusion(found: Mapping[str, Any], titles: Mapping[str, str]) -> list[str]:
