@@ -44,6 +44,7 @@ VERDICTS: Mapping[str, Verdict] = {
 }
 """All verdicts, the best first."""
 
+
 def in_order(metrics: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Names of metrics by verdict, then by falling concordance, then by name.
 
