@@ -215,15 +215,29 @@ class ModelOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MethodOptions:
-    """Which explanation methods, and their options."""
-
-    methods: tuple[str, ...]
-    """Explanation methods (xaijax methods lists them); all takes those that the model allows."""
+class SettingOptions:
+    """Options of methods and of metrics."""
 
     set: tuple[str, ...] = ()
     """Options of methods and of families of metrics, as NAME.OPTION=VALUE: rise.count=500 pic.convention=medical. In a
     file a table of tables. xaijax methods NAME and xaijax metrics NAME list them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricOptions:
+    """Which metrics."""
+
+    metrics: tuple[str, ...]
+    """Metrics (xaijax metrics lists them); aic and sic stand for one metric per information measure. Of the default
+    list, those that the data do not allow are left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodOptions(SettingOptions):
+    """Which explanation methods, and their options."""
+
+    methods: tuple[str, ...]
+    """Explanation methods (xaijax methods lists them); all takes those that the model allows."""
 
     layer: str | None = None
     """The layer that class activation maps look at (xaijax models MODEL lists them); default: the last convolutional

@@ -16,6 +16,7 @@ from xaijax._runs.options import (
     DeviceOptions,
     Images,
     MethodOptions,
+    MetricOptions,
     ModelOptions,
     RunOptions,
     SplitOptions,
@@ -23,11 +24,8 @@ from xaijax._runs.options import (
     check_at_least,
 )
 
-CURVES = ("aic", "sic")
-"""Names that stand for one metric for each of these information measures."""
 NONE = "none"
 """What `--methods` says where no method is computed."""
-MEASURES = ("shannon", "webp", "mutual")
 DEFAULT_METRICS = ("aic", "sic", "pointing_game", "average_precision", "iou", "top15_energy")
 
 Preset = Literal["study-pic", "study-confidence", "study-reliability"]
@@ -77,7 +75,9 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BenchConfig(RunOptions, DeviceOptions, TargetOptions, MethodOptions, ModelOptions, SplitOptions, DataOptions):
+class BenchConfig(
+    RunOptions, DeviceOptions, TargetOptions, MetricOptions, MethodOptions, ModelOptions, SplitOptions, DataOptions
+):
     """Score explanation methods on a data set: heat maps, AIC and SIC, localization, and a report.
 
     Without any option it runs on the built-in phantoms with the built-in model.
@@ -93,8 +93,6 @@ class BenchConfig(RunOptions, DeviceOptions, TargetOptions, MethodOptions, Model
     one, docs/bundle.md explains how to write one); --methods none scores them alone."""
 
     metrics: tuple[str, ...] = DEFAULT_METRICS
-    """Metrics (xaijax metrics lists them); aic and sic stand for one metric per information measure. Of the default
-    list, those that need lesion masks are left out where the data have none."""
 
     oracle: bool = True
     """Score the lesion masks themselves as maps, as an upper control."""
@@ -142,28 +140,6 @@ def preset(name: str, **changed: Any) -> BenchConfig:
 def no_methods(config: BenchConfig) -> bool:
     """Whether no method is computed: `--methods none`."""
     return len(config.methods) == 1 and _names.normal(config.methods[0]) == NONE
-
-
-def expand_metrics(metrics: Sequence[str]) -> tuple[str, ...]:
-    """The metrics that are meant, with one metric per information measure for "aic" and "sic", in the same order.
-
-    Raises:
-        InputError: for unknown and repeated names.
-
-    Example:
-        >>> expand_metrics(["SIC", "IoU"])
-        ('sic_shannon', 'sic_webp', 'sic_mutual', 'iou')
-    """
-    from xaijax.metrics import METRICS
-
-    names: list[str] = []
-    for metric in metrics:
-        curve = _names.normal(metric)
-        if curve in CURVES:
-            names += [f"{curve}_{measure}" for measure in MEASURES]
-        else:
-            names.append(metric)
-    return _names.match_all("metric", names, METRICS)
 
 
 def check(config: BenchConfig) -> BenchConfig:

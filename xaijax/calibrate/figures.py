@@ -64,7 +64,7 @@ def calibration(found: Mapping[str, Any], titles: Mapping[str, str]) -> "Figure"
                 place = _height(line, rows, bottom, top)
                 _row(left, right, metrics[name], verdict, line)
                 figure.text(0.19, place, titles.get(name, name), ha="right", va="center", color=INK)
-                text = short_reason(metrics[name], thresholds, len(found["textures"]))
+                text = short_reason(metrics[name], thresholds)
                 figure.text(0.722, place, _folded(text), va="center", color=INK, size=8)
                 line += 1.0
             line += 0.35

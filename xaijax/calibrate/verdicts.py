@@ -69,16 +69,15 @@ def by_verdict(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]
     return found
 
 
-def short_reason(judgement: Mapping[str, Any], thresholds: Mapping[str, float], textures: int) -> str:
+def short_reason(judgement: Mapping[str, Any], thresholds: Mapping[str, float]) -> str:
     """Why a metric has its verdict, in a few words a reader understands without knowing the tests.
 
     Args:
         judgement: of one metric, as in `calibration.json`.
         thresholds: of the calibration.
-        textures: how many textures it had.
 
     Example:
-        >>> short_reason({"verdict": "no", "twin_interval": [0.47, 0.53], "interval": [0.8, 0.9]}, {"twin": 0.8}, 3)
+        >>> short_reason({"verdict": "no", "twin_interval": [0.47, 0.53], "interval": [0.8, 0.9]}, {"twin": 0.8})
         'does not see where the map points'
     """
     verdict = judgement["verdict"]
@@ -123,8 +122,8 @@ def knows_nothing(textures: int) -> float:
 def headline(found: Mapping[str, Any]) -> str:
     """How many metrics can be believed, for what: over the figure and the page."""
     believed = len(by_verdict(found["metrics"]).get("believe", ()))
-    many = len(found["metrics"])
-    return f"{believed or 'None'} of {many} metrics can be believed for {found['model']['name']} on {found['data']['name']}"
+    count = f"{believed or 'None'} of {len(found['metrics'])} metrics"
+    return f"{count} can be believed for {found['model']['name']} on {found['data']['name']}"
 
 
 def conclusion(found: Mapping[str, Any], titles: Mapping[str, str]) -> list[str]:
