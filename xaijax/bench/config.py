@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 

@@ -1,6 +1,5 @@
 """The configuration of `xaijax calibrate`, from which the command line is made."""
 
-import dataclasses
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,8 +56,8 @@ class CalibrateConfig(
     preset: Literal["builtin"] | None = None
 
     depth: Literal["quick", "full"] = "quick"
-    """quick: three textures, three shares of noise, the constructions view, mosaic and parts; full: eight textures, five
-    shares, all constructions."""
+    """quick: three textures, three shares of noise, the constructions view, mosaic and parts; full: eight textures,
+    five shares, all constructions."""
 
     constructions: tuple[Construction, ...] = ()
     """How truths are made, out of view, mosaic, parts, and, or; default: what --depth says."""

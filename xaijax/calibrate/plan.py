@@ -141,7 +141,8 @@ def prepare(config: CalibrateConfig, report: Callable[[float], None] | None = No
     if not looked.cases:
         first, reason = looked.skipped[0]
         raise InputError(
-            f"none of the {len(looked.skipped)} images chosen from {config.data} can be read; the first, {first}: {reason}"
+            f"none of the {len(looked.skipped)} images chosen from {config.data} can be read; the first, {first}: "
+            f"{reason}"
         )
     notes += [f"{line}." for line in note_lines(looked.notes)]
     batch = dataset.read(looked.cases, shape)
