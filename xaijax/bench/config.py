@@ -23,8 +23,8 @@ from xaijax._runs.options import (
     check_at_least,
 )
 
-NONE = "none"
-"""What `--methods` says where no method is computed."""
+AUTO, QUICK, NONE = WORDS = ("auto", "quick", "none")
+"""What `--calibration` says besides folders; `--methods none` computes no method."""
 DEFAULT_METRICS = ("aic", "sic", "pointing_game", "average_precision", "iou", "top15_energy")
 
 Preset = Literal["study-pic", "study-confidence", "study-reliability"]
@@ -93,6 +93,11 @@ class BenchConfig(
 
     metrics: tuple[str, ...] = DEFAULT_METRICS
 
+    calibration: tuple[str, ...] = ("auto",)
+    """Which metrics can be believed: auto (a calibration of the same model and data that comes with xaijax or lies next
+    to --out, else a quick one is made first), quick (one is made in any case), none, or folders of xaijax calibrate,
+    one for each model. Nothing is concluded from metrics that are not believed."""
+
     oracle: bool = True
     """Score the lesion masks themselves as maps, as an upper control."""
 
@@ -141,6 +146,24 @@ def no_methods(config: BenchConfig) -> bool:
     return len(config.methods) == 1 and _names.normal(config.methods[0]) == NONE
 
 
+def word_of(config: BenchConfig) -> str | None:
+    """`auto`, `quick` or `none`, or None where folders are named.
+
+    Raises:
+        InputError: for one of these words among folders.
+    """
+    words = [_names.normal(one) for one in config.calibration]
+    if len(words) == 1 and words[0] in WORDS:
+        return words[0]
+    mixed = [word for word in words if word in WORDS]
+    if mixed or not words:
+        raise InputError(
+            f"--calibration is {' '.join(config.calibration) or 'empty'}; give auto, quick or none alone, or folders "
+            "of xaijax calibrate"
+        )
+    return None
+
+
 def check(config: BenchConfig) -> BenchConfig:
     """Refuses what no data set and no model could make right; raises `InputError`."""
     if config.preset is not None:
@@ -155,7 +178,8 @@ def check(config: BenchConfig) -> BenchConfig:
         raise InputError("no method was given; name methods with --methods, or bundles of maps with --maps")
     if config.resume and config.out is None:
         raise InputError("--resume needs --out with the folder of the run to resume")
-    return config
+    word = word_of(config)
+    return config if word is None else dataclasses.replace(config, calibration=(word,))
 
 
 def default_out(config: BenchConfig, now: datetime.datetime) -> Path:

@@ -1,0 +1,194 @@
+"""Which metrics of a run can be believed: a calibration is found or made, kept with the run, and obeyed by the report.
+
+`calibration/<model>.json` has where it comes from and its values, or why there is none; a quick one that the run made
+itself lies next to it, as the run folder of `xaijax calibrate`.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xaijax import calibrate
+from xaijax._errors import InputError
+from xaijax._runs.data import digest_of
+from xaijax._runs.folder import DESCRIPTION, read_json, write_json
+from xaijax._runs.progress import say
+from xaijax.bench.config import AUTO, NONE, QUICK, BenchConfig, word_of
+from xaijax.bench.plan import Plan
+from xaijax.calibrate import VERDICTS, CalibrateConfig, Found
+from xaijax.metrics import METRICS, calibration
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from xaijax._runs.models import Model
+
+FOLDER = "calibration"
+IMAGES = 12
+"""Images of a quick calibration; where more are benchmarked it takes the first of them."""
+MINUTES = 2.0
+"""Time of a quick calibration that a benchmark makes by itself."""
+BELIEVE = "believe"
+
+
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """What is known of the metrics of a run on one model.
+
+    Attributes:
+        verdicts: metric -> (verdict, why in a few words).
+        source: where the calibration comes from, in words; empty where there is none.
+        why: why there is none, a sentence.
+        notes: sentences on what to know about it.
+    """
+
+    verdicts: Mapping[str, tuple[str, str]]
+    source: str
+    why: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def believed(self) -> list[str]:
+        """The metrics that methods may be compared by."""
+        return [metric for metric, (verdict, _) in self.verdicts.items() if verdict == BELIEVE]
+
+
+def look_up(plan: Plan, out: Path) -> dict[str, Found | None]:
+    """model -> the calibration to use, or None where one has to be made; empty with `--calibration none`.
+
+    Raises:
+        InputError: for a folder without a calibration, and for a model that none of the named ones is of.
+    """
+    word = word_of(plan.config)
+    if word == NONE:
+        return {}
+    if word == QUICK:
+        return {model.name: None for model in plan.models}
+    data = digest_of(plan.dataset)
+    if word == AUTO:
+        known = [*calibrate.shipped(), *calibrate.nearby(out.parent)]
+        return {model.name: calibrate.matching(known, model.digest, data) for model in plan.models}
+    given = [calibrate.load(path) for path in plan.config.calibration]
+    return {model.name: _of(model, given, data) for model in plan.models}
+
+
+def _of(model: "Model", given: Sequence[Found], data: str) -> Found:
+    own = [one for one in given if one.model == model.digest]
+    if not own:
+        others = ", ".join(f"{one.source} is of {one.values['model']['name']} ({one.model})" for one in given)
+        raise InputError(
+            f"--calibration has none of model {model.path} ({model.digest}): {others}; calibrate it, or give "
+            "--calibration quick"
+        )
+    return next((one for one in own if one.data == data), own[0])
+
+
+def prepare(plan: Plan, found: Mapping[str, Found | None], out: Path, console: "Console") -> None:
+    """Keeps the calibrations of a run in its folder, and makes those that are missing; what is there already stays."""
+    data = digest_of(plan.dataset)
+    for model in plan.models:
+        place = file_of(out, model.name)
+        if model.name not in found or place.is_file():
+            continue
+        one, why, notes = found[model.name], "", []
+        if one is None:
+            one, why = _quick(plan, model, place.with_suffix(""), console)
+        elif one.data != data:
+            name = one.values["data"]["name"]
+            notes.append(
+                f"The metrics were calibrated on {name}, other data than these: the verdicts are taken from there."
+            )
+        write_json(
+            place,
+            {
+                "source": "" if one is None else one.source,
+                "why": why,
+                "notes": notes,
+                "calibration": None if one is None else one.values,
+            },
+        )
+
+
+def _quick(plan: Plan, model: "Model", out: Path, console: "Console") -> tuple[Found | None, str]:
+    """A quick calibration for a model on the images of the run, in time and number limited; or why there is none."""
+    if plan.dataset.multi_label:
+        return None, "The metrics were not calibrated: that needs one class per image, and these data have findings."
+    metrics = tuple(name for name in plan.metrics if name in calibration.judgeable())
+    if not metrics:
+        return None, "The metrics were not calibrated: none of them can be tested on maps."
+    config = quick_config(plan, model.path, metrics, out)
+    say(
+        console,
+        f"judging the metrics on model {model.name} first, at most {MINUTES:g} min (--calibration none leaves it out, "
+        "--calibration RUN takes one of xaijax calibrate):",
+    )
+    try:
+        result = calibrate.run(config, console=console, quiet=True)
+    except InputError as error:
+        if word_of(plan.config) == QUICK:
+            raise
+        return None, f"The metrics were not calibrated: {error}."
+    assert result.calibration is not None
+    return Found(result.calibration, "a quick calibration at the start of this run"), ""
+
+
+def quick_config(plan: Plan, model: str, metrics: Sequence[str], out: Path) -> CalibrateConfig:
+    """The options of a quick calibration: the run's own, for one model, with the run's settings of the metrics."""
+    own = {field.name for field in dataclasses.fields(CalibrateConfig)} & {
+        field.name for field in dataclasses.fields(BenchConfig)
+    }
+    kept = {name: getattr(plan.config, name) for name in own - {"out", "resume", "config", "preset"}}
+    families = {METRICS[metric].family for metric in metrics}
+    # What "quick" would shorten is left as the run has it: a verdict holds for a metric as it is scored.
+    texts = [text for text in plan.config.set if text.partition(".")[0] in families]
+    there = {text.partition("=")[0] for text in texts}
+    in_use = plan.settings_in_use()
+    texts += [
+        f"{family}.{option}={in_use[family][option]}"
+        for family, options in calibration.QUICK_SETTINGS.items()
+        if family in families
+        for option in options
+        if f"{family}.{option}" not in there
+    ]
+    count = min(plan.config.count or IMAGES, IMAGES)
+    more = {"model": (model,), "metrics": tuple(metrics), "set": tuple(texts), "count": count, "minutes": MINUTES}
+    return CalibrateConfig(**kept | more | {"out": out, "resume": (out / DESCRIPTION).is_file()})
+
+
+def read(root: Path, run: Mapping[str, Any]) -> dict[str, Judged]:
+    """model -> what is known of its metrics, from a run folder; empty where the run was not calibrated.
+
+    Args:
+        root: of the run.
+        run: its `run.json`.
+    """
+    found: dict[str, Judged] = {}
+    for name in (model["name"] for model in run["models"]):
+        file = file_of(root, name)
+        if file.is_file():
+            found[name] = _judged(read_json(file, "run"), run)
+    return found
+
+
+def _judged(stored: Mapping[str, Any], run: Mapping[str, Any]) -> Judged:
+    metrics, notes = run["metrics"], tuple(stored["notes"])
+    values = stored["calibration"]
+    if values is None:
+        return Judged(dict.fromkeys(metrics, ("no_verdict", "not calibrated")), "", stored["why"], notes)
+    one = Found(values, stored["source"])
+    settings = run.get("settings", {})
+    verdicts = {metric: one.verdict(metric, settings, METRICS[metric].family) for metric in metrics}
+    return Judged(verdicts, one.source, "", notes)
+
+
+def file_of(root: Path, model: str) -> Path:
+    """Where the calibration of a model is kept."""
+    safe = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in model)
+    return root / FOLDER / f"{safe}.json"
+
+
+def groups(judged: Judged) -> dict[str, list[str]]:
+    """verdict -> its metrics, the best verdict first."""
+    found = {verdict: [m for m, (v, _) in judged.verdicts.items() if v == verdict] for verdict in VERDICTS}
+    return {verdict: metrics for verdict, metrics in found.items() if metrics}
