@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from xaijax._runs.models import Model
 
 FOLDER = "calibration"
-IMAGES = 12
-"""Images of a quick calibration; where more are benchmarked it takes the first of them."""
-MINUTES = 2.0
+IMAGES = 24
+"""Images of a quick calibration, as many as verdicts need, however few are benchmarked."""
+MINUTES = 3.0
 """Time of a quick calibration that a benchmark makes by itself."""
 BELIEVE = "believe"
 
@@ -111,7 +111,7 @@ def prepare(plan: Plan, found: Mapping[str, Found | None], out: Path, console: "
 
 
 def _quick(plan: Plan, model: "Model", out: Path, console: "Console") -> tuple[Found | None, str]:
-    """A quick calibration for a model on the images of the run, in time and number limited; or why there is none."""
+    """A quick calibration for a model on images of the run's data, limited in number and time; or why there is none."""
     if plan.dataset.multi_label:
         return None, "The metrics were not calibrated: that needs one class per image, and these data have findings."
     metrics = tuple(name for name in plan.metrics if name in calibration.judgeable())
@@ -151,8 +151,7 @@ def quick_config(plan: Plan, model: str, metrics: Sequence[str], out: Path) -> C
         for option in options
         if f"{family}.{option}" not in there
     ]
-    count = min(plan.config.count or IMAGES, IMAGES)
-    more = {"model": (model,), "metrics": tuple(metrics), "set": tuple(texts), "count": count, "minutes": MINUTES}
+    more = {"model": (model,), "metrics": tuple(metrics), "set": tuple(texts), "count": IMAGES, "minutes": MINUTES}
     return CalibrateConfig(**kept | more | {"out": out, "resume": (out / DESCRIPTION).is_file()})
 
 

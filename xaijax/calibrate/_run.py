@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from xaijax.calibrate.plan import Work
+    from xaijax.metrics.calibration import Plan
 
 KIND = "calibration"
 
@@ -198,15 +199,35 @@ def _judge(work: "Work", out: Path, done: int) -> tuple[dict[str, Any], list[dic
     from xaijax.calibrate import store
     from xaijax.metrics import calibration
 
-    judged = calibration.judge(work.plan, store.read_rows(out), seed=work.config.seed)
+    plan = work.plan
+    judged = calibration.judge(
+        _described(plan, done),
+        store.read_rows(out),
+        answers=calibration.evidence_free(plan.model, plan.images, seed=plan.seed),
+        settings=work.settings_in_use(),
+    )
     found: dict[str, Any] = judged.to_json() | {
         "model": {"name": work.model.name, "digest": work.model.digest},
         "data": {"name": work.dataset.name, "digest": work.data_digest(), "images": len(work.batch)},
         "versions": provenance.versions(),
-        "settings": work.settings_in_use(),
-        "cases": {"done": done, "planned": len(work.plan.cases)},
     }
-    return found, list(judged.sensitivity())
+    changes: dict[str, dict[str, str]] = {}
+    for metric, moves in judged.sensitivity().items():
+        for moved, verdict in moves.items():
+            changes.setdefault(moved, {})[metric] = verdict
+    return found, [{"moved": moved, "changes": own} for moved, own in changes.items()]
+
+
+def _described(plan: "Plan", done: int) -> dict[str, Any]:
+    """What the plan says of itself, with the cases that were scored; those for which there was no time are counted."""
+    described = plan.describe()
+    for name, one in described["constructions"].items():
+        own = [case for case in plan.cases[:done] if case.construction == name]
+        late = one["cases"] - len(own)
+        one |= {"cases": len(own), "groups": len({case.group for case in own})}
+        if late:
+            one["left_out"] = dict(one["left_out"]) | {"no_time": late}
+    return described
 
 
 def _minutes(seconds: float) -> str:

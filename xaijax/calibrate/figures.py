@@ -88,7 +88,7 @@ def _height(line: float, rows: float, bottom: float, top: float) -> float:
 
 def _row(left: "Axes", right: "Axes", judgement: Mapping[str, Any], verdict: str, line: float) -> None:
     """One metric: a point with its interval on the left, a bar on the right."""
-    colour, c = COLOURS[verdict], judgement["concordance"]
+    colour, c = COLOURS[verdict], judgement.get("concordance")
     if c is None:
         left.text(LEFT + 0.015, line, "no value", va="center", color=GREY, size=8)
         return
@@ -96,7 +96,7 @@ def _row(left: "Axes", right: "Axes", judgement: Mapping[str, Any], verdict: str
     if low is not None and high is not None:
         left.plot([max(low, LEFT), high], [line, line], color=colour, linewidth=3, alpha=0.45, solid_capstyle="butt")
     left.plot(max(c, LEFT), line, marker=MARKERS[verdict], color=colour, markersize=7, markeredgecolor="white")
-    dominance = judgement["random_dominance"]
+    dominance = judgement.get("random_dominance")
     if dominance is None:
         return
     right.barh(line, dominance, height=0.56, color=colour, alpha=0.85)

@@ -55,7 +55,7 @@ class Found:
         if one is None:
             return "not_judged", "the calibration did not judge it"
         now, then = settings.get(family, {}), self.values["settings"].get(family, {})
-        if one["concordance"] is not None:
+        if one.get("concordance") is not None:
             for option, value in now.items():
                 if option in then and then[option] != value:
                     return "not_judged", f"it was judged with {family}.{option}={then[option]}, not {value}"

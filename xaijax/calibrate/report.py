@@ -8,7 +8,7 @@ from xaijax._runs import folder, page, tables
 from xaijax._runs.progress import say
 from xaijax.calibrate import figures
 from xaijax.calibrate.verdicts import VERDICTS, by_verdict, conclusion, headline, in_order, knows_nothing, next_step
-from xaijax.metrics import METRICS
+from xaijax.metrics import METRICS, calibration
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,7 +36,8 @@ def write(
         out: its run folder.
         found: the values of `calibration.json`.
         run: the values of `run.json`.
-        sensitivity: one row per threshold and direction: threshold, value, changes (metric -> the new verdict).
+        sensitivity: one row per moved threshold that changes a verdict: moved ("twin+0.05"), changes (metric -> the new
+            verdict).
 
     Returns:
         The path of the page.
@@ -71,7 +72,7 @@ def summary(found: Mapping[str, Any]) -> list[dict[str, Any]]:
         row = {"metric": name, "verdict": one["verdict"], "decided_by": one.get("decided_by") or ""}
         for key in ("concordance", "twin", "random_dominance"):
             low, high = one.get(_interval(key)) or (None, None)
-            row |= {key: one[key], f"{key}_low": low, f"{key}_high": high}
+            row |= {key: one.get(key), f"{key}_low": low, f"{key}_high": high}
         for key in ("winning_texture", "tau", "texture_share", "images_for_power", "size", "images_to_decide"):
             row[key] = one.get(key)
         row |= {f"scored_{label}": share for label, share in one["scored"].items()}
@@ -92,7 +93,7 @@ def show(console: "Console", found: Mapping[str, Any]) -> None:
     for name in in_order(found["metrics"]):
         one = found["metrics"][name]
         word = VERDICTS[one["verdict"]]
-        numbers = (_number(one["concordance"]), _number(one["twin"]), _percent(one["random_dominance"]))
+        numbers = (_number(one.get("concordance")), _number(one.get("twin")), _percent(one.get("random_dominance")))
         bold = "bold" if one["verdict"] == "believe" else ""
         grid.add_row(Text(title(name), bold), Text(f"{word.mark} {word.title}"), *numbers)
     console.print(grid)
@@ -114,7 +115,7 @@ def warnings(found: Mapping[str, Any]) -> list[str]:
     limit = found["thresholds"].get("scored", 0.5)
     missing: dict[str, list[str]] = {}
     for name, one in found["metrics"].items():
-        if one["concordance"] is not None:
+        if one.get("concordance") is not None:
             for label, share in one["scored"].items():
                 if share is not None and share < limit:
                     missing.setdefault(label, []).append(title(name))
@@ -146,7 +147,13 @@ def _values(
         "classes": classes,
         "lines": [_line(metrics[name], titles[name], found, classes, limit) for name in in_order(metrics)],
         "constructions": [
-            {"name": name, "meaning": _meaning(name), **one} for name, one in found["constructions"].items()
+            one
+            | {
+                "name": name,
+                "meaning": _meaning(name),
+                "left_out": {calibration.LEFT_OUT.get(code, code): count for code, count in one["left_out"].items()},
+            }
+            for name, one in found["constructions"].items()
         ],
         "controls": _controls(found["controls"]),
         "answers": [
@@ -159,8 +166,7 @@ def _values(
         ],
         "sensitivity": [
             {
-                "threshold": row["threshold"],
-                "value": f"{row['value']:g}",
+                "moved": row["moved"].replace("_", " ").replace("+", " + ").replace("-", " − "),
                 "changes": ", ".join(
                     f"{titles.get(name, name)}: {VERDICTS[metrics[name]['verdict']].title} → {VERDICTS[verdict].title}"
                     for name, verdict in row["changes"].items()
@@ -183,10 +189,10 @@ def _line(
         "verdict": word.title,
         "why": one["why"],
         **_numbers(one),
-        "tau": _number(one["tau"]),
-        "texture_share": _percent(one["texture_share"]),
+        "tau": _number(one.get("tau")),
+        "texture_share": _percent(one.get("texture_share")),
         "images_for_power": "–" if images is None else images,
-        "size": _number(one["size"]),
+        "size": _number(one.get("size")),
         "winning_texture": f"most often {one['winning_texture']}" if one.get("winning_texture") else "",
         "decided_by": one.get("decided_by"),
         "constructions": [_numbers(one["constructions"].get(place) or {}) for place in found["constructions"]],

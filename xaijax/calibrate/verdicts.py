@@ -3,6 +3,7 @@
 A calibration is read here as the values of `calibration.json` (docs/calibration.md describes them).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -121,9 +122,16 @@ def knows_nothing(textures: int) -> float:
 
 def headline(found: Mapping[str, Any]) -> str:
     """How many metrics can be believed, for what: over the figure and the page."""
-    believed = len(by_verdict(found["metrics"]).get("believe", ()))
-    count = f"{believed or 'None'} of {len(found['metrics'])} metrics"
-    return f"{count} can be believed for {found['model']['name']} on {found['data']['name']}"
+    groups = by_verdict(found["metrics"])
+    where = f"for {found['model']['name']} on {found['data']['name']}"
+    many = len(found["metrics"])
+    if "no_verdict" in groups:
+        return f"No verdict on {many} metrics {where}"
+    if "believe" in groups:
+        return f"{len(groups['believe'])} of {many} metrics can be believed {where}"
+    if "undecided" in groups:
+        return f"{len(groups['undecided'])} of {many} metrics are undecided {where}, none can be believed yet"
+    return f"None of {many} metrics can be believed {where}"
 
 
 def conclusion(found: Mapping[str, Any], titles: Mapping[str, str]) -> list[str]:
@@ -168,13 +176,34 @@ def conclusion(found: Mapping[str, Any], titles: Mapping[str, str]) -> list[str]
 def next_step(found: Mapping[str, Any]) -> str:
     """What to do with a calibration, in one sentence."""
     groups = by_verdict(found["metrics"])
-    wanted = [found["metrics"][name].get("images_to_decide") for name in groups.get("undecided", ())]
-    images = [number for number in wanted if number]
-    if images and ("believe" not in groups or len(groups["undecided"]) >= len(groups["believe"])):
-        return f"Next: calibrate again with --count {max(images)}, which should decide the undecided metrics."
-    if "believe" in groups:
-        names = " ".join(groups["believe"])
-        return f"Next: score your methods with --metrics {names}."
+    believed, undecided = groups.get("believe", []), groups.get("undecided", [])
+    if undecided and len(undecided) >= len(believed):
+        if any("no_time" in one["left_out"] for one in found["constructions"].values()):
+            return "Next: give it more time (--resume, without --minutes or with more)."
+        count = images_to_decide(found)
+        if count:
+            return f"Next: calibrate again with --count {count}, which should decide most of the undecided metrics."
+        return "Next: calibrate again with more images (--count)."
+    if believed:
+        return f"Next: score your methods with --metrics {' '.join(believed)}."
     if found["depth"] == "quick":
         return "Next: calibrate more metrics, or again with --depth full; do not rank methods by these."
     return "Next: calibrate other metrics; do not rank methods by these."
+
+
+def images_to_decide(found: Mapping[str, Any]) -> int | None:
+    """How many images to ask for, so that most of the undecided metrics are decided; None where nobody can say.
+
+    A metric says how many cases of a construction it needs; not every image gives a case, so more images are needed by
+    the share that gave one.
+    """
+    wanted = []
+    for one in found["metrics"].values():
+        if one["verdict"] == "undecided" and one.get("images_to_decide"):
+            wanted.append(one["images_to_decide"])
+    cases = [one["groups"] for name, one in found["constructions"].items() if name in ("view", "mosaic", "parts")]
+    images = found["data"]["images"]
+    if not wanted or not cases or not min(cases):
+        return None
+    typical = sorted(wanted)[(3 * len(wanted)) // 4]
+    return max(math.ceil(typical * images / min(cases)), images + 1)

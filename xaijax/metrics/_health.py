@@ -63,10 +63,10 @@ class Usage:
             ['glioma']
         """
         found = []
-        for name, (scored, images) in self.classes.items():
+        for name, (own, images) in self.classes.items():
             others = [counts for other, counts in self.classes.items() if other != name]
             rest = sum(count for count, _ in others)
-            if images and scored / images < rest / max(sum(count for _, count in others), 1) / 2:
+            if images and own / images < rest / max(sum(count for _, count in others), 1) / 2:
                 found.append(name)
         return found
 
@@ -320,10 +320,10 @@ def _neglected(entries: Sequence[tuple[str, Usage]], several: bool) -> list[Stat
             rest = sum(scored for scored, _ in others), sum(images for _, images in others)
             alike.setdefault((model, name, entry.classes[name], rest), []).append(entry.metric)
     found = []
-    for (model, name, (scored, images), (more, rest)), metrics in alike.items():
+    for (model, name, (own, images), (more, every)), metrics in alike.items():
         what = _named(_join(metrics), model, several)
         text = (
-            f"{what} could score {scored} of {_count(images, 'image')} of {name} and {more} of {rest} of all others: "
+            f"{what} could score {own} of {_count(images, 'image')} of {name} and {more} of {every} of all others: "
             f"the mean says little about {name}."
         )
         found.append(Statement(text, True, "class"))
