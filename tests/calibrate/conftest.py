@@ -65,8 +65,8 @@ def judgement(name, verdict, c, half, d, dominance, tau, images):
         "images_for_power": 12 if known else None,
         "size": 0.05 if known else None,
     }
-    low = 0.1 if name == "aic_webp" else 1.0 if known else 0.0
-    scored = {"glioma": low, "meningioma": 1.0 if known else 0.0, "pituitary": 1.0 if known else 0.0}
+    low = 0.1 if name == "aic_webp" else 1.0
+    scored = {"glioma": low, "meningioma": 1.0, "pituitary": 1.0} if known else {}
     places = ("view", "mosaic", "parts") if known else ()
     return {
         "verdict": verdict,

@@ -44,7 +44,10 @@ def calibration(found: Mapping[str, Any], titles: Mapping[str, str]) -> "Figure"
         bottom, top = 0.62 / (height + 1.6), 1 - 0.98 / (height + 1.6)
         box: dict[str, Any] = {"bottom": bottom, "top": top}
         left, right = figure.subplots(
-            1, 2, sharey=True, gridspec_kw={"left": 0.2, "right": 0.71, "wspace": 0.06, "width_ratios": (1.2, 1), **box}
+            1,
+            2,
+            sharey=True,
+            gridspec_kw={"left": 0.2, "right": 0.675, "wspace": 0.06, "width_ratios": (1.2, 1), **box},
         )
         left.set(xlim=(LEFT, 1.02), ylim=(rows - 0.3, -0.7), yticks=[])
         right.set(xlim=(-0.02, 1.03))
@@ -65,7 +68,7 @@ def calibration(found: Mapping[str, Any], titles: Mapping[str, str]) -> "Figure"
                 _row(left, right, metrics[name], verdict, line)
                 figure.text(0.19, place, titles.get(name, name), ha="right", va="center", color=INK)
                 text = short_reason(metrics[name], thresholds)
-                figure.text(0.722, place, _folded(text), va="center", color=INK, size=8)
+                figure.text(0.735, place, _folded(text), va="center", color=INK, size=8)
                 line += 1.0
             line += 0.35
         _words(figure, found, height + 1.6)
@@ -103,12 +106,8 @@ def _row(left: "Axes", right: "Axes", judgement: Mapping[str, Any], verdict: str
     low, high = judgement["random_dominance_interval"]
     if low is not None and high is not None:
         right.plot([low, high], [line, line], color=INK, linewidth=1.1)
-    end = max(dominance, high or 0.0)
     label = f"{dominance:.0%}".replace("%", " %")
-    if end < 0.88:
-        right.text(end + 0.02, line, label, va="center", size=8)
-    else:
-        right.text(0.02, line, label, va="center", size=8, color="white", fontweight="bold")
+    right.text(1.19, line, label, ha="right", va="center", size=8, clip_on=False)
 
 
 def _references(left: "Axes", right: "Axes", thresholds: Mapping[str, float], nothing: float) -> None:
@@ -124,7 +123,7 @@ def _references(left: "Axes", right: "Axes", thresholds: Mapping[str, float], no
         axes.axvline(needed, color=COLOURS["believe"], linewidth=1.1)
         transform = axes.get_xaxis_transform()
         axes.text(guess, 1.005, "knows nothing", transform=transform, **above)
-        text = words or f"← allowed: {needed:.0%}".replace("%", " %")
+        text = words or "← allowed"
         axes.text(
             needed, 1.005, text, transform=transform, color=COLOURS["believe"], **above | {"ha": "left", "size": 8}
         )
@@ -146,8 +145,8 @@ def _words(figure: "Figure", found: Mapping[str, Any], inches: float) -> None:
     below: dict[str, Any] = {"va": "top", "size": 9.5, "color": INK, "fontweight": "bold"}
     top = 1 - 0.58 / inches
     figure.text(0.2, top, "Does it rank the truer map higher?", **below)
-    figure.text(0.497, top, "Does noise beat the truth?", **below)
-    figure.text(0.722, top, "In words", **below)
+    figure.text(0.48, top, "Does noise beat the truth?", **below)
+    figure.text(0.735, top, "In words", **below)
 
 
 def _folded(text: str, width: int = 44) -> str:

@@ -115,10 +115,9 @@ def warnings(found: Mapping[str, Any]) -> list[str]:
     limit = found["thresholds"].get("scored", 0.5)
     missing: dict[str, list[str]] = {}
     for name, one in found["metrics"].items():
-        if one.get("concordance") is not None:
-            for label, share in one["scored"].items():
-                if share is not None and share < limit:
-                    missing.setdefault(label, []).append(title(name))
+        for label, share in one["scored"].items():
+            if share is not None and share < limit:
+                missing.setdefault(label, []).append(title(name))
     lines += [
         f"Class {label} is scored in fewer than {_percent(limit)} of the cases by {', '.join(names)}."
         for label, names in missing.items()

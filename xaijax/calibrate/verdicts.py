@@ -85,12 +85,11 @@ def short_reason(judgement: Mapping[str, Any], thresholds: Mapping[str, float]) 
     if verdict == "believe":
         return "ranks the truer map higher"
     if verdict == "undecided":
-        images = judgement.get("images_to_decide")
-        return "too few images" + (f": about {images} would decide" if images else "")
+        return "too few images to decide"
     if verdict == "not_judged":
         shares = {name: share for name, share in judgement.get("scored", {}).items() if share is not None}
         low = min(shares, key=lambda name: shares[name]) if shares else None
-        if judgement.get("concordance") is not None and low is not None and shares[low] < thresholds.get("scored", 0.5):
+        if low is not None and shares[low] < thresholds.get("scored", 0.5):
             return f"scores only {shares[low]:.0%} of class {low}".replace("%", " %")
         return judgement.get("why", "") or "cannot be tested on fixed maps"
     if verdict == "no_verdict":
@@ -197,10 +196,8 @@ def images_to_decide(found: Mapping[str, Any]) -> int | None:
     A metric says how many cases of a construction it needs; not every image gives a case, so more images are needed by
     the share that gave one.
     """
-    wanted = []
-    for one in found["metrics"].values():
-        if one["verdict"] == "undecided" and one.get("images_to_decide"):
-            wanted.append(one["images_to_decide"])
+    undecided = [one for one in found["metrics"].values() if one["verdict"] == "undecided"]
+    wanted = [one["images_to_decide"] for one in undecided if one.get("images_to_decide")]
     cases = [one["groups"] for name, one in found["constructions"].items() if name in ("view", "mosaic", "parts")]
     images = found["data"]["images"]
     if not wanted or not cases or not min(cases):
