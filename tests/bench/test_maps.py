@@ -69,6 +69,7 @@ def config(images, checkpoint, tmp_path):
         count=0,
         part=3,
         gallery=2,
+        calibration=("none",),
         oracle=False,
         out=tmp_path / "run",
     )
@@ -425,6 +426,7 @@ def test_names_of_files_are_escaped_in_pages(checkpoint, tmp_path):
             maps=(given,),
             metrics=("sic_shannon", "deletion_black", "iou"),
             count=0,
+            calibration=("none",),
             out=out,
         )
     )

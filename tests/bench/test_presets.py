@@ -103,6 +103,7 @@ def read(store, name):
 
 def study(name, models, tmp_path, **options):
     tiny = {"count": 4, "part": 2, "gallery": 1, "batch_size": 32, "model": models, "out": tmp_path / "run"}
+    tiny["calibration"] = ("none",)
     return Store(run(preset(name, **{**tiny, **options})))
 
 

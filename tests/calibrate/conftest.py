@@ -2,7 +2,9 @@
 
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from xaijax.metrics import METRICS
 
@@ -116,3 +118,54 @@ def calibration(model="0123456789abcdef", data="data0123", metrics=None):
 @pytest.fixture
 def found():
     return calibration()
+
+
+MODEL = """
+import numpy as np
+
+input_shape = (32, 32, 1)
+classes = ("across", "down")
+
+
+def predict(images):
+    values = np.asarray(images, np.float64)[..., 0]
+    seen = (np.diff(values, axis=2) ** 2).mean((1, 2)) - (np.diff(values, axis=1) ** 2).mean((1, 2))
+    p = 1 / (1 + np.exp(-200 * seen))
+    return np.stack([1 - p, p], axis=1)
+"""
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory):
+    """A folder with images of stripes, across or down, a part of each in a mask, and a black box that sees them.
+
+    Every pixel matters to it, as far as it changes along its row or column.
+    """
+    root = tmp_path_factory.mktemp("calibrate")
+    rng = np.random.default_rng(0)
+    for name in ("across", "down"):
+        (root / "data" / name).mkdir(parents=True)
+        for number in range(10):
+            stripes = np.repeat(rng.choice([60, 200], 8), 4)[None].repeat(32, axis=0)
+            image = stripes + rng.integers(-4, 5, (32, 32))
+            mask = np.zeros((32, 32), np.uint8)
+            row, column = rng.integers(2, 18, 2)
+            mask[row : row + 12, column : column + 12] = 255
+            image = image.T if name == "across" else image
+            Image.fromarray(image.astype(np.uint8)).save(root / "data" / name / f"{number}.png")
+            Image.fromarray(mask).save(root / "data" / name / f"{number}_mask.png")
+    (root / "stripes.py").write_text(MODEL)
+    return root
+
+
+@pytest.fixture(scope="session")
+def options(place):
+    """Options of a small calibration."""
+    return {
+        "data": str(place / "data"),
+        "mask_role": "lesion",
+        "model": (f"{place}/stripes.py:predict",),
+        "metrics": ("deletion_mean", "sparseness", "iou"),
+        "set": ("perturbation.steps=8",),
+        "count": 20,
+    }

@@ -55,13 +55,15 @@ class Judged:
 
 
 def look_up(plan: Plan, out: Path) -> dict[str, Found | None]:
-    """model -> the calibration to use, or None where one has to be made; empty with `--calibration none`.
+    """model -> the calibration to use, or None where one has to be made.
+
+    Empty with `--calibration none`, and where no metric of the run can be tested on maps (they read masks).
 
     Raises:
         InputError: for a folder without a calibration, and for a model that none of the named ones is of.
     """
     word = word_of(plan.config)
-    if word == NONE:
+    if word == NONE or not set(plan.metrics) & set(calibration.judgeable()):
         return {}
     if word == QUICK:
         return {model.name: None for model in plan.models}
@@ -115,8 +117,6 @@ def _quick(plan: Plan, model: "Model", out: Path, console: "Console") -> tuple[F
     if plan.dataset.multi_label:
         return None, "The metrics were not calibrated: that needs one class per image, and these data have findings."
     metrics = tuple(name for name in plan.metrics if name in calibration.judgeable())
-    if not metrics:
-        return None, "The metrics were not calibrated: none of them can be tested on maps."
     config = quick_config(plan, model.path, metrics, out)
     say(
         console,

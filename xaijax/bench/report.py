@@ -107,12 +107,7 @@ def _labels(predictions: pa.Table) -> dict[str, str]:
 def _about_calibration(run: Mapping[str, Any], judged: Mapping[str, Judged]) -> list[Statement]:
     """Where the verdicts come from, or that there are none."""
     if not judged:
-        if "calibration" not in run["config"]:
-            return []
-        text = (
-            "The metrics were not calibrated (--calibration none): whether they can be believed for this model and "
-            "these images is not known."
-        )
+        text = "The metrics were not calibrated: which can be believed for this model and these images is not known."
         return [Statement(text, True)]
     found = []
     for model, one in judged.items():

@@ -173,18 +173,21 @@ def conclusion(found: Mapping[str, Any], titles: Mapping[str, str]) -> list[str]
 
 
 def next_step(found: Mapping[str, Any]) -> str:
-    """What to do with a calibration, in one sentence."""
+    """What to do with a calibration."""
     groups = by_verdict(found["metrics"])
     believed, undecided = groups.get("believe", []), groups.get("undecided", [])
-    if undecided and len(undecided) >= len(believed):
+    more = ""
+    if undecided:
         if any("no_time" in one["left_out"] for one in found["constructions"].values()):
-            return "Next: give it more time (--resume, without --minutes or with more)."
-        count = images_to_decide(found)
-        if count:
-            return f"Next: calibrate again with --count {count}, which should decide most of the undecided metrics."
-        return "Next: calibrate again with more images (--count)."
+            more = "give it more time (--resume, without --minutes or with more)"
+        else:
+            count = images_to_decide(found)
+            more = f"calibrate again with {f'--count {count}' if count else 'more images'}"
     if believed:
-        return f"Next: score your methods with --metrics {' '.join(believed)}."
+        rest = f" To decide the undecided ones, {more}." if more else ""
+        return f"Next: score your methods with --metrics {' '.join(believed)}.{rest}"
+    if more:
+        return f"Next: {more}, which should decide most of the undecided metrics."
     if found["depth"] == "quick":
         return "Next: calibrate more metrics, or again with --depth full; do not rank methods by these."
     return "Next: calibrate other metrics; do not rank methods by these."
