@@ -57,13 +57,16 @@ class Judged:
 def look_up(plan: Plan, out: Path) -> dict[str, Found | None]:
     """model -> the calibration to use, or None where one has to be made.
 
-    Empty with `--calibration none`, and where no metric of the run can be tested on maps (they read masks).
+    Empty with `--calibration none`, where no metric of the run can be tested on maps (they read masks), and for several
+    findings to an image, for which there is no calibration.
 
     Raises:
         InputError: for a folder without a calibration, and for a model that none of the named ones is of.
     """
     word = word_of(plan.config)
-    if word == NONE or not set(plan.metrics) & set(calibration.judgeable()):
+    if plan.dataset.multi_label and word != AUTO and word != NONE:
+        raise InputError("--calibration needs one class per image, and these data have several findings: leave it out")
+    if word == NONE or plan.dataset.multi_label or not set(plan.metrics) & set(calibration.judgeable()):
         return {}
     if word == QUICK:
         return {model.name: None for model in plan.models}
@@ -114,8 +117,6 @@ def prepare(plan: Plan, found: Mapping[str, Found | None], out: Path, console: "
 
 def _quick(plan: Plan, model: "Model", out: Path, console: "Console") -> tuple[Found | None, str]:
     """A quick calibration for a model on images of the run's data, limited in number and time; or why there is none."""
-    if plan.dataset.multi_label:
-        return None, "The metrics were not calibrated: that needs one class per image, and these data have findings."
     metrics = tuple(name for name in plan.metrics if name in calibration.judgeable())
     config = quick_config(plan, model.path, metrics, out)
     say(

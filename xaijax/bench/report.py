@@ -383,7 +383,10 @@ def tables(rows: Sequence[Row], model: str, judged: Judged | None = None) -> lis
     found = [_table(chosen, FAMILIES[family].title or family) for family, chosen in families.items()]
     for verdict in VERDICTS:
         if judged is not None and verdict in apart:
-            own = _table(apart[verdict], VERDICTS[verdict].title.capitalize(), VERDICTS[verdict].meaning)
+            title, meaning = VERDICTS[verdict].title.capitalize(), VERDICTS[verdict].meaning
+            if not judged.source:
+                title, meaning = "Not calibrated", "Nothing may be concluded from these numbers."
+            own = _table(apart[verdict], title, meaning)
             for metric in own["metrics"]:
                 metric["why"] = judged.verdicts[metric["name"]][1]
             found.append(own)

@@ -96,7 +96,7 @@ def short_reason(judgement: Mapping[str, Any], thresholds: Mapping[str, float]) 
         return "a control failed"
     high = _bound(judgement, "twin_interval", 1)
     if verdict == "no" and high is not None and high < thresholds.get("twin", 0.8):
-        blind = high < 0.6
+        blind = judgement.get("twin", high) < 0.6
         return "does not see where the map points" if blind else "too often misses where the map points"
     dominance = judgement.get("random_dominance")
     if dominance is not None and dominance > thresholds.get("random_dominance", 0.1):
