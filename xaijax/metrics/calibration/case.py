@@ -20,9 +20,7 @@ FULL_LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)
 LEFT_OUT = {
     "not_predicted": "the model does not predict the label",
     "not_predicted_small": "the model does not predict the label at half the size",
-    "view_changes_prediction": "the model does not predict the label from the lesion and its surroundings alone",
-    "full_mask": "the lesion and its surroundings cover the whole image",
-    "no_view": "no part of the image that was tried keeps a probability of 0.8",
+    "no_view": "no part of the image that was tried (the lesion, then random ones) keeps a probability of 0.8",
     "no_gain": "the model does not prefer the cells to a uniform image",
     "constant_truth": "all cells have the same Shapley value",
     "one_image": "the canvas needs another image",

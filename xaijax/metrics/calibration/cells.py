@@ -38,9 +38,11 @@ def enlarge(cells: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
         >>> enlarge(np.array([[[1], [2]]]), (2, 5))[..., 0].tolist()
         [[1, 1, 2, 2, 2], [1, 1, 2, 2, 2]]
     """
-    rows = np.minimum(np.arange(size[0]) // K, cells.shape[-3] - 1)
-    columns = np.minimum(np.arange(size[1]) // K, cells.shape[-2] - 1)
-    return np.asarray(cells[..., rows[:, None], columns[None, :], :])
+    *lead, height, width, channels = cells.shape
+    each = np.broadcast_to(cells[..., :, None, :, None, :], (*lead, height, K, width, K, channels))
+    made = each.reshape(*lead, K * height, K * width, channels)
+    missing = [(0, 0)] * len(lead) + [(0, size[0] - K * height), (0, size[1] - K * width), (0, 0)]
+    return np.pad(made, missing, mode="edge") if (K * height, K * width) != size else made
 
 
 def canvas(cells: NDArray[Any]) -> NDArray[Any]:

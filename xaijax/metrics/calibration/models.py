@@ -5,6 +5,7 @@ part, its fill and the weights are arrays that are applied before the user's mod
 shape and dtype: it is compiled once for all constructions.
 """
 
+import hashlib
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -27,15 +28,21 @@ SPAN = 3.0
 
 
 class Model:
-    """The user's classifier, called with `[batch_size, H, W, C]` float32 in [0, 1] and nothing else."""
+    """The user's classifier, called with `[size, H, W, C]` float32 in [0, 1] and nothing else.
+
+    Args:
+        classifier: of the user.
+        batch_size: most images at a time. Constructions show many images that differ in what has no influence only:
+            these are not run again, and what remains is run in quarters of a batch.
+    """
 
     def __init__(self, classifier: Any, batch_size: int) -> None:
-        self.classifier, self.batch_size = classifier, batch_size
+        self.classifier, self.batch_size, self.size = classifier, batch_size, -(-batch_size // 4)
         self.output = output_of(classifier)
         self.classes = getattr(classifier, "classes", None)
         self.thresholds = getattr(classifier, "thresholds", None)
         self._predict = predictor(classifier, self.output, self.classes)
-        self.images = 0
+        self.passes = 0
 
     def predict(self, images: NDArray[Any]) -> Floats:
         """`[n, K]`, what the user's `predict` gives."""
@@ -57,8 +64,35 @@ class Model:
 
     def _run(self, function: Callable[[NDArray[Any]], Any], images: NDArray[Any]) -> Floats:
         given = float_images(np.asarray(images)).astype(np.float32, copy=False)
-        self.images += len(given)
-        return np.asarray(in_batches(function, self.batch_size, given), np.float64)
+        self.passes += len(given)
+        return np.asarray(in_batches(function, self.size, given), np.float64)
+
+
+class Answered:
+    """What a function gave for each visible part, so that one that was seen before is not run again.
+
+    Example:
+        >>> calls = []
+        >>> def total(parts):
+        ...     calls.append(len(parts))
+        ...     return parts.sum(axis=1)
+        >>> answered = Answered(total)
+        >>> answered(np.array([[1, 2], [1, 2], [3, 4]])).tolist(), answered(np.array([[3, 4]])).tolist(), calls
+        ([3, 3, 7], [7], [2])
+    """
+
+    def __init__(self, function: Callable[[NDArray[Any]], NDArray[Any]]) -> None:
+        self.function = function
+        self.known: dict[bytes, Any] = {}
+
+    def __call__(self, parts: NDArray[Any]) -> NDArray[Any]:
+        keys = [hashlib.blake2b(part.tobytes(), digest_size=16).digest() for part in parts]
+        new = {key: i for i, key in reversed(list(enumerate(keys))) if key not in self.known}
+        if new:
+            first = sorted(new.values())
+            for i, row in zip(first, self.function(parts[first]), strict=True):
+                self.known[keys[i]] = row
+        return np.stack([self.known[key] for key in keys])
 
 
 class View:
@@ -75,18 +109,27 @@ class View:
         self.output, self.classes, self.thresholds = model.output, model.classes, model.thresholds
         self.network = getattr(model.classifier, "network", None)
 
+        self._predict = Answered(lambda parts: model.predict(self._whole(parts)))
+        self._scores = Answered(lambda parts: model.scores(self._whole(parts)))
+
     def seen(self, images: NDArray[Any]) -> NDArray[np.float32]:
-        """What the user's model gets."""
-        given = float_images(np.asarray(images)).astype(np.float32, copy=False)
-        return np.where(self.visible[..., None], given, self.base)
+        """`[n, pixels, C]`: what is visible."""
+        return float_images(np.asarray(images)).astype(np.float32, copy=False)[:, self.visible]
+
+    def _whole(self, parts: NDArray[np.float32]) -> NDArray[np.float32]:
+        """`[n, H, W, C]`: what the user's model gets."""
+        made = np.empty((len(parts), *self.visible.shape, parts.shape[-1]), np.float32)
+        made[:] = self.base
+        made[:, self.visible] = parts
+        return made
 
     def predict(self, images: NDArray[Any]) -> Floats:
         """`[n, K]`."""
-        return self.model.predict(self.seen(images))
+        return self._predict(self.seen(images))
 
     def scores(self, images: NDArray[Any]) -> Floats:
         """`[n, labels]` logits."""
-        return self.model.scores(self.seen(images))
+        return self._scores(self.seen(images))
 
 
 class Mosaic:
@@ -103,17 +146,20 @@ class Mosaic:
         self.output, self.classes, self.thresholds = model.output, model.classes, model.thresholds
         self.network = getattr(model.classifier, "network", None)
 
-    def seen(self, images: NDArray[Any]) -> NDArray[Any]:
-        """What the user's model gets."""
-        return cells.enlarge(cells.cell_of(np.asarray(images), self.cell), self.size)
+        self._predict = Answered(lambda parts: model.predict(cells.enlarge(parts, size)))
+        self._scores = Answered(lambda parts: model.scores(cells.enlarge(parts, size)))
+
+    def seen(self, images: NDArray[Any]) -> NDArray[np.float32]:
+        """`[n, h, w, C]`: what is visible."""
+        return float_images(cells.cell_of(np.asarray(images), self.cell)).astype(np.float32, copy=False)
 
     def predict(self, images: NDArray[Any]) -> Floats:
         """`[n, K]`."""
-        return self.model.predict(self.seen(images))
+        return self._predict(self.seen(images))
 
     def scores(self, images: NDArray[Any]) -> Floats:
         """`[n, labels]` logits."""
-        return self.model.scores(self.seen(images))
+        return self._scores(self.seen(images))
 
 
 class Parts:
@@ -144,6 +190,7 @@ class Parts:
         self.weights = np.asarray(weights, np.float64)
         self.network = getattr(model.classifier, "network", None)
         self.classes = ("other", "class")
+        self._margin = Answered(lambda parts: model.margin(cells.enlarge(parts, size), label))
 
     @property
     def read(self) -> NDArray[np.intp]:
@@ -152,11 +199,9 @@ class Parts:
 
     def margins(self, images: NDArray[Any]) -> Floats:
         """`[n, cells]` of those that are read."""
-        given = np.asarray(images)
-        if not len(given):
-            return np.zeros((0, len(self.read)))
-        parts = np.concatenate([cells.enlarge(cells.cell_of(given, int(k)), self.size) for k in self.read])
-        return self.model.margin(parts, self.label).reshape(len(self.read), len(given)).T
+        given = float_images(np.asarray(images)).astype(np.float32, copy=False)
+        parts = np.concatenate([cells.cell_of(given, int(k)) for k in self.read])
+        return self._margin(parts).reshape(len(self.read), len(given)).T
 
     def combine(self, margins: Floats) -> Floats:
         """`[..., cells]` -> `[...]`: the pre-activation."""

@@ -36,8 +36,8 @@ from xaijax.metrics.calibration.textures import TEXTURES
 from xaijax.metrics.metric import LESION_ROLE
 
 Depth = Literal["quick", "full"]
-DILATION = 3 / 128
-"""By which share of the shorter side a lesion mask is dilated: 3 pixels at 128."""
+DILATIONS = (3 / 128, 6 / 128, 12 / 128, 24 / 128)
+"""By which shares of the shorter side a lesion mask is dilated: the first that keeps the prediction."""
 WEIGHTS = (1.0, 2 / 3, 1 / 3, 0.0)
 """Of the cells of `parts`, in random order; the last cell has no influence."""
 
@@ -319,19 +319,16 @@ class _Finder:
         def shown(parts: NDArray[np.bool_]) -> NDArray[np.float32]:
             return np.where(parts[..., None], given, base)
 
-        if self.lesions is not None and self.lesions[i].any():
-            radius = max(1, round(DILATION * min(self.size)))
-            visible = np.asarray(ndimage.binary_dilation(self.lesions[i], iterations=radius))
-            if visible.all():
-                return "full_mask"
-            if not self.agrees(shown(visible[None]), np.array([label]))[0]:
-                return "view_changes_prediction"
-            return self._case(i, [i], visible=visible)
-
         def keeps(parts: NDArray[np.bool_]) -> NDArray[np.bool_]:
             seen = shown(parts)
             return (self.model.probability(seen, label) >= PROBABILITY) & self.agrees(seen, np.full(len(seen), label))
 
+        if self.lesions is not None and self.lesions[i].any():
+            radii = [max(1, round(share * min(self.size))) for share in DILATIONS]
+            dilated = np.stack([ndimage.binary_dilation(self.lesions[i], iterations=radius) for radius in radii])
+            good = np.flatnonzero(keeps(dilated) & ~dilated.all(axis=(1, 2)))
+            if good.size:
+                return self._case(i, [i], visible=dilated[good[0]])
         part = blob(self.size, keeps, rng)
         return "no_view" if part is None else self._case(i, [i], visible=part)
 
