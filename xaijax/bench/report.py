@@ -368,28 +368,29 @@ def describe(name: str) -> dict[str, str]:
 def tables(rows: Sequence[Row], model: str, judged: Judged | None = None) -> list[dict[str, Any]]:
     """The results of a model as the report and the terminal show them.
 
-    One table for each family of metrics; where they were calibrated, of those that are believed, and then one for each
-    other verdict, which stands apart and has no best value.
+    One table for each family of metrics; where they were calibrated, of those that are believed, and then for each other
+    verdict, which stand apart and have no best value.
     """
     families: dict[str, list[Row]] = {}
-    apart: dict[str, list[Row]] = {}
+    apart: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         if row.model == model:
             verdict = BELIEVE if judged is None else judged.verdicts[row.metric][0]
+            family = METRICS[row.metric].family
             if verdict == BELIEVE:
-                families.setdefault(METRICS[row.metric].family, []).append(row)
+                families.setdefault(family, []).append(row)
             else:
-                apart.setdefault(verdict, []).append(row)
+                apart.setdefault((verdict, family), []).append(row)
     found = [_table(chosen, FAMILIES[family].title or family) for family, chosen in families.items()]
-    for verdict in VERDICTS:
-        if judged is not None and verdict in apart:
-            title, meaning = VERDICTS[verdict].title.capitalize(), VERDICTS[verdict].meaning
-            if not judged.source:
-                title, meaning = "Not calibrated", "Nothing may be concluded from these numbers."
-            own = _table(apart[verdict], title, meaning)
-            for metric in own["metrics"]:
-                metric["why"] = judged.verdicts[metric["name"]][1]
-            found.append(own)
+    for verdict, family in sorted(apart, key=lambda key: list(VERDICTS).index(key[0])):
+        assert judged is not None
+        title, meaning = VERDICTS[verdict].title.capitalize(), VERDICTS[verdict].meaning
+        if not judged.source:
+            title, meaning = "Not calibrated", "Nothing may be concluded from these numbers."
+        own = _table(apart[verdict, family], f"{title}: {(FAMILIES[family].title or family).lower()}", meaning)
+        for metric in own["metrics"]:
+            metric["why"] = judged.verdicts[metric["name"]][1]
+        found.append(own)
     return found
 
 
