@@ -368,8 +368,8 @@ def describe(name: str) -> dict[str, str]:
 def tables(rows: Sequence[Row], model: str, judged: Judged | None = None) -> list[dict[str, Any]]:
     """The results of a model as the report and the terminal show them.
 
-    One table for each family of metrics; where they were calibrated, of those that are believed, and then for each other
-    verdict, which stand apart and have no best value.
+    One table for each family of metrics; where they were calibrated, of those that are believed, and then for each
+    other verdict, which stand apart and have no best value.
     """
     families: dict[str, list[Row]] = {}
     apart: dict[tuple[str, str], list[Row]] = {}

@@ -109,7 +109,7 @@ def rule(evidence: Mapping[str, Evidence], scored: Mapping[str, float], limits: 
     if not failed and not open_tests:
         return Ruling("believe", "truth beats noise of other textures and its own twin in view, mosaic and parts")
     if not failed:
-        return Ruling("undecided", "; ".join(test.words for test in open_tests), _to_decide(open_tests))
+        return Ruling("undecided", _first(open_tests), _to_decide(open_tests))
     kind = (
         trusted
         and not missing
@@ -117,7 +117,7 @@ def rule(evidence: Mapping[str, Evidence], scored: Mapping[str, float], limits: 
     )
     if kind:
         return Ruling("same_kind", f"it ranks maps of one texture, but across textures {failed[0].words}")
-    return Ruling("no", "; ".join(test.words for test in failed))
+    return Ruling("no", _first(failed))
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,12 @@ class _Test:
     state: Literal["passes", "fails", "open"]
     words: str
     images: float
+
+
+def _first(tests: list[_Test]) -> str:
+    """One sentence: the first condition, and how many others there are."""
+    more = len(tests) - 1
+    return tests[0].words + (f" ({more} more condition{'s' * (more > 1)} not met)" if more else "")
 
 
 def _tests(construction: str, one: Evidence, limits: Thresholds) -> list[_Test]:
@@ -162,7 +168,7 @@ def _needed(mean: Mean, half: float, margin: float) -> float:
 
 def _to_decide(tests: list[_Test]) -> int | None:
     most = max(test.images for test in tests)
-    return None if math.isinf(most) or most > 1e6 else math.ceil(most)
+    return None if math.isinf(most) or most > 1e6 else math.ceil(most - 1e-6)
 
 
 def _interval(mean: Mean) -> str:
