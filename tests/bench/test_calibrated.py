@@ -1,12 +1,14 @@
 """`xaijax bench` obeys a calibration: where it comes from, what is refused, what the report says and does not say."""
 
 import csv
+import dataclasses
 import json
 
 import pytest
 
 from xaijax._errors import InputError
 from xaijax._runs import folder
+from xaijax._runs.metrics import complete_settings
 from xaijax.bench import BenchConfig, calibrated, conclusion, report, run, statistics
 from xaijax.bench.plan import prepare
 from xaijax.bench.store import Store
@@ -31,6 +33,7 @@ def calibration(model, data, verdicts, settings=None):
             "twin_interval": [0.9, 1.0],
             "random_dominance": 0.0 if good else 0.6,
             "scored": {},
+            "constructions": {"view": {}},
         }
     return {
         "schema": 1,
@@ -100,7 +103,7 @@ def test_the_sentences_that_remain_are_about_believed_metrics(written):
     sentences = [one.text for one in done.said if one.kind in ("worse", "level", "oracle", "artefact")]
     assert not any("iou" in one for one in sentences)
     assert not any("IoU" in one for one in done.conclusion)
-    assert done.conclusion[0].startswith("By the 1 metric that calibration supports here (SIC (webp))")
+    assert done.conclusion[0].startswith("By the one metric that calibration supports here (SIC (webp))")
     assert text.index(done.conclusion[0]) < text.index('id="results"')
     start = text.index('id="statistics"')
     shown = text[start : text.index("Metrics that are not believed", start)]
@@ -197,7 +200,7 @@ def stored(root, options, verdicts, *, data=None, model=None):
 
     plan = prepare(BenchConfig(**options))
     values = calibration(model or plan.models[0].digest, data or data_digest(plan.dataset), verdicts)
-    values["settings"] = plan.settings_in_use()
+    values["settings"] = complete_settings(["deletion_mean", "sic_mutual"], plan.settings)
     folder.write_json(root / "calibration.json", values)
     return values
 
@@ -222,8 +225,29 @@ def test_auto_takes_the_calibration_next_to_the_run(options, tmp_path):
     plan = prepare(BenchConfig(**options))
     found = calibrated.look_up(plan, tmp_path / "run")
     assert found["tiny"].source == str(tmp_path / "cal")
+    # One that says nothing of a metric of the run, or of other settings, is no answer.
+    for change in ({"metrics": ("deletion_mean", "irof")}, {"set": ("perturbation.steps=5",)}):
+        assert calibrated.look_up(prepare(BenchConfig(**options | change)), tmp_path / "run") == {"tiny": None}
     stored(tmp_path / "cal", options, {"deletion_mean": "no"}, data="other")
     assert calibrated.look_up(plan, tmp_path / "run") == {"tiny": None}
+
+
+def test_by_default_the_metrics_are_those_that_a_calibration_supports(options, tmp_path):
+    known = {"deletion_blur": "believe", "sic_webp": "believe", "deletion_mean": "no", "pixel_flipping": "undecided"}
+    default = {key: value for key, value in options.items() if key not in ("metrics", "set")}
+    stored(tmp_path / "cal", default, known)
+    config = BenchConfig(**default, out=tmp_path / "run")
+    plan = prepare(config)
+    assert set(plan.metrics) == {"deletion_blur", "sic_webp", "pointing_game", "average_precision", "top15_energy"}
+    assert any("those that the calibration supports best: " in note for note in plan.notes)
+    # Made with other settings they are not known to be good, and what is named is taken as it is.
+    other = prepare(dataclasses.replace(config, set=("perturbation.steps=9",)))
+    assert set(other.metrics) == {"sic_webp", "pointing_game", "average_precision", "top15_energy"}
+    assert prepare(dataclasses.replace(config, metrics=("irof",))).metrics == ("irof",)
+    assert "deletion_mean" in prepare(dataclasses.replace(config, calibration=("none",))).metrics
+    # A run that is resumed keeps the metrics it was started with.
+    folder.write_json(tmp_path / "run" / "run.json", {"metrics": ["irof", "iou"]})
+    assert prepare(dataclasses.replace(config, resume=True)).metrics == ("irof", "iou")
 
 
 def test_auto_takes_the_calibration_that_comes_with_the_package(options, tmp_path, monkeypatch):

@@ -1,9 +1,11 @@
 """The metrics of a run, as the command line names them."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from xaijax import _names
-from xaijax.metrics import METRICS
+from xaijax.metrics import FAMILIES, METRICS
 
 CURVES = ("aic", "sic")
 """Names that stand for one metric for each of these information measures."""
@@ -28,3 +30,18 @@ def expand_metrics(metrics: Sequence[str]) -> tuple[str, ...]:
         else:
             names.append(metric)
     return _names.match_all("metric", names, METRICS)
+
+
+def complete_settings(metrics: Sequence[str], given: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """All options of the families of metrics, defaults included, as JSON values.
+
+    Example:
+        >>> complete_settings(("sic_mutual",), {"pic": {"random_masks": 2}})["pic"]["random_masks"]
+        2
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for family in dict.fromkeys(METRICS[metric].family for metric in metrics if metric in METRICS):
+        options = dataclasses.asdict(FAMILIES[family].read_settings(given.get(family, {})))
+        if options:
+            found[family] = {key: list(v) if isinstance(v, tuple) else v for key, v in options.items()}
+    return found

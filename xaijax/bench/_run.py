@@ -1,6 +1,5 @@
 """`xaijax bench`: parts, progress, resuming, and the report at the end."""
 
-import datetime
 import shutil
 import time
 from pathlib import Path
@@ -42,7 +41,7 @@ def run(config: BenchConfig, *, console: "Console | None" = None) -> Path:
 
     console = console or Console(stderr=True)
     config = configuration.check(config)
-    out = (config.out or configuration.default_out(config, datetime.datetime.now())).expanduser()
+    out = configuration.out_of(config)
     check_free(out, "run", resume=config.resume)
     use_device(config)
     begun = time.monotonic()

@@ -13,9 +13,9 @@ from xaijax import calibrate
 from xaijax._errors import InputError
 from xaijax._runs.data import digest_of
 from xaijax._runs.folder import DESCRIPTION, read_json, write_json
+from xaijax._runs.metrics import complete_settings
 from xaijax._runs.progress import say
-from xaijax.bench.config import AUTO, NONE, QUICK, BenchConfig, word_of
-from xaijax.bench.plan import Plan
+from xaijax.bench.config import AUTO, DEFAULT_METRICS, NONE, QUICK, BenchConfig, out_of, word_of
 from xaijax.calibrate import VERDICTS, CalibrateConfig, Found
 from xaijax.metrics import METRICS, calibration
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from xaijax._runs.models import Model
+    from xaijax.bench.plan import Plan
+    from xaijax.data import Dataset
 
 FOLDER = "calibration"
 IMAGES = 24
@@ -30,6 +32,8 @@ IMAGES = 24
 MINUTES = 3.0
 """Time of a quick calibration that a benchmark makes by itself."""
 BELIEVE = "believe"
+SUPPORTED = 5
+"""Metrics that a run has by default, where a calibration supports as many."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Judged:
         return [metric for metric, (verdict, _) in self.verdicts.items() if verdict == BELIEVE]
 
 
-def look_up(plan: Plan, out: Path) -> dict[str, Found | None]:
+def look_up(plan: "Plan", out: Path) -> dict[str, Found | None]:
     """model -> the calibration to use, or None where one has to be made.
 
     Empty with `--calibration none`, where no metric of the run can be tested on maps (they read masks), and for several
@@ -71,11 +75,73 @@ def look_up(plan: Plan, out: Path) -> dict[str, Found | None]:
     if word == QUICK:
         return {model.name: None for model in plan.models}
     data = digest_of(plan.dataset)
-    if word == AUTO:
+    found = _known(plan.config, plan.models, data, out)
+    if word != AUTO:
+        return found
+    return {name: one if one is not None and _covers(one, plan) else None for name, one in found.items()}
+
+
+def _covers(found: Found, plan: "Plan") -> bool:
+    """Whether a calibration speaks of every metric of a run that can be judged, with the run's settings."""
+    asked = set(plan.metrics) & set(calibration.judgeable())
+    in_use = plan.settings_in_use()
+    return not any(found.doubt(name, in_use, METRICS[name].family) for name in asked)
+
+
+def supported(
+    config: BenchConfig,
+    dataset: "Dataset",
+    models: Sequence["Model"],
+    metrics: tuple[str, ...],
+    settings: Mapping[str, Mapping[str, Any]],
+    notes: list[str],
+) -> tuple[str, ...]:
+    """The metrics of a run: by default those that a calibration supports, where one of each model is there.
+
+    Args:
+        config: of the run.
+        dataset: its data.
+        models: opened.
+        metrics: that were named, or those of the default list that the data allow.
+        settings: of the families of metrics, those that were given.
+        notes: get a sentence where the metrics were chosen so.
+    """
+    if config.metrics != DEFAULT_METRICS or dataset.multi_label:
+        return metrics
+    out = out_of(config)
+    if config.resume and (out / DESCRIPTION).is_file():
+        stored = read_json(out / DESCRIPTION, "run").get("metrics")
+        return tuple(stored) if stored and set(stored) <= set(METRICS) else metrics
+    if word_of(config) in (NONE, QUICK):
+        return metrics
+    found = _known(config, models, digest_of(dataset), out)
+    if any(one is None for one in found.values()):
+        return metrics
+    judgeable = calibration.judgeable()
+    in_use = complete_settings(judgeable, settings)
+    good: dict[str, float] = {}
+    for name in judgeable:
+        numbers = [one.values["metrics"].get(name, {}).get("concordance") or 0.0 for one in found.values() if one]
+        verdicts = [one.verdict(name, in_use, METRICS[name].family)[0] for one in found.values() if one]
+        if all(verdict == BELIEVE for verdict in verdicts):
+            good[name] = min(numbers)
+    chosen: dict[tuple[str, str], str] = {}
+    for name in sorted(good, key=lambda name: -good[name]):  # the best of each kind
+        chosen.setdefault((METRICS[name].family, METRICS[name].kind or name), name)
+    if not chosen:
+        return metrics
+    best = tuple(chosen.values())[:SUPPORTED]
+    notes.append(f"The metrics are those that the calibration supports best: {', '.join(best)}.")
+    return (*best, *(name for name in metrics if name not in judgeable))
+
+
+def _known(config: BenchConfig, models: Sequence["Model"], data: str, out: Path) -> dict[str, Found | None]:
+    """model -> the calibration that is there for it; None where none is, with `--calibration auto`."""
+    if word_of(config) == AUTO:
         known = [*calibrate.shipped(), *calibrate.nearby(out.parent)]
-        return {model.name: calibrate.matching(known, model.digest, data) for model in plan.models}
-    given = [calibrate.load(path) for path in plan.config.calibration]
-    return {model.name: _of(model, given, data) for model in plan.models}
+        return {model.name: calibrate.matching(known, model.digest, data) for model in models}
+    given = [calibrate.load(path) for path in config.calibration]
+    return {model.name: _of(model, given, data) for model in models}
 
 
 def _of(model: "Model", given: Sequence[Found], data: str) -> Found:
@@ -89,7 +155,7 @@ def _of(model: "Model", given: Sequence[Found], data: str) -> Found:
     return next((one for one in own if one.data == data), own[0])
 
 
-def prepare(plan: Plan, found: Mapping[str, Found | None], out: Path, console: "Console") -> None:
+def prepare(plan: "Plan", found: Mapping[str, Found | None], out: Path, console: "Console") -> None:
     """Keeps the calibrations of a run in its folder, and makes those that are missing; what is there already stays."""
     data = digest_of(plan.dataset)
     for model in plan.models:
@@ -115,7 +181,7 @@ def prepare(plan: Plan, found: Mapping[str, Found | None], out: Path, console: "
         )
 
 
-def _quick(plan: Plan, model: "Model", out: Path, console: "Console") -> tuple[Found | None, str]:
+def _quick(plan: "Plan", model: "Model", out: Path, console: "Console") -> tuple[Found | None, str]:
     """A quick calibration for a model on images of the run's data, limited in number and time; or why there is none."""
     metrics = tuple(name for name in plan.metrics if name in calibration.judgeable())
     config = quick_config(plan, model.path, metrics, out)
@@ -134,7 +200,7 @@ def _quick(plan: Plan, model: "Model", out: Path, console: "Console") -> tuple[F
     return Found(result.calibration, "a quick calibration at the start of this run"), ""
 
 
-def quick_config(plan: Plan, model: str, metrics: Sequence[str], out: Path) -> CalibrateConfig:
+def quick_config(plan: "Plan", model: str, metrics: Sequence[str], out: Path) -> CalibrateConfig:
     """The options of a quick calibration: the run's own, for one model, with the run's settings of the metrics."""
     own = {field.name for field in dataclasses.fields(CalibrateConfig)} & {
         field.name for field in dataclasses.fields(BenchConfig)

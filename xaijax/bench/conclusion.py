@@ -42,7 +42,8 @@ def _of_model(metrics: Mapping[str, MetricStatistics], judged: Judged) -> list[s
     named = _join([METRICS[name].title for name in believed])
     decided = {name: _best(metrics[name]) for name in believed}
     told = {name: best for name, best in decided.items() if best}
-    what = f"{len(believed)} metric{'s' if len(believed) > 1 else ''} that calibration supports here ({named})"
+    many = f"{len(believed)} metrics" if len(believed) > 1 else "one metric"
+    what = f"{many} that calibration supports here ({named})"
     if not told:
         return [
             f"By the {what} the methods cannot be told apart on these images.",

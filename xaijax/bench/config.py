@@ -25,7 +25,12 @@ from xaijax._runs.options import (
 
 AUTO, QUICK, NONE = WORDS = ("auto", "quick", "none")
 """What `--calibration` says besides folders; `--methods none` computes no method."""
-DEFAULT_METRICS = ("aic", "sic", "pointing_game", "average_precision", "iou", "top15_energy")
+DEFAULT_METRICS = (
+    *("sic_mutual", "deletion_mean", "pixel_flipping", "irof", "infidelity_patches"),
+    *("pointing_game", "average_precision", "top15_energy"),
+)
+"""What is scored where nothing is known of the model and the data: candidates that a quick calibration judges. Where a
+calibration is there, the metrics that it supports take the place of the first row."""
 
 Preset = Literal["study-pic", "study-confidence", "study-reliability"]
 PRESETS: dict[str, dict[str, Any]] = {
@@ -180,6 +185,11 @@ def check(config: BenchConfig) -> BenchConfig:
         raise InputError("--resume needs --out with the folder of the run to resume")
     word = word_of(config)
     return config if word is None else dataclasses.replace(config, calibration=(word,))
+
+
+def out_of(config: BenchConfig) -> Path:
+    """The run folder of a configuration, named or not yet."""
+    return (config.out or default_out(config, datetime.datetime.now())).expanduser()
 
 
 def default_out(config: BenchConfig, now: datetime.datetime) -> Path:

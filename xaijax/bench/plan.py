@@ -15,8 +15,9 @@ from xaijax._errors import InputError
 from xaijax._outputs import present
 from xaijax._runs.bundle import Bundle
 from xaijax._runs.data import Readable, choose, held_out, note_lines, open_data, readable, scoring_seed, strata
-from xaijax._runs.metrics import expand_metrics
+from xaijax._runs.metrics import complete_settings, expand_metrics
 from xaijax._runs.models import Model, labels_of, open_models, refuse_untrained
+from xaijax.bench import calibrated
 from xaijax.bench import config as configuration
 from xaijax.bench.config import DEFAULT_METRICS, PRESETS, BenchConfig
 from xaijax.bench.given import Given, check_targets, open_bundles, take_part
@@ -129,12 +130,7 @@ class Plan:
 
     def settings_in_use(self) -> dict[str, dict[str, Any]]:
         """All options of the families that are scored, defaults included, as JSON values."""
-        found: dict[str, dict[str, Any]] = {}
-        for family in dict.fromkeys(METRICS[metric].family for metric in self.metrics):
-            options = dataclasses.asdict(FAMILIES[family].read_settings(self.settings.get(family, {})))
-            if options:
-                found[family] = {key: list(v) if isinstance(v, tuple) else v for key, v in options.items()}
-        return found
+        return complete_settings(self.metrics, self.settings)
 
 
 def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) -> Plan:
@@ -171,11 +167,12 @@ def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) 
         raise InputError("--maps has one map for each image, and these data have several findings: leave out --maps")
     notes: list[str] = [] if dataset.found is None else list(dataset.found.notes)
     methods, metrics = _with_masks(config, dataset, methods, metrics, notes)
+    opened, assumed = open_models(config, dataset, config.data)
+    notes += assumed
+    metrics = calibrated.supported(config, dataset, opened, metrics, settings, notes)
     unused = sorted(set(settings) - {METRICS[metric].family for metric in metrics})
     if unused:
         notes.append(f"Options of {' and '.join(unused)} change nothing here: no metric of theirs is scored.")
-    opened, assumed = open_models(config, dataset, config.data)
-    notes += assumed
     _check_outputs(config, opened, dataset, metrics)
     methods = _for_black_boxes(config, methods, opened, notes)
     if every:

@@ -385,6 +385,8 @@ def tables(rows: Sequence[Row], model: str, judged: Judged | None = None) -> lis
     for verdict, family in sorted(apart, key=lambda key: list(VERDICTS).index(key[0])):
         assert judged is not None
         title, meaning = VERDICTS[verdict].title.capitalize(), VERDICTS[verdict].meaning
+        if all("mask" in METRICS[row.metric].needs for row in apart[verdict, family]):
+            meaning = "They compare a map with a mask: with what a person would mark, not with what the model uses."
         if not judged.source:
             title, meaning = "Not calibrated", "Nothing may be concluded from these numbers."
         own = _table(apart[verdict, family], f"{title}: {(FAMILIES[family].title or family).lower()}", meaning)

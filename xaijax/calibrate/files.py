@@ -52,14 +52,22 @@ class Found:
             family: of the metric.
         """
         one = self.values["metrics"].get(metric)
+        doubt = self.doubt(metric, settings, family)
+        if one is None or doubt:
+            return "not_judged", doubt
+        return one["verdict"], short_reason(one, self.values["thresholds"])
+
+    def doubt(self, metric: str, settings: Mapping[str, Mapping[str, Any]], family: str) -> str:
+        """Why the calibration says nothing of a metric as it is scored with these settings; `""` where it does."""
+        one = self.values["metrics"].get(metric)
         if one is None:
-            return "not_judged", "the calibration did not judge it"
+            return "the calibration did not judge it"
         now, then = settings.get(family, {}), self.values["settings"].get(family, {})
-        if one.get("concordance") is not None:
+        if one["constructions"]:
             for option, value in now.items():
                 if option in then and then[option] != value:
-                    return "not_judged", f"it was judged with {family}.{option}={then[option]}, not {value}"
-        return one["verdict"], short_reason(one, self.values["thresholds"])
+                    return f"it was judged with {family}.{option}={then[option]}, not {value}"
+        return ""
 
 
 def load(path: Path | str) -> Found:

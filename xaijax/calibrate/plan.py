@@ -25,7 +25,7 @@ from xaijax._runs.data import (
     scoring_seed,
     strata,
 )
-from xaijax._runs.metrics import expand_metrics
+from xaijax._runs.metrics import complete_settings, expand_metrics
 from xaijax._runs.models import Model, labels_of, open_models, refuse_untrained
 from xaijax.calibrate.config import CalibrateConfig
 from xaijax.data import Batch, Dataset
@@ -93,21 +93,6 @@ class Work:
     def lines(self) -> list[str]:
         """What to say before work starts."""
         return [*found_lines(self.dataset), *self.notes]
-
-
-def complete_settings(metrics: tuple[str, ...], given: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """All options of the families of metrics, defaults included, as JSON values.
-
-    Example:
-        >>> complete_settings(("sic_mutual",), {"pic": {"draws": 2}})["pic"]["draws"]
-        2
-    """
-    found: dict[str, dict[str, Any]] = {}
-    for family in dict.fromkeys(METRICS[metric].family for metric in metrics if metric in METRICS):
-        options = dataclasses.asdict(FAMILIES[family].read_settings(given.get(family, {})))
-        if options:
-            found[family] = {key: list(v) if isinstance(v, tuple) else v for key, v in options.items()}
-    return found
 
 
 def prepare(config: CalibrateConfig, report: Callable[[float], None] | None = None) -> Work:
