@@ -62,6 +62,10 @@ def test_calibrations_are_found_by_model_and_data(found, made, tmp_path):
     assert [one.source for one in near] == [str(tmp_path / "one"), str(tmp_path / "other")]
     assert calibrate.matching(near, "ffff", "data0123").source == str(tmp_path / "other")
     assert calibrate.matching(near, "ffff", "elsewhere") is None
+    # Those that benchmarks made are found too, and a full one goes first.
+    keep(tmp_path / "bench" / "calibration" / "small", found | {"depth": "full"})
+    best = calibrate.matching(calibrate.nearby(tmp_path), "0123456789abcdef", "data0123")
+    assert best.source == str(tmp_path / "bench" / "calibration" / "small")
 
 
 def test_what_comes_with_the_package_is_of_the_models_that_come_with_it():

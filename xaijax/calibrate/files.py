@@ -43,6 +43,11 @@ class Found:
         """The digest of the data set."""
         return str(self.values["data"]["digest"])
 
+    @property
+    def cases(self) -> int:
+        """How many cases it rests on."""
+        return sum(int(one["cases"]) for one in self.values["constructions"].values())
+
     def verdict(self, metric: str, settings: Mapping[str, Mapping[str, Any]], family: str) -> tuple[str, str]:
         """(verdict, why) of a metric as it is scored with these settings.
 
@@ -113,9 +118,9 @@ def shipped() -> list[Found]:
 
 
 def nearby(folder: Path) -> list[Found]:
-    """The calibrations in the run folders of a folder, those that cannot be read left out."""
+    """The calibrations in the run folders of a folder, of benchmarks too; those that cannot be read are left out."""
     found = []
-    for file in sorted(folder.glob(f"*/{FILE}")):
+    for file in [*sorted(folder.glob(f"*/{FILE}")), *sorted(folder.glob(f"*/calibration/*/{FILE}"))]:
         try:
             found.append(load(file.parent))
         except InputError:
@@ -124,5 +129,6 @@ def nearby(folder: Path) -> list[Found]:
 
 
 def matching(found: Iterable[Found], model: str, data: str) -> Found | None:
-    """The first calibration of this model and this data set."""
-    return next((one for one in found if (one.model, one.data) == (model, data)), None)
+    """The calibration of this model and this data set; of several a full one, then the one of most cases."""
+    own = [one for one in found if (one.model, one.data) == (model, data)]
+    return max(own, key=lambda one: (one.values["depth"] == "full", one.cases), default=None)

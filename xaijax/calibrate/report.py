@@ -192,8 +192,8 @@ def _line(
         "texture_share": _percent(one.get("texture_share")),
         "images_for_power": "–" if images is None else images,
         "size": _number(one.get("size")),
-        "winning_texture": f"most often {one['winning_texture']}" if one.get("winning_texture") else "",
-        "decided_by": one.get("decided_by"),
+        "winning_texture": f"best noise: {one['winning_texture']}" if one.get("winning_texture") else "",
+        "decided_by": one.get("decided_by") if one.get("concordance") is not None else "",
         "constructions": [_numbers(one["constructions"].get(place) or {}) for place in found["constructions"]],
         "scored": [{"text": _percent(share), "low": share is not None and share < limit} for share in scored],
     }
