@@ -12,7 +12,7 @@ import pytest
 
 from xaijax import cli
 from xaijax._errors import InputError
-from xaijax._runs import folder
+from xaijax._runs import checksums
 from xaijax.calibrate import CalibrateConfig, run, store
 from xaijax.metrics import calibration
 
@@ -27,7 +27,7 @@ def whole(options, tmp_path_factory):
 
 def files(root):
     """What a calibration found: every file but the description of the run, as bytes."""
-    kept = ("parts/*.parquet", "calibration.json", "summary.csv", "figures/*.png")
+    kept = ("scores/*.parquet", "calibration.json", "summary.csv", "figures/*.png")
     return {str(path.relative_to(root)): path.read_bytes() for one in kept for path in sorted(root.glob(one))}
 
 
@@ -54,7 +54,7 @@ def test_the_rows_are_those_of_the_library(whole):
     reasons = {row[7] for row in rows if row[5] == "iou"}
     assert reasons == {"reads_mask"}
     assert all(np.isfinite(row[6]) for row in rows if row[5] == "deletion_mean")
-    assert folder.damaged(whole) == []
+    assert checksums.problems(whole, "run.json") == []
 
 
 def test_the_run_says_what_it_takes_to_repeat_it(whole, options):
@@ -231,6 +231,10 @@ def test_a_calibration_is_resumed_only_as_it_was_started(whole, options, place, 
         run(CalibrateConfig(**options | {"count": 10}, out=out, resume=True))
     with pytest.raises(InputError, match="already holds a calibration; add --resume"):
         run(CalibrateConfig(**options, out=out))
+    # A damaged part is computed again.
+    (out / "scores" / "00003.parquet").write_bytes(b"half")
+    run(CalibrateConfig(**options, out=out, resume=True), quiet=True)
+    assert files(out) == files(whole)
     monkeypatch.setattr("xaijax.calibrate.plan.Work.pixels", lambda self: "other")
-    with pytest.raises(InputError, match=r"the images of .* changed since the calibration"):
+    with pytest.raises(InputError, match=r"cannot be resumed: the images of .* are others; put back what changed"):
         run(CalibrateConfig(**options, out=out, resume=True))

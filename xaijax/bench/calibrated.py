@@ -5,6 +5,7 @@ itself lies next to it, as the run folder of `xaijax calibrate`.
 """
 
 import dataclasses
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -160,7 +161,10 @@ def prepare(plan: "Plan", found: Mapping[str, Found | None], out: Path, console:
     data = digest_of(plan.dataset)
     for model in plan.models:
         place = file_of(out, model.name)
-        if model.name not in found or place.is_file():
+        if model.name not in found:
+            continue
+        _forget_others(place, model)
+        if place.is_file():
             continue
         one, why, notes = found[model.name], "", []
         if one is None:
@@ -179,6 +183,14 @@ def prepare(plan: "Plan", found: Mapping[str, Found | None], out: Path, console:
                 "calibration": None if one is None else one.values,
             },
         )
+
+
+def _forget_others(place: Path, model: "Model") -> None:
+    """Removes the calibration of a run whose model is another one now (`--recompute-changed`)."""
+    kept = read_json(place, "run")["calibration"] if place.is_file() else None
+    if kept is not None and kept["model"]["digest"] != model.digest:
+        place.unlink()
+        shutil.rmtree(place.with_suffix(""), ignore_errors=True)
 
 
 def _quick(plan: "Plan", model: "Model", out: Path, console: "Console") -> tuple[Found | None, str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xaijax._errors import InputError
-from xaijax._runs import command_line, data, provenance
+from xaijax._runs import command_line, data, identity, provenance
 from xaijax._runs.folder import RunFolder, check_start, write_json
 from xaijax._runs.options import use_device
 from xaijax._runs.progress import bar, resumable, say
@@ -83,6 +83,8 @@ def run(config: CalibrateConfig, *, console: "Console | None" = None, quiet: boo
     with RunFolder(out, KIND, resume=config.resume) as folder:
         if config.resume:
             _check_same(work, folder)
+            for line in folder.repair():
+                say(console, line)
         else:
             folder.describe(describe(work))
         with resumable(console, out):
@@ -136,25 +138,31 @@ def describe(work: "Work") -> dict[str, Any]:
         "cases": len(work.plan.cases),
         "passes": work.passes(),
         "notes": list(work.notes),
+        "made_by": identity.made_by(),
     }
 
 
 def _check_same(work: "Work", folder: RunFolder) -> None:
-    """A calibration is resumed only with the options, pixels and parameters that it was started with."""
+    """A calibration is resumed only with the options, pixels, model, packages and machine that it was started with."""
     folder.check_same(command_line.plain(work.config), FREE)
     before = folder.description()
     try:
-        was = before["data"]["pixels"], before["models"][0]["digest"], before["versions"]["xaijax"]
-    except (KeyError, TypeError, IndexError) as error:
+        was, made = before["models"][0], before.get("made_by", {})
+        found = [] if before["data"]["pixels"] == work.pixels() else [f"the images of {work.config.data} are others"]
+        own = identity.of_model(work.model.describe())
+        found += identity.changed_values(f"the model {work.model.name}", identity.of_model(was), own)
+        found += identity.changed_values("", made.get("packages", {}), identity.packages())
+        found += identity.changed_values("the machine", made.get("machine", {}), identity.machine())
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise InputError(
             f"{folder.path / 'run.json'} does not describe a whole calibration ({error}); start a new one in another "
             "folder"
         ) from error
-    now = work.pixels(), work.model.digest, provenance.versions()["xaijax"]
-    names = f"the images of {work.config.data}", f"the model {work.model.path}", "the version of xaijax"
-    for name, one, other in zip(names, was, now, strict=True):
-        if one != other:
-            raise InputError(f"{name} changed since the calibration in {folder.path} was started; start a new one")
+    if found:
+        raise InputError(
+            f"the calibration in {folder.path} cannot be resumed: {'; '.join(found)}; put back what changed, or start "
+            "again in another folder with --out"
+        )
 
 
 def _score(work: "Work", out: Path, console: "Console") -> int:
