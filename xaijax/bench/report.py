@@ -107,7 +107,10 @@ def _labels(predictions: pa.Table) -> dict[str, str]:
 def _about_calibration(run: Mapping[str, Any], judged: Mapping[str, Judged]) -> list[Statement]:
     """Where the verdicts come from, or that there are none."""
     if not judged:
-        text = "The metrics were not calibrated: which can be believed for this model and these images is not known."
+        text = (
+            "The metrics were not calibrated: it is not known which of them can be believed for this model and these "
+            "images."
+        )
         return [Statement(text, True)]
     found = []
     for model, one in judged.items():
