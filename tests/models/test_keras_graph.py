@@ -73,6 +73,16 @@ def test_logits_gradients_and_activations_are_those_of_keras(name):
     assert max(result.values()) < 1e-5, result
 
 
+def test_the_ending_hdf5_is_read_as_it_is_promised(tmp_path):
+    place = tmp_path / "nested.hdf5"
+    place.write_bytes((DATA / "nested.h5").read_bytes())
+    one, two = models.load(place), models.load(DATA / "nested.h5")
+    assert one.layers() == two.layers()
+    np.testing.assert_array_equal(
+        *(np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(c.params)]) for c in (one, two))
+    )
+
+
 def test_an_old_hdf5_model_is_the_same_model():
     result = errors(logits_of(converted(DATA / "nested.h5")), "nested")
     assert max(result.values()) < 1e-5, result
