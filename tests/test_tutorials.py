@@ -124,3 +124,30 @@ def test_the_page_runs_with_pytorch(folder, capsys):
         assert theirs.std() == 0 or np.corrcoef(mine.ravel(), theirs.ravel())[0, 1] > 0.99
     assert cli.main(shlex.split(COMMANDS[1])) == 0
     assert Path("runs/converted/report.html").is_file()
+
+
+def test_the_table_of_calls_names_what_there_is():
+    from xaijax.metrics import METRICS
+
+    text = (PAGE.parents[1] / "migration.md").read_text("utf-8")
+    rows = [line.split("|")[1:4] for line in text.splitlines() if line.startswith("| `")]
+    assert len(rows) > 20
+    words = {"plot", "explain", "layer4", "overlay", "image", "cam", "model", "images", "labels", "layer"}
+    for _, here, _ in rows:
+        for name in re.findall(r"[a-z][a-z0-9_]+", " ".join(re.findall(r"`([^`]+)`", here))):
+            assert name in (*explain.METHODS, *METRICS) or name in words, name
+
+
+@pytest.mark.parity
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("package", "heading"), [("captum.attr", "Captum"), ("pytorch_grad_cam", "pytorch-grad-cam")])
+def test_the_table_of_calls_names_what_is_there(package, heading):
+    import importlib
+
+    text = (PAGE.parents[1] / "migration.md").read_text("utf-8")
+    section = text.split(f"## {heading}")[1].split("\n## ")[0]
+    found = importlib.import_module(package)
+    there = " ".join(line.split("|")[1] for line in section.splitlines() if line.startswith("| `"))
+    names = {name for name in re.findall(r"\b[A-Z]\w+", there) if not name.startswith("ROAD")}
+    assert names
+    assert [name for name in names if not hasattr(found, name)] == []
