@@ -3,10 +3,10 @@
 export XAIJAX_DATA=data; KERAS_BACKEND=torch JAX_PLATFORMS=cpu
 python tests/parity/bench_models.py --data $XAIJAX_DATA/brain-cheng --out runs/kinds [--only pt2 keras onnx function]
 
-A small convolutional network is trained for a minute in PyTorch, and one in Keras; the ONNX file has the weights of the
-first, and the function runs it, so their scores of one map must be those of the `.pt2` file. After little training AIC has
-no value where the blurred image is classified right already. Fails where nothing was scored, or where scores of one network
-differ.
+A small convolutional network is trained for a minute in PyTorch, and one in Keras. The ONNX file has the weights of the
+first and the function runs it, so their scores of one map must be those of the `.pt2` file. After little training AIC
+has no value where the blurred image is classified right already. Fails where nothing was scored, or where scores of one
+network differ.
 """
 
 import argparse
