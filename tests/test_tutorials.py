@@ -68,6 +68,19 @@ def run(blocks):
     return vars(page)
 
 
+def need_torchvision():
+    """pytorch-grad-cam imports torchvision, which may lack its compiled operators."""
+    import torch
+
+    try:
+        import torchvision  # noqa: F401
+    except RuntimeError:
+        library = torch.library.Library("torchvision", "DEF")
+        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        torch.xaijax_library = library
+
+
 def means(rows):
     return {(row["method"], row["metric"]): (float(row["mean"]), int(row["n"])) for row in rows}
 
@@ -107,15 +120,7 @@ def test_the_page_runs_with_a_stand_in_for_pytorch(folder, capsys):
 @pytest.mark.parity
 @pytest.mark.filterwarnings("ignore")
 def test_the_page_runs_with_pytorch(folder, capsys):
-    import torch
-
-    try:
-        import torchvision  # noqa: F401
-    except RuntimeError:  # a torchvision without its compiled operators, which pytorch-grad-cam imports
-        library = torch.library.Library("torchvision", "DEF")
-        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        torch.xaijax_library = library
+    need_torchvision()
     names = run([block for _, block in BLOCKS])
     check(names, capsys.readouterr().out)
     assert names["difference"] < 1e-4
@@ -144,6 +149,7 @@ def test_the_table_of_calls_names_what_there_is():
 def test_the_table_of_calls_names_what_is_there(package, heading):
     import importlib
 
+    need_torchvision()
     text = (PAGE.parents[1] / "migration.md").read_text("utf-8")
     section = text.split(f"## {heading}")[1].split("\n## ")[0]
     found = importlib.import_module(package)
