@@ -152,7 +152,7 @@ def test_what_an_ending_means():
     assert "assumed to be softmax" in said[0]
     with pytest.raises(InputError, match="ends in softmax, so its output is softmax, not sigmoid"):
         output_of("softmax", 4, "sigmoid", "m", said)
-    with pytest.raises(InputError, match="output='binary' .* or 'regression'"):
+    with pytest.raises(InputError, match=r"output='binary' .* or 'regression'"):
         output_of("linear", 1, None, "m", said)
 
 
