@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from xaijax import plot
-from xaijax._outputs import THRESHOLD
+from xaijax._outputs import THRESHOLD, check_output, targets, unfold
 from xaijax._runs import page
 from xaijax.bench import statistics
 from xaijax.bench.store import Store, paired
@@ -128,22 +128,35 @@ def _draw_intervals(folder: Path, prefix: str, rows: Sequence[Row]) -> list[dict
 def _draw_gallery(
     folder: Path, prefix: str, parts: Sequence[Mapping[str, np.ndarray]], classes: Sequence[str]
 ) -> dict[str, Any]:
-    join = {
-        name: np.concatenate([part[name] for part in parts]) for name in ("images", "masks", "labels", "probabilities")
-    }
+    join = {name: np.concatenate([part[name] for part in parts]) for name in ("images", "masks")}
     maps = np.concatenate([part["maps"] for part in parts], axis=1)
-    captions = []
-    for label, chances in zip(join["labels"], join["probabilities"], strict=True):
-        if "output" in parts[0]:
-            captions.append(f"{classes[int(label)]}\nprobability {chances[int(label)]:.2f}")
-            continue
-        guess = int(chances.argmax())
-        captions.append(f"{classes[int(label)]}\npredicted {chances[guess]:.2f}\n{classes[guess]}")
+    captions = [text for part in parts for text in _captions(part, classes)]
     methods = [str(method) for method in parts[0]["methods"]]
     chosen = {method: maps[i] for i, method in enumerate(methods) if method != ORACLE}
     figure = plot.gallery(join["images"], chosen, masks=join["masks"], titles=captions)
     path = page.save_figure(figure, folder / f"{prefix}-gallery.png")
     return {"path": path, "alt": "Heat maps over images, one column per method", "wide": True}
+
+
+def _captions(part: Mapping[str, np.ndarray], classes: Sequence[str]) -> list[str]:
+    """What stands next to each image of a gallery: its class and the prediction, as far as they are known."""
+    labels, predictions = part.get("labels"), part.get("probabilities")
+    output = check_output(str(part.get("output", "softmax")))
+    captions = []
+    for row, name in enumerate(map(str, part["ids"])):
+        label = None if labels is None or output == "regression" else int(labels[row])
+        words = Path(name).name if label is None else targets(output, classes)[label]
+        chances = None if predictions is None else predictions[row]
+        if chances is None:
+            captions.append(words)
+        elif output == "regression":
+            captions.append(f"{words}\npredicted {', '.join(f'{value:.3g}' for value in chances)}")
+        elif output == "sigmoid" and label is not None:
+            captions.append(f"{words}\nprobability {unfold(output, chances[None])[0, label]:.2f}")
+        else:
+            guess = int(chances.argmax())
+            captions.append(f"{words}\npredicted {chances[guess]:.2f}\n{classes[guess]}")
+    return captions
 
 
 def _draw_rebuilt(
@@ -329,7 +342,7 @@ def render(
         "report.html.j2",
         measures=list(dict.fromkeys(METRICS[m].measure for m in run["metrics"] if METRICS[m].family == "pic")),
         run=run,
-        name=root.resolve().name,
+        name=run.get("name") or root.resolve().name,
         sections=sections,
         metrics=metrics,
         said=said,

@@ -171,6 +171,11 @@ def is_script(path: str | Path) -> bool:
 
 def _callable(function: Any, output: str) -> tuple[Callable[[np.ndarray], Any], list[str] | None]:
     """The call, and the names of the classes where the object has some."""
+    if hasattr(function, "named_modules"):
+        raise TypeError(
+            f"function gets arrays, and {type(function).__name__} is a PyTorch module, which takes tensors: give "
+            "lambda images: module(torch.from_numpy(images)), or convert it with models.from_torch(module, ...)"
+        )
     if output == "regression" and not callable(function) and callable(getattr(function, "predict", None)):
         return lambda images: _column(function.predict(images.reshape(len(images), -1))), None
     if callable(getattr(function, "predict_proba", None)):

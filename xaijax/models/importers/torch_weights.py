@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from xaijax._errors import InputError
-from xaijax._outputs import Output
+from xaijax._outputs import THRESHOLD, Output
 from xaijax.classifier import Classifier
 from xaijax.models._files import Stored, reading, regular_file
 from xaijax.models.importers.importing import Dense, build
@@ -25,6 +27,7 @@ WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.", "backbone.")
 SAFETENSORS = "a readable safetensors file"
 TENSORS = "a readable file of tensors"
 AUXILIARY = re.compile(r"AuxLogits\..*")
+THRESHOLDS = "op_threshs"  # a buffer of TorchXRayVision's networks
 
 
 def from_state(
@@ -145,7 +148,8 @@ def _convert(
     row = recognise(named, LIBRARIES, architecture, what)
     preprocess = _told_apart(row, what, preprocess, notes)
     named = {name: value for name, value in named.items() if not AUXILIARY.fullmatch(name)}
-    return build(
+    thresholds = named.pop(THRESHOLDS, None)
+    found = build(
         row,
         named,
         _head(row, named),
@@ -158,6 +162,21 @@ def _convert(
         output=output,
         notes=notes,
     )
+    return found if thresholds is None else _with_thresholds(found, thresholds, what, notes)
+
+
+def _with_thresholds(found: Classifier, stored: Any, what: str, notes: list[str] | None) -> Classifier:
+    """The classifier with the operating points of a chest network: the probabilities from which findings count."""
+    values = np.asarray(stored[...] if isinstance(stored, Stored) else stored, np.float64).reshape(-1)
+    if found.output == "sigmoid" and len(values) == len(found.classes):
+        usable = np.isfinite(values) & (values > 0) & (values < 1)
+        said = f"{THRESHOLDS} of {what} are its thresholds: {usable.sum()} of {len(values)} findings have one, else 0.5"
+        found = found.with_output("sigmoid", thresholds=np.where(usable, values, THRESHOLD).tolist())
+    else:
+        said = f"{THRESHOLDS} of {what} are left out: they belong to findings (--output sigmoid)"
+    if notes is not None:
+        notes.append(said)
+    return found
 
 
 def _told_apart(
