@@ -133,13 +133,16 @@ def _architecture(name: str) -> ModelDescription:
 
 def _file(name: str | Path) -> ModelDescription:
     path, reader = locate(name)
-    if reader is None:  # the header says it all
-        model: Any = checkpoint.parse(*checkpoint.open_one(path))
+    header = checkpoint.open_one(path) if reader is None else None
+    if header is not None and not checkpoint.is_graph(header[1]):  # the header says it all
+        model: Any = checkpoint.parse(*header)
         info = model.info
     else:
         model, info = load(path), {}
         if model.network.host:
             raise InputError(f"{name} is a black box, whose architecture is not known: {model!r}")
+        if model.architecture is None:
+            raise InputError(f"{name} is of no architecture of xaijax: models.load opens it, and gives {model!r}")
     return ModelDescription(
         **_facts(entry(model.architecture.name)),
         name=str(name),

@@ -14,6 +14,7 @@ from xaijax._errors import InputError
 from xaijax._outputs import Output
 from xaijax.classifier import Classifier
 from xaijax.models._files import Stored, reading, regular_file
+from xaijax.models._notes import Note
 from xaijax.models.importers.importing import Dense, build
 from xaijax.models.importers.sources import recognise
 from xaijax.models.zoo._weights import Source
@@ -174,19 +175,20 @@ def _told_apart(
                 "but whose padding and epsilon differ: its logits would be wrong"
             )
         if notes is not None:
-            notes.append(
-                f"{what} is read as timm's efficientnet_b0; tf_efficientnet_b0 has the same names and is another"
-            )
+            text = f"{what} is read as timm's efficientnet_b0; tf_efficientnet_b0 has the same names and is another"
+            notes.append(Note(text, "model"))
     if row.architecture == "vit_b16" and preprocess is None:
         if name.startswith("deit"):
             if notes is not None:
-                notes.append(
+                text = (
                     f"preprocessing assumed for {what}: {Preprocess.words('torch')}, as the published weights of DeiT "
                     "expect; --preprocess overrides"
                 )
+                notes.append(Note(text, "preprocess"))
             return "torch"
         if notes is not None:
-            notes.append(f"{what} is read as timm's vit_base_patch16; DeiT has the same names and expects torch")
+            text = f"{what} is read as timm's vit_base_patch16; DeiT has the same names and expects torch"
+            notes.append(Note(text, "model"))
     return preprocess
 
 
