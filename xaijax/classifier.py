@@ -405,10 +405,10 @@ class Classifier:
         Example:
             >>> from xaijax import models
             >>> models.create("small_cnn", 3, (32, 32, 1)).default_layer_reason
-            'the model declares it'
+            'declared with the model'
         """
         if self.layer is not None:
-            return self.network.layer_reason(self.layer) or "the model declares it"
+            return self.network.layer_reason(self.layer) or "declared with the model"
         self._need_layers("a default layer")
         return self._trace().why
 

@@ -23,7 +23,7 @@ COMMANDS = {
     "data": ("xaijax.describe_data", "DescribeDataConfig", "say what is understood of a data set"),
     "methods": ("xaijax.catalogue", "MethodsConfig", "list the explanation methods, or describe one"),
     "metrics": ("xaijax.catalogue", "MetricsConfig", "list the metrics, or describe one"),
-    "models": ("xaijax.catalogue", "ModelsConfig", "list the architectures, or describe a model"),
+    "models": ("xaijax.describe_model", "ModelsConfig", "list the architectures, or describe a model"),
     "doctor": ("xaijax.doctor", "DoctorConfig", "check what is installed, what works and how to fix the rest"),
     "completion": ("xaijax.completion", "CompletionConfig", "print a completion script for bash, zsh or fish"),
 }

@@ -210,9 +210,9 @@ class ModelOptions:
     to an image), binary (one logit) or regression; default: what the file says, else softmax."""
 
     preprocess: tuple[str, ...] = ()
-    """What the weights expect of pixels in [0, 1]: torch, tf, caffe, xrv (-1024 to 1024) or identity; or range=LOW,HIGH,
-    what black and white become; or numbers such as mean=0.5 std=0.25. Default: what the file says, else what the
-    published weights of the architecture expect."""
+    """What the weights expect of pixels in [0, 1]: torch, tf, caffe, xrv (-1024 to 1024) or identity; or
+    range=LOW,HIGH, what black and white become; or numbers such as mean=0.5 std=0.25. Default: what the file says, else
+    what the published weights of the architecture expect."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -157,7 +157,7 @@ def from_script(text: str, *, output: Output | None = None, notes: list[str] | N
     if output is not None:
         given["output"] = output
     elif "output" not in given and notes is not None:
-        said = f"output assumed for {text}: softmax; a line such as output = \"sigmoid\" in the file says another"
+        said = f'output assumed for {text}: softmax; a line such as output = "sigmoid" in the file says another'
         notes.append(Note(said, "output"))
     print_ = hashlib.sha256(source).hexdigest()[:16]
     return from_predict(function, **{"name": text, "fingerprint": print_, **given})
