@@ -72,7 +72,6 @@ def _listed(one: models.ModelDescription) -> dict[str, Any]:
         "input_shape": list(one.input_shape),
         "minimum": one.minimum,
         "parameters": one.parameters,
-        "layer": one.layer,
         "variants": list(one.variants),
         "options": list(one.options),
         "sources": dict(one.sources),
