@@ -88,6 +88,9 @@ def test_tables_and_report_name_the_findings(scored):
     for finding in FINDINGS:
         assert f"<summary>{finding} alone</summary>" in text
     assert "An image counts once for each of its findings" in text
+    assert "pairs of image and finding</small>" in text
+    alone = text[text.index("<summary>opacity alone</summary>") :]
+    assert "images</small>" in alone[: alone.index("</table>")]
     predictions = Store(scored).predictions()
     assert predictions.num_rows == 18
     assert set(predictions["target"].to_pylist()) == set(FINDINGS)
