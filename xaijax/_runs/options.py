@@ -216,7 +216,16 @@ class ModelOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MethodOptions:
+class LayerOptions:
+    """Which layer."""
+
+    layer: str | None = None
+    """The layer that class activation maps look at (xaijax models MODEL lists them); default: the last convolutional
+    block, in a vision transformer the first norm of the last block."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodOptions(LayerOptions):
     """Which explanation methods, and their options."""
 
     methods: tuple[str, ...]
@@ -225,10 +234,6 @@ class MethodOptions:
     set: tuple[str, ...] = ()
     """Options of methods and of families of metrics, as NAME.OPTION=VALUE: rise.count=500 pic.convention=medical. In a
     file a table of tables. xaijax methods NAME and xaijax metrics NAME list them."""
-
-    layer: str | None = None
-    """The layer that class activation maps look at (xaijax models MODEL lists them); default: the last convolutional
-    block, in a vision transformer the first norm of the last block."""
 
 
 @dataclass(frozen=True, kw_only=True)

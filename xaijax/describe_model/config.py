@@ -6,31 +6,25 @@ import tyro
 
 from xaijax._errors import InputError
 from xaijax._runs import options
-from xaijax._runs.options import DataOptions, Images, ModelOptions
+from xaijax._runs.options import DataOptions, Images, LayerOptions, ModelOptions
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ModelsConfig(ModelOptions, DataOptions):
+class ModelsConfig(LayerOptions, ModelOptions, DataOptions):
     """List the architectures, or say what is understood of one model: source, input, preprocessing, output, classes,
-    layers, what each family of explainers can do with it, and what it predicts for a few images."""
+    layers, what each family of explainers can do with it, and what it predicts: for images of --data, else for a black,
+    a grey and a white one and noise."""
 
     model: tyro.conf.Positional[tuple[str, ...]] = ()
-    """An architecture, a folder of xaijax train, a file of weights, builtin, timm:NAME or torchvision:NAME with
-    --weights, script.py:function; without one the architectures are listed."""
 
     data: str = ""
-    """Predict images of these data, as for xaijax bench; default: black, grey, white and noise."""
-
     count: Images | None = 8
-
-    layer: str | None = None
-    """Describe the model with this layer as the one that class activation maps look at."""
 
     layers: bool = False
     """Print every layer; default: the first and the last ones."""
 
     json: bool = False
-    """Print JSON instead of text; docs/models.md describes it."""
+    """Print JSON instead of text."""
 
 
 def check(config: ModelsConfig) -> ModelsConfig:
