@@ -160,6 +160,12 @@ def score(inputs: Inputs, metrics: Sequence[Metric], settings: NoSettings) -> Re
     return Result(rows)
 
 
+def passes(metrics: Sequence[Metric], settings: NoSettings, maps: int) -> int:
+    """Images that the model sees for one image with so many maps, at most; without those of an explainer."""
+    percents = {PERCENT[metric.name] for metric in metrics if metric.name in PERCENT}
+    return 1 + maps * (any(metric.name not in PERCENT for metric in metrics) + len(percents))
+
+
 def _reason(metric: Metric, absent: Any, flat: Any, probabilities: tuple[float, float]) -> str:
     if absent:
         return "empty_mask"
@@ -220,4 +226,5 @@ FAMILY = Family(
     title="Confidence",
     reasons={"flat_again": "the map, or that of the masked image, has no variation"},
     oracle=True,
+    passes=passes,
 )  # fmt: skip

@@ -275,6 +275,8 @@ class Family:
         reasons: codes that only this family gives, with their sentences.
         oracle: whether the ground truth as a map is scored too.
         check: refuses inputs that do not fit its metrics or settings, before any family starts.
+        passes: `passes(metrics, settings, maps)`: images that the model sees for one image with so many maps, at most;
+            None for a family that does not run the model on changed images of given maps.
     """
 
     name: str
@@ -285,6 +287,7 @@ class Family:
     reasons: Mapping[str, str] = field(default_factory=dict)
     oracle: bool = False
     check: Callable[[Inputs, Sequence[Metric], Any], None] | None = None
+    passes: Callable[[Sequence[Metric], Any, int], int] | None = None
 
     @property
     def kinds(self) -> dict[str, Any]:

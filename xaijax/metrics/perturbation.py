@@ -115,6 +115,13 @@ def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Resu
     return Result(rows, responses=Responses.from_rows(curves))
 
 
+def passes(metrics: Sequence[Metric], settings: Settings, maps: int) -> int:
+    """Images that the model sees for one image with so many maps, at most."""
+    series = list(dict.fromkeys(_TABLE[metric.name][0] for metric in metrics))
+    ends = 1 + len({how.fill for how in series if how.total})
+    return ends + maps * sum(settings.length(how.order) - how.total for how in series)
+
+
 def _reason(metric: Metric, answers: Floats) -> str:
     if not np.isfinite(answers).all():
         return "not_finite"
@@ -223,4 +230,5 @@ FAMILY = Family(
     reasons={"one_segment": "the image is a single segment"},
     oracle=True,
     check=check,
+    passes=passes,
 )

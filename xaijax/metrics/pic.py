@@ -226,6 +226,11 @@ def check(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> None
             check_webp(metric.name, inputs.images.shape)
 
 
+def passes(metrics: Sequence[Metric], settings: Settings, maps: int) -> int:
+    """Images that the model sees for one image with so many maps, at most."""
+    return 1 + settings.random_masks * (1 + maps * len(settings.fractions))
+
+
 def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Result:
     """Scores maps by AIC and SIC; the oracle has no value for an image without a mask."""
     images, convention = inputs.images, settings.convention
@@ -405,4 +410,5 @@ FAMILY = Family(
     title="Performance information curves",
     oracle=True,
     check=check,
+    passes=passes,
 )

@@ -163,6 +163,12 @@ def _infidelity(
     ]
 
 
+def passes(metrics: Sequence[Metric], settings: Settings, maps: int) -> int:
+    """Images that the model sees for one image, whose maps share them, at most; without those of an explainer."""
+    kinds = sum(metric.name in ("infidelity", "infidelity_patches") for metric in metrics)
+    return 1 + kinds * settings.draws if kinds else 0
+
+
 def _sensitivity(inputs: Inputs, images: NDArray[np.float32], metric: Metric, settings: Settings) -> list[Row]:
     lipschitz = metric.name == "local_lipschitz"
     count = settings.lipschitz_draws if lipschitz else settings.sensitivity_draws
@@ -242,6 +248,7 @@ FAMILY = Family(
     score,
     settings=Settings,
     check=check,
+    passes=passes,
     title="Robustness",
     reasons={"zero_map": "the map is zero everywhere"},
 )  # fmt: skip
