@@ -127,6 +127,23 @@ def test_a_deliberate_error_is_seen(what, tmp_path):
     assert found["logits"] > 1e-4
 
 
+def test_a_scaled_sum_is_that_of_its_operands(tmp_path):
+    """`CustomScaleLayer`, which keras.applications has in InceptionResNetV2, in the place of a sum."""
+
+    def change(layers):
+        one = next(one for one in layers if one["config"]["name"] == "add")
+        one |= {"class_name": "CustomScaleLayer", "module": "keras.src.applications.inception_resnet_v2"}
+        one |= {"registered_name": "CustomScaleLayer"}
+        one["config"] |= {"scale": 0.17}
+
+    found = logits_of(converted(edited("functional", tmp_path, change)))
+    names = ("multiply", "max_pooling2d", "add")
+    taps = found.tapped(found.params, STORED["functional/images"], dict.fromkeys(names))[1]
+    first, second, both = (np.asarray(taps[name]) for name in names)
+    np.testing.assert_allclose(both, first + 0.17 * second, rtol=1e-6, atol=1e-6)
+    assert np.abs(second).max() > 0.01
+
+
 def test_a_softmax_at_the_end_is_not_taken_twice():
     classifier = models.from_keras(DATA / "sequential.keras", classes=["a", "b", "c", "d"])
     found = classifier.predict(STORED["sequential/images"])

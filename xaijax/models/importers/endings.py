@@ -1,6 +1,7 @@
 """What the activation at the end of a model says of its output, for models of every library."""
 
 from xaijax._errors import InputError
+from xaijax.models._notes import Note
 
 
 def output_of(activation: str, width: int, given: str | None, what: str, said: list[str]) -> str:
@@ -37,5 +38,6 @@ def output_of(activation: str, width: int, given: str | None, what: str, said: l
             f"{what} returns one number without an activation; say what it is: output='binary' (two classes), "
             "'sigmoid' (a finding) or 'regression'"
         )
-    said.append(f"{what} has no activation at its end: its output is assumed to be softmax; --output overrides")
+    text = f"{what} has no activation at its end: its output is assumed to be softmax; --output overrides"
+    said.append(Note(text, "output"))
     return "softmax"

@@ -11,6 +11,7 @@ from xaijax._errors import InputError
 from xaijax._outputs import check_output
 from xaijax.classifier import Classifier
 from xaijax.models._files import regular_file
+from xaijax.models._notes import Note
 from xaijax.models.importers import keras_weights
 from xaijax.models.importers.endings import output_of
 from xaijax.models.importers.keras_graph import blocks, ending, files, model
@@ -178,8 +179,10 @@ def _image(stated: model.Shape | None, given: Sequence[int] | None, what: str) -
 def _pixels(found: tuple[float, str] | None, what: str, said: list[str]) -> Preprocess:
     """What a model's first layers say of its pixels, as a preprocessing of pixels in [0, 1]."""
     if found is None:
-        said.append(f"{what} does not state its preprocessing: pixels in [0, 1] are assumed; --preprocess overrides")
+        text = f"{what} does not state its preprocessing: pixels in [0, 1] are assumed; --preprocess overrides"
+        said.append(Note(text, "preprocess"))
         return Preprocess()
     largest, where = found
-    said.append(f"{what}: its layer {where} is for pixels from 0 to {largest:g}, so it gets those")
+    text = f"{what}: its layer {where} is for pixels from 0 to {largest:g}, so it gets those"
+    said.append(Note(text, "preprocess", "file"))
     return Preprocess(scale=largest)

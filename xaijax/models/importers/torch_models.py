@@ -13,6 +13,7 @@ import numpy as np
 from xaijax._errors import InputError
 from xaijax._outputs import Output, check_output
 from xaijax.classifier import Classifier
+from xaijax.models._notes import Note
 from xaijax.models.importers.endings import output_of
 from xaijax.models.importers.torch_weights import from_state
 from xaijax.preprocess import Preprocess, Style
@@ -143,10 +144,11 @@ def _converted(
             raise InputError(f"{name} does not say the size of its images; give input_shape=(H, W, C)")
         shape = convert.check_image_shape(given)
         if built.said and preprocess is None and usual is not None:
-            _say(notes, f"{name}: {built.said}")
+            _say(notes, Note(f"{name}: {built.said}", "preprocess", "library"))
         made, params, fixed = convert.convert(built.module, shape)
     if preprocess is None and usual is None:
-        _say(notes, f"{name} does not state its preprocessing: pixels in [0, 1] are assumed; --preprocess overrides")
+        text = f"{name} does not state its preprocessing: pixels in [0, 1] are assumed; --preprocess overrides"
+        _say(notes, Note(text, "preprocess"))
     arrays = _as_jax(params)
     if output != "regression":  # whose numbers are what the model gives
         graph, activation = ending.without_ending(made.graph, str(name))
@@ -170,6 +172,9 @@ def _converted(
     )
     if fixed:
         _check_batches(classifier, str(name))
+    if output is None:
+        text = f"output assumed for {name}: softmax over {len(classifier.classes)} classes"
+        _say(notes, Note(f"{text}; --output sigmoid reads findings", "output"))
     return classifier
 
 
