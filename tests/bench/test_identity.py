@@ -13,6 +13,7 @@ from xaijax import bench, cli, models
 from xaijax._errors import InputError
 from xaijax._runs import identity
 from xaijax.bench import BenchConfig
+from xaijax.bench.report import Report
 from xaijax.bench.store import Store
 
 
@@ -59,8 +60,10 @@ def copied(finished, tmp_path):
 
 @pytest.fixture
 def without_report(monkeypatch):
-    monkeypatch.setattr("xaijax.bench.report.write_report", lambda store: ([], [], store.root / "report.html"))
-    monkeypatch.setattr("xaijax.bench.report.show", lambda rows, said: None)
+    monkeypatch.setattr(
+        "xaijax.bench.report.write_report", lambda store: Report([], [], [], {}, store.root / "report.html")
+    )
+    monkeypatch.setattr("xaijax.bench.report.show", lambda made: None)
 
 
 def rows(out):
