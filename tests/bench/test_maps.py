@@ -282,11 +282,11 @@ def test_a_run_resumes_with_the_same_bundle_alone(config, dataset, tmp_path, mon
     whole = Store(run(dataclasses.replace(wanted, out=tmp_path / "whole")))
     original, written = Store.write_part, []
 
-    def interrupted(self, part, tables):
+    def interrupted(self, part, *tables):
         if written:
             raise KeyboardInterrupt
         written.append(part)
-        original(self, part, tables)
+        original(self, part, *tables)
 
     monkeypatch.setattr(Store, "write_part", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -459,6 +459,7 @@ def test_names_are_escaped_in_every_template():
     text = page.render(
         "xaijax.bench",
         "statistics.html.j2",
+        pairs=False,
         compared={"sections": [], "models": [{"alt": "<script>", "source": '"><script>'}]},
     )
     assert "<script>" not in text
