@@ -1,5 +1,7 @@
 """Least relevant first and the area between curves: loops written from the definitions, on models that are known."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
@@ -72,7 +74,7 @@ def groups(name, image, values, least):
     if name.startswith(("insertion", "deletion", "road")):
         shares = ROAD_FRACTIONS if name.startswith("road") else [k / STEPS for k in range(1, STEPS + 1)]
         order, cuts = sorted_pixels(values, least), [0, *(count(share) for share in shares)]
-        return [order[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+        return [order[a:b] for a, b in itertools.pairwise(cuts)]
     if name == "pixel_flipping":
         return [[index] for index in sorted_pixels(values, least)]
     index = np.arange(H * W).reshape(H, W)
@@ -110,7 +112,7 @@ def value(name, fraction, p, right):
         return (p if name == "road" else right)[1:].mean()
     if name == "irof":
         relative = p / p[0]
-        return 1 - sum((a + b) / 2 for a, b in zip(relative, relative[1:], strict=False)) / (len(p) - 1)
+        return 1 - sum((a + b) / 2 for a, b in itertools.pairwise(relative)) / (len(p) - 1)
     return sum((p[k] + p[k + 1]) / 2 * (fraction[k + 1] - fraction[k]) for k in range(len(p) - 1))
 
 
