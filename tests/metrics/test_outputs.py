@@ -291,7 +291,10 @@ def test_every_metric_takes_findings():
     ]
     found = evaluate(
         model, IMAGES, FINDINGS, {"a": given}, {"lesion": masks, "artefact": masks, "organ": masks}, names,
-        settings={"robustness": {"draws": 2, "sensitivity_draws": 1, "lipschitz_draws": 1}},
+        settings={
+            "robustness": {"draws": 2, "sensitivity_draws": 1, "lipschitz_draws": 1},
+            "faithfulness": {"cell_draws": 2, "size_draws": 10, "noise_draws": 5},
+        },
     )  # fmt: skip
     assert set(found.metric) == set(names)
     assert len(found) == 4 * len(names)

@@ -99,6 +99,7 @@ def _run(
     each = [kind.passes(settings, shape, names) for kind, names in wanted]
     total = len(images) * (1 + sum(shared + own * len(inputs.maps) for shared, own in each))
     size = min(inputs.batch_size, max(total, 1))
+    silent: list[tuple[int, Probe]] = []  # nothing to ask of the model, only a reason to give
 
     def pieces() -> Iterator[tuple[tuple[int, Probe | None, Hashable], NDArray[np.float32]]]:
         for i, image in enumerate(images):
@@ -106,9 +107,12 @@ def _run(
             if scene.maps:
                 yield (i, None, ""), image[None]
             for kind, names in wanted if scene.maps else ():
-                probe = kind.probe(scene, names)
+                probe, asked = kind.probe(scene, names), False
                 for key, changed in probe.images(size):
+                    asked = True
                     yield (i, probe, key), changed
+                if not asked:
+                    silent.append((i, probe))
             if inputs.progress is not None:
                 inputs.progress(i + 1, len(images))
 
@@ -123,6 +127,8 @@ def _run(
             intact = float(responses[""][0])
             continue
         found |= {(i, *key): reading for key, reading in probe.read(intact, responses).items()}
+    for i, probe in silent:
+        found |= {(i, *key): reading for key, reading in probe.read(np.nan, {}).items()}
     return found
 
 
@@ -134,7 +140,8 @@ def check(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> None
     silent = inputs.output != "regression" and (host or not hasattr(inputs.classifier, "logits"))
     if settings.target == "logit" and followed and silent:
         raise InputError(
-            f"faithfulness.target is logit, but the model gives probabilities only: choose probability for {followed[0]}"
+            "faithfulness.target is logit, but the model gives probabilities only: choose probability for "
+            f"{followed[0]}"
         )
     for name in gap.NOISY:
         if name in names:
