@@ -256,8 +256,38 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Passes:
+    """Forward passes through the model, at most: images that do without some cost less.
+
+    Attributes:
+        image: for each image, whatever the number of maps.
+        map: for each map of an image.
+        explanations: maps that a method makes for each map that is scored; None where the number of the model's
+            layers decides.
+
+    Example:
+        >>> print(Passes(2, 31), Passes(explanations=1), Passes(), sep=" | ")
+        2 + 31 m | 1 e | -
+    """
+
+    image: int = 0
+    map: int = 0
+    explanations: int | None = 0
+
+    def __str__(self) -> str:
+        parts = [f"{self.image}" * bool(self.image), f"{self.map} m" * bool(self.map)]
+        explained = "layers · e" if self.explanations is None else f"{self.explanations} e" * bool(self.explanations)
+        return " + ".join(filter(None, [*parts, explained])) or "-"
+
+
+@dataclass(frozen=True)
 class NoSettings:
     """Of a family that has none."""
+
+
+def no_passes(settings: Any, size: tuple[int, int], metrics: Sequence[Metric]) -> Passes:
+    """Of metrics that look at maps and masks alone."""
+    return Passes()
 
 
 @dataclass(frozen=True)
@@ -275,6 +305,7 @@ class Family:
         reasons: codes that only this family gives, with their sentences.
         oracle: whether the ground truth as a map is scored too.
         check: refuses inputs that do not fit its metrics or settings, before any family starts.
+        passes: (settings, (height, width) of the images, metrics) -> what these metrics cost together.
     """
 
     name: str
@@ -285,6 +316,7 @@ class Family:
     reasons: Mapping[str, str] = field(default_factory=dict)
     oracle: bool = False
     check: Callable[[Inputs, Sequence[Metric], Any], None] | None = None
+    passes: Callable[[Any, tuple[int, int], Sequence[Metric]], Passes] = no_passes
 
     @property
     def kinds(self) -> dict[str, Any]:

@@ -34,9 +34,9 @@ from numpy.typing import NDArray
 from xaijax import kernels
 from xaijax._errors import InputError
 from xaijax.metrics._stream import stream
-from xaijax.metrics.metric import Family, Inputs, Metric, Result, Row
+from xaijax.metrics.metric import Family, Inputs, Metric, Passes, Result, Row
 from xaijax.metrics.perturbation_table import METRICS, NAME, TABLE, Floats, Reading, over_curve
-from xaijax.metrics.perturbed import FILLS, GROUP, ImageResponses, Settings
+from xaijax.metrics.perturbed import GROUP, ImageResponses, Order, Settings
 from xaijax.metrics.scores import Responses
 
 
@@ -61,9 +61,8 @@ def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Resu
             if inputs.progress is not None:
                 inputs.progress(done, len(pending))
 
-    total = len(pending) * (
-        1 + len(FILLS) + len(inputs.maps) * sum(settings.length(how.order, inputs.images.shape[1:3]) for how in series)
-    )
+    cost = passes(settings, (inputs.images.shape[1], inputs.images.shape[2]), metrics)
+    total = len(pending) * (cost.image + len(inputs.maps) * cost.map)
     for (one, what), probabilities in stream(inputs.predict, pieces(), min(inputs.batch_size, total)):
         answers = one.answers(probabilities)
         if isinstance(what, list):
@@ -114,6 +113,20 @@ def _reason(reading: Reading, curve: Floats) -> str:
     return ""
 
 
+def passes(settings: Settings, size: tuple[int, int], metrics: Sequence[Metric]) -> Passes:
+    """The ends for each image, all steps between them for each map; in IROF SLIC decides on the number of segments."""
+    series = dict.fromkeys(how for metric in metrics for how in TABLE[metric.name].series)
+    fills = {how.fill for how in series if how.total}
+    pixels = size[0] * size[1]
+    squares = settings.length("square", size)
+
+    def steps(order: Order) -> int:
+        most = {"rank": pixels, "patch": squares, "segment": pixels}.get(order, kernels.MAX_FRACTIONS)
+        return min(settings.length(order, size), most)
+
+    return Passes(1 + len(fills), sum(steps(how.order) - how.total for how in series))
+
+
 def check(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> None:
     """Refuses regions that are larger than the images, and more of them than can be told apart."""
     size = inputs.images.shape[1:3]
@@ -140,4 +153,5 @@ FAMILY = Family(
     reasons={"one_segment": "the image is a single segment", "one_square": "the image is a single square"},
     oracle=True,
     check=check,
+    passes=passes,
 )

@@ -32,7 +32,7 @@ from xaijax._options import Count, Positive, Range
 from xaijax._ranges import beyond
 from xaijax.metrics._stream import stream
 from xaijax.metrics.changed import Floats, class_scores, explain, refuse_rounded, unit_images
-from xaijax.metrics.metric import Family, Inputs, Metric, Result, Row, image_seed, rows_of
+from xaijax.metrics.metric import Family, Inputs, Metric, Passes, Result, Row, image_seed, rows_of
 
 NAME = "robustness"
 
@@ -206,6 +206,15 @@ def _norm(values: NDArray[Any]) -> Floats:
     return np.asarray(np.sqrt((np.asarray(values, np.float64) ** 2).sum(axis=tuple(range(1, values.ndim)))))
 
 
+def passes(settings: Settings, size: tuple[int, int], metrics: Sequence[Metric]) -> Passes:
+    """Infidelity is the model's, the others are the explainer's."""
+    names = {metric.name for metric in metrics}
+    kinds = len(names & {"infidelity", "infidelity_patches"})
+    explained = settings.sensitivity_draws * ("max_sensitivity" in names)
+    explained += settings.lipschitz_draws * ("local_lipschitz" in names)
+    return Passes(bool(kinds) + settings.draws * kinds, 0, explained)
+
+
 def check(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> None:
     """Refuses a model that sees 8-bit images only: the noise of these metrics is neither rounded nor clipped."""
     for metric in metrics:
@@ -242,6 +251,7 @@ FAMILY = Family(
     score,
     settings=Settings,
     check=check,
+    passes=passes,
     title="Robustness",
     reasons={"zero_map": "the map is zero everywhere"},
 )  # fmt: skip

@@ -29,7 +29,7 @@ from xaijax._errors import InputError
 from xaijax._options import Range
 from xaijax.metrics.changed import Floats, explain, unit_images
 from xaijax.metrics.consistency import WINDOW, compare
-from xaijax.metrics.metric import Axes, Family, Inputs, Metric, Result, Row, image_seed, rows_of
+from xaijax.metrics.metric import Axes, Family, Inputs, Metric, Passes, Result, Row, image_seed, rows_of
 from xaijax.metrics.scores import Responses
 
 NAME = "sanity"
@@ -225,6 +225,14 @@ def _axes(title: str, measure: str) -> Axes:
     return Axes(title, "share of the layers re-initialised, output first", up, "randomisation")
 
 
+def passes(settings: Settings, size: tuple[int, int], metrics: Sequence[Metric]) -> Passes:
+    """One more map for the other class, and one for each stage."""
+    kinds = {metric.kind for metric in metrics}
+    if "mprt" in kinds and not settings.stages:
+        return Passes(explanations=None)
+    return Passes(explanations=("random_logit" in kinds) + settings.stages * ("mprt" in kinds))
+
+
 def check(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> None:
     """Refuses models whose layers or classes are not known."""
     for metric in metrics:
@@ -266,6 +274,7 @@ FAMILY = Family(
     settings=Settings,
     title="Sanity checks",
     check=check,
+    passes=passes,
     reasons={
         "no_stage": "the random models give maps with one value everywhere",
         "one_class": "the model has no other class",

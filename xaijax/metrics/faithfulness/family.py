@@ -31,7 +31,7 @@ from xaijax.metrics.faithfulness import (
 )
 from xaijax.metrics.faithfulness.probe import Floats, Kind, Probe, Reading, Scene
 from xaijax.metrics.faithfulness.settings import Settings
-from xaijax.metrics.metric import Axes, Family, Inputs, Metric, Result, Row
+from xaijax.metrics.metric import Axes, Family, Inputs, Metric, Passes, Result, Row
 from xaijax.metrics.scores import Responses
 
 NAME = "faithfulness"
@@ -132,6 +132,15 @@ def _run(
     return found
 
 
+def passes(settings: Settings, size: tuple[int, int], metrics: Sequence[Metric]) -> Passes:
+    """The intact image and what all maps share, and what each map has of its own."""
+    names = {metric.name for metric in metrics}
+    wanted = [(kind, [name for name in kind.metrics if name in names]) for kind in KINDS if names & set(kind.metrics)]
+    found = [kind.passes(settings, size, some) for kind, some in wanted]
+    calls = 1 if settings.target == "probability" else len({kind.follows_target for kind, _ in wanted})
+    return Passes(calls + sum(shared for shared, _ in found), sum(own for _, own in found))
+
+
 def check(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> None:
     """Refuses logits of a model that has none, and noise for a model that sees 8-bit images only."""
     names = {metric.name for metric in metrics}
@@ -217,6 +226,7 @@ FAMILY = Family(
     settings=Settings,
     title="Faithfulness",
     check=check,
+    passes=passes,
     reasons={
         "flat_claims": "the map claims the same of all changed images",
         "flat_answers": "the model answers the same to all changed images",
