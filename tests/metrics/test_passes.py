@@ -67,4 +67,4 @@ def test_metrics_of_one_family_cost_less_together():
     names = ["deletion_black", "deletion_black_lerf", "deletion_black_abpc", "road", "road_accuracy"]
     together = family.passes(family.settings(), (224, 224), [METRICS[name] for name in names])
     assert (together.image, together.map) == (2, 31 * 3 + 9)
-    assert str(Passes(0, 0, None)) == "layers · e"
+    assert str(Passes(1, 0, 50, 50)) == "1 + 50 e + 50 e a layer"

@@ -262,22 +262,23 @@ class Passes:
     Attributes:
         image: for each image, whatever the number of maps.
         map: for each map of an image.
-        explanations: maps that a method makes for each map that is scored; None where the number of the model's
-            layers decides.
+        explanations: maps that a method makes for each map that is scored.
+        layers: maps that it makes in addition for each layer of the model.
 
     Example:
-        >>> print(Passes(2, 31), Passes(explanations=1), Passes(), sep=" | ")
-        2 + 31 m | 1 e | -
+        >>> print(Passes(2, 31), Passes(explanations=1), Passes(layers=1), Passes(), sep=" | ")
+        2 + 31 m | 1 e | 1 e a layer | -
     """
 
     image: int = 0
     map: int = 0
-    explanations: int | None = 0
+    explanations: int = 0
+    layers: int = 0
 
     def __str__(self) -> str:
-        parts = [f"{self.image}" * bool(self.image), f"{self.map} m" * bool(self.map)]
-        explained = "layers · e" if self.explanations is None else f"{self.explanations} e" * bool(self.explanations)
-        return " + ".join(filter(None, [*parts, explained])) or "-"
+        counts = (self.image, self.map, self.explanations, self.layers)
+        units = ("", " m", " e", " e a layer")
+        return " + ".join(f"{n}{unit}" for n, unit in zip(counts, units, strict=True) if n) or "-"
 
 
 @dataclass(frozen=True)
