@@ -110,9 +110,9 @@ def score_random_models(
         if SMOOTH in asked:
             again[SMOOTH] = smooth_maps(inputs, images, methods, model, draws, noise)
         for kind, method in found:
-            pair = (np.abs(maps[kind][method]) for maps in (trained, again))
+            first, second = np.abs(trained[kind][method]), np.abs(again[kind][method])
             measures = [metric.measure for metric in asked[kind]]
-            found[kind, method].append(compare(*pair, measures, num_threads=inputs.num_threads))
+            found[kind, method].append(compare(first, second, measures, num_threads=inputs.num_threads))
         if share == 1:
             last = again.get(PLAIN, {})
         if inputs.progress is not None:

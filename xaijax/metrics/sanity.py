@@ -203,7 +203,7 @@ def _axes(title: str, measure: str) -> Axes:
 
 
 def passes(settings: Settings, size: tuple[int, int], metrics: Sequence[Metric]) -> Passes:
-    """One more map for the other class; at each stage one, and many in smooth MPRT, which smooths the trained one too."""
+    """One map for the other class, one at each stage, and many in smooth MPRT, for the trained model too."""
     kinds = {metric.kind for metric in metrics}
     each = (mprt.PLAIN in kinds) + settings.smooth_draws * (mprt.SMOOTH in kinds)
     once = ("random_logit" in kinds) + settings.smooth_draws * (mprt.SMOOTH in kinds)
@@ -250,7 +250,8 @@ FAMILY = Family(
         ),
         Metric(
             "emprt", NAME, "relative rise of the entropy of a map's values once the model is random (efficient MPRT)",
-            True, (-1.0, None), "ratio", _NEEDS, _HEDSTROM, parity="closed form; loop over the definition", kind="emprt",
+            True, (-1.0, None), "ratio", _NEEDS, _HEDSTROM,
+            parity="closed form; loop over the definition", kind="emprt",
         ),
         Metric(
             "random_logit_spearman", NAME, "rank correlation of the maps of the label and of another class", False,
