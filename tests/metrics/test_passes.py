@@ -10,9 +10,9 @@ H, W = 16, 20
 SETTINGS = {
     "perturbation": {"steps": 5, "flip_steps": 7, "regions": 4},
     "faithfulness": {"cells": 3, "cell_draws": 4, "size_draws": 3, "grid_draws": 6, "noise_draws": 4},
-    "robustness": {"draws": 4, "sensitivity_draws": 3, "lipschitz_draws": 2},
+    "robustness": {"draws": 4, "sensitivity_draws": 3, "lipschitz_draws": 2, "stability_draws": 3},
 }
-OF_PREDICTIONS = [n for n, m in METRICS.items() if "model" in m.needs and m.family != "sanity"]
+OF_PREDICTIONS = [n for n, m in METRICS.items() if "model" in m.needs and m.family != "sanity" and n != "rrs"]
 
 
 class Counted:
