@@ -28,7 +28,8 @@ from xaijax import _names
 from xaijax._errors import InputError
 from xaijax._files import TEMPORARY, with_temporary
 from xaijax._runs import provenance
-from xaijax._runs.folder import digest, write_json, write_text
+from xaijax._runs.checksums import digest
+from xaijax._runs.folder import write_json, write_text
 
 SCHEMA = "xaijax.bundle"
 VERSION = 1

@@ -179,7 +179,7 @@ def explain_all(
 ) -> dict[str, np.ndarray]:
     """Maps of all methods: {method: [B, H, W] float32}; refuses NaN."""
     maps: dict[str, np.ndarray] = {}
-    size = plan.config.part
+    size = plan.size
     methods = plan.computed
     limits = {"seed": plan.config.seed, "batch_size": plan.config.batch_size}
     for number, name in enumerate(methods):
@@ -209,7 +209,7 @@ def _explainers(plan: Plan) -> dict[str, Callable[..., np.ndarray]]:
     def explainer(name: str) -> Callable[..., np.ndarray]:
         method, options = METHODS[name], limits | dict(plan.options.get(name, {}))
         # One shape for all parts, as in `explain_all`; what gets one image per call has one anyway.
-        size = plan.config.part if method.single_pass else 0
+        size = plan.size if method.single_pass else 0
 
         def explain(classifier: Any, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
             return method.maps(classifier, padded(images, size), padded(labels, size), **options)[: len(images)]

@@ -146,7 +146,8 @@ def check(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> None
     names = {metric.name for metric in metrics}
     host = getattr(getattr(inputs.classifier, "network", None), "host", False)
     followed = [name for kind in KINDS if kind.follows_target for name in kind.metrics if name in names]
-    silent = inputs.output != "regression" and (host or not hasattr(inputs.classifier, "logits"))
+    scores = callable(getattr(inputs.classifier, "scores", None))
+    silent = inputs.output != "regression" and not scores and (host or not hasattr(inputs.classifier, "logits"))
     if settings.target == "logit" and followed and silent:
         raise InputError(
             "faithfulness.target is logit, but the model gives probabilities only: choose probability for "
