@@ -24,7 +24,7 @@ COMMANDS = {
     "verify": ("xaijax.verify", "VerifyConfig", "check that every file of a run is as it was written"),
     "methods": ("xaijax.catalogue", "MethodsConfig", "list the explanation methods, or describe one"),
     "metrics": ("xaijax.catalogue", "MetricsConfig", "list the metrics, or describe one"),
-    "models": ("xaijax.catalogue", "ModelsConfig", "list the architectures, or describe a model"),
+    "models": ("xaijax.describe_model", "ModelsConfig", "list the architectures, or describe a model"),
     "doctor": ("xaijax.doctor", "DoctorConfig", "check what is installed, what works and how to fix the rest"),
     "completion": ("xaijax.completion", "CompletionConfig", "print a completion script for bash, zsh or fish"),
 }

@@ -102,6 +102,12 @@ def test_the_example_of_the_page_runs(capsys):
     assert "flip_spearman" in capsys.readouterr().out
 
 
+def test_the_axes_of_metrics_of_regions_name_their_regions():
+    assert METRICS["irof"].axes.x == "share of the pixels hidden, segments of the largest means first"
+    assert METRICS["region_perturbation"].axes.x == "share of the pixels hidden, squares of the largest means first"
+    assert METRICS["insertion_blur"].axes.x == "share of the pixels shown, largest first"
+
+
 def test_a_page_without_the_marks_is_refused():
     with pytest.raises(ValueError, match="has no lines"):
         _table.insert("# Metrics\n")

@@ -343,6 +343,15 @@ class TestRefusals:
                     batch_size=1,
                 )
 
+    def test_a_module_of_pytorch_takes_tensors(self):
+        class Net:
+            def named_modules(self): ...
+
+            def __call__(self, images): ...
+
+        with pytest.raises(TypeError, match=r"Net is a PyTorch module.*torch.from_numpy\(images\)\), or convert it"):
+            models.from_predict(Net(), input_shape=SHAPE)
+
     def test_arguments(self):
         for options, message in (
             ({"channels": "middle"}, 'channels must be "first" or "last"'),

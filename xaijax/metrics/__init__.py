@@ -8,6 +8,7 @@ from xaijax.metrics._describe import MetricDescription, SettingDescription, desc
 from xaijax.metrics._evaluate import DEFAULT_MASK_METRICS, DEFAULT_METRICS, evaluate
 from xaijax.metrics._health import MethodHealth, MetricHealth, Statement, health, statements
 from xaijax.metrics._qge import qge, rank_maps
+from xaijax.metrics._refusals import refusals
 from xaijax.metrics.localization import oracle_maps
 from xaijax.metrics.metric import ORACLE, Axes, Explained, Family, Metric
 from xaijax.metrics.pic_curve import FRACTIONS
@@ -41,6 +42,7 @@ __all__ = [
     "oracle_maps",
     "qge",
     "rank_maps",
+    "refusals",
     "statements",
     "webp_size",
 ]
