@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 import xaijax.metrics
 from xaijax.metrics import Curves, Explained, Responses, Scores, health
+from xaijax.metrics.faithfulness import Settings as FaithfulnessSettings
+from xaijax.metrics.faithfulness.probe import Scene
 from xaijax.metrics.metric import Inputs, Result
 from xaijax.metrics.perturbed import ImageResponses
 from xaijax.metrics.perturbed import Settings as PerturbationSettings
@@ -66,6 +68,7 @@ def examples(scores):
         inputs,
         Result(list(scores), scores.curves, scores.responses),
         ImageResponses(inputs, PerturbationSettings(), 3, images[3]),
+        Scene(images[0], many, many, FaithfulnessSettings(), 0, "0" * 99),
         Rebuilt(tuple(NAMES), (0.5,), images.reshape(16, 4, 224, 224, 3), np.zeros((16, 4, 9)), {"webp": maps[..., 0]}),
         statistics,
         statistics.ranking,
