@@ -116,7 +116,9 @@ def test_what_a_run_finds_is_what_its_arrays_say(everything, two_roles):
     kept = everything.read_run()["settings"]
     assert kept["perturbation"]["steps"] == 4
     assert kept["perturbation"]["patch"] == 8  # a default
-    assert kept["pic"] == {"convention": "stable", "fractions": [0.1, 0.4], "random_masks": 1}
+    assert kept["pic"] == {
+        "convention": "stable", "fractions": [0.1, 0.4], "random_masks": 1, "min_probability": 0.8, "points": 1001,
+    }  # fmt: skip
 
 
 def test_artefact_masks_are_scored_where_the_data_have_them(score, tmp_path):

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 import xaijax.metrics
 from xaijax.metrics import Curves, Explained, Responses, Scores, health
+from xaijax.metrics.calibration import case as calibration_case
+from xaijax.metrics.calibration.case import CONSTRUCTIONS, QUICK_TEXTURES
+from xaijax.metrics.calibration.planning import Plan
 from xaijax.metrics.faithfulness import Settings as FaithfulnessSettings
 from xaijax.metrics.faithfulness.probe import Scene
 from xaijax.metrics.metric import Inputs, Result
@@ -60,6 +63,7 @@ def examples(scores):
     )  # fmt: skip
     few = Scores.from_rows(row for row in scores if row.metric == "iou" and row.method in NAMES[:4])
     statistics = analyse(few)["iou"]
+    case = calibration_case.Case(3, "view", "9" * 20, 1, "glioma", (7,), (), maps[0] > 0)
     objects = [
         scores,
         scores.curves,
@@ -73,6 +77,20 @@ def examples(scores):
         statistics,
         statistics.ranking,
         health(scores)["iou"],
+        case,
+        calibration_case.Scene(print, images[0], 3, maps[0]),  # type: ignore[arg-type]
+        Plan(
+            (case,) * 90,
+            {},
+            None,
+            images,
+            "quick",
+            QUICK_TEXTURES,
+            (0.0, 1.0),
+            CONSTRUCTIONS,
+            tuple(NAMES),
+            0,  # type: ignore[arg-type]
+        ),
     ]
     return {type(one): one for one in objects}
 
