@@ -77,7 +77,7 @@ def test_titles_are_those_of_the_reports():
 def test_every_metric_with_curves_has_axes():
     with_curves = [name for name, metric in METRICS.items() if metric.axes is not None]
     families = {METRICS[name].family for name in with_curves}
-    assert families == {"pic", "perturbation", "sanity"}
+    assert families == {"pic", "perturbation", "faithfulness", "sanity"}
     for family in ("pic", "perturbation"):
         assert {metric.name for metric in FAMILIES[family].metrics} <= set(with_curves)
     for name in with_curves:

@@ -25,7 +25,7 @@ def refusals(classifier: Classifier) -> dict[str, str]:
         {}
         >>> box = models.from_predict(lambda x: x.mean((1, 2, 3)), input_shape=(8, 8, 1), output="binary")
         >>> sorted(refusals(box))
-        ['mprt_spearman', 'mprt_ssim']
+        ['emprt', 'mprt_spearman', 'mprt_ssim', 'rrs', 'smprt_spearman', 'smprt_ssim']
     """
     height, width, channels = classifier.input_shape
     inputs = Inputs(
