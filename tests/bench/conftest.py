@@ -76,7 +76,7 @@ def tables(scores, curves, gallery=None, responses=None):
 
 def started(root, description):
     """A run folder with its description, and nothing finished yet."""
-    folder.write_json(root / folder.DESCRIPTION, description)
+    checksums.write_signed(root / folder.DESCRIPTION, description)
     return Store(root)
 
 
