@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from xaijax._runs import command_line, folder
+from xaijax._runs import checksums, command_line, folder
 from xaijax.bench import BenchConfig
 from xaijax.bench.store import CURVES, PREDICTIONS, RESPONSES, SCORES, Store, Tables
 
