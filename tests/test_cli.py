@@ -395,7 +395,10 @@ def test_explain_reaches_every_method(picture, checkpoint, tmp_path):
     assert sorted(path.name for path in out.iterdir()) == sorted(f"scan.{name}.png" for name in names)
     # What may be drawn alike: CAM where one dense layer follows the pooling (equal up to a factor), attributions of a
     # network without biases, as this untrained one is (y = x dy/dx), and regions in one order.
-    alike = ("cam", "grad_cam", "hires_cam", "xgrad_cam"), ("input_x_gradient", "integrated_gradients", "fullgrad")
+    alike = (
+        ("cam", "grad_cam", "hires_cam", "xgrad_cam"),
+        ("input_x_gradient", "integrated_gradients", "fullgrad", "deeplift"),
+    )
     first: dict[bytes, str] = {}
     for name in names:
         other = first.setdefault((out / f"scan.{name}.png").read_bytes(), name)
