@@ -125,7 +125,7 @@ def test_an_architecture_is_described_without_weights(capsys):
     assert found["source"]["format"] == "architecture without weights"
     assert (found["predictions"], found["parameters"]["digest"]) == (None, None)
     assert found["preprocess"]["from"] == "library"
-    assert list(refusals(found)) == ["guided_backprop"]
+    assert list(refusals(found)) == ["guided_backprop", "deeplift", "guided_grad_cam"]
 
 
 def test_what_weights_do_not_say_is_marked_and_options_settle_it(tmp_path, capsys):
