@@ -21,8 +21,8 @@ from xaijax._runs.options import (
     preprocess_of,
 )
 from xaijax.classifier import Classifier
-from xaijax.data import Dataset
-from xaijax.training import Augmentation, Optimizer, Options, Schedule, start_from
+from xaijax.data import Dataset, phantoms
+from xaijax.training import Augmentation, Exchange, Optimizer, Options, Schedule, start_from
 
 DEFAULT_MODEL = "small_cnn"
 CACHE_BYTES = 1 << 30  # images that need more are read from their files in every epoch
@@ -96,8 +96,8 @@ class TrainingOptions(PrecisionOptions, DeviceOptions, DivisionOptions, ModelOpt
             )
         if self.frozen_epochs > self.epochs:
             raise InputError(f"--frozen-epochs is {self.frozen_epochs}; it must be at most --epochs, {self.epochs}")
-        same = {one.name: getattr(self, one.name) for one in fields(Options) if one.name != "augmentation"}
-        return Options(**same, augmentation=self.augmentation if self.augment else None)
+        same = {one.name: getattr(self, one.name) for one in fields(Options) if hasattr(self, one.name)}
+        return Options(**(same | {"augmentation": self.augmentation if self.augment else None}))
 
 
 FREE = frozenset({"device", "devices", "keep"})
@@ -160,6 +160,39 @@ class Images:
         known = [group for group in found if group is not None]
         return known if len(known) == len(found) else None
 
+    def with_masks(self) -> "tuple[Masks, np.ndarray]":
+        """The lesion masks by position, and `[N]` bool: which images have one.
+
+        Raises:
+            InputError: for data without lesion masks.
+        """
+        if self.dataset.mask_role != "lesion" and "lesion" not in self.dataset.roles:
+            raise InputError(
+                f"data set {self.dataset.name!r} has no lesion masks; --interventions.counterfactual, "
+                "--interventions.lesion-alone and the kinds removed and covered need them"
+            )
+        known = np.zeros(len(self), bool)
+        kept = math.prod((len(self), *self.shape[:2])) <= CACHE_BYTES
+        whole = np.zeros((len(self) if kept else 0, *self.shape[:2]), bool)
+        for start in range(0, len(self), READ_AT_ONCE):
+            part = slice(start, start + READ_AT_ONCE)
+            batch = self.dataset.read(self.indices[part], self.shape)
+            known[part] = batch.has_role["lesion"] & batch.roles["lesion"].any(axis=(1, 2))
+            if kept:
+                whole[part] = batch.roles["lesion"]
+        return Masks(self, whole if kept else None), known
+
+    def exchange(self) -> Exchange | None:
+        """How the generator exchanges lesions, for images of one that can; by position."""
+        if not phantoms.can_exchange(self.dataset):
+            return None
+
+        def exchanged(heads: np.ndarray, lesions: np.ndarray) -> np.ndarray:
+            made = phantoms.exchange(self.dataset, self.indices[heads].tolist(), self.indices[lesions].tolist())
+            return made.read(shape=self.shape, masks=False).images
+
+        return exchanged
+
     def __len__(self) -> int:
         return len(self.indices)
 
@@ -170,6 +203,25 @@ class Images:
         if batch.skipped:
             raise InputError(f"{batch.skipped[0][0]} could be read before and now cannot: {batch.skipped[0][1]}")
         return batch.images
+
+
+@dataclass(frozen=True)
+class Masks:
+    """The lesion masks of `Images`: indexing by an index array gives bool `[n, H, W]`; empty where there is none.
+
+    Args:
+        images: whose.
+        pixels: `[N, H, W]`, or None where they are read when they are needed.
+    """
+
+    images: Images
+    pixels: np.ndarray | None
+
+    def __getitem__(self, positions: np.ndarray) -> np.ndarray:
+        if self.pixels is not None:
+            return self.pixels[positions]
+        batch = self.images.dataset.read(self.images.indices[positions], self.images.shape)
+        return batch.roles["lesion"]
 
 
 @dataclass(frozen=True)

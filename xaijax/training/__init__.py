@@ -23,7 +23,9 @@ from xaijax.training._augment import Augmentation
 from xaijax.training._checkpoints import Checkpoints
 from xaijax.training._comparison import bootstrap_difference, mcnemar
 from xaijax.training._embedding import penultimate, principal_components
+from xaijax.training._evidence import KINDS, Kind, lesion_alone, pasted, without_evidence
 from xaijax.training._findings import auroc, average_precision, finding_scores
+from xaijax.training._interventions import NO_CLASS, Exchange, Interventions
 from xaijax.training._options import Optimizer, Options, Precision, Schedule
 from xaijax.training._scores import (
     classification_scores,
@@ -40,9 +42,14 @@ from xaijax.training._train import DivergedError, Record, Trained, run_epochs, t
 from xaijax.training._trainer import Trainer
 
 __all__ = [
+    "KINDS",
+    "NO_CLASS",
     "Augmentation",
     "Checkpoints",
     "DivergedError",
+    "Exchange",
+    "Interventions",
+    "Kind",
     "Optimizer",
     "Options",
     "Precision",
@@ -58,9 +65,11 @@ __all__ = [
     "confusion_matrix",
     "finding_scores",
     "head_names",
+    "lesion_alone",
     "log_softmax",
     "logits",
     "mcnemar",
+    "pasted",
     "penultimate",
     "principal_components",
     "reliability",
@@ -70,4 +79,5 @@ __all__ = [
     "start_from",
     "train",
     "two_columns",
+    "without_evidence",
 ]

@@ -272,9 +272,7 @@ def exchange(dataset: Dataset, heads: Sequence[int], lesions: Sequence[int]) -> 
             "phantoms:brain_mri without cues alone"
         )
     pairs = [(dataset.cases[head], dataset.cases[lesion]) for head, lesion in zip(heads, lesions, strict=True)]
-    cases = tuple(
-        Case(f"{head.id}-with-{lesion.id}", lesion.label, _exchanged(head, lesion)) for head, lesion in pairs
-    )
+    cases = tuple(Case(f"{head.id}-with-{lesion.id}", lesion.label, _exchanged(head, lesion)) for head, lesion in pairs)
     return replace(dataset, name=f"{dataset.name}-exchanged", cases=cases)
 
 

@@ -6,8 +6,8 @@ pituitary tumour is small, bright and in the midline at the base. Masks are the 
 oedema, exact to the pixel centre. Every slice level but the lowest two can hold a glioma or meningioma, and those two
 can hold any tumour, so that the level alone does not give the class away.
 
-`render` draws the tumour first and the head around it, which it displaces. `exchange` draws the two apart: a head at any
-level, and a tumour that replaces tissue and changes nothing beyond its soft edge, so that tumours can be exchanged.
+`render` draws the tumour first and the head around it, which it displaces. `exchange` draws the two apart: a head at
+any level, and a tumour that replaces tissue and changes nothing beyond its soft edge, so that tumours can be exchanged.
 """
 
 import numpy as np
