@@ -116,6 +116,7 @@ class Images:
         pixels: `[N, H, W, C]` uint8, or None where they are read when they are needed.
         skipped: `(id, reason)` of those that cannot be read.
         notes: what was noted while reading -> images.
+        lesions: `[N, H, W]` bool, lesion masks that were read with the images, or None.
     """
 
     dataset: Dataset
@@ -125,17 +126,24 @@ class Images:
     pixels: np.ndarray | None
     skipped: tuple[tuple[str, str], ...]
     notes: Mapping[str, int] = field(default_factory=dict)
+    lesions: np.ndarray | None = None
 
     @classmethod
-    def read(cls, dataset: Dataset, indices: np.ndarray, shape: tuple[int, int, int]) -> "Images":
-        """Look through the images once; those that cannot be read are left out. No indices give no images."""
+    def read(
+        cls, dataset: Dataset, indices: np.ndarray, shape: tuple[int, int, int], *, lesions: bool = False
+    ) -> "Images":
+        """Look through the images once; those that cannot be read are left out. No indices give no images.
+
+        With `lesions` their masks are kept too, where the images are.
+        """
         if not len(indices):
             nothing = np.zeros((0, *shape), np.uint8)
             return cls(dataset, np.zeros(0, np.int64), np.zeros(0, np.int32), shape, nothing, ())
         if len(indices) * math.prod(shape) <= CACHE_BYTES:
-            batch = dataset.read(indices, shape, masks=False)
+            batch = dataset.read(indices, shape, masks=lesions)
             notes = data.count_notes(batch.notes)
-            return cls(dataset, batch.indices, batch.labels, shape, batch.images, batch.skipped, notes)
+            kept_masks = batch.roles.get("lesion") if lesions else None
+            return cls(dataset, batch.indices, batch.labels, shape, batch.images, batch.skipped, notes, kept_masks)
         kept: list[np.ndarray] = []
         skipped: list[tuple[str, str]] = []
         noted: list[tuple[str, str]] = []
@@ -166,21 +174,15 @@ class Images:
         Raises:
             InputError: for data without lesion masks.
         """
-        if self.dataset.mask_role != "lesion" and "lesion" not in self.dataset.roles:
+        if "lesion" not in self.dataset.roles:
             raise InputError(
                 f"data set {self.dataset.name!r} has no lesion masks; --interventions.counterfactual, "
                 "--interventions.lesion-alone and the kinds removed and covered need them"
             )
-        known = np.zeros(len(self), bool)
-        kept = math.prod((len(self), *self.shape[:2])) <= CACHE_BYTES
-        whole = np.zeros((len(self) if kept else 0, *self.shape[:2]), bool)
-        for start in range(0, len(self), READ_AT_ONCE):
-            part = slice(start, start + READ_AT_ONCE)
-            batch = self.dataset.read(self.indices[part], self.shape)
-            known[part] = batch.has_role["lesion"] & batch.roles["lesion"].any(axis=(1, 2))
-            if kept:
-                whole[part] = batch.roles["lesion"]
-        return Masks(self, whole if kept else None), known
+        masks = Masks(self)
+        starts = range(0, len(self), READ_AT_ONCE)
+        parts = [masks[np.arange(start, min(start + READ_AT_ONCE, len(self)))] for start in starts]
+        return masks, np.concatenate([part.any(axis=(1, 2)) for part in parts])
 
     def exchange(self) -> Exchange | None:
         """How the generator exchanges lesions, for images of one that can; by position."""
@@ -207,21 +209,14 @@ class Images:
 
 @dataclass(frozen=True)
 class Masks:
-    """The lesion masks of `Images`: indexing by an index array gives bool `[n, H, W]`; empty where there is none.
-
-    Args:
-        images: whose.
-        pixels: `[N, H, W]`, or None where they are read when they are needed.
-    """
+    """The lesion masks of `Images`: indexing by an index array gives bool `[n, H, W]`; empty where there is none."""
 
     images: Images
-    pixels: np.ndarray | None
 
     def __getitem__(self, positions: np.ndarray) -> np.ndarray:
-        if self.pixels is not None:
-            return self.pixels[positions]
-        batch = self.images.dataset.read(self.images.indices[positions], self.images.shape)
-        return batch.roles["lesion"]
+        if self.images.lesions is not None:
+            return self.images.lesions[positions]
+        return self.images.dataset.read(self.images.indices[positions], self.images.shape).roles["lesion"]
 
 
 @dataclass(frozen=True)
@@ -300,8 +295,12 @@ class Material:
         }
 
 
-def prepare(options: TrainingOptions) -> Material:
+def prepare(options: TrainingOptions, *, lesions: bool = False) -> Material:
     """Opens the weights and the data, and reads the images of all sides of the split.
+
+    Args:
+        options: of the training.
+        lesions: whether the lesion masks of the training images are needed too.
 
     Raises:
         InputError, FileNotFoundError, NotADirectoryError, ValueError: for data or weights that are not there or do not
@@ -324,7 +323,7 @@ def prepare(options: TrainingOptions) -> Material:
     classifier, origin = start(options, found, dataset)
     division = divide(options, dataset)
     training, validation, test = (
-        Images.read(dataset, division.sides[side], classifier.input_shape)
+        Images.read(dataset, division.sides[side], classifier.input_shape, lesions=lesions and side == "training")
         for side in ("training", "validation", "test")
     )
     taken = {dataset.cases[at].id for positions in division.sides.values() for at in positions}

@@ -74,7 +74,7 @@ def run(config: TrainConfig, *, console: "Console | None" = None) -> TrainResult
     out = config.out.expanduser()
     plain = command_line.plain(config)
     folder.check_start(out, "training", plain, resume=config.resume, free=FREE)
-    material = training.prepare(config)
+    material = training.prepare(config, lesions=config.interventions.need_masks)
     trainer = _trainer(config, material)
     with (
         progress.resumable(console, out),
