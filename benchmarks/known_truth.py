@@ -1,6 +1,8 @@
 """Is the truth of a network on the brain MRI phantoms known: does it follow the lesion, and answer nothing without one?
 
     python benchmarks/known_truth.py --model builtin            (a folder of `xaijax train` just as well)
+    python benchmarks/known_truth.py --model checkpoints/phantoms \\
+        --save xaijax/models/weights/small_cnn_phantoms.safetensors
 
 Measured on images that no training saw (`--seed`), every share with its one-sided 95 % Clopper-Pearson bound:
 
@@ -14,7 +16,8 @@ Measured on images that no training saw (`--seed`), every share with its one-sid
   random map with its 95 % bootstrap interval;
 * **macro-F1** on plain phantoms and on those with fixed anatomy.
 
-Results go to benchmarks/results/known_truth.json (`--out`).
+Results go to benchmarks/results/known_truth.json (`--out`). `--save` writes the weights again with a card of the
+results, which `xaijax models` prints, and the table of docs/models.md.
 """
 
 import argparse
@@ -32,6 +35,13 @@ from xaijax.data import Batch, open_dataset, phantoms
 from xaijax.metrics import statistics
 
 HERE = Path(__file__).parent
+PAGE = HERE.parent / "docs" / "models.md"
+BEGIN, END = "<!-- card: written by benchmarks/known_truth.py -->", "<!-- end of the card -->"
+OWN = ("architecture", "classes", "input_shape")  # what `read_info` adds to the info of a file
+TRAINED_ON = (
+    "phantoms, exchanged lesions, and the kinds of images that perturbation metrics produce (without evidence, with "
+    "the uniform distribution as target; lesions alone): other networks answer worse to such images"
+)
 LEVEL = 0.95
 BLUR = 10 / 128  # of the side: the baseline of the perturbation metrics
 WITHOUT: tuple[tuple[str, training.Kind, float | None], ...] = (
@@ -177,18 +187,81 @@ def measure(classifier: Classifier, *, count: int, scored: int, seed: int) -> di
     }
 
 
+def card(found: dict[str, Any]) -> list[dict[str, str]]:
+    """The results in rows: what, the share with its images, and the bound that counts."""
+
+    def row(what: str, one: dict[str, Any], bound: str) -> dict[str, str]:
+        word = "at least" if bound == "lower" else "at most"
+        return {
+            "on unseen images": what,
+            "found": f"{one['count']} of {one['of']}",
+            "95 % bound": f"{word} {100 * one[bound]:.1f} %",
+        }
+
+    rows = []
+    for name, title in (("exchange", "exchanged by the generator"), ("pasted", "pasted")):
+        rows.append(row(f"prediction changes with the lesion, {title}", found[name]["lesion swapped"], "lower"))
+        rows.append(row(f"prediction changes with all else, {title}", found[name]["all else swapped"], "upper"))
+    for name, one in found["without evidence"].items():
+        rows.append(row(f"a class above 0.5: {name}", one, "upper"))
+    rows.append(row("predicted right", found["kept"]["plain"], "lower"))
+    rows.append(row("predicted right with the lesion alone", found["kept"]["lesion alone"], "lower"))
+    for name, one in found["curves"].items():
+        scored = ", ".join(f"{label} {value['count']} of {value['of']}" for label, value in one["scored"].items())
+        rows.append({"on unseen images": f"scored by {name}", "found": scored, "95 % bound": ""})
+        if "oracle minus random" in one:
+            gap = one["oracle minus random"]
+            rows.append(
+                {
+                    "on unseen images": f"{name} of the ground truth minus that of a random map",
+                    "found": f"{gap['mean']:+.3f}",
+                    "95 % bound": f"{gap['low']:+.3f} to {gap['high']:+.3f}",
+                }
+            )
+    return rows
+
+
+def table(rows: list[dict[str, str]]) -> str:
+    """The card in Markdown.
+
+    Example:
+        >>> print(table([{"what": "a", "found": "1 of 2"}]))
+        | what | found |
+        |---|---|
+        | a | 1 of 2 |
+    """
+    lines = ["| " + " | ".join(rows[0]) + " |", "|" + "---|" * len(rows[0])]
+    return "\n".join([*lines, *("| " + " | ".join(one.values()) + " |" for one in rows)])
+
+
+def save(model: str, target: Path, found: dict[str, Any], command: str) -> None:
+    """Writes the weights with their card, and the card into the docs."""
+    rows = card(found)
+    info = {key: value for key, value in models.read_info(model).items() if key not in OWN}
+    models.save(
+        models.load(model), target, info=info | {"trained_on": TRAINED_ON, "measured_by": command, "card": rows}
+    )
+    text = PAGE.read_text("utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{BEGIN}\n{table(rows)}\n{END}{after}", "utf-8")
+
+
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="builtin", help='a folder of xaijax train, or "builtin"')
     parser.add_argument("--count", type=int, default=999, help="images that are predicted, at least 300")
     parser.add_argument("--scored", type=int, default=300, help="images that AIC and SIC score")
     parser.add_argument("--seed", type=int, default=20, help="of the phantoms; no training has used it")
+    parser.add_argument("--save", type=Path, help="write the weights with the card here, and the table of the docs")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "known_truth.json")
     options = parser.parse_args(argv)
     found = measure(models.load(options.model), count=options.count, scored=options.scored, seed=options.seed)
     command = f"python benchmarks/known_truth.py --model {options.model} --count {options.count}"
     command += f" --scored {options.scored} --seed {options.seed}"
     folder.write_json(options.out, {"command": command} | found | provenance.describe())
+    if options.save is not None:
+        save(options.model, options.save, found, command)
     print(json.dumps(found, indent=1))
 
 

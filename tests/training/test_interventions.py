@@ -150,6 +150,8 @@ def test_kinds_take_turns(material):
     found, _, _ = draw(made, range(20))
     black = (found[14:] == 0).all(axis=(1, 2, 3))
     assert black.tolist() in ([True, False] * 3, [False, True] * 3)
+    twice = changed(material, evidence_free=0.3, kinds=("black", "mean", "black"))
+    assert (draw(twice, range(20))[0][14:] == 0).all(axis=(1, 2, 3)).sum() == 4
 
 
 def test_images_without_a_mask_make_way_and_shares_stay_exact(material):

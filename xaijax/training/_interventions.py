@@ -44,7 +44,7 @@ class Interventions:
         counterfactual: share with the lesion, and the label, of another image.
         evidence_free: share without evidence, whose target is the uniform distribution.
         lesion_alone: share that shows the lesion on a background without evidence.
-        kinds: of images without evidence; they take turns.
+        kinds: of images without evidence; they take turns, and one that is named twice has two.
 
     Raises:
         InputError: for a value outside its range, or shares that leave nothing as it is.
