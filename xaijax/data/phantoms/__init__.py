@@ -235,7 +235,10 @@ def dataset(
     options = {"source": f"phantoms:{modality}", "count": int(count), "size": int(size), "seed": int(seed)}
     options |= {"lesions": int(lesions)} if lesions != 1 else {}
     if fixed_anatomy:
-        cases = tuple(replace(case, source=_exchanged(case, case)) for case in cases)
+        name = f"{modality}-fixed-{seed}"
+        cases = tuple(
+            replace(case, id=f"{name}-{index:05d}", source=_exchanged(case, case)) for index, case in enumerate(cases)
+        )
         options |= {"fixed_anatomy": True}
     return Dataset(f"phantoms-{modality}", tuple(kind.classes), "lesion", cases, MappingProxyType(options))
 
@@ -262,7 +265,7 @@ def exchange(dataset: Dataset, heads: Sequence[int], lesions: Sequence[int]) -> 
         >>> plain = phantoms.dataset(count=6, size=64, fixed_anatomy=True)
         >>> swapped = phantoms.exchange(plain, heads=[0, 0], lesions=[1, 2])
         >>> swapped.labels.tolist(), swapped.cases[0].id
-        ([1, 2], 'brain_mri-0-00000-with-brain_mri-0-00001')
+        ([1, 2], 'brain_mri-fixed-0-00000-with-brain_mri-fixed-0-00001')
     """
     if len(heads) != len(lesions):
         raise InputError(f"heads and lesions must be as many; got {len(heads)} and {len(lesions)}")
