@@ -367,9 +367,10 @@ EbayesFit Ebayes::operator()(MapView<const T> map, T* out) const {
       break;
     }
     case ThresholdRule::mean: {
-      const auto rule = [&](double u) { return posterior_mean(slab, w, u); };
+      // The mean as a share of the value: the mean itself goes to zero, and a table of it would lose its digits there.
+      const auto rule = [&](double u) { return posterior_mean_share(slab, w, u); };
       Curve table(0.0, kMeanEnd, kPieces);
-      write(0.0, [&](double u) { return table.covers(u) ? table(u, rule) : rule(u); });
+      write(0.0, [&](double u) { return u * (table.covers(u) ? table(u, rule) : rule(u)); });
       break;
     }
   }

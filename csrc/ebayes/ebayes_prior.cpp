@@ -117,25 +117,54 @@ double slab_beta_unbounded(const Slab& slab, double x) {
 
 double slab_beta(const Slab& slab, double x) { return std::min(slab_beta_unbounded(slab, x), kLargestBeta); }
 
-double posterior_mean(const Slab& slab, double w, double x) {
+// The posterior mean of the Laplace slab divided by x, for 0 <= x <= kNearZero. With the slab's marginal g = a/2 (e^(-a|.|)
+// convolved with phi) it is w (g + g'/x) / ((1 - w) phi + w g): both cancel against x there, so they are summed as series
+// in x^2. Their terms follow from g'' = a^2 (g - phi).
+static double laplace_mean_share(double a, double w, double x) {
+  const double square = a * a, at_zero = a * mills_ratio(a);
+  double g = at_zero, phi = 1.0, even = 1.0, sum = 0.0, plain = 0.0;  // over phi(0); even = x^(2k)/(2k)!
+  for (int k = 0; k < 12; ++k) {
+    const double next = square * (g - phi);
+    sum += even * (g + next / (2 * k + 1));
+    plain += even * g;
+    g = next;
+    phi *= -(2 * k + 1);
+    even *= x * x / ((2 * k + 1) * (2 * k + 2));
+  }
+  return w * sum / ((1.0 - w) * std::exp(-0.5 * x * x) + w * plain);
+}
+
+double posterior_mean_share(const Slab& slab, double w, double x) {
+  constexpr double near_zero = 0.125;
   const double size = std::abs(x);
-  double mean;
+  double share;
   if (slab.prior == Prior::laplace) {
     const double a = slab.a;
-    const double beta = slab_beta(slab, size);
-    const double nonzero = w * (1.0 + beta) / (1.0 + w * beta);
-    // exp(2 a x) Phi(-x - a) = phi(x - a) M(x + a).
-    const double plus = upper_tail(a - size), minus = density(size - a) * mills_ratio(size + a);
-    mean = plus > 0.0 ? nonzero * (size - a * (plus - minus) / (plus + minus)) : 0.0;
+    if (size <= near_zero) {
+      share = laplace_mean_share(a, w, size);
+    } else {
+      const double beta = slab_beta(slab, size);
+      const double nonzero = w * (1.0 + beta) / (1.0 + w * beta);
+      // exp(2 a x) Phi(-x - a) = phi(x - a) M(x + a).
+      const double plus = upper_tail(a - size), minus = density(size - a) * mills_ratio(size + a);
+      share = plus > 0.0 ? nonzero * (1.0 - a / size * ((plus - minus) / (plus + minus))) : 0.0;
+    }
   } else {
     const double v = 0.5 * size * size, e = std::exp(-v), rest = -std::expm1(-v);
-    // x - 2 (1 - e)/x loses everything near zero: there it is x^3/4 (1 - x^2/6 + x^4/48).
-    const double part = size < 0.02 ? size * v * 0.5 * (1.0 - v / 3.0 * (1.0 - v / 4.0)) : size - 2.0 * rest / size;
-    const double whole = w * rest + (e > 0.0 ? (1.0 - w) * e * 2.0 * v : 0.0);  // v itself overflows far out
-    mean = whole > 0.0 ? w * part / whole : 0.0;
+    // 1 - 2 (1 - e)/x^2 loses everything near zero: there it is v/2 (1 - v/3 + v^2/12), of which v cancels.
+    if (size < 0.02) {
+      const double part = 0.5 * (1.0 - v / 3.0 * (1.0 - v / 4.0)), of_v = v > 0.0 ? rest / v : 1.0;
+      share = w * part / (w * of_v + (1.0 - w) * e * 2.0);
+    } else {
+      const double part = 1.0 - rest / v;
+      const double whole = w * rest + (e > 0.0 ? (1.0 - w) * e * 2.0 * v : 0.0);  // v itself overflows far out
+      share = whole > 0.0 ? w * part / whole : 0.0;
+    }
   }
-  return std::copysign(std::min(std::max(mean, 0.0), size), x);
+  return std::min(std::max(share, 0.0), 1.0);
 }
+
+double posterior_mean(const Slab& slab, double w, double x) { return x * posterior_mean_share(slab, w, x); }
 
 double posterior_median(const Slab& slab, double w, double x) {
   const double size = std::abs(x);

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from xaijax._errors import InputError
+from xaijax.metrics import evaluate
 from xaijax.metrics import pic_curve as curve
 
 DATA = Path(__file__).parent / "data"
@@ -206,3 +208,32 @@ def test_pair_aggregates_equal_saliency_0_2_1(kind, how):
     read, area = curve.aggregate(stored["curve_y"][chosen], how)
     np.testing.assert_allclose(read, stored[f"{kind}_{how}"], rtol=0, atol=1e-12)
     assert area == pytest.approx(float(stored[f"{kind}_{how}_auc"]), abs=1e-12)
+
+
+def test_the_number_of_points_and_the_least_probability_of_pair_can_be_set():
+    class Line:
+        def predict(self, images):
+            p = np.asarray(images, np.float64).mean((1, 2, 3))
+            return np.stack([1 - p, p], axis=1)
+
+    image = np.full((1, 24, 24, 1), 160, np.uint8)
+    image[0, 6:18, 6:18] = 220
+    image[0, 0, 0] = image[0, -1, -1] = image[0, 0, -1] = image[0, -1, 0] = 20
+    maps = {"bright": image[..., 0].astype(float) + np.random.default_rng(0).random((1, 24, 24))}
+
+    def score(**options):
+        given = {"pic": {"convention": "pair", **options}}
+        return evaluate(Line(), image, [1], maps, metrics=["sic_mutual"], settings=given)
+
+    found = score()
+    assert found.reason.tolist() == ["low_probability"]
+    assert 0.5 < Line().predict(image / 255)[0, 1] < 0.8
+    found = score(min_probability=0.5)
+    assert found.reason.tolist() == [""]
+    position, value = found.curves.position[0], found.curves.value[0]
+    for points in (11, 101, 5001):
+        where = np.linspace(0, 1, points)
+        expected = np.trapezoid(np.interp(where, position, value), where)
+        assert score(min_probability=0.5, points=points).value[0] == pytest.approx(expected, abs=1e-12)
+    with pytest.raises(InputError, match=r"pic\.min_probability belongs to pic\.convention=pair"):
+        evaluate(Line(), image, [1], maps, metrics=["sic_mutual"], settings={"pic": {"min_probability": 0.5}})

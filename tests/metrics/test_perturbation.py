@@ -5,6 +5,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from xaijax import kernels
+from xaijax._errors import InputError
 from xaijax.metrics import FAMILIES, METRICS, evaluate, orders
 from xaijax.metrics.perturbed import FILLS, ROAD_FRACTIONS
 
@@ -265,3 +266,31 @@ def test_bad_settings_are_one_sentence(problem, settings, message):
             model, images, [0, 0], {"m": maps}, metrics=["region_perturbation"], settings={"perturbation": settings}
         )
     assert model.seen == 0
+
+
+def test_squares_of_an_image_beyond_65535_are_ranked_as_numbers_not_as_narrow_integers():
+    maps = np.random.default_rng(0).random((1, 300, 300))
+    levels, n = orders.by_patch(maps, 1, 100)
+    assert n == 100
+    assert (levels <= 100).sum() == 100
+    largest = np.sort(maps.reshape(-1))[::-1][:100]
+    np.testing.assert_array_equal([maps[levels == level].item() for level in range(1, 101)], largest)
+
+
+def test_more_segments_than_levels_are_refused():
+    numbers = np.arange(300 * 300).reshape(300, 300)
+    with pytest.raises(InputError, match=r"90,000 segments, more than the 65,533 .*perturbation\.segments"):
+        orders.by_segment(np.zeros((1, 300, 300)), numbers)
+    with pytest.raises(InputError, match="70,000"):
+        orders.by_rank(np.zeros((1, 300, 300)), 70_000)
+
+
+def test_squares_and_segments_of_equal_means_go_from_the_top_left():
+    flat = np.zeros((1, 4, 4))
+    levels, n = orders.by_patch(flat, 2, 10)
+    assert n == 4
+    assert levels[0, ::2, ::2].reshape(-1).tolist() == [1, 2, 3, 4]
+    assert orders.by_segment(flat, np.array([[0, 0, 1, 1]] * 2 + [[2, 2, 3, 3]] * 2))[0][0, ::2, ::2].tolist() == [
+        [1, 2],
+        [3, 4],
+    ]

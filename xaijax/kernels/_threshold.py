@@ -110,7 +110,7 @@ def ebayes_threshold(
     Args:
         maps: `[..., H, W]` floats, any unit. NumPy, JAX, PyTorch or DLPack.
         prior: the slab, `"laplace"` or `"cauchy"` (quasi-Cauchy).
-        a: scale of the Laplace slab in units of 1/sd, above 0 and at most 20; None estimates it, in [0.04, 3], together
+        a: scale of the Laplace slab in units of 1/sd, from 1e-6 to 20; None estimates it, in [0.04, 3], together
             with w (to about 1e-6; some 25 times the work). The quasi-Cauchy slab has none.
         sd: standard deviation of the noise in the unit of the maps; None for 1.4826 · median |x| of each map.
         rule: `"median"`, `"mean"`, `"hard"` or `"soft"`.
@@ -144,8 +144,9 @@ def ebayes_threshold(
     prior_code = PRIORS.index(_checks.choice(prior, "prior", PRIORS))
     rule_code = RULES.index(_checks.choice(rule, "rule", RULES))
     if a is not None:
-        must = "above 0 and at most 20, or None to estimate it"
-        a = _checks.number(a, "a", must, lambda value: 0.0 < value <= 20.0)
+        # A smaller slab is so wide that 1/w - 1 and 1 + beta, of its size, would lose their digits against 1.
+        must = "from 1e-6 to 20, or None to estimate it"
+        a = _checks.number(a, "a", must, lambda value: 1e-6 <= value <= 20.0)
     if sd is not None:
         must = "positive and finite, or None to estimate it"
         sd = _checks.number(sd, "sd", must, lambda value: 0.0 < value < math.inf)

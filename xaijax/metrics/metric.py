@@ -49,7 +49,7 @@ NEEDS = frozenset({"model", "mask", "raw", "variants", "explainer"})
 
 REASONS = {
     "": "there is a value",
-    "low_probability": 'the class has a probability under 0.8 on the original (convention "pair")',
+    "low_probability": 'the class has a lower probability on the original than convention "pair" asks for (0.8)',
     "original_wrong": "the class is not predicted on the original image",
     "blurred_already_right": "the class is already predicted on the fully blurred image",
     "blurred_as_probable": "the class is at least as probable on the fully blurred image as on the original",

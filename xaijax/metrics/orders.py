@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xaijax import kernels
+from xaijax._errors import InputError
 
 Levels = NDArray[np.uint16]
 
@@ -51,6 +52,8 @@ def by_rank(maps: NDArray[Any], steps: int) -> tuple[Levels, int]:
     flat = maps.reshape(len(maps), -1)
     pixels = flat.shape[1]
     n = min(steps, pixels)
+    if n > kernels.MAX_FRACTIONS:
+        raise InputError(f"steps is {steps:,}; the most levels that can be told apart are {kernels.MAX_FRACTIONS:,}")
     level = (np.arange(pixels, dtype=np.int64) * n // pixels + 1).astype(np.uint16)
     levels = np.empty(flat.shape, np.uint16)
     np.put_along_axis(levels, np.argsort(-flat, axis=1, kind="stable"), level[None], axis=1)
@@ -76,9 +79,9 @@ def by_patch(maps: NDArray[Any], side: int, count: int) -> tuple[Levels, int]:
     """
     height, width = maps.shape[1:]
     rows, columns = np.arange(height) // side, np.arange(width) // side
-    levels, squares = by_segment(maps, rows[:, None] * (columns[-1] + 1) + columns)
+    ranks, squares = _ranks(maps, rows[:, None] * (columns[-1] + 1) + columns)
     n = min(count, squares)
-    return np.minimum(levels, np.uint16(n + 1)), n
+    return np.minimum(ranks, n + 1).astype(np.uint16), n
 
 
 def by_segment(maps: NDArray[Any], segments: NDArray[np.integer]) -> tuple[Levels, int]:
@@ -91,15 +94,29 @@ def by_segment(maps: NDArray[Any], segments: NDArray[np.integer]) -> tuple[Level
     Returns:
         `(levels [M, H, W], n)`, n = number of segments.
 
+    Raises:
+        InputError: for more segments than there are levels.
+
     Example:
         >>> by_segment(np.array([[[0.0, 1.0, 0.25, 0.5]]]), np.array([[0, 1, 0, 2]]))[0].tolist()
         [[[3, 1, 3, 2]]]
     """
+    ranks, count = _ranks(maps, segments)
+    if count > kernels.MAX_FRACTIONS:
+        raise InputError(
+            f"an image has {count:,} segments, more than the {kernels.MAX_FRACTIONS:,} that can be hidden one by one: "
+            "ask for fewer (perturbation.segments)"
+        )
+    return ranks.astype(np.uint16), count
+
+
+def _ranks(maps: NDArray[Any], segments: NDArray[np.integer]) -> tuple[NDArray[np.int64], int]:
+    """The place of each pixel's segment, from 1, and the number of segments; an image may have more than levels can."""
     flat, sizes = segments.reshape(-1), np.bincount(segments.reshape(-1))
-    levels = np.empty((len(maps), flat.size), np.uint16)
-    for one, level in zip(maps, levels, strict=True):
+    ranks = np.empty((len(maps), flat.size), np.int64)
+    for one, ranked in zip(maps, ranks, strict=True):
         means = np.bincount(flat, weights=one.reshape(-1).astype(np.float64)) / sizes
-        rank = np.empty(len(sizes), np.uint16)
+        rank = np.empty(len(sizes), np.int64)
         rank[np.argsort(-means, kind="stable")] = np.arange(1, len(sizes) + 1)
-        level[:] = rank[flat]
-    return levels.reshape(maps.shape), len(sizes)
+        ranked[:] = rank[flat]
+    return ranks.reshape(maps.shape), len(sizes)

@@ -14,16 +14,17 @@ References:
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xaijax import kernels
 from xaijax._errors import InputError
-from xaijax._options import Count
+from xaijax._options import Count, Range
 from xaijax.metrics import pic_curve as curve
 from xaijax.metrics._stream import float_images, stream
 from xaijax.metrics.answers import Answers
@@ -59,14 +60,23 @@ class Settings:
         convention: `"stable"`, `"pair"` or `"medical"`, see `xaijax.metrics.pic_curve`.
         fractions: of the pixels, in ascending order, revealed step by step.
         random_masks: random masks per image; a score is the mean over them.
+        min_probability: of the class on the original, which convention pair asks for.
+        points: on the information axis, at which a curve is read before it is integrated.
     """
 
     convention: Convention = "stable"
     fractions: Fractions = FRACTIONS
     random_masks: Count = 1
+    min_probability: Annotated[float, Range(0, 1)] = curve.MIN_PROBABILITY
+    points: Annotated[int, Range(2, 1_000_001)] = curve.POINTS
 
     def __post_init__(self) -> None:
         check_ascending("pic.fractions", self.fractions)
+        if self.convention != "pair" and self.min_probability != curve.MIN_PROBABILITY:
+            raise InputError(
+                f"pic.min_probability belongs to pic.convention=pair; the convention {self.convention} scores images "
+                "of any probability: leave it out or set pic.convention=pair"
+            )
 
 
 @dataclass(frozen=True)
@@ -163,6 +173,7 @@ class _ImageCurves:
             probability=(response[0], response[1 + draw]),
             right=(bool(right[0]), bool(right[1 + draw])),
             information=(information[0], information[1 + draw]),
+            min_probability=self.options.min_probability,
         )
 
     def _curve(self, kind: Kind, measure: str, draw: int, method: str) -> tuple[Any, ...] | None:
@@ -180,7 +191,7 @@ class _ImageCurves:
         raw_information = curve.scale(revealed, known[1 + draw], known[0])
         raw_response = curve.scale(response, anchors[0], anchors[1])
         position, value = curve.curve_points(raw_information, raw_response, self.options.convention)
-        auc = float(curve.area(curve.read_curve(position, value)))
+        auc = float(curve.area(curve.read_curve(position, value, self.options.points)))
         return auc, position, value, raw_information, raw_response
 
     def score(self, methods: Sequence[str], metrics: Sequence[Metric]) -> tuple[list[Row], list[tuple[Any, ...]]]:
@@ -223,7 +234,9 @@ def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Resu
     """Scores maps by AIC and SIC; the oracle has no value for an image without a mask."""
     images, convention = inputs.images, settings.convention
     measures = tuple(dict.fromkeys(metric.measure for metric in metrics))
-    options = _Options(convention, settings.fractions, settings.random_masks, measures, inputs.seed, inputs.num_threads)
+    options = _Options(
+        **dataclasses.asdict(settings), measures=measures, seed=inputs.seed, num_threads=inputs.num_threads
+    )
     if convention == "medical":
         images = float_images(images)  # the study's rebuilt images are not rounded
     absent = {method: inputs.absent(method) for method in inputs.maps}
@@ -370,7 +383,8 @@ def rebuild(
     """
     chosen = Settings() if settings is None else settings
     image = np.ascontiguousarray(float_images(image) if chosen.convention == "medical" else image)
-    given = _Options(chosen.convention, chosen.fractions, 1, tuple(measures), seed, num_threads)
+    one_mask = dataclasses.asdict(chosen) | {"random_masks": 1}
+    given = _Options(**one_mask, measures=tuple(measures), seed=seed, num_threads=num_threads)
     one = _ImageCurves(
         name,
         image,

@@ -26,8 +26,8 @@ Convention = Literal["stable", "pair", "medical"]
 CONVENTIONS: tuple[Convention, ...] = ("stable", "pair", "medical")
 
 FRACTIONS = (0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.10, 0.13, 0.21, 0.34, 0.5, 0.75)
-INTERVALS = 1000
-PAIR_MIN_PROBABILITY = 0.8
+POINTS = 1001
+MIN_PROBABILITY = 0.8
 
 Floats = NDArray[np.float64]
 
@@ -38,14 +38,14 @@ def check_convention(convention: str) -> None:
         raise ValueError(f"convention must be one of {', '.join(CONVENTIONS)}; got {convention!r}")
 
 
-def positions() -> Floats:
-    """`[1001]` the information values at which every curve is read, from 0 to 1.
+def positions(points: int = POINTS) -> Floats:
+    """`[points]` the information values at which every curve is read, evenly from 0 to 1.
 
     Example:
         >>> positions()[[0, 1, 1000]].tolist()
         [0.0, 0.001, 1.0]
     """
-    return np.append(np.linspace(0.0, 1.0, INTERVALS, endpoint=False), 1.0)
+    return np.append(np.linspace(0.0, 1.0, points - 1, endpoint=False), 1.0)
 
 
 def scale(values: Any, blurred: Any, original: Any) -> Floats:
@@ -113,23 +113,24 @@ def curve_points(information: Any, response: Any, convention: Convention = "stab
     return np.take_along_axis(u, order, axis=-1), np.take_along_axis(v, order, axis=-1)
 
 
-def read_curve(position: Any, value: Any) -> Floats:
-    """The curve at the 1001 `positions()`, linear between points.
+def read_curve(position: Any, value: Any, points: int = POINTS) -> Floats:
+    """The curve at the `positions(points)`, linear between its own points.
 
     Args:
         position: `[..., P]`, ascending from 0 to 1.
         value: `[..., P]`. At a repeated position the last value holds there, and the first one ends the segment
             that leads to it.
+        points: at how many positions it is read, at least 2.
 
     Returns:
-        `[..., 1001]` float64.
+        `[..., points]` float64.
 
     Example:
         >>> read_curve([0.0, 0.5, 1.0], [0.0, 1.0, 1.0])[[250, 750]].tolist()
         [0.5, 1.0]
     """
     position, value = np.asarray(position, np.float64), np.asarray(value, np.float64)
-    where = positions()
+    where = positions(points)
     result = np.empty((*position.shape[:-1], where.size))
     for index in np.ndindex(position.shape[:-1]):
         result[index] = np.interp(where, position[index], value[index])
@@ -137,10 +138,10 @@ def read_curve(position: Any, value: Any) -> Floats:
 
 
 def area(curve: Any) -> Any:
-    """Area under a curve read at the 1001 positions, by the trapezoid rule.
+    """Area under a curve read at evenly spaced positions, by the trapezoid rule.
 
     Args:
-        curve: `[..., 1001]`.
+        curve: `[..., points]`, as `read_curve` gives it.
 
     Returns:
         `[...]` float64, in [0, 1] for curves in [0, 1].
@@ -149,7 +150,8 @@ def area(curve: Any) -> Any:
         >>> round(float(area(positions())), 12)
         0.5
     """
-    return np.trapezoid(np.asarray(curve, np.float64), positions(), axis=-1)
+    curve = np.asarray(curve, np.float64)
+    return np.trapezoid(curve, positions(curve.shape[-1]), axis=-1)
 
 
 def aggregate(curves: Any, how: Literal["median", "mean"] = "median") -> tuple[Floats, float]:
@@ -172,7 +174,7 @@ def aggregate(curves: Any, how: Literal["median", "mean"] = "median") -> tuple[F
     """
     curves = np.asarray(curves, np.float64)
     if curves.ndim != 2 or curves.shape[0] == 0:
-        raise ValueError(f"curves must be [N, {INTERVALS + 1}] with N at least 1; got shape {curves.shape}")
+        raise ValueError(f"curves must be [N, {POINTS}] with N at least 1; got shape {curves.shape}")
     if how not in ("median", "mean"):
         raise ValueError(f'how must be "median" or "mean"; got {how!r}')
     curve = np.median(curves, axis=0) if how == "median" else np.mean(curves, axis=0)
@@ -186,6 +188,7 @@ def undefined(
     probability: tuple[float, float],
     right: tuple[bool, bool],
     information: tuple[float, float],
+    min_probability: float = MIN_PROBABILITY,
 ) -> str:
     """Why an image has no curve; decided from the original and the fully blurred image, before any map is seen.
 
@@ -195,6 +198,7 @@ def undefined(
         probability: of the class, for (original, blurred), in [0, 1].
         right: whether the class is predicted, for (original, blurred).
         information: of (original, blurred), in the unit of the information measure.
+        min_probability: `"pair"` alone: of the original, what it must have at least.
 
     Returns:
         A code of `xaijax.metrics.REASONS`, or `""` when there is a curve.
@@ -209,7 +213,7 @@ def undefined(
     response = (float(right[0]), float(right[1])) if kind == "aic" and convention != "medical" else probability
     if kind == "aic" and convention != "medical" and not right[0]:
         return "original_wrong"
-    if convention == "pair" and response[0] < PAIR_MIN_PROBABILITY:
+    if convention == "pair" and response[0] < min_probability:
         return "low_probability"
     if information[1] >= information[0]:
         return "information_not_larger"

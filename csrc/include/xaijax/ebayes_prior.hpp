@@ -22,6 +22,8 @@ constexpr double kLargestBeta = 1e20;
 double slab_beta(const Slab& slab, double x);
 double slab_beta_unbounded(const Slab& slab, double x);
 double posterior_mean(const Slab& slab, double w, double x);
+// The same divided by x, in [0, 1]; at x = 0 its limit.
+double posterior_mean_share(const Slab& slab, double w, double x);
 double posterior_median(const Slab& slab, double w, double x);
 
 // Where the posterior median leaves zero, and the weight for which it does so at `threshold`.

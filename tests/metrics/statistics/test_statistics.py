@@ -12,6 +12,7 @@ from scipy import stats
 from xaijax.metrics import statistics as st
 from xaijax.metrics.scores import Curves, Scores
 from xaijax.metrics.statistics._friedman import groups
+from xaijax.metrics.statistics.pairs import compare_two, tied_differences
 
 # Demšar, JMLR 2006, table 6: AUC of C4.5, C4.5+m, C4.5+cf and C4.5+m+cf on 14 data sets.
 DEMSAR = np.array(
@@ -382,3 +383,25 @@ def test_analyse_says_what_one_image_cannot():
     assert np.isnan(entry.means[0].low)
     assert "fewer than two images" in entry.ranking.note
     assert "fewer than four images" in entry.stability[0].note
+
+
+def test_small_differences_of_large_values_are_not_rounded_away():
+    a = 1e9 + np.array([3, 1, 4, 1.5, 9, 2.5, -6, 5, 3.5, 8, 7, 2]) * 1e-3
+    b = np.full_like(a, 1e9)
+    pair = compare_two(a, b)
+    assert pair.p_w == pytest.approx(stats.wilcoxon(a - b, method="exact").pvalue, rel=1e-12)
+    assert pair.p_t == pytest.approx(stats.ttest_rel(a, b).pvalue, rel=1e-9)
+    assert pair.difference == np.mean(a - b)
+
+
+def test_differences_that_only_rounding_tells_apart_are_ties():
+    rng = np.random.default_rng(3)
+    for _ in range(200):
+        scale = 10.0 ** rng.integers(-12, 12)
+        low = rng.integers(0, 50, 30) / 100
+        step = rng.choice([0.0, 0.1, -0.1, 0.25], 30)
+        a, b = (low + step) * scale, low * scale
+        found = tied_differences(a, b)
+        assert len(np.unique(np.abs(found))) == len(np.unique(np.abs(step)))
+        np.testing.assert_array_equal(np.sign(found), np.sign(step))
+        np.testing.assert_allclose(found, step * scale, rtol=0, atol=4e-16 * 8 * scale)

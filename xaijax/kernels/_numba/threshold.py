@@ -1,5 +1,6 @@
 """Thresholds in NumPy and SciPy: no tables, no Newton steps, whole arrays through SciPy's special functions."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -67,12 +68,31 @@ def posterior_mean(x: Floats, w: float, prior: int, a: float) -> Floats:
         b = beta(x, prior, a)
         left = log_ndtr(x - a)
         right = np.log(mills(x + a)) - 0.5 * np.square(x - a) - np.log(ROOT_TWO_PI)
-        return w * (1 + b) / (1 + w * b) * (x - a * np.tanh((left - right) / 2))
+        mean = w * (1 + b) / (1 + w * b) * (x - a * np.tanh((left - right) / 2))
+        return np.where(x < 0.1, x * _laplace_share_near_zero(np.minimum(x, 0.1), w, a), mean)
     safe = np.maximum(x, 1e-4)
     e = np.exp(-0.5 * safe * safe)
     rest = -np.expm1(-0.5 * safe * safe)
     mean = w * (safe - 2 * rest / safe) / (w * rest + (1 - w) * e * safe * safe)
-    return np.where(x < 1e-4, 0.0, mean)
+    v = np.minimum(x, 0.02) ** 2 / 2
+    of_v = np.where(v > 0, -np.expm1(-v) / np.where(v > 0, v, 1), 1.0)
+    near = x * w * (1 - v / 3 + v * v / 12) / 2 / (w * of_v + 2 * (1 - w) * np.exp(-v))
+    return np.where(x < 0.02, near, mean)
+
+
+def _laplace_share_near_zero(x: Floats, w: float, a: float) -> Floats:
+    """Mean over value by Tweedie's formula, `1 + f'(x)/(x f(x))`, f as a power series about 0.
+
+    f = (1 - w) φ + w g; g has even derivatives g_0 = a M(a), g_{n+2} = a² (g_n - φ_n) at 0, in units of φ(0).
+    """
+    g, normal, total, marginal = a * float(mills(a)), 1.0, np.zeros_like(x), np.zeros_like(x)
+    for k in range(10):
+        following = a * a * (g - normal)
+        power = x ** (2 * k) / math.factorial(2 * k)
+        total = total + power * (g + following / (2 * k + 1))
+        marginal = marginal + power * g
+        g, normal = following, -(2 * k + 1) * normal
+    return w * total / ((1 - w) * np.exp(-x * x / 2) + w * marginal)
 
 
 def posterior_median(x: Floats, w: float, prior: int, a: float) -> Floats:

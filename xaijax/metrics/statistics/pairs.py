@@ -133,7 +133,7 @@ def compare_two(a: Any, b: Any, *, first: str = "first", second: str = "second",
     if n < 2:
         difference = float(a[0] - b[0]) if n else NONE
         return Pair(first, second, n, missing, difference, note=NOTES["few"])
-    d = exact_differences(a, b)
+    d = tied_differences(a, b)
     low, high = mean_interval(d, seed=seed)
     pair = Pair(first, second, n, missing, float(d.mean()), low, high)
     if not d.any():
@@ -146,19 +146,34 @@ def compare_two(a: Any, b: Any, *, first: str = "first", second: str = "second",
     return dataclasses.replace(pair, t=float(found.statistic), p_t=float(found.pvalue), cohens_d=cohens_d(d))
 
 
-def exact_differences(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`a - b` without the last digits, which are rounding: 0.5 - 0.3 and 0.3 - 0.1 are a tie.
+def tied_differences(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`a - b`, where differences that only rounding tells apart are tied: 0.5 - 0.3 and 0.3 - 0.1.
+
+    Rounding moves a difference by a few units in the last place of what is subtracted. Magnitudes that are closer than
+    eight of them become equal, those within eight of zero become zero; nothing else changes.
+
+    Args:
+        a, b: `[N]`, finite, N at least 1.
+
+    Returns:
+        `[N]` float64.
 
     Example:
-        >>> d = exact_differences(np.array([0.5, 0.3]), np.array([0.3, 0.1]))
-        >>> bool(d[0] == d[1])
-        True
+        >>> d = tied_differences(np.array([0.5, 0.3, 0.1 + 0.2]), np.array([0.3, 0.1, 0.3]))
+        >>> bool(d[0] == d[1]), float(d[2])
+        (True, 0.0)
     """
-    scale = max(np.abs(a).max(), np.abs(b).max())
-    if scale == 0.0:
-        return np.zeros_like(a)
-    unit = 2.0 ** np.ceil(np.log2(scale))  # a power of two: scaling by it changes no digit
-    return np.round((a - b) / unit, 12) * unit
+    d = a - b
+    rounding = 8 * np.finfo(np.float64).eps * max(np.abs(a).max(), np.abs(b).max())
+    sizes = np.abs(d)
+    order = np.argsort(sizes, kind="stable")
+    ascending = sizes[order]
+    first = np.concatenate([[True], np.diff(ascending) > rounding])
+    # Every magnitude becomes the smallest of its tie; the tie that begins within rounding of zero becomes zero.
+    ascending = ascending[first][np.cumsum(first) - 1]
+    tied = np.empty_like(sizes)
+    tied[order] = np.where(ascending <= rounding, 0.0, ascending)
+    return np.copysign(tied, d) * (tied > 0)
 
 
 def _wilcoxon(d: NDArray[np.float64]) -> tuple[float, float, str]:
