@@ -43,6 +43,7 @@ TRAINED_ON = (
     "the uniform distribution as target; lesions alone): other networks answer worse to such images"
 )
 LEVEL = 0.95
+BATCH = 250
 BLUR = 10 / 128  # of the side: the baseline of the perturbation metrics
 WITHOUT: tuple[tuple[str, training.Kind, float | None], ...] = (
     ("black", "black", None),
@@ -76,9 +77,15 @@ def share(found: Any) -> dict[str, Any]:
     return bounds(int(np.sum(found)), len(found))
 
 
+def chances(classifier: Classifier, images: Any) -> np.ndarray:
+    """`[N, K]` the probabilities, in batches."""
+    parts = [classifier.predict(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
+    return np.concatenate([np.asarray(part) for part in parts])
+
+
 def said(classifier: Classifier, images: Any) -> np.ndarray:
     """`[N]` the predicted classes."""
-    return np.asarray(classifier.predict(images)).argmax(axis=1)
+    return chances(classifier, images).argmax(axis=1)
 
 
 def partners(labels: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -127,11 +134,11 @@ def without_evidence(classifier: Classifier, batch: Batch, seed: int) -> dict[st
             training.without_evidence(image, mask, kind, rng, amount=amount)
             for image, mask in zip(batch.images, batch.masks, strict=True)
         ]
-        chances = np.asarray(classifier.predict(np.stack(images)))
-        sure = chances.max(axis=1) > 0.5
-        classes = np.bincount(chances.argmax(axis=1)[sure], minlength=len(classifier.classes))
+        answers = chances(classifier, np.stack(images))
+        sure = answers.max(axis=1) > 0.5
+        classes = np.bincount(answers.argmax(axis=1)[sure], minlength=len(classifier.classes))
         found[name] = share(sure) | {
-            "largest": float(chances.max()),
+            "largest": float(answers.max()),
             "classes": dict(zip(classifier.classes, classes.tolist(), strict=True)),
         }
     return found
@@ -250,7 +257,7 @@ def save(model: str, target: Path, found: dict[str, Any], command: str) -> None:
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="builtin", help='a folder of xaijax train, or "builtin"')
-    parser.add_argument("--count", type=int, default=999, help="images that are predicted, at least 300")
+    parser.add_argument("--count", type=int, default=3000, help="images that are predicted, at least 300")
     parser.add_argument("--scored", type=int, default=300, help="images that AIC and SIC score")
     parser.add_argument("--seed", type=int, default=20, help="of the phantoms; no training has used it")
     parser.add_argument("--save", type=Path, help="write the weights with the card here, and the table of the docs")
