@@ -11,8 +11,9 @@ from scipy import ndimage
 from xaijax import models, train, training
 from xaijax._errors import InputError
 from xaijax.data import phantoms
-from xaijax.training import NO_CLASS, Augmentation, Interventions, Options, Trainer, run_epochs
-from xaijax.training._interventions import Changed
+from xaijax.training import Augmentation, Interventions, Options, Trainer, run_epochs
+from xaijax.training._evidence import KINDS
+from xaijax.training._interventions import NO_CLASS, Changed
 from xaijax.training._step import _loss_or_uniform
 
 SIDE = 64
@@ -92,7 +93,7 @@ def test_images_that_were_generated_are_exchanged_by_their_generator(material):
     assert (found[17:] == 7).all()
 
 
-@pytest.mark.parametrize("kind", training.KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_images_without_evidence_are_what_their_kind_says(material, kind):
     images, _, masks = material
     image, mask = images[3], masks[3]
@@ -330,7 +331,7 @@ def test_the_command_pastes_the_lesions_of_other_data_and_needs_masks(tmp_path, 
 
 def test_every_pair_of_kinds_and_masks_is_drawn_the_same_for_floats(material):
     images, _, masks = material
-    for kind, seed in itertools.product(training.KINDS, range(2)):
+    for kind, seed in itertools.product(KINDS, range(2)):
         whole = training.without_evidence(images[1], masks[1], kind, np.random.default_rng(seed))
         share = training.without_evidence(
             images[1].astype(np.float32) / 255, masks[1], kind, np.random.default_rng(seed)
