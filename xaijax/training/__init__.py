@@ -13,7 +13,7 @@ measured comes as JSON values.
   the state after every epoch, and `start_from` puts new classes on trained weights.
 * `classification_scores`: loss, accuracy, F1, confusion matrix, reliability of the probabilities.
 * `finding_scores`, `auroc`, `average_precision`: of several findings to an image, with intervals.
-* `Interventions`: training images that are changed on purpose; `without_evidence`, `lesion_alone` and `pasted` make them.
+* `Interventions`: training images that are changed on purpose; `without_evidence`, `lesion_alone`, `pasted` make them.
 * `mcnemar`, `bootstrap_difference`: two classifiers on the same images.
 * `penultimate`, `principal_components`: what the last layer reads of every image.
 
