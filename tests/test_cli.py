@@ -103,6 +103,8 @@ def test_bad_input_is_one_sentence_and_status_2(arguments, sentence, capsys, tmp
         (["bench", "--resume=yes"], "--resume takes no value: write --resume or --no-resume"),
         (["bench", "brains"], "'brains' belongs to no option: options begin with --"),
         (["train", "--epochs", "3"], "xaijax train needs --data and --out"),
+        # No model stands in for the one that is meant: the built-in one knows phantoms alone.
+        (["explain", "scan.dcm"], "xaijax explain needs --model"),
         (["data"], "xaijax data needs DATA, right after the command"),
         (["data", "--classes", "a", "brains"], "xaijax data needs DATA, right after the command"),
         (["train", "--data", "d", "--out", "o", "--optimizer", "adam"], "--optimizer is 'adam'; it must be adamw or"),
@@ -266,6 +268,36 @@ def test_explain_reads_dicom_by_the_rule_of_all_commands(checkpoint, tmp_path, c
     assert "--window is 9 3; give two numbers, LOW below HIGH, or auto, or file" in capsys.readouterr().err
 
 
+def test_explain_counts_what_stands_in_the_way_of_dicom_objects(checkpoint, tmp_path, capsys):
+    """One line for a reason, whatever the number of images; other formats are written all the same."""
+    import pydicom
+    from pydicom import uid
+
+    for number in range(4):
+        stored = pydicom.Dataset()
+        stored.file_meta = pydicom.dataset.FileMetaDataset()
+        stored.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+        stored.SOPClassUID = uid.CTImageStorage
+        stored.SOPInstanceUID, stored.SeriesInstanceUID = uid.generate_uid(), uid.generate_uid()
+        if number < 3:  # no FrameOfReferenceUID; the last has no study either
+            stored.StudyInstanceUID = uid.generate_uid()
+        stored.Rows, stored.Columns, stored.SamplesPerPixel = 40, 60, 1
+        stored.BitsAllocated, stored.BitsStored, stored.HighBit, stored.PixelRepresentation = 8, 8, 7, 0
+        stored.PhotometricInterpretation = "MONOCHROME2"
+        stored.PixelData = np.random.default_rng(number).integers(0, 256, (40, 60), np.uint8).tobytes()
+        (tmp_path / "series").mkdir(exist_ok=True)
+        stored.save_as(tmp_path / "series" / f"{number}.dcm", enforce_file_format=True)
+    out = tmp_path / "out"
+    options = ["--model", str(checkpoint), "--methods", "sobel", "--out", str(out), "--save", "dicom-seg", "png"]
+    assert call("explain", str(tmp_path / "series"), *options) == 2
+    assert sorted(path.name for path in out.iterdir()) == [f"{number}.sobel.png" for number in range(4)]
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("skipped")]
+    assert len(said) == 2
+    assert said[0].startswith(f"skipped 3 files, such as {out}/0.sobel.seg.dcm: dicom-seg cannot be made of its image:")
+    assert "Frame" in said[0]
+    assert "has no StudyInstanceUID, which a DICOM map must reference" in said[1]
+
+
 def test_explain_goes_on_after_an_unreadable_image_and_says_so(picture, checkpoint, tmp_path, capsys):
     (tmp_path / "bad.png").write_bytes(b"nothing")
     out = tmp_path / "out"
@@ -278,6 +310,7 @@ def test_explain_goes_on_after_an_unreadable_image_and_says_so(picture, checkpoi
     ("options", "sentence"),
     [
         (["--target", "c"], "which is not a class of model"),
+        (["--target", "label"], "images that are given as files have no label: give --target predicted, or a class"),
         (["--opacity", "3"], "it must be a number from 0 to 1"),
         (["--methods", "gradcan"], "did you mean grad_cam"),
         (["--model", "none"], "none"),

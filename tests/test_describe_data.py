@@ -77,3 +77,25 @@ def test_bad_input_is_one_sentence(arguments, message, capsys):
 def test_one_class_alone(capsys):
     assert cli.main(["data", "phantoms", "--count", "6", "--classes", "Glioma"]) == 0
     assert capsys.readouterr().out.startswith("phantoms-brain_mri: 2 images, 1 class")
+
+
+def test_one_class_is_a_warning(scans, capsys):
+    for path in (scans / "malignant").iterdir():
+        path.unlink()
+    assert cli.main(["data", str(scans)]) == 0
+    warning = "warning: data set 'scans' has images of 1 class (benign); training and benchmarks need at least 2: give"
+    assert warning in capsys.readouterr().out
+    assert cli.main(["data", str(scans), "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["warnings"]) == 1
+    assert cli.main(["data", "phantoms", "--count", "6", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["warnings"] == []
+
+
+def test_the_sheet_shows_as_many_images_as_count_says(scans, tmp_path, monkeypatch):
+    from xaijax import plot
+
+    drawn = []
+    monkeypatch.setattr(plot, "write_samples", lambda dataset, *_, **__: drawn.append(dataset.class_counts()))
+    for count in ("2", "0"):
+        assert cli.main(["data", str(scans), "--count", count, "--sheet", str(tmp_path / "look.png")]) == 0
+    assert drawn == [{"benign": 1, "malignant": 1}, {"benign": 3, "malignant": 3}]

@@ -2,19 +2,22 @@
 
 import doctest
 import importlib
+import json
 import os
 import pkgutil
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
 import xaijax._runs
 from xaijax import _files
 from xaijax._errors import InputError
-from xaijax._runs import folder
+from xaijax._runs import checksums, folder
 from xaijax._runs.folder import RunFolder
+from xaijax._runs.lock import Lock
 
 MODULES = sorted(module.name for module in pkgutil.iter_modules(xaijax._runs.__path__, "xaijax._runs."))
 
@@ -102,21 +105,95 @@ def test_a_killed_process_holds_no_lock(tmp_path):
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
     (path / f"{folder.TEMPORARY}{os.getpid()}-left").touch()
     with RunFolder(path, "run", resume=True):
-        assert sorted(entry.name for entry in path.iterdir()) == ["run.json"]
+        assert sorted(entry.name for entry in path.iterdir()) == [".lock", "run.json"]
 
 
-def test_damaged_parts_are_found(tmp_path):
+def part(path, name, text):
+    file = path / "scores" / f"{name}.parquet"
+    folder.write_text(file, text)
+    checksums.write_part(path, name, [file], {"of": name})
+
+
+def test_damaged_parts_are_found_and_computed_again(tmp_path):
     path = tmp_path / "out"
-    start(path)
-    with RunFolder(path, "run", resume=True):
-        parts = [path / "scores" / f"{number}.parquet" for number in range(3)]
-        for part in parts:
-            folder.write_text(part, "0123456789")
-            folder.seal(path, [part])
-        assert folder.damaged(path) == []
-        parts[0].write_text("0123456788")
-        parts[2].unlink()
-        assert folder.damaged(path) == [parts[0], parts[2]]
+    with RunFolder(path, "run", resume=False) as run:
+        run.describe({"config": {}})
+        for name in "abcd":
+            part(path, name, "0123456789")
+        folder.write_text(path / "report.html", "page")
+    assert checksums.problems(path, folder.DESCRIPTION) == []
+    (path / "scores" / "a.parquet").write_text("0123456788")
+    (path / "scores" / "c.parquet").unlink()
+    (path / "parts" / "d.json").write_text("{}")
+    (path / "report.html").write_text("pag")
+    found = {one.file: one.part for one in checksums.problems(path, folder.DESCRIPTION)}
+    assert found == {"scores/a.parquet": "a", "scores/c.parquet": "c", "parts/d.json": "d", "report.html": None}
+    (path / "parts" / "d.json").write_text('{"files": {}, "made": 1, "sha256": "0"}')
+    with RunFolder(path, "run", resume=True) as run:
+        said = run.repair()
+        assert checksums.part_files(path) == ["b"]
+    assert said == [
+        "report.html was changed after it was written; it is written again",
+        "parts/d.json was changed after it was written: its checksum is another one; the part d is computed again",
+        "scores/a.parquet was changed after it was written; the part a is computed again",
+        "scores/c.parquet is gone; the part c is computed again",
+    ]
+
+
+def test_a_damaged_file_that_nothing_writes_again_is_refused(tmp_path):
+    path = tmp_path / "out"
+    with RunFolder(path, "training", resume=False) as run:
+        run.describe({"config": {}})
+        folder.write_text(path / "model.safetensors", "weights")
+    (path / "model.safetensors").write_text("weightz")
+    with (
+        RunFolder(path, "training", resume=True) as run,
+        pytest.raises(InputError, match=r"model\.safetensors was changed after it was written, .* put it back"),
+    ):
+        run.repair()
+    assert (path / "checksums.json").is_file()
+
+
+def test_every_changed_byte_of_a_run_is_noticed(tmp_path):
+    """Or reads as the same values, such as another space in a JSON file."""
+    path = tmp_path / "out"
+    with RunFolder(path, "run", resume=False) as run:
+        run.describe({"config": {"seed": 0, "names": ["a", "b"]}, "share": 0.1})
+        part(path, "a", "some numbers")
+        folder.write_text(path / "report.html", "page")
+    files = [file for file in path.rglob("*") if file.is_file()]
+    assert {file.name for file in files} == {"run.json", "checksums.json", "a.json", "a.parquet", "report.html"}
+    for file in files:
+        name, kept = file.relative_to(path).as_posix(), file.read_bytes()
+        values = json.loads(kept) if file.suffix == ".json" else None
+        for place in range(len(kept)):
+            for changed in {kept[place] ^ 1, kept[place] ^ 0x80, 0} - {kept[place]}:
+                file.write_bytes(kept[:place] + bytes([changed]) + kept[place + 1 :])
+                found = [one.file for one in checksums.problems(path, folder.DESCRIPTION)]
+                if name not in found:
+                    assert json.loads(file.read_text("utf-8")) == values, (name, place, changed)
+        file.write_bytes(kept)
+    assert checksums.problems(path, folder.DESCRIPTION) == []
+
+
+def test_the_lock_says_who_has_the_folder(tmp_path):
+    first = Lock(tmp_path)
+    with pytest.raises(InputError, match=rf"another process is using .*process {os.getpid()} on .*, since 20.*wait"):
+        Lock(tmp_path)
+    first.close()
+    Lock(tmp_path).close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_locks_of_the_system_a_living_owner_is_noticed_and_a_dead_one_is_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(Lock, "_system_lock", lambda self, folder: None)
+    first = Lock(tmp_path, beat=0.05)
+    with pytest.raises(InputError, match="another process is using"):
+        Lock(tmp_path, beat=0.2)
+    first._stop.set()  # a killed process gives no sign of life, and its file stays
+    time.sleep(0.1)
+    second = Lock(tmp_path, beat=0.05)
+    second.close()
 
 
 def test_a_failed_start_removes_what_it_made_and_nothing_else(tmp_path):

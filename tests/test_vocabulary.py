@@ -70,6 +70,18 @@ def test_every_long_command_can_resume(name):
     assert {"out", "resume", "config", "preset"} <= known
 
 
+def test_what_a_file_does_not_say_can_be_stated_in_every_command():
+    """Of a model: its preprocessing, its output and its layer; of images: their window."""
+    for name in cli.COMMANDS:
+        known = {option.name for option in command_line.options(cli.config_class(name))}
+        if "model" in known and name != "profile":  # which measures speed
+            assert {"preprocess", "output"} <= known, name
+        if known & {"methods", "layer"} and "model" in known and name not in ("profile", "train"):
+            assert "layer" in known, name
+        if "data" in known:
+            assert "window" in known, name
+
+
 def shell_lines():
     for page in PAGES:
         text = page.read_text("utf-8")

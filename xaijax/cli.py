@@ -21,9 +21,10 @@ COMMANDS = {
     "profile": ("xaijax.profiling", "ProfileConfig", "time explainers and kernels, and name what limits them"),
     "cascade": ("xaijax.cascade", "CascadeConfig", "CasCAM: train or mask round by round, and explain"),
     "data": ("xaijax.describe_data", "DescribeDataConfig", "say what is understood of a data set"),
+    "verify": ("xaijax.verify", "VerifyConfig", "check that every file of a run is as it was written"),
     "methods": ("xaijax.catalogue", "MethodsConfig", "list the explanation methods, or describe one"),
     "metrics": ("xaijax.catalogue", "MetricsConfig", "list the metrics, or describe one"),
-    "models": ("xaijax.catalogue", "ModelsConfig", "list the architectures, or describe a model"),
+    "models": ("xaijax.describe_model", "ModelsConfig", "list the architectures, or describe a model"),
     "doctor": ("xaijax.doctor", "DoctorConfig", "check what is installed, what works and how to fix the rest"),
     "completion": ("xaijax.completion", "CompletionConfig", "print a completion script for bash, zsh or fish"),
 }

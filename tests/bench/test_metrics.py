@@ -15,8 +15,16 @@ from xaijax.metrics import FAMILIES, METRICS, REASONS
 
 QUICK = (
     *("perturbation.steps=4", "perturbation.flip_steps=4", "perturbation.regions=4", "perturbation.segments=8"),
-    *("robustness.draws=3", "robustness.sensitivity_draws=2", "robustness.lipschitz_draws=2", "sanity.stages=2"),
-    *("pic.fractions=0.1,0.4",),
+    *(
+        "robustness.draws=3",
+        "robustness.sensitivity_draws=2",
+        "robustness.lipschitz_draws=2",
+        "sanity.stages=2",
+        "sanity.smooth_draws=2",
+        "robustness.stability_draws=2",
+    ),
+    *("pic.fractions=0.1,0.4", "faithfulness.draws=5", "faithfulness.grid_draws=6", "faithfulness.sizes=3"),
+    *("faithfulness.size_draws=4", "faithfulness.cells=2", "faithfulness.cell_draws=3", "faithfulness.noise_draws=3"),
 )
 
 
@@ -108,7 +116,9 @@ def test_what_a_run_finds_is_what_its_arrays_say(everything, two_roles):
     kept = everything.read_run()["settings"]
     assert kept["perturbation"]["steps"] == 4
     assert kept["perturbation"]["patch"] == 8  # a default
-    assert kept["pic"] == {"convention": "stable", "fractions": [0.1, 0.4], "random_masks": 1}
+    assert kept["pic"] == {
+        "convention": "stable", "fractions": [0.1, 0.4], "random_masks": 1, "min_probability": 0.8, "points": 1001,
+    }  # fmt: skip
 
 
 def test_artefact_masks_are_scored_where_the_data_have_them(score, tmp_path):

@@ -101,11 +101,11 @@ def test_an_interrupted_run_resumes_to_the_same_result(whole, config, tmp_path, 
     original = Store.write_part
     written = []
 
-    def interrupted(self, part, tables):
+    def interrupted(self, part, tables, made):
         if len(written) == killed_in:
             raise KeyboardInterrupt
         written.append(part)
-        original(self, part, tables)
+        original(self, part, tables, made)
 
     monkeypatch.setattr(Store, "write_part", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -129,7 +129,7 @@ def test_a_killed_process_loses_only_its_part(config, tmp_path):
     command = [sys.executable, "-m", "xaijax", "bench", *options, "--count", "40", "--out", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
     deadline = time.monotonic() + 120
-    while not list(out.glob("scores/*.parquet")) and time.monotonic() < deadline and process.poll() is None:
+    while not list(out.glob("parts/*.json")) and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -175,6 +175,17 @@ def test_a_run_is_resumed_only_as_it_was_started(whole, config, tmp_path, checkp
             run(dataclasses.replace(config, resume=True))
     finally:
         folder.write_json(whole.root / folder.DESCRIPTION, described)
+
+
+def test_a_part_larger_than_the_run_computes_on_no_more_images(config, tmp_path, monkeypatch):
+    from xaijax.classifier import Classifier
+
+    seen = []
+    original = Classifier.predict
+    monkeypatch.setattr(Classifier, "predict", lambda self, images: seen.append(len(images)) or original(self, images))
+    run(dataclasses.replace(config, methods=("random",), metrics=("iou",), part=300, count=3, out=tmp_path / "run"))
+    assert seen
+    assert max(seen) == 3
 
 
 def test_nan_in_maps_is_refused_and_leaves_nothing(config, tmp_path, monkeypatch):

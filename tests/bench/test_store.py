@@ -3,7 +3,8 @@ import pytest
 
 from xaijax._errors import InputError
 from xaijax._files import write_whole
-from xaijax._runs.folder import RunFolder, damaged
+from xaijax._runs import checksums
+from xaijax._runs.folder import DESCRIPTION, RunFolder
 from xaijax.bench.store import CURVES, SCORES, Store
 
 
@@ -21,7 +22,7 @@ def test_parts_come_back_in_order(made, tmp_path):
 
 
 def test_a_part_without_its_scores_does_not_count(made, tmp_path, monkeypatch):
-    """Whatever a part was writing when it was killed, its scores were not there yet."""
+    """Whatever a part was writing when it was killed, it was not marked as finished yet."""
     store = made.started(tmp_path / "run", {})
     scores, curves = made.parts(["x", "y"])
 
@@ -41,8 +42,8 @@ def test_curves_of_an_unfinished_part_are_not_read(made, tmp_path):
     store = made.started(tmp_path / "run", {})
     scores, curves = made.parts(["x", "y"])
     store.write_part("00-m-0000", made.tables(scores, curves))
-    (store.root / "scores" / "00-m-0000.parquet").unlink()
-    assert store.curves().num_rows == 0
+    store.forget("00-m-0000")
+    assert store.curves().num_rows == store.scores().num_rows == 0
 
 
 def test_opening_clears_what_a_killed_run_was_writing(made, tmp_path):
@@ -104,12 +105,28 @@ def fail_after(work):
     raise RuntimeError
 
 
-def test_a_damaged_part_is_named_with_what_to_do(made, tmp_path):
+@pytest.mark.parametrize("what", ["scores", "curves", "predictions", "gallery"])
+def test_a_damaged_part_is_named_with_what_to_do(made, tmp_path, what):
     store = made.started(tmp_path / "run", {})
-    store.write_part("00-m-0000", made.tables(*made.parts(["x", "y"])))
-    path = store.root / "scores" / "00-m-0000.parquet"
-    assert damaged(store.root) == []
-    path.write_bytes(path.read_bytes()[:100])
-    assert damaged(store.root) == [path]
-    with pytest.raises(InputError, match=r"00-m-0000.parquet is damaged .* remove the files of that part"):
-        store.scores()
+    store.write_part("00-m-0000", made.tables(*made.parts(["x", "y"]), {"maps": np.ones(3)}))
+    (path,) = (store.root / what).iterdir()
+    read = {"scores": store.scores, "curves": store.curves, "gallery": store.galleries}.get(what, store.predictions)
+    kept = path.read_bytes()
+    for place in range(0, len(kept), 7):
+        path.write_bytes(kept[:place] + bytes([kept[place] ^ 4]) + kept[place + 1 :])
+        assert [one.part for one in checksums.problems(store.root, DESCRIPTION)] == ["00-m-0000"]
+        with pytest.raises(InputError, match=rf"{path.name} was changed after it was written: .*verify.*--resume"):
+            read()
+    path.unlink()
+    with pytest.raises(InputError, match=rf"{path.name} is gone; .* --resume"):
+        read()
+
+
+def test_a_part_that_is_written_again_leaves_nothing_of_the_old_one(made, tmp_path):
+    store = made.started(tmp_path / "run", {})
+    store.write_part("a", made.tables(*made.parts(["x", "y"]), {"maps": np.ones(3)}))
+    scores, _ = made.parts(["x", "y"])
+    store.write_part("a", made.tables(scores, CURVES.empty_table()), {"images": "new"})
+    assert store.curves().num_rows == 0
+    assert store.galleries() == {}
+    assert store.made("a") == {"images": "new"}

@@ -35,6 +35,28 @@ def test_sixteen_bit_images_use_their_own_range(tmp_path, low, high):
         np.testing.assert_array_equal(pixels[..., 0], expected)
 
 
+@pytest.mark.parametrize("kind", ["i1", "<i2", ">i2", "<u2", ">u2", "<i4", "<i8", "<f4", ">f8"])
+@pytest.mark.parametrize("inverted", [False, True])
+def test_whole_numbers_of_any_type_go_through_the_same_window(kind, inverted):
+    """Tables of levels must not overflow: a range of more than half of a type's numbers, of either byte order."""
+    kind = np.dtype(kind)
+    low, high = {"i1": (-128, 127), "u2": (3, 60003)}.get(kind.str[1:], (-20000, 25000))
+    values = np.random.default_rng(0).integers(low, high + 1, (250, 200))
+    values[0, 0], values[-1, -1] = low, high
+    stored = images.Stored(values.astype(kind).T, inverted=inverted)
+    for window, first, last in (("auto", low, high), ((-50.0, 100.5), -50.0, 100.5)):
+        grey = np.rint(255 * np.clip((values.T - float(first)) / (last - first), 0, 1))
+        found = images.displayed(stored, window)[0][..., 0]
+        np.testing.assert_array_equal(found, 255 - grey if inverted else grey)
+
+
+def test_the_own_range_through_a_curve_that_is_not_monotonic():
+    """Levels between those that occur do not enter the range."""
+    values = np.repeat(np.array([[0, 10]], np.uint16), 8, 0)
+    curve = images.Stored(values, rescale=lambda x: np.where(x == 5, 1000, x * 2).astype(np.uint16))
+    assert np.unique(images.displayed(curve)[0]).tolist() == [0, 255]
+
+
 def test_a_window_of_numbers_applies_to_every_grey_image(tmp_path):
     deep = np.array([[0, 100, 200, 300]], np.uint16)
     Image.fromarray(deep).save(tmp_path / "deep.png")

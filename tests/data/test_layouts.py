@@ -117,6 +117,71 @@ class TestClassFolders:
         np.testing.assert_array_equal(batch.masks[1], mask)
         assert "sub-folders together" in dataset.found.notes[0]
 
+    @pytest.mark.parametrize("inner", [("p1", "p1"), ("case_3", "case_3"), ("0007", "0007"), ("PNG", "PNG")])
+    def test_sub_folders_of_patients_may_have_the_same_names_in_two_classes(self, tmp_path, inner):
+        pixels = picture(tmp_path / "a" / inner[0] / "x.png")
+        picture(tmp_path / "b" / inner[1] / "y.png", 1)
+        found = open_dataset(tmp_path)
+        assert found.classes == ("a", "b")
+        assert ids(found) == [f"a/{inner[0]}/x.png", f"b/{inner[1]}/y.png"]
+        np.testing.assert_array_equal(found.read([0]).images[0, ..., 0], pixels)
+
+    def test_ten_patients_of_bare_numbers_in_each_class(self, tmp_path):
+        for name in "ab":
+            for patient in range(1, 13):
+                picture(tmp_path / name / str(patient) / "x.png", patient)
+        assert open_dataset(tmp_path).class_counts() == {"a": 12, "b": 12}
+
+    @pytest.mark.parametrize("inner", ["grade 1", "1", "benign"])
+    def test_folders_that_may_be_several_data_sets_are_refused_unless_they_are_named(self, tmp_path, inner):
+        for name in ("first", "second one"):
+            for other in (inner, "other"):
+                picture(tmp_path / name / other / "x.png")
+        with pytest.raises(
+            InputError, match=r'give one of them; if these folders are the .* --classes first "second one"'
+        ):
+            open_dataset(tmp_path)
+        assert open_dataset(tmp_path, classes=("first", "second one")).class_counts() == {"first": 2, "second one": 2}
+
+    def test_classes_below_images_with_masks_next_to_it(self, tmp_path):
+        for name in ("benign", "malignant"):
+            picture(tmp_path / "images" / name / "1.png")
+            outline(tmp_path / "masks" / name / "1.png")
+        text(tmp_path / "readme.txt")
+        found = open_dataset(tmp_path, mask_role="lesion")
+        assert ids(found) == ["images/benign/1.png", "images/malignant/1.png"]
+        assert found.read().has_mask.all()
+        assert dict(found.found.taken) == {"image": 2, "mask": 2}
+        assert found.found.seen == on_disk(tmp_path)
+
+    def test_a_mask_outside_the_classes_that_fits_two_images_is_left_out(self, tmp_path):
+        for name in ("benign", "malignant"):
+            picture(tmp_path / "images" / name / "1.png")
+        picture(tmp_path / "images" / "benign" / "2.png")
+        for name in ("1", "2"):
+            outline(tmp_path / "masks" / f"{name}.png")
+        found = open_dataset(tmp_path, mask_role="lesion")
+        assert found.read().has_mask.tolist() == [False, True, False]
+        assert left(found) == {"it is a mask and several images in different folders have its name": 1}
+
+    def test_a_mask_that_fits_images_of_two_suffixes_is_noted(self, tmp_path):
+        for name in ("1.png", "1.bmp"):
+            picture(tmp_path / "a" / name)
+        outline(tmp_path / "a" / "1_mask.png")
+        picture(tmp_path / "b" / "2.png")
+        found = open_dataset(tmp_path, mask_role="lesion")
+        assert found.read().has_mask.tolist() == [True, True, False]
+        assert found.found.notes == (
+            "1 mask belongs to several images that differ in their suffix alone: a/1_mask.png is the mask of a/1.bmp "
+            "and of a/1.png.",
+        )
+
+    def test_folders_named_by_the_year_of_a_side_are_no_classes(self, tmp_path):
+        for name in ("train2017", "val2017"):
+            picture(tmp_path / "images" / name / "1.png")
+        with pytest.raises(InputError, match=r"--labels|layout|classes"):
+            open_dataset(tmp_path)
+
     def test_several_data_sets_are_not_classes(self, tmp_path):
         for name in ("first", "second"):
             picture(tmp_path / name / "images" / "1.png")
@@ -566,6 +631,13 @@ class TestRadiography:
     def test_three_classes(self, published):
         dataset = open_dataset(published, classes=["normal", "covid", "viral pneumonia"])
         assert dataset.class_counts() == {"COVID": 2, "Normal": 2, "Viral Pneumonia": 2}
+
+    def test_files_of_classes_that_were_not_asked_for_are_left_out(self, published):
+        whole = open_dataset(published)
+        dataset = open_dataset(published, classes=["normal", "covid"])
+        assert dataset.found.taken == {"image": 4, "mask": 4}
+        assert left(dataset)["it is of a class that was not asked for (--classes)"] == 8
+        assert dataset.found.seen == whole.found.seen == on_disk(published)
 
     def test_another_role_wins(self, published):
         assert open_dataset(published, mask_role="lesion").mask_role == "lesion"

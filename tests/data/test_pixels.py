@@ -18,10 +18,11 @@ from PIL import Image
 from pydicom import uid
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
+from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi, apply_voi_lut
 
 from xaijax.data import files, formats, open_dataset
 from xaijax.data.formats import dicom, dicom_colour, dicom_grey
+from xaijax.data.formats.dicom_grey import SMALL_TABLE
 from xaijax.data.images import UnreadableError
 from xaijax.data.reading import Reading
 
@@ -504,7 +505,27 @@ def test_segmented_palettes(tmp_path):
     path = palette(tmp_path / "one.dcm", indices, np.zeros((3, 256)), bits=16, segmented=segments)
     colours = apply_color_lut(indices[0], pydicom.dcmread(path))
     assert np.abs(colours - expected[:, indices[0]].transpose(1, 2, 0)).max() <= 1
-    check(path, np.rint(colours / 257))
+    check(path, colours, notes=(SMALL_TABLE,))  # no entry is above 255
+
+
+@pytest.mark.parametrize(("holds", "taken"), [(8, 8), (10, 10), (12, 12), (13, 16), (16, 16)])
+def test_a_table_that_says_16_bits_and_holds_fewer_is_not_dark(tmp_path, holds, taken):
+    """pydicom gives its entries as they are, 0 to 255 or 1023; the bits of the largest entry are taken."""
+    rng = np.random.default_rng(holds)
+    tables = rng.integers(0, 2**holds, (3, 256))
+    tables[1, 7] = 2**holds - 1
+    notes = () if taken == 16 else (SMALL_TABLE,)
+    indices = rng.integers(0, 256, (1, *SHAPE)).astype(np.uint8)
+    path = palette(tmp_path / "palette.dcm", indices, tables, bits=16)
+    colours = apply_color_lut(indices[0], pydicom.dcmread(path))
+    np.testing.assert_array_equal(colours, tables[:, indices[0]].transpose(1, 2, 0))
+    check(path, np.rint(colours * (255 / (2**taken - 1))), notes=notes)
+    item = Dataset()
+    item.LUTDescriptor, item.LUTData = [256, 0, 16], tables[1].tolist()
+    item["LUTData"].VR = "US"
+    path = write(tmp_path / "voi.dcm", indices, bits=8, VOILUTSequence=[item])
+    grey = apply_voi(indices[0], pydicom.dcmread(path))
+    check(path, grey * (255 / (2**taken - 1)), notes=notes)
 
 
 def test_supplemental_palette_colours_some_values(tmp_path):
@@ -552,7 +573,7 @@ def test_deliberate_errors_are_seen(tmp_path, monkeypatch):
     display, rescale = dicom_grey._display, dicom_grey._rescale
     cases = [
         (sequence, shown(values(12, 16, False)[0], 12, "none", "sequence", False), dicom_grey, "_display",
-         lambda one: (swapped(display(one)[0]), False)),
+         lambda one: (swapped(display(one)[0]), ())),
         (modality, shown(values(12, 16, False)[0], 12, "sequence", "none", False), dicom_grey, "_rescale",
          lambda one: swapped(rescale(one))),
         (several, frames[0], dicom, "check_frame", lambda frame, count: 1),

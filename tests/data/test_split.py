@@ -34,8 +34,10 @@ class Stub:
         return self.key
 
 
-def dataset_of(rows, classes=("a", "b")):
-    cases = tuple(Case(str(at), label, Stub(key), group) for at, (label, group, key) in enumerate(rows))
+def dataset_of(rows, classes=("a", "b"), ids=None):
+    cases = tuple(
+        Case(ids[at] if ids else str(at), label, Stub(key), group) for at, (label, group, key) in enumerate(rows)
+    )
     return Dataset("stubs", classes, None, cases)
 
 
@@ -390,6 +392,28 @@ def test_a_file_says_the_sides(tmp_path):
         "1 image of e.json is not in the data, such as x.",
         "5 images of the data are not in e.json and left out, such as 2, 3, 5 ...",
     ]
+
+
+@pytest.mark.parametrize("form", ["a/1.png", "./a/1.png", "a/1", r"a\1.png", "/home/x/set/a/1.png", "set/a/1"])
+def test_files_of_a_split_file_may_be_written_in_other_ways(tmp_path, form):
+    dataset = dataset_of([(at % 2, None, str(at)) for at in range(4)], ids=["a/1.png", "b/1.png", "b/3.png", "b/4.png"])
+    rows = f"file,split\n{form},train\n3,val\n4.png,test\nb/1,test\n"
+    found, notes = read_split(written(tmp_path / "s.csv", rows), dataset)
+    assert {side: positions.tolist() for side, positions in found.items()} == {
+        "training": [0],
+        "validation": [2],
+        "test": [1, 3],
+    }
+    assert len(notes) == 1
+    assert "written in another way than in the data, such as" in notes[0]
+
+
+def test_a_name_that_fits_several_images_is_refused(tmp_path):
+    dataset = dataset_of([(at % 2, None, str(at)) for at in range(3)], ids=["a/1.png", "b/1.png", "b/2.png"])
+    with pytest.raises(ValueError, match=r"names '1.png', which fits 2 images, such as a/1.png and b/1.png: give each"):
+        read_split(written(tmp_path / "s.csv", "file,split\n1.png,train\nb/2.png,test\n"), dataset)
+    with pytest.raises(ValueError, match=r"puts '2' on two sides, training and test"):
+        read_split(written(tmp_path / "s.csv", "file,split\nb/2.png,train\n2,test\n"), dataset)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+import tracemalloc
 
 import datasets
 import fsspec
@@ -11,8 +12,8 @@ import pytest
 from PIL import Image
 
 from xaijax._errors import InputError
-from xaijax.data import open_dataset
-from xaijax.data.readers import webdataset
+from xaijax.data import _spool, open_dataset
+from xaijax.data.readers import hugging_face, webdataset
 
 
 def png(seed=0, shape=(6, 5)):
@@ -126,6 +127,18 @@ class TestShards:
         dataset = open_dataset(tmp_path / "x.tar")
         assert dataset.roles == ("lesion", "artefact")
         assert dataset.mask_role == "lesion"
+
+    def test_a_rule_of_several_roles(self, tmp_path):
+        labels = np.zeros((6, 5), np.uint8)
+        labels[1], labels[3:5] = 1, 2
+        stream = io.BytesIO()
+        Image.fromarray(labels).save(stream, "png")
+        (tmp_path / "x.tar").write_bytes(shard(**{"a.png": png(), "a.cls": b"0", "a.mask.png": stream.getvalue()}))
+        dataset = open_dataset(tmp_path / "x.tar", mask_values=["lesion=1", "organ=2"])
+        assert (dataset.roles, dataset.mask_role) == (("lesion", "organ"), "lesion")
+        batch = dataset.read()
+        np.testing.assert_array_equal(batch.roles["lesion"][0], labels == 1)
+        np.testing.assert_array_equal(batch.roles["organ"][0], labels == 2)
 
     def test_names_that_leave_the_archive_and_odd_members(self, tmp_path):
         stream = io.BytesIO()
@@ -300,8 +313,6 @@ class TestHuggingFace:
 
     def test_what_cannot_be_read(self, rows, tmp_path):
         stored = datasets.Dataset.from_dict(rows, features(patient_id=datasets.Value("string")))
-        with pytest.raises(InputError, match=r"a IterableDataset has no positions, and images are read by position"):
-            open_dataset(stored.to_iterable_dataset())
         with pytest.raises(InputError, match=r"has no column that holds the label; it has image, patient_id"):
             open_dataset(stored.remove_columns("label"))
         with pytest.raises(InputError, match=r"has no column that holds the image; it has label, patient_id"):
@@ -341,3 +352,98 @@ class TestHuggingFace:
         (folder / "state.json").write_text("{")
         with pytest.raises(InputError, match=r"is not a whole folder of datasets.save_to_disk"):
             open_dataset(folder)
+
+
+class TestStreamingHuggingFace:
+    @pytest.fixture
+    def stored(self, rows):
+        masks = [Image.fromarray(MASK), None, Image.fromarray(MASK), None]
+        kinds = features(patient_id=datasets.Value("string"), mask_lesion=datasets.Image())
+        return datasets.Dataset.from_dict({**rows, "mask_lesion": masks}, kinds)
+
+    def test_a_stream_is_the_data_set_that_it_streams(self, stored):
+        whole, stream = open_dataset(stored), open_dataset(stored.to_iterable_dataset(num_shards=2))
+        assert [(one.id, one.label, one.group) for one in stream.cases] == [
+            (one.id, one.label, one.group) for one in whole.cases
+        ]
+        assert (stream.classes, stream.roles, stream.mask_role) == (whole.classes, whole.roles, whole.mask_role)
+        for order in ([0, 1, 2], [2, 0, 1], [1, 1]):
+            expected, found = whole.read(order), stream.read(order)
+            np.testing.assert_array_equal(found.images, expected.images)
+            np.testing.assert_array_equal(found.masks, expected.masks)
+            np.testing.assert_array_equal(found.has_mask, expected.has_mask)
+        assert stream.found.rows["it has no label"].examples == ("3",)
+        assert dict(stream.found.taken) == dict(whole.found.taken) == {"image": 4}
+        assert "The stream was run through once" in " ".join(stream.found.notes)
+        assert json.dumps(dict(stream.options))
+
+    def test_parts_are_sides(self, stored):
+        parts = {"train": stored.select([0, 1]), "test": stored.select([2])}
+        streams = datasets.IterableDatasetDict({key: part.to_iterable_dataset() for key, part in parts.items()})
+        dataset = open_dataset(streams)
+        assert [(case.id, case.split) for case in dataset.cases] == [
+            ("train/0", "training"),
+            ("train/1", "training"),
+            ("test/0", "test"),
+        ]
+        np.testing.assert_array_equal(dataset.read([2]).images[0, ..., 0], np.asarray(stored[2]["image"]))
+
+    def test_a_folder_of_parquet_files(self, stored, tmp_path):
+        """As `load_dataset("org/set", streaming=True)` reads them from the hub."""
+        stored.select([0, 1]).to_parquet(str(tmp_path / "train-0.parquet"))
+        stored.select([2, 3]).to_parquet(str(tmp_path / "train-1.parquet"))
+        files = {"train": [str(tmp_path / f"train-{at}.parquet") for at in (0, 1)]}
+        stream = datasets.load_dataset("parquet", data_files=files, streaming=True, cache_dir=str(tmp_path / "cache"))
+        dataset = open_dataset(stream)
+        assert [case.id for case in dataset.cases] == ["train/0", "train/1", "train/2"]
+        np.testing.assert_array_equal(dataset.read([2]).images[0, ..., 0], np.asarray(stored[2]["image"]))
+
+    def test_files_that_rows_name_are_fetched_as_they_come(self, tmp_path):
+        for at in range(2):
+            (tmp_path / f"{at}.png").write_bytes(png(at))
+
+        def rows():
+            for at in range(3):
+                yield {"image": {"bytes": None, "path": f"file://{tmp_path}/{at}.png"}, "label": at % 2}
+
+        stream = datasets.IterableDataset.from_generator(rows, features=features())
+        dataset = open_dataset(stream)
+        for at in range(2):
+            (tmp_path / f"{at}.png").unlink()
+        batch = dataset.read()
+        assert batch.ids == ("0", "1")
+        assert batch.skipped == (("2", "its row has no image"),)
+        np.testing.assert_array_equal(batch.images[1, ..., 0], pixels_of(png(1)))
+
+    def test_memory_holds_one_row(self):
+        """200 images of 1 MB: what opening takes does not grow with them."""
+        raw = np.random.default_rng(0).bytes(1 << 20)
+
+        def rows(count):
+            for at in range(count):
+                yield {"image": {"bytes": raw[at:], "path": None}, "label": at % 2}
+
+        stream = datasets.IterableDataset.from_generator(rows, features=features(), gen_kwargs={"count": 200})
+        open_dataset(datasets.IterableDataset.from_generator(rows, features=features(), gen_kwargs={"count": 2}))
+        tracemalloc.start()
+        dataset = open_dataset(stream)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert len(dataset) == 200
+        assert peak < 20 << 20
+        assert dataset.cases[7].source.image.read() == raw[7:]
+
+    def test_what_is_refused(self, stored, monkeypatch):
+        def rows():
+            yield {"image": {"bytes": png(), "path": None}, "label": 0}
+            raise OSError("connection reset")
+
+        with pytest.raises(InputError, match=r"the stream breaks off \(.*connection reset\): open it again"):
+            open_dataset(datasets.IterableDataset.from_generator(rows, features=features()))
+        with pytest.raises(InputError, match="the stream does not say what its columns are"):
+            open_dataset(datasets.IterableDataset.from_generator(rows))
+        with pytest.raises(InputError, match="has no column that holds the label; it has image"):
+            open_dataset(stored.to_iterable_dataset().select_columns(["image"]))
+        monkeypatch.setattr(hugging_face, "Spool", lambda: _spool.Spool(300))
+        with pytest.raises(InputError, match=r"the stream has more than 0 GiB of images, .* take a part of it"):
+            open_dataset(stored.to_iterable_dataset())

@@ -3,9 +3,12 @@
 Each test writes a small copy of its data set with a table as published.
 """
 
+import contextlib
 import gzip
 import math
 import os
+import struct
+import sys
 import unicodedata
 
 import numpy as np
@@ -85,7 +88,7 @@ class TestText:
             ("file,label\na.png,z\xe4h\n".encode("latin-1"), r"line 2 has the byte 0xe4.*save it as CSV in UTF-8"),
             ("file,label\na.png,x\n".encode("utf-16"), r"is not a table of UTF-8 text"),
             (b"PK\x03\x04rest of a workbook", r"is a spreadsheet; save it as CSV"),
-            (b"\xd0\xcf\x11\xe0rest", r"is a spreadsheet; save it as CSV"),
+            (b"\xd0\xcf\x11\xe0rest", r"is a spreadsheet that cannot be read \(.*\); save it as CSV"),
             (b"file,label\na.png,\0\n", r"holds zero bytes"),
             (b'file,label\n"a.png,x\nb.png,y\n', r"quotes or delimiters are broken"),
             (b"\n\n", r"has no rows"),
@@ -146,7 +149,10 @@ class TestAnyTable:
         assert open_dataset(tmp_path, image_column="scan", label_column="kind").classes == ("u", "v")  # the only table
         with pytest.raises(InputError, match=r"x.csv has no column 'kid'.*kind"):
             open_dataset(tmp_path, labels="x.csv", image_column="scan", label_column="kid")
-        with pytest.raises(InputError, match=r"the column kind of .* holds u, v; a split has the sides training"):
+        with pytest.raises(
+            InputError,
+            match=r"the column kind of .* holds 'u' in line 2; 'v' in line 3; a split has the sides training",
+        ):
             open_dataset(tmp_path, labels="x.csv", image_column="scan", label_column="kind", split_column="kind")
         with pytest.raises(FileNotFoundError, match=r"there is no table y.csv in .* give its path with --labels"):
             open_dataset(tmp_path, labels="y.csv")
@@ -345,7 +351,7 @@ class TestAnyTable:
             picture(tmp_path / "sub" / name)
         lines(tmp_path / "labels.csv", "file,label", f"{named.format('1.png')},a", f"{named.format('2.PNG')},b")
         dataset = open_dataset(tmp_path)
-        assert [case.source.path.name for case in dataset.cases] == ["1.png", "2.png"]
+        assert [os.path.basename(case.source.path) for case in dataset.cases] == ["1.png", "2.png"]
         assert dataset.class_counts() == {"a": 1, "b": 1}
         assert len(dataset.read()) == 2
 
@@ -404,7 +410,23 @@ class TestAnyTable:
         lines(tmp_path / "labels.csv", "file,label,fold", "1.png,a,-1", "2.png,b,1", "3.png,b,0")
         dataset = open_dataset(tmp_path)
         assert dataset.splits == {}
-        assert "The column fold of labels.csv is not a split: it holds -1." in dataset.found.notes
+        assert dataset.found.notes == (
+            "The column fold of labels.csv is not used as a split: 1 of its 3 rows name no side or fold ('-1' in "
+            "line 2).",
+        )
+
+    def test_a_split_column_that_is_partly_one_is_told_by_values_and_rows(self, tmp_path):
+        for at in range(9):
+            picture(tmp_path / f"{at}.png")
+        parts = ("train", "test", "holdout", "holdout", "holdout", "holdout", "x", "y", "z")
+        rows = [f"{at}.png,{'ab'[at % 2]},{part}" for at, part in enumerate(parts)]
+        lines(tmp_path / "labels.csv", "file,label,split", *rows)
+        dataset = open_dataset(tmp_path)
+        assert dataset.splits == {}
+        assert dataset.found.notes == (
+            "The column split of labels.csv is not used as a split: 7 of its 9 rows name no side or fold ('holdout' in "
+            "lines 4, 5, 6 and 1 more; 'x' in line 8; 'y' in line 9 and 1 more values).",
+        )
 
     def test_columns_of_people_are_no_classes(self, tmp_path):
         for name in "12":
@@ -696,6 +718,47 @@ class TestMIMIC:
             open_dataset(tmp_path)
 
 
+def spreadsheet(rows, *, ole=True):
+    """The bytes of an `.xls` file: as Excel 97 stores it in a compound document, or as Excel 2 does without one."""
+
+    def record(kind, raw):
+        return struct.pack("<HH", kind, len(raw)) + raw
+
+    cells = b""
+    for at, row in enumerate(rows):
+        for column, cell in enumerate(row):
+            place = struct.pack("<HHH" if ole else "<HH3x", *(at, column, 0)[: 3 if ole else 2])
+            if isinstance(cell, str):
+                length = struct.pack("<HB", len(cell), 0) if ole else bytes([len(cell)])
+                cells += record(0x204 if ole else 4, place + length + cell.encode("latin-1" if ole else "ascii"))
+            else:
+                cells += record(0x203 if ole else 3, place + struct.pack("<d", cell))
+    cells += record(10, b"")
+    if not ole:
+        return record(9, struct.pack("<HH", 2, 0x10)) + cells
+    start = record(0x809, struct.pack("<HHHHII", 0x600, 5, 0, 0, 0, 0)) + record(0x42, struct.pack("<H", 1200))
+    first = len(start) + 4 + 10 + 4
+    stream = start + record(0x85, struct.pack("<IHBB", first, 0, 2, 0) + b"S1") + record(10, b"")
+    assert len(stream) == first
+    stream += record(0x809, struct.pack("<HHHHII", 0x600, 0x10, 0, 0, 0, 0)) + cells
+    size = max(4096, -(-len(stream) // 512) * 512)
+    sectors = size // 512
+    end, free = 0xFFFFFFFE, 0xFFFFFFFF
+    head = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16) + struct.pack("<HHHHH6x", 62, 3, 0xFFFE, 9, 6)
+    head += struct.pack("<IIIIIIIII", 0, 1, 1, 0, 4096, end, 0, end, 0) + struct.pack("<109I", 0, *[free] * 108)
+    table = [0xFFFFFFFD, end, *range(3, 2 + sectors), end]
+
+    def entry(name, kind, child, start, length):
+        text = (name + "\0").encode("utf-16-le")
+        links = struct.pack("<BBIII", kind, 1, free, free, child)
+        return (
+            text.ljust(64, b"\0") + struct.pack("<H", len(text)) + links + bytes(36) + struct.pack("<IQ", start, length)
+        )
+
+    folder = entry("Root Entry", 5, 1, end, 0) + entry("Book", 2, free, 2, size) + bytes(256)
+    return head + struct.pack("<128I", *table, *[free] * (128 - len(table))) + folder + stream.ljust(size, b"\0")
+
+
 class TestRetinopathy:
     GRADES = ("No DR", "Mild", "Moderate", "Severe", "Proliferative DR")
 
@@ -749,6 +812,62 @@ class TestRetinopathy:
         assert dataset.found.layout == "Messidor-2"
         assert dataset.found.rows["it has no label"].examples == ("IM000000.jpg",)
 
+    @pytest.mark.parametrize("place", ["", "Base11/"])
+    @pytest.mark.parametrize("ole", [True, False])
+    def test_messidor_as_published(self, tmp_path, place, ole):
+        """Twelve spreadsheets, one for each part, with a scale of its own."""
+        head = ("Image name", "Ophthalmologic department", "Retinopathy grade", "Risk of macular edema ")
+        names = ("20051019_38557_0100_PP.tif", "20051020_43808_0100_PP.tif")
+        for name, part in zip(names, ("11", "12"), strict=True):
+            picture(tmp_path / f"Base{part}" / name)
+            where = place.replace("11", part)
+            grade = 3 if part == "11" else 0
+            cells = [
+                head,
+                (name, "Lariboisière" if ole else "other", grade, 1),
+                ("absent.tif", "Lariboisière" if ole else "other", 1, 0),
+            ]
+            (tmp_path / f"{where}Annotation_Base{part}.xls").write_bytes(spreadsheet(cells, ole=ole))
+        dataset = open_dataset(tmp_path)
+        assert dataset.found.layout == "Messidor"
+        assert dataset.classes == ("grade 0", "grade 1", "grade 2", "grade 3")
+        assert cases(dataset) == {
+            f"Base11/{names[0]}": ("grade 3", None, None),
+            f"Base12/{names[1]}": ("grade 0", None, None),
+        }
+        assert dataset.cases[0].extra["Risk of macular edema"] == "1"
+        assert dataset.found.rows["the file is not there"].count == 2
+        assert dataset.found.seen == on_disk(tmp_path)
+        assert dict(dataset.found.taken) == {"image": 2, "table": 2}
+
+    def test_any_spreadsheet_of_the_old_kind(self, tmp_path):
+        for name in "ab":
+            picture(tmp_path / f"{name}.png")
+        cells = [("file", "label", "patient"), ("a.png", "x", 7), ("b.png", "y", 7.5)]
+        (tmp_path / "clinic.xls").write_bytes(spreadsheet(cells))
+        dataset = open_dataset(tmp_path, labels="clinic.xls")
+        assert cases(dataset) == {"a.png": ("x", "patient 7", None), "b.png": ("y", "patient 7.5", None)}
+        with pytest.raises(InputError, match=r"holds the table clinic.xls, which is not a known one: give --labels"):
+            open_dataset(tmp_path)
+
+    def test_a_spreadsheet_needs_a_package(self, tmp_path, monkeypatch):
+        monkeypatch.setitem(sys.modules, "xlrd", None)
+        (tmp_path / "clinic.xls").write_bytes(spreadsheet([("file", "label"), ("a.png", "x")]))
+        with pytest.raises(InputError, match=r"clinic.xls is a spreadsheet: pip install 'xaijax\[medical\]', or save"):
+            open_dataset(tmp_path, labels="clinic.xls")
+
+    def test_damaged_spreadsheets_are_refused_in_one_sentence(self, tmp_path):
+        whole = spreadsheet([("file", "label"), ("a.png", "x"), ("b.png", "y")])
+        picture(tmp_path / "a.png")
+        rng = np.random.default_rng(0)
+        for _ in range(60):
+            raw = bytearray(whole)
+            for at in rng.integers(8, len(raw) if rng.random() < 0.5 else 600, 4):
+                raw[at] = rng.integers(256)
+            (tmp_path / "x.xls").write_bytes(bytes(raw[: rng.integers(600, len(raw))]))
+            with contextlib.suppress(InputError):  # and nothing else
+                open_dataset(tmp_path, labels="x.xls")
+
     def test_a_table_of_messidor(self, tmp_path):
         """Saved as CSV from the published spreadsheet."""
         picture(tmp_path / "20051019_38557_0100_PP.tif")
@@ -759,6 +878,109 @@ class TestRetinopathy:
         )
         dataset = open_dataset(tmp_path, labels="Annotation_Base11.csv")
         assert cases(dataset) == {"20051019_38557_0100_PP.tif": ("3", None, None)}
+
+
+SIDE = (12, 10)
+VINDR = "image_id,class_name,class_id,rad_id,x_min,y_min,x_max,y_max"
+
+
+class TestVindr:
+    @pytest.fixture
+    def published(self, tmp_path):
+        """As on Kaggle, with two images of the train folder and one of the test folder, which has no labels."""
+        for name in ("train/aa.png", "train/bb.png", "train/cc.png", "test/dd.png"):
+            picture(tmp_path / name)  # SIDE pixels
+        lines(
+            tmp_path / "train.csv",
+            VINDR,
+            "aa,Cardiomegaly,3,R8,1,2,5,6",
+            "aa,Cardiomegaly,3,R9,2,2,6,6",
+            "aa,Nodule/Mass,8,R9,0,0,2,2",
+            "aa,No finding,14,R10,,,,",
+            "bb,No finding,14,R1,,,,",
+            "bb,No finding,14,R2,,,,",
+            "bb,No finding,14,R3,,,,",
+            "cc,Nodule/Mass,8,R1,0,0,3,4",
+            "cc,Nodule/Mass,8,R2,0,0,3,4",
+            "cc,Nodule/Mass,8,R3,5,5,8,9",
+            "cc,Nodule/Mass,8,R3,0,0,1,1",
+        )
+        lines(tmp_path / "sample_submission.csv", "image_id,PredictionString", "dd,14 1 0 0 1 1")
+        return tmp_path
+
+    def test_as_on_kaggle(self, published):
+        dataset = open_dataset(published)
+        assert dataset.found.layout == "VinDr-CXR"
+        assert dataset.classes == ("Cardiomegaly", "Nodule/Mass")
+        assert [case.id for case in dataset.cases] == ["train/aa.png", "train/bb.png", "train/cc.png"]
+        np.testing.assert_array_equal(dataset.labels, [[1, np.nan], [0, 0], [0, 1]])
+        assert (dataset.mask_role, dataset.roles) == ("lesion", ("lesion",))
+        batch = dataset.read()
+        assert batch.has_mask.tolist() == [True, False, True]
+        first = np.zeros(SIDE, bool)
+        first[2:6, 1:6] = True  # two radiologists; the box of the one with a nodule is not used
+        np.testing.assert_array_equal(batch.masks[0], first)
+        assert [one.name for one in batch.elements[0]] == ["Cardiomegaly 1", "Cardiomegaly 2"]
+        assert len(batch.elements[2]) == 4
+        notes = " ".join(dataset.found.notes)
+        assert "1 findings of images are not known" in notes
+        assert "1 boxes were not used" in notes
+        assert dataset.found.left_out["no row of the table names it"].count == 1
+        assert dataset.found.seen == on_disk(published)
+
+    def test_resized_copies_state_the_size_of_their_boxes(self, published):
+        rows = (published / "train.csv").read_text().splitlines()
+        height, width = SIDE
+        sized = [f"{row},{2 * width},{2 * height}" for row in rows[1:]]
+        lines(published / "train.csv", f"{rows[0]},width,height", *sized)
+        batch = open_dataset(published).read([0])
+        expected = np.zeros(SIDE, bool)
+        expected[1:3, :3] = True  # x 1 to 6, y 2 to 6, halved: pixels whose centres lie inside
+        np.testing.assert_array_equal(batch.masks[0], expected)
+
+    def test_boxes_of_images_of_another_size_are_left_out(self, published):
+        rows = (published / "train.csv").read_text().replace("R8,1,2,5,6", "R8,100,200,500,600")
+        (published / "train.csv").write_text(rows)
+        batch = open_dataset(published).read([0])
+        assert not batch.has_mask.any()
+        assert "its boxes were left out: they leave the image" in batch.notes[0][1]
+
+    def test_as_on_physionet(self, tmp_path):
+        for name in ("train/aa.png", "train/bb.png", "test/dd.png"):
+            picture(tmp_path / name)
+        head = "image_id,rad_id,class_name,x_min,y_min,x_max,y_max"
+        lines(
+            tmp_path / "annotations" / "annotations_train.csv",
+            head,
+            *[f"aa,R{at},Atelectasis,1,1,4,4" for at in (1, 2)],
+            *[f"bb,R{at},No finding,,,," for at in (1, 2, 3)],
+        )
+        lines(
+            tmp_path / "annotations" / "image_labels_train.csv",
+            "image_id,rad_id,Atelectasis,Pneumonia,No finding",
+            *[f"aa,R{at},{int(at < 3)},1,0" for at in (1, 2, 3)],
+            *[f"bb,R{at},0,{int(at == 1)},{int(at > 1)}" for at in (1, 2, 3)],
+        )
+        lines(
+            tmp_path / "annotations" / "annotations_test.csv",
+            "image_id,class_name,x_min,y_min,x_max,y_max",
+            "dd,Atelectasis,0,0,2,2",
+        )
+        dataset = open_dataset(tmp_path)
+        assert dataset.classes == ("Atelectasis", "Pneumonia")
+        assert [(case.id, case.split) for case in dataset.cases] == [
+            ("train/aa.png", "training"),
+            ("train/bb.png", "training"),
+            ("test/dd.png", "test"),
+        ]
+        np.testing.assert_array_equal(dataset.labels, [[1, 1], [0, np.nan], [1, 0]])
+        assert dict(dataset.found.taken) == {"image": 3, "table": 3}
+
+    def test_an_edge_that_is_no_number(self, published):
+        rows = (published / "train.csv").read_text().replace("R8,1,2,5,6", "R8,1,2,5,inf")
+        (published / "train.csv").write_text(rows)
+        with pytest.raises(InputError, match=r"train.csv, line 2: the edges of a box must be four numbers"):
+            open_dataset(published)
 
 
 def test_commands_refuse_several_findings_in_one_sentence(tmp_path):

@@ -330,12 +330,14 @@ class Readable:
         skipped: (id, reason) of the others.
         notes: what was noted while reading -> images.
         roles: role -> images of which a mask was read.
+        digests: of the pixels, masks and label of each, see `Batch.digests`.
     """
 
     cases: list[int]
     skipped: list[tuple[str, str]]
     notes: dict[str, int]
     roles: dict[str, int]
+    digests: list[str]
 
 
 def readable(dataset: Dataset, cases: Sequence[int], shape: Any, report: Any = None) -> Readable:
@@ -353,11 +355,13 @@ def readable(dataset: Dataset, cases: Sequence[int], shape: Any, report: Any = N
     good: list[int] = []
     skipped: list[tuple[str, str]] = []
     notes: list[tuple[str, str]] = []
+    digests: list[str] = []
     roles = dict.fromkeys(dataset.roles, 0)
     for number, case in enumerate(cases):
         try:
-            batch = dataset.read([case], tuple(shape))
+            batch = dataset.read([case], tuple(shape), digests=True)
             notes += batch.notes
+            digests += batch.digests
             for role in roles:
                 roles[role] += bool(batch.has_role[role][0])
             good.append(case)
@@ -367,4 +371,4 @@ def readable(dataset: Dataset, cases: Sequence[int], shape: Any, report: Any = N
             skipped.append((name, str(error).rpartition(f"{name}: ")[2]))
         if report is not None:
             report((number + 1) / len(cases))
-    return Readable(good, skipped, count_notes(notes), roles)
+    return Readable(good, skipped, count_notes(notes), roles, digests)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xaijax._errors import InputError
-from xaijax._runs import folder, progress, tables
+from xaijax._runs import folder, identity, progress, tables
 from xaijax._runs.data import found_lines, note_lines
 from xaijax._runs.training import Material
 from xaijax.classifier import Classifier
@@ -62,6 +62,20 @@ def epochs_in(
             on_step=step,
             on_resume=lambda record: progress.say(console, f"resuming after epoch {len(record.log)}"),
         )
+
+
+def take_up(place: folder.RunFolder, description: Mapping[str, Any], console: "Console") -> None:
+    """Writes what `run.json` says; a folder that is resumed must have been started with the same.
+
+    Raises:
+        InputError: naming what is another one now, or a damaged file that nothing can replace.
+    """
+    if place.resumed:
+        before = place.description()
+        identity.refuse_changed(place.path, before, description)
+        for line in (*place.repair(), *identity.another_machine(before, description)):
+            progress.say(console, line)
+    place.describe(description)
 
 
 @contextmanager

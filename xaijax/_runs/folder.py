@@ -2,23 +2,26 @@
 
 A file is written under a temporary name in its folder and renamed, so that no reader sees half of it and a kill at any
 moment loses only that file. `run.json` describes the run; its `config` is what a run that resumes is compared with.
-`checksums.json` holds the SHA-256 of every part that is finished.
+`xaijax._runs.checksums` says which files are as they were written.
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from xaijax._errors import InputError
-from xaijax._files import TEMPORARY, write_whole
+from xaijax._files import TEMPORARY, with_temporary, write_whole
+from xaijax._runs import checksums
+from xaijax._runs.checksums import CHECKSUMS, LOCK, PARTS, Problem
+from xaijax._runs.lock import Lock
 
 DESCRIPTION = "run.json"
-CHECKSUMS = "checksums.json"
+REWRITTEN = frozenset({".html", ".png", ".csv", ".md", ".json", ".svg"})
+"""Endings of files in the run folder itself and in `figures` that every command writes again at its end."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -47,13 +50,9 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
         InputError: for a file that cannot be read or holds something else.
     """
     try:
-        values = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
-        raise InputError(f"{path} cannot be read ({reason}); start a new {what} in another folder") from error
-    if not isinstance(values, dict):
-        raise InputError(f"{path} does not describe a {what}; start a new {what} in another folder")
-    return values
+        return checksums.read_signed(path)
+    except InputError as error:
+        raise InputError(f"{error}; start a new {what} in another folder") from error
 
 
 class RunFolder:
@@ -89,8 +88,8 @@ class RunFolder:
         above = [path, *path.parents]
         self._made = [folder for folder in above if not folder.exists()]
         path.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(path)
-        self._resumed = bool(resume)
+        self._lock: Lock | None = Lock(path)
+        self.resumed = bool(resume)
         if resume:
             for left in [*path.rglob(f"{TEMPORARY}*")]:  # what a killed process was writing
                 if left.is_dir():
@@ -102,21 +101,23 @@ class RunFolder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        if kind is not None and not self._has_results():
+        if kind is None:
+            checksums.seal(self.path, DESCRIPTION)
+        elif not self._has_results():
             self.discard()
         self.close()
 
     def close(self) -> None:
         """Lets other processes use the folder."""
         if self._lock is not None:
-            os.close(self._lock)
+            self._lock.close()
             self._lock = None
 
     def describe(self, values: Mapping[str, Any]) -> None:
         """Writes `run.json`; a folder that is resumed keeps the time at which it was started."""
-        started = self.description().get("started") if self._resumed else None
+        started = self.description().get("started") if self.resumed else None
         kept = {} if started is None else {"started": started}
-        write_json(self.path / DESCRIPTION, {"kind": self.what} | dict(values) | kept)
+        checksums.write_signed(self.path / DESCRIPTION, {"kind": self.what} | dict(values) | kept)
 
     def description(self) -> dict[str, Any]:
         """The contents of `run.json`."""
@@ -134,15 +135,48 @@ class RunFolder:
         """
         _check_same(self.path, self.what, config, free)
 
+    def repair(self, rewritten: Collection[str] = REWRITTEN) -> list[str]:
+        """Before a run that may be resumed goes on: makes the folder hold nothing that is not as it was written.
+
+        Damaged parts are removed, to be computed again. What a command writes again at its end is left to it.
+
+        Args:
+            rewritten: endings of files in the folder itself that the command writes again.
+
+        Returns:
+            Sentences on what is damaged and done about it.
+
+        Raises:
+            InputError: for a damaged file that nothing can replace.
+        """
+        if not self.resumed:
+            return []
+        found = checksums.problems(self.path, DESCRIPTION)
+        for one in found:
+            if one.part is None and not _written_again(one.file, rewritten):
+                raise InputError(
+                    f"{self.path / one.file} {one.what}, and the {self.what} cannot be resumed without it: put it back "
+                    "as it was, or start again in another folder with --out"
+                )
+        (self.path / CHECKSUMS).unlink(missing_ok=True)  # what it lists is about to be written again
+        by_part: dict[str, list[Problem]] = {}
+        for one in found:
+            by_part.setdefault(one.part or "", []).append(one)
+        said = [f"{one.file} {one.what}; it is written again" for one in by_part.pop("", [])]
+        for part, wrong in by_part.items():
+            (self.path / PARTS / f"{part}.json").unlink(missing_ok=True)
+            said.append(f"{wrong[0].file} {wrong[0].what}; the part {part} is computed again")
+        return said
+
     def discard(self) -> None:
         """After a failed start: removes what this process wrote, and nothing else.
 
         The description, the checksums and, where nothing else is in them, the folders that it made. A folder that was
         resumed keeps everything.
         """
-        if self._resumed:
+        if self.resumed:
             return
-        for name in (DESCRIPTION, CHECKSUMS):
+        for name in (DESCRIPTION, CHECKSUMS, LOCK):
             (self.path / name).unlink(missing_ok=True)
         for inner in sorted((one for one in self.path.rglob("*") if one.is_dir()), reverse=True):
             with contextlib.suppress(OSError):  # something is in it
@@ -155,28 +189,13 @@ class RunFolder:
                 break
 
     def _has_results(self) -> bool:
-        return any(file.is_file() and file.name not in (DESCRIPTION, CHECKSUMS) for file in self.path.rglob("*"))
+        own = (DESCRIPTION, CHECKSUMS, LOCK)
+        return any(file.is_file() and file.name not in own for file in self.path.rglob("*"))
 
 
-def _locked(path: Path) -> int | None:
-    """A descriptor of the folder that holds a lock until it is closed, which the system does for a killed process too.
-
-    None where the system has no such locks (Windows).
-    """
-    try:
-        import fcntl
-    except ImportError:
-        return None
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise InputError(f"another process is using {path}; wait for it, or name another folder with --out") from None
-    except OSError:  # a file system without locks
-        os.close(descriptor)
-        return None
-    return descriptor
+def _written_again(name: str, endings: Collection[str]) -> bool:
+    path = Path(name)
+    return name != DESCRIPTION and path.suffix in endings and str(path.parent) in (".", "figures")
 
 
 def check_start(path: Path, what: str, config: Mapping[str, Any], *, resume: bool, free: Collection[str] = ()) -> None:
@@ -210,7 +229,7 @@ def check_free(path: Path, what: str, *, resume: bool | None) -> None:
     """Refuses a folder that a run cannot be written to, before any work is done; see `RunFolder`."""
     if path.exists() and not path.is_dir():
         raise InputError(f"{path} is a file; name a folder for the {what} with --out")
-    there = path.is_dir() and any(path.iterdir())
+    there = path.is_dir() and any(entry.name != LOCK for entry in path.iterdir())  # a killed process left its lock
     described = (path / DESCRIPTION).is_file()
     if resume and not described:
         raise InputError(
@@ -222,6 +241,47 @@ def check_free(path: Path, what: str, *, resume: bool | None) -> None:
         raise InputError(f"{path} already holds a {what}; add --resume to resume it, or name another folder with --out")
     if not resume and there:
         raise InputError(f"{path} is not empty; name another folder with --out")
+
+
+def write_folder(
+    out: Path, fill: Callable[[Path], None], what: str, *, is_one: Callable[[Path], bool], overwrite: bool = False
+) -> None:
+    """Lets `fill` make a folder under a temporary name and puts it at `out`, whole; after an error nothing is there.
+
+    Args:
+        out: the folder; see `check_replaceable`.
+        fill: makes the contents in the folder that it is given.
+        what: what the folder holds, for messages: "bundle", "report".
+        is_one: whether a folder holds such a thing.
+        overwrite: whether one in `out` is replaced.
+
+    Raises:
+        InputError: where `out` holds something else.
+    """
+    check_replaceable(out, what, is_one=is_one, overwrite=overwrite)
+
+    def made(temporary: Path) -> None:
+        temporary.mkdir()
+        fill(temporary)
+        if out.is_dir() and any(out.iterdir()):
+            check_replaceable(out, what, is_one=is_one, overwrite=overwrite)
+            old = out.with_name(f"{TEMPORARY}{os.getpid()}-old-{out.name}")
+            out.rename(old)
+            shutil.rmtree(old)
+
+    with_temporary(out, made)
+
+
+def check_replaceable(out: Path, what: str, *, is_one: Callable[[Path], bool], overwrite: bool = False) -> None:
+    """Refuses a folder unless it is new, empty, or with `overwrite` holds the same kind of thing."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; name a folder for the {what}")
+    if not out.is_dir() or not any(out.iterdir()):
+        return
+    if not is_one(out):
+        raise InputError(f"{out} is not empty and holds no {what}; name another folder")
+    if not overwrite:
+        raise InputError(f"{out} holds a {what} already; replace it with overwrite, or name another folder")
 
 
 def differences(
@@ -243,31 +303,3 @@ def differences(
         else:
             found.append((f"{prefix}{name}".replace("_", "-"), was, value))
     return found
-
-
-def seal(path: Path, files: Iterable[Path]) -> None:
-    """Keeps the checksums of files of a run that are finished."""
-    kept = _checksums(path)
-    kept |= {str(file.relative_to(path)): digest(file) for file in files}
-    write_json(path / CHECKSUMS, kept)
-
-
-def damaged(path: Path) -> list[Path]:
-    """Finished files of a run that are gone or hold other bytes than when they were finished."""
-    found = []
-    for name, kept in _checksums(path).items():
-        file = path / name
-        if not file.is_file() or digest(file) != kept:
-            found.append(file)
-    return found
-
-
-def _checksums(path: Path) -> dict[str, str]:
-    file = path / CHECKSUMS
-    return read_json(file, "run") if file.is_file() else {}
-
-
-def digest(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

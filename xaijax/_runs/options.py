@@ -214,12 +214,22 @@ class ModelOptions:
     to an image), binary (one logit) or regression; default: what the file says, else softmax."""
 
     preprocess: tuple[str, ...] = ()
-    """What the weights expect of pixels in [0, 1]: torch, tf, caffe or identity, or numbers such as mean=0.5 std=0.25;
-    default: what the file says, else what the published weights of the architecture expect."""
+    """What the weights expect of pixels in [0, 1]: torch, tf, caffe, xrv (-1024 to 1024) or identity; or
+    range=LOW,HIGH, what black and white become; or numbers such as mean=0.5 std=0.25. Default: what the file says, else
+    what the published weights of the architecture expect."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class MethodOptions:
+class LayerOptions:
+    """Which layer."""
+
+    layer: str | None = None
+    """The layer that class activation maps look at (xaijax models MODEL lists them); default: the last convolutional
+    block, in a vision transformer the first norm of the last block."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodOptions(LayerOptions):
     """Which explanation methods, and their options."""
 
     methods: tuple[str, ...]
@@ -228,10 +238,6 @@ class MethodOptions:
     set: tuple[str, ...] = ()
     """Options of methods and of families of metrics, as NAME.OPTION=VALUE: rise.count=500 pic.convention=medical. In a
     file a table of tables. xaijax methods NAME and xaijax metrics NAME list them."""
-
-    layer: str | None = None
-    """The layer that class activation maps look at (xaijax models MODEL lists them); default: the last convolutional
-    block, in a vision transformer the first norm of the last block."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """What the commands that train share: their options, and what a training starts with."""
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -12,6 +13,7 @@ from xaijax._errors import InputError
 from xaijax._options import Count, NonNegative, Positive, Range
 from xaijax._runs import data
 from xaijax._runs.dividing import Division, divide
+from xaijax._runs.models import digest_of
 from xaijax._runs.options import (
     DataOptions,
     DeviceOptions,
@@ -116,6 +118,7 @@ class Images:
         pixels: `[N, H, W, C]` uint8, or None where they are read when they are needed.
         skipped: `(id, reason)` of those that cannot be read.
         notes: what was noted while reading -> images.
+        digests: of the pixels and label of each, see `Batch.digests`.
         lesions: `[N, H, W]` bool, lesion masks that were read with the images, or None.
     """
 
@@ -126,6 +129,7 @@ class Images:
     pixels: np.ndarray | None
     skipped: tuple[tuple[str, str], ...]
     notes: Mapping[str, int] = field(default_factory=dict)
+    digests: tuple[str, ...] = ()
     lesions: np.ndarray | None = None
 
     @classmethod
@@ -140,21 +144,25 @@ class Images:
             nothing = np.zeros((0, *shape), np.uint8)
             return cls(dataset, np.zeros(0, np.int64), np.zeros(0, np.int32), shape, nothing, ())
         if len(indices) * math.prod(shape) <= CACHE_BYTES:
-            batch = dataset.read(indices, shape, masks=lesions)
+            batch = dataset.read(indices, shape, masks=lesions, digests=True)
             notes = data.count_notes(batch.notes)
-            kept_masks = batch.roles.get("lesion") if lesions else None
-            return cls(dataset, batch.indices, batch.labels, shape, batch.images, batch.skipped, notes, kept_masks)
+            found = (batch.images, batch.skipped, notes, batch.digests)
+            return cls(
+                dataset, batch.indices, batch.labels, shape, *found, batch.roles.get("lesion") if lesions else None
+            )
         kept: list[np.ndarray] = []
         skipped: list[tuple[str, str]] = []
         noted: list[tuple[str, str]] = []
+        digests: list[str] = []
         for start in range(0, len(indices), READ_AT_ONCE):
-            part = dataset.read(indices[start : start + READ_AT_ONCE], shape, masks=False)
+            part = dataset.read(indices[start : start + READ_AT_ONCE], shape, masks=False, digests=True)
+            digests += part.digests
             kept.append(part.indices)
             skipped += part.skipped
             noted += part.notes
         found = np.concatenate(kept)
         notes = data.count_notes(noted)
-        return cls(dataset, found, dataset.labels[found], shape, None, tuple(skipped), notes)
+        return cls(dataset, found, dataset.labels[found], shape, None, tuple(skipped), notes, tuple(digests))
 
     @property
     def ids(self) -> list[str]:
@@ -281,13 +289,26 @@ class Material:
         """What `run.json` says of it; `_runs.models.sides_of` reads the images of the sides there."""
         assert self.classifier.architecture is not None
         return {
-            "model": {"architecture": self.architecture, "options": dict(self.classifier.architecture.options)},
+            "model": {
+                "architecture": self.architecture,
+                "options": dict(self.classifier.architecture.options),
+                # Of the parameters that it starts from.
+                "digest": digest_of(self.classifier),
+                "classes": list(self.classifier.classes),
+                "input_shape": list(self.classifier.input_shape),
+                "output": self.classifier.output,
+                "preprocess": dataclasses.asdict(self.classifier.preprocess),
+            },
             "data": data.described(self.dataset, self.notes)
             | {
                 "split": self.division.describe(),
                 "training": self.training.ids,
                 "validation": self.validation.ids,
                 "test": self.test.ids,
+                "digests": {
+                    side: list(images.digests)
+                    for side, images in zip(("training", "validation", "test"), self.sides, strict=True)
+                },
                 "left_out": list(self.left_out),
                 "skipped": [list(item) for item in self.skipped],
             },

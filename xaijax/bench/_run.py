@@ -1,23 +1,25 @@
 """`xaijax bench`: parts, progress, resuming, and the report at the end."""
 
 import datetime
+import json
 import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xaijax._errors import InputError
-from xaijax._runs import command_line, provenance
+from xaijax._runs import command_line, identity, provenance
 from xaijax._runs.folder import RunFolder, check_free
-from xaijax._runs.options import FREE, use_device
+from xaijax._runs.options import use_device
 from xaijax._runs.progress import bar, resumable, say
 from xaijax.bench import config as configuration
-from xaijax.bench.config import BenchConfig
+from xaijax.bench.config import FREE, BenchConfig
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from xaijax._runs.bundle import Bundle
+    from xaijax._runs.models import Model
     from xaijax.bench.plan import Plan
     from xaijax.bench.store import Store
 
@@ -59,9 +61,11 @@ def run(config: BenchConfig, *, console: "Console | None" = None) -> Path:
     with RunFolder(out, "run", resume=config.resume) as folder:
         store = Store(out)
         if config.resume:
-            _check_same(plan, folder)
-        else:
-            folder.describe(describe(plan))
+            changed = _check_same(plan, folder)
+            for line in (*folder.repair(), *_forget(plan, store), *changed):
+                say(console, line)
+        if not config.resume or changed:
+            folder.describe((folder.description() if config.resume else {}) | describe(plan))
         with resumable(console, out):
             _run_parts(plan, store, console)
         with console.status("drawing the report"):
@@ -89,6 +93,7 @@ def describe(plan: "Plan") -> dict[str, Any]:
         "data": described(plan.dataset, plan.reading)
         | {
             "images": plan.ids,
+            "digests": list(plan.digests),
             "skipped": [list(entry) for entry in plan.skipped],
         },
         "models": [model.describe() for model in plan.models],
@@ -97,6 +102,7 @@ def describe(plan: "Plan") -> dict[str, Any]:
         "metrics": list(plan.metrics),
         "settings": plan.settings_in_use(),
         "notes": list(plan.notes),
+        "made_by": identity.made_by(),
     }
 
 
@@ -105,31 +111,72 @@ def _bundles(plan: "Plan") -> "list[Bundle]":
     return list({one.bundle.digest: one.bundle for one in plan.given}.values())
 
 
-def _check_same(plan: "Plan", folder: RunFolder) -> None:
-    """A run is resumed only with the options, data and parameters that it was started with."""
+def _check_same(plan: "Plan", folder: RunFolder) -> list[str]:
+    """A run is resumed only with the options, images, masks, models, packages and machine that it was started with.
+
+    Returns:
+        What is another one now, where `--recompute-changed` allows that.
+    """
     folder.check_same(command_line.plain(plan.config), FREE)
     before = folder.description()
     try:
         if before["data"]["images"] != plan.ids:
             raise InputError(
-                f"the images of {plan.config.data} changed since the run in {folder.path} was started; start a new run"
+                f"the images of {plan.config.data} are not those that the run in {folder.path} was started with; start "
+                "a new run with another --out"
             )
-        for model, old in zip(plan.models, before["models"], strict=True):
-            if old["digest"] != model.digest:
-                raise InputError(
-                    f"the model {model.path} changed since the run in {folder.path} was started; start a new run"
-                )
         for bundle, was in zip(_bundles(plan), before.get("maps", []), strict=True):
             if was["digest"] != bundle.digest:
                 raise InputError(
                     f"the bundle {bundle.path} changed since the run in {folder.path} was started; start a new run"
                 )
-    except (KeyError, TypeError, ValueError) as error:
+        found = [identity.changed_images(plan.ids, before["data"].get("digests", ()), plan.digests)]
+        for model, old in zip(plan.models, before["models"], strict=True):
+            was, now = identity.of_model(old), identity.of_model(model.describe())
+            found += identity.changed_values(f"the model {model.name}", was, now)
+        made = before.get("made_by", {})
+        found += identity.changed_values("", made.get("packages", {}), identity.packages())
+        found += identity.changed_values("the machine", made.get("machine", {}), identity.machine())
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(
             f"{folder.path / 'run.json'} does not describe a whole run ({error}); start a new run in another folder"
         ) from error
+    found = [one for one in found if one]
+    if found and not plan.config.recompute_changed:
+        raise InputError(
+            f"the run in {folder.path} cannot be resumed as it is: {'; '.join(found)}; add --recompute-changed to "
+            "compute again what depends on it, or start a new run with another --out"
+        )
+    return found
+
+
+def _forget(plan: "Plan", store: "Store") -> list[str]:
+    """Makes parts count as not finished that depend on what is another one now."""
+    changed = [
+        name
+        for name, model, cases in plan.parts()
+        if store.finished(name) and store.made(name) != _made(plan, model, cases)
+    ]
+    for name in changed:
+        store.forget(name)
+    return [f"{len(changed)} finished parts are computed again: {', '.join(changed)}"] if changed else []
+
+
+def _made(plan: "Plan", model: "Model", cases: tuple[int, ...]) -> dict[str, Any]:
+    """What a part depends on, as its description keeps it."""
+    from xaijax.bench.part import wants_variants
+
+    place = {case: number for number, case in enumerate(plan.cases)}
+    digests = [plan.digests[place[case]] for case in cases]
+    models = plan.models if wants_variants(plan.metrics) else (model,)
+    made = {
+        "images": identity.of_images([plan.dataset.cases[case].id for case in cases], digests),
+        "models": [identity.of_model(one.describe()) for one in models],
+        **identity.made_by(),
+    }
+    return dict(json.loads(json.dumps(made)))
 
 
 def _run_parts(plan: "Plan", store: "Store", console: "Console") -> None:
@@ -154,7 +201,8 @@ def _run_parts(plan: "Plan", store: "Store", console: "Console") -> None:
                 report(before + weight * share)
 
             shown = max(0, plan.config.gallery - position[cases[0]])
-            store.write_part(name, score_part(plan, model, cases, gallery=shown, progress=step, keep=keep))
+            tables = score_part(plan, model, cases, gallery=shown, progress=step, keep=keep)
+            store.write_part(name, tables, _made(plan, model, cases))
             done += len(cases)
     if keep is not None:
         shutil.rmtree(keep, ignore_errors=True)

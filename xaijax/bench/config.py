@@ -11,7 +11,6 @@ from xaijax._errors import InputError
 from xaijax._options import Count, Range
 from xaijax._runs import command_line, options
 from xaijax._runs.options import (
-    FREE,
     DataOptions,
     DeviceOptions,
     Images,
@@ -23,6 +22,8 @@ from xaijax._runs.options import (
     check_at_least,
 )
 
+FREE = options.FREE | {"recompute_changed"}
+"""Options that may differ between the command that started a run and the one that resumes it."""
 CURVES = ("aic", "sic")
 """Names that stand for one metric for each of these information measures."""
 NONE = "none"
@@ -106,6 +107,10 @@ class BenchConfig(RunOptions, DeviceOptions, TargetOptions, MethodOptions, Model
     """Images shown in the gallery of heat maps."""
 
     preset: Preset | None = None
+
+    recompute_changed: bool = False
+    """With --resume: where images, masks, models or packages are others than before, compute the parts again that
+    depend on them; else such a run is not resumed."""
 
     def command(self) -> str:
         """The command line that repeats a run: every option that is not the default, without the run folder.

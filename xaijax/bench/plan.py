@@ -44,6 +44,7 @@ class Plan:
         settings: {family of metrics: {option: value}}, of those that were given.
         notes: sentences on what was assumed or left out.
         given: the methods whose maps come from bundles.
+        digests: of the pixels, masks and label of each image, in the order of `cases`.
     """
 
     config: BenchConfig
@@ -58,6 +59,7 @@ class Plan:
     settings: Mapping[str, Mapping[str, Any]]
     notes: tuple[str, ...]
     given: tuple[Given, ...] = ()
+    digests: tuple[str, ...] = dataclasses.field(default=(), repr=False)
 
     @property
     def computed(self) -> tuple[str, ...]:
@@ -79,7 +81,7 @@ class Plan:
         if batch.skipped:
             name, reason = batch.skipped[0]
             raise InputError(f"the image {name} could be read when the run was planned but no longer can: {reason}")
-        probabilities = np.asarray(model.classifier.predict(padded(batch.images, self.config.part)))[: len(batch)]
+        probabilities = np.asarray(model.classifier.predict(padded(batch.images, self.size)))[: len(batch)]
         if not np.isfinite(probabilities).all():
             raise InputError(f"model {model.name} gives NaN or infinite probabilities; its checkpoint is damaged")
         labels = labels_of(model, batch.labels)
@@ -95,9 +97,14 @@ class Plan:
         """Names of the images to score, in the order of the parts."""
         return [self.dataset.cases[case].id for case in self.cases]
 
+    @property
+    def size(self) -> int:
+        """Images in one part: no more than there are, since a part that is not full is filled up."""
+        return min(self.config.part, len(self.cases))
+
     def parts(self) -> list[tuple[str, Model, tuple[int, ...]]]:
         """Name, model and cases of each part."""
-        size = self.config.part
+        size = self.size
         return [
             (f"{number:02d}-{_file_name(model.name)}-{start // size:04d}", model, self.cases[start : start + size])
             for number, model in enumerate(self.models)
@@ -219,6 +226,7 @@ def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) 
         settings=settings,
         notes=tuple(notes),
         given=read,
+        digests=tuple(looked.digests),
     )
     if read:
         _check_given(plan)

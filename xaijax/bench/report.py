@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from xaijax import plot
-from xaijax._outputs import THRESHOLD
+from xaijax._outputs import THRESHOLD, check_output, targets, unfold
 from xaijax._runs import page
 from xaijax.bench import statistics
 from xaijax.bench.store import Store, paired
@@ -45,13 +45,16 @@ def write_report(store: Store) -> tuple[list[Row], list[Statement], Path]:
     store.write_text("statistics.csv", statistics.pairs_csv(found))
     store.write_text("ranks.csv", statistics.ranks_csv(found))
     store.write_text("stability.csv", statistics.stability_csv(found))
-    drawn = _draw(store, rows, curves, seed)
-    compared = _compared(store.root / "figures", rows, found)
+    pairs = len(rows) < len(every)
+    drawn = _draw(store, rows, curves, seed, pairs)
+    compared = _compared(store.root / "figures", rows, found, pairs)
     text = render(run, every, said, drawn, store.root, accuracy=accuracy(store.predictions()), compared=compared)
     return rows, said, store.write_text("report.html", text)
 
 
-def _draw(store: Store, rows: Sequence[Row], curves: pa.Table, seed: int) -> dict[str, dict[str, list[dict[str, Any]]]]:
+def _draw(
+    store: Store, rows: Sequence[Row], curves: pa.Table, seed: int, pairs: bool
+) -> dict[str, dict[str, list[dict[str, Any]]]]:
     """Draws every figure; returns {model: {kind: [{path, alt, wide}]}}."""
     folder = store.root / "figures"
     drawn: dict[str, dict[str, list[dict[str, Any]]]] = {}
@@ -60,10 +63,10 @@ def _draw(store: Store, rows: Sequence[Row], curves: pa.Table, seed: int) -> dic
     for model in dict.fromkeys(row.model for row in rows):
         prefix = re.sub(r"[^\w-]", "-", model)
         drawn[model] = {
-            "curves": _draw_curves(folder, prefix, curves, model),
-            "intervals": _draw_intervals(folder, prefix, [row for row in rows if row.model == model]),
+            "curves": _draw_curves(folder, prefix, curves, model, pairs),
+            "intervals": _draw_intervals(folder, prefix, [row for row in rows if row.model == model], pairs),
         }
-        for entry in _draw_responses(folder, model, answers, titles, seed=seed):
+        for entry in _draw_responses(folder, model, answers, titles, pairs, seed=seed):
             drawn[model].setdefault(entry["kind"], []).append(entry)
     classes = {entry["name"]: entry["classes"] for entry in store.read_run()["models"]}
     shown: dict[str, list[dict[str, np.ndarray]]] = {}
@@ -78,7 +81,7 @@ def _draw(store: Store, rows: Sequence[Row], curves: pa.Table, seed: int) -> dic
     return drawn
 
 
-def _draw_curves(folder: Path, prefix: str, table: pa.Table, model: str) -> list[dict[str, Any]]:
+def _draw_curves(folder: Path, prefix: str, table: pa.Table, model: str, pairs: bool) -> list[dict[str, Any]]:
     read: dict[tuple[str, str], dict[str, dict[str, list[np.ndarray]]]] = {}
     names = ("model", "entropy", "curve", "method", "image", "position", "value")
     for m, entropy, kind, method, image, x, y in zip(*(table[n].to_pylist() for n in names), strict=True):
@@ -104,7 +107,7 @@ def _draw_curves(folder: Path, prefix: str, table: pa.Table, model: str) -> list
             y_label=f"{axes.y}\n(0 blurred, 1 original; mean of {count})",
         )
         path = page.save_figure(figure, folder / f"{prefix}-{kind}-{entropy}.svg")
-        drawn.append({"path": path, "alt": f"{axes.title}: one curve per method, {model}, {count} images"})
+        drawn.append({"path": path, "alt": f"{axes.title}: one curve per method, {model}, {_counted(count, pairs)}"})
     return drawn
 
 
@@ -113,13 +116,13 @@ def _intervals(rows: Sequence[Row]) -> dict[str, tuple[float, float, float]]:
     return {row.method: (row.mean, row.low, row.high) for row in rows}
 
 
-def _draw_intervals(folder: Path, prefix: str, rows: Sequence[Row]) -> list[dict[str, Any]]:
+def _draw_intervals(folder: Path, prefix: str, rows: Sequence[Row], pairs: bool) -> list[dict[str, Any]]:
     drawn = []
     for metric in dict.fromkeys(row.metric for row in rows):
         chosen = [row for row in rows if row.metric == metric]
         title = describe(metric)["title"]
         count = max(row.n for row in chosen)
-        figure = plot.summary(_intervals(chosen), title=f"{title}, {count} image{'s' if count != 1 else ''}")
+        figure = plot.summary(_intervals(chosen), title=f"{title}, {_counted(count, pairs)}")
         path = page.save_figure(figure, folder / f"{prefix}-mean-{metric}.svg")
         drawn.append({"path": path, "alt": f"{title}: mean and 95 % interval per method", "metric": metric})
     return drawn
@@ -128,22 +131,35 @@ def _draw_intervals(folder: Path, prefix: str, rows: Sequence[Row]) -> list[dict
 def _draw_gallery(
     folder: Path, prefix: str, parts: Sequence[Mapping[str, np.ndarray]], classes: Sequence[str]
 ) -> dict[str, Any]:
-    join = {
-        name: np.concatenate([part[name] for part in parts]) for name in ("images", "masks", "labels", "probabilities")
-    }
+    join = {name: np.concatenate([part[name] for part in parts]) for name in ("images", "masks")}
     maps = np.concatenate([part["maps"] for part in parts], axis=1)
-    captions = []
-    for label, chances in zip(join["labels"], join["probabilities"], strict=True):
-        if "output" in parts[0]:
-            captions.append(f"{classes[int(label)]}\nprobability {chances[int(label)]:.2f}")
-            continue
-        guess = int(chances.argmax())
-        captions.append(f"{classes[int(label)]}\npredicted {chances[guess]:.2f}\n{classes[guess]}")
+    captions = [text for part in parts for text in _captions(part, classes)]
     methods = [str(method) for method in parts[0]["methods"]]
     chosen = {method: maps[i] for i, method in enumerate(methods) if method != ORACLE}
     figure = plot.gallery(join["images"], chosen, masks=join["masks"], titles=captions)
     path = page.save_figure(figure, folder / f"{prefix}-gallery.png")
     return {"path": path, "alt": "Heat maps over images, one column per method", "wide": True}
+
+
+def _captions(part: Mapping[str, np.ndarray], classes: Sequence[str]) -> list[str]:
+    """What stands next to each image of a gallery: its class and the prediction, as far as they are known."""
+    labels, predictions = part.get("labels"), part.get("probabilities")
+    output = check_output(str(part.get("output", "softmax")))
+    captions = []
+    for row, name in enumerate(map(str, part["ids"])):
+        label = None if labels is None or output == "regression" else int(labels[row])
+        words = Path(name).name if label is None else targets(output, classes)[label]
+        chances = None if predictions is None else predictions[row]
+        if chances is None:
+            captions.append(words)
+        elif output == "regression":
+            captions.append(f"{words}\npredicted {', '.join(f'{value:.3g}' for value in chances)}")
+        elif output == "sigmoid" and label is not None:
+            captions.append(f"{words}\nprobability {unfold(output, chances[None])[0, label]:.2f}")
+        else:
+            guess = int(chances.argmax())
+            captions.append(f"{words}\npredicted {chances[guess]:.2f}\n{classes[guess]}")
+    return captions
 
 
 def _draw_rebuilt(
@@ -177,7 +193,13 @@ def _draw_rebuilt(
     return drawn
 
 
-def _compared(folder: Path, rows: Sequence[Row], found: statistics.RunStatistics) -> dict[str, Any]:
+def _counted(count: int, pairs: bool) -> str:
+    """How many values, and what each stands for."""
+    noun = "pair" if pairs else "image"
+    return f"{count} {noun}{'s' if count != 1 else ''}{' of image and finding' if pairs else ''}"
+
+
+def _compared(folder: Path, rows: Sequence[Row], found: statistics.RunStatistics, pairs: bool) -> dict[str, Any]:
     """What the report's section on statistics shows: lines and figures per model, and the models side by side."""
     sections = []
     for model, metrics in found.models.items():
@@ -186,7 +208,7 @@ def _compared(folder: Path, rows: Sequence[Row], found: statistics.RunStatistics
         for metric, entry in metrics.items():
             title = describe(metric)["title"]
             if np.isfinite(entry.ranking.critical_difference):
-                count = f"{entry.ranking.n} image{'s' if entry.ranking.n != 1 else ''}"
+                count = _counted(entry.ranking.n, pairs)
                 figure = plot.critical_difference(entry.ranking, title=f"{title}, mean ranks, {count}")
                 path = page.save_figure(figure, folder / f"{prefix}-ranks-{metric}.svg")
                 drawn.append({"path": path, "alt": f"{title}: mean ranks and critical difference, {model}"})
@@ -329,12 +351,13 @@ def render(
         "report.html.j2",
         measures=list(dict.fromkeys(METRICS[m].measure for m in run["metrics"] if METRICS[m].family == "pic")),
         run=run,
-        name=root.resolve().name,
+        name=run.get("name") or root.resolve().name,
         sections=sections,
         metrics=metrics,
         said=said,
         accuracy=accuracy,
         compared=compared,
+        pairs=any(row.target for row in rows),
     )
 
 
@@ -376,14 +399,14 @@ def response_lines(table: pa.Table, model: str, *, seed: int = 0) -> dict[str, d
 
 
 def _draw_responses(
-    folder: Path, model: str, table: pa.Table, titles: dict[str, str], *, seed: int = 0
+    folder: Path, model: str, table: pa.Table, titles: dict[str, str], pairs: bool, *, seed: int = 0
 ) -> list[dict[str, Any]]:
     """Draws every metric that has curves; `[{path, alt, kind}]`, kind "responses" or "randomised"."""
     prefix = re.sub(r"[^\w-]", "-", model)
     drawn = []
     for metric, found in response_lines(table, model, seed=seed).items():
         count = max(line.images for line in found.values())
-        title = f"{titles[metric]}, {count} image{'s' if count != 1 else ''}"
+        title = f"{titles[metric]}, {_counted(count, pairs)}"
         axes = METRICS[metric].axes
         assert axes is not None  # it has responses
         figure = plot.curves(found, title=title, x_label=axes.x, y_label=axes.y)

@@ -15,8 +15,11 @@ then "present", "absent" or "unknown", and the probability is that of the findin
     maps/                    raw maps that several models' parts need, during a run that compares models
     figures/, report.html, summary.csv, statistics.csv, ranks.csv, stability.csv
 
-A part is written whole, its scores last: a part whose scores are there is finished, and a run that is killed at any
-moment loses only the part it was in. checksums.json has the digests of its files.
+    parts/<part>.json        the digests of a part's files, and what it was made of: images, model, versions, device
+    checksums.json           the digests of figures, report and tables
+
+A part is written whole, parts/<part>.json last: a part that has it is finished, and a run that is killed at any moment
+loses only the part it was in. What is read back must have the bytes that were written.
 """
 
 import dataclasses
@@ -30,7 +33,8 @@ import pyarrow.parquet as pq
 
 from xaijax._errors import InputError
 from xaijax._files import write_whole
-from xaijax._runs.folder import DESCRIPTION, read_json, seal, write_text
+from xaijax._runs import checksums
+from xaijax._runs.folder import DESCRIPTION, read_json, write_text
 
 TARGET = "target"
 SCORES = pa.schema(
@@ -125,7 +129,7 @@ class Store:
 
     def any_finished(self) -> bool:
         """Whether any part is complete."""
-        return any(self.root.glob("scores/*.parquet"))
+        return bool(checksums.part_files(self.root))
 
     def read_run(self) -> dict[str, Any]:
         """The contents of run.json."""
@@ -133,14 +137,27 @@ class Store:
 
     def finished(self, part: str) -> bool:
         """Whether a part is complete."""
-        return (self.root / "scores" / f"{part}.parquet").is_file()
+        return (self.root / checksums.PARTS / f"{part}.json").is_file()
 
-    def write_part(self, part: str, tables: Tables) -> None:
-        """Writes one part; its scores come last and mark it as finished.
+    def made(self, part: str) -> dict[str, Any]:
+        """What a finished part was made of.
+
+        Raises:
+            InputError: where its description is not as it was written.
+        """
+        return dict(checksums.read_part(self.root, part)["made"])
+
+    def forget(self, part: str) -> None:
+        """Makes a part count as not finished."""
+        (self.root / checksums.PARTS / f"{part}.json").unlink(missing_ok=True)
+
+    def write_part(self, part: str, tables: Tables, made: Mapping[str, Any] | None = None) -> None:
+        """Writes one part and marks it as finished.
 
         Args:
             part: its name, which becomes the file name.
             tables: what was computed.
+            made: JSON values that say what of and by what.
         """
         files: list[Path] = []
         if tables.gallery:
@@ -153,9 +170,12 @@ class Store:
         if tables.responses.num_rows:
             files.append(self._write_table("responses", part, tables.responses, RESPONSES))
         files.append(self._write_table("predictions", part, tables.predictions, PREDICTIONS))
-        # Their digests before the scores: a part that counts as finished has them.
-        seal(self.root, files)
-        seal(self.root, [self._write_table("scores", part, tables.scores, SCORES)])
+        files.append(self._write_table("scores", part, tables.scores, SCORES))
+        for folder in ("gallery", "curves", "responses"):  # of the part as it was before, where it is written again
+            for path in (self.root / folder).glob(f"{part}.*"):
+                if path not in files:
+                    path.unlink()
+        checksums.write_part(self.root, part, files, made or {})
 
     def _write_table(self, folder: str, part: str, table: pa.Table, schema: pa.Schema) -> Path:
         schema = of_findings(schema) if TARGET in table.column_names else schema
@@ -166,14 +186,27 @@ class Store:
 
     def _read_tables(self, folder: str, schema: pa.Schema) -> pa.Table:
         """The tables of finished parts, in the order of their names."""
-        paths = [path for path in sorted((self.root / folder).glob("*.parquet")) if self.finished(path.stem)]
-        if not paths:
-            return schema.empty_table()
         # One file at a time and no data-set discovery: that would read a column out of a folder name.
-        tables = [_read_parquet(path, schema) for path in paths]
+        tables = [_read_parquet(path, schema) for path in self._listed(folder, ".parquet")]
+        if not tables:
+            return schema.empty_table()
         if any(TARGET in table.column_names for table in tables):  # a part may have no finding to score, so no column
             tables = [table for table in tables if table.num_rows] or [of_findings(schema).empty_table()]
         return pa.concat_tables(tables)
+
+    def _listed(self, folder: str, ending: str) -> list[Path]:
+        """The files of finished parts in a folder, in the order of the parts, each with the bytes that were written."""
+        found = []
+        for part in checksums.part_files(self.root):
+            files = checksums.read_part(self.root, part)["files"]
+            name = f"{folder}/{part}{ending}"
+            if name in files:
+                path = self.root / name
+                if not path.is_file():
+                    raise InputError(f"{path} is gone; the command of the run with --resume computes it again")
+                checksums.check(self.root, path, files)
+                found.append(path)
+        return found
 
     def scores(self) -> pa.Table:
         """All finished scores, in the order of the parts."""
@@ -194,10 +227,9 @@ class Store:
     def galleries(self) -> dict[str, dict[str, np.ndarray]]:
         """The arrays kept for the figures, by part."""
         found = {}
-        for path in sorted(self.root.glob("gallery/*.npz")):
-            if self.finished(path.stem):
-                with np.load(path) as arrays:
-                    found[path.stem] = {name: arrays[name] for name in arrays.files}
+        for path in self._listed("gallery", ".npz"):
+            with np.load(path) as arrays:
+                found[path.stem] = {name: arrays[name] for name in arrays.files}
         return found
 
     def write_text(self, name: str, text: str) -> Path:
@@ -217,5 +249,5 @@ def _read_parquet(path: Path, schema: pa.Schema) -> pa.Table:
     except (OSError, pa.ArrowException, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
-            f"{path} is damaged ({reason}); remove the files of that part from the run folder and resume the run"
+            f"{path} is no table of a run ({reason}); the command of the run with --resume computes it again"
         ) from error

@@ -15,6 +15,7 @@ class Row:
     """One line of the summary: a metric of a method on a model, over all findings or for one (`target`).
 
     `low` and `high` bound the bootstrap interval of the mean; they are NaN where fewer than two images have a value.
+    Over all findings `n` counts pairs of image and finding, and images are drawn with all their findings.
     """
 
     model: str

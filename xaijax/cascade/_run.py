@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xaijax import __version__, _files, models
-from xaijax._runs import command_line, data, epochs, folder, options, progress, provenance, training
+from xaijax._runs import command_line, data, epochs, folder, identity, options, progress, provenance, training
 from xaijax._runs import models as run_models
 from xaijax._runs.folder import RunFolder
 from xaijax._runs.training import Material
@@ -78,7 +78,7 @@ def _retrained(config: CascadeConfig, out: Path, console: "Console") -> CascadeR
     material = training.prepare(config)
     shape = material.classifier.input_shape
     with RunFolder(out, "cascade", resume=config.resume) as place:
-        _describe(place, config, material.describe())
+        _describe(place, config, material.describe(), console)
         epochs.say_material(console, material)
         trained, found = _train(config, material, out, console)
         known = range(len(material.dataset.classes))
@@ -142,7 +142,10 @@ def _frozen(config: CascadeConfig, out: Path, console: "Console") -> CascadeResu
     heldout = Heldout.read(dataset, positions, classifier.input_shape, model.class_index, config.explained, config.seed)
     own = data.described(dataset, data.count_notes(heldout.batch.notes)) | {"which": drawn.which}
     with RunFolder(out, "cascade", resume=config.resume) as place:
-        _describe(place, config, {"model": model.describe(), "data": own | {"explained": list(heldout.batch.ids)}})
+        ids, digests = list(heldout.batch.ids), {"explained": list(heldout.batch.digests)}
+        _describe(
+            place, config, {"model": model.describe(), "data": own | {"explained": ids, "digests": digests}}, console
+        )
         own_notes = data.note_lines(own["notes"])
         for line in (*assumed, *data.found_lines(dataset), *notes, *drawn.notes, *own_notes):
             progress.say(console, line)
@@ -167,9 +170,9 @@ def _frozen(config: CascadeConfig, out: Path, console: "Console") -> CascadeResu
     return CascadeResult(out, None, scored)
 
 
-def _describe(place: RunFolder, config: CascadeConfig, more: Mapping[str, Any]) -> None:
+def _describe(place: RunFolder, config: CascadeConfig, more: Mapping[str, Any], console: "Console") -> None:
     own = {"command": command_line.repeat("cascade", config), "config": command_line.plain(config)}
-    place.describe(own | dict(more) | provenance.describe())
+    epochs.take_up(place, own | dict(more) | provenance.describe() | {"made_by": identity.made_by()}, console)
 
 
 def _score(

@@ -67,6 +67,7 @@ def load(path: str | Path) -> Cascade:
     if not file.is_file():
         raise FileNotFoundError(f"there is no cascade {file}; give the folder that xaijax cascade wrote")
     header = checkpoint.read_header(file)
+    checkpoint.check_whole(file)
     own = header.get("cascade")
     if own is None:
         raise ValueError(f"{file} holds one classifier and no cascade; load it with xaijax.models.load")

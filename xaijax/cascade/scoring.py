@@ -61,7 +61,7 @@ class Heldout:
         wanted = np.asarray(positions)
         if most is not None and most < len(wanted):
             wanted = np.sort(wanted[choose(dataset.labels[wanted], most, seed)])
-        batch = dataset.read(wanted, shape)
+        batch = dataset.read(wanted, shape, digests=True)
         covered = None
         if "artefact" in batch.roles:
             covered = cover(dataset).read(batch.indices, shape, masks=False).images

@@ -8,6 +8,8 @@ import numpy as np
 from xaijax.data.dataset import Content, Element, Source
 from xaijax.data.reading import MaskRole
 
+ANOTHER_SIZE = "its boxes were left out: they leave the image, so they are of one of another size"
+
 
 @dataclass(frozen=True, slots=True)
 class Box:
@@ -27,14 +29,15 @@ class Boxed:
     Attributes:
         image: the image.
         boxes: what was found in it.
-        size: (width, height) of the published image; boxes are scaled to that of the file.
+        size: (width, height) of the published image; boxes are scaled to that of the file. None for that of the file:
+            then boxes that leave it are of another size, and left out.
         role: of the boxes.
         transpose: whether the image is read with rows and columns swapped.
     """
 
     image: Source
     boxes: tuple[Box, ...]
-    size: tuple[int, int]
+    size: tuple[int, int] | None
     role: MaskRole = "lesion"
     transpose: bool = False
 
@@ -49,7 +52,9 @@ class Boxed:
         height, width = content.image.shape[:2]
         if self.transpose:
             height, width = width, height
-        scale = width / self.size[0], height / self.size[1]
+        scale = (1.0, 1.0) if self.size is None else (width / self.size[0], height / self.size[1])
+        if self.size is None and any(_leaves(box, width, height) for box in self.boxes):
+            return replace(content, notes=(*content.notes, ANOTHER_SIZE))
         drawn = []
         for box in self.boxes:
             mask = np.zeros((height, width), bool)
@@ -60,6 +65,11 @@ class Boxed:
 
     def fingerprint(self) -> str:
         return self.image.fingerprint()
+
+
+def _leaves(box: Box, width: int, height: int) -> bool:
+    """Whether a box ends more than a pixel outside the image."""
+    return box.x + box.width > width + 1 or box.y + box.height > height + 1
 
 
 def _span(start: float, length: float, scale: float) -> slice:

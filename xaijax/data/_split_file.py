@@ -13,6 +13,7 @@ from xaijax._errors import InputError
 from xaijax._names import normal
 from xaijax.data._own_split import Sides, side_name, with_validation
 from xaijax.data.dataset import Dataset
+from xaijax.data.files import is_image
 from xaijax.data.spelling import SIDES
 
 EXAMPLES = 3  # names in a sentence
@@ -25,7 +26,9 @@ def read_split(
 
     Args:
         path: a table (CSV, or TSV) with the columns `file` and `split`; or JSON: a list of objects with these two, an
-            object side -> files, or the `run.json` of a training. Files are named as the ids of the data set.
+            object side -> files, or the `run.json` of a training. A file is the id of an image (its path in the data's
+            folder), with or without its suffix; or a path that ends in one, or the file's name alone, where that is
+            clear.
         dataset: the cases.
         validation: where the file has no validation side: the share of its training images that becomes one, by groups.
         seed: of what is drawn.
@@ -36,8 +39,8 @@ def read_split(
         file does not name, which are left out, and on what was drawn.
 
     Raises:
-        InputError: for a file that cannot be read, another side, a file on two sides, no file of the data set, or no
-            image for training.
+        InputError: for a file that cannot be read, another side, a file on two sides, a name that fits several images,
+            no file of the data set, or no image for training.
 
     Example:
         >>> import json, pathlib, tempfile
@@ -53,15 +56,28 @@ def read_split(
     path = Path(path).expanduser()
     if not path.is_file():
         raise InputError(f"--split-file is {path}, and there is no such file")
+    position = {case.id: at for at, case in enumerate(dataset.cases)}
+    names = _Names(position)
     named: dict[str, str] = {}
+    written: dict[str, str] = {}
+    unknown: list[str] = []
     for file, text in _entries(path):
         side = side_name(text)
         if side not in SIDES:
             raise InputError(f"{path} puts {file!r} on the side {text!r}; choose from training, validation and test")
-        if named.setdefault(file, side) != side:
-            raise InputError(f"{path} puts {file!r} on two sides, {named[file]} and {side}: leave one out")
-    position = {case.id: at for at, case in enumerate(dataset.cases)}
-    unknown = [file for file in named if file not in position]
+        fitting = names.find(file)
+        if len(fitting) > 1:
+            raise InputError(
+                f"{path} names {file!r}, which fits {len(fitting)} images, such as {fitting[0]} and {fitting[1]}: "
+                "give each by its path in the data"
+            )
+        if not fitting:
+            unknown += [] if file in named else [file]
+        image = fitting[0] if fitting else file
+        if named.setdefault(image, side) != side:
+            raise InputError(f"{path} puts {file!r} on two sides, {named[image]} and {side}: leave one out")
+        if fitting and image != file:
+            written[image] = file
     if len(unknown) == len(named):
         raise InputError(
             f"{path} names no image of data set {dataset.name!r}: it has "
@@ -77,6 +93,11 @@ def read_split(
     if not len(found["training"]):
         raise InputError(f"{path} names no image for training")
     notes = []
+    if written:
+        image, file = next(iter(written.items()))
+        notes.append(
+            f"{_images(len(written), path.name)} written in another way than in the data, such as {file} for {image}."
+        )
     if unknown:
         notes.append(f"{_images(len(unknown), path.name)} not in the data, such as {_examples(unknown)}")
     if missing:
@@ -87,6 +108,45 @@ def read_split(
         found, note = with_validation(dataset, found, path.name, validation, seed, pixels)
         notes.append(note)
     return found, notes
+
+
+class _Names:
+    """The images that a name may mean."""
+
+    def __init__(self, ids: Iterable[str]) -> None:
+        self._ids = set(ids)
+        self._short: dict[str, list[str]] | None = None  # path without suffix, name, name without suffix -> ids
+
+    def find(self, name: str) -> list[str]:
+        """The ids that fit best: the id itself, a path that ends in it, the id without a suffix, the file's name."""
+        if name in self._ids:
+            return [name]
+        path = name.replace("\\", "/").removeprefix("./")
+        ends = [path]
+        while "/" in ends[-1]:
+            ends.append(ends[-1].partition("/")[2])
+        if self._short is None:
+            self._short = {}
+            for one in sorted(self._ids):
+                last = one.rpartition("/")[2]
+                for key in {_stem(one), last, _stem(last)}:
+                    self._short.setdefault(key, []).append(one)
+        for end in ends:
+            if end and end in self._ids:
+                return [end]
+            # A name alone means an image in any folder; at the end of a path it would be one in another folder.
+            bare = end == path and "/" not in end
+            same = [one for one in self._short.get(end, []) if bare or _stem(one) == end]
+            if same:
+                return same
+        return []
+
+
+def _stem(name: str) -> str:
+    """A path without the suffix of an image."""
+    if not is_image(name):
+        return name
+    return name[:-7] if name.lower().endswith(".nii.gz") else name.rpartition(".")[0]
 
 
 def _entries(path: Path) -> Iterable[tuple[str, str]]:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from xaijax.data.dataset import Content
 from xaijax.data.files import ImageFile
+from xaijax.data.masks import roles_of
 from xaijax.data.reading import AS_STORED, MaskRole, Reading
 
 
@@ -40,7 +41,7 @@ class SpooledImage:
 
     @property
     def roles(self) -> tuple[MaskRole | None, ...]:
-        return tuple(role for role, *_ in self.masks)
+        return tuple(one for role, suffix, _ in self.masks for one in roles_of(f"mask{suffix}", role, self.reading))
 
     def read(self, *, masks: bool) -> Content:
         with tempfile.TemporaryDirectory() as folder:

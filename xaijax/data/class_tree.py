@@ -3,7 +3,8 @@
 The rule. A class is a folder that holds images: in itself, else in its `images/`, else in any folder below it. Images
 in sub-folders of a class that has images of its own are left out. These folders are not classes:
 
-* `images`, `masks` and `masks_<role>`;
+* `images`, `masks` and `masks_<role>`; where there are no others, the classes are the folders in `images`, and masks
+  lie in `masks/<class>/` next to it;
 * folders with a `labels.csv`, which are data sets of their own;
 * where two other classes are left: folders named like a part of a data set or like its annotations, such as `test`,
   "Test cases", `unlabelled`, `segmentations`. They are left out with this reason, unless they are named as classes.
@@ -16,7 +17,7 @@ is an image where there is no image `<name>`. Masks may be arrays (`.npy`), or a
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
@@ -32,6 +33,7 @@ from xaijax.data.scan import Tree, join, parent
 OWN_TABLE = "labels.csv"
 LEFT_OVER = "it lies outside the class folders"
 NO_IMAGE = "it is a mask and no image has its name"
+SEVERAL = "it is a mask and several images in different folders have its name"
 DEEPER = "it lies in a sub-folder of a class folder that has images of its own"
 DATA_SET = f"its folder has a {OWN_TABLE} and so is a data set of its own"
 # Names of folders that are rarely classes, without spaces, hyphens and underscores.
@@ -41,6 +43,11 @@ ODD = frozenset(
     | {"unlabeled", "unlabelled", "unlabeleddata", "unlabelleddata", "unlabeledimages", "unlabelledimages", "nolabel"}
     | {"unknown", "unclassified", "unsorted"}
     | {"annotation", "annotations", "segmentation", "segmentations", "groundtruth", "label", "labels", "trimaps"}
+)
+# Names of folders that say how images are stored or taken, as ODD.
+PLAIN = frozenset(
+    {"images", "image", "imgs", "img", "png", "jpg", "jpeg", "tif", "tiff", "bmp", "dcm", "dicom", "nii", "nifti"}
+    | {"slices", "frames", "scans", "files", "data", "originals", "original", "raw", "ct", "mr", "mri", "us", "xray"}
 )
 _MASK_NAMES: dict[str, MaskRole | None] = {
     "mask": None,
@@ -52,6 +59,13 @@ _MASK_OF = re.compile(
 )
 _ARRAY = ".npy"  # a mask, never an image
 _WORDS = re.compile(r"[\W_]+")
+_YEAR = re.compile(r"(?<=[a-z])(19|20)\d\d$")
+_IMAGES = "images"
+MOST_CLASSES = 10  # of bare numbers
+_NUMBERED = re.compile(r"\d")
+_GRADED = re.compile(
+    r"(class|cls|label|grade|level|stage|type|category|score|bi-?rads|k-?l|dr|fold)[\W_]*\d", re.IGNORECASE
+)
 Masks = tuple[tuple[MaskRole | None, str], ...]
 Stems = dict[str, list[str]]
 
@@ -90,11 +104,23 @@ class Classes:
     @property
     def certain(self) -> bool:
         """Whether the folders are classes and not, say, several data sets: one holds images, or all are nested and
-        share no name of a sub-folder, as folders of patients do not and `train/cat`, `test/cat` do."""
+        their sub-folders are not classes. Names of classes are shared, as in `train/cat` and `test/cat`; those of
+        patients (`p7`) and of kinds of files (`png`) may be."""
         if not all(one.nested for one in self.folders):
             return True
         inner = [{image[len(one.place) + 1 :].partition("/")[0] for image in one.images} for one in self.folders]
-        return len(inner) > 1 and sum(map(len, inner)) == len(set().union(*inner))
+        every = set().union(*inner)
+        return len(inner) > 1 and (sum(map(len, inner)) == len(every) or _are_no_classes(every))
+
+
+def _are_no_classes(names: set[str]) -> bool:
+    """Whether folders are called like patients, studies or series (`p1`, `case_12`, `0007`) or like files. Grades and
+    the like are classes, and so may be up to ten bare numbers."""
+    names = {name for name in names if _WORDS.sub("", name).lower() not in PLAIN}
+    if any(_GRADED.match(name) or not _NUMBERED.search(name) for name in names):
+        return False
+    bare = [name for name in names if name.isdecimal()]
+    return len(bare) > MOST_CLASSES or all(len(name) > 1 and name[0] == "0" for name in bare)
 
 
 def find(tree: Tree, base: str = "", wanted: Sequence[str] = ()) -> Classes:
@@ -108,17 +134,24 @@ def find(tree: Tree, base: str = "", wanted: Sequence[str] = ()) -> Classes:
     asked = {spelling.key(name) for name in wanted}
     reasons = {base: LEFT_OVER}
     found: list[tuple[ClassFolder, dict[str, str]]] = []
+    within = ""
     for name in sorted(tree.folders[base]):
         place = join(base, name)
         if name.lower() in _MASK_NAMES:
             reasons[place] = NO_IMAGE
         elif OWN_TABLE in tree.files[place]:
             reasons[place] = DATA_SET
-        elif name.lower() != "images":
+        elif name.lower() == _IMAGES:
+            within = place
+        else:
             one, inner = _class_folder(tree, base, name)
             if one.images:
                 found.append((one, inner))
     plain = [pair for pair in found if spelling.key(pair[0].name) in asked or not _is_odd(pair[0].name)]
+    if within and not plain:
+        inside = find(tree, within, wanted)
+        if inside.folders:
+            return Classes(inside.folders, reasons | inside.reasons)
     if len(plain) >= 2:
         for one, _ in found:
             if _is_odd(one.name) and spelling.key(one.name) not in asked:
@@ -166,6 +199,7 @@ def dataset(
     for _, found in sides:
         reasons |= found.reasons
         _note_nested(found, census)
+    several = _shared_masks([one for _, found in sides for one in found.folders], census)
     images = (image for _, found in sides for one in found.folders for image in one.images)
     annotated = Annotations(tree, images, census)
     used |= annotated.used
@@ -173,8 +207,8 @@ def dataset(
         for side, found in sides:
             for one in found.folders:
                 if names[one.name] == name:
-                    cases += list(_cases(tree, one, label, side, reading, used, annotated))
-    tree.count(census, used, reasons)
+                    cases += list(_cases(tree, one, label, side, reading, used, annotated, several))
+    tree.count(census, used, reasons, dict.fromkeys(several, SEVERAL))
     primary = reading.mask_role or mask_role or files.primary_role(case.source for case in cases)
     return Dataset(folder.resolve().name, classes, primary, tuple(cases), found=census.found())
 
@@ -187,16 +221,45 @@ def _cases(
     reading: Reading,
     used: dict[str, str],
     annotated: Annotations,
+    several: Collection[str],
 ) -> Iterator[Case]:
     for image in one.images:
         masks = one.masks.get(image, ())
+        if several:
+            masks = tuple(pair for pair in masks if pair[1] not in several)
         used[image] = "image"
         used.update((mask, "mask") for _, mask in masks)
         path = tree.path(image)
-        entries: list[tuple[MaskRole | None, Entry]] = [(role, Path(tree.path(mask))) for role, mask in masks]
+        entries: list[tuple[MaskRole | None, Entry]] = [(role, tree.path(mask)) for role, mask in masks]
         entries += [(None, entry) for entry in annotated.entries.get(image, ())]
-        source = files.ImageFile(Path(path), tuple(entries), reading)
+        source = files.ImageFile(path, tuple(entries), reading)
         yield Case(image, label, source, files.patient(path), split=side)
+
+
+def _shared_masks(folders: Sequence[ClassFolder], census: Census) -> set[str]:
+    """Masks that fit images of one name in several folders, which are not used. Images of one folder that differ in
+    their suffix alone share theirs, with a note."""
+    first: dict[str, str] = {}
+    alike: dict[str, str] = {}
+    apart: set[str] = set()
+    for one in folders:
+        for image, masks in one.masks.items():
+            for _, mask in masks:
+                other = first.setdefault(mask, image)
+                if other == image:
+                    continue
+                if parent(other) == parent(image):
+                    alike[mask] = image
+                else:
+                    apart.add(mask)
+    alike = {mask: image for mask, image in alike.items() if mask not in apart}
+    if alike:
+        mask, image = next(iter(alike.items()))
+        census.note(
+            f"{len(alike)} {'mask belongs' if len(alike) == 1 else 'masks belong'} to several images that differ in "
+            f"their suffix alone: {mask} is the mask of {first[mask]} and of {image}."
+        )
+    return apart
 
 
 def _note_nested(found: Classes, census: Census) -> None:
@@ -218,7 +281,7 @@ def _class_folder(tree: Tree, base: str, name: str) -> tuple[ClassFolder, dict[s
     inner = {_last(child).lower(): child for child in (join(place, child) for child in tree.folders[place])}
     reasons |= {child: NO_IMAGE for last, child in inner.items() if last in _MASK_NAMES}
     images, beside = _images_and_masks(tree, place)
-    own = inner.get("images", "")
+    own = inner.get(_IMAGES, "")
     if own:
         there, more = _images_and_masks(tree, own)
         # Masks may lie in the class folder itself and their images in its `images/`.
@@ -227,13 +290,16 @@ def _class_folder(tree: Tree, base: str, name: str) -> tuple[ClassFolder, dict[s
             images, beside = there, more
             for image, stem in loose.items():
                 beside.setdefault(stem, []).append(image)
-    shared = _mask_places(tree, [(base, name), (place, ""), *([(own, "")] if own else [])])
+    near = [(base, name), (place, ""), *([(own, "")] if own else [])]
+    if _last(base).lower() == _IMAGES:
+        near += [(parent(base), name), (parent(base), "")]
+    shared = _mask_places(tree, near)
     masks = {image: _masks_of(_stem(image), beside, shared) for image in images}
     nested = not images
     if nested:
         for holder in _image_folders(tree, place, reasons):
             here, beside = _images_and_masks(tree, holder)
-            above = [(parent(holder), "")] if _last(holder).lower() == "images" else []
+            above = [(parent(holder), "")] if _last(holder).lower() == _IMAGES else []
             places = _mask_places(tree, [(holder, ""), *above])
             masks |= {image: _masks_of(_stem(image), beside, places) for image in here}
             images += here
@@ -310,7 +376,8 @@ def _mask_stems(name: str) -> tuple[str, ...]:
 
 
 def _is_odd(name: str) -> bool:
-    return _WORDS.sub("", name).lower() in ODD
+    plain = _WORDS.sub("", name).lower()
+    return plain in ODD or _YEAR.sub("", plain) in ODD
 
 
 def _last(name: str) -> str:

@@ -11,6 +11,7 @@ two lungs are one organ mask, and specks of an outline drawn by hand, or a thin 
 The data set's `mask_role` is the primary role: the one of `Batch.masks`.
 """
 
+import hashlib
 import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -166,6 +167,8 @@ class Batch:
         has_role: role -> `[B]` bool, whether an element of that role is stored.
         elements: one tuple per image, each lesion and each cue on its own.
         notes: `(id, note)`: what was changed, assumed or left out while reading; see `Content`.
+        digests: one text for each image, of its pixels and masks as they are stored and of its label; empty unless
+            they were asked for.
     """
 
     ids: tuple[str, ...]
@@ -179,6 +182,7 @@ class Batch:
     has_role: Mapping[str, np.ndarray] = field(default_factory=lambda: MappingProxyType({}))
     elements: tuple[tuple[Element, ...], ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
+    digests: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -323,7 +327,12 @@ class Dataset:
         return replace(self, cases=picked)
 
     def read(
-        self, indices: Iterable[int] | None = None, shape: tuple[int, int, int] | None = None, *, masks: bool = True
+        self,
+        indices: Iterable[int] | None = None,
+        shape: tuple[int, int, int] | None = None,
+        *,
+        masks: bool = True,
+        digests: bool = False,
     ) -> Batch:
         """Read images and masks.
 
@@ -335,6 +344,7 @@ class Dataset:
             shape: `(H, W, C)` in pixels and channels (1 or 3) for the batch, or None to leave the pixels as they are:
                 then all images must agree in size and channels.
             masks: read masks too; without them `masks` is all False, and a broken mask does not matter.
+            digests: whether to fill `Batch.digests`, with which another reading can be compared.
 
         Returns:
             A `Batch` of the images that could be read, in the order of `indices`; the others are in `skipped`.
@@ -357,6 +367,7 @@ class Dataset:
         found: list[tuple[Element, ...]] = []
         skipped: list[tuple[str, str]] = []
         notes: list[tuple[str, str]] = []
+        marks: list[str] = []
         for index in wanted:
             case = self.cases[index]
             try:
@@ -365,6 +376,8 @@ class Dataset:
                 skipped.append((case.id, _images.reason(error)))
                 continue
             image, elements = content.image, content.elements
+            if digests:
+                marks.append(self._digest(case, image, elements))
             notes += [(case.id, note) for note in content.notes]
             if content.stored.endswith(_images.OWN_RANGE):
                 notes.append((case.id, SPREAD))
@@ -403,7 +416,17 @@ class Dataset:
             has_role=MappingProxyType(has_role),
             elements=tuple(found),
             notes=tuple(notes),
+            digests=tuple(marks),
         )
+
+    def _digest(self, case: Case, image: np.ndarray, elements: Sequence[Element]) -> str:
+        """Of everything that a score can depend on, before anything is resized."""
+        found = hashlib.sha256(f"{image.shape} {case.findings or self.classes[case.label]}".encode())
+        found.update(np.ascontiguousarray(image).tobytes())
+        for one in elements:
+            found.update(f"{one.role or self.mask_role} {one.mask.shape}".encode())
+            found.update(np.packbits(one.mask).tobytes())
+        return found.hexdigest()[:32]
 
     def _labels_of(self, positions: Sequence[int]) -> np.ndarray:
         if self.multi_label:

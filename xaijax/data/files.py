@@ -68,7 +68,7 @@ class ImageFile:
         frame: position of the frame, page or slice, from 0; None for the first, or the middle slice of a volume.
     """
 
-    path: Path
+    path: str | Path
     masks: tuple[tuple[MaskRole | None, Entry], ...] = ()
     reading: Reading = AS_STORED
     clean: Path | None = None

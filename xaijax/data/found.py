@@ -101,6 +101,10 @@ class Census:
         """Counts files that are left out, by a reason that is the same for all like them."""
         self._left.add(reason, names)
 
+    def leave_as(self, other: "Census") -> None:
+        """Counts the files that another census has left out."""
+        self._left.join(other._left)
+
     def leave_row(self, reason: str, *names: str) -> None:
         """Counts rows of a table that are left out; a row is named by its file, or by its line."""
         self._rows.add(reason, names)
@@ -126,6 +130,12 @@ class _Tally:
         self._count[reason] += len(names)
         examples = self._examples.setdefault(reason, [])
         examples += names[: EXAMPLES - len(examples)]
+
+    def join(self, other: "_Tally") -> None:
+        for reason, count in other._count.items():
+            self._count[reason] += count
+            examples = self._examples.setdefault(reason, [])
+            examples += other._examples[reason][: EXAMPLES - len(examples)]
 
     def result(self) -> Mapping[str, LeftOut]:
         return MappingProxyType(

@@ -7,9 +7,10 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from xaijax._errors import InputError
-from xaijax._names import match, match_all
+from xaijax._names import match
 from xaijax.data import cues as planting
 from xaijax.data import files, phantoms
+from xaijax.data._classes import choose_classes
 from xaijax.data.dataset import MASK_ROLES, Dataset
 from xaijax.data.found import Census
 from xaijax.data.readers import (
@@ -28,6 +29,7 @@ from xaijax.data.readers import (
     oxford_pets,
     retinopathy,
     split_folders,
+    vindr_cxr,
     webdataset,
 )
 from xaijax.data.reading import MaskRole, MaskValue, Reading, Table, parse_mask_values, parse_window
@@ -37,7 +39,7 @@ from xaijax.data.scan import OUTSIDE, Tree, join, scan
 CONTAINERS = (hugging_face, npz, webdataset)
 # Layouts of folders, the first that matches is read; they do not know of each other. Those that are told by the names
 # of folders or files come first: class folders may have any name.
-TABLES = (ham10000, isic, chest_xray14, chexpert, mimic_cxr, retinopathy)
+TABLES = (ham10000, isic, chest_xray14, chexpert, mimic_cxr, vindr_cxr, retinopathy)
 READERS = (labels_csv, *TABLES, cascam, oxford_pets, brats, split_folders, class_folders, figshare)
 # Those that may consist of links to other places alone, which a match follows only if that is allowed.
 LINKED = (split_folders, class_folders, figshare)
@@ -159,7 +161,7 @@ def _open(source: Any, reading: Reading, table: Table, **numbers: Any) -> Datase
     prefix, _, modality = str(source).partition(":")
     if prefix == "phantoms" and isinstance(source, str):
         _refuse_options(reading, table)
-        return _chosen(phantoms.dataset(modality or phantoms.DEFAULT, **generated), reading.classes)
+        return choose_classes(phantoms.dataset(modality or phantoms.DEFAULT, **generated), reading.classes)
     if generated:
         raise InputError(f"{next(iter(generated))} is an option of phantoms; leave it out for a folder")
     for container in CONTAINERS:
@@ -179,6 +181,8 @@ def _open(source: Any, reading: Reading, table: Table, **numbers: Any) -> Datase
     reader = next((one for one in READERS if one.matches(folder)), None)
     if reader is None and reading.allow_outside:
         reader = next((one for one in LINKED if one.matches(folder, allow_outside=True)), None)
+    if reader is None and class_folders.names_all(folder, reading):
+        reader = class_folders
     if reader is not None:
         return _finished(reader.read(folder, reading), source, reading, table)
     raise InputError(f"{_why_unknown(folder)}; {_FOLDER_HELP}")
@@ -186,7 +190,7 @@ def _open(source: Any, reading: Reading, table: Table, **numbers: Any) -> Datase
 
 def _finished(dataset: Dataset, source: Any, reading: Reading, table: Table) -> Dataset:
     """The data set with the classes that were asked for, and how it was opened."""
-    found = _chosen(dataset, reading.classes)
+    found = choose_classes(dataset, reading.classes)
     name = str(source) if isinstance(source, str | Path) else f"{type(source).__name__} {dataset.name}"
     return replace(found, options=MappingProxyType(_options(name, reading, table, found)))
 
@@ -223,28 +227,6 @@ def _refuse_options(reading: Reading, table: Table) -> None:
         raise InputError(f"phantoms have no option {given[0]}; it is for folders of files")
 
 
-def _chosen(dataset: Dataset, wanted: Sequence[str]) -> Dataset:
-    """The data set with these classes alone, in the data set's order of classes; all where none is named."""
-    if not wanted:
-        return dataset
-    names = match_all("class", wanted, dataset.classes)
-    kept = [at for at, name in enumerate(dataset.classes) if name in names]
-    position = {old: new for new, old in enumerate(kept)}
-    if dataset.multi_label:
-        cases = tuple(
-            replace(case, findings=tuple(case.findings[at] for at in kept))
-            for case in dataset.cases
-            if case.findings is not None
-        )
-    else:
-        cases = tuple(replace(case, label=position[case.label]) for case in dataset.cases if case.label in position)
-    found = dataset.found
-    if found is not None and len(cases) < len(dataset):
-        sentence = f"{len(dataset) - len(cases)} images of other classes were left out, as --classes says."
-        found = replace(found, notes=(*found.notes, sentence))
-    return replace(dataset, classes=tuple(dataset.classes[at] for at in kept), cases=cases, found=found)
-
-
 def _why_unknown(folder: Path) -> str:
     """What the folder holds instead: the usual mistake is a folder one level too high or too low."""
     tables = labels_csv.tables(folder)
@@ -257,7 +239,11 @@ def _why_unknown(folder: Path) -> str:
     if len(deeper) == 1:
         return f"{folder} holds a data set in its folder {deeper[0]}: give that folder"
     if deeper:
-        return f"{folder} holds several data sets ({', '.join(deeper[:5])}): give one of them"
+        shown = " ".join(f'"{name}"' if " " in name else name for name in deeper[:5])
+        return (
+            f"{folder} holds several data sets ({', '.join(deeper[:5])}): give one of them; if these folders are the "
+            f"classes, give --classes {shown}{' ...' if len(deeper) > 5 else ''}"
+        )
     inside = next((name for name in _below(tree) if any(reader.matches(folder / name) for reader in READERS)), None)
     if inside is not None:
         return f"{folder} holds a data set in its folder {inside}: give that folder"

@@ -10,7 +10,7 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
     """The lines of a description.
 
     Args:
-        found: of `Summary.describe`, with "options" and "found" (see `Found.describe`).
+        found: of `Summary.describe`, with "warnings", "options" and "found" (see `Found.describe`).
 
     Yields:
         Lines: a heading, then what belongs to it, indented.
@@ -18,6 +18,8 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
     files = found["found"]
     classes = _counted(len(found["classes"]), "class", "classes")
     yield f"{found['name']}: {_counted(found['images'], 'image')}, {classes}"
+    for warning in found["warnings"]:
+        yield f"warning: {warning}"
     if files:
         taken = ", ".join(f"{count} as {kind}" for kind, count in files["taken"].items()) or "none"
         left = sum(one["count"] for one in files["left_out"].values())

@@ -60,6 +60,12 @@ def run(config: ExplainConfig) -> int:
     config = dataclasses.replace(config, methods=chosen)
     files.check_free(config, names)
     options = _options.from_texts(config.set, {name: method.kinds for name, method in METHODS.items()}, used=chosen)
+    if config.target == "label" and "label" not in classifier.targets:
+        some = ", ".join(classifier.targets[:5]) + (" ..." if len(classifier.targets) > 5 else "")
+        raise InputError(
+            "--target label explains the true class, and images that are given as files have no label: give --target "
+            f"predicted, or a class of the model ({some})"
+        )
     if config.target != "predicted" and config.target not in classifier.targets:
         raise InputError(
             f"--target is {config.target!r}, which is not a class of model {config.model}: "
@@ -81,8 +87,8 @@ def run(config: ExplainConfig) -> int:
     else:
         failed += _work(config, paths, names, classifier, options, None)
     errors = Console(stderr=True)
-    for path, why in failed:
-        errors.print(f"skipped {path}: {why}", highlight=False, markup=False, soft_wrap=True)
+    for line in folded(failed, "file"):
+        errors.print(f"skipped {line}", highlight=False, markup=False, soft_wrap=True)
     return 2 if failed else 0
 
 
@@ -138,9 +144,8 @@ def _work(
     Console().print(table)
     if {*config.save} - {BUNDLE}:
         print(f"written to {config.out}")
-    for path, note in noted:
-        line = f"note: {path}: {note}"
-        Console(stderr=True).print(line, highlight=False, markup=False, soft_wrap=True)
+    for line in folded(noted, "image"):
+        Console(stderr=True).print(f"note: {line}", highlight=False, markup=False, soft_wrap=True)
     if config.table is not None:
         _write_gallery(config.table, columns)
     if writer is not None:
@@ -152,6 +157,22 @@ def _work(
         covers = "centre" if config.crop else "image"
         writer.finish(absolute=magnitude, options=used, model=said, covers=covers)
     return failed
+
+
+def folded(said: Sequence[tuple[Path, str]], what: str) -> list[str]:
+    """A line for each thing that was said of files, with their number and the first of them.
+
+    Example:
+        >>> folded([(Path("a.png"), "damaged"), (Path("b.png"), "damaged"), (Path("c.png"), "empty")], "file")
+        ['2 files, such as a.png: damaged', 'c.png: empty']
+    """
+    alike: dict[str, list[Path]] = {}
+    for path, why in said:
+        alike.setdefault(why, []).append(path)
+    return [
+        f"{paths[0]}: {why}" if len(paths) == 1 else f"{len(paths)} {what}s, such as {paths[0]}: {why}"
+        for why, paths in alike.items()
+    ]
 
 
 def _listed(written: Sequence[Path]) -> str:

@@ -91,16 +91,24 @@ def write(
     Returns:
         The files, and (file, reason) of those that could not be made.
     """
-    header = saving.read_header(path) if set(config.save) & set(DICOM) else None
+    header: Any = None
     written: list[Path] = []
     failed: list[tuple[Path, str]] = []
+    if set(config.save) & set(DICOM):
+        try:
+            header = saving.read_header(path, "its image")
+        except InputError as error:
+            failed.append((path, str(error)))
     for (method, kind), target in targets(config, stem).items():
+        if kind in DICOM and header is None:
+            continue
         one = found.saved(method, _text(stem), model)
         try:
             _WRITERS[kind](config, target, one, found, header, series)
             written.append(target)
         except InputError as error:
-            failed.append((target, str(error)))
+            # The file's name says which image it is; without it the same reason can be counted over images.
+            failed.append((target, str(error).replace(one.image, "its image", 1)))
     return written, failed
 
 

@@ -26,11 +26,14 @@ def class_scores(classifier: Any) -> Callable[[NDArray[Any]], NDArray[Any]]:
     """The function that a metric differentiates by hand: logits, or what `predict` gives where there are none.
 
     Args:
-        classifier: a `Classifier`, or anything with `predict`.
+        classifier: a `Classifier`, or anything with `predict`; an object that has logits of its own gives them by
+            `scores`, `[N, labels]`.
 
     Returns:
         From `[N, H, W, C]` images to `[N, labels]`: a column for each label (`xaijax._outputs`).
     """
+    if callable(getattr(classifier, "scores", None)):
+        return lambda images: np.asarray(classifier.scores(images))
     if not hasattr(classifier, "logits") or getattr(getattr(classifier, "network", None), "host", False):
         output, classes = output_of(classifier), getattr(classifier, "classes", None)
         predict = predictor(classifier, output, classes, ranged=False)

@@ -35,6 +35,7 @@ from xaijax.metrics.metric import (
     Fractions,
     Inputs,
     Metric,
+    Passes,
     Result,
     Row,
     check_ascending,
@@ -283,6 +284,11 @@ def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Resu
     return Result(rows, curves=Curves.from_rows(curves))
 
 
+def passes(settings: Settings, size: tuple[int, int], metrics: Sequence[Metric]) -> Passes:
+    """The original and its blurred versions, and every fraction of every random mask for each map."""
+    return Passes(1 + settings.random_masks, settings.random_masks * len(settings.fractions))
+
+
 _MEASURED = {
     "shannon": "base-2 entropy of the 256-bin histogram",
     "webp": "size as lossless WebP",
@@ -409,4 +415,5 @@ FAMILY = Family(
     title="Performance information curves",
     oracle=True,
     check=check,
+    passes=passes,
 )

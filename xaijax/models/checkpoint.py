@@ -6,8 +6,9 @@ another into place, so that it needs little more memory than the weights, and ru
 """
 
 import contextlib
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -31,6 +32,7 @@ from xaijax.preprocess import Preprocess
 FILE = "model.safetensors"
 FORMAT = 1
 HEADER = "xaijax"
+DIGEST = "sha256"
 EXPECTED = "a readable safetensors file"
 GRAPH = "graph"  # in the place of an architecture: the header has the operations
 READABLE = "a checkpoint that this version of xaijax reads"
@@ -93,7 +95,13 @@ def load(path: str | Path) -> Classifier:
             all differences are listed.
     """
     file, header = open_one(path)
-    return _graph(file, header) if header.get("architecture") == GRAPH else rebuild(file, header)[0]
+    check_whole(file)
+    return _graph(file, header) if is_graph(header) else rebuild(file, header)[0]
+
+
+def is_graph(header: Mapping[str, Any]) -> bool:
+    """Whether a file holds a converted graph, not a model of the registry."""
+    return bool(header.get("architecture") == GRAPH)
 
 
 def _graph(file: Path, header: Mapping[str, Any]) -> Classifier:
@@ -213,7 +221,7 @@ class Model:
 
 def parse(file: Path, header: Mapping[str, Any]) -> Model:
     """The header of a file as what it means; refuses a model that this version of xaijax cannot make."""
-    if header.get("architecture") == GRAPH:
+    if is_graph(header):
         raise InputError(f"{file} holds a converted model, none of an architecture of xaijax; open it with models.load")
     with reading(str(file), READABLE, own=True):
         made, options = entry(str(header["architecture"])), dict(header["options"])
@@ -314,5 +322,33 @@ def read_header(file: Path) -> dict[str, Any]:
 def write(file: Path, tensors: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> Path:
     """Write arrays and a JSON header, whole or not at all."""
     arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
-    with_temporary(file, lambda path: save_file(arrays, path, metadata={HEADER: json.dumps(header)}))
+    text = json.dumps(header)
+    metadata = {HEADER: text, DIGEST: _digest(text, sorted(arrays.items()))}
+    with_temporary(file, lambda path: save_file(arrays, path, metadata=metadata))
     return file
+
+
+def check_whole(file: Path) -> None:
+    """Refuses a file whose arrays or header are not those that were written; one without a digest is not in question.
+
+    Raises:
+        InputError: naming the file.
+    """
+    with reading(str(file), EXPECTED), safe_open(file, framework="numpy") as tensors:
+        metadata = tensors.metadata() or {}
+        if DIGEST not in metadata:
+            return
+        arrays = ((name, tensors.get_tensor(name)) for name in sorted(tensors.keys()))
+        found = _digest(metadata.get(HEADER, ""), arrays)
+    if found != metadata[DIGEST]:
+        raise InputError(
+            f"{file} was changed after it was written: its checksum is another one; take a copy of it or train again"
+        )
+
+
+def _digest(text: str, arrays: Iterable[tuple[str, np.ndarray]]) -> str:
+    found = hashlib.sha256(text.encode())
+    for name, array in arrays:
+        found.update(f"{name} {array.dtype} {array.shape}".encode())
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()

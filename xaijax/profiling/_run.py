@@ -48,6 +48,8 @@ def run(config: ProfileConfig) -> Path:
     with RunFolder(out, "profile", resume=config.resume) as folder:
         if config.resume:
             folder.check_same(command_line.plain(config), config.free())
+            for line in folder.repair():
+                say(console, line)
         else:
             folder.describe(
                 {"kind": "profile", "command": config.command(), "config": command_line.plain(config)}

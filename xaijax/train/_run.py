@@ -16,7 +16,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xaijax import __version__, models, plot
-from xaijax._runs import classifier_figures, command_line, epochs, folder, options, progress, provenance, training
+from xaijax._runs import (
+    classifier_figures,
+    command_line,
+    epochs,
+    folder,
+    identity,
+    options,
+    progress,
+    provenance,
+    training,
+)
 from xaijax._runs.training import Images, Material
 from xaijax.classifier import Classifier
 from xaijax.train.config import TrainConfig
@@ -81,12 +91,14 @@ def run(config: TrainConfig, *, console: "Console | None" = None) -> TrainResult
         epochs.diverging(out),
         folder.RunFolder(out, "training", resume=config.resume) as place,
     ):
-        place.describe(
+        found = (
             {"command": command_line.repeat("train", config), "config": plain}
             | material.describe()
             | {"devices": 1 if trainer.mesh is None else trainer.mesh.size}
             | provenance.describe()
+            | {"made_by": identity.made_by()}
         )
+        epochs.take_up(place, found, console)
         epochs.say_material(console, material)
         record = _train(config, material, trainer, out, console)
         test = _report(config, material, record, out, console)

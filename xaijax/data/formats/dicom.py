@@ -35,11 +35,13 @@ def read(path: Path, kind: str, frame: int | None) -> Stored:
     if int(header.get("SamplesPerPixel", 1)) > 1:
         return Stored(_colour(pixels, space, header), notes=notes)
     if space == "PALETTE COLOR":
-        return Stored(dicom_colour.palette(pixels, header), notes=notes)
+        colours, said = dicom_colour.palette(pixels, header)
+        return Stored(colours, notes=notes + said)
     if space not in ("MONOCHROME1", "MONOCHROME2"):
         raise UnreadableError("it has one channel and a photometric interpretation that is not grey or a palette")
     if str(header.get("PixelPresentation", "")) in ("COLOR", "MIXED"):
-        return Stored(dicom_colour.supplemental(pixels, header, index), notes=notes)
+        colours, said = dicom_colour.supplemental(pixels, header, index)
+        return Stored(colours, notes=notes + said)
     return dicom_grey.stored(pixels, header, index, notes)
 
 

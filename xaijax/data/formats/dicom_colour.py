@@ -18,24 +18,30 @@ from xaijax.data.images import UnreadableError, displayed, scaled
 _COLOURS = ("Red", "Green", "Blue")
 
 
-def palette(pixels: np.ndarray, header: Any) -> np.ndarray:
-    """Indices `[h, w]` as RGB uint8 `[h, w, 3]`."""
+def palette(pixels: np.ndarray, header: Any) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Indices `[h, w]` as RGB uint8 `[h, w, 3]`, and notes."""
     from pydicom.pixels import apply_color_lut
 
     table = _table(header)
-    _, _, bits = table.RedPaletteColorLookupTableDescriptor
+    entries, first, stated = map(int, table.RedPaletteColorLookupTableDescriptor)
+    bits = stated
+    if stated > 8:
+        whole = apply_color_lut(np.arange(first, first + (entries or 2**16), dtype=np.int64), table)
+        bits = dicom_grey.bits_of(int(whole[..., :3].max()), stated)
     present, positions = np.unique(pixels, return_inverse=True)
     colours = apply_color_lut(present.astype(np.int64), table)[..., :3]
-    return scaled(colours, 2 ** int(bits) - 1)[positions.reshape(pixels.shape)]
+    notes = () if bits == stated else (dicom_grey.SMALL_TABLE,)
+    return scaled(colours, 2**bits - 1)[positions.reshape(pixels.shape)], notes
 
 
-def supplemental(pixels: np.ndarray, header: Any, index: int) -> np.ndarray:
+def supplemental(pixels: np.ndarray, header: Any, index: int) -> tuple[np.ndarray, tuple[str, ...]]:
     """Values from the first of the palette on are colours, those below are grey, through the file's window."""
     _, first, _ = _table(header).RedPaletteColorLookupTableDescriptor
     coloured = pixels >= int(first)
     below = np.where(coloured, pixels[~coloured].min() if (~coloured).any() else 0, pixels)
-    grey, _ = displayed(dicom_grey.stored(below.astype(pixels.dtype), header, index, ()))
-    return np.where(coloured[..., None], palette(pixels, header), grey)
+    grey, notes = displayed(dicom_grey.stored(below.astype(pixels.dtype), header, index, ()))
+    colours, more = palette(pixels, header)
+    return np.where(coloured[..., None], colours, grey), (*notes, *more)
 
 
 def _table(header: Any) -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 
 from xaijax.data.images import Levels, Stored, UnreadableError
 
+SMALL_TABLE = "its lookup table says more bits than its entries have; the bits of the largest entry were taken"
 BAD_WINDOW = "the window that the file states is not usable; its own range was taken"
 _RESCALE = ("RescaleSlope", "RescaleIntercept")
 _WINDOW = ("WindowCenter", "WindowWidth", "VOILUTFunction")
@@ -33,9 +34,8 @@ def stored(pixels: np.ndarray, header: Any, index: int, notes: tuple[str, ...]) 
     """
     of_frame = elements(header, index)
     rescale = _rescale(of_frame)
-    display, bad = _display(of_frame)
-    if bad:
-        notes = (*notes, BAD_WINDOW)
+    display, said = _display(of_frame)
+    notes += said
     padding = _padding(header)
     bits = int(header.get("BitsStored", 8 * pixels.itemsize))
     if pixels.dtype.kind == "u" and bits <= 8 and int(pixels.max()) < 2**bits:
@@ -86,6 +86,7 @@ def _lookup(item: Any, header: Any) -> Any:
     found.add_new(0x00283002, "SS" if first < 0 else "US", [entries, first, 16])
     found.add_new(0x00283006, "US", table.tolist())
     found.bits = bits  # of the file's table
+    found.largest = int(table.max())
     return found
 
 
@@ -95,6 +96,22 @@ def wide_table(data: bytes, entries: int, little: bool) -> bytes:
         return np.frombuffer(data, "<u2" if little else ">u2", count=entries).astype("<u2").tobytes()
     packed = data if little else np.frombuffer(data[: len(data) // 2 * 2], ">u2").astype("<u2").tobytes()
     return np.frombuffer(packed, np.uint8, count=min(entries, len(packed))).astype("<u2").tobytes()
+
+
+def bits_of(largest: int, bits: int) -> int:
+    """The bits of a lookup table's entries, whose white is the largest number of so many bits.
+
+    Args:
+        largest: entry.
+        bits: as the table says. pydicom gives the entries as they are; but a table that says 16 and holds 8 or 10
+            would be almost black, so where four bits or more are not used at all, those of the largest entry are taken.
+
+    Example:
+        >>> bits_of(255, 16), bits_of(1000, 16), bits_of(9000, 16), bits_of(3, 8)
+        (8, 10, 16, 8)
+    """
+    used = max(int(largest).bit_length(), 8)
+    return used if used <= bits - 4 else bits
 
 
 def like(header: Any) -> Any:
@@ -122,14 +139,14 @@ def _rescale(of_frame: Any) -> Levels | None:
     return lambda levels: apply_modality_lut(levels, of_frame)
 
 
-def _display(of_frame: Any) -> tuple[Levels | None, bool]:
-    """The first VOI LUT or window, and whether one is stated that cannot be used."""
+def _display(of_frame: Any) -> tuple[Levels | None, tuple[str, ...]]:
+    """The first VOI LUT or window, and notes: on one that cannot be used, or on the bits of its table."""
     from pydicom.pixels import apply_voi, apply_windowing
 
     if of_frame.get("VOILUTSequence"):
         item = of_frame.VOILUTSequence[0]
         entries, first, _ = (int(value) for value in item.LUTDescriptor)
-        bits = item.bits
+        bits = bits_of(item.largest, item.bits)
         last = first + (entries or 2**16) - 1
 
         def by_table(values: np.ndarray) -> np.ndarray:
@@ -137,14 +154,14 @@ def _display(of_frame: Any) -> tuple[Levels | None, bool]:
             whole = np.clip(np.floor(values), first, last).astype(np.int64)
             return apply_voi(whole, of_frame).astype(np.float64) / (2**bits - 1)
 
-        return by_table, False
+        return by_table, () if bits == item.bits else (SMALL_TABLE,)
     if "WindowCenter" not in of_frame or "WindowWidth" not in of_frame:
-        return None, False
+        return None, ()
     center, width = (_first(of_frame[name].value) for name in _WINDOW[:2])
     function = str(of_frame.get("VOILUTFunction", "LINEAR")).upper()
     least = {"LINEAR": 1.0, "LINEAR_EXACT": math.ulp(0), "SIGMOID": math.ulp(0)}.get(function, math.inf)
     if not (math.isfinite(center) and math.isfinite(width) and width >= least):
-        return None, True
+        return None, (BAD_WINDOW,)
     of_frame.WindowCenter, of_frame.WindowWidth = center, width
 
     def by_window(values: np.ndarray) -> np.ndarray:
@@ -153,7 +170,7 @@ def _display(of_frame: Any) -> tuple[Levels | None, bool]:
             black, white = apply_windowing(np.array([-np.inf, np.inf]), of_frame)
             return (apply_windowing(np.asarray(values, np.float64), of_frame) - black) / (white - black)
 
-    return by_window, False
+    return by_window, ()
 
 
 def _first(value: Any) -> float:

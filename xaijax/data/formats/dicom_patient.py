@@ -5,6 +5,7 @@ Thousands of files are asked when a data set is opened, so the first kilobytes a
 """
 
 import hashlib
+import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ def patient(path: str | Path) -> str | None:
         >>> patient("scan.png") is None
         True
     """
-    name = Path(path).name
+    name = os.path.basename(path)
     if has_image_name(name) and suffix(name) not in _OTHERS:
         return None
     try:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xaijax._errors import InputError
-from xaijax.data import class_tree
+from xaijax.data import class_tree, spelling
 from xaijax.data.class_tree import Classes
 from xaijax.data.dataset import Dataset
 from xaijax.data.found import Census
@@ -47,7 +47,7 @@ class Known:
         return len(found.folders) > 1 and all(self.image.fullmatch(one.images[0]) for one in found.folders)
 
 
-TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".xls")
 
 KNOWN = (
     Known(
@@ -76,6 +76,15 @@ def matches(folder: Path, *, allow_outside: bool = False) -> bool:
     if len(found.folders) == 1 and any(name.lower().endswith(TABLES) for name in tree.files[""]):
         return False  # a folder of all images, whose classes stand in the table
     return bool(found.folders) and found.certain
+
+
+def names_all(folder: Path, reading: Reading) -> bool:
+    """Whether the classes that were asked for are folders with images, whatever their sub-folders are called."""
+    if len(reading.classes) < 2:
+        return False
+    found = class_tree.find(scan(folder, allow_outside=reading.allow_outside), "", reading.classes)
+    there = {spelling.key(one.name) for one in found.folders}
+    return all(spelling.key(name) in there for name in reading.classes)
 
 
 def read(folder: Path, reading: Reading) -> Dataset:

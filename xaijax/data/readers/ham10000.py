@@ -16,6 +16,7 @@ from xaijax.data.reading import Reading
 from xaijax.data.tables import Extra, FileIndex, Row, assemble, groups, header, leave_broken, read_table
 
 CLASSES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
+_OUTLINE = "_segmentation.png"
 _TRAINING = ("HAM10000_metadata.csv", "HAM10000_metadata.tab", "HAM10000_metadata")
 _TEST = ("ISIC2018_Task3_Test_GroundTruth.csv", "ISIC2018_Task3_Test_GroundTruth.tab")
 
@@ -60,9 +61,10 @@ def _rows(path: Path, index: FileIndex, census: Census) -> list[Row]:
     index.take(path.name, "table")
     lesions = groups(table, "lesion_id")
     extra = {name: table.at(name) for name in table.columns if name not in ("image_id", "lesion_id", "dx", "")}
+    outlined = any(name.endswith(_OUTLINE) for name in index)
     rows = []
     for at, (file, dx) in enumerate(zip(table.cells("image_id"), table.cells("dx"), strict=True)):
-        outline = index.find(f"{file}_segmentation.png", mask=True).path
+        outline = index.find(f"{file}{_OUTLINE}", mask=True).path if outlined else None
         rows.append(
             Row(
                 table.lines[at],

@@ -4,6 +4,8 @@ Images are the column of type `Image`; masks are other columns of that type name
 `mask_artefact`. The label is the column of type `ClassLabel`, or a list of them: several findings; or a column under a
 usual name, whose whole numbers are positions in a model's output. The keys of a `DatasetDict` are the sides of a split.
 Rows are decoded when they are read. Needs `pip install 'xaijax[hub]'`; nothing is downloaded.
+
+An `IterableDataset` (`load_dataset(..., streaming=True)`) is run through once, `xaijax.data._streamed` has the rule.
 """
 
 import json
@@ -15,8 +17,11 @@ from typing import Any, get_args
 
 from xaijax._errors import InputError
 from xaijax._names import normal
+from xaijax.data._spool import Spool
 from xaijax.data._spooled import SpooledImage
+from xaijax.data._streamed import Rows, spooled
 from xaijax.data.dataset import Case, Dataset
+from xaijax.data.files import primary_role
 from xaijax.data.found import Census
 from xaijax.data.reading import MaskRole, Reading, Table
 from xaijax.data.spelling import side
@@ -81,8 +86,8 @@ def read(source: Any, reading: Reading, table: Table = Table()) -> Dataset:  # n
         The data set: ids `train/12`, or `12` where there is one part; classes in the order of `ClassLabel`.
 
     Raises:
-        InputError: for a data set that is only iterable, without a column of images or labels, with several that fit,
-            or a folder that names files elsewhere.
+        InputError: for a data set without a column of images or labels, with several that fit, a stream that does not
+            say its columns or is too large, or a folder that names files elsewhere.
     """
     try:
         import datasets
@@ -98,28 +103,39 @@ def read(source: Any, reading: Reading, table: Table = Table()) -> Dataset:  # n
         name = folder.resolve().name
         inside = None if reading.allow_outside else os.path.realpath(folder)
         source = _loaded(datasets, folder, census)
-    if not isinstance(source, datasets.Dataset | datasets.DatasetDict):
+    kinds = datasets.Dataset, datasets.DatasetDict, datasets.IterableDataset, datasets.IterableDatasetDict
+    if not isinstance(source, kinds):
+        raise InputError(f"a {type(source).__name__} is not a data set; give a datasets.Dataset or DatasetDict")
+    parts = dict(source) if isinstance(source, datasets.DatasetDict | datasets.IterableDatasetDict) else {"": source}
+    if any(one.features is None for one in parts.values()):
         raise InputError(
-            f"a {type(source).__name__} has no positions, and images are read by position; load it without streaming, "
-            "or give WebDataset shards"
+            "the stream does not say what its columns are: give it to open_dataset with "
+            "stream.cast(datasets.Features(image=datasets.Image(), label=datasets.ClassLabel(names=[...])))"
         )
-    parts = dict(source) if isinstance(source, datasets.DatasetDict) else {"": source}
-    if not name:
+    streamed = isinstance(source, datasets.IterableDataset | datasets.IterableDatasetDict)
+    in_memory = not name
+    if in_memory:
         name = next((one.info.dataset_name or one.info.builder_name for one in parts.values()), None) or "dataset"
-        census.take("image", sum(len(one) for one in parts.values()))
     columns = _columns(datasets, parts, table)
     words = {"image": "images", "label": "classes", "group": "groups", "split": "split"}
     assumed = [f"{words[holds]} by {columns[holds]}" for holds in words if columns[holds] is not None]
     census.note(f"Columns of the data set: {'; '.join(assumed)}.")
-    labels = {key: _cells(part, columns["label"]) for key, part in parts.items()}
-    classes, answers = _labelled(datasets, next(iter(parts.values())).features[columns["label"]], labels, census)
+    feature = next(iter(parts.values())).features[columns["label"]]
+    if streamed:
+        spool = Spool()
+        tables = {key: spooled(datasets, part, columns, spool) for key, part in parts.items()}
+        census.note("The stream was run through once; its images lie in a temporary file until the data set is closed.")
+    else:
+        tables = {key: _rows(datasets, part, columns) for key, part in parts.items()}
+    if in_memory:
+        census.take("image", sum(len(one.labels) for one in tables.values()))
+    classes, answers = _labelled(datasets, feature, {key: one.labels for key, one in tables.items()}, census)
     cases: list[Case] = []
-    for key, part in parts.items():
-        cases += _cases(datasets, key, part, columns, answers[key], inside, reading, census)
+    for key, rows in tables.items():
+        cases += _cases(key, rows, columns, answers[key], inside, reading, census)
     if not cases:
         raise InputError(f"data set {name!r} has no row with an image and a label")
-    roles = {role for case in cases for role in case.source.roles}
-    primary = None if None in roles else next((role for role in get_args(MaskRole) if role in roles), None)
+    primary = primary_role(case.source for case in cases)
     return Dataset(name, classes, reading.mask_role or primary, tuple(cases), found=census.found())
 
 
@@ -236,10 +252,20 @@ def _labelled(
     }
 
 
+def _rows(datasets: Any, part: Any, columns: Mapping[str, Any]) -> Rows:
+    """A data set that has positions; images are not decoded."""
+    masks = columns["masks"]
+    stored = part.select_columns([columns["image"], *masks]).with_format(None)
+    for name in (columns["image"], *masks):
+        stored = stored.cast_column(name, datasets.Image(decode=False))
+    group, split = (columns[holds] and _cells(part, columns[holds]) for holds in ("group", "split"))
+    there = {name: _there(part, name) for name in masks}
+    return Rows(stored, _cells(part, columns["label"]), group, split, there)
+
+
 def _cases(
-    datasets: Any,
     key: str,
-    part: Any,
+    rows: Rows,
     columns: Mapping[str, Any],
     answers: Sequence[Any],
     inside: str | None,
@@ -247,17 +273,11 @@ def _cases(
     census: Census,
 ) -> list[Case]:
     masks = columns["masks"]
-    stored = part.select_columns([columns["image"], *masks]).with_format(None)
-    for name in (columns["image"], *masks):
-        stored = stored.cast_column(name, datasets.Image(decode=False))
-    there = {name: _there(part, name) for name in masks}
-    groups = _cells(part, columns["group"]) if columns["group"] else None
     what = group_name(columns["group"] or "")
     own = side(key)
     if key and own is None:
         census.note(f"The part {key} of the data set is not a side of a split: training, validation or test.")
-    splits = _cells(part, columns["split"]) if columns["split"] else None
-    strange = [str(one) for one in dict.fromkeys(splits or ()) if one is not None and side(str(one)) is None]
+    strange = [str(one) for one in dict.fromkeys(rows.splits or ()) if one is not None and side(str(one)) is None]
     if strange:
         census.note(f"The column {columns['split']} names no sides of a split: {', '.join(strange[:5])}.")
     found = []
@@ -266,21 +286,17 @@ def _cases(
         if answer is None:
             census.leave_row("it has no label", place)
             continue
-        group = groups[row] if groups is not None else None
+        group = rows.groups[row] if rows.groups is not None else None
+        outlines = [
+            (role, "", Cell(rows.stored, row, name, inside)) for name, role in masks.items() if rows.there[name][row]
+        ]
         found.append(
             Case(
                 place,
                 -1 if isinstance(answer, tuple) else answer,
-                SpooledImage(
-                    "",
-                    Cell(stored, row, columns["image"], inside),
-                    tuple(
-                        (role, "", Cell(stored, row, name, inside)) for name, role in masks.items() if there[name][row]
-                    ),
-                    reading,
-                ),
+                SpooledImage("", Cell(rows.stored, row, columns["image"], inside), tuple(outlines), reading),
                 group=None if group is None or is_blank(str(group)) else f"{what} {group}",
-                split=own if splits is None else side(str(splits[row])),
+                split=own if rows.splits is None else side(str(rows.splits[row])),
                 findings=answer if isinstance(answer, tuple) else None,
             )
         )

@@ -52,7 +52,7 @@ from xaijax.data.tables.columns import named_column
 from xaijax.data.tables.labels import LARGEST_INDEX
 
 NAME = "labels.csv"
-_TABLE = re.compile(r"[^.].*\.[ct]sv(\.gz)?", re.IGNORECASE)
+_TABLE = re.compile(r"[^.].*\.([ct]sv(\.gz)?|xls)", re.IGNORECASE)
 BLOCK = 50
 _MASKS: Mapping[str, MaskRole | None] = {"mask": None} | {f"mask_{role}": role for role in get_args(MaskRole)}
 _OWN = {"image": "file", "label": "label", "group": "patient", "split": "split"}
@@ -107,6 +107,8 @@ def read(folder: Path, reading: Reading, table: Table = Table()) -> Dataset:  # 
     extra = {name: at for at, name in enumerate(text.columns) if name not in used}
     group_of = _groups(text, columns["group"])
     side_of = _sides(text, columns["split"], census, named=table.split is not None)
+    if not any(side_of):
+        columns["split"] = None  # a note says why
     masks = [(role, text.cells(name)) for name, role in _MASKS.items() if name in text.columns]
     clean = text.cells("file_clean") if "file_clean" in text.columns else None
     files = text.cells(cast(str, columns["image"]))

@@ -1,13 +1,17 @@
-"""Fundus images graded for diabetic retinopathy, five grades in one order: APTOS 2019, EyePACS and Messidor-2.
+"""Fundus images graded for diabetic retinopathy: APTOS 2019, EyePACS, Messidor-2 (five grades) and Messidor (four).
 
-Each is a table of image names without suffix or folder, and grades 0 to 4. Images that were not graded, such as the
+Each is a table of image names without a folder, mostly without a suffix, and grades 0 to 4. Messidor has a scale of its
+own, 0 to 3, and one spreadsheet for each of its twelve parts (`Annotation_Base11.xls` ...), in the folder or with its
+images. Images that were not graded, such as the
 test images of APTOS, are left out. Other tables of grades are opened with `--labels`.
 
 References:
     APTOS 2019 blindness detection and EyePACS diabetic retinopathy detection, kaggle.com; Krause et al., "Grader
-    variability", Ophthalmology 125, 2018, for the grades of Messidor-2.
+    variability", Ophthalmology 125, 2018, for the grades of Messidor-2. Decencière et al., "Feedback on a publicly
+    distributed image database: the Messidor database", Image Analysis and Stereology 33, 2014.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +24,7 @@ from xaijax.data.tables import Extra, FileIndex, Row, assemble, header, leave_br
 from xaijax.data.tables.columns import side
 
 GRADES = ("No DR", "Mild", "Moderate", "Severe", "Proliferative DR")
+MESSIDOR = ("grade 0", "grade 1", "grade 2", "grade 3")  # by numbers of microaneurysms and haemorrhages
 _GRADE = re.compile(r"([0-4])(?:\.0+)?")
 
 
@@ -32,6 +37,8 @@ class _Known:
     image: str
     grade: str
     patient: re.Pattern[str] | None = None
+    grades: tuple[str, ...] = GRADES
+    below: bool = False  # whether the table may lie in a folder of the folder
 
 
 _KNOWN = (
@@ -45,6 +52,14 @@ _KNOWN = (
     ),
     _Known("Messidor-2", re.compile(r"messidor_data\.csv"), "image_id", "adjudicated_dr_grade"),
     _Known("Messidor-2", re.compile(r"messidor_data\.csv"), "id_code", "diagnosis"),
+    _Known(
+        "Messidor",
+        re.compile(r"Annotation[ _]Base ?\d\d(\.xls|\.csv)", re.IGNORECASE),
+        "Image name",
+        "Retinopathy grade",
+        grades=MESSIDOR,
+        below=True,
+    ),
 )
 
 
@@ -61,7 +76,7 @@ def read(folder: Path, reading: Reading) -> Dataset:
         reading: how to read them.
 
     Returns:
-        The data set: the five grades in their order; the sides of the tables where there are several.
+        The data set: the grades in their order; the sides of the tables where there are several.
 
     Raises:
         InputError: if none of the images is there.
@@ -72,7 +87,7 @@ def read(folder: Path, reading: Reading) -> Dataset:
     index = FileIndex(folder, allow_outside=reading.allow_outside)
     rows: list[Row] = []
     for known, path in tables:
-        index.take(path.name, "table")
+        index.take(path.relative_to(folder).as_posix(), "table")
         table = read_table(path)
         first = re.match(r"[a-z]+", path.name)
         own = f"{first[0]}_images/" if first else ""
@@ -86,18 +101,25 @@ def read(folder: Path, reading: Reading) -> Dataset:
                 Row(
                     table.lines[at],
                     inside + image if image else "",
-                    GRADES[int(grade[1])] if grade else None,
+                    known.grades[int(grade[1])] if grade and int(grade[1]) < len(known.grades) else None,
                     group=f"patient {patient[1]}" if patient else None,
                     split=side(first[0]) if first and len(tables) > 1 else None,
                     extra=Extra(extra, table.rows[at]) if extra else {},
                 )
             )
         rows += leave_broken(path, found, table.ragged, census, labelled=lambda row: row.label is not None)
-    return assemble(folder, rows, GRADES, reading, index, census, source=str(tables[0][1]))
+    return assemble(folder, rows, tables[0][0].grades, reading, index, census, source=str(tables[0][1]))
 
 
 def _tables(folder: Path) -> Iterator[tuple[_Known, Path]]:
     for known in _KNOWN:
-        for path in listed(folder, known.file):
+        for path in (path for place in _places(folder, known) for path in listed(place, known.file)):
             if {known.image, known.grade} <= set(header(path)):
                 yield known, path
+
+
+def _places(folder: Path, known: _Known) -> list[Path]:
+    if not known.below:
+        return [folder]
+    with os.scandir(folder) as entries:
+        return [folder, *sorted(folder / one.name for one in entries if one.is_dir(follow_symlinks=False))]

@@ -22,7 +22,7 @@ from xaijax._errors import InputError
 from xaijax._names import normal
 from xaijax.data._spooled import Bytes, SpooledImage
 from xaijax.data.dataset import Case, Dataset
-from xaijax.data.files import is_image, natural
+from xaijax.data.files import is_image, natural, primary_role
 from xaijax.data.found import Census
 from xaijax.data.reading import MaskRole, Reading, Table
 from xaijax.data.tables import is_blank
@@ -127,8 +127,7 @@ def read(source: str | Path, reading: Reading, table: Table = Table()) -> Datase
         )
         for sample in kept
     )
-    roles = {role for sample in kept for role, *_ in sample.masks}
-    primary = None if None in roles else next((role for role in get_args(MaskRole) if role in roles), None)
+    primary = primary_role(case.source for case in cases)
     name = posixpath.basename(str(source).rstrip("/")) or "shards"
     return Dataset(name, classes, reading.mask_role or primary, cases, found=census.found())
 

@@ -37,6 +37,7 @@ _PATIENT = frozenset(" ".join(_USUAL["group"][:2]).split())
 _FOLD = re.compile(r"(?:fold)?0*(\d{1,3})(?:\.0+)?")
 
 
+SHOWN = 3  # values in a sentence
 _BLANK = frozenset({"", "nan", "na", "n/a", "#n/a", "<na>", "nat", "null"})  # as pandas reads them, in small letters
 _NO_GROUP = frozenset({"none", "unknown", "missing", "-", "?"})
 _WHOLE = re.compile(r"(\d+)\.0+", re.ASCII)
@@ -141,17 +142,33 @@ def sides(table: TextTable, column: str, census: Census, *, named: bool) -> list
     for cell in dict.fromkeys(cells):
         fold = _FOLD.fullmatch(normal(cell) if cell[:1].isalpha() else cell)
         meant[cell] = side(cell) or (int(fold[1]) if fold else None)
-    strange = [cell for cell, what in meant.items() if what is None and not is_blank(cell)]
+    strange = {cell for cell, what in meant.items() if what is None and not is_blank(cell)}
     if strange:
+        lines: dict[str, list[int]] = {}
+        for line, cell in zip(table.lines, cells, strict=True):
+            if cell in strange:
+                lines.setdefault(cell, []).append(line)
+        shown = "; ".join(f"{cell!r} in {_lines(where)}" for cell, where in list(lines.items())[:SHOWN])
+        more = f" and {len(lines) - SHOWN} more values" if len(lines) > SHOWN else ""
         if named:
             raise InputError(
-                f"the column {column} of {table.path} holds {', '.join(strange[:5])}; a split has the sides training, "
-                "validation and test, or numbered folds"
+                f"the column {column} of {table.path} holds {shown}{more}; a split has the sides training, validation "
+                "and test, or numbered folds: correct these rows, or leave them blank"
             )
-        census.note(f"The column {column} of {table.name} is not a split: it holds {', '.join(strange[:5])}.")
+        count = sum(map(len, lines.values()))
+        census.note(
+            f"The column {column} of {table.name} is not used as a split: {count} of its {len(cells)} rows name no "
+            f"side or fold ({shown}{more})."
+        )
         return [None] * len(cells)
     shift = 1 if 0 in meant.values() else 0
     if shift:
         census.note(f"The folds of column {column} are counted from 1: fold 0 of {table.name} is fold 1.")
     names = {cell: f"fold {what + shift}" if isinstance(what, int) else what for cell, what in meant.items()}
     return [names[cell] for cell in cells]
+
+
+def _lines(lines: list[int]) -> str:
+    if len(lines) == 1:
+        return f"line {lines[0]}"
+    return f"lines {', '.join(map(str, lines[:3]))}" + (f" and {len(lines) - 3} more" if len(lines) > 3 else "")

@@ -1,7 +1,7 @@
-"""The files of a folder by their names, from one walk: tables name files without suffix, folder or the right spelling.
+"""The files of a folder by their names: tables name files without suffix, folder or the right spelling.
 
-No file is opened and nothing is decoded. A symbolic link is followed to a file inside the folder; links that leave the
-folder only with `allow_outside`, links to folders of the folder itself never, so that a loop ends.
+No file is opened and nothing is decoded. What is in the folder is what `xaijax.data.scan` lists: links that leave it
+are followed with `allow_outside` only, and hidden files are not found.
 """
 
 import os
@@ -16,13 +16,12 @@ from pathlib import Path
 from xaijax._names import normal
 from xaijax.data import files
 from xaijax.data.found import Census
-from xaijax.data.scan import is_hidden
+from xaijax.data.scan import OUTSIDE as LINK_OUT
+from xaijax.data.scan import UNUSED, scan
 
 MISSING = "the file is not there"
 OUTSIDE = "the file lies outside the folder (--allow-outside takes it)"
 SEVERAL = "several files have its name"
-_LINK_OUT = "it is a link that leaves the folder (--allow-outside takes it)"
-_UNUSED = "it is not an image or a table this layout uses"
 _UNNAMED = "no row of the table names it"
 # Folders of masks, by a part of their names: an image and its mask often share a name.
 _NOT_IMAGES = ("mask", "segment", "annotation", "groundtruth")
@@ -36,11 +35,26 @@ class Hit:
         path: relative to the folder, or absolute outside it; None where there is none.
         reason: why there is none.
         renamed: whether the file has another suffix, or another spelling, than the table says.
+        exact: whether the table gives its path.
     """
 
     path: str | None
     reason: str = ""
     renamed: bool = False
+    exact: bool = False
+
+
+class _Watched(Census):
+    """A census that keeps the names of links that leave the folder."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.outside: set[str] = set()
+
+    def leave(self, reason: str, *names: str) -> None:
+        super().leave(reason, *names)
+        if reason == LINK_OUT:
+            self.outside.update(names)
 
 
 class FileIndex:
@@ -54,13 +68,14 @@ class FileIndex:
     def __init__(self, folder: Path, *, allow_outside: bool = False) -> None:
         self.folder = folder
         self._allow_outside = allow_outside
-        self._real = os.path.realpath(folder)
-        self._files: dict[str, str | None] = {}  # relative path -> what it was taken as
-        self._left: dict[str, list[str]] = {}
-        self._by_stem: dict[str, str | list[str]] | None = None  # most names are there once
-        self._by_spelling: dict[str, list[str]] | None = None
-        self._outside: set[str] = set()
-        self._walk()
+        self._census = _Watched()
+        tree = scan(folder, self._census, allow_outside=allow_outside)
+        self._real = tree.root
+        # path relative to the folder -> what it was taken as
+        self._files: dict[str, str | None] = dict.fromkeys(tree.names())
+        # Most names are there once.
+        self._by_stem: dict[str, str | list[str]] | None = None
+        self._by_spelling: dict[str, str | list[str]] | None = None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._files)
@@ -80,9 +95,11 @@ class FileIndex:
             mask: whether a mask is meant: then folders of masks are looked through too.
         """
         exact = self.exact(name)
+        if exact.path is not None:
+            return exact
         path = posixpath.normpath(_posix(name))
         elsewhere = posixpath.isabs(path) and not os.path.lexists(path)  # written on another machine
-        if exact.path is not None or (exact.reason != MISSING and not elsewhere):
+        if exact.reason != MISSING and not elsewhere:
             return exact
         ends = [path]
         for _ in range(shared):
@@ -90,10 +107,10 @@ class FileIndex:
         for end in ends:
             if end in self._files:
                 return Hit(end)
-        found = self._ending(ends[0])
+        found = self._ending(path)
         if not found:
             return self._spelled(ends, mask) or exact
-        if "/" not in ends[0] and not mask and self._images_apart:
+        if "/" not in path and not mask and self._images_apart:
             found = [one for one in found if not _of_masks(one[0])]
         if len(found) > 1:
             return Hit(None, SEVERAL)
@@ -105,11 +122,14 @@ class FileIndex:
         if self._by_spelling is None:
             self._by_spelling = {}
             for path in self._files:
-                if not _is_hidden(path):
-                    for key in {_spelling(path), _spelling(posixpath.basename(path))}:
-                        self._by_spelling.setdefault(key, []).append(path)
-        keys = {_spelling(end) for end in ends if end and ("/" in end or end == ends[0])}
-        there = {path for key in keys for path in self._by_spelling.get(key, ())}
+                _put(self._by_spelling, _spelling(_last(path)), path)
+        there = set()
+        for end in ends:
+            spelled = _spelling(end)
+            whole = "/" in end
+            if end and (whole or end == ends[0]):
+                same = _got(self._by_spelling, _last(spelled))
+                there |= {path for path in same if not whole or _spelling(path) == spelled}
         if not mask and self._images_apart:
             there = {path for path in there if not _of_masks(path)}
         if len(there) > 1:
@@ -118,54 +138,52 @@ class FileIndex:
 
     def exact(self, name: str) -> Hit:
         """The file of this path, without a search."""
+        if name in self._files:
+            return Hit(name, exact=True)
         path = posixpath.normpath(_posix(name))
         if path in self._files:
-            return Hit(path)
+            return Hit(path, exact=True)
         if posixpath.isabs(path):
             for root in (self._real, os.path.abspath(self.folder)):
                 inside = path[len(root) + 1 :] if path.startswith(root + "/") else ""
                 if inside in self._files:
-                    return Hit(inside)
+                    return Hit(inside, exact=True)
             return self._beyond(path)
         if path == ".." or path.startswith("../"):
             return self._beyond(posixpath.join(self._real, path))
-        return Hit(None, OUTSIDE if path in self._outside else MISSING)
+        return Hit(None, OUTSIDE if path in self._census.outside else MISSING)
 
     def leave_rest(self, census: Census, unnamed: str = _UNNAMED) -> None:
         """Counts every file: those that are taken by their use, the others with a reason."""
         for path, kind in self._files.items():
             if kind is not None:
                 census.take(kind)
-            elif _is_hidden(path):
-                census.leave("it is hidden", path)
             else:
-                census.leave(unnamed if files.is_image(Path(path)) else _UNUSED, path)
-        for reason, paths in self._left.items():
-            census.leave(reason, *paths)
+                census.leave(unnamed if files.is_image(path) else UNUSED, path)
+        census.leave_as(self._census)
 
     @cached_property
     def _images_apart(self) -> bool:
         """Whether images lie outside folders of masks: then a bare name means none of a mask."""
-        return any(not _of_masks(path) and files.is_image(Path(path)) for path in self._files)
+        return any(not _of_masks(path) and files.is_image(path) for path in self._files)
 
     def _beyond(self, path: str) -> Hit:
         if not self._allow_outside:
             return Hit(None, OUTSIDE)
-        return Hit(path) if os.path.isfile(path) else Hit(None, MISSING)
+        return Hit(path, exact=True) if os.path.isfile(path) else Hit(None, MISSING)
 
     def _ending(self, end: str) -> list[tuple[str, bool]]:
         """Files whose path ends so, whole folders at a time; without a suffix or with another one, images alone."""
-        same = [path for path in self._of_stem(_stem(end)) if path.endswith(f"/{end}")]
+        plain = _stem(end)
+        tail = f"/{end}"
+        same = [path for path in self._of_stem(plain) if path.endswith(tail)]
         if same:
             return [(path, False) for path in same]
-        for stem, renamed in ((end, False), (_stem(end), True)):
-            if renamed and not files.is_image(Path(end)):
+        for stem, renamed in ((end, False), (plain, True)):
+            if renamed and (plain == end or not files.is_image(end)):
                 continue
-            same = [
-                path
-                for path in self._of_stem(stem)
-                if f"/{_stem(path)}".endswith(f"/{stem}") and files.is_image(Path(path))
-            ]
+            tail = f"/{stem}"
+            same = [path for path in self._of_stem(stem) if f"/{_stem(path)}".endswith(tail) and files.is_image(path)]
             if same:
                 return [(path, renamed) for path in same]
         return []
@@ -175,66 +193,25 @@ class FileIndex:
         if self._by_stem is None:
             self._by_stem = {}
             for path in self._files:
-                if _is_hidden(path):  # copies that tools keep
-                    continue
-                key = _stem(posixpath.basename(path))
-                there = self._by_stem.setdefault(key, path)
-                if isinstance(there, list):
-                    there.append(path)
-                elif there is not path:
-                    self._by_stem[key] = [there, path]
-        found = self._by_stem.get(posixpath.basename(stem), [])
-        return [found] if isinstance(found, str) else found
+                _put(self._by_stem, _stem(_last(path)), path)
+        return _got(self._by_stem, _last(stem))
 
-    def _walk(self) -> None:
-        stack = [""]
-        entered = {self._real}
-        while stack:
-            inside = stack.pop()
-            try:
-                with os.scandir(os.path.join(self.folder, inside)) as entries:
-                    listed = sorted(entries, key=lambda entry: entry.name)
-            except OSError:
-                self._left.setdefault("its folder cannot be read", []).append(inside)
-                continue
-            deeper = []
-            for entry in listed:
-                path = f"{inside}/{entry.name}" if inside else entry.name
-                if not _is_text(path):
-                    self._left.setdefault("its name is not UTF-8", []).append(path.encode(errors="replace").decode())
-                elif entry.is_symlink():
-                    if self._follow(path, entry, entered):
-                        deeper.append(path)
-                elif entry.is_dir(follow_symlinks=False):
-                    deeper.append(path)
-                elif entry.is_file(follow_symlinks=False):
-                    self._files[path] = None
-                else:
-                    self._left.setdefault("it is not a regular file", []).append(path)
-            stack += reversed(deeper)
 
-    def _follow(self, path: str, entry: os.DirEntry[str], entered: set[str]) -> bool:
-        """Counts a link; whether it is a folder to walk through."""
-        real = os.path.realpath(entry.path)
-        inside = real == self._real or real.startswith(self._real + os.sep)
-        if not os.path.exists(real):
-            self._left.setdefault("it is a link to nothing", []).append(path)
-        elif os.path.isdir(real):
-            if inside or (self._allow_outside and real in entered):
-                self._left.setdefault("it is a link to a folder that is read already", []).append(path)
-            elif self._allow_outside and not self._real.startswith(real + os.sep):
-                entered.add(real)
-                return True
-            else:
-                self._left.setdefault(_LINK_OUT, []).append(path)
-        elif not os.path.isfile(real):
-            self._left.setdefault("it is not a regular file", []).append(path)
-        elif inside or self._allow_outside:
-            self._files[path] = None
-        else:
-            self._outside.add(path)
-            self._left.setdefault(_LINK_OUT, []).append(path)
-        return False
+def _put(index: dict[str, str | list[str]], key: str, path: str) -> None:
+    there = index.setdefault(key, path)
+    if isinstance(there, list):
+        there.append(path)
+    elif there is not path:
+        index[key] = [there, path]
+
+
+def _got(index: dict[str, str | list[str]], key: str) -> list[str]:
+    found = index.get(key, [])
+    return [found] if isinstance(found, str) else found
+
+
+def _last(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def _posix(name: str) -> str:
@@ -248,10 +225,6 @@ def _spelling(path: str) -> str:
     return unicodedata.normalize("NFC", path).casefold()
 
 
-def _is_hidden(path: str) -> bool:
-    return any(map(is_hidden, path.split("/")))
-
-
 def _stem(path: str) -> str:
     """A path without its suffix; .nii.gz is one suffix."""
     return path[:-7] if path.lower().endswith(".nii.gz") else posixpath.splitext(path)[0]
@@ -259,11 +232,3 @@ def _stem(path: str) -> str:
 
 def _of_masks(path: str) -> bool:
     return any(part in normal(folder) for folder in path.split("/")[:-1] for part in _NOT_IMAGES)
-
-
-def _is_text(path: str) -> bool:
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -1,6 +1,7 @@
 """From the rows of a table to the cases of a data set: each row's file is found, every file and row is counted."""
 
 import math
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,6 +103,7 @@ def assemble(
         InputError: if none of the files is there, or most images have several classes.
     """
     position = {name: at for at, name in enumerate(classes)}
+    inside = str(folder)
     shared = _shared([row.file for row in rows])
     first: dict[str, Row] = {}
     disputed: dict[str, list[Row]] = {}
@@ -124,10 +126,10 @@ def assemble(
         renamed += hit.renamed
         masks, missed = _masks(index, row)
         beyond += missed
-        path = folder / hit.path
+        path = os.path.join(inside, hit.path)
         image = ImageFile(path, masks, reading, _clean(index, folder, row))
         cases[hit.path] = Case(
-            id=row.file if index.exact(row.file).path == hit.path else hit.path,
+            id=row.file if hit.exact else hit.path,
             label=-1 if row.label is None else position[row.label],
             source=image if wrap is None else wrap(row, image),
             group=row.group if row.group is not None else files.patient(path),
@@ -177,7 +179,7 @@ def _same(one: Row, other: Row) -> bool:
     return all(a == b or (math.isnan(a) and math.isnan(b)) for a, b in pairs)
 
 
-def _masks(index: FileIndex, row: Row) -> tuple[tuple[tuple[MaskRole | None, Path], ...], int]:
+def _masks(index: FileIndex, row: Row) -> tuple[tuple[tuple[MaskRole | None, str], ...], int]:
     """The masks of a row, and how many lie outside. One that is not there stays: reading the image notes it."""
     found = []
     missed = 0
@@ -185,9 +187,9 @@ def _masks(index: FileIndex, row: Row) -> tuple[tuple[tuple[MaskRole | None, Pat
         hit = index.exact(name)
         if hit.path is not None:
             index.take(hit.path, "mask")
-            found.append((role, index.folder / hit.path))
+            found.append((role, os.path.join(index.folder, hit.path)))
         elif hit.reason == MISSING:
-            found.append((role, index.folder / name))
+            found.append((role, os.path.join(index.folder, name)))
         else:
             missed += 1
     return tuple(found), missed

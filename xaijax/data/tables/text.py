@@ -1,4 +1,4 @@
-"""The text of a table: CSV or TSV in UTF-8, with or without a byte order mark, gzipped or not.
+"""The text of a table: CSV or TSV in UTF-8, with or without a byte order mark, gzipped or not; or an old spreadsheet.
 
 The delimiter is the one of comma, semicolon and tab that gives the header the most columns. Cells are stripped.
 """
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xaijax._errors import InputError
+from xaijax.data.tables import spreadsheet
 
 DELIMITERS = (",", ";", "\t")
 LARGEST = 1 << 30  # bytes of text; a small .gz may hold far more than fits in memory
-_SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,14 @@ def read_table(path: Path) -> TextTable:
         InputError: for a file that cannot be read, is not text in UTF-8, has broken quotes, or has no rows.
         FileNotFoundError: for a file that is not there, or is not a regular one.
     """
-    text = _text(path, LARGEST)
+    raw = _bytes(path, LARGEST)
+    if spreadsheet.is_xls(raw):
+        return _of_sheet(path, spreadsheet.rows_of(path, raw))
+    text = _decoded(path, raw)
     columns, delimiter = _header(text, path)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    del text  # line by line from the bytes: a copy of the text would be four times as large
+    lined = io.TextIOWrapper(io.BytesIO(raw), "utf-8-sig", newline="")
+    reader = csv.reader(lined, delimiter=delimiter, strict=True)
     rows: list[tuple[str, ...]] = []
     lines: list[int] = []
     ragged = []
@@ -100,6 +105,17 @@ def read_table(path: Path) -> TextTable:
     return TextTable(path, columns, rows, lines, tuple(ragged))
 
 
+def _of_sheet(path: Path, cells: list[list[str]]) -> TextTable:
+    """The rows of a spreadsheet, blank ones left out."""
+    filled = [(line, row) for line, row in enumerate(cells, 1) if any(row)]
+    if len(filled) < 2:
+        raise InputError(f"{path} has no rows")
+    columns = tuple(filled[0][1])
+    once: dict[str, str] = {}
+    rows = [tuple([once.setdefault(cell, cell) for cell in row]) for _, row in filled[1:]]
+    return TextTable(path, columns, rows, [line for line, _ in filled[1:]])
+
+
 def listed(folder: Path, name: re.Pattern[str]) -> list[Path]:
     """The regular files of these names in the folder itself, in the order of their names."""
     with os.scandir(folder) as entries:
@@ -109,7 +125,10 @@ def listed(folder: Path, name: re.Pattern[str]) -> list[Path]:
 def header(path: Path) -> tuple[str, ...]:
     """The names of the columns; empty for a file that is not a table of text. For recognising a layout."""
     try:
-        return _header(_text(path, 1 << 16, whole=False), path)[0]
+        raw = _bytes(path, 1 << 16, whole=False)
+        if spreadsheet.is_xls(raw):
+            return read_table(path).columns
+        return _header(_decoded(path, raw), path)[0]
     except (InputError, OSError):
         return ()
 
@@ -129,7 +148,8 @@ def _header(text: str, path: Path) -> tuple[tuple[str, ...], str]:
     return tuple(cell.strip() for cell in cells), delimiter
 
 
-def _text(path: Path, limit: int, *, whole: bool = True) -> str:
+def _bytes(path: Path, limit: int, *, whole: bool = True) -> bytes:
+    """The whole file, or its first whole lines."""
     if not path.is_file():  # a FIFO would wait for ever
         raise FileNotFoundError(f"there is no table {path}; give the path of a CSV or TSV file")
     try:
@@ -142,8 +162,12 @@ def _text(path: Path, limit: int, *, whole: bool = True) -> str:
     if len(raw) > limit:
         if whole:
             raise InputError(f"{path} holds more than {limit >> 20} MiB of text; give a smaller table")
-        raw = raw[: raw.rfind(b"\n") + 1]
-    if raw.startswith(_SPREADSHEETS):
+        raw = raw if spreadsheet.is_xls(raw) else raw[: raw.rfind(b"\n") + 1]
+    return raw
+
+
+def _decoded(path: Path, raw: bytes) -> str:
+    if raw.startswith(spreadsheet.ZIP):
         raise InputError(f"{path} is a spreadsheet; save it as CSV in UTF-8 and give that file")
     try:
         text = raw.decode("utf-8-sig")

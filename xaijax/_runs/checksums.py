@@ -1,0 +1,221 @@
+"""Checksums of what a run has written: which files are gone or hold other bytes than when they were finished.
+
+Every file of a finished run folder is vouched for by another one, or by itself:
+
+    checksums.json      SHA-256 of the files that a command wrote at its end, and of itself
+    parts/<part>.json   SHA-256 of the files of a part, and of itself; a part counts once this is there
+    run.json            SHA-256 of its own values
+
+JSON that vouches for itself has the entry `sha256`, the digest of its other values.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from xaijax._errors import InputError
+from xaijax._files import TEMPORARY, write_whole
+
+CHECKSUMS = "checksums.json"
+PARTS = "parts"
+SIGNATURE = "sha256"
+LOCK = ".lock"
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """A file of a run folder that is not as it was written.
+
+    Attributes:
+        file: its path in the run folder, with "/".
+        what: "is gone", "was changed after it was written", or why it cannot be read.
+        part: the part it belongs to, or None.
+    """
+
+    file: str
+    what: str
+    part: str | None = None
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def signed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON values with a digest of themselves.
+
+    Example:
+        >>> whole(signed({"seed": 0})), whole(signed({"seed": 0}) | {"seed": 1}), whole({"seed": 0})
+        (True, False, True)
+    """
+    plain = {name: value for name, value in values.items() if name != SIGNATURE}
+    return plain | {SIGNATURE: _of_values(plain)}
+
+
+def whole(values: Mapping[str, Any]) -> bool:
+    """Whether JSON values are those that were signed; values without a digest are not in question."""
+    if SIGNATURE not in values:
+        return True
+    return values[SIGNATURE] == _of_values({name: value for name, value in values.items() if name != SIGNATURE})
+
+
+def _of_values(values: Mapping[str, Any]) -> str:
+    # What JSON reads back: lists for tuples, text for keys.
+    text = json.dumps(json.loads(json.dumps(values)), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_signed(path: Path, values: Mapping[str, Any]) -> None:
+    """Writes JSON with a digest of itself, whole."""
+    text = json.dumps(signed(values), indent=2, ensure_ascii=False) + "\n"
+    write_whole(path, lambda file: file.write(text.encode()))
+
+
+def read_signed(path: Path) -> dict[str, Any]:
+    """JSON values that vouch for themselves, without their digest.
+
+    Raises:
+        InputError: for a file that cannot be read, is no JSON object, or is not as it was written.
+    """
+    try:
+        values = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
+        raise InputError(f"{path} cannot be read ({reason})") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{path} holds no JSON object")
+    if not whole(values):
+        raise InputError(f"{path} was changed after it was written: its checksum is another one")
+    return {name: value for name, value in values.items() if name != SIGNATURE}
+
+
+def seal(root: Path, description: str) -> None:
+    """Keeps the checksums of all files of a run folder for which nothing else vouches.
+
+    Args:
+        root: the run folder.
+        description: name of the file that vouches for itself.
+    """
+    parts = {file for part in part_files(root) for file in _listed(root / PARTS / f"{part}.json")}
+    kept = {}
+    for path in sorted(root.rglob("*")):
+        name = path.relative_to(root).as_posix()
+        own = name in (description, CHECKSUMS, LOCK) or name.startswith(f"{PARTS}/") or TEMPORARY in name
+        if path.is_file() and not own and name not in parts:
+            kept[name] = digest(path)
+    write_signed(root / CHECKSUMS, {"files": kept})
+
+
+def write_part(root: Path, part: str, files: Iterable[Path], made: Mapping[str, Any]) -> None:
+    """Marks a part as finished, last of all its files.
+
+    Args:
+        root: the run folder.
+        part: its name.
+        files: of the part, all of them written.
+        made: JSON values: what it was made of and by what.
+    """
+    listed = {file.relative_to(root).as_posix(): digest(file) for file in files}
+    write_signed(root / PARTS / f"{part}.json", {"files": listed, "made": dict(made)})
+
+
+def part_files(root: Path) -> list[str]:
+    """The names of the parts that count as finished."""
+    return sorted(path.stem for path in (root / PARTS).glob("*.json") if not path.name.startswith(TEMPORARY))
+
+
+def read_part(root: Path, part: str) -> dict[str, Any]:
+    """What a part says of itself: `{"files": {name: digest}, "made": {...}}`.
+
+    Raises:
+        InputError: where it is not as it was written.
+    """
+    path = root / PARTS / f"{part}.json"
+    values = read_signed(path)
+    if not isinstance(values.get("files"), dict) or not isinstance(values.get("made"), dict):
+        raise InputError(f"{path} does not describe a part")
+    return values
+
+
+def check(root: Path, path: Path, files: Mapping[str, str]) -> None:
+    """Refuses a file that is not the one that its part lists.
+
+    Args:
+        root: the run folder.
+        path: of the file.
+        files: of the part, name to digest.
+
+    Raises:
+        InputError: naming the file and what to do.
+    """
+    name = path.relative_to(root).as_posix()
+    if files.get(name) != digest(path):
+        raise InputError(
+            f"{path} was changed after it was written: `xaijax verify {root}` lists what is damaged, and the command "
+            "of the run with --resume computes it again"
+        )
+
+
+def problems(root: Path, description: str) -> list[Problem]:
+    """All files of a run folder that are gone or not as they were written.
+
+    Args:
+        root: the run folder.
+        description: name of the file that describes the run.
+
+    Returns:
+        One `Problem` for each, in the order of their names.
+    """
+    found = []
+    if (root / description).is_file():
+        found += _reading(root, description, None)
+    else:
+        found.append(Problem(description, "is gone"))
+    for part in part_files(root):
+        name = f"{PARTS}/{part}.json"
+        wrong = _reading(root, name, part)
+        found += wrong or _compare(root, _listed(root / name), part)
+    if (root / CHECKSUMS).is_file():
+        found += _reading(root, CHECKSUMS, None) or _compare(root, _listed(root / CHECKSUMS), None)
+    return sorted(found, key=lambda one: one.file)
+
+
+def _reading(root: Path, name: str, part: str | None) -> list[Problem]:
+    try:
+        read_signed(root / name)
+    except InputError as error:
+        return [Problem(name, str(error).removeprefix(f"{root / name} "), part)]
+    if SIGNATURE not in json.loads((root / name).read_text("utf-8")):
+        return [Problem(name, "lacks its own checksum", part)]
+    return []
+
+
+def _compare(root: Path, files: Mapping[str, str], part: str | None) -> list[Problem]:
+    found = []
+    for name, kept in files.items():
+        path = root / name
+        if not path.is_file():
+            found.append(Problem(name, "is gone", part))
+        elif digest(path) != kept:
+            found.append(Problem(name, "was changed after it was written", part))
+    return found
+
+
+def _listed(path: Path) -> dict[str, str]:
+    try:
+        files = read_signed(path).get("files", {})
+    except InputError:
+        return {}
+    return files if isinstance(files, dict) else {}
+
+
+def count(root: Path) -> int:
+    """How many files are vouched for by another one."""
+    parts = part_files(root)
+    listed = [root / PARTS / f"{part}.json" for part in parts] + [root / CHECKSUMS]
+    return len(parts) + sum(len(_listed(path)) for path in listed)

@@ -1,0 +1,52 @@
+"""Metrics of other packages, judged by the same constructions."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xaijax._errors import InputError
+from xaijax.metrics._stream import float_images
+from xaijax.metrics.calibration.case import Scene
+from xaijax.metrics.registry import METRICS
+
+
+@dataclass(frozen=True)
+class OtherMetric:
+    """A metric as a function of a model, an image and a map.
+
+    Attributes:
+        function: `function(predict, image [H, W, C], label, map [H, W]) -> float`. `predict` takes `[n, H, W, C]`
+            images in [0, 1] and gives probabilities `[n, K]`; the image is float32 in [0, 1], the map float64 in [0, 1]
+            with larger values for more important pixels. NaN means that there is no value.
+        higher_is_better: which direction is good.
+        needs: `"model"`, or `"map"` for one that never calls `predict`.
+
+    Example:
+        >>> def kept(predict, image, label, map):
+        ...     return float(predict((image * (map > 0.5)[..., None])[None])[0, label])
+        >>> OtherMetric(kept, higher_is_better=True).needs
+        'model'
+    """
+
+    function: Callable[[Callable[[NDArray[Any]], NDArray[np.float64]], NDArray[Any], int, NDArray[Any]], float]
+    higher_is_better: bool
+    needs: Literal["map", "model"] = "model"
+
+    def score(self, scene: Scene, map: NDArray[np.float64]) -> float:
+        """The value of one map."""
+        image = float_images(scene.image).astype(np.float32, copy=False)
+        return float(self.function(scene.classifier.predict, image, scene.label, map))
+
+
+def check_others(others: Mapping[str, OtherMetric] | None) -> dict[str, OtherMetric]:
+    """Other metrics by name; refuses names that the package's own metrics have."""
+    found = dict(others or {})
+    for name, metric in found.items():
+        if name in METRICS or name.startswith("control:"):
+            raise InputError(f"the name {name!r} of another package's metric is taken: choose another one")
+        if not isinstance(metric, OtherMetric):
+            raise InputError(f"others must hold OtherMetric; {name!r} is {type(metric).__name__}")
+    return found

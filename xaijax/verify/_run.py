@@ -1,0 +1,105 @@
+"""Says which files of a folder are gone or changed, and how to get them back."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from xaijax._errors import InputError
+from xaijax._runs import bundle, checksums
+from xaijax._runs.checksums import Problem
+from xaijax._runs.folder import DESCRIPTION, read_json
+from xaijax.verify.config import VerifyConfig
+
+DAMAGED = 2  # the exit status of bad input
+
+
+def run(config: VerifyConfig) -> int:
+    """Prints what is damaged in a folder.
+
+    Args:
+        config: which folder.
+
+    Returns:
+        0 where every file has the bytes that were written, else 2.
+
+    Raises:
+        InputError: for a folder that holds neither a run nor a bundle.
+    """
+    from rich.console import Console
+
+    found = verify(config.path.expanduser())
+    if config.json:
+        print(json.dumps(found, indent=2))
+    else:
+        console = Console()
+        for line in lines(found):
+            console.print(line, soft_wrap=True, markup=False, highlight=False)
+    return DAMAGED if found["problems"] else 0
+
+
+def verify(path: Path) -> dict[str, Any]:
+    """What is damaged in a folder that a command wrote.
+
+    Args:
+        path: the folder.
+
+    Returns:
+        JSON values: `path`, `kind` ("run", "training", ..., "bundle"), `finished` (whether a command ended there),
+        `files` (how many were compared), `problems` (each with `file`, `what` and `part`), and `remedy` (a sentence).
+
+    Raises:
+        InputError: for a folder that holds neither a run nor a bundle.
+    """
+    if (path / bundle.MANIFEST).is_file() and not (path / DESCRIPTION).is_file():
+        return _bundle(path)
+    if not any((path / name).exists() for name in (DESCRIPTION, checksums.CHECKSUMS, checksums.PARTS)):
+        raise InputError(f"{path} holds no run and no bundle: give the folder that a command wrote with --out")
+    found = checksums.problems(path, DESCRIPTION)
+    kind = "run"
+    if not any(one.file == DESCRIPTION for one in found):
+        kind = str(read_json(path / DESCRIPTION, "run").get("kind", "run"))
+    finished = (path / checksums.CHECKSUMS).is_file()
+    return {
+        "path": str(path),
+        "kind": kind,
+        "finished": finished,
+        "files": checksums.count(path) + 1,
+        "problems": [{"file": one.file, "what": one.what, "part": one.part} for one in found],
+        "remedy": _remedy(kind, found, finished=finished),
+    }
+
+
+def _bundle(path: Path) -> dict[str, Any]:
+    problems = []
+    try:
+        bundle.read(path)
+    except InputError as error:
+        problems = [{"file": bundle.MANIFEST, "what": str(error), "part": None}]
+    remedy = "write the bundle again, or put the files back as they were" if problems else ""
+    files = 0 if problems else sum(1 for one in path.rglob("*") if one.is_file())
+    return {
+        "path": str(path), "kind": "bundle", "finished": True, "files": files, "problems": problems, "remedy": remedy
+    }  # fmt: skip
+
+
+def _remedy(kind: str, found: list[Problem], *, finished: bool) -> str:
+    if not found:
+        return "" if finished else f"no command has ended here yet: resume the {kind} with --resume to finish it"
+    if any(one.file == DESCRIPTION for one in found):
+        return f"start a new {kind} in another folder: what it was made of is not known any more"
+    parts = {one.part for one in found if one.part is not None}
+    if len(parts) == len({one.part for one in found}):
+        return f"run the command of the {kind} again with --resume: it computes the damaged parts again"
+    return f"run the command of the {kind} again with --resume: it writes these files again, or says that it cannot"
+
+
+def lines(found: dict[str, Any]) -> list[str]:
+    """The same in words."""
+    if not found["problems"]:
+        ending = "" if found["finished"] else f" ({found['remedy']})"
+        return [f"{found['path']}: {found['kind']}, {found['files']} files, all as they were written{ending}"]
+    said = [
+        f"{found['path']}/{one['file']}: {one['what']}" + (f" (part {one['part']})" if one["part"] else "")
+        for one in found["problems"]
+    ]
+    return [*said, f"What to do: {found['remedy']}."]
