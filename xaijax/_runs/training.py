@@ -146,10 +146,9 @@ class Images:
         if len(indices) * math.prod(shape) <= CACHE_BYTES:
             batch = dataset.read(indices, shape, masks=lesions, digests=True)
             notes = data.count_notes(batch.notes)
-            found = (batch.images, batch.skipped, notes, batch.digests)
-            return cls(
-                dataset, batch.indices, batch.labels, shape, *found, batch.roles.get("lesion") if lesions else None
-            )
+            masks = batch.roles.get("lesion") if lesions else None
+            read = (dataset, batch.indices, batch.labels, shape, batch.images, batch.skipped)
+            return cls(*read, notes, batch.digests, masks)
         kept: list[np.ndarray] = []
         skipped: list[tuple[str, str]] = []
         noted: list[tuple[str, str]] = []

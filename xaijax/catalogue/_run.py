@@ -67,32 +67,15 @@ def _print_one(entry: Mapping[str, Any]) -> None:
     grid = Table(box=None, show_header=False, pad_edge=False)
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
-    # What a file of weights keeps of its training stands with the rest.
-    facts = {key: value for key, value in entry.items() if key != "info"} | dict(entry.get("info") or {})
-    for key, value in facts.items():
+    for key, value in entry.items():
         if not _is_rows(value):
-            grid.add_row(
-                key.replace("_", " "), Text(_words(value) if isinstance(value, Mapping) else str(_cell(value)))
-            )
+            grid.add_row(key.replace("_", " "), Text(str(_cell(value))))
     console.print(grid)
-    for key, value in facts.items():
+    for key, value in entry.items():
         if _is_rows(value):
             console.print()
             rows = [{name: _cell(one) for name, one in row.items()} for row in value]
             tables.print_rows(console, rows, title=key.replace("_", " "))
-
-
-def _words(mapping: Mapping[str, Any]) -> str:
-    """Names with their values; values that are tables of their own are left to `--json`.
-
-    Example:
-        >>> _words({"accuracy": 0.98765, "images": 240, "confusion": [[1, 0], [0, 1]]})
-        'accuracy 0.988, images 240'
-    """
-    shown = {key: value for key, value in mapping.items() if isinstance(value, str | int | float)}
-    shown |= {key: _cell(value) for key, value in mapping.items() if isinstance(value, tuple)}
-    pairs = (f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}" for key, value in shown.items())
-    return ", ".join(pairs) or "–"
 
 
 def _is_rows(value: Any) -> bool:
