@@ -2,7 +2,7 @@
 
     python benchmarks/known_truth.py --model builtin            (a folder of `xaijax train` just as well)
     python benchmarks/known_truth.py --model checkpoints/phantoms \\
-        --save xaijax/models/weights/small_cnn_phantoms.safetensors
+        --first checkpoints/first --save xaijax/models/weights/small_cnn_phantoms.safetensors
 
 Measured on images that no training saw (`--seed`), every share with its one-sided 95 % Clopper-Pearson bound:
 
@@ -241,13 +241,14 @@ def table(rows: list[dict[str, str]]) -> str:
     return "\n".join([*lines, *("| " + " | ".join(one.values()) + " |" for one in rows)])
 
 
-def save(model: str, target: Path, found: dict[str, Any], command: str) -> None:
+def save(model: str, first: str | None, target: Path, found: dict[str, Any], command: str) -> None:
     """Writes the weights with their card, and the card into the docs."""
     rows = card(found)
     info = {key: value for key, value in models.read_info(model).items() if key not in OWN}
-    models.save(
-        models.load(model), target, info=info | {"trained_on": TRAINED_ON, "measured_by": command, "card": rows}
-    )
+    if first is not None:
+        info["command"] = f"{models.read_info(first)['command']} && {info['command']}"
+    info |= {"trained_on": TRAINED_ON, "measured_by": command, "card": rows}
+    models.save(models.load(model), target, info=info)
     text = PAGE.read_text("utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
@@ -260,6 +261,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=3000, help="images that are predicted, at least 300")
     parser.add_argument("--scored", type=int, default=300, help="images that AIC and SIC score")
     parser.add_argument("--seed", type=int, default=20, help="of the phantoms; no training has used it")
+    parser.add_argument("--first", help="the training whose weights the model started from, named in the card")
     parser.add_argument("--save", type=Path, help="write the weights with the card here, and the table of the docs")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "known_truth.json")
     options = parser.parse_args(argv)
@@ -268,7 +270,7 @@ def main(argv: list[str] | None = None) -> None:
     command += f" --scored {options.scored} --seed {options.seed}"
     folder.write_json(options.out, {"command": command} | found | provenance.describe())
     if options.save is not None:
-        save(options.model, options.save, found, command)
+        save(options.model, options.first, options.save, found, command)
     print(json.dumps(found, indent=1))
 
 
