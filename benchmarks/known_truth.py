@@ -258,7 +258,7 @@ def save(model: str, first: str | None, target: Path, found: dict[str, Any], com
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="builtin", help='a folder of xaijax train, or "builtin"')
-    parser.add_argument("--count", type=int, default=3000, help="images that are predicted, at least 300")
+    parser.add_argument("--count", type=int, default=1500, help="images that are predicted, at least 300")
     parser.add_argument("--scored", type=int, default=300, help="images that AIC and SIC score")
     parser.add_argument("--seed", type=int, default=20, help="of the phantoms; no training has used it")
     parser.add_argument("--first", help="the training whose weights the model started from, named in the card")
