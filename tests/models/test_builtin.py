@@ -59,13 +59,15 @@ def test_its_card_is_the_table_of_the_docs_and_says_what_it_was_trained_on(known
 def test_it_follows_the_lesion_and_nothing_else(classifier, known_truth):
     """A small repetition of benchmarks/known_truth.py, whose bounds are in the card, on images of another seed."""
     found = known_truth.exchanged(classifier, 60, 77)
-    assert found["lesion swapped"]["count"] >= 58
-    assert found["all else swapped"]["count"] <= 2
+    assert found["lesion swapped"]["count"] >= 57
+    assert found["all else swapped"]["count"] <= 3
 
 
 def test_images_without_evidence_get_no_class(classifier, batch, known_truth):
     found = known_truth.without_evidence(classifier, batch, 78)
-    assert {name: one["count"] for name, one in found.items() if one["count"] > 2} == {}
+    few = {"lesion removed": 6, "lesion covered": 9}  # of 60; the card has the shares
+    assert {name: one["count"] for name, one in found.items() if one["count"] > few.get(name, 3)} == {}
+    assert not any(found[name]["count"] for name in ("black", "mean", "blurred, sigma 10 px"))
 
 
 def test_it_tells_unseen_phantoms_apart(classifier, batch):
