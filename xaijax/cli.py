@@ -15,6 +15,11 @@ from xaijax import __version__
 # command -> (package, its configuration class, what it does); every package has `run(config)`
 COMMANDS = {
     "bench": ("xaijax.bench", "BenchConfig", "score explanation methods on a data set, with a report"),
+    "calibrate": (
+        "xaijax.calibrate",
+        "CalibrateConfig",
+        "judge metrics: which can be believed for a model and its images",
+    ),
     "train": ("xaijax.train", "TrainConfig", "train a classifier"),
     "evaluate": ("xaijax.evaluate", "EvaluateConfig", "score a trained classifier, or compare two"),
     "explain": ("xaijax.explain_images", "ExplainConfig", "draw heat maps over images"),

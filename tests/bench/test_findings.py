@@ -267,6 +267,7 @@ def script(tmp_path):
 def test_a_black_box_runs_with_the_default_methods(script, tmp_path):
     """What needs gradients or layers is left out with a note, and refused where it was asked for."""
     config = {"data": "phantoms", "count": 3, "model": (script,), "metrics": ("deletion_black", "sic_shannon")}
+    config["calibration"] = ("none",)
     run(BenchConfig(**config, out=tmp_path / "run", gallery=1))
     table = Store(tmp_path / "run").scores()
     assert set(table["method"].to_pylist()) == {"rise", "random", "sobel", "oracle"}
@@ -279,7 +280,7 @@ def test_a_black_box_runs_with_the_default_methods(script, tmp_path):
         run(BenchConfig(**config, layer="top", out=tmp_path / "third"))
     # Another function under the same name is noticed.
     (tmp_path / "mine.py").write_text(SCRIPT.replace("0.8", "0.7"))
-    with pytest.raises(InputError, match="changed since the run"):
+    with pytest.raises(InputError, match="cannot be resumed as it is: the model mine: digest was"):
         run(BenchConfig(**config, out=tmp_path / "run", gallery=1, resume=True))
 
 
@@ -297,6 +298,7 @@ def test_a_black_box_is_explained_and_evaluated(script, tmp_path):
 
 def test_a_layer_is_checked_against_the_model(tmp_path):
     config = {"data": "phantoms", "count": 2, "methods": ("grad_cam",), "metrics": ("deletion_black",)}
+    config["calibration"] = ("none",)
     with pytest.raises(InputError, match=r"--layer is 'blok', which is not a layer of builtin"):
         run(BenchConfig(**config, layer="blok", out=tmp_path / "a"))
     layers = [name for name, shape in models.builtin().layers().items() if len(shape) == 3]

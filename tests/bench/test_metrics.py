@@ -9,6 +9,7 @@ from xaijax._errors import InputError
 from xaijax.bench import BenchConfig, run
 from xaijax.bench.part import score_part
 from xaijax.bench.plan import prepare
+from xaijax.bench.report import Report
 from xaijax.bench.store import Store
 from xaijax.data import open_dataset
 from xaijax.metrics import FAMILIES, METRICS, REASONS
@@ -67,10 +68,10 @@ def everything(checkpoint, two_roles, tmp_path_factory):
     config = BenchConfig(
         data=str(two_roles), model=(str(checkpoint), str(root / "other")), methods=("grad_cam", "random"),
         metrics=tuple(METRICS), count=3, part=2, batch_size=16, gallery=0, split="all", set=QUICK,
-        out=root / "run",
+        calibration=("none",), out=root / "run",
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("xaijax.bench.report.write_report", lambda store: ([], [], store.root))
+        patch.setattr("xaijax.bench.report.write_report", lambda store: Report([], [], [], {}, store.root))
         return Store(run(config))
 
 

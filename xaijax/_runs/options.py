@@ -229,15 +229,29 @@ class LayerOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MethodOptions(LayerOptions):
-    """Which explanation methods, and their options."""
-
-    methods: tuple[str, ...]
-    """Explanation methods (xaijax methods lists them); all takes those that the model allows."""
+class SettingOptions:
+    """Options of methods and of metrics."""
 
     set: tuple[str, ...] = ()
     """Options of methods and of families of metrics, as NAME.OPTION=VALUE: rise.count=500 pic.convention=medical. In a
     file a table of tables. xaijax methods NAME and xaijax metrics NAME list them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricOptions:
+    """Which metrics."""
+
+    metrics: tuple[str, ...]
+    """Metrics (xaijax metrics lists them); aic and sic stand for one metric per information measure. Of the default
+    list, those that the data do not allow are left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodOptions(SettingOptions, LayerOptions):
+    """Which explanation methods, and their options."""
+
+    methods: tuple[str, ...]
+    """Explanation methods (xaijax methods lists them); all takes those that the model allows."""
 
 
 @dataclass(frozen=True, kw_only=True)
