@@ -211,6 +211,8 @@ def card(found: dict[str, Any]) -> list[dict[str, str]]:
         rows.append(row(f"prediction changes with all else, {title}", found[name]["all else swapped"], "upper"))
     for name, one in found["without evidence"].items():
         rows.append(row(f"a class above 0.5: {name}", one, "upper"))
+    scores = ", ".join(f"{name} {value:.3f}" for name, value in found["macro_f1"].items())
+    rows.append({"on unseen images": "macro-F1", "found": scores, "95 % bound": ""})
     rows.append(row("predicted right", found["kept"]["plain"], "lower"))
     rows.append(row("predicted right with the lesion alone", found["kept"]["lesion alone"], "lower"))
     for name, one in found["curves"].items():
