@@ -11,7 +11,7 @@ import pyarrow as pa
 from xaijax import plot
 from xaijax._outputs import THRESHOLD
 from xaijax._runs import page
-from xaijax.bench import statistics
+from xaijax.bench import decisions, statistics
 from xaijax.bench.store import Store, paired
 from xaijax.bench.summary import Row, summarise, to_csv
 from xaijax.metrics import FAMILIES, METRICS, ORACLE, Statement, statements
@@ -42,12 +42,18 @@ def write_report(store: Store) -> tuple[list[Row], list[Statement], Path]:
         statistics.by_model(scores, curves), skipped=run["data"]["skipped"], seed=seed
     )
     found = statistics.tabulate(scores, curves, seed=seed)
+    decided = decisions.decide(run, store.scores(), store.predictions())
+    if decided:
+        store.write_text("decisions.csv", decisions.to_csv(decided))
+        said += decisions.statements(run, decided)
     store.write_text("statistics.csv", statistics.pairs_csv(found))
     store.write_text("ranks.csv", statistics.ranks_csv(found))
     store.write_text("stability.csv", statistics.stability_csv(found))
     drawn = _draw(store, rows, curves, seed)
     compared = _compared(store.root / "figures", rows, found)
-    text = render(run, every, said, drawn, store.root, accuracy=accuracy(store.predictions()), compared=compared)
+    text = render(
+        run, every, said, drawn, store.root, accuracy=accuracy(store.predictions()), compared=compared, decided=decided
+    )
     return rows, said, store.write_text("report.html", text)
 
 
@@ -308,6 +314,7 @@ def render(
     *,
     accuracy: Mapping[str, tuple[int, int]],
     compared: Mapping[str, Any],
+    decided: Sequence[decisions.Decision] = (),
 ) -> str:
     """The report as one HTML text with everything in it: no script, font or picture is loaded from elsewhere."""
     models = list(dict.fromkeys(row.model for row in rows))
@@ -335,6 +342,7 @@ def render(
         said=said,
         accuracy=accuracy,
         compared=compared,
+        decided=decisions.shown(decided),
     )
 
 

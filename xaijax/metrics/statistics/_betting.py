@@ -8,8 +8,8 @@ most alpha. Before image t the bet against the mean m is, with the mean and the 
     capital(m) = product of (1 + bet_i (X_i - m))
 
 Where a finite data set of N images is read without replacement the claim is about these N images. Given the first
-t - 1 the next one has the mean `m_t = (N m - sum X) / (N - t + 1)`, which takes the place of m in bet and capital. A mean
-m is refuted for certain once the images that are left cannot bring it about.
+t - 1 the next one has the mean `m_t = (N m - sum X) / (N - t + 1)`, which takes the place of m in bet and capital. A
+mean m is refuted for certain once the images that are left cannot bring it about.
 
 Images may lack a value, and how many do is known only when all were seen. So N is an upper bound of the images with a
 value, and falls by one with each that turns out to have none. Under an upper bound bets stay fair where they have the

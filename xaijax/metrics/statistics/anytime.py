@@ -1,8 +1,8 @@
 """What the anytime-valid comparisons of two methods share: their result, the scale, and intervals from a grid.
 
 An anytime-valid interval may be looked at after every image, and a run may stop because of what it shows: the chance
-that it ever misses the mean is at most alpha. The images must come in random order. Differences D between two methods on
-the same image lie in [-R, R], where R follows from the metric's range and is fixed in advance; all computation is on
+that it ever misses the mean is at most alpha. The images must come in random order. Differences D between two methods
+on the same image lie in [-R, R], where R follows from the metric's range and is fixed in advance; all computation is on
 X = (D + R) / (2 R) in [0, 1], where "no difference" is a mean of 1/2.
 """
 
