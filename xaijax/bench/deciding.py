@@ -208,6 +208,10 @@ class Decider:
 
     Args:
         until: what to decide, as `agree` gives it.
+
+    Attributes:
+        decided: of each comparison whether it is decided.
+        taken: images so far.
     """
 
     def __init__(self, until: Mapping[str, Any]) -> None:
@@ -218,12 +222,13 @@ class Decider:
         self.needed = math.log(len(self.comparisons) / float(until["alpha"]))
         self.taken = 0
         self._bets = [Bets(0.5, population=self.population) for _ in self.comparisons]
-        self._settled = [False] * len(self.comparisons)
+        self._open = [False] * len(self.comparisons)  # cannot be decided any more
+        self.decided = [False] * len(self.comparisons)
 
     @property
     def settled(self) -> bool:
         """Whether every comparison is decided, or cannot be any more."""
-        return all(self._settled)
+        return all(a or b for a, b in zip(self.decided, self._open, strict=True))
 
     def add(self, images: Sequence[str], values: Values) -> None:
         """Takes the scores of the next images."""
@@ -232,14 +237,16 @@ class Decider:
         self.taken += len(images)
         left = self.budget - self.taken
         for place, (comparison, bets) in enumerate(zip(self.comparisons, self._bets, strict=True)):
-            if self._settled[place]:
+            if self.decided[place] or self._open[place]:
                 continue
             bound = width(comparison[1])
             capital = bets.add((differences(values, comparison, images) + bound) / (2 * bound))[:, 0]
-            decided = bool((capital >= self.needed).any())
+            if (capital >= self.needed).any():
+                self.decided[place] = True
+                continue
             # Every image that is left could at least bring 1 + MOST times the capital: no need to look closer.
             close = len(capital) > 0 and capital[-1] + left * math.log1p(MOST) < self.needed
-            self._settled[place] = decided or left == 0 or (close and bets.reachable(left) < self.needed)
+            self._open[place] = left == 0 or bool(close and bets.reachable(left) < self.needed)
 
 
 def undecided(plan: "Plan", store: "Store") -> "Iterator[tuple[str, Model, tuple[int, ...]]]":
