@@ -21,6 +21,7 @@ WITH_HELP = (
     *("cascade_cost", "cascade_labels", "growth", "kernels", "metrics_overhead", "phantom_histograms", "pic_symmetry"),
     "reading",
     "run_peers",
+    "until",
 )
 NAMES = {str(script.relative_to(ROOT)): script for script in SCRIPTS}
 

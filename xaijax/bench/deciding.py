@@ -42,7 +42,8 @@ class UntilOptions:
     are to take from; default: all."""
 
     alpha: Annotated[float, Range(0, 1, without_low=True, without_high=True)] = ALPHA
-    """With --until: chance of any wrong decision, shared over the comparisons."""
+    """With --until: chance that any interval misses the mean, or that anything is decided where there is no difference;
+    shared over the comparisons."""
 
     max_count: Count | None = None
     """With --until: the most images to use; default: all."""
