@@ -10,7 +10,7 @@ every image: all pairs of methods, or those of --against, on all metrics with bo
     fixed n: the smallest number of images for which a paired t-test with the same share of alpha has a power of 80 %,
         on the same orders. Nobody knows it before; it is what the best plan could have been
     wrong: decisions against the sign of the mean over all images
-    false alarms: the same with every difference once as it is and once with its sign changed, so that the mean is zero
+    false alarms: the same with every difference twice, once with its sign changed, so that the mean is zero
 
 A comparison is always decided on the last images, because nothing is left that could change the sign.
 """

@@ -270,9 +270,9 @@ def test_a_run_takes_one_image_of_each_patient_and_all_patients(for_patients):
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"until": None, "max_count": 8}, "--max-count says how --until decided decides"),
-        ({"until": None, "alpha": 0.1}, "--alpha says how"),
-        ({"until": None, "against": "random"}, "--against says how"),
+        ({"until": None, "max_count": 8}, "--max-count belongs to --until decided"),
+        ({"until": None, "alpha": 0.1}, "--alpha belongs"),
+        ({"until": None, "against": "random"}, "--against belongs"),
         ({"alpha": 1.0}, "--alpha is 1"),
         ({"until": "done"}, "--until is 'done'"),
         ({"max_count": 0}, "--max-count is 0"),

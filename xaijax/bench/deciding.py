@@ -38,7 +38,7 @@ class UntilOptions:
 
     until: Literal["decided"] | None = None
     """decided: take images in random order, one of each patient, and stop when every pair of methods is decided on
-    every metric that has bounds, or cannot be any more within --max-count images. --count says how many images there
+    every metric that has bounds, or cannot be any more within --max-count images. --count sets how many images there
     are to take from; default: all."""
 
     alpha: Annotated[float, Range(0, 1, without_low=True, without_high=True)] = ALPHA
@@ -53,7 +53,7 @@ class UntilOptions:
 
 
 def check(config: UntilOptions) -> None:
-    """Refuses options that say how to decide where nothing is decided; raises `InputError`."""
+    """Refuses options of deciding where nothing is decided; raises `InputError`."""
     if config.until is not None:
         return
     changed = [
@@ -66,7 +66,7 @@ def check(config: UntilOptions) -> None:
         if there
     ]
     if changed:
-        raise InputError(f"{changed[0]} says how --until decided decides: add --until decided, or leave it out")
+        raise InputError(f"{changed[0]} belongs to --until decided: add --until decided, or leave it out")
 
 
 def one_of_each(groups: Sequence[str | None], seed: int) -> list[int]:
