@@ -203,6 +203,7 @@ def main() -> None:
         split=options.split,
         count=options.count,
         oracle=False,
+        calibration=("none",),
         gallery=0,
         out=options.out,
         resume=(options.out / "run.json").is_file(),

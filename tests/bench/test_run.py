@@ -29,6 +29,7 @@ def config(checkpoint, tmp_path_factory):
         count=5,
         part=2,
         gallery=2,
+        calibration=("none",),
         out=tmp_path_factory.mktemp("runs") / "whole",
     )
 
@@ -126,6 +127,7 @@ def test_a_killed_process_loses_only_its_part(config, tmp_path):
     """SIGKILL at whatever moment the process is in once its first part is there."""
     out = tmp_path / "run"
     options = ["--model", *config.model, "--methods", "random", "sobel", "--metrics", "sic_mutual", "--part", "1"]
+    options += ["--calibration", "none"]
     command = [sys.executable, "-m", "xaijax", "bench", *options, "--count", "40", "--out", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
     deadline = time.monotonic() + 120

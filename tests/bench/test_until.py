@@ -29,6 +29,7 @@ def settings(checkpoint, tmp_path_factory):
         methods=("random", "sobel"),
         metrics=("effective_size", "entropy", "iou"),
         oracle=False,
+        calibration=("none",),
         count=COUNT,
         part=PART,
         gallery=1,
@@ -245,7 +246,7 @@ def for_patients(patients, tmp_path):
     models.save(models.create("small_cnn", classes=["a", "b"], input_shape=(32, 32, 1), key=3), tmp_path / "model")
     return BenchConfig(
         data=str(patients), model=(str(tmp_path / "model"),), methods=("random", "sobel"), metrics=("effective_size",),
-        group_column="patient", until="decided", out=tmp_path / "run",
+        group_column="patient", until="decided", calibration=("none",), out=tmp_path / "run",
     )  # fmt: skip
 
 

@@ -11,7 +11,9 @@ from typing import Any
 import pyarrow as pa
 
 from xaijax._runs import tables
+from xaijax.bench.calibrated import BELIEVE
 from xaijax.bench.deciding import differences, values_of, width
+from xaijax.calibrate import VERDICTS
 from xaijax.metrics import METRICS, Statement
 from xaijax.metrics.statistics import betting
 
@@ -123,18 +125,32 @@ def statements(run: Mapping[str, Any], found: Sequence[Decision]) -> list[Statem
     return [*said, Statement(text, warns=True)]
 
 
-def shown(found: Sequence[Decision]) -> list[dict[str, Any]]:
-    """The lines of the report."""
+def caution(found: Sequence[Decision]) -> list[str]:
+    """What to add to a conclusion that rests on tests for a fixed number of images."""
+    return (
+        ["This run stopped because of what it saw, which these tests do not allow for: see decisions.csv."]
+        if found
+        else []
+    )
+
+
+def shown(
+    found: Sequence[Decision], verdicts: Mapping[str, Mapping[str, tuple[str, str]]] | None = None
+) -> list[dict[str, Any]]:
+    """The lines of the report.
+
+    Args:
+        found: the decisions.
+        verdicts: model -> metric -> what a calibration says of it, and why.
+    """
+    outcomes = {"equal": "equal on all images", "open": "open"}
     return [
         {
             "model": one.model,
             "metric": METRICS[one.metric].title,
+            "doubted": _doubted((verdicts or {}).get(one.model, {}).get(one.metric)),
             "pair": f"{one.first} – {one.second}".replace("_", " "),
-            "outcome": {
-                "decided": f"{one.better.replace('_', ' ')} is better",
-                "equal": "equal on all images",
-                "open": "open",
-            }[one.outcome],
+            "outcome": outcomes.get(one.outcome, f"{one.better.replace('_', ' ')} is better"),
             "decided": one.outcome == "decided",
             "after": one.decided_after or "–",
             "n": one.n,
@@ -144,3 +160,7 @@ def shown(found: Sequence[Decision]) -> list[dict[str, Any]]:
         }
         for one in found
     ]
+
+
+def _doubted(verdict: tuple[str, str] | None) -> str:
+    return "" if verdict is None or verdict[0] == BELIEVE else VERDICTS[verdict[0]].title

@@ -35,6 +35,7 @@ from xaijax.metrics.metric import (
     Fractions,
     Inputs,
     Metric,
+    Passes,
     Result,
     Row,
     check_ascending,
@@ -226,11 +227,6 @@ def check(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> None
             check_webp(metric.name, inputs.images.shape)
 
 
-def passes(metrics: Sequence[Metric], settings: Settings, maps: int) -> int:
-    """Images that the model sees for one image with so many maps, at most."""
-    return 1 + settings.random_masks * (1 + maps * len(settings.fractions))
-
-
 def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Result:
     """Scores maps by AIC and SIC; the oracle has no value for an image without a mask."""
     images, convention = inputs.images, settings.convention
@@ -282,6 +278,11 @@ def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Resu
         rows += some_rows
         curves += some_curves
     return Result(rows, curves=Curves.from_rows(curves))
+
+
+def passes(settings: Settings, size: tuple[int, int], metrics: Sequence[Metric]) -> Passes:
+    """The original and its blurred versions, and every fraction of every random mask for each map."""
+    return Passes(1 + settings.random_masks, settings.random_masks * len(settings.fractions))
 
 
 _MEASURED = {
