@@ -413,6 +413,10 @@ def test_missing_scores_are_counted():
     assert one.decided_after <= 4
     assert one.difference == pytest.approx(0.65)
     assert one.low == pytest.approx(0.65) == one.high
+    (line,) = decisions.shown([one], {"m": {"iou": ("no", "why")}})
+    assert (line["outcome"], line["doubted"], line["missing"]) == ("a is better", "do not believe", 2)
+    assert decisions.shown([one])[0]["doubted"] == ""
     said = decisions.statements(run_json, [one])
+    assert "1 of 1 comparisons is decided, the last after" in said[0].text
     assert "at most 2 of 4 (a and b on iou)" in said[1].text
     assert said[-1].warns

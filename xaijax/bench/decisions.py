@@ -98,14 +98,15 @@ def statements(run: Mapping[str, Any], found: Sequence[Decision]) -> list[Statem
     until = run["until"]
     used, size, alpha = found[0].n + found[0].missing, until["population"], until["alpha"]
     counts = {outcome: sum(one.outcome == outcome for one in found) for outcome in ("decided", "equal", "open")}
-    words = [f"{counts['decided']} of {len(found)} comparisons {'is' if counts['decided'] == 1 else 'are'} decided"]
-    words += [f"{counts['equal']} are equal on all images"] if counts["equal"] else []
-    words += [f"{counts['open']} could not be decided within {until['budget']} images"] if counts["open"] else []
     last = max((one.decided_after or 0 for one in found), default=0)
     after = f", the last after {last} images" if last else ""
+    verb = "is" if counts["decided"] == 1 else "are"
+    words = [f"{counts['decided']} of {len(found)} comparisons {verb} decided{after}"]
+    words += [f"{counts['equal']} are equal on all images"] if counts["equal"] else []
+    words += [f"{counts['open']} could not be decided within {until['budget']} images"] if counts["open"] else []
     said = [
         Statement(
-            f"The run used {used} of {size} images: {'; '.join(words)}{after} (alpha {alpha:g}, shared over the "
+            f"The run used {used} of {size} images: {'; '.join(words)} (alpha {alpha:g}, shared over the "
             f"comparisons). They speak of these {size} images."
         )
     ]
@@ -147,7 +148,7 @@ def shown(
     return [
         {
             "model": one.model,
-            "metric": METRICS[one.metric].title,
+            "metric": f"{METRICS[one.metric].title} {'↑' if METRICS[one.metric].higher_is_better else '↓'}",
             "doubted": _doubted((verdicts or {}).get(one.model, {}).get(one.metric)),
             "pair": f"{one.first} – {one.second}".replace("_", " "),
             "outcome": outcomes.get(one.outcome, f"{one.better.replace('_', ' ')} is better"),
