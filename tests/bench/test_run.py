@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from xaijax._errors import InputError
-from xaijax._runs import folder
+from xaijax._runs import checksums, folder
 from xaijax._runs.data import choose
 from xaijax._runs.models import match_classes
 from xaijax.bench import BenchConfig, run
@@ -172,11 +172,11 @@ def test_a_run_is_resumed_only_as_it_was_started(whole, config, tmp_path, checkp
     try:
         changed = json.loads(json.dumps(described))
         changed["models"][0]["digest"] = "other"
-        folder.write_json(whole.root / folder.DESCRIPTION, changed)
-        with pytest.raises(InputError, match="changed since the run"):
+        checksums.write_signed(whole.root / folder.DESCRIPTION, changed)
+        with pytest.raises(InputError, match=r"the model tiny: digest was other and is \w+"):
             run(dataclasses.replace(config, resume=True))
     finally:
-        folder.write_json(whole.root / folder.DESCRIPTION, described)
+        checksums.write_signed(whole.root / folder.DESCRIPTION, described)
 
 
 def test_a_part_larger_than_the_run_computes_on_no_more_images(config, tmp_path, monkeypatch):
