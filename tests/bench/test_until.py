@@ -207,6 +207,32 @@ def test_a_budget_leaves_comparisons_open(settings, tmp_path):
     assert "could not be decided within 10 images" in (out / "report.html").read_text()
 
 
+def test_findings_of_an_image_are_one_difference_and_images_without_one_are_missing(tmp_path):
+    from xaijax import models
+
+    classes = ("opacity", "ground_glass", "nodule")
+    network = models.create("small_cnn", input_shape=(32, 32, 1), classes=classes, key=3, output="sigmoid")
+    models.save(network, tmp_path / "model")
+    out = run(
+        BenchConfig(
+            data="phantoms:chest_xray", findings=True, model=(str(tmp_path / "model"),), methods=("random", "sobel"),
+            metrics=("effective_size",), oracle=False, calibration=("none",), count=24, max_count=16, part=8, gallery=0,
+            until="decided", alpha=0.01, out=tmp_path / "run",
+        )
+    )  # fmt: skip
+    store = Store(out)
+    (row,) = table_of(store)
+    values: dict = {}
+    columns = (store.scores()[name].to_pylist() for name in ("image", "target", "method", "value"))
+    for image, target, method, value in zip(*columns, strict=True):
+        values.setdefault(image, {}).setdefault(target, {})[method] = value
+    means = [np.mean([one["random"] - one["sobel"] for one in found.values()]) for found in values.values()]
+    used = len(set(store.predictions()["image"].to_pylist()))
+    assert (int(row["n"]), int(row["missing"])) == (len(means), used - len(means))
+    assert len(means) < used  # phantoms without any finding are among them
+    assert float(row["difference"]) == pytest.approx(np.mean(means), rel=1e-5)
+
+
 # ------------------------------------------------------------------------------------------------- which images
 
 

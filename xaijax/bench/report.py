@@ -89,7 +89,7 @@ def write_report(store: Store) -> Report:
     drawn = _draw(store, rows, curves, seed, pairs)
     compared = _compared(store.root / "figures", rows, found, pairs, judged)
     conclusion = conclude(found, judged)
-    conclusion += decisions.caution(decided) if conclusion else []
+    conclusion += decisions.caution(decided) if any(one.believed for one in judged.values()) else []
     text = render(
         run,
         every,
