@@ -69,6 +69,7 @@ def open_data(
         seed=seed if options.data_seed is None else options.data_seed,
         lesions=options.lesions,
         findings=options.findings,
+        fixed_anatomy=options.fixed_anatomy,
         cues=options.cues,
         correlation=options.correlation,
         covered=options.covered,

@@ -110,6 +110,10 @@ class DataOptions(ReadingOptions, SeedOptions):
     findings: bool = False
     """Phantoms of chest X-rays only: several findings in an image, none or all of them, instead of one class."""
 
+    fixed_anatomy: bool = False
+    """Phantoms of brain MRI only: a tumour replaces tissue and leaves the rest of the head as it is, so that lesions
+    can be exchanged."""
+
     data_seed: Seed | None = None
     """Seed of phantoms and of planted cues; default: one that differs between training and scoring."""
 

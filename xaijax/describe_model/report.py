@@ -31,6 +31,8 @@ def lines(found: Mapping[str, Any], *, every_layer: bool = False) -> Iterator[st
     yield from _row("source", _source(found["source"]))
     if "command" in found["training"]:
         yield from _row("trained by", str(found["training"]["command"]))
+    if "trained_on" in found["training"]:
+        yield from _row("trained on", str(found["training"]["trained_on"]))
     yield from _row("architecture", _architecture(found["architecture"]))
     yield from _row("input", _input(found["input"]))
     yield from _row("preprocessing", _preprocess(found["preprocess"]))
@@ -47,6 +49,8 @@ def lines(found: Mapping[str, Any], *, every_layer: bool = False) -> Iterator[st
         yield "limits"
         for sentence in found["limits"]:
             yield from _wrapped(sentence, "  ")
+    if found["training"].get("card"):
+        yield from _card(found["training"])
     if found["predictions"] is not None:
         yield from _predictions(found["predictions"])
     if found["notes"]:
@@ -57,6 +61,17 @@ def lines(found: Mapping[str, Any], *, every_layer: bool = False) -> Iterator[st
 
 def _row(name: str, text: str) -> Iterator[str]:
     return _wrapped(text, f"  {name:<15}", " " * 17)
+
+
+def _card(training: Mapping[str, Any]) -> Iterator[str]:
+    """What was measured of the trained model: a row for each finding, whose columns the file names."""
+    (first, *others) = training["card"][0]
+    yield first
+    for row in training["card"]:
+        values = ", ".join(str(row[name]) for name in others if row[name])
+        yield from _wrapped(f"{row[first]}: {values}", "  ", "    ")
+    if "measured_by" in training:
+        yield from _row("measured by", str(training["measured_by"]))
 
 
 def _wrapped(text: str, first: str, rest: str | None = None) -> Iterator[str]:

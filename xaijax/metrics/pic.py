@@ -154,6 +154,10 @@ class _ImageCurves:
         medical = self.options.convention == "medical"
         return self.answers.of_prediction(self.probabilities[0]) if medical else self.answers
 
+    def right(self, read: Answers, predictions: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """What AIC counts. An even answer names no class ("stable"): its arg max is an accident of rounding."""
+        return read.right(predictions, majority=self.options.convention == "stable")
+
     def reason(self, kind: Kind, measure: str, draw: int) -> str:
         """Why there is no curve for this random mask, decided without any map."""
         assert self.probabilities is not None
@@ -162,7 +166,7 @@ class _ImageCurves:
         if kind == "aic" and not self.answers.judges:
             return "regression"
         read = self.read()
-        right, response = read.right(self.probabilities), read.response(self.probabilities)
+        right, response = self.right(read, self.probabilities), read.response(self.probabilities)
         information = self.information[measure]
         return curve.undefined(
             kind,
@@ -181,7 +185,7 @@ class _ImageCurves:
             return None
         ends = self.probabilities[[1 + draw, 0]]
         if kind == "aic":
-            response, anchors = read.right(predicted).astype(np.float64), read.right(ends).astype(np.float64)
+            response, anchors = (self.right(read, found).astype(np.float64) for found in (predicted, ends))
         else:
             response, anchors = read.response(predicted), read.response(ends)
         known = self.information[measure]
