@@ -83,6 +83,7 @@ def labels():
 
 
 SMALL = {"steps": 6, "draws": 5, "count": 12, "window": 5, "stride": 4, "max_sigma": 3.0, "min_pixel_diff": 5}
+SMALL |= {"regions": 3, "design": 4}
 
 
 @dataclasses.dataclass

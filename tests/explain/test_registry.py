@@ -90,8 +90,8 @@ NAMES = (
     *("gradient", "input_x_gradient", "integrated_gradients", "expected_gradients", "smoothgrad", "smoothgrad_squared"),
     *("vargrad", "smoothgrad_ig", "guided_ig", "blur_ig", "guided_backprop"),
     *("cam", "grad_cam", "grad_cam_pp", "xgrad_cam", "layer_cam", "hires_cam", "score_cam", "ablation_cam"),
-    *("eigen_cam", "eigen_grad_cam", "fullgrad", "attention_rollout", "cascade", "occlusion", "rise", "xrai"),
-    *("xrai_fast", "random", "sobel", "center_gaussian", "ground_truth"),
+    *("eigen_cam", "eigen_grad_cam", "fullgrad", "attention_rollout", "cascade", "occlusion", "rise", "lime"),
+    *("kernel_shap", "sobol", "hsic", "xrai", "xrai_fast", "random", "sobel", "center_gaussian", "ground_truth"),
 )
 
 
