@@ -68,8 +68,9 @@ def hsic(
 ) -> jax.Array:
     """HSIC attribution: the dependence of the score on each region.
 
-    `S = D_region`, `D_i = tr(H K_i H L)/n`, `K_i = 1 - (z_ji - z_ki)²`, `L = exp(-(y_j - y_k)²/(2 w²))`, `H = I - 11ᵀ/n`, over n binary
-    masks `z_j` with scores `y_j` of `z x + (1 - z) b`; w = median of `|y_j - y_k|`, j < k.
+    `S = D_region`, `D_i = tr(H K_i H L)/n`, `K_i = 1 - (z_ji - z_ki)²`, `L = exp(-(y_j - y_k)²/(2 w²))`,
+    `H = I - 11ᵀ/n`, over n binary masks `z_j` with scores `y_j` of `z x + (1 - z) b`; w = median of `|y_j - y_k|`,
+    j < k.
 
     Args:
         classifier: any classifier.
