@@ -29,7 +29,7 @@ def _slic_text(text: str) -> str:
     name, _, count = text.partition(":")
     if name != "slic" or not count.isdecimal() or not 1 <= int(count) <= _MOST:
         raise InputError(
-            f"regions must be a side of a grid, slic:COUNT with 1 to {_MOST} superpixels or masks; got {text!r}"
+            f"regions must be the side of a grid, slic:COUNT with 1 to {_MOST} superpixels, or masks; got {text!r}"
         )
     return f"slic:{int(count)}"
 
@@ -43,9 +43,7 @@ Fill = Literal["region_mean"] | Baseline
 def grid_places(size: tuple[int, int], side: int) -> np.ndarray:
     """`[H, W]` int32, the cell of each pixel: nearest enlargement of a side x side grid, cell by cell in rows."""
     if side > min(size):
-        raise InputError(
-            f"regions must be a grid of at most {min(size)} cells along each side for these images; got {side}"
-        )
+        raise InputError(f"regions must be from 1 to {min(size)} cells along each side for these images; got {side}")
     rows, columns = (np.arange(n) * side // n for n in size)
     return (rows[:, None] * side + columns[None, :]).astype(np.int32)
 
@@ -89,7 +87,7 @@ def make_regions(images: jax.Array, regions: Regions) -> tuple[jax.Array, int]:
             f"regions must be masks [M, {shape[1]}, {shape[2]}] or [{shape[0]}, M, {shape[1]}, {shape[2]}]; "
             f"got shape {tuple(regions.shape)}"
         )
-    inside, count = masks != 0, masks.shape[1]
+    inside, count = masks.astype(bool), masks.shape[1]
     places = jnp.where(inside.any(1), inside.argmax(1), count).astype(jnp.int32)
     return jnp.broadcast_to(places, shape), count
 
