@@ -116,7 +116,15 @@ def test_what_the_package_exports():
         "OptionDescription",
         "explain",
     }
-    others |= {"fullgrad_with_gap", "integrated_gradients_with_gap", "methods", "postprocess", "resize"}
+    others |= {
+        "fullgrad_with_gap",
+        "integrated_gradients_with_gap",
+        "methods",
+        "postprocess",
+        "resize",
+        "uncertainty",
+        "Uncertain",
+    }
     assert set(explain.__all__) == {*NAMES, *others}
     assert explain.__all__ == sorted(explain.__all__)
     assert explain.cascade.thresholds.parse("top_k:5") == ("top_k", 5.0)
