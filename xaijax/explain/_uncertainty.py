@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from xaijax import _names, _options, _outputs
@@ -133,7 +134,7 @@ def _draw(name: str, given: tuple, options: dict[str, Any], tolerance: float | N
     second: Any = 0.0
     drawn = 0
     while True:
-        more = moments(given, options, np.array(drawn, np.int32), step)
+        more = moments(given, options, jnp.array(drawn, jnp.int32), step)
         first, second = first + np.asarray(more[0], np.float64), second + np.asarray(more[1], np.float64)
         drawn += step
         maps, variances = finish(first / drawn, second / drawn, options)
@@ -142,7 +143,7 @@ def _draw(name: str, given: tuple, options: dict[str, Any], tolerance: float | N
             return maps.astype(np.float32), errors.astype(np.float32), drawn
 
 
-def _rise(given: tuple, options: dict[str, Any], start: np.ndarray, step: int) -> Any:
+def _rise(given: tuple, options: dict[str, Any], start: jax.Array, step: int) -> Any:
     return rise_moments(*given, start=start, **{**options, "count": step})
 
 
@@ -150,7 +151,7 @@ def _finish_rise(mean: np.ndarray, square: np.ndarray, options: dict[str, Any]) 
     return mean, square - mean**2
 
 
-def _smoothgrad(given: tuple, options: dict[str, Any], start: np.ndarray, step: int) -> Any:
+def _smoothgrad(given: tuple, options: dict[str, Any], start: jax.Array, step: int) -> Any:
     if options["noise"] is not None or options["statistic"] == "variance":
         raise InputError("standard errors of smoothgrad are for statistic mean or square, and for noise from a key")
     taken = {name: options[name] for name in ("method", "std", "key", "target", "batch_size")}

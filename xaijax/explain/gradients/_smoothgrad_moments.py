@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from xaijax._options import Count, NonNegative
 from xaijax.classifier import Classifier
@@ -19,7 +18,7 @@ def smoothgrad_moments(
     images: jax.Array,
     labels: jax.Array,
     *,
-    start: jax.Array | np.ndarray,
+    start: jax.Array,
     draws: Count,
     method: Base,
     std: NonNegative | jax.Array,

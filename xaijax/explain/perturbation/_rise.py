@@ -9,7 +9,6 @@ from typing import Annotated
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from xaijax._options import Count, Range
 from xaijax.classifier import Classifier
@@ -115,7 +114,7 @@ def rise_moments(
     images: jax.Array,
     labels: jax.Array,
     *,
-    start: jax.Array | np.ndarray,
+    start: jax.Array,
     count: Count,
     grid: Annotated[int, Range(1, 4096)],
     probability: Annotated[float, Range(0, 1, without_low=True)],
