@@ -61,12 +61,16 @@ class Recorder:
         self.seen.clear()  # trial calls
         return made
 
-    def explain(self, name, **options):
+    def explain(self, name, count, **options):
+        """The map, the `count` masks that make it, and their scores; the last call of a black box is filled up."""
         model = self.model()
         image = np.ones((1, 1, self.players, 1), np.float32)
         options = {"regions": pixels(self.players), "baseline": "black", "target": "logit"} | options
+        if "count" in METHODS[name].options:
+            options["count"] = count
         found = np.asarray(METHODS[name].function(model, image, 0, batch_size=10**6, **options))[0, 0]
-        masks = self.seen[-1]
+        before = {"lime": 1, "kernel_shap": 1}.get(name, 0)  # the intact image; all and no regions
+        masks = np.concatenate(self.seen[before:])[:count]
         return found, masks, self.function(masks)
 
 
@@ -119,14 +123,14 @@ def test_kernel_shap_that_draws_approaches_the_enumeration_and_keeps_the_sum():
     assert (error < 4 * standard_error + 1e-3).all()
     assert error.max() < 0.25
     more = values("kernel_shap", function, players, count=4000, key=0)
-    assert np.abs(more - expected).max() < 0.1
+    assert (np.abs(more - expected) ** 2).mean() < 0.25 * ((runs - expected) ** 2).mean()
 
 
 def test_kernel_shap_is_the_constrained_least_squares_of_its_coalitions():
     """The Lagrangian's solution in float64 on the masks that the model was asked about."""
     players, count = 13, 301
     recorder = Recorder(lambda z: bumpy(z) * (1 + z[:, 12]), players)
-    got, masks, found = recorder.explain("kernel_shap", count=count, key=5)
+    got, masks, found = recorder.explain("kernel_shap", count - count % 2, key=5)
     plan = _coalitions.make_plan(players, count)
     assert len(masks) == plan.count
     _, weights = _coalitions.coalitions(plan, jax.random.key(5), jnp.arange(plan.count))
@@ -195,7 +199,7 @@ def test_lime_is_the_weighted_ridge_of_scikit_learn():
     players = 6
     recorder = Recorder(lambda z: bumpy(z) + z[:, 5], players)
     for width, ridge in ((0.25, 1.0), (0.1, 0.01), (1.0, 30.0)):
-        got, masks, found = recorder.explain("lime", count=300, width=width, ridge=ridge, key=2)
+        got, masks, found = recorder.explain("lime", 300, width=width, ridge=ridge, key=2)
         assert len(masks) == 300
         assert masks[0].all()
         assert abs(masks[1:].mean() - 0.5) < 0.05
@@ -216,7 +220,7 @@ def test_lime_and_kernel_shap_leave_out_regions_without_pixels():
         values("kernel_shap", function, 4, regions=padded), values("kernel_shap", function, 4), atol=1e-5
     )
     recorder = Recorder(function, 4)
-    got, seen, found = recorder.explain("lime", regions=padded, count=200)
+    got, seen, found = recorder.explain("lime", 200, regions=padded)
     distance = 1 - np.sqrt(seen.sum(1) / 4)
     fit = Ridge(alpha=1.0).fit(seen, found, sample_weight=np.exp(-(distance**2) / (2 * 0.25**2)))
     np.testing.assert_allclose(got, fit.coef_, atol=1e-4)
@@ -261,7 +265,7 @@ def test_sobol_indices_are_those_in_closed_form(function, players):
 def test_sobol_is_jansens_estimator_on_its_masks():
     players, design = 5, 16
     recorder = Recorder(bumpy, players)
-    got, masks, found = recorder.explain("sobol", design=design, key=9)
+    got, masks, found = recorder.explain("sobol", design * (players + 1), design=design, key=9)
     masks, found = masks.reshape(design, players + 1, players), found.reshape(design, players + 1)
     for i in range(players):  # C_i differs from A in region i alone
         moved = masks[:, i + 1] != masks[:, 0]
@@ -271,7 +275,7 @@ def test_sobol_is_jansens_estimator_on_its_masks():
     np.testing.assert_allclose(got, expected, rtol=1e-4)
     # Every stratum of each coordinate of A holds one point, as in any scrambled Sobol sequence.
     assert np.array_equal(np.sort(np.floor(masks[:, 0] * design), axis=0)[:, 0], np.arange(design))
-    other = recorder.explain("sobol", design=design, key=10)[1].reshape(masks.shape)
+    other = recorder.explain("sobol", len(found.flat), design=design, key=10)[1].reshape(masks.shape)
     assert not np.allclose(other, masks)
 
 
@@ -291,13 +295,13 @@ def test_hsic_is_the_trace_of_its_kernels():
     players = 5
     recorder = Recorder(bumpy, players)
     for count in (40, 41):
-        got, masks, found = recorder.explain("hsic", count=count, key=4)
+        got, masks, found = recorder.explain("hsic", count, key=4)
         assert len(masks) == count
         assert np.isin(masks, (0, 1)).all()
         assert (np.abs(masks.sum(0) - count / 2) <= 0.5).all()
         width = np.median([abs(a - b) for a, b in itertools.combinations(found, 2)])
         np.testing.assert_allclose(got, criterion(masks, found, width), rtol=1e-4, atol=1e-5)
-        got, masks, found = recorder.explain("hsic", count=count, key=4, convention="xplique")
+        got, masks, found = recorder.explain("hsic", count, key=4, convention="xplique")
         if np.median(found):
             np.testing.assert_allclose(got, criterion(masks, found, np.median(found)), rtol=1e-4, atol=1e-5)
 
@@ -403,7 +407,7 @@ def test_regions_are_a_grid_or_the_first_mask_that_covers_a_pixel():
 def test_pixels_outside_all_regions_are_never_hidden():
     recorder = Recorder(lambda z: z.sum(1), 3)
     for name in NAMES:
-        got, masks, _ = recorder.explain(name, regions=pixels(3)[:2], **SMALL[name])
+        got, masks, _ = recorder.explain(name, 12, regions=pixels(3)[:2], **({"design": 4} if name == "sobol" else {}))
         assert (masks[:, 2] == 1).all()
         assert got[2] == 0
 

@@ -21,8 +21,8 @@ def curved():
     """Products of pixels: neither gradients nor scores are linear in the image."""
     rng = np.random.default_rng(1)
     params = {
-        "a": jnp.asarray(rng.normal(size=(72, 4)) / 3, jnp.float32),
-        "b": jnp.asarray(rng.normal(size=(4, 3)), jnp.float32),
+        "a": jnp.asarray(rng.normal(size=(72, 60)) / 4, jnp.float32),
+        "b": jnp.asarray(rng.normal(size=(60, 3)), jnp.float32),
     }
 
     def logits(p, x):
@@ -32,10 +32,11 @@ def curved():
     return Classifier.from_function(logits, params, input_shape=SHAPE)
 
 
+TWELVE = np.arange(36).reshape(6, 6) // 3 == np.arange(12)[:, None, None]  # regions
 CASES = {
-    "rise": ({"count": 200, "grid": 3, "target": "logit"}, {"count": 60_000}, 120),
-    "smoothgrad": ({"draws": 100, "std": 0.3, "reduce": "sum"}, {"draws": 60_000}, 60),
-    "kernel_shap": ({"count": 1200, "regions": 4}, {"count": 60_000}, 60),
+    "rise": ({"count": 200, "grid": 3, "target": "logit"}, {"count": 20_000}, 120),
+    "smoothgrad": ({"draws": 100, "std": 0.3, "reduce": "sum"}, {"draws": 10_000}, 60),
+    "kernel_shap": ({"count": 300, "regions": TWELVE}, {"count": 2**12 - 2}, 100),
 }
 
 
