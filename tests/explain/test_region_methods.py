@@ -4,6 +4,7 @@ An image of ones over a black baseline shows each region's share z as its pixel 
 and a black box that keeps what it gets tells which masks were drawn.
 """
 
+import functools
 import itertools
 import math
 
@@ -28,6 +29,7 @@ def pixels(players):
     return np.eye(players, dtype=bool)[:, None, :]
 
 
+@functools.cache
 def of_mask(function, players):
     """A classifier whose logit of class 0 is a function of z `[N, players]`."""
 

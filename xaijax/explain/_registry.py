@@ -153,9 +153,10 @@ class Method:
             (None, True)
         """
         if classifier.network.host and self.family not in BLACK_BOX:
+            *most, last = methods(family="perturbation")
             return (
                 f"{self.name} needs a model whose layers or gradients are known; a black box gives predictions alone: "
-                f"use {' or '.join(methods(family='perturbation'))}"
+                f"use {', '.join(most)} or {last}"
             )
         if not self.needs - {"key"}:
             return None
