@@ -31,7 +31,7 @@ TRAINING = ["--data", "phantoms", "--count", "24", "--size", "32", "--batch-size
 COMMANDS: dict[str, tuple[list[str], tuple[str, ...]]] = {
     "bench": (
         ["--count", "12", "--part", "1", "--gallery", "1", "--methods", "gradient", "random", "--metrics", "sic_mutual",
-         "deletion_black", "iou"],
+         "deletion_black", "iou", "--calibration", "none"],
         ("scores/*", "curves/*", "responses/*", "predictions/*", "gallery/*", "summary.csv"),
     ),
     "train": (TRAINING, ("model.safetensors", "metrics.json")),

@@ -128,3 +128,41 @@ def test_chest_networks_of_eighteen_findings_take_their_own_range():
     black, white = (wide.preprocess(jnp.full((1, 1, 1, 1), level)).item() for level in (0.0, 1.0))
     assert (black, white) == (-1024.0, 1024.0)
     assert wide.predict(np.zeros((1, 16, 16, 1), np.uint8)).shape == (1, 18)
+
+
+class TestForPyTorch:
+    """What people who come from PyTorch give first, and what they are told."""
+
+    def refused(self, match, *, images=UNIT, maps=MAPS["m"], model=None, error=InputError):
+        with pytest.raises(error, match=match):
+            evaluate(model or Plain(), images, [0, 0], {"m": maps}, metrics=["deletion_black"])
+
+    def test_channels_first(self):
+        self.refused(
+            r"looks like channels first: give images.transpose\(0, 2, 3, 1\)", images=UNIT.transpose(0, 3, 1, 2)
+        )
+
+    def test_attributions_of_every_channel(self):
+        self.refused(r"sum over the channels, maps.sum\(axis=1\)", maps=np.ones((2, 3, 8, 8)))
+        self.refused(r"sum over the channels, maps.sum\(axis=3\)", maps=np.ones((2, 8, 8, 1)))
+
+    def test_maps_of_a_layer(self):
+        self.refused("resize them to the images", maps=np.ones((2, 4, 4)))
+
+    def test_a_module(self):
+        class Module:
+            def __call__(self, images): ...
+
+        self.refused(r"got Module: give models.from_predict\(function, ...\)", model=Module(), error=TypeError)
+
+    def test_predict_of_another_library(self):
+        from sklearn.linear_model import LogisticRegression
+
+        def predict(images): ...
+
+        class Functional:
+            pass
+
+        predict.__module__, Functional.predict = "keras.src.models.model", predict
+        self.refused("is that of sklearn.*give models.from_predict", model=LogisticRegression(), error=TypeError)
+        self.refused(r"is that of keras.*give models.from_keras\(model\)", model=Functional(), error=TypeError)

@@ -11,7 +11,7 @@ from PIL import Image
 from xaijax import bundle, cli
 from xaijax._errors import InputError
 from xaijax._runs import bundle as store
-from xaijax._runs import folder
+from xaijax._runs import checksums
 from xaijax.data.images import fingerprint
 
 IDS = ["a/1.png", "b/2.png", 'c, "3".png']
@@ -50,7 +50,7 @@ def manifest(place):
 def resign(place, **changes):
     """Writes the manifest again, as somebody who fills bundles by hand would."""
     said = manifest(place)
-    said["files"] = {name: folder.digest(place / name) for name in said["files"] if (place / name).is_file()}
+    said["files"] = {name: checksums.digest(place / name) for name in said["files"] if (place / name).is_file()}
     (place / "manifest.json").write_text(json.dumps(said | changes))
 
 
@@ -78,7 +78,7 @@ def test_the_files_are_what_the_page_says(place, maps):
     assert said["methods"]["gradient"]["missing"] == 1
     on_disk = {path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()}
     assert on_disk == {*said["files"], "manifest.json"}
-    assert all(folder.digest(place / name) == kept for name, kept in said["files"].items())
+    assert all(checksums.digest(place / name) == kept for name, kept in said["files"].items())
     with np.load(place / said["methods"]["Grad-CAM"]["file"], allow_pickle=False) as arrays:
         np.testing.assert_array_equal(arrays["maps"], maps["Grad-CAM"].astype(np.float32))
         assert arrays["images"].tolist() == IDS

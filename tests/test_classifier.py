@@ -562,7 +562,7 @@ def test_preprocessing_styles(style, expected):
 
 
 def test_bad_preprocessing_is_refused():
-    with pytest.raises(ValueError, match="one of identity, tf, caffe, torch; got 'keras'"):
+    with pytest.raises(ValueError, match="one of identity, tf, caffe, torch, xrv; got 'keras'"):
         Preprocess.named("keras")
     with pytest.raises(ValueError, match="scale and std not zero"):
         Preprocess(std=(0.0,))

@@ -103,6 +103,8 @@ def test_bad_input_is_one_sentence_and_status_2(arguments, sentence, capsys, tmp
         (["bench", "--resume=yes"], "--resume takes no value: write --resume or --no-resume"),
         (["bench", "brains"], "'brains' belongs to no option: options begin with --"),
         (["train", "--epochs", "3"], "xaijax train needs --data and --out"),
+        # No model stands in for the one that is meant: the built-in one knows phantoms alone.
+        (["explain", "scan.dcm"], "xaijax explain needs --model"),
         (["data"], "xaijax data needs DATA, right after the command"),
         (["data", "--classes", "a", "brains"], "xaijax data needs DATA, right after the command"),
         (["train", "--data", "d", "--out", "o", "--optimizer", "adam"], "--optimizer is 'adam'; it must be adamw or"),

@@ -18,7 +18,16 @@ ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted([*(ROOT / "benchmarks").rglob("*.py"), *(ROOT / "tests" / "parity").glob("*.py")])
 SCRIPTS += sorted((ROOT / "tests" / "regression").glob("*.py"))
 WITH_HELP = (
-    *("cascade_cost", "cascade_labels", "growth", "kernels", "metrics_overhead", "phantom_histograms", "pic_symmetry"),
+    *(
+        "cascade_cost",
+        "cascade_labels",
+        "growth",
+        "kernels",
+        "known_truth",
+        "metrics_overhead",
+        "phantom_histograms",
+        "pic_symmetry",
+    ),
     "reading",
     "run_peers",
 )

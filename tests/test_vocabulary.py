@@ -64,10 +64,22 @@ def test_every_option_has_a_text_and_no_old_name(name):
     assert not missing
 
 
-@pytest.mark.parametrize("name", ["bench", "train", "cascade", "profile"])
+@pytest.mark.parametrize("name", ["bench", "calibrate", "train", "cascade", "profile"])
 def test_every_long_command_can_resume(name):
     known = {option.name for option in command_line.options(cli.config_class(name))}
     assert {"out", "resume", "config", "preset"} <= known
+
+
+def test_what_a_file_does_not_say_can_be_stated_in_every_command():
+    """Of a model: its preprocessing, its output and its layer; of images: their window."""
+    for name in cli.COMMANDS:
+        known = {option.name for option in command_line.options(cli.config_class(name))}
+        if "model" in known and name != "profile":  # which measures speed
+            assert {"preprocess", "output"} <= known, name
+        if known & {"methods", "layer"} and "model" in known and name not in ("profile", "train"):
+            assert "layer" in known, name
+        if "data" in known:
+            assert "window" in known, name
 
 
 def shell_lines():

@@ -6,20 +6,28 @@ Sub-packages are imported on first use, so that `import xaijax.kernels` costs Nu
 * `xaijax.classifier`: the contract between models and everything else.
 * `xaijax.models`, `xaijax.explain`, `xaijax.metrics`, `xaijax.data`: what their names say.
 * `xaijax.bundle`: maps made by any library, as files that `xaijax bench --maps` scores.
+* `xaijax.report`: the report of a benchmark from scores and arrays that you have.
 * `xaijax.training`: the training loop; `xaijax.plot`: figures from arrays.
 """
 
 import importlib
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xaijax.bench.from_scores import report as report
 
 __version__ = "0.1.0"
 
 _SUBMODULES = ("bundle", "classifier", "data", "explain", "kernels", "metrics", "models", "plot", "training")
 
-__all__ = ["__version__", *_SUBMODULES]
+_FUNCTIONS = {"report": "xaijax.bench.from_scores"}
+
+__all__ = ["__version__", "report", *_SUBMODULES]
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
     if name in _SUBMODULES:
         return importlib.import_module(f"xaijax.{name}")
+    if name in _FUNCTIONS:
+        return getattr(importlib.import_module(_FUNCTIONS[name]), name)
     raise AttributeError(f"module 'xaijax' has no attribute {name!r}")

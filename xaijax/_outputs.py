@@ -197,7 +197,13 @@ def present(output: Output, predictions: NDArray[Any], thresholds: Sequence[floa
 
 
 def check_predictions(
-    found: Any, output: Output, count: int, classes: Sequence[str] | None = None, *, ranged: bool = True
+    found: Any,
+    output: Output,
+    count: int,
+    classes: Sequence[str] | None = None,
+    *,
+    ranged: bool = True,
+    function: str = "predict",
 ) -> NDArray[np.float64]:
     """What somebody's own function predicts, if it is what this kind of output is. NaN passes: it is counted later.
 
@@ -208,6 +214,7 @@ def check_predictions(
         count: of the images.
         classes: names, where they are known.
         ranged: whether they must be probabilities; else shapes alone are checked.
+        function: what gave them, for messages.
 
     Returns:
         `[count, K]` float64; of a binary output `[count, 2]`.
@@ -222,17 +229,17 @@ def check_predictions(
     """
     values = np.asarray(found)
     if values.dtype.kind not in "fiub":
-        raise InputError(f"predict must return numbers [{count}, K]; got {type(found).__name__} of {values.dtype}")
+        raise InputError(f"{function} must return numbers [{count}, K]; got {type(found).__name__} of {values.dtype}")
     values = values.astype(np.float64)
     if output == "binary" and (values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1)):
         second = values.reshape(-1)
         values = np.stack([1 - second, second], axis=1)
     if values.ndim != 2 or len(values) != count:
-        raise InputError(f"predict must return [{count}, K] for {count} images; got shape {values.shape}")
+        raise InputError(f"{function} must return [{count}, K] for {count} images; got shape {values.shape}")
     wanted = None if classes is None else len(classes)
     if wanted is not None and values.shape[1] != wanted:
         raise InputError(
-            f"predict must return {wanted} columns, one per class ({', '.join(map(str, classes or ()))}); got shape "
+            f"{function} must return {wanted} columns, one per class ({', '.join(map(str, classes or ()))}); got shape "
             f"{values.shape}"
         )
     known = values[np.isfinite(values).all(axis=1)]
@@ -246,16 +253,18 @@ def check_predictions(
             else f"are these logits? apply the {'softmax' if output == 'softmax' else 'sigmoid'}, or are they numbers? "
             "give output='regression'"
         )
-        raise InputError(f"predict must give probabilities in [0, 1] ({output}); got {low:.3g} to {high:.3g}: {guess}")
+        raise InputError(
+            f"{function} must give probabilities in [0, 1] ({output}); got {low:.3g} to {high:.3g}: {guess}"
+        )
     sums = known.sum(axis=1)
     if output not in ("softmax", "binary") or np.abs(sums - 1).max() <= SUM_TOLERANCE:
         return values
     if values.shape[1] == 1:
         raise InputError(
-            "predict gives one column, which is not 1; a softmax has two classes or more: give output='binary' for the "
-            "probability of the second of two classes, 'sigmoid' for one finding, or 'regression' for a number"
+            f"{function} gives one column, which is not 1; a softmax has two classes or more: give output='binary' for "
+            "the probability of the second of two classes, 'sigmoid' for one finding, or 'regression' for a number"
         )
     raise InputError(
-        f"the rows of predict must sum to 1 ({output}); got sums from {sums.min():.3g} to {sums.max():.3g}: are these "
-        "findings, several to an image? give output='sigmoid'; else apply the softmax"
+        f"the rows of {function} must sum to 1 ({output}); got sums from {sums.min():.3g} to {sums.max():.3g}: are "
+        "these findings, several to an image? give output='sigmoid'; else apply the softmax"
     )

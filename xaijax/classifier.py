@@ -398,6 +398,46 @@ class Classifier:
             raise UnsupportedError("no layer of this model gives a picture of activations; name one with layer=")
         return found
 
+    @property
+    def default_layer_reason(self) -> str:
+        """Why `default_layer` is that layer, in a few words.
+
+        Example:
+            >>> from xaijax import models
+            >>> models.create("small_cnn", 3, (32, 32, 1)).default_layer_reason
+            'declared with the model'
+        """
+        if self.layer is not None:
+            return self.network.layer_reason(self.layer) or "declared with the model"
+        self._need_layers("a default layer")
+        return self._trace().why
+
+    def token_grid(self, layer: str | None = None) -> tuple[int, int, int] | None:
+        """How the tokens of a vision transformer stand: rows and columns of patches, and other tokens in front.
+
+        Args:
+            layer: of its layers; default: the default one.
+
+        Returns:
+            (rows, columns, class and register tokens in front), or None for a layer that is not a row of tokens.
+
+        Example:
+            >>> import jax.numpy as jnp
+            >>> from xaijax.classifier import Classifier
+            >>> model = Classifier.from_functions(
+            ...     lambda p, x: jnp.pad(x.reshape(-1, 16, 3), ((0, 0), (1, 0), (0, 0))),
+            ...     lambda p, tokens: tokens.mean(1) @ p,
+            ...     jnp.eye(3),
+            ...     input_shape=(4, 4, 3),
+            ... )
+            >>> model.token_grid()
+            (4, 4, 1)
+        """
+        name = self.default_layer if layer is None else layer
+        self._check_layers([name])
+        call = self._trace().calls[name]
+        return None if call.prefix is None or call.shape is None else (call.shape[0], call.shape[1], call.prefix)
+
     def head(self, params: Params) -> Array | None:
         """Weights of the last dense layer of a model that ends in global average pooling and one dense layer.
 

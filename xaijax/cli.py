@@ -15,6 +15,11 @@ from xaijax import __version__
 # command -> (package, its configuration class, what it does); every package has `run(config)`
 COMMANDS = {
     "bench": ("xaijax.bench", "BenchConfig", "score explanation methods on a data set, with a report"),
+    "calibrate": (
+        "xaijax.calibrate",
+        "CalibrateConfig",
+        "judge metrics: which can be believed for a model and its images",
+    ),
     "train": ("xaijax.train", "TrainConfig", "train a classifier"),
     "evaluate": ("xaijax.evaluate", "EvaluateConfig", "score a trained classifier, or compare two"),
     "explain": ("xaijax.explain_images", "ExplainConfig", "draw heat maps over images"),
@@ -24,7 +29,7 @@ COMMANDS = {
     "verify": ("xaijax.verify", "VerifyConfig", "check that every file of a run is as it was written"),
     "methods": ("xaijax.catalogue", "MethodsConfig", "list the explanation methods, or describe one"),
     "metrics": ("xaijax.catalogue", "MetricsConfig", "list the metrics, or describe one"),
-    "models": ("xaijax.catalogue", "ModelsConfig", "list the architectures, or describe a model"),
+    "models": ("xaijax.describe_model", "ModelsConfig", "list the architectures, or describe a model"),
     "doctor": ("xaijax.doctor", "DoctorConfig", "check what is installed, what works and how to fix the rest"),
     "completion": ("xaijax.completion", "CompletionConfig", "print a completion script for bash, zsh or fish"),
 }

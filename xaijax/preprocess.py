@@ -12,7 +12,7 @@ import numpy as np
 
 from xaijax._errors import InputError
 
-Style = Literal["identity", "tf", "caffe", "torch"]
+Style = Literal["identity", "tf", "caffe", "torch", "xrv"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ class Preprocess:
 
         Args:
             style: `"identity"` [0, 1]; `"tf"` [-1, 1]; `"caffe"` BGR in [0, 255] minus ImageNet's mean;
-                `"torch"` minus ImageNet's mean, divided by its standard deviation.
+                `"torch"` minus ImageNet's mean, divided by its standard deviation; `"xrv"` [-1024, 1024], as the chest
+                X-ray networks of TorchXRayVision expect.
 
         Returns:
             The preprocessing.
@@ -68,7 +69,8 @@ class Preprocess:
             ValueError: for another name.
 
         References:
-            keras.applications.imagenet_utils.preprocess_input (names and numbers).
+            keras.applications.imagenet_utils.preprocess_input (names and numbers);
+            Cohen et al., "TorchXRayVision: A library of chest X-ray datasets and models", MIDL 2022.
         """
         if style == "identity":
             return cls()
@@ -78,7 +80,19 @@ class Preprocess:
             return cls(scale=255.0, mean=(103.939, 116.779, 123.68), order="bgr")
         if style == "torch":
             return cls(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+        if style == "xrv":
+            return cls.of_range(-1024, 1024)
         raise ValueError(f"preprocess must be a Preprocess or one of {', '.join(get_args(Style))}; got {style!r}")
+
+    @classmethod
+    def of_range(cls, low: float, high: float) -> "Preprocess":
+        """Black becomes `low` and white `high`.
+
+        Example:
+            >>> Preprocess.of_range(-1024, 1024)
+            Preprocess(scale=2048.0, mean=(1024.0,), std=(1.0,), order='rgb')
+        """
+        return cls(scale=high - low, mean=(-low,))
 
     @classmethod
     def words(cls, style: str) -> str:
@@ -102,7 +116,8 @@ class Preprocess:
         """What the command line's --preprocess says: a style, or numbers for mean and std.
 
         Args:
-            words: the name of a style; or `mean=M[,M,M]`, `std=S[,S,S]`, `scale=F`, `order=bgr`, of pixels in [0, 1].
+            words: the name of a style; or `range=LOW,HIGH`, what black and white become; or `mean=M[,M,M]`,
+                `std=S[,S,S]`, `scale=F`, `order=bgr`, of pixels in [0, 1].
 
         Returns:
             The preprocessing.
@@ -119,13 +134,23 @@ class Preprocess:
                 return cls.named("identity" if words[0] == "unit" else words[0])
             except ValueError:
                 pass
+        if len(words) == 1 and words[0].startswith("range="):
+            try:
+                low, high = map(float, words[0].removeprefix("range=").split(","))
+                return cls.of_range(low, high)
+            except ValueError:
+                raise InputError(
+                    f"preprocess is {words[0]!r}; a range is two different numbers, what black and white become, such "
+                    "as range=-1024,1024"
+                ) from None
         given: dict[str, Any] = {}
         for word in words:
             name, equals, value = word.partition("=")
             if not equals or name not in ("scale", "mean", "std", "order") or name in given:
                 raise InputError(
-                    f"preprocess is {' '.join(words)!r}; it must be one of {', '.join(get_args(Style))}, or numbers "
-                    "such as mean=0.5 std=0.25, or mean=0.485,0.456,0.406 std=0.229,0.224,0.225"
+                    f"preprocess is {' '.join(words)!r}; it must be one of {', '.join(get_args(Style))}, or "
+                    "range=LOW,HIGH, or numbers such as mean=0.5 std=0.25, or mean=0.485,0.456,0.406 "
+                    "std=0.229,0.224,0.225"
                 )
             try:
                 numbers = None if name == "order" else tuple(map(float, value.split(",")))

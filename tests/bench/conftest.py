@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from xaijax._runs import command_line, folder
+from xaijax._runs import checksums, command_line, folder
 from xaijax.bench import BenchConfig
 from xaijax.bench.store import CURVES, PREDICTIONS, RESPONSES, SCORES, Store, Tables
 
@@ -76,7 +76,7 @@ def tables(scores, curves, gallery=None, responses=None):
 
 def started(root, description):
     """A run folder with its description, and nothing finished yet."""
-    folder.write_json(root / folder.DESCRIPTION, description)
+    checksums.write_signed(root / folder.DESCRIPTION, description)
     return Store(root)
 
 

@@ -88,6 +88,9 @@ def test_tables_and_report_name_the_findings(scored):
     for finding in FINDINGS:
         assert f"<summary>{finding} alone</summary>" in text
     assert "An image counts once for each of its findings" in text
+    assert "pairs of image and finding</small>" in text
+    alone = text[text.index("<summary>opacity alone</summary>") :]
+    assert "images</small>" in alone[: alone.index("</table>")]
     predictions = Store(scored).predictions()
     assert predictions.num_rows == 18
     assert set(predictions["target"].to_pylist()) == set(FINDINGS)
@@ -144,6 +147,88 @@ def test_evaluate_scores_each_finding(trained, tmp_path):
     assert len(lines) == 17
 
 
+FINDINGS_SCRIPT = """
+import numpy as np
+input_shape = (32, 32, 1)
+classes = {classes!r}
+output = "sigmoid"
+def predict(images):
+    found = np.stack([images[:, :16].mean((1, 2, 3)), images[:, 16:].mean((1, 2, 3)), images.std((1, 2, 3))], axis=1)
+    return np.clip(found, 0, 1)[:, {order}]
+"""
+
+
+def test_two_classifiers_of_findings_are_compared(trained, tmp_path):
+    """The second script has its findings in another order: the same probabilities, so no difference."""
+    paths = [str(trained)]
+    for name, order in (("one", [0, 1, 2]), ("two", [2, 0, 1])):
+        (tmp_path / f"{name}.py").write_text(FINDINGS_SCRIPT.format(classes=[FINDINGS[k] for k in order], order=order))
+        paths.append(f"{tmp_path / name}.py:predict")
+    options = {**PHANTOMS, "data_seed": 9, "split": "all", "count": 16}
+    same = evaluate(EvaluateConfig(**options, model=tuple(paths[1:]), out=tmp_path / "same")).comparison
+    assert same["macro_auroc"] == {"difference": 0.0, "low": 0.0, "high": 0.0}
+    found = evaluate(EvaluateConfig(**options, model=tuple(paths[:2]), out=tmp_path / "scores"))
+    first, second = found.metrics
+    assert (found.comparison["resampled"], found.comparison["units"]) == ("images", 16)
+    for finding in FINDINGS:
+        expected = second["per_finding"][finding]["auroc"] - first["per_finding"][finding]["auroc"]
+        assert found.comparison["per_finding"][finding]["auroc"]["difference"] == pytest.approx(expected, abs=1e-9)
+    kept = json.loads((tmp_path / "scores" / "evaluation.json").read_text())
+    assert kept["comparison"] == found.comparison
+    head = (tmp_path / "scores" / "predictions.csv").read_text().splitlines()[0].split(",")
+    assert head[:2] == ["id", "opacity"]
+    assert sum(cell.endswith(": probability") for cell in head) == 2 * len(FINDINGS)
+
+
+OBSERVATIONS = (
+    *("No Finding", "Enlarged Cardiomediastinum", "Cardiomegaly", "Lung Opacity", "Lung Lesion", "Edema"),
+    *("Consolidation", "Pneumonia", "Atelectasis", "Pneumothorax", "Pleural Effusion", "Pleural Other"),
+    *("Fracture", "Support Devices"),
+)
+
+
+def test_chexpert_as_published_is_trained_scored_and_explained(tmp_path):
+    """Its tables, with uncertain (-1) and blank cells; two images of each patient; a side for validation of its own."""
+    random, shown = np.random.default_rng(0), {"Cardiomegaly": (4, 12), "Pleural Effusion": (20, 28)}
+    home = tmp_path / "CheXpert-v1.0-small"
+    tables = {"train": [], "valid": []}
+    for number in range(24):
+        side = "valid" if number // 2 % 4 == 3 else "train"
+        findings = dict.fromkeys(OBSERVATIONS, "")
+        pixels = random.integers(60, 100, (32, 32)).astype(np.uint8)
+        for bit, (name, rows) in enumerate(shown.items()):
+            there = number >> bit & 1
+            findings[name] = str(float(there))
+            pixels[slice(*rows)] += np.uint8(100 * there)
+        findings["Edema"] = "-1.0" if number % 2 and side == "train" else ""
+        findings["No Finding"] = "" if number % 4 else "1.0"
+        name = f"{side}/patient{number // 2:05d}/study{number % 2 + 1}/view1_frontal.jpg"
+        (home / name).parent.mkdir(parents=True)
+        Image.fromarray(pixels).save(home / name)
+        row = [f"CheXpert-v1.0-small/{name}", "Female", "60", "Frontal", "AP", *findings.values()]
+        tables[side].append(",".join(row))
+    columns = ",".join(("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA", *OBSERVATIONS))
+    for side, rows in tables.items():
+        (home / f"{side}.csv").write_text("\n".join([columns, *rows]) + "\n")
+    out = tmp_path / "model"
+    train(TrainConfig(data=str(home), size=32, epochs=1, model="small_cnn", own_split=True, out=out))
+    classifier = models.load(out)
+    assert (classifier.output, classifier.classes) == ("sigmoid", OBSERVATIONS)
+    found = evaluate(EvaluateConfig(data=str(home), model=(str(out),), split="validation", out=tmp_path / "scores"))
+    rows = found.metrics[0]["per_finding"]
+    assert found.metrics[0]["images"] == 6
+    assert rows["Cardiomegaly"]["present"] == rows["Cardiomegaly"]["absent"] == 3
+    assert rows["Fracture"]["auroc"] is None
+    whole = evaluate(EvaluateConfig(data=str(home), model=(str(out),), split="all", out=tmp_path / "whole"))
+    assert whole.metrics[0]["resampled"] == "patients"
+    assert whole.metrics[0]["per_finding"]["Edema"]["unknown"] == sum(",-1.0," in row for row in tables["train"]) == 9
+    config = {"methods": ("gradient",), "metrics": ("deletion_black",), "gallery": 0}
+    run(BenchConfig(data=str(home), model=(str(out),), count=4, split="all", out=tmp_path / "run", **config))
+    scored = {name for name in Store(tmp_path / "run").scores()["target"].to_pylist() if name}
+    assert "Cardiomegaly" in scored
+    assert scored <= {"Cardiomegaly", "Pleural Effusion", "No Finding"}
+
+
 def test_data_and_output_must_be_about_the_same(trained, tmp_path):
     with pytest.raises(InputError, match="is softmax, which needs data with one class per image"):
         run(BenchConfig(**PHANTOMS, count=3, model=(str(trained),), output="softmax", out=tmp_path / "a"))
@@ -182,6 +267,7 @@ def script(tmp_path):
 def test_a_black_box_runs_with_the_default_methods(script, tmp_path):
     """What needs gradients or layers is left out with a note, and refused where it was asked for."""
     config = {"data": "phantoms", "count": 3, "model": (script,), "metrics": ("deletion_black", "sic_shannon")}
+    config["calibration"] = ("none",)
     run(BenchConfig(**config, out=tmp_path / "run", gallery=1))
     table = Store(tmp_path / "run").scores()
     assert set(table["method"].to_pylist()) == {"rise", "random", "sobel", "oracle"}
@@ -194,7 +280,7 @@ def test_a_black_box_runs_with_the_default_methods(script, tmp_path):
         run(BenchConfig(**config, layer="top", out=tmp_path / "third"))
     # Another function under the same name is noticed.
     (tmp_path / "mine.py").write_text(SCRIPT.replace("0.8", "0.7"))
-    with pytest.raises(InputError, match="changed since the run"):
+    with pytest.raises(InputError, match="cannot be resumed as it is: the model mine: digest was"):
         run(BenchConfig(**config, out=tmp_path / "run", gallery=1, resume=True))
 
 
@@ -212,6 +298,7 @@ def test_a_black_box_is_explained_and_evaluated(script, tmp_path):
 
 def test_a_layer_is_checked_against_the_model(tmp_path):
     config = {"data": "phantoms", "count": 2, "methods": ("grad_cam",), "metrics": ("deletion_black",)}
+    config["calibration"] = ("none",)
     with pytest.raises(InputError, match=r"--layer is 'blok', which is not a layer of builtin"):
         run(BenchConfig(**config, layer="blok", out=tmp_path / "a"))
     layers = [name for name, shape in models.builtin().layers().items() if len(shape) == 3]

@@ -13,6 +13,7 @@ from xaijax import bench, cli, models
 from xaijax._errors import InputError
 from xaijax._runs import identity
 from xaijax.bench import BenchConfig
+from xaijax.bench.report import Report
 from xaijax.bench.store import Store
 
 
@@ -38,7 +39,8 @@ def finished(images, tmp_path_factory):
     models.save(models.create("small_cnn", classes=["a", "b"], input_shape=(32, 32, 1), key=3), place / "model")
     config = BenchConfig(
         data=str(images), model=(str(place / "model"),), methods=("gradient", "random"), part=3, gallery=1, count=8,
-        metrics=("deletion_black", "iou", "sic_mutual"), mask_role="lesion", out=place / "run",
+        metrics=("deletion_black", "iou", "sic_mutual"), mask_role="lesion",
+        calibration=("none",), out=place / "run",
     )  # fmt: skip
     bench.run(config)
     return config
@@ -58,8 +60,10 @@ def copied(finished, tmp_path):
 
 @pytest.fixture
 def without_report(monkeypatch):
-    monkeypatch.setattr("xaijax.bench.report.write_report", lambda store: ([], [], store.root / "report.html"))
-    monkeypatch.setattr("xaijax.bench.report.show", lambda rows, said: None)
+    monkeypatch.setattr(
+        "xaijax.bench.report.write_report", lambda store: Report([], [], [], {}, store.root / "report.html")
+    )
+    monkeypatch.setattr("xaijax.bench.report.show", lambda made: None)
 
 
 def rows(out):

@@ -69,6 +69,7 @@ def config(images, checkpoint, tmp_path):
         count=0,
         part=3,
         gallery=2,
+        calibration=("none",),
         oracle=False,
         out=tmp_path / "run",
     )
@@ -281,11 +282,11 @@ def test_a_run_resumes_with_the_same_bundle_alone(config, dataset, tmp_path, mon
     whole = Store(run(dataclasses.replace(wanted, out=tmp_path / "whole")))
     original, written = Store.write_part, []
 
-    def interrupted(self, part, tables):
+    def interrupted(self, part, *tables):
         if written:
             raise KeyboardInterrupt
         written.append(part)
-        original(self, part, tables)
+        original(self, part, *tables)
 
     monkeypatch.setattr(Store, "write_part", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -425,6 +426,7 @@ def test_names_of_files_are_escaped_in_pages(checkpoint, tmp_path):
             maps=(given,),
             metrics=("sic_shannon", "deletion_black", "iou"),
             count=0,
+            calibration=("none",),
             out=out,
         )
     )
@@ -457,6 +459,7 @@ def test_names_are_escaped_in_every_template():
     text = page.render(
         "xaijax.bench",
         "statistics.html.j2",
+        pairs=False,
         compared={"sections": [], "models": [{"alt": "<script>", "source": '"><script>'}]},
     )
     assert "<script>" not in text

@@ -49,6 +49,7 @@ def config(brains, checkpoint, out, **changes):
         "count": 0,
         "part": 4,
         "gallery": 3,
+        "calibration": ("none",),
         "out": out,
     }
     return BenchConfig(**(given | changes))

@@ -9,14 +9,23 @@ from xaijax._errors import InputError
 from xaijax.bench import BenchConfig, run
 from xaijax.bench.part import score_part
 from xaijax.bench.plan import prepare
+from xaijax.bench.report import Report
 from xaijax.bench.store import Store
 from xaijax.data import open_dataset
 from xaijax.metrics import FAMILIES, METRICS, REASONS
 
 QUICK = (
     *("perturbation.steps=4", "perturbation.flip_steps=4", "perturbation.regions=4", "perturbation.segments=8"),
-    *("robustness.draws=3", "robustness.sensitivity_draws=2", "robustness.lipschitz_draws=2", "sanity.stages=2"),
-    *("pic.fractions=0.1,0.4",),
+    *(
+        "robustness.draws=3",
+        "robustness.sensitivity_draws=2",
+        "robustness.lipschitz_draws=2",
+        "sanity.stages=2",
+        "sanity.smooth_draws=2",
+        "robustness.stability_draws=2",
+    ),
+    *("pic.fractions=0.1,0.4", "faithfulness.draws=5", "faithfulness.grid_draws=6", "faithfulness.sizes=3"),
+    *("faithfulness.size_draws=4", "faithfulness.cells=2", "faithfulness.cell_draws=3", "faithfulness.noise_draws=3"),
 )
 
 
@@ -59,10 +68,10 @@ def everything(checkpoint, two_roles, tmp_path_factory):
     config = BenchConfig(
         data=str(two_roles), model=(str(checkpoint), str(root / "other")), methods=("grad_cam", "random"),
         metrics=tuple(METRICS), count=3, part=2, batch_size=16, gallery=0, split="all", set=QUICK,
-        out=root / "run",
+        calibration=("none",), out=root / "run",
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("xaijax.bench.report.write_report", lambda store: ([], [], store.root))
+        patch.setattr("xaijax.bench.report.write_report", lambda store: Report([], [], [], {}, store.root))
         return Store(run(config))
 
 
@@ -108,7 +117,9 @@ def test_what_a_run_finds_is_what_its_arrays_say(everything, two_roles):
     kept = everything.read_run()["settings"]
     assert kept["perturbation"]["steps"] == 4
     assert kept["perturbation"]["patch"] == 8  # a default
-    assert kept["pic"] == {"convention": "stable", "fractions": [0.1, 0.4], "random_masks": 1}
+    assert kept["pic"] == {
+        "convention": "stable", "fractions": [0.1, 0.4], "random_masks": 1, "min_probability": 0.8, "points": 1001,
+    }  # fmt: skip
 
 
 def test_artefact_masks_are_scored_where_the_data_have_them(score, tmp_path):

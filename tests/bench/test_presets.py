@@ -10,6 +10,7 @@ import pytest
 
 from xaijax import cli
 from xaijax._errors import InputError
+from xaijax._runs.metrics import expand_metrics
 from xaijax.bench import PRESETS, BenchConfig, preset, run
 from xaijax.bench import config as configuration
 from xaijax.bench.plan import prepare
@@ -26,7 +27,7 @@ def test_a_preset_names_what_there_is(name):
     configuration.check(config)
     assert set(PRESETS[name]) <= set(BenchConfig.__dataclass_fields__)
     assert set(config.methods) <= set(METHODS)
-    assert set(configuration.expand_metrics(config.metrics)) <= set(METRICS)
+    assert set(expand_metrics(config.metrics)) <= set(METRICS)
     assert set(config.model) <= set(list_models())
 
 
@@ -102,6 +103,7 @@ def read(store, name):
 
 def study(name, models, tmp_path, **options):
     tiny = {"count": 4, "part": 2, "gallery": 1, "batch_size": 32, "model": models, "out": tmp_path / "run"}
+    tiny["calibration"] = ("none",)
     return Store(run(preset(name, **{**tiny, **options})))
 
 

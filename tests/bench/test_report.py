@@ -41,7 +41,8 @@ def written(tmp_path_factory, made):
     curves = [made.table(made.response_rows(ids), RESPONSES) for ids in (IDS[:3], IDS[3:])]
     store.write_part("00-m-0000", made.tables(*first, made.gallery_arrays(), curves[0]))
     store.write_part("00-m-0001", made.tables(*second, responses=curves[1]))
-    rows, said, path = report.write_report(store)
+    made_of = report.write_report(store)
+    rows, said, path = made_of.rows, made_of.said, made_of.path
     return store, rows, said, path.read_text("utf-8")
 
 
@@ -124,7 +125,7 @@ def test_a_run_without_curves_or_masks_has_a_report(made, tmp_path):
     store = made.started(tmp_path / "run", made.run_description(IDS))
     scores = made.table([row for row in made.score_rows(IDS) if row[3] == "iou"], made.SCORES)
     store.write_part("00-m-0000", made.tables(scores, made.CURVES.empty_table()))
-    _, _, path = report.write_report(store)
+    path = report.write_report(store).path
     text = path.read_text("utf-8")
     assert "The curves" not in text
     assert "One image, rebuilt" not in text

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from xaijax._errors import InputError
-from xaijax._runs import folder
+from xaijax._runs import checksums, folder
 from xaijax._runs.data import choose
 from xaijax._runs.models import match_classes
 from xaijax.bench import BenchConfig, run
@@ -29,6 +29,7 @@ def config(checkpoint, tmp_path_factory):
         count=5,
         part=2,
         gallery=2,
+        calibration=("none",),
         out=tmp_path_factory.mktemp("runs") / "whole",
     )
 
@@ -126,6 +127,7 @@ def test_a_killed_process_loses_only_its_part(config, tmp_path):
     """SIGKILL at whatever moment the process is in once its first part is there."""
     out = tmp_path / "run"
     options = ["--model", *config.model, "--methods", "random", "sobel", "--metrics", "sic_mutual", "--part", "1"]
+    options += ["--calibration", "none"]
     command = [sys.executable, "-m", "xaijax", "bench", *options, "--count", "40", "--out", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
     deadline = time.monotonic() + 120
@@ -170,11 +172,11 @@ def test_a_run_is_resumed_only_as_it_was_started(whole, config, tmp_path, checkp
     try:
         changed = json.loads(json.dumps(described))
         changed["models"][0]["digest"] = "other"
-        folder.write_json(whole.root / folder.DESCRIPTION, changed)
-        with pytest.raises(InputError, match="changed since the run"):
+        checksums.write_signed(whole.root / folder.DESCRIPTION, changed)
+        with pytest.raises(InputError, match=r"the model tiny: digest was other and is \w+"):
             run(dataclasses.replace(config, resume=True))
     finally:
-        folder.write_json(whole.root / folder.DESCRIPTION, described)
+        checksums.write_signed(whole.root / folder.DESCRIPTION, described)
 
 
 def test_a_part_larger_than_the_run_computes_on_no_more_images(config, tmp_path, monkeypatch):

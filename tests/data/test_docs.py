@@ -13,9 +13,11 @@ PAGE = DOCS / "phantoms.md"
 
 
 def test_python_of_the_page_runs():
-    (block,) = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    exchanged, cues = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     names: dict[str, Any] = {}
-    exec(block, names)
+    exec(exchanged, names)
+    assert names["swapped"].labels.tolist() == [0, 1, 2]
+    exec(cues, names)
     assert names["batch"].roles["artefact"].shape == (3, 64, 64)
     assert [element.name for element in names["batch"].elements[1]] == ["lesion", "text", "ruler"]
     assert names["planted"].cases[1].extra["text agrees"] == "yes"

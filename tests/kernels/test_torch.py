@@ -70,10 +70,12 @@ def double():
     return module
 
 
-@pytest.fixture(params=["double", "torch"])
+@pytest.fixture(params=["double", pytest.param("torch", marks=pytest.mark.parity)])
 def torch(request, monkeypatch):
     if request.param == "torch":
-        yield pytest.importorskip("torch", reason="torch is not installed")
+        import torch
+
+        yield torch
     else:
         module = double()
         monkeypatch.setitem(sys.modules, "torch", module)
@@ -184,9 +186,11 @@ def test_a_tensor_with_a_gradient_is_refused():
                 kernels.top_k_threshold(tensor, 10.0)
 
 
+@pytest.mark.parity
 def test_pytorch_tensors():
     """What the double cannot show: torch's own refusals."""
-    torch = pytest.importorskip("torch", reason="torch is not installed")
+    import torch
+
     tensor = torch.arange(60, dtype=torch.float32).reshape(4, 5, 3)
     assert kernels.histogram_entropy(tensor) == kernels.histogram_entropy(tensor.numpy())
     with pytest.raises(TypeError, match="needs no gradient"):

@@ -77,7 +77,7 @@ def test_titles_are_those_of_the_reports():
 def test_every_metric_with_curves_has_axes():
     with_curves = [name for name, metric in METRICS.items() if metric.axes is not None]
     families = {METRICS[name].family for name in with_curves}
-    assert families == {"pic", "perturbation", "sanity"}
+    assert families == {"pic", "perturbation", "faithfulness", "sanity"}
     for family in ("pic", "perturbation"):
         assert {metric.name for metric in FAMILIES[family].metrics} <= set(with_curves)
     for name in with_curves:
@@ -100,6 +100,12 @@ def test_the_example_of_the_page_runs(capsys):
     assert (names["scores"].reason == "").mean() > 0.5
     assert (names["stable"].reason == "").mean() > 0.5
     assert "flip_spearman" in capsys.readouterr().out
+
+
+def test_the_axes_of_metrics_of_regions_name_their_regions():
+    assert METRICS["irof"].axes.x == "share of the pixels hidden, segments of the largest means first"
+    assert METRICS["region_perturbation"].axes.x == "share of the pixels hidden, squares of the largest means first"
+    assert METRICS["insertion_blur"].axes.x == "share of the pixels shown, largest first"
 
 
 def test_a_page_without_the_marks_is_refused():

@@ -209,3 +209,63 @@ def test_differences_are_paired():
     nothing = paired_difference(["a", "b"], [1.0, np.nan], [np.nan, 2.0])
     assert nothing.n == 0
     assert np.isnan(nothing.mean)
+
+
+def by_class(scored):
+    """Scores of "aic_webp": {class: (images with a value, images)}, and the class of each image."""
+    rows, labels = [], {}
+    for name, (some, every) in scored.items():
+        for number in range(every):
+            labels[f"{name} {number}"] = name
+            there = number < some
+            value, reason = (0.5 + 0.01 * number, "") if there else (np.nan, "original_wrong")
+            rows.append((f"{name} {number}", "cam", "aic_webp", value, reason))
+    return Scores.from_rows(rows), labels
+
+
+def test_a_class_that_is_hardly_scored_is_a_warning():
+    scores, labels = by_class({"glioma": (1, 10), "meningioma": (8, 10), "pituitary": (9, 10)})
+    (entry,) = usage(scores, labels)
+    assert entry.classes == {"glioma": (1, 10), "meningioma": (8, 10), "pituitary": (9, 10)}
+    said = [one for one in statements(scores, labels) if one.kind == "class"]
+    assert [one.text for one in said] == [
+        "aic_webp could score 1 of 10 images of glioma and 17 of 20 of all others: the mean says little about glioma."
+    ]
+    assert said[0].warns
+    report = health(scores, labels)["aic_webp"]
+    assert report.classes["glioma"] == (1, 10)
+    assert any("little about glioma" in warning for warning in report.warnings)
+
+
+@pytest.mark.parametrize(("low", "warns"), [(3, True), (4, False), (8, False), (0, True)])
+def test_half_of_the_share_of_the_other_classes_is_the_limit(low, warns):
+    scores, labels = by_class({"a": (low, 10), "b": (8, 10)})
+    assert ("a" in usage(scores, labels)[0].neglected()) is warns
+    assert usage(scores)[0].neglected() == []  # classes are not known
+
+
+def test_findings_are_classes_by_themselves():
+    rows = [(str(i), "cam", "iou", np.nan, "empty_mask", "mass") for i in range(4)]
+    rows += [(str(i), "cam", "iou", 0.5, "", "nodule") for i in range(4)]
+    (entry,) = usage(Scores.from_rows(rows))
+    assert entry.classes == {"mass": (0, 4), "nodule": (4, 4)}
+    assert entry.neglected() == ["mass"]
+
+
+def test_metrics_that_are_not_believed_compare_no_methods():
+    rows = [
+        (str(i), m, metric, v + 0.01 * i, "")
+        for i in range(12)
+        for m, v in (("cam", 0.2), ("random", 0.5))
+        for metric in ("iou", "energy")
+    ]
+    scores = Scores.from_rows(rows)
+    (both,) = (one.text for one in statements(scores) if one.kind == "worse")
+    (one,) = (one.text for one in statements(scores, believed={("", "iou")}) if one.kind == "worse")
+    assert "in iou and energy" in both
+    assert "in iou (" in one
+    assert not [one for one in statements(scores, believed=()) if one.kind in ("worse", "level", "oracle")]
+    models = statements({"small": scores, "large": scores}, believed={("large", "iou")})
+    assert [one.text for one in models if one.kind == "worse"] == [
+        "cam on large scores worse than the random control in iou (95 % interval without 0)."
+    ]

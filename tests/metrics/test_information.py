@@ -154,6 +154,37 @@ def test_the_accuracy_curve_of_a_threshold_is_a_step():
         assert curves.auc[i] == pytest.approx(1 - (before + after) / 2, abs=2e-3)
 
 
+def test_an_answer_with_no_class_above_one_half_is_no_class_for_accuracy_curves():
+    """A network that answers evenly until half of the information is there, and whose arg max then happens to be 1."""
+    image = make_images(1)
+
+    class Even(Informed):
+        def predict(self, images):
+            sure = super().predict(images)[:, 1] > 0.5
+            even = np.tile([0.33, 0.34, 0.33], (len(images), 1))
+            return np.where(sure[:, None], [0.1, 0.8, 0.1], even)
+
+    model = Even(image[0], 1.0)
+    assert not model.predict(image[:1] * 0)[0].max() > 0.5
+    scores = evaluate(model, image, [1], make_maps(image), metrics=["aic_mutual"])
+    assert set(scores.reason) == {""}
+    for u, v, auc in zip(scores.curves.information, scores.curves.response, scores.curves.auc, strict=True):
+        before, after = u[v == 0].max(initial=0.0), u[v == 1].min(initial=1.0)
+        assert 0 < after < 1
+        assert auc == pytest.approx(1 - (before + after) / 2, abs=2e-3)
+    pair = evaluate(
+        model, image, [1], make_maps(image), metrics=["aic_mutual"], settings={"pic": {"convention": "pair"}}
+    )
+    assert set(pair.reason) == {"blurred_already_right"}  # as PAIR's own: the arg max decides
+
+    class Doubtful(Informed):
+        def predict(self, images):
+            return np.tile([0.3, 0.4, 0.3], (len(images), 1))
+
+    doubt = evaluate(Doubtful(image[0], 1.0), image, [1], make_maps(image), metrics=["aic_mutual"])
+    assert set(doubt.reason) == {"original_wrong"}
+
+
 @pytest.mark.parametrize("convention", ["stable", "medical"])
 def test_the_images_of_a_report_are_those_that_were_scored(convention):
     """`rebuild` gives the images, information and probabilities behind the curves that `evaluate` returns."""

@@ -16,6 +16,11 @@ from numpy.typing import NDArray
 
 import xaijax.metrics
 from xaijax.metrics import Curves, Explained, Responses, Scores, health
+from xaijax.metrics.calibration import case as calibration_case
+from xaijax.metrics.calibration.case import CONSTRUCTIONS, QUICK_TEXTURES
+from xaijax.metrics.calibration.planning import Plan
+from xaijax.metrics.faithfulness import Settings as FaithfulnessSettings
+from xaijax.metrics.faithfulness.probe import Scene
 from xaijax.metrics.metric import Inputs, Result
 from xaijax.metrics.perturbed import ImageResponses
 from xaijax.metrics.perturbed import Settings as PerturbationSettings
@@ -58,6 +63,7 @@ def examples(scores):
     )  # fmt: skip
     few = Scores.from_rows(row for row in scores if row.metric == "iou" and row.method in NAMES[:4])
     statistics = analyse(few)["iou"]
+    case = calibration_case.Case(3, "view", "9" * 20, 1, "glioma", (7,), (), maps[0] > 0)
     objects = [
         scores,
         scores.curves,
@@ -66,10 +72,25 @@ def examples(scores):
         inputs,
         Result(list(scores), scores.curves, scores.responses),
         ImageResponses(inputs, PerturbationSettings(), 3, images[3]),
+        Scene(images[0], many, many, FaithfulnessSettings(), 0, "0" * 99),
         Rebuilt(tuple(NAMES), (0.5,), images.reshape(16, 4, 224, 224, 3), np.zeros((16, 4, 9)), {"webp": maps[..., 0]}),
         statistics,
         statistics.ranking,
         health(scores)["iou"],
+        case,
+        calibration_case.Scene(print, images[0], 3, maps[0]),  # type: ignore[arg-type]
+        Plan(
+            (case,) * 90,
+            {},
+            None,
+            images,
+            "quick",
+            QUICK_TEXTURES,
+            (0.0, 1.0),
+            CONSTRUCTIONS,
+            tuple(NAMES),
+            0,  # type: ignore[arg-type]
+        ),
     ]
     return {type(one): one for one in objects}
 

@@ -287,11 +287,16 @@ def test_every_metric_takes_findings():
 
     given = Explained(MAPS["a"], variants={"b": MAPS["b"]}, explainer=gradient)
     names = [
-        name for name, metric in METRICS.items() if metric.kind != "mprt" and metric.measure not in ("webp", "mean")
+        name
+        for name, metric in METRICS.items()
+        if not metric.kind.endswith("mprt") and metric.measure not in ("webp", "mean") and name != "rrs"  # no layers
     ]
     found = evaluate(
         model, IMAGES, FINDINGS, {"a": given}, {"lesion": masks, "artefact": masks, "organ": masks}, names,
-        settings={"robustness": {"draws": 2, "sensitivity_draws": 1, "lipschitz_draws": 1}},
+        settings={
+            "robustness": {"draws": 2, "sensitivity_draws": 1, "lipschitz_draws": 1, "stability_draws": 3},
+            "faithfulness": {"cell_draws": 2, "size_draws": 10, "noise_draws": 5},
+        },
     )  # fmt: skip
     assert set(found.metric) == set(names)
     assert len(found) == 4 * len(names)

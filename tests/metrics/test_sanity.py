@@ -177,3 +177,95 @@ def test_layer_similarities_are_quantus():
     for stage, quantus in zip(stages[1:], wanted[1:], strict=True):
         found = compare(np.abs(stages[0]), np.abs(stage), ["spearman"])["spearman"]
         np.testing.assert_allclose(found, quantus, atol=1e-6)
+
+
+def entropy_by_hand(values):
+    low, high = values.min(), values.max()
+    counts = np.zeros(100)
+    for value in values.ravel():
+        counts[min(int((value - low) / (high - low) * 100), 99)] += 1
+    shares = counts[counts > 0] / values.size
+    return -(shares * np.log(shares)).sum()
+
+
+def counted(function, calls):
+    def explainer(model, images, labels):
+        calls.append(images)
+        return function(model, images, labels)
+
+    return explainer
+
+
+def signed(model, images, labels):
+    """A map of the image and of the model, with both signs."""
+    logits = np.asarray(model.logits(model.params, images))
+    return (np.asarray(images)[..., 0] - 0.5) ** 3 + 0.05 * np.sin(
+        40 * np.asarray(images)[..., 0] + logits[:, :1, None]
+    )
+
+
+def test_efficient_mprt_compares_the_entropy_of_values(small, images):
+    labels, calls = np.array([0, 1]), []
+    maps = signed(small, images, labels)
+    given = {"m": Explained(np.abs(maps), raw=maps, explainer=counted(signed, calls))}
+    scores = evaluate(small, images, labels, given, metrics=["emprt"], seed=3)
+    assert len(calls) == 1  # the fully random model alone
+    *_, (_, _, model) = sanity.randomised(small, seed=3)
+    again = signed(model, images, labels)
+    for i in range(2):
+        before, after = entropy_by_hand(maps[i]), entropy_by_hand(again[i].astype(np.float64))
+        assert scores.value[i] == pytest.approx((after - before) / before, abs=1e-6)
+    # Of a map with two values to one with four, in closed form: from ln 2 to ln 4.
+    plain = np.broadcast_to(np.arange(32) % 2, (2, 32, 32)).astype(np.float64)
+    four = np.broadcast_to(np.arange(32) % 4, (2, 32, 32)).astype(np.float64)
+    given = {"m": Explained(plain, explainer=lambda *_: four), "flat": Explained(plain * 0, explainer=lambda *_: four)}
+    scores = evaluate(small, images, labels, given, metrics=["emprt"])
+    np.testing.assert_allclose(scores.select(method="m").value, 1.0)
+    assert scores.select(method="flat").reason.tolist() == ["flat_map"] * 2
+
+
+def test_smooth_mprt_averages_over_the_same_noise(small, images):
+    from scipy.stats import spearmanr
+
+    labels, calls = np.array([0, 1]), []
+    maps = signed(small, images, labels)
+    given = {"m": Explained(np.abs(maps), raw=maps, explainer=counted(signed, calls))}
+    settings = {"sanity": {"stages": 2, "smooth_draws": 6, "smooth_noise": 0.2}}
+    scores = evaluate(small, images, labels, given, metrics=["smprt_spearman", "smprt_ssim"], settings=settings)
+    assert len(calls) == 6 * 3
+    noisy = calls[:6]
+    for stage in (calls[6:12], calls[12:]):
+        for one, other in zip(noisy, stage, strict=True):
+            np.testing.assert_array_equal(one, other)
+    for i in range(2):
+        noise = np.stack(noisy)[:, i] - images[i]
+        assert noise.std() == pytest.approx(0.2 * np.ptp(images[i]), rel=0.05)
+        assert abs(noise.mean()) < 0.02
+    stages = [model for _, _, model in sanity.randomised(small, seed=0, stages=2)]
+    mean = [np.mean([signed(model, one, labels) for one in noisy], axis=0) for model in [small, *stages]]
+    for i in range(2):
+        wanted = [spearmanr(np.abs(mean[0][i]).ravel(), np.abs(one[i]).ravel()).statistic for one in mean[1:]]
+        got = scores.select(image=str(i), metric="smprt_spearman")
+        assert got.value[0] == pytest.approx(np.mean(wanted), abs=1e-5)
+        np.testing.assert_allclose(got.responses.value[0], wanted, atol=1e-5)
+        ssim = [compare(np.abs(mean[0][i : i + 1]), np.abs(one[i : i + 1]), ["ssim"])["ssim"][0] for one in mean[1:]]
+        assert scores.select(image=str(i), metric="smprt_ssim").value[0] == pytest.approx(np.mean(ssim), abs=1e-5)
+
+
+def test_random_models_are_shared_and_counted(small, images):
+    from xaijax.metrics import FAMILIES, METRICS
+
+    labels, family = np.array([0, 1]), FAMILIES["sanity"]
+    maps = signed(small, images, labels)
+    for names in (
+        ["mprt_ssim", "emprt"],
+        ["emprt", "smprt_ssim"],
+        ["mprt_spearman", "smprt_ssim", "random_logit_ssim"],
+    ):
+        for stages in (0, 3):
+            calls = []
+            given = {"m": Explained(np.abs(maps), raw=maps, explainer=counted(signed, calls))}
+            settings = {"stages": stages, "smooth_draws": 2}
+            evaluate(small, images, labels, given, metrics=names, settings={"sanity": settings})
+            cost = family.passes(family.settings(**settings), (32, 32), [METRICS[name] for name in names])
+            assert len(calls) == cost.explanations + 13 * cost.layers

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from xaijax.metrics import FAMILIES, METRICS, REASONS, Curves, Explained, Responses, Scores, evaluate
-from xaijax.metrics.metric import ROLES, Family, Inputs, Metric, Result, rows_of
+from xaijax.metrics._interval import mean_interval
+from xaijax.metrics.metric import ROLES, SEPARATOR, Family, Inputs, Metric, Result, rows_of
 from xaijax.metrics.registry import resolve
 
 
@@ -226,3 +227,22 @@ def test_images_without_a_map_have_no_value_and_no_curve():
     for wrong in (np.array([True, False]), np.array([1, 0, 1])):
         with pytest.raises(ValueError, match="there of 'few' must be 3 bools"):
             evaluate(Mean(), images, [1, 1, 1], {"few": Explained(maps, there=wrong)}, metrics=metrics)
+
+
+def test_intervals_of_findings_draw_images_with_all_their_findings():
+    """The interval of the mean by the definition: images are drawn, each with every value it has."""
+    random = np.random.default_rng(3)
+    rows, by_image = [], {}
+    for image in range(12):
+        level = random.random()
+        for target in ("mass", "nodule", "edema")[: 1 + image % 3]:
+            value = level + 0.01 * random.random()
+            by_image.setdefault(str(image), []).append(value)
+            rows.append((f"{image}{SEPARATOR}{target}", "cam", "iou", value, ""))
+    whole = Scores.from_rows(rows).with_targets().summary(seed=7)[0]
+    counts = np.random.default_rng(7).multinomial(12, np.full(12, 1 / 12), size=2000)
+    means = [np.mean(np.concatenate([by_image[str(k)] * n for k, n in enumerate(count)])) for count in counts]
+    assert (whole.target, whole.n) == ("", len(rows))
+    assert [whole.low, whole.high] == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=1e-12)
+    apart = mean_interval([row[3] for row in rows], seed=7)
+    assert whole.high - whole.low > 1.2 * (apart[1] - apart[0])

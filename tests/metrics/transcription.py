@@ -100,6 +100,8 @@ def pic(predict, image, label, saliency, kind, measure, *, name, seed=0, draw=0,
     target = int(probabilities[-1].argmax()) if convention == "medical" else label
     p = [row[target] for row in probabilities]
     right = [float(row.argmax() == target) for row in probabilities]
+    if convention == "stable":
+        right = [float(row.argmax() == target and row[target] > 0.5) for row in probabilities]
     h = [information(measure, x, image, convention) for x in images]
     response = right if kind == "aic" else p
 

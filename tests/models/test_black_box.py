@@ -120,7 +120,10 @@ def test_every_metric_of_predictions_scores_like_the_model_in_jax():
     maps = {"m": rng.random((2, 12, 12)).astype(np.float32)}
     names = [n for n, m in METRICS.items() if not m.needs & {"explainer", "variants"} and m.family != "robustness"]
     roles = dict.fromkeys(("lesion", "artefact", "organ"), masks())
-    ours, theirs = (evaluate(m, IMAGES[:2], [1, 0], maps, roles, names, batch_size=16) for m in (box(), in_jax()))
+    few = {"faithfulness": {"cell_draws": 3, "size_draws": 10, "noise_draws": 5}}
+    ours, theirs = (
+        evaluate(m, IMAGES[:2], [1, 0], maps, roles, names, batch_size=16, settings=few) for m in (box(), in_jax())
+    )
     assert ours.reason.tolist() == theirs.reason.tolist()
     np.testing.assert_allclose(ours.value, theirs.value, atol=2e-5)
     assert (ours.reason == "").sum() > 20
@@ -339,6 +342,15 @@ class TestRefusals:
                     metrics=["road"],
                     batch_size=1,
                 )
+
+    def test_a_module_of_pytorch_takes_tensors(self):
+        class Net:
+            def named_modules(self): ...
+
+            def __call__(self, images): ...
+
+        with pytest.raises(TypeError, match=r"Net is a PyTorch module.*torch.from_numpy\(images\)\), or convert it"):
+            models.from_predict(Net(), input_shape=SHAPE)
 
     def test_arguments(self):
         for options, message in (

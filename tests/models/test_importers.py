@@ -165,6 +165,27 @@ class TestTorch:
         models.from_torch(mobilenet, input_shape=(64, 64, 3), output="softmax", preprocess="tf", notes=said)
         assert said == []
 
+    def test_chest_networks_of_eighteen_findings(self, tmp_path):
+        """A DenseNet of radiographs: one channel from -1024 to 1024, findings, and a buffer of operating points."""
+        state = weights("torchvision_densenet121")
+        state["features.conv0.weight"] = state["features.conv0.weight"].sum(1, keepdims=True)
+        rng = np.random.default_rng(0)
+        state["classifier.weight"] = rng.normal(0, 0.1, (18, 1024)).astype(np.float32)
+        state["classifier.bias"] = rng.normal(0, 0.1, 18).astype(np.float32)
+        state["op_threshs"] = np.where(np.arange(18) < 14, 0.02 + 0.01 * np.arange(18), np.nan).astype(np.float32)
+        notes: list[str] = []
+        save_file(state, tmp_path / "nih.safetensors")
+        wide = Preprocess.read(["scale=2048", "mean=1024"])
+        options = {"input_shape": (64, 64, 1), "preprocess": wide, "notes": notes}
+        found = models.from_torch(tmp_path / "nih.safetensors", output="sigmoid", **options)
+        assert (found.output, len(found.classes), found.preprocess) == ("sigmoid", 18, wide)
+        np.testing.assert_allclose(found.thresholds[:14], 0.02 + 0.01 * np.arange(14), rtol=1e-6)
+        assert set(found.thresholds[14:]) == {0.5}
+        notes.clear()
+        assumed = models.from_torch(state, **options)
+        assert assumed.thresholds == found.thresholds
+        assert any("op_threshs" in note and "its output is sigmoid" in note for note in notes)
+
     def test_grey_images_see_the_summed_kernel(self, squeezenet):
         colour = models.from_torch(squeezenet, input_shape=(48, 48, 3), preprocess="tf")
         one = models.from_torch(squeezenet, input_shape=(48, 48, 1), preprocess="tf")

@@ -3,7 +3,6 @@
 `torch_table.py` compares many architectures; here is what files and names do, and what is refused.
 """
 
-import importlib.util
 import logging
 
 import numpy as np
@@ -15,7 +14,6 @@ from xaijax._errors import InputError
 pytestmark = [
     pytest.mark.parity,
     pytest.mark.filterwarnings("ignore"),
-    pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed"),
 ]
 SIDE = 64
 
@@ -67,13 +65,61 @@ def close(torch, classifier, module, x):
 
 def test_a_module_keeps_its_mode_and_a_bare_one_is_assumed_to_take_pixels(torch, small, caplog):
     small.train()
-    with caplog.at_level(logging.WARNING):
-        classifier = models.from_torch(small, input_shape=(SIDE, SIDE, 1))
-    assert small.training
-    assert "assuming [0, 1] as they are (give preprocess=)" in caplog.text
+    try:
+        with caplog.at_level(logging.WARNING):
+            classifier = models.from_torch(small, input_shape=(SIDE, SIDE, 1))
+        assert small.training
+    finally:
+        small.eval()
+    assert "pixels in [0, 1] are assumed; --preprocess overrides" in caplog.text
+    assert "its output is assumed to be softmax; --output overrides" in caplog.text
     close(torch, classifier, small.eval(), images(1))
     assert classifier.default_layer == "2"
     assert classifier.has_head()
+
+
+def endings(nn):
+    """(what a module ends in, what is said of its output, or what it is refused for)."""
+    return {
+        "softmax": (nn.Softmax(1), "softmax"),
+        "log_softmax": (nn.LogSoftmax(1), "softmax"),
+        "sigmoid": (nn.Sigmoid(), "sigmoid"),
+        "one sigmoid": (nn.Sequential(nn.Linear(4, 1), nn.Sigmoid()), "binary"),
+        "reshaped": (nn.Sequential(nn.Softmax(1), nn.Flatten()), "softmax"),
+        "tanh": (nn.Tanh(), "ends in tanh"),
+        "over the batch": (nn.Softmax(0), "softmax over the images of a batch"),
+    }
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "sigmoid", "one sigmoid", "reshaped"])
+@pytest.mark.parametrize("file", [False, True])
+def test_the_end_of_a_module_says_its_output(torch, small, tmp_path, name, file):
+    """A softmax is not applied twice, and findings are not read as classes that exclude each other."""
+    end, output = endings(torch.nn)[name]
+    source, notes = torch.nn.Sequential(*small, end).eval(), []
+    x = images(1)
+    with torch.no_grad():
+        wanted = source(torch.from_numpy(x.transpose(0, 3, 1, 2))).numpy()
+    wanted = np.exp(wanted) if name == "log_softmax" else wanted
+    shape = {"input_shape": (SIDE, SIDE, 1)}
+    if file:
+        example = (torch.zeros(2, 1, SIDE, SIDE),)
+        torch.export.save(torch.export.export(source, example), tmp_path / "net.pt2")
+        source, shape = tmp_path / "net.pt2", {}
+    classifier = models.from_torch(source, notes=notes, **shape)
+    assert classifier.output == output
+    found = classifier.predict(x)[:, -wanted.shape[1] :]
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
+    assert not any("assumed to be softmax" in note for note in notes)
+    with pytest.raises(InputError, match="so its output is"):
+        models.from_torch(source, output="softmax" if output != "softmax" else "sigmoid", **shape)
+
+
+@pytest.mark.parametrize("name", ["tanh", "over the batch"])
+def test_other_endings_are_refused(torch, small, name):
+    end, message = endings(torch.nn)[name]
+    with pytest.raises(InputError, match=message):
+        models.from_torch(torch.nn.Sequential(*small, end), input_shape=(SIDE, SIDE, 1))
 
 
 @pytest.mark.parametrize("batch", ["dynamic", 1, 4])
@@ -96,7 +142,7 @@ def test_a_script_gives_a_module(torch, tmp_path):
     assert len(classifier.classes) == 3
     with pytest.raises(InputError, match="does not say the size of its images"):
         models.load(f"{script}:make")
-    with pytest.raises(InputError, match="has no function other"):
+    with pytest.raises(InputError, match="has no 'other'; name a function of the file"):
         models.load(f"{script}:other", input_shape=(4, 4, 3))
 
 

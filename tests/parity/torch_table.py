@@ -130,6 +130,11 @@ TIMM = {
     "davit_tiny": (224,),
     "focalnet_tiny_srf": (224,),
     "edgenext_xx_small": (64,),
+    "cspdarknet53": (64,),
+    "crossvit_tiny_240": (240,),
+    "tiny_vit_5m_224": (224,),
+    "efficientvit_b0": (64,),
+    "repvit_m0_9": (64,),
 }
 
 

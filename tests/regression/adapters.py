@@ -131,7 +131,7 @@ COMMON: Mapping[str, tuple[str, ...]] = {
     "random_masks": ("--random-masks {}", "--set pic.random_masks={}"),
 }
 # What there was no option for, because it was always so: without the option, this value is left out.
-ALWAYS: Mapping[str, Any] = {"test": 0}
+ALWAYS: Mapping[str, Any] = {"test": 0, "calibration": ["none"]}
 # The same for one command, where it is special there: (command, option) -> spellings.
 SPECIAL: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("explain", "table"): ("--table {}", "--gallery {}"),

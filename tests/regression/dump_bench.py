@@ -16,7 +16,7 @@ from dump_training import save_models
 
 PARTS = ("scores", "curves", "responses", "predictions")
 PAGES = ("summary.csv", "statistics.csv", "ranks.csv", "stability.csv")
-FEW = {"count": 4, "part": 2, "gallery": 1, "batch_size": 32}
+FEW = {"count": 4, "part": 2, "gallery": 1, "batch_size": 32, "calibration": ["none"]}
 PATIENCE = 900.0  # seconds that the run which is killed may take
 
 

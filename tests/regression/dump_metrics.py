@@ -11,7 +11,9 @@ from dump import Dump
 SETTINGS: dict[str, dict[str, Any]] = {
     "pic": {"random_masks": 2},
     "perturbation": {"steps": 8, "flip_steps": 16, "patch": 4, "regions": 10, "sigma": 3.0, "segments": 12},
-    "robustness": {"draws": 8, "sensitivity_draws": 3, "lipschitz_draws": 3},
+    "robustness": {"draws": 8, "sensitivity_draws": 3, "lipschitz_draws": 3, "stability_draws": 3},
+    "faithfulness": {"draws": 20, "grid_draws": 20, "size_draws": 10, "cells": 3, "cell_draws": 5, "noise_draws": 5},
+    "sanity": {"smooth_draws": 2},
 }
 # Settings that are not the defaults: {name: (family, settings)}.
 OTHERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -172,7 +174,7 @@ def metadata(dump: Dump) -> None:
 
 
 FAMILIES = (
-    *("pic", "perturbation", "confidence", "localization", "artefact"),
+    *("pic", "perturbation", "faithfulness", "confidence", "localization", "artefact"),
     *("complexity", "robustness", "consistency", "sanity"),
 )
 TABLES = {

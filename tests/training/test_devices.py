@@ -27,7 +27,7 @@ for count in (1, 2):
     assert all(leaf.devices() == {jax.devices()[0]} for leaf in jax.tree.leaves(made.params))
     found[count] = {"losses": losses, "logits": np.asarray(made.logits(made.params, images)).tolist()}
 assert all(leaf.sharding.is_fully_replicated for leaf in jax.tree.leaves(trainer.state))
-part = trainer._read(np.arange(8))
+part = trainer._read(np.arange(8), 1, 0)[0]
 assert [shard.data.shape[0] for shard in part.addressable_shards] == [4, 4]
 labels = trainer.labels[:8]
 compiled = step.lower(trainer.recipe(2), trainer.state, part, labels, trainer._weights, jax.random.key(0)).compile()

@@ -7,7 +7,15 @@ import pytest
 from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 
 from xaijax import models
-from xaijax.training import Options, auroc, average_precision, classification_scores, finding_scores, train
+from xaijax.training import (
+    Options,
+    auroc,
+    average_precision,
+    classification_scores,
+    compare_findings,
+    finding_scores,
+    train,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -127,3 +135,61 @@ def test_labels_that_do_not_fit_the_output_are_refused():
         train(soft.with_output("sigmoid"), images, labels[:, 0], validation=(images, labels))
     with pytest.raises(ValueError, match="1 \\(present\\), 0 \\(absent\\) or NaN"):
         train(soft.with_output("sigmoid"), images, labels * 2, validation=(images, labels))
+
+
+class TestComparison:
+    LABELS = (np.random.default_rng(1).random((50, 3)) < 0.4).astype(float)
+    LABELS[::6, 1] = np.nan
+    NOISE = np.random.default_rng(2).random((2, 50, 3))
+    FIRST, SECOND = 0.1 * (LABELS == 1) + 0.9 * NOISE[0], 0.4 * (LABELS == 1) + 0.6 * NOISE[1]
+
+    def test_the_differences_are_those_of_scikit_learn(self):
+        found = compare_findings(self.FIRST, self.SECOND, self.LABELS, ["a", "b", "c"], samples=50)
+        areas = {"auroc": roc_auc_score, "auprc": average_precision_score}
+        for name, area in areas.items():
+            expected = []
+            for k, finding in enumerate("abc"):
+                known = ~np.isnan(self.LABELS[:, k])
+                truth = self.LABELS[known, k]
+                expected.append(area(truth, self.SECOND[known, k]) - area(truth, self.FIRST[known, k]))
+                row = found["per_finding"][finding][name]
+                assert row["difference"] == pytest.approx(expected[-1], abs=1e-12)
+                assert row["low"] <= row["high"]
+            assert found[f"macro_{name}"]["difference"] == pytest.approx(np.mean(expected), abs=1e-12)
+        json.dumps(found, allow_nan=False)
+
+    def test_images_are_resampled_with_all_their_findings_for_both(self):
+        """The interval of the mean over findings by the definition, image by image."""
+        found = compare_findings(self.FIRST, self.SECOND, self.LABELS, ["a", "b", "c"], samples=200, seed=5)
+        assert (found["units"], found["draws"]) == (50, 200)
+        counts = np.random.default_rng(5).multinomial(50, np.full(50, 1 / 50), size=200)
+        drawn = []
+        for count in counts:
+            rows = np.repeat(np.arange(50), count)
+            labels, differences = self.LABELS[rows], []
+            for k in range(3):
+                known = ~np.isnan(labels[:, k])
+                truth = labels[known, k]
+                areas = [roc_auc_score(truth, chances[rows][known, k]) for chances in (self.FIRST, self.SECOND)]
+                differences.append(areas[1] - areas[0])
+            drawn.append(np.mean(differences))
+        low, high = np.quantile(drawn, [0.025, 0.975])
+        assert found["macro_auroc"]["low"] == pytest.approx(low, abs=1e-9)
+        assert found["macro_auroc"]["high"] == pytest.approx(high, abs=1e-9)
+
+    def test_equal_classifiers_do_not_differ(self):
+        found = compare_findings(self.FIRST, self.FIRST, self.LABELS, ["a", "b", "c"], samples=50)
+        assert found["macro_auprc"] == {"difference": 0.0, "low": 0.0, "high": 0.0}
+
+    def test_patients_are_drawn_whole(self):
+        groups = [f"p{i // 10}" for i in range(50)]
+        found = compare_findings(self.FIRST, self.SECOND, self.LABELS, ["a", "b", "c"], groups=groups, samples=50)
+        assert found["units"] == 5
+
+    def test_a_finding_that_no_image_has_has_no_difference(self):
+        labels = self.LABELS.copy()
+        labels[:, 2] = 0
+        found = compare_findings(self.FIRST, self.SECOND, labels, ["a", "b", "c"], samples=50)
+        assert found["per_finding"]["c"]["auroc"] == {"difference": None, "low": None, "high": None}
+        both = [found["per_finding"][name]["auroc"]["difference"] for name in "ab"]
+        assert found["macro_auroc"]["difference"] == pytest.approx(np.mean(both))

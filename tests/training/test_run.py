@@ -26,6 +26,7 @@ def test_run_train_writes_everything(finished, folder):
     assert names == {
         "model.safetensors", "checkpoints", "run.json", "metrics.json", "log.jsonl", "training.png",
         "confusion.png", "reliability.png", "embedding.png",
+        "checksums.json",
     }  # fmt: skip
     assert [path.name for path in (out / "checkpoints").iterdir()] == ["4"]
     log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]

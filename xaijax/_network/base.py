@@ -41,6 +41,7 @@ class Call:
         dtype: of the output.
         role: what kind of layer it is, where that matters.
         epsilon: of a batch norm.
+        prefix: class and register tokens in front of the token grid that `shape` shows; None where it shows none.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Call:
     dtype: Any = None
     role: Role | None = None
     epsilon: float | None = None
+    prefix: int | None = None
 
 
 class Recorder:
@@ -126,11 +128,12 @@ class Recorder:
         found = []
         for key, output in self.outputs.items():
             path = call_path(key)
-            shape, dtype = None, None
+            shape, dtype, prefix = None, None, None
             if tappable(output) and output.shape[0] == batch:
-                shape, dtype = grids.view(output, self.size).array.shape[1:], output.dtype
+                view = grids.view(output, self.size)
+                shape, dtype, prefix = view.array.shape[1:], output.dtype, view.prefix
             name = path if self.counts[path] == 1 else key
-            found.append(Call(name, path, shape, dtype, *self.notes.get(path, (None, None))))
+            found.append(Call(name, path, shape, dtype, *self.notes.get(path, (None, None)), prefix))
         return tuple(found)
 
 
@@ -144,6 +147,10 @@ class Network:
     def apply(self, params: Any, images: Array, recorder: Recorder) -> Array:
         """`[B, H, W, C]` preprocessed images -> logits `[B, K]`, with `recorder` seeing the layers."""
         raise NotImplementedError
+
+    def layer_reason(self, layer: str) -> str | None:
+        """Why a layer that was chosen when the model was made is the default one, where that is known."""
+        return None
 
     def biases(self, params: Any, calls: tuple[Call, ...]) -> dict[str, Array]:
         """Layer name -> the constant that this layer adds to its output, `[C]`."""

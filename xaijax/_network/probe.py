@@ -24,6 +24,7 @@ class Trace:
     calls: dict[str, Call]  # those that can be tapped, in order
     paths: tuple[str, ...]  # of all calls, in order
     default_layer: str | None
+    why: str  # it is the one
 
 
 @functools.lru_cache(maxsize=256)
@@ -48,22 +49,26 @@ def trace(classifier: Any, treedef: Any, shapes: tuple[tuple[tuple[int, ...], An
     seen = recorder.calls(_BATCH)
     calls = {call.name: call for call in seen if call.shape is not None}
     paths = tuple(dict.fromkeys(call.path for call in seen))
-    return Trace(logits.shape[1], calls, paths, _default_layer(calls))
+    return Trace(logits.shape[1], calls, paths, *_default_layer(calls))
 
 
-def _default_layer(calls: dict[str, Call]) -> str | None:
-    """The last convolutional block's output; in a transformer the first norm of the last block."""
+def _default_layer(calls: dict[str, Call]) -> tuple[str | None, str]:
+    """The last convolutional block's output; in a transformer the first norm of the last block. And why it is that."""
     pictures = [call for call in calls.values() if _is_picture(call.shape)]
     tail = [call for call in pictures if call.role in ("conv", "attention")]
     if not tail:
-        return pictures[-1].name if pictures else None
+        if not pictures:
+            return None, "no layer has activations with places"
+        return pictures[-1].name, "the last layer with activations that have places"
     last = pictures.index(tail[-1])
     if tail[-1].role == "attention":
         norms = [call for call in pictures[:last] if call.role == "norm"]
-        return norms[-1].name if norms else tail[-1].name
+        if not norms:
+            return tail[-1].name, "the last attention"
+        return norms[-1].name, "the norm that feeds the last attention"
     # What follows the last convolution on the same grid with the same channels (its norm, its block) belongs to it.
     block = itertools.takewhile(lambda call: call.shape == tail[-1].shape, pictures[last:])
-    return list(block)[-1].name
+    return list(block)[-1].name, f"the output of the block of the last convolution, {tail[-1].name}"
 
 
 def _is_picture(shape: tuple[int, ...] | None) -> bool:

@@ -15,7 +15,6 @@ import dataclasses
 import io
 import json
 import math
-import os
 import shutil
 import zipfile
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -26,10 +25,10 @@ import numpy as np
 
 from xaijax import _names
 from xaijax._errors import InputError
-from xaijax._files import TEMPORARY, with_temporary
+from xaijax._files import TEMPORARY
 from xaijax._runs import provenance
 from xaijax._runs.checksums import digest
-from xaijax._runs.folder import write_json, write_text
+from xaijax._runs.folder import check_replaceable, write_folder, write_json, write_text
 
 SCHEMA = "xaijax.bundle"
 VERSION = 1
@@ -281,30 +280,16 @@ def writing(out: Path, fill: Callable[[Path], None], *, overwrite: bool = False)
     Raises:
         InputError: where `out` holds something else.
     """
-    check_out(out, overwrite=overwrite)
-
-    def made(temporary: Path) -> None:
-        temporary.mkdir()
-        fill(temporary)
-        if out.is_dir() and any(out.iterdir()):
-            check_out(out, overwrite=overwrite)
-            old = out.with_name(f"{TEMPORARY}{os.getpid()}-old-{out.name}")
-            out.rename(old)
-            shutil.rmtree(old)
-
-    with_temporary(out, made)
+    write_folder(out, fill, "bundle", is_one=_is_bundle, overwrite=overwrite)
 
 
 def check_out(out: Path, *, overwrite: bool = False) -> None:
     """Refuses a folder that a bundle cannot be written to; see `writing`."""
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file; name a folder for the bundle")
-    if not out.is_dir() or not any(out.iterdir()):
-        return
-    if not (out / MANIFEST).is_file():
-        raise InputError(f"{out} is not empty and holds no bundle; name another folder")
-    if not overwrite:
-        raise InputError(f"{out} holds a bundle already; replace it with overwrite, or name another folder")
+    check_replaceable(out, "bundle", is_one=_is_bundle, overwrite=overwrite)
+
+
+def _is_bundle(folder: Path) -> bool:
+    return (folder / MANIFEST).is_file()
 
 
 def read(path: str | Path) -> Bundle:

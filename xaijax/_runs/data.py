@@ -1,5 +1,7 @@
 """The data of a run: opened as the options say, and those images of it that may be used."""
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +18,8 @@ from xaijax.data.dataset import count_notes
 from xaijax.data.reading import parse_window
 
 PHANTOMS = "phantoms"
+# Phantoms that are scored must be none of those that a model was trained on; training starts at seed 0.
+SCORED_PHANTOMS = 1_000_003
 
 
 def is_phantoms(source: str) -> bool:
@@ -65,6 +69,7 @@ def open_data(
         seed=seed if options.data_seed is None else options.data_seed,
         lesions=options.lesions,
         findings=options.findings,
+        fixed_anatomy=options.fixed_anatomy,
         cues=options.cues,
         correlation=options.correlation,
         covered=options.covered,
@@ -76,6 +81,43 @@ def open_data(
         )
     dataset.require_classes(1 if dataset.multi_label else classes)
     return dataset
+
+
+def scoring_seed(options: DataOptions) -> int | None:
+    """The seed of phantoms and cues where explanations are scored; a folder has one for its cues alone."""
+    if is_phantoms(options.data):
+        return SCORED_PHANTOMS + options.seed
+    return options.seed if options.cues else None
+
+
+def digest_of(dataset: Dataset) -> str:
+    """A short hash of a data set as a source of images, whichever of them a run draws.
+
+    Generated images: how they are made, without seed and number. Files: how they are read, the classes, the name and
+    class of every image, and the pixels of the first, middle and last; not where they lie.
+
+    Example:
+        >>> one, other = (data.open_dataset("phantoms", count=n, size=32, seed=n) for n in (3, 6))
+        >>> digest_of(one) == digest_of(other)
+        True
+    """
+    found = hashlib.sha256()
+    options = dict(dataset.options)
+    if is_phantoms(str(options.get("source", ""))):
+        kept = {key: value for key, value in options.items() if not key.endswith("seed") and key != "count"}
+        found.update(json.dumps([dataset.name, kept, list(dataset.classes)], sort_keys=True, default=str).encode())
+        return found.hexdigest()[:16]
+    options.pop("source", None)
+    found.update(json.dumps([options, list(dataset.classes)], sort_keys=True, default=str).encode())
+    for case in dataset.cases:
+        found.update(f"{case.id}\n{case.label}\n{case.findings}\n".encode())
+    for place in sorted({0, len(dataset) // 2, len(dataset) - 1}):
+        try:
+            pixels = dataset.cases[place].source.fingerprint()
+        except (OSError, ValueError):
+            pixels = "cannot be read"
+        found.update(pixels.encode())
+    return found.hexdigest()[:16]
 
 
 def strata(dataset: Dataset, positions: Sequence[int] | None = None) -> np.ndarray:

@@ -7,13 +7,14 @@ moment loses only that file. `run.json` describes the run; its `config` is what 
 
 import contextlib
 import json
+import os
 import shutil
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from xaijax._errors import InputError
-from xaijax._files import TEMPORARY, write_whole
+from xaijax._files import TEMPORARY, with_temporary, write_whole
 from xaijax._runs import checksums
 from xaijax._runs.checksums import CHECKSUMS, LOCK, PARTS, Problem
 from xaijax._runs.lock import Lock
@@ -240,6 +241,47 @@ def check_free(path: Path, what: str, *, resume: bool | None) -> None:
         raise InputError(f"{path} already holds a {what}; add --resume to resume it, or name another folder with --out")
     if not resume and there:
         raise InputError(f"{path} is not empty; name another folder with --out")
+
+
+def write_folder(
+    out: Path, fill: Callable[[Path], None], what: str, *, is_one: Callable[[Path], bool], overwrite: bool = False
+) -> None:
+    """Lets `fill` make a folder under a temporary name and puts it at `out`, whole; after an error nothing is there.
+
+    Args:
+        out: the folder; see `check_replaceable`.
+        fill: makes the contents in the folder that it is given.
+        what: what the folder holds, for messages: "bundle", "report".
+        is_one: whether a folder holds such a thing.
+        overwrite: whether one in `out` is replaced.
+
+    Raises:
+        InputError: where `out` holds something else.
+    """
+    check_replaceable(out, what, is_one=is_one, overwrite=overwrite)
+
+    def made(temporary: Path) -> None:
+        temporary.mkdir()
+        fill(temporary)
+        if out.is_dir() and any(out.iterdir()):
+            check_replaceable(out, what, is_one=is_one, overwrite=overwrite)
+            old = out.with_name(f"{TEMPORARY}{os.getpid()}-old-{out.name}")
+            out.rename(old)
+            shutil.rmtree(old)
+
+    with_temporary(out, made)
+
+
+def check_replaceable(out: Path, what: str, *, is_one: Callable[[Path], bool], overwrite: bool = False) -> None:
+    """Refuses a folder unless it is new, empty, or with `overwrite` holds the same kind of thing."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; name a folder for the {what}")
+    if not out.is_dir() or not any(out.iterdir()):
+        return
+    if not is_one(out):
+        raise InputError(f"{out} is not empty and holds no {what}; name another folder")
+    if not overwrite:
+        raise InputError(f"{out} holds a {what} already; replace it with overwrite, or name another folder")
 
 
 def differences(

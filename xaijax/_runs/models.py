@@ -90,8 +90,11 @@ def open_one(path: str | Path, options: ModelOptions, notes: list[str]) -> Class
     if options.size is not None and not named:
         found = found.with_input_shape((options.size, options.size, found.input_shape[-1]))
     layer = getattr(options, "layer", None)
-    if layer is None:
-        return found
+    return found if layer is None else with_layer(found, str(path), layer)
+
+
+def with_layer(found: Classifier, path: str, layer: str) -> Classifier:
+    """A classifier with the layer that --layer names as its default one; `path` is its name in messages."""
     try:
         known = found.layers()
     except UnsupportedError as error:

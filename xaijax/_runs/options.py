@@ -110,6 +110,10 @@ class DataOptions(ReadingOptions, SeedOptions):
     findings: bool = False
     """Phantoms of chest X-rays only: several findings in an image, none or all of them, instead of one class."""
 
+    fixed_anatomy: bool = False
+    """Phantoms of brain MRI only: a tumour replaces tissue and leaves the rest of the head as it is, so that lesions
+    can be exchanged."""
+
     data_seed: Seed | None = None
     """Seed of phantoms and of planted cues; default: one that differs between training and scoring."""
 
@@ -210,24 +214,44 @@ class ModelOptions:
     to an image), binary (one logit) or regression; default: what the file says, else softmax."""
 
     preprocess: tuple[str, ...] = ()
-    """What the weights expect of pixels in [0, 1]: torch, tf, caffe or identity, or numbers such as mean=0.5 std=0.25;
-    default: what the file says, else what the published weights of the architecture expect."""
+    """What the weights expect of pixels in [0, 1]: torch, tf, caffe, xrv (-1024 to 1024) or identity; or
+    range=LOW,HIGH, what black and white become; or numbers such as mean=0.5 std=0.25. Default: what the file says, else
+    what the published weights of the architecture expect."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class MethodOptions:
-    """Which explanation methods, and their options."""
+class LayerOptions:
+    """Which layer."""
 
-    methods: tuple[str, ...]
-    """Explanation methods (xaijax methods lists them); all takes those that the model allows."""
+    layer: str | None = None
+    """The layer that class activation maps look at (xaijax models MODEL lists them); default: the last convolutional
+    block, in a vision transformer the first norm of the last block."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingOptions:
+    """Options of methods and of metrics."""
 
     set: tuple[str, ...] = ()
     """Options of methods and of families of metrics, as NAME.OPTION=VALUE: rise.count=500 pic.convention=medical. In a
     file a table of tables. xaijax methods NAME and xaijax metrics NAME list them."""
 
-    layer: str | None = None
-    """The layer that class activation maps look at (xaijax models MODEL lists them); default: the last convolutional
-    block, in a vision transformer the first norm of the last block."""
+
+@dataclass(frozen=True, kw_only=True)
+class MetricOptions:
+    """Which metrics."""
+
+    metrics: tuple[str, ...]
+    """Metrics (xaijax metrics lists them); aic and sic stand for one metric per information measure. Of the default
+    list, those that the data do not allow are left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodOptions(SettingOptions, LayerOptions):
+    """Which explanation methods, and their options."""
+
+    methods: tuple[str, ...]
+    """Explanation methods (xaijax methods lists them); all takes those that the model allows."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,8 +23,8 @@ from xaijax._runs.options import (
     preprocess_of,
 )
 from xaijax.classifier import Classifier
-from xaijax.data import Dataset
-from xaijax.training import Augmentation, Optimizer, Options, Schedule, start_from
+from xaijax.data import Dataset, phantoms
+from xaijax.training import Augmentation, Exchange, Optimizer, Options, Schedule, start_from
 
 DEFAULT_MODEL = "small_cnn"
 CACHE_BYTES = 1 << 30  # images that need more are read from their files in every epoch
@@ -98,8 +98,8 @@ class TrainingOptions(PrecisionOptions, DeviceOptions, DivisionOptions, ModelOpt
             )
         if self.frozen_epochs > self.epochs:
             raise InputError(f"--frozen-epochs is {self.frozen_epochs}; it must be at most --epochs, {self.epochs}")
-        same = {one.name: getattr(self, one.name) for one in fields(Options) if one.name != "augmentation"}
-        return Options(**same, augmentation=self.augmentation if self.augment else None)
+        same = {one.name: getattr(self, one.name) for one in fields(Options) if hasattr(self, one.name)}
+        return Options(**(same | {"augmentation": self.augmentation if self.augment else None}))
 
 
 FREE = frozenset({"device", "devices", "keep"})
@@ -119,6 +119,7 @@ class Images:
         skipped: `(id, reason)` of those that cannot be read.
         notes: what was noted while reading -> images.
         digests: of the pixels and label of each, see `Batch.digests`.
+        lesions: `[N, H, W]` bool, lesion masks that were read with the images, or None.
     """
 
     dataset: Dataset
@@ -129,17 +130,25 @@ class Images:
     skipped: tuple[tuple[str, str], ...]
     notes: Mapping[str, int] = field(default_factory=dict)
     digests: tuple[str, ...] = ()
+    lesions: np.ndarray | None = None
 
     @classmethod
-    def read(cls, dataset: Dataset, indices: np.ndarray, shape: tuple[int, int, int]) -> "Images":
-        """Look through the images once; those that cannot be read are left out. No indices give no images."""
+    def read(
+        cls, dataset: Dataset, indices: np.ndarray, shape: tuple[int, int, int], *, lesions: bool = False
+    ) -> "Images":
+        """Look through the images once; those that cannot be read are left out. No indices give no images.
+
+        With `lesions` their masks are kept too, where the images are.
+        """
         if not len(indices):
             nothing = np.zeros((0, *shape), np.uint8)
             return cls(dataset, np.zeros(0, np.int64), np.zeros(0, np.int32), shape, nothing, ())
         if len(indices) * math.prod(shape) <= CACHE_BYTES:
-            batch = dataset.read(indices, shape, masks=False, digests=True)
+            batch = dataset.read(indices, shape, masks=lesions, digests=True)
             notes = data.count_notes(batch.notes)
-            return cls(dataset, batch.indices, batch.labels, shape, batch.images, batch.skipped, notes, batch.digests)
+            masks = batch.roles.get("lesion") if lesions else None
+            read = (dataset, batch.indices, batch.labels, shape, batch.images, batch.skipped)
+            return cls(*read, notes, batch.digests, masks)
         kept: list[np.ndarray] = []
         skipped: list[tuple[str, str]] = []
         noted: list[tuple[str, str]] = []
@@ -166,6 +175,33 @@ class Images:
         known = [group for group in found if group is not None]
         return known if len(known) == len(found) else None
 
+    def with_masks(self) -> "tuple[Masks, np.ndarray]":
+        """The lesion masks by position, and `[N]` bool: which images have one.
+
+        Raises:
+            InputError: for data without lesion masks.
+        """
+        if "lesion" not in self.dataset.roles:
+            raise InputError(
+                f"data set {self.dataset.name!r} has no lesion masks; --interventions.counterfactual, "
+                "--interventions.lesion-alone and the kinds removed and covered need them"
+            )
+        masks = Masks(self)
+        starts = range(0, len(self), READ_AT_ONCE)
+        parts = [masks[np.arange(start, min(start + READ_AT_ONCE, len(self)))] for start in starts]
+        return masks, np.concatenate([part.any(axis=(1, 2)) for part in parts])
+
+    def exchange(self) -> Exchange | None:
+        """How the generator exchanges lesions, for images of one that can; by position."""
+        if not phantoms.can_exchange(self.dataset):
+            return None
+
+        def exchanged(heads: np.ndarray, lesions: np.ndarray) -> np.ndarray:
+            made = phantoms.exchange(self.dataset, self.indices[heads].tolist(), self.indices[lesions].tolist())
+            return made.read(shape=self.shape, masks=False).images
+
+        return exchanged
+
     def __len__(self) -> int:
         return len(self.indices)
 
@@ -176,6 +212,18 @@ class Images:
         if batch.skipped:
             raise InputError(f"{batch.skipped[0][0]} could be read before and now cannot: {batch.skipped[0][1]}")
         return batch.images
+
+
+@dataclass(frozen=True)
+class Masks:
+    """The lesion masks of `Images`: indexing by an index array gives bool `[n, H, W]`; empty where there is none."""
+
+    images: Images
+
+    def __getitem__(self, positions: np.ndarray) -> np.ndarray:
+        if self.images.lesions is not None:
+            return self.images.lesions[positions]
+        return self.images.dataset.read(self.images.indices[positions], self.images.shape).roles["lesion"]
 
 
 @dataclass(frozen=True)
@@ -267,8 +315,12 @@ class Material:
         }
 
 
-def prepare(options: TrainingOptions) -> Material:
+def prepare(options: TrainingOptions, *, lesions: bool = False) -> Material:
     """Opens the weights and the data, and reads the images of all sides of the split.
+
+    Args:
+        options: of the training.
+        lesions: whether the lesion masks of the training images are needed too.
 
     Raises:
         InputError, FileNotFoundError, NotADirectoryError, ValueError: for data or weights that are not there or do not
@@ -291,7 +343,7 @@ def prepare(options: TrainingOptions) -> Material:
     classifier, origin = start(options, found, dataset)
     division = divide(options, dataset)
     training, validation, test = (
-        Images.read(dataset, division.sides[side], classifier.input_shape)
+        Images.read(dataset, division.sides[side], classifier.input_shape, lesions=lesions and side == "training")
         for side in ("training", "validation", "test")
     )
     taken = {dataset.cases[at].id for positions in division.sides.values() for at in positions}

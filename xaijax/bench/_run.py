@@ -1,6 +1,5 @@
 """`xaijax bench`: parts, progress, resuming, and the report at the end."""
 
-import datetime
 import json
 import shutil
 import time
@@ -44,7 +43,7 @@ def run(config: BenchConfig, *, console: "Console | None" = None) -> Path:
 
     console = console or Console(stderr=True)
     config = configuration.check(config)
-    out = (config.out or configuration.default_out(config, datetime.datetime.now())).expanduser()
+    out = configuration.out_of(config)
     check_free(out, "run", resume=config.resume)
     use_device(config)
     begun = time.monotonic()
@@ -55,8 +54,11 @@ def run(config: BenchConfig, *, console: "Console | None" = None) -> Path:
         plan = prepare(config, report)
     for line in found_lines(plan.dataset):
         say(console, line)
+    from xaijax.bench import calibrated
     from xaijax.bench.report import show, write_report
     from xaijax.bench.store import Store
+
+    judged = calibrated.look_up(plan, out)
 
     with RunFolder(out, "run", resume=config.resume) as folder:
         store = Store(out)
@@ -67,15 +69,16 @@ def run(config: BenchConfig, *, console: "Console | None" = None) -> Path:
         if not config.resume or changed:
             folder.describe((folder.description() if config.resume else {}) | describe(plan))
         with resumable(console, out):
+            calibrated.prepare(plan, judged, out, console)
             _run_parts(plan, store, console)
         with console.status("drawing the report"):
-            rows, said, path = write_report(store)
+            made = write_report(store)
         seconds = time.monotonic() - begun
         before = folder.description()
         total = round(before.get("seconds", 0) + seconds, 1)
         folder.describe(before | {"finished": provenance.now(), "seconds": total})
-    show(rows, said)
-    say(Console(), f"\nreport: {path}   ({seconds:.0f} s)")
+    show(made)
+    say(Console(), f"\nreport: {made.path}   ({seconds:.0f} s)")
     return out
 
 

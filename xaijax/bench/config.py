@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,6 +14,7 @@ from xaijax._runs.options import (
     DeviceOptions,
     Images,
     MethodOptions,
+    MetricOptions,
     ModelOptions,
     RunOptions,
     SplitOptions,
@@ -24,12 +24,14 @@ from xaijax._runs.options import (
 
 FREE = options.FREE | {"recompute_changed"}
 """Options that may differ between the command that started a run and the one that resumes it."""
-CURVES = ("aic", "sic")
-"""Names that stand for one metric for each of these information measures."""
-NONE = "none"
-"""What `--methods` says where no method is computed."""
-MEASURES = ("shannon", "webp", "mutual")
-DEFAULT_METRICS = ("aic", "sic", "pointing_game", "average_precision", "iou", "top15_energy")
+AUTO, QUICK, NONE = WORDS = ("auto", "quick", "none")
+"""What `--calibration` says besides folders; `--methods none` computes no method."""
+DEFAULT_METRICS = (
+    *("sic_mutual", "deletion_mean", "pixel_flipping", "irof", "infidelity_patches"),
+    *("pointing_game", "average_precision", "top15_energy"),
+)
+"""What is scored where nothing is known of the model and the data: candidates that a quick calibration judges. Where a
+calibration is there, the metrics that it supports take the place of the first row."""
 
 Preset = Literal["study-pic", "study-confidence", "study-reliability"]
 PRESETS: dict[str, dict[str, Any]] = {
@@ -78,7 +80,9 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BenchConfig(RunOptions, DeviceOptions, TargetOptions, MethodOptions, ModelOptions, SplitOptions, DataOptions):
+class BenchConfig(
+    RunOptions, DeviceOptions, TargetOptions, MetricOptions, MethodOptions, ModelOptions, SplitOptions, DataOptions
+):
     """Score explanation methods on a data set: heat maps, AIC and SIC, localization, and a report.
 
     Without any option it runs on the built-in phantoms with the built-in model.
@@ -94,8 +98,11 @@ class BenchConfig(RunOptions, DeviceOptions, TargetOptions, MethodOptions, Model
     one, docs/bundle.md explains how to write one); --methods none scores them alone."""
 
     metrics: tuple[str, ...] = DEFAULT_METRICS
-    """Metrics (xaijax metrics lists them); aic and sic stand for one metric per information measure. Of the default
-    list, those that need lesion masks are left out where the data have none."""
+
+    calibration: tuple[str, ...] = ("auto",)
+    """Which metrics can be believed: auto (a calibration of the same model and data that comes with xaijax or lies next
+    to --out, else a quick one is made first), quick (one is made in any case), none, or folders of xaijax calibrate,
+    one for each model. Nothing is concluded from metrics that are not believed."""
 
     oracle: bool = True
     """Score the lesion masks themselves as maps, as an upper control."""
@@ -149,26 +156,22 @@ def no_methods(config: BenchConfig) -> bool:
     return len(config.methods) == 1 and _names.normal(config.methods[0]) == NONE
 
 
-def expand_metrics(metrics: Sequence[str]) -> tuple[str, ...]:
-    """The metrics that are meant, with one metric per information measure for "aic" and "sic", in the same order.
+def word_of(config: BenchConfig) -> str | None:
+    """`auto`, `quick` or `none`, or None where folders are named.
 
     Raises:
-        InputError: for unknown and repeated names.
-
-    Example:
-        >>> expand_metrics(["SIC", "IoU"])
-        ('sic_shannon', 'sic_webp', 'sic_mutual', 'iou')
+        InputError: for one of these words among folders.
     """
-    from xaijax.metrics import METRICS
-
-    names: list[str] = []
-    for metric in metrics:
-        curve = _names.normal(metric)
-        if curve in CURVES:
-            names += [f"{curve}_{measure}" for measure in MEASURES]
-        else:
-            names.append(metric)
-    return _names.match_all("metric", names, METRICS)
+    words = [_names.normal(one) for one in config.calibration]
+    if len(words) == 1 and words[0] in WORDS:
+        return words[0]
+    mixed = [word for word in words if word in WORDS]
+    if mixed or not words:
+        raise InputError(
+            f"--calibration is {' '.join(config.calibration) or 'empty'}; give auto, quick or none alone, or folders "
+            "of xaijax calibrate"
+        )
+    return None
 
 
 def check(config: BenchConfig) -> BenchConfig:
@@ -185,7 +188,13 @@ def check(config: BenchConfig) -> BenchConfig:
         raise InputError("no method was given; name methods with --methods, or bundles of maps with --maps")
     if config.resume and config.out is None:
         raise InputError("--resume needs --out with the folder of the run to resume")
-    return config
+    word = word_of(config)
+    return config if word is None else dataclasses.replace(config, calibration=(word,))
+
+
+def out_of(config: BenchConfig) -> Path:
+    """The run folder of a configuration, named or not yet."""
+    return (config.out or default_out(config, datetime.datetime.now())).expanduser()
 
 
 def default_out(config: BenchConfig, now: datetime.datetime) -> Path:

@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from xaijax._batches import padded
 from xaijax._errors import InputError
 from xaijax._files import write_whole
-from xaijax._outputs import agrees, present
+from xaijax._outputs import agrees
 from xaijax._runs.models import Model
 from xaijax.bench.given import resized
 from xaijax.bench.plan import Plan
-from xaijax.bench.store import CURVES, PREDICTIONS, RESPONSES, SCORES, TARGET, Tables, of_findings
+from xaijax.bench.store import Tables
+from xaijax.bench.tables import predictions_of, tables_of
 from xaijax.explain import METHODS
 from xaijax.metrics import FAMILIES, METRICS, ORACLE, Explained, evaluate
 from xaijax.metrics.pic import rebuild
@@ -102,13 +102,9 @@ def score_part(
         evidence = {method: one.maps for method, one in sources.items()}
         kept = _for_figures(plan, model, pairs, evidence, shown, targets, probabilities[rows], curved, count)
     progress(1.0)
-    return Tables(
-        scores=_with_model(scores.to_arrow(), model.name, SCORES),
-        curves=_curve_table(scores, model.name),
-        responses=_with_model(scores.responses.to_arrow(), model.name, RESPONSES),
-        predictions=_prediction_table(model, batch.ids, labels, probabilities),
-        gallery=kept,
-    )
+    made = model.classifier
+    predicted = predictions_of(model.name, batch.ids, labels, probabilities, made.classes, made.thresholds)
+    return tables_of(scores, model.name, predicted, kept)
 
 
 def _at(batch: Any, rows: np.ndarray) -> Any:
@@ -217,52 +213,6 @@ def _explainers(plan: Plan) -> dict[str, Callable[..., np.ndarray]]:
         return explain
 
     return {name: explainer(name) for name in plan.computed}
-
-
-def _with_model(table: pa.Table, model: str, schema: pa.Schema) -> pa.Table:
-    names = [*schema.names, *([TARGET] if TARGET in table.column_names else [])]
-    return table.add_column(0, "model", pa.array([model] * table.num_rows, pa.string())).select(names)
-
-
-def _curve_table(scores: Any, model: str) -> pa.Table:
-    if not len(scores.curves):
-        return CURVES.empty_table()
-    table = scores.curves.to_arrow()
-    pairs = [(METRICS[metric].kind, METRICS[metric].measure) for metric in table["metric"].to_pylist()]
-    table = table.append_column("curve", pa.array([curve for curve, _ in pairs], pa.string()))
-    table = table.append_column("entropy", pa.array([entropy for _, entropy in pairs], pa.string()))
-    names = [*CURVES.names, *([TARGET] if TARGET in table.column_names else [])]
-    return table.append_column("model", pa.array([model] * table.num_rows, pa.string())).select(names)
-
-
-def _prediction_table(model: Model, ids: Sequence[str], labels: np.ndarray, probabilities: np.ndarray) -> pa.Table:
-    classes = model.classifier.classes
-    if labels.ndim == 2:
-        return _findings_table(model, ids, labels, probabilities)
-    columns = {
-        "model": [model.name] * len(ids),
-        "image": list(ids),
-        "label": [classes[label] for label in labels],
-        "predicted": [classes[guess] for guess in probabilities.argmax(axis=1)],
-        "probability": probabilities.max(axis=1).astype(np.float64),
-    }
-    return pa.table(columns, schema=PREDICTIONS)
-
-
-def _findings_table(model: Model, ids: Sequence[str], labels: np.ndarray, chances: np.ndarray) -> pa.Table:
-    """One row per image and finding."""
-    words = np.where(np.isnan(labels), "unknown", np.where(labels == 1, "present", "absent"))
-    guess = np.where(present("sigmoid", chances, model.classifier.thresholds), "present", "absent")
-    count = len(model.classifier.classes)
-    columns = {
-        "model": [model.name] * words.size,
-        "image": [name for name in ids for _ in range(count)],
-        "label": words.reshape(-1).tolist(),
-        "predicted": guess.reshape(-1).tolist(),
-        "probability": chances.reshape(-1).astype(np.float64),
-        TARGET: list(model.classifier.classes) * len(ids),
-    }
-    return pa.table(columns, schema=of_findings(PREDICTIONS))
 
 
 def _for_figures(

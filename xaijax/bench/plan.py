@@ -14,17 +14,16 @@ from xaijax._batches import padded
 from xaijax._errors import InputError
 from xaijax._outputs import present
 from xaijax._runs.bundle import Bundle
-from xaijax._runs.data import Readable, choose, held_out, is_phantoms, note_lines, open_data, readable, strata
+from xaijax._runs.data import Readable, choose, held_out, note_lines, open_data, readable, scoring_seed, strata
+from xaijax._runs.metrics import complete_settings, expand_metrics
 from xaijax._runs.models import Model, labels_of, open_models, refuse_untrained
+from xaijax.bench import calibrated
 from xaijax.bench import config as configuration
 from xaijax.bench.config import DEFAULT_METRICS, PRESETS, BenchConfig
 from xaijax.bench.given import Given, check_targets, open_bundles, take_part
 from xaijax.data import Batch, Dataset
 from xaijax.explain import METHODS
 from xaijax.metrics import FAMILIES, METRICS, ORACLE
-
-# Phantoms of a benchmark must be none of those that a model was trained on; training starts at seed 0.
-PHANTOM_SEED = 1_000_003
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,12 +137,7 @@ class Plan:
 
     def settings_in_use(self) -> dict[str, dict[str, Any]]:
         """All options of the families that are scored, defaults included, as JSON values."""
-        found: dict[str, dict[str, Any]] = {}
-        for family in dict.fromkeys(METRICS[metric].family for metric in self.metrics):
-            options = dataclasses.asdict(FAMILIES[family].read_settings(self.settings.get(family, {})))
-            if options:
-                found[family] = {key: list(v) if isinstance(v, tuple) else v for key, v in options.items()}
-        return found
+        return complete_settings(self.metrics, self.settings)
 
 
 def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) -> Plan:
@@ -160,7 +154,7 @@ def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) 
         InputError: where anything is unknown, missing, or does not fit together, in one sentence.
     """
     config = configuration.check(config)
-    metrics = configuration.expand_metrics(config.metrics)
+    metrics = expand_metrics(config.metrics)
     every = len(config.methods) == 1 and _names.normal(config.methods[0]) == "all"
     explainers = explain.methods(without="masks")
     methods: tuple[str, ...] = ()
@@ -173,21 +167,19 @@ def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) 
     for family, values in settings.items():
         FAMILIES[family].read_settings(values)  # refuses values that do not go together
     refuse_untrained(config.model, config.data)
-    # A folder has a seed for its cues alone.
-    phantom = is_phantoms(config.data)
     bundles = open_bundles(config.maps)
     _refuse_without_maps(methods, bundles, metrics)
-    data_seed = PHANTOM_SEED + config.seed if phantom else config.seed if config.cues else None
-    dataset = open_data(config, seed=data_seed, findings=True)
+    dataset = open_data(config, seed=scoring_seed(config), findings=True)
     if bundles and dataset.multi_label:
         raise InputError("--maps has one map for each image, and these data have several findings: leave out --maps")
     notes: list[str] = [] if dataset.found is None else list(dataset.found.notes)
     methods, metrics = _with_masks(config, dataset, methods, metrics, notes)
+    opened, assumed = open_models(config, dataset, config.data)
+    notes += assumed
+    metrics = calibrated.supported(config, dataset, opened, metrics, settings, notes)
     unused = sorted(set(settings) - {METRICS[metric].family for metric in metrics})
     if unused:
         notes.append(f"Options of {' and '.join(unused)} change nothing here: no metric of theirs is scored.")
-    opened, assumed = open_models(config, dataset, config.data)
-    notes += assumed
     _check_outputs(config, opened, dataset, metrics)
     methods = _for_black_boxes(config, methods, opened, notes)
     if every:

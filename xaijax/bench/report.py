@@ -1,5 +1,6 @@
 """Turns a finished run directory into figures, summary.csv and a self-contained report.html."""
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,49 +10,145 @@ import numpy as np
 import pyarrow as pa
 
 from xaijax import plot
-from xaijax._outputs import THRESHOLD
+from xaijax._outputs import THRESHOLD, check_output, targets, unfold
 from xaijax._runs import page
-from xaijax.bench import statistics
+from xaijax.bench import calibrated, statistics
+from xaijax.bench.calibrated import BELIEVE, Judged
+from xaijax.bench.conclusion import conclude
 from xaijax.bench.store import Store, paired
 from xaijax.bench.summary import Row, summarise, to_csv
-from xaijax.metrics import FAMILIES, METRICS, ORACLE, Statement, statements
+from xaijax.calibrate import VERDICTS
+from xaijax.metrics import FAMILIES, METRICS, ORACLE, Scores, Statement, statements
+from xaijax.metrics._health import usage
 from xaijax.metrics.pic_curve import area, positions, read_curve
 from xaijax.plot import _style as style
 
 KINDS = ("curves", "responses", "randomised", "gallery", "rebuilt", "intervals")
 
 
-def write_report(store: Store) -> tuple[list[Row], list[Statement], Path]:
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What was made of a run.
+
+    Attributes:
+        rows: the summary.
+        said: statements about the run's health.
+        conclusion: sentences by the metrics that are believed; empty where the metrics were not calibrated.
+        judged: model -> what is known of its metrics.
+        path: of the page.
+    """
+
+    rows: list[Row]
+    said: list[Statement]
+    conclusion: list[str]
+    judged: Mapping[str, Judged]
+    path: Path
+
+
+def write_report(store: Store) -> Report:
     """Writes the tables (CSV), the figures and report.html of a run from what its parts hold.
 
     Args:
         store: A run directory with at least one finished part.
 
     Returns:
-        The summary, the statements about the run's health, and the path of the report.
+        The summary, the statements and the conclusion, and the path of the report.
     """
     run = store.read_run()
     scores, curves = store.scores(), store.curves()
     seed = int(run["config"]["seed"])
+    judged = calibrated.read(store.root, run)
     every = summarise(scores, seed=seed)
-    store.write_text("summary.csv", to_csv(every))
+    verdicts = {(model, metric): one.verdicts[metric][0] for model, one in judged.items() for metric in one.verdicts}
+    store.write_text("summary.csv", to_csv(every, verdicts))
     rows = [row for row in every if not row.target]
     # From here on each finding of an image counts for itself.
+    findings = statistics.by_model(scores, curves)
     scores, curves = paired(scores), paired(curves)
-    said = [Statement(note) for note in run.get("notes", [])] + statements(
-        statistics.by_model(scores, curves), skipped=run["data"]["skipped"], seed=seed
+    predictions = store.predictions()
+    labels = {} if "target" in predictions.column_names else _labels(predictions)
+    believed = {(model, metric) for model, one in judged.items() for metric in one.believed} if judged else None
+    one_model = len(findings) == 1
+    said = _about_calibration(run, judged) + [Statement(note) for note in run.get("notes", [])]
+    said += statements(
+        next(iter(findings.values())) if one_model else findings,
+        labels,
+        skipped=run["data"]["skipped"],
+        believed={("", metric) for _, metric in believed} if believed is not None and one_model else believed,
+        seed=seed,
     )
     found = statistics.tabulate(scores, curves, seed=seed)
     store.write_text("statistics.csv", statistics.pairs_csv(found))
     store.write_text("ranks.csv", statistics.ranks_csv(found))
     store.write_text("stability.csv", statistics.stability_csv(found))
-    drawn = _draw(store, rows, curves, seed)
-    compared = _compared(store.root / "figures", rows, found)
-    text = render(run, every, said, drawn, store.root, accuracy=accuracy(store.predictions()), compared=compared)
-    return rows, said, store.write_text("report.html", text)
+    pairs = len(rows) < len(every)
+    drawn = _draw(store, rows, curves, seed, pairs)
+    compared = _compared(store.root / "figures", rows, found, pairs, judged)
+    conclusion = conclude(found, judged)
+    text = render(
+        run,
+        every,
+        said,
+        drawn,
+        store.root,
+        accuracy=accuracy(predictions),
+        compared=compared,
+        judged=judged,
+        conclusion=conclusion,
+        by_class=_by_class(findings, labels),
+    )
+    return Report(rows, said, conclusion, judged, store.write_text("report.html", text))
 
 
-def _draw(store: Store, rows: Sequence[Row], curves: pa.Table, seed: int) -> dict[str, dict[str, list[dict[str, Any]]]]:
+def _labels(predictions: pa.Table) -> dict[str, str]:
+    """image -> its true class."""
+    return dict(zip(predictions["image"].to_pylist(), predictions["label"].to_pylist(), strict=True))
+
+
+def _about_calibration(run: Mapping[str, Any], judged: Mapping[str, Judged]) -> list[Statement]:
+    """Where the verdicts come from, or that there are none."""
+    if not judged:
+        text = (
+            "The metrics were not calibrated: it is not known which of them can be believed for this model and these "
+            "images."
+        )
+        return [Statement(text, True)]
+    found = []
+    for model, one in judged.items():
+        where = f" on {model}" if len(judged) > 1 else ""
+        if one.source:
+            found.append(Statement(f"Which metrics can be believed{where}: {one.source} says it."))
+        elif one.why:
+            found.append(Statement(one.why, True))
+        found += [Statement(note, True) for note in one.notes]
+    return found
+
+
+def _by_class(models: Mapping[str, Scores], labels: Mapping[str, str]) -> list[dict[str, Any]]:
+    """For each model the images of each class that each metric scored."""
+    found = []
+    for model, scores in models.items():
+        lines = usage(scores, labels)
+        classes = list(dict.fromkeys(name for line in lines for name in line.classes))
+        shown = [
+            {
+                "title": describe(line.metric)["title"],
+                "cells": [
+                    {"text": f"{line.classes[name][0]} of {line.classes[name][1]}", "low": name in line.neglected()}
+                    if name in line.classes
+                    else {"text": "–", "low": False}
+                    for name in classes
+                ],
+            }
+            for line in lines
+        ]
+        found.append({"model": model, "classes": classes, "lines": shown})
+    return [one for one in found if one["classes"]]
+
+
+def _draw(
+    store: Store, rows: Sequence[Row], curves: pa.Table, seed: int, pairs: bool
+) -> dict[str, dict[str, list[dict[str, Any]]]]:
     """Draws every figure; returns {model: {kind: [{path, alt, wide}]}}."""
     folder = store.root / "figures"
     drawn: dict[str, dict[str, list[dict[str, Any]]]] = {}
@@ -60,10 +157,10 @@ def _draw(store: Store, rows: Sequence[Row], curves: pa.Table, seed: int) -> dic
     for model in dict.fromkeys(row.model for row in rows):
         prefix = re.sub(r"[^\w-]", "-", model)
         drawn[model] = {
-            "curves": _draw_curves(folder, prefix, curves, model),
-            "intervals": _draw_intervals(folder, prefix, [row for row in rows if row.model == model]),
+            "curves": _draw_curves(folder, prefix, curves, model, pairs),
+            "intervals": _draw_intervals(folder, prefix, [row for row in rows if row.model == model], pairs),
         }
-        for entry in _draw_responses(folder, model, answers, titles, seed=seed):
+        for entry in _draw_responses(folder, model, answers, titles, pairs, seed=seed):
             drawn[model].setdefault(entry["kind"], []).append(entry)
     classes = {entry["name"]: entry["classes"] for entry in store.read_run()["models"]}
     shown: dict[str, list[dict[str, np.ndarray]]] = {}
@@ -78,7 +175,7 @@ def _draw(store: Store, rows: Sequence[Row], curves: pa.Table, seed: int) -> dic
     return drawn
 
 
-def _draw_curves(folder: Path, prefix: str, table: pa.Table, model: str) -> list[dict[str, Any]]:
+def _draw_curves(folder: Path, prefix: str, table: pa.Table, model: str, pairs: bool) -> list[dict[str, Any]]:
     read: dict[tuple[str, str], dict[str, dict[str, list[np.ndarray]]]] = {}
     names = ("model", "entropy", "curve", "method", "image", "position", "value")
     for m, entropy, kind, method, image, x, y in zip(*(table[n].to_pylist() for n in names), strict=True):
@@ -104,7 +201,8 @@ def _draw_curves(folder: Path, prefix: str, table: pa.Table, model: str) -> list
             y_label=f"{axes.y}\n(0 blurred, 1 original; mean of {count})",
         )
         path = page.save_figure(figure, folder / f"{prefix}-{kind}-{entropy}.svg")
-        drawn.append({"path": path, "alt": f"{axes.title}: one curve per method, {model}, {count} images"})
+        alt = f"{axes.title}: one curve per method, {model}, {_counted(count, pairs)}"
+        drawn.append({"path": path, "alt": alt, "metric": metrics[entropy, kind].name})
     return drawn
 
 
@@ -113,13 +211,13 @@ def _intervals(rows: Sequence[Row]) -> dict[str, tuple[float, float, float]]:
     return {row.method: (row.mean, row.low, row.high) for row in rows}
 
 
-def _draw_intervals(folder: Path, prefix: str, rows: Sequence[Row]) -> list[dict[str, Any]]:
+def _draw_intervals(folder: Path, prefix: str, rows: Sequence[Row], pairs: bool) -> list[dict[str, Any]]:
     drawn = []
     for metric in dict.fromkeys(row.metric for row in rows):
         chosen = [row for row in rows if row.metric == metric]
         title = describe(metric)["title"]
         count = max(row.n for row in chosen)
-        figure = plot.summary(_intervals(chosen), title=f"{title}, {count} image{'s' if count != 1 else ''}")
+        figure = plot.summary(_intervals(chosen), title=f"{title}, {_counted(count, pairs)}")
         path = page.save_figure(figure, folder / f"{prefix}-mean-{metric}.svg")
         drawn.append({"path": path, "alt": f"{title}: mean and 95 % interval per method", "metric": metric})
     return drawn
@@ -128,22 +226,35 @@ def _draw_intervals(folder: Path, prefix: str, rows: Sequence[Row]) -> list[dict
 def _draw_gallery(
     folder: Path, prefix: str, parts: Sequence[Mapping[str, np.ndarray]], classes: Sequence[str]
 ) -> dict[str, Any]:
-    join = {
-        name: np.concatenate([part[name] for part in parts]) for name in ("images", "masks", "labels", "probabilities")
-    }
+    join = {name: np.concatenate([part[name] for part in parts]) for name in ("images", "masks")}
     maps = np.concatenate([part["maps"] for part in parts], axis=1)
-    captions = []
-    for label, chances in zip(join["labels"], join["probabilities"], strict=True):
-        if "output" in parts[0]:
-            captions.append(f"{classes[int(label)]}\nprobability {chances[int(label)]:.2f}")
-            continue
-        guess = int(chances.argmax())
-        captions.append(f"{classes[int(label)]}\npredicted {chances[guess]:.2f}\n{classes[guess]}")
+    captions = [text for part in parts for text in _captions(part, classes)]
     methods = [str(method) for method in parts[0]["methods"]]
     chosen = {method: maps[i] for i, method in enumerate(methods) if method != ORACLE}
     figure = plot.gallery(join["images"], chosen, masks=join["masks"], titles=captions)
     path = page.save_figure(figure, folder / f"{prefix}-gallery.png")
     return {"path": path, "alt": "Heat maps over images, one column per method", "wide": True}
+
+
+def _captions(part: Mapping[str, np.ndarray], classes: Sequence[str]) -> list[str]:
+    """What stands next to each image of a gallery: its class and the prediction, as far as they are known."""
+    labels, predictions = part.get("labels"), part.get("probabilities")
+    output = check_output(str(part.get("output", "softmax")))
+    captions = []
+    for row, name in enumerate(map(str, part["ids"])):
+        label = None if labels is None or output == "regression" else int(labels[row])
+        words = Path(name).name if label is None else targets(output, classes)[label]
+        chances = None if predictions is None else predictions[row]
+        if chances is None:
+            captions.append(words)
+        elif output == "regression":
+            captions.append(f"{words}\npredicted {', '.join(f'{value:.3g}' for value in chances)}")
+        elif output == "sigmoid" and label is not None:
+            captions.append(f"{words}\nprobability {unfold(output, chances[None])[0, label]:.2f}")
+        else:
+            guess = int(chances.argmax())
+            captions.append(f"{words}\npredicted {chances[guess]:.2f}\n{classes[guess]}")
+    return captions
 
 
 def _draw_rebuilt(
@@ -177,33 +288,61 @@ def _draw_rebuilt(
     return drawn
 
 
-def _compared(folder: Path, rows: Sequence[Row], found: statistics.RunStatistics) -> dict[str, Any]:
+def _counted(count: int, pairs: bool) -> str:
+    """How many values, and what each stands for."""
+    noun = "pair" if pairs else "image"
+    return f"{count} {noun}{'s' if count != 1 else ''}{' of image and finding' if pairs else ''}"
+
+
+def _compared(
+    folder: Path,
+    rows: Sequence[Row],
+    found: statistics.RunStatistics,
+    pairs: bool,
+    judged: Mapping[str, Judged],
+) -> dict[str, Any]:
     """What the report's section on statistics shows: lines and figures per model, and the models side by side."""
     sections = []
     for model, metrics in found.models.items():
         prefix = re.sub(r"[^\w-]", "-", model)
         drawn = []
+        trusted = _trusted(model, metrics, judged)
         for metric, entry in metrics.items():
             title = describe(metric)["title"]
             if np.isfinite(entry.ranking.critical_difference):
-                count = f"{entry.ranking.n} image{'s' if entry.ranking.n != 1 else ''}"
+                count = _counted(entry.ranking.n, pairs)
                 figure = plot.critical_difference(entry.ranking, title=f"{title}, mean ranks, {count}")
                 path = page.save_figure(figure, folder / f"{prefix}-ranks-{metric}.svg")
-                drawn.append({"path": path, "alt": f"{title}: mean ranks and critical difference, {model}"})
+                drawn.append(
+                    {"path": path, "alt": f"{title}: mean ranks and critical difference, {model}", "metric": metric}
+                )
             if any(np.isfinite(pair.p_w_holm) for pair in entry.pairs):
                 higher = METRICS[metric].higher_is_better
                 figure = plot.p_matrix(
                     entry.pairs, entry.ranking.methods, title=f"{title}, every pair", higher_is_better=higher
                 )
                 path = page.save_figure(figure, folder / f"{prefix}-pairs-{metric}.svg")
-                drawn.append({"path": path, "alt": f"{title}: corrected p-values of every pair, {model}"})
+                drawn.append(
+                    {"path": path, "alt": f"{title}: corrected p-values of every pair, {model}", "metric": metric}
+                )
         lines = [line | {"title": describe(line["metric"])["title"]} for line in statistics.overview(found, model)]
+        for line in lines:
+            if line["metric"] not in trusted:
+                line |= {"best": [], "like": [], "note": "not believed: it names no best method"}
         entropies = [
             {"title": kind.upper(), "tau": f"{one.tau:.2f}", "n": one.n, "note": one.note}
             for kind, one in found.entropies[model].items()
         ]
-        inlined = [page.inline(entry) for entry in drawn]
-        sections.append({"model": model, "lines": lines, "entropies": entropies, "figures": inlined})
+        sections.append(
+            {
+                "model": model,
+                "lines": [line for line in lines if line["metric"] in trusted],
+                "apart": [line for line in lines if line["metric"] not in trusted],
+                "entropies": entropies,
+                "figures": [page.inline(entry) for entry in drawn if entry["metric"] in trusted],
+                "apart_figures": [page.inline(entry) for entry in drawn if entry["metric"] not in trusted],
+            }
+        )
     several = []
     if len({row.model for row in rows}) > 1:
         for metric in dict.fromkeys(row.metric for row in rows):
@@ -214,6 +353,12 @@ def _compared(folder: Path, rows: Sequence[Row], found: statistics.RunStatistics
             path = page.save_figure(figure, folder / f"models-mean-{metric}.svg")
             several.append({"path": path, "alt": f"{info['title']}: mean and 95 % interval per method and model"})
     return {"sections": sections, "models": [page.inline(entry) for entry in several]}
+
+
+def _trusted(model: str, metrics: Sequence[str] | Mapping[str, Any], judged: Mapping[str, Judged]) -> set[str]:
+    """The metrics that methods may be compared by: believed on the model, over all models on each of them."""
+    asked = [judged[model]] if model in judged else list(judged.values())
+    return {metric for metric in metrics if all(metric in one.believed for one in asked)}
 
 
 def accuracy(predictions: pa.Table) -> dict[str, tuple[int, int]]:
@@ -249,22 +394,44 @@ def describe(name: str) -> dict[str, str]:
     }
 
 
-def tables(rows: Sequence[Row], model: str) -> list[dict[str, Any]]:
-    """The results of a model as the report and the terminal show them, one table for each family of metrics."""
+def tables(rows: Sequence[Row], model: str, judged: Judged | None = None) -> list[dict[str, Any]]:
+    """The results of a model as the report and the terminal show them.
+
+    One table for each family of metrics; where they were calibrated, of those that are believed, and then for each
+    other verdict, which stand apart and have no best value.
+    """
     families: dict[str, list[Row]] = {}
+    apart: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         if row.model == model:
-            families.setdefault(METRICS[row.metric].family, []).append(row)
-    return [_table(chosen, family) for family, chosen in families.items()]
+            verdict = BELIEVE if judged is None else judged.verdicts[row.metric][0]
+            family = METRICS[row.metric].family
+            if verdict == BELIEVE:
+                families.setdefault(family, []).append(row)
+            else:
+                apart.setdefault((verdict, family), []).append(row)
+    found = [_table(chosen, FAMILIES[family].title or family) for family, chosen in families.items()]
+    for verdict, family in sorted(apart, key=lambda key: list(VERDICTS).index(key[0])):
+        assert judged is not None
+        title, meaning = VERDICTS[verdict].title.capitalize(), VERDICTS[verdict].meaning
+        if all("mask" in METRICS[row.metric].needs for row in apart[verdict, family]):
+            meaning = "They compare a map with a mask: with what a person would mark, not with what the model uses."
+        if not judged.source:
+            title, meaning = "Not calibrated", "Nothing may be concluded from these numbers."
+        own = _table(apart[verdict, family], f"{title}: {(FAMILIES[family].title or family).lower()}", meaning)
+        for metric in own["metrics"]:
+            metric["why"] = judged.verdicts[metric["name"]][1]
+        found.append(own)
+    return found
 
 
-def _table(chosen: Sequence[Row], family: str) -> dict[str, Any]:
-    """One line per method, one column per metric."""
+def _table(chosen: Sequence[Row], title: str, apart: str = "") -> dict[str, Any]:
+    """One line per method, one column per metric; `apart` says what may not be concluded, and then nothing is best."""
     methods = style.in_order([row.method for row in chosen])
     metrics = list(dict.fromkeys(row.metric for row in chosen))
     found = {(row.method, row.metric): row for row in chosen}
-    best: dict[str, set[str]] = {}
-    for metric in metrics:
+    best: dict[str, set[str]] = {metric: set() for metric in metrics}
+    for metric in () if apart else metrics:
         sign = 1 if METRICS[metric].higher_is_better else -1
         # The best explanation: controls are there to be compared with, not to win.
         values = {
@@ -290,11 +457,11 @@ def _table(chosen: Sequence[Row], family: str) -> dict[str, Any]:
             )
         kind = "oracle" if method == ORACLE else "control" if method in style.controls() else "method"
         lines.append({"method": method, "kind": kind, "cells": cells})
-    title = FAMILIES[family].title or family
     counts = {metric: max(found[m, metric].n for m in methods if (m, metric) in found) for metric in metrics}
     return {
         "title": title,
-        "metrics": [describe(metric) | {"count": counts[metric]} for metric in metrics],
+        "apart": apart,
+        "metrics": [describe(metric) | {"count": counts[metric], "why": ""} for metric in metrics],
         "lines": lines,
     }
 
@@ -308,18 +475,30 @@ def render(
     *,
     accuracy: Mapping[str, tuple[int, int]],
     compared: Mapping[str, Any],
+    judged: Mapping[str, Judged],
+    conclusion: Sequence[str],
+    by_class: Sequence[Mapping[str, Any]],
 ) -> str:
     """The report as one HTML text with everything in it: no script, font or picture is loaded from elsewhere."""
     models = list(dict.fromkeys(row.model for row in rows))
     sections = [
         {
             "model": model,
-            "tables": tables([row for row in rows if not row.target], model),
+            "tables": tables([row for row in rows if not row.target], model, judged.get(model)),
             "findings": [
-                {"name": target, "tables": tables([row for row in rows if row.target == target], model)}
+                {
+                    "name": target,
+                    "tables": tables([row for row in rows if row.target == target], model, judged.get(model)),
+                }
                 for target in dict.fromkeys(row.target for row in rows if row.target)
             ],
-            "figures": {kind: [page.inline(entry) for entry in drawn[model].get(kind, ())] for kind in KINDS},
+            "figures": {
+                kind: [
+                    page.inline(entry) | {"doubted": _doubted(entry, judged.get(model))}
+                    for entry in drawn[model].get(kind, ())
+                ]
+                for kind in KINDS
+            },
         }
         for model in models
     ]
@@ -329,36 +508,54 @@ def render(
         "report.html.j2",
         measures=list(dict.fromkeys(METRICS[m].measure for m in run["metrics"] if METRICS[m].family == "pic")),
         run=run,
-        name=root.resolve().name,
+        name=run.get("name") or root.resolve().name,
         sections=sections,
         metrics=metrics,
         said=said,
         accuracy=accuracy,
         compared=compared,
+        calibrated=bool(judged),
+        conclusion=conclusion,
+        by_class=by_class,
+        pairs=any(row.target for row in rows),
     )
 
 
-def show(rows: list[Any], said: list[Any]) -> None:
-    """The results in the terminal: one table per model, then what to know about them."""
+def _doubted(entry: Mapping[str, Any], judged: Judged | None) -> str:
+    """What stands below a figure of a metric that is not believed."""
+    verdict = "" if judged is None else judged.verdicts.get(entry.get("metric", ""), (BELIEVE, ""))[0]
+    return "" if verdict in ("", BELIEVE) else f"{VERDICTS[verdict].title}: conclude nothing from this figure"
+
+
+def show(made: Report) -> None:
+    """The results in the terminal: one table per model, what to know about them, and the conclusion."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console()
-    for model in dict.fromkeys(row.model for row in rows):
-        for shown in tables(rows, model):
-            grid = Table(title=f"{model}: {shown['title'].lower()}, mean over images", title_justify="left", box=None)
+    for model in dict.fromkeys(row.model for row in made.rows):
+        for shown in tables(made.rows, model, made.judged.get(model)):
+            dim = "dim" if shown["apart"] else ""
+            title = f"{model}: {shown['title'].lower()}, mean over images"
+            grid = Table(title=Text(title, dim), title_justify="left", box=None)
             grid.add_column("", no_wrap=True)
             for metric in shown["metrics"]:
                 grid.add_column(metric["heading"], justify="right", vertical="bottom")
             for line in shown["lines"]:
-                texts = [Text(cell["text"], "bold" if cell["best"] else "") for cell in line["cells"]]
-                grid.add_row(Text(line["method"], "" if line["kind"] == "method" else "dim"), *texts)
+                texts = [Text(cell["text"], "bold" if cell["best"] else dim) for cell in line["cells"]]
+                grid.add_row(Text(line["method"], dim if line["kind"] == "method" else "dim"), *texts)
             console.print(grid)
+            if shown["apart"]:
+                console.print(Text(shown["apart"], "dim"))
             console.print()
-    for statement in said:
+    for statement in made.said:
         mark = Text("! " if statement.warns else "· ", "yellow" if statement.warns else "dim")
         console.print(mark + Text(statement.text))
+    if made.conclusion:
+        console.print(Text("\nConclusion", "bold"))
+        for sentence in made.conclusion:
+            console.print(Text(sentence))
 
 
 def response_lines(table: pa.Table, model: str, *, seed: int = 0) -> dict[str, dict[str, plot.MeanCurve]]:
@@ -376,18 +573,19 @@ def response_lines(table: pa.Table, model: str, *, seed: int = 0) -> dict[str, d
 
 
 def _draw_responses(
-    folder: Path, model: str, table: pa.Table, titles: dict[str, str], *, seed: int = 0
+    folder: Path, model: str, table: pa.Table, titles: dict[str, str], pairs: bool, *, seed: int = 0
 ) -> list[dict[str, Any]]:
     """Draws every metric that has curves; `[{path, alt, kind}]`, kind "responses" or "randomised"."""
     prefix = re.sub(r"[^\w-]", "-", model)
     drawn = []
     for metric, found in response_lines(table, model, seed=seed).items():
         count = max(line.images for line in found.values())
-        title = f"{titles[metric]}, {count} image{'s' if count != 1 else ''}"
+        title = f"{titles[metric]}, {_counted(count, pairs)}"
         axes = METRICS[metric].axes
         assert axes is not None  # it has responses
         figure = plot.curves(found, title=title, x_label=axes.x, y_label=axes.y)
         path = page.save_figure(figure, folder / f"{prefix}-curve-{metric}.svg")
         alt = f"{titles[metric]}: mean curve and 95 % interval per method, {model}"
-        drawn.append({"path": path, "alt": alt, "kind": "randomised" if axes.kind == "randomisation" else "responses"})
+        where = "randomised" if axes.kind == "randomisation" else "responses"
+        drawn.append({"path": path, "alt": alt, "kind": where, "metric": metric})
     return drawn

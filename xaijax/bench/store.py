@@ -11,6 +11,7 @@
 Where the model has several findings to an image all four have the column target, the finding; label and predicted are
 then "present", "absent" or "unknown", and the probability is that of the finding.
 
+    calibration/<model>.json which metrics can be believed (`xaijax.bench.calibrated`)
     gallery/<part>.npz       images, masks and maps that the figures show
     maps/                    raw maps that several models' parts need, during a run that compares models
     figures/, report.html, summary.csv, statistics.csv, ranks.csv, stability.csv

@@ -1,7 +1,7 @@
 """Statistics over the per-image scores of a run: means with bootstrap intervals."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,6 +15,7 @@ class Row:
     """One line of the summary: a metric of a method on a model, over all findings or for one (`target`).
 
     `low` and `high` bound the bootstrap interval of the mean; they are NaN where fewer than two images have a value.
+    Over all findings `n` counts pairs of image and finding, and images are drawn with all their findings.
     """
 
     model: str
@@ -50,9 +51,18 @@ def summarise(scores: pa.Table, *, seed: int = 0) -> list[Row]:
     return rows
 
 
-def to_csv(rows: Sequence[Row]) -> str:
-    """The summary as CSV text, the fields of `Row`; the target only where there are findings."""
+def to_csv(rows: Sequence[Row], verdicts: Mapping[tuple[str, str], str] | None = None) -> str:
+    """The summary as CSV text, the fields of `Row`; the target only where there are findings.
+
+    Args:
+        rows: of the summary.
+        verdicts: (model, metric) -> the verdict of the calibration, as one more column; None without a calibration.
+    """
     names = [field.name for field in dataclasses.fields(Row)]
     if not any(row.target for row in rows):
         names.remove("target")
-    return tables.to_csv([dataclasses.asdict(row) for row in rows], names)
+    own = [dataclasses.asdict(row) for row in rows]
+    if verdicts:
+        names.append("verdict")
+        own = [row | {"verdict": verdicts.get((row["model"], row["metric"]), "")} for row in own]
+    return tables.to_csv(own, names)

@@ -1,6 +1,6 @@
-"""`xaijax methods`, `xaijax metrics` and `xaijax models`: what there is, and what one of it is."""
+"""`xaijax methods` and `xaijax metrics`: what there is, and what one of it is."""
 
 from xaijax.catalogue._run import run
-from xaijax.catalogue.config import MethodsConfig, MetricsConfig, ModelsConfig
+from xaijax.catalogue.config import MethodsConfig, MetricsConfig
 
-__all__ = ["MethodsConfig", "MetricsConfig", "ModelsConfig", "run"]
+__all__ = ["MethodsConfig", "MetricsConfig", "run"]

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xaijax._runs import tables
-from xaijax.catalogue.config import MethodsConfig, MetricsConfig, ModelsConfig
+from xaijax.catalogue.config import MethodsConfig, MetricsConfig
 
 
-def run(config: MethodsConfig | MetricsConfig | ModelsConfig) -> int:
+def run(config: MethodsConfig | MetricsConfig) -> int:
     """Prints a list, or the description of one thing.
 
     Args:
-        config: of one of the three commands.
+        config: of one of the two commands.
 
     Returns:
         0.
@@ -21,7 +21,7 @@ def run(config: MethodsConfig | MetricsConfig | ModelsConfig) -> int:
     Raises:
         InputError: for an unknown name, with the closest ones.
     """
-    found = [_plain(one) for one in _describe(config)]
+    found = [dataclasses.asdict(one) for one in _describe(config)]
     one = config.name is not None and len(found) == 1
     if config.json:
         print(json.dumps(found[0] if one else found, indent=2, default=str))
@@ -32,26 +32,15 @@ def run(config: MethodsConfig | MetricsConfig | ModelsConfig) -> int:
     return 0
 
 
-def _describe(config: MethodsConfig | MetricsConfig | ModelsConfig) -> Sequence[Any]:
+def _describe(config: MethodsConfig | MetricsConfig) -> Sequence[Any]:
     """Descriptions as data: of one thing, of a family, or of all."""
     if isinstance(config, MethodsConfig):
         from xaijax import explain
 
         return explain.describe(config.name)
-    if isinstance(config, MetricsConfig):
-        from xaijax import metrics
+    from xaijax import metrics
 
-        return metrics.describe(config.name)
-    from xaijax import models
-
-    return models.describe(config.name)
-
-
-def _plain(description: Any) -> dict[str, Any]:
-    found = dataclasses.asdict(description)
-    if hasattr(description, "parameters"):  # counted when asked for
-        found |= {"parameters": description.parameters, "layer": description.layer}
-    return found
+    return metrics.describe(config.name)
 
 
 def _print_all(config: Any, found: Sequence[Mapping[str, Any]]) -> None:
@@ -61,10 +50,9 @@ def _print_all(config: Any, found: Sequence[Mapping[str, Any]]) -> None:
     columns = {
         MethodsConfig: ("name", "family", "cost", "needs", "summary"),
         MetricsConfig: ("name", "family", "better", "needs", "summary"),
-        ModelsConfig: ("name", "input_shape", "parameters", "sources", "summary"),
     }[type(config)]
     tables.print_rows(console, [{key: _cell(entry[key]) for key in columns} for entry in found])
-    what = {MethodsConfig: "methods", MetricsConfig: "metrics", ModelsConfig: "models"}[type(config)]
+    what = {MethodsConfig: "methods", MetricsConfig: "metrics"}[type(config)]
     if isinstance(config, MethodsConfig):
         console.print("cost: model passes per image in forward passes, with the default options", style="dim")
     console.print(f"xaijax {what} NAME describes one", style="dim")

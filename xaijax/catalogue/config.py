@@ -25,14 +25,3 @@ class MetricsConfig:
 
     json: bool = False
     """Print JSON instead of text."""
-
-
-@dataclasses.dataclass(frozen=True)
-class ModelsConfig:
-    """List the architectures, or describe one, or a trained model: inputs, layers, parameters, and what it knows."""
-
-    name: tyro.conf.Positional[str | None] = None
-    """An architecture, a folder of xaijax train, a file of weights, or builtin; without one all are listed."""
-
-    json: bool = False
-    """Print JSON instead of text."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from xaijax._names import BUILTIN
+from xaijax.bench.config import WORDS
 from xaijax.completion.config import CompletionConfig
 
 FILES = "FILES"  # stands for paths among the values of an option
@@ -84,6 +85,8 @@ def _values(command: str, option: Any) -> tuple[str, ...]:
         from xaijax import kernels
 
         return tuple(sorted(name for name in kernels.__all__ if name != "build_info"))
+    if last == "calibration":
+        return (*WORDS, FILES)
     paths = {"out", "config", "weights", "compare", "trace", "table", "images"}
     return (FILES,) if last in paths else ()
 

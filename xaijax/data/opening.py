@@ -69,6 +69,7 @@ def open_dataset(
     seed: int | None = None,
     lesions: int | None = None,
     findings: bool = False,
+    fixed_anatomy: bool = False,
     cues: Sequence[str] = (),
     correlation: float | None = None,
     covered: bool = False,
@@ -100,6 +101,7 @@ def open_dataset(
         size: phantoms only: side in pixels, 16 to 2048, default 128.
         lesions: phantoms only: lesions in each image of a class that has any, default 1.
         findings: phantoms of chest X-rays only: several findings per image (a multi-label data set).
+        fixed_anatomy: phantoms of brain MRI only: tumours leave the rest of the head as it is.
         seed: phantoms and planted cues only: default 0; the same seed gives the same images.
         cues: plant these in the images, as in `["text", "ruler:melanoma"]`; see `xaijax.data.cues`.
         correlation: with cues only: share of the images of every class on which a cue agrees with the label, default
@@ -136,7 +138,15 @@ def open_dataset(
     )
     table = Table(None if labels is None else Path(labels), image_column, label_column, group_column, split_column)
     dataset = _open(
-        source, reading, table, count=count, size=size, seed=own_seed, lesions=lesions, findings=findings or None
+        source,
+        reading,
+        table,
+        count=count,
+        size=size,
+        seed=own_seed,
+        lesions=lesions,
+        findings=findings or None,
+        fixed_anatomy=fixed_anatomy or None,
     )
     if cues:
         dataset = planting.plant(

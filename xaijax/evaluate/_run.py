@@ -33,7 +33,15 @@ from xaijax._runs.training import Images
 from xaijax.classifier import Classifier
 from xaijax.data import Dataset
 from xaijax.evaluate.config import EvaluateConfig
-from xaijax.training import bootstrap_difference, log_softmax, logits, mcnemar, scores_of_logits, two_columns
+from xaijax.training import (
+    bootstrap_difference,
+    compare_findings,
+    log_softmax,
+    logits,
+    mcnemar,
+    scores_of_logits,
+    two_columns,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -128,8 +136,6 @@ def _check_outputs(config: EvaluateConfig, classifiers: Sequence[Classifier], da
                 f"{config.data} have {'several findings' if dataset.multi_label else 'one class per image'}: give "
                 "--output, or other data"
             )
-    if dataset.multi_label and len(classifiers) > 1:
-        raise InputError("two classifiers of findings are not compared yet; score them one after the other")
 
 
 def _score(
@@ -166,9 +172,21 @@ def _in_order(probabilities: np.ndarray, order: Sequence[int]) -> np.ndarray:
 
 
 def _compare(config: EvaluateConfig, images: Images, predictions: Sequence[np.ndarray]) -> dict[str, Any]:
-    first, second = (probabilities.argmax(axis=1) for probabilities in predictions)
     groups = [images.dataset.cases[index].group for index in images.indices]
     by_patient = all(group is not None for group in groups)
+    if images.dataset.multi_label:
+        known = len(images.dataset.classes)
+        return {"difference": "second minus first", "resampled": "patients" if by_patient else "images"} | (
+            compare_findings(
+                predictions[0][:, :known],
+                predictions[1][:, :known],
+                images.labels,
+                images.dataset.classes,
+                groups=groups if by_patient else None,
+                seed=config.seed,
+            )
+        )
+    first, second = (probabilities.argmax(axis=1) for probabilities in predictions)
     return {
         "difference": "second minus first",
         "resampled": "patients" if by_patient else "images",
@@ -185,6 +203,9 @@ def _compare(config: EvaluateConfig, images: Images, predictions: Sequence[np.nd
 
 
 def _say_comparison(console: "Console", comparison: dict[str, Any]) -> None:
+    if "per_finding" in comparison:
+        _say_findings(console, comparison)
+        return
     for name, what in (("accuracy", "accuracy"), ("macro_f1", "macro-F1")):
         row = comparison["bootstrap"][name]
         progress.say(
@@ -200,6 +221,19 @@ def _say_comparison(console: "Console", comparison: dict[str, Any]) -> None:
     )
 
 
+def _say_findings(console: "Console", comparison: dict[str, Any]) -> None:
+    rows = []
+    every = {"mean over findings": {name: comparison[f"macro_{name}"] for name in ("auroc", "auprc")}}
+    for finding, one in (comparison["per_finding"] | every).items():
+        row: dict[str, Any] = {"finding": finding}
+        for name in ("auroc", "auprc"):
+            row[name.upper()] = one[name]["difference"]
+            low, high = one[name]["low"], one[name]["high"]
+            row[f"{name.upper()} 95 %"] = "–" if low is None else f"{low:+.3f} to {high:+.3f}"
+        rows.append(row)
+    tables.print_rows(console, rows, title=f"second minus first, resampling {comparison['resampled']}")
+
+
 def _table(images: Images, names: Sequence[str], predictions: Sequence[np.ndarray]) -> str:
     """One line per image: its id, its class, and for each classifier the predicted class and the probabilities."""
     dataset: Dataset = images.dataset
@@ -208,7 +242,7 @@ def _table(images: Images, names: Sequence[str], predictions: Sequence[np.ndarra
     heads = ["id", "class", *(f"{prefix}{what}" for prefix in prefixes for what in ("predicted", *dataset.classes))]
     rows: list[dict[str, str]] = []
     if dataset.multi_label:
-        return _findings_table(images, predictions[0])
+        return _findings_table(images, prefixes, predictions)
     for row, (name, label) in enumerate(zip(images.ids, images.labels, strict=True)):
         cells = [name, dataset.classes[label]]
         for probabilities in predictions:
@@ -220,8 +254,9 @@ def _table(images: Images, names: Sequence[str], predictions: Sequence[np.ndarra
     return tables.to_csv(rows, {str(place): head for place, head in enumerate(heads)})
 
 
-def _findings_table(images: Images, chances: np.ndarray) -> str:
-    """One line per image: its id, and of each finding whether it is there (nothing: not known) and its probability."""
+def _findings_table(images: Images, prefixes: Sequence[str], predictions: Sequence[np.ndarray]) -> str:
+    """One line per image: its id, and of each finding whether it is there (nothing: not known) and its probability for
+    each classifier."""
     names = images.dataset.classes
     rows = []
     for row, name in enumerate(images.ids):
@@ -229,6 +264,7 @@ def _findings_table(images: Images, chances: np.ndarray) -> str:
         for k, finding in enumerate(names):
             there = images.labels[row, k]
             cells[finding] = "" if np.isnan(there) else str(int(there))
-            cells[f"{finding}: probability"] = f"{chances[row, k]:.6f}"
+            for prefix, chances in zip(prefixes, predictions, strict=True):
+                cells[f"{prefix}{finding}: probability"] = f"{chances[row, k]:.6f}"
         rows.append(cells)
     return tables.to_csv(rows)

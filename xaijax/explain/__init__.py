@@ -30,6 +30,7 @@ from xaijax.explain._describe import (
 )
 from xaijax.explain._postprocess import postprocess as postprocess
 from xaijax.explain._registry import METHODS as METHODS, Method as Method, explain as explain, methods as methods
+from xaijax.explain._registry import refusals as refusals
 from xaijax.explain._resize import resize as resize
 from xaijax.explain._targets import LogitDifference as LogitDifference
 from xaijax.explain._uncertainty import Uncertain as Uncertain, uncertainty as uncertainty

@@ -202,6 +202,38 @@ def methods(*, family: str | None = None, needs: str | None = None, without: str
     )
 
 
+def refusals(classifier: Classifier) -> dict[str, str | None]:
+    """Which methods can explain a classifier: for each that needs no masks None, or its `Method.refusal`.
+
+    Nothing runs. Methods that need the same things of the model are traced once where the first of them accepts it.
+
+    Args:
+        classifier: any; its parameters may be shapes alone (`jax.ShapeDtypeStruct`).
+
+    Returns:
+        `{method: sentence or None}`, in the order of `METHODS`.
+
+    Example:
+        >>> import jax
+        >>> from xaijax.classifier import Classifier
+        >>> model = Classifier.from_function(
+        ...     lambda w, x: x.mean((1, 2)) @ w, jax.numpy.eye(3), input_shape=(8, 8, 3)
+        ... )
+        >>> found = refusals(model)
+        >>> found["rise"], found["grad_cam"][:35]
+        (None, 'a default layer cannot be had from ')
+    """
+    accepted: set[tuple[str, frozenset[str]]] = set()
+    found: dict[str, str | None] = {}
+    for name in methods(without="masks"):
+        method = METHODS[name]
+        kind = (method.family, method.needs)
+        found[name] = None if kind in accepted else method.refusal(classifier)
+        if found[name] is None:
+            accepted.add(kind)
+    return found
+
+
 class _Operand:
     """Marks the place of an array among the static options."""
 

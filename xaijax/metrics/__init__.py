@@ -7,6 +7,8 @@ methods; `METRICS` defines each metric's numbers, `health` tells whether they ca
 from xaijax.metrics._describe import MetricDescription, SettingDescription, describe
 from xaijax.metrics._evaluate import DEFAULT_MASK_METRICS, DEFAULT_METRICS, evaluate
 from xaijax.metrics._health import MethodHealth, MetricHealth, Statement, health, statements
+from xaijax.metrics._qge import qge, rank_maps
+from xaijax.metrics._refusals import refusals
 from xaijax.metrics.localization import oracle_maps
 from xaijax.metrics.metric import ORACLE, Axes, Explained, Family, Metric
 from xaijax.metrics.pic_curve import FRACTIONS
@@ -38,6 +40,9 @@ __all__ = [
     "evaluate",
     "health",
     "oracle_maps",
+    "qge",
+    "rank_maps",
+    "refusals",
     "statements",
     "webp_size",
 ]

@@ -9,6 +9,9 @@ from xaijax import _names, _options
 from xaijax.metrics.metric import Family, Metric
 from xaijax.metrics.registry import FAMILIES, METRICS
 
+SIZE = (224, 224)
+"""Of the images for which model passes are counted."""
+
 
 @dataclasses.dataclass(frozen=True)
 class SettingDescription:
@@ -44,6 +47,8 @@ class MetricDescription:
         roles: of the masks that it needs.
         reference: the source of the definition.
         parity: what the tests validate the values against.
+        passes: through the model for images of 224 x 224 pixels with the default settings: a number for each image,
+            one times m for each map, one times e for maps that the method makes again.
         settings: options of its family.
     """
 
@@ -59,6 +64,7 @@ class MetricDescription:
     roles: tuple[str, ...]
     reference: str
     parity: str
+    passes: str
     settings: tuple[SettingDescription, ...]
 
 
@@ -100,6 +106,7 @@ def _description(metric: Metric) -> MetricDescription:
         roles=metric.roles,
         reference=metric.reference,
         parity=metric.parity,
+        passes=str(family.passes(family.settings(), SIZE, [metric])),
         settings=settings_of(family),
     )
 

@@ -117,7 +117,7 @@ def evaluate(
     count, every = len(names), labels
     rows, labels, findings = checks.check_labels(labels, names, output, classes)
     if findings is not None:
-        maps, masks = _of_findings(maps, masks, rows, labels, count)
+        maps, masks = of_findings(maps, masks, rows, labels, count)
         names = [pair_name(names[row], finding) for row, finding in zip(rows, findings, strict=True)]
         images = images[rows] if len(rows) != count or (rows != np.arange(count)).any() else images
     explained = checks.check_maps(maps, images, names)
@@ -200,7 +200,7 @@ def _without(rows: C, absent: Collection[tuple[str, str]]) -> C:
     return rows.take(np.array([pair not in absent for pair in zip(rows.image, rows.method, strict=True)], bool))
 
 
-def _of_findings(maps: Any, masks: Any, rows: Any, labels: Any, count: int) -> tuple[Any, Any]:
+def of_findings(maps: Any, masks: Any, rows: Any, labels: Any, count: int) -> tuple[Any, Any]:
     """Maps and masks with one entry for each finding of each image."""
 
     def per_finding(what: str, values: Any) -> Any:

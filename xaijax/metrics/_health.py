@@ -6,8 +6,8 @@ images what it claims to measure.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -29,23 +29,46 @@ class Statement:
     Attributes:
         text: the sentence.
         warns: whether it asks for caution.
-        kind: what it is about: `"skipped"` images, images that were not `"scored"`, `"few"` images, information that
-            `"falls"`, the `"oracle"`, methods that are `"worse"` than random or `"level"` with it, maps that mark an
-            `"artefact"`, or a `"note"` of the caller.
+        kind: what it is about: `"skipped"` images, images that were not `"scored"`, a `"class"` that a metric hardly
+            scores, `"few"` images, information that `"falls"`, the `"oracle"`, methods that are `"worse"` than random
+            or `"level"` with it, maps that mark an `"artefact"`, or a `"note"` of the caller.
     """
 
     text: str
     warns: bool = False
-    kind: Literal["note", "skipped", "scored", "few", "falls", "oracle", "worse", "level", "artefact"] = "note"
+    kind: Literal["note", "skipped", "scored", "class", "few", "falls", "oracle", "worse", "level", "artefact"] = "note"
 
 
 @dataclass(frozen=True)
 class Usage:
-    """How many images a metric could score, and why not the others: {reason: images}."""
+    """How many images a metric could score, and why not the others.
+
+    Attributes:
+        metric: its name.
+        scored: images with a value.
+        reasons: code of `REASONS` -> images without one.
+        classes: class -> (images with a value, images); empty where classes are not known.
+    """
 
     metric: str
     scored: int
     reasons: Mapping[str, int]
+    classes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    def neglected(self) -> list[str]:
+        """The classes of which the metric scores less than half the share that it scores of all others together.
+
+        Example:
+            >>> Usage("aic_webp", 10, {}, {"glioma": (1, 9), "meningioma": (9, 9)}).neglected()
+            ['glioma']
+        """
+        found = []
+        for name, (own, images) in self.classes.items():
+            others = [counts for other, counts in self.classes.items() if other != name]
+            rest = sum(count for count, _ in others)
+            if images and own / images < rest / max(sum(count for _, count in others), 1) / 2:
+                found.append(name)
+        return found
 
 
 @dataclass(frozen=True)
@@ -91,6 +114,8 @@ class MetricHealth:
         random, oracle: mean of the control over the images that both controls have a value for (of either alone, where
             the other is missing); NaN when not scored.
         warnings: sentences for the report.
+        classes: class -> (images with a value for any method but the oracle, images); empty where classes are not
+            known.
     """
 
     images: int
@@ -100,6 +125,7 @@ class MetricHealth:
     random: float
     oracle: float
     warnings: tuple[str, ...]
+    classes: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         parts = [f"{self.used} of {_count(self.images, 'image')} used", _count(len(self.methods), "method")]
@@ -107,11 +133,14 @@ class MetricHealth:
         return f"MetricHealth({', '.join(parts + controls)})"
 
 
-def health(scores: Scores, *, random: str = RANDOM, oracle: str = ORACLE) -> dict[str, MetricHealth]:
+def health(
+    scores: Scores, labels: Mapping[str, str] | None = None, *, random: str = RANDOM, oracle: str = ORACLE
+) -> dict[str, MetricHealth]:
     """The health report of every metric in `scores`.
 
     Args:
         scores: from `evaluate`.
+        labels: image -> its class, to count by class too; of findings not needed, which count as classes themselves.
         random: the name of the method that is a random map.
         oracle: the name of the method that is the ground truth.
 
@@ -123,8 +152,12 @@ def health(scores: Scores, *, random: str = RANDOM, oracle: str = ORACLE) -> dic
         >>> health(Scores.from_rows(rows))["iou"].warnings[0]
         'the random map (0.500) beats the ground truth (0.200) in iou: here the metric does not measure what it claims'
     """
+    used = {one.metric: one for one in usage(scores, labels)}
     scores = scores.paired()
-    return {metric: _metric_health(scores, metric, random, oracle) for metric in scores.metrics()}
+    return {
+        metric: _metric_health(scores, metric, used.get(metric, Usage(metric, 0, {})), random, oracle)
+        for metric in scores.metrics()
+    }
 
 
 def as_dict(report: dict[str, MetricHealth]) -> dict[str, Any]:
@@ -140,24 +173,46 @@ def as_dict(report: dict[str, MetricHealth]) -> dict[str, Any]:
     return {metric: plain(asdict(entry)) for metric, entry in report.items()}
 
 
-def usage(scores: Scores) -> list[Usage]:
+def usage(scores: Scores, labels: Mapping[str, str] | None = None) -> list[Usage]:
     """Counts images, not scores: an image counts as scored when any method but the oracle has a value for it.
+
+    Args:
+        scores: from `evaluate`.
+        labels: image -> its class; a finding is a class by itself.
 
     Returns:
         One `Usage` per metric, in the order of the scores.
     """
-    found: dict[str, dict[str, str]] = {}
-    for row in scores.paired():
+    found: dict[str, dict[tuple[str, str], str]] = {}
+    for row in scores:
         if row.method != ORACLE:
             images = found.setdefault(row.metric, {})
+            image = (row.image, row.target)
             if row.reason:
-                images.setdefault(row.image, row.reason)
+                images.setdefault(image, row.reason)
             else:
-                images[row.image] = ""
+                images[image] = ""
     return [
-        Usage(metric, sum(not r for r in images.values()), dict(Counter(r for r in images.values() if r)))
+        Usage(
+            metric,
+            sum(not r for r in images.values()),
+            dict(Counter(r for r in images.values() if r)),
+            _by_class(images, labels or {}),
+        )
         for metric, images in found.items()
     ]
+
+
+def _by_class(reasons: Mapping[tuple[str, str], str], labels: Mapping[str, str]) -> dict[str, tuple[int, int]]:
+    """class -> (images with a value, images), in the order of the classes' names."""
+    counts: dict[str, list[int]] = {}
+    for (image, target), reason in reasons.items():
+        name = target or labels.get(image)
+        if name is not None:
+            own = counts.setdefault(name, [0, 0])
+            own[0] += not reason
+            own[1] += 1
+    return {name: (scored, images) for name, (scored, images) in sorted(counts.items())}
 
 
 def falling_share(curves: Curves) -> dict[str, tuple[int, int]]:
@@ -199,13 +254,21 @@ def paired_difference(images: Sequence[str], first: Any, second: Any, *, seed: i
 
 
 def statements(
-    scores: Scores | Mapping[str, Scores], *, skipped: Sequence[Sequence[str]] = (), seed: int = 0
+    scores: Scores | Mapping[str, Scores],
+    labels: Mapping[str, str] | None = None,
+    *,
+    skipped: Sequence[Sequence[str]] = (),
+    believed: Collection[tuple[str, str]] | None = None,
+    seed: int = 0,
 ) -> list[Statement]:
     """What a reader should know before trusting a table of scores.
 
     Args:
         scores: of one model, or by the names of several models.
+        labels: image -> its class, for what is said by class.
         skipped: (image, reason) of images that could not be read.
+        believed: (model, metric) of those that methods may be compared by; the model is `""` where `scores` are of
+            one; default: all. Of other metrics it is said what they could score, and nothing about methods.
         seed: of the bootstrap.
 
     Returns:
@@ -224,7 +287,7 @@ def statements(
         more = f"; and {len(skipped) - 5} more, listed in run.json" if len(skipped) > 5 else ""
         text = f"{_count(len(skipped), 'image')} could not be read and left out: {first}{more}."
         found.append(Statement(text, True, "skipped"))
-    entries = [(model, entry) for model, some in models.items() for entry in usage(some)]
+    entries = [(model, entry) for model, some in models.items() for entry in usage(some, labels)]
     alike: dict[tuple[str, int, tuple[tuple[str, int], ...]], list[str]] = {}
     for model, entry in entries:
         if entry.reasons:
@@ -235,6 +298,7 @@ def statements(
         name = _named(_join(metrics), model, several)
         text = f"{name} could score {scored} of {_count(total, 'image')}. Not scored: {why}."
         found.append(Statement(text, scored < total / 2, "scored"))
+    found += _neglected(entries, several)
     few = [entry.scored for _, entry in entries if 0 < entry.scored < FEW_IMAGES]
     if few:
         text = f"Some scores rest on only {_count(min(few), 'image')}: read their intervals."
@@ -242,8 +306,28 @@ def statements(
     for model, some in models.items():
         found += _falling(some.curves, model, several)
     for model, some in models.items():
-        found += _against_controls(some, model, several, seed)
+        metrics = [one for one in some.metrics() if believed is None or (model, one) in believed]
+        found += _against_controls(some, metrics, model, several, seed)
     return sorted(found, key=lambda statement: not statement.warns)
+
+
+def _neglected(entries: Sequence[tuple[str, Usage]], several: bool) -> list[Statement]:
+    """Classes that a metric hardly scores: its mean is about the others."""
+    alike: dict[tuple[str, str, tuple[int, int], tuple[int, int]], list[str]] = {}
+    for model, entry in entries:
+        for name in entry.neglected():
+            others = [counts for other, counts in entry.classes.items() if other != name]
+            rest = sum(scored for scored, _ in others), sum(images for _, images in others)
+            alike.setdefault((model, name, entry.classes[name], rest), []).append(entry.metric)
+    found = []
+    for (model, name, (own, images), (more, every)), metrics in alike.items():
+        what = _named(_join(metrics), model, several)
+        text = (
+            f"{what} could score {own} of {_count(images, 'image')} of {name} and {more} of {every} of all others: "
+            f"the mean says little about {name}."
+        )
+        found.append(Statement(text, True, "class"))
+    return found
 
 
 def _falling(curves: Curves, model: str, several: bool) -> list[Statement]:
@@ -256,13 +340,13 @@ def _falling(curves: Curves, model: str, several: bool) -> list[Statement]:
     return [Statement(text, any(share > 0.5 for share in shares.values()), "falls")]
 
 
-def _against_controls(scores: Scores, model: str, several: bool, seed: int) -> list[Statement]:
+def _against_controls(scores: Scores, metrics: Sequence[str], model: str, several: bool, seed: int) -> list[Statement]:
     """Compares the controls with the methods: what random beats is not shown to explain anything."""
     upset: list[str] = []
     beaten: dict[str, list[str]] = {}
     marked: dict[str, list[str]] = {}
     level: dict[str, list[str]] = {}
-    for metric in scores.metrics():
+    for metric in metrics:
         images, methods, values = scores.matrix(metric)
         # Only methods with a value, in the order in which their first values come.
         order = np.where(np.isnan(values), np.inf, np.arange(values.size).reshape(values.shape)).min(axis=0)
@@ -294,17 +378,17 @@ def _against_controls(scores: Scores, model: str, several: bool, seed: int) -> l
             "these metrics do not reward the evidence that a person would call right."
         )
         found.append(Statement(text, True, "oracle"))
-    for method, metrics in beaten.items():
-        text = f"{method}{where} scores worse than the random control in {_join(metrics)} (95 % interval without 0)."
+    for method, names in beaten.items():
+        text = f"{method}{where} scores worse than the random control in {_join(names)} (95 % interval without 0)."
         found.append(Statement(text, True, "worse"))
-    for method, metrics in marked.items():
+    for method, names in marked.items():
         text = (
-            f"{method}{where} marks the artefact more than the random control in {_join(metrics)} (95 % interval "
+            f"{method}{where} marks the artefact more than the random control in {_join(names)} (95 % interval "
             "without 0): a faithful map does where the model uses the artefact."
         )
         found.append(Statement(text, True, "artefact"))
     if level:
-        parts = "; ".join(f"{method} in {_join(metrics)}" for method, metrics in level.items())
+        parts = "; ".join(f"{method} in {_join(names)}" for method, names in level.items())
         text = f"Not distinguishable from the random control{where} with these images (95 % interval with 0): {parts}."
         found.append(Statement(text, kind="level"))
     return found
@@ -339,7 +423,7 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _metric_health(scores: Scores, metric: str, random: str, oracle: str) -> MetricHealth:
+def _metric_health(scores: Scores, metric: str, used: Usage, random: str, oracle: str) -> MetricHealth:
     chosen = scores.select(metric=metric)
     images, methods, values = chosen.matrix(metric)
     # The oracle lacks images that have no mask, which says nothing about the metric.
@@ -358,7 +442,11 @@ def _metric_health(scores: Scores, metric: str, random: str, oracle: str) -> Met
         methods=entries,
         random=controls[0],
         oracle=controls[1],
-        warnings=tuple(_warnings(metric, len(images), complete.sum(), entries, controls, Counter(reasons.values()))),
+        warnings=(
+            *_warnings(metric, len(images), complete.sum(), entries, controls, Counter(reasons.values())),
+            *(one.text.rstrip(".") for one in _neglected([("", used)], several=False)),
+        ),
+        classes=dict(used.classes),
     )
 
 

@@ -15,7 +15,7 @@ MARKS = {
     "settings": ("<!-- settings: written by python -m xaijax.metrics._table -->", "<!-- end of settings -->"),
     "reasons": ("<!-- reasons: written by python -m xaijax.metrics._table -->", "<!-- end of reasons -->"),
 }
-HEADINGS = ("name", "what it is", "range", "better", "unit", "needs", "reference", "validated against")
+HEADINGS = ("name", "what it is", "range", "better", "unit", "needs", "passes", "reference", "validated against")
 
 
 def metrics() -> list[str]:
@@ -25,7 +25,7 @@ def metrics() -> list[str]:
         lines += ["", f"### {family.title or name}", "", _row(HEADINGS), "|" + "---|" * len(HEADINGS)]
         for one in describe(name):
             needs = ", ".join(one.needs) or "-"
-            cells = (one.summary, one.range, one.better, one.unit, needs, one.reference, one.parity or "-")
+            cells = (one.summary, one.range, one.better, one.unit, needs, one.passes, one.reference, one.parity or "-")
             lines.append(_row((f"`{one.name}`", *cells)))
     return [*lines, ""]
 

@@ -57,11 +57,17 @@ class Answers:
             return values
         return np.maximum(0.0, 1.0 - np.abs(values - self.intact[self.label]) / self.spread)
 
-    def right(self, predictions: NDArray[Any]) -> NDArray[np.bool_]:
-        """`[n]` from `[n, K]`: whether the model agrees with the label; all False for a regression."""
+    def right(self, predictions: NDArray[Any], *, majority: bool = False) -> NDArray[np.bool_]:
+        """`[n]` from `[n, K]`: whether the model agrees with the label; all False for a regression.
+
+        With `majority` a softmax with no class above 0.5 agrees with none.
+        """
         if not self.judges:
             return np.zeros(len(predictions), bool)
-        return _outputs.agrees(self.output, predictions, self.label, self.thresholds)
+        found = _outputs.agrees(self.output, predictions, self.label, self.thresholds)
+        if majority and self.output == "softmax":
+            found = found & (predictions[:, self.label] > 0.5)
+        return found
 
     def of_prediction(self, prediction: NDArray[Any]) -> "Answers":
         """The same for the class that is predicted, `[K]`; a softmax or a binary output has one."""

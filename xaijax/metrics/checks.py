@@ -18,6 +18,11 @@ def check_images(images: NDArray[Any], ids: Sequence[str] | None) -> list[str]:
         raise TypeError(f"images must be uint8, uint16, float32 or float64; got {images.dtype}")
     if images.ndim != 4 or 0 in images.shape[1:]:
         raise InputError(f"images must be [B, H, W, C]; got shape {images.shape}")
+    if images.shape[1] in (1, 3) and images.shape[3] not in (1, 3):
+        raise InputError(
+            f"images must be [B, H, W, C]; got shape {images.shape}, which looks like channels first: give "
+            "images.transpose(0, 2, 3, 1)"
+        )
     count = len(images)
     if ids is None:
         ids = [str(i) for i in range(count)]
@@ -146,7 +151,13 @@ def _present(values: Any, there: NDArray[np.bool_] | None) -> Any:
 def _check_values(what: str, method: str, values: Any, images: NDArray[Any], names: Sequence[str]) -> NDArray[Any]:
     values = np.asarray(values)
     if values.shape != images.shape[:3]:
-        raise InputError(f"{what} of {method!r} must be [B, H, W] = {images.shape[:3]} like images; got {values.shape}")
+        wanted, likely = images.shape[:3], ""
+        channels = [axis for axis in (1, 3) if values.ndim == 4 and np.delete(values.shape, axis).tolist() == [*wanted]]
+        if channels:
+            likely = f": sum over the channels, maps.sum(axis={channels[0]})"
+        elif values.ndim == 3 and len(values) == len(images):
+            likely = ": resize them to the images"
+        raise InputError(f"{what} of {method!r} must be [B, H, W] = {wanted} like images; got {values.shape}{likely}")
     if values.dtype != np.float64:
         if values.dtype.kind not in "fbiu":
             raise TypeError(f"{what} of {method!r} must be real numbers; got {values.dtype}")
@@ -211,7 +222,13 @@ def check_needs(
             if wanted not in masks:
                 check_role(next(iter(masks)), name, wanted=wanted)
         if "model" in metric.needs and not callable(getattr(classifier, "predict", None)):
-            raise TypeError(f"{name} needs a classifier with predict(images); got {type(classifier).__name__}")
+            raise TypeError(
+                f"{name} needs a classifier with predict(images); got {type(classifier).__name__}: give "
+                "models.from_predict(function, ...), or an object with predict(images) that gives [B, K] probabilities "
+                "of [B, H, W, C] float32 in [0, 1]"
+            )
+        if "model" in metric.needs:
+            _check_own(classifier)
         if "explainer" in metric.needs and not explainers:
             raise InputError(
                 f"{name} needs the methods themselves; got maps alone: pass Explained(maps, explainer=function of "
@@ -222,6 +239,17 @@ def check_needs(
                 f"{name} compares several maps of an image; got one: pass Explained(maps, variants={{variant: maps}}) "
                 f"or leave {name} out"
             )
+
+
+def _check_own(classifier: Any) -> None:
+    """Refuses objects whose `predict` is another library's: its images and results are not those of `evaluate`."""
+    library = str(getattr(classifier.predict, "__module__", "")).partition(".")[0]
+    wanted = {"keras": "models.from_keras(model)", "sklearn": "models.from_predict(estimator, ...)"}
+    if library in wanted:
+        raise TypeError(
+            f"predict of {type(classifier).__name__} is that of {library}, which takes other images than float32 in "
+            f"[0, 1] and gives other results: give {wanted[library]}"
+        )
 
 
 def check_settings(settings: Mapping[str, Mapping[str, Any]] | None, families: Mapping[str, Family]) -> dict[str, Any]:

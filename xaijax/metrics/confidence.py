@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from xaijax import kernels
 from xaijax.metrics._stream import stream
 from xaijax.metrics.changed import check_explained, unit_images
-from xaijax.metrics.metric import Family, Inputs, Metric, NoSettings, Result, Row
+from xaijax.metrics.metric import Family, Inputs, Metric, NoSettings, Passes, Result, Row
 
 NAME = "confidence"
 ADCC = "adcc"
@@ -160,10 +160,10 @@ def score(inputs: Inputs, metrics: Sequence[Metric], settings: NoSettings) -> Re
     return Result(rows)
 
 
-def passes(metrics: Sequence[Metric], settings: NoSettings, maps: int) -> int:
-    """Images that the model sees for one image with so many maps, at most; without those of an explainer."""
-    percents = {PERCENT[metric.name] for metric in metrics if metric.name in PERCENT}
-    return 1 + maps * (any(metric.name not in PERCENT for metric in metrics) + len(percents))
+def passes(settings: NoSettings, size: tuple[int, int], metrics: Sequence[Metric]) -> Passes:
+    """The original, and the masked images of each map; ADCC explains one of them again."""
+    masked = any(metric.name not in PERCENT for metric in metrics)
+    return Passes(1, masked + sum(m.name in PERCENT for m in metrics), int(any(m.name == ADCC for m in metrics)))
 
 
 def _reason(metric: Metric, absent: Any, flat: Any, probabilities: tuple[float, float]) -> str:

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from xaijax import kernels
 from xaijax._options import Range
 from xaijax.metrics.changed import Floats, explain, unit_images
-from xaijax.metrics.metric import Family, Inputs, Metric, Result, Row, image_seed, rows_of
+from xaijax.metrics.metric import Family, Inputs, Metric, Passes, Result, Row, image_seed, rows_of
 
 NAME = "consistency"
 MEASURES = ("ssim", "spearman", "pearson", "topk_iou")
@@ -239,6 +239,11 @@ def _rows(
     return rows
 
 
+def passes(settings: Settings, size: tuple[int, int], metrics: Sequence[Metric]) -> Passes:
+    """One more map for each kind of change."""
+    return Passes(explanations=len({metric.kind for metric in metrics} & set(AUGMENTATIONS)))
+
+
 _KINDS = {
     "flip": "with the map of the mirrored image, mirrored back",
     "shift": "with the map of the shifted image, shifted back",
@@ -267,5 +272,6 @@ FAMILY = Family(
     score,
     settings=Settings,
     title="Consistency",
+    passes=passes,
     reasons={"small_map": "the map is smaller than the 7 x 7 window of SSIM"},
 )  # fmt: skip

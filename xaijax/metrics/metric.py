@@ -256,8 +256,39 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Passes:
+    """Forward passes through the model, at most: images that do without some cost less.
+
+    Attributes:
+        image: for each image, whatever the number of maps.
+        map: for each map of an image.
+        explanations: maps that a method makes for each map that is scored.
+        layers: maps that it makes in addition for each layer of the model.
+
+    Example:
+        >>> print(Passes(2, 31), Passes(explanations=1), Passes(layers=1), Passes(), sep=" | ")
+        2 + 31 m | 1 e | 1 e a layer | -
+    """
+
+    image: int = 0
+    map: int = 0
+    explanations: int = 0
+    layers: int = 0
+
+    def __str__(self) -> str:
+        counts = (self.image, self.map, self.explanations, self.layers)
+        units = ("", " m", " e", " e a layer")
+        return " + ".join(f"{n}{unit}" for n, unit in zip(counts, units, strict=True) if n) or "-"
+
+
+@dataclass(frozen=True)
 class NoSettings:
     """Of a family that has none."""
+
+
+def no_passes(settings: Any, size: tuple[int, int], metrics: Sequence[Metric]) -> Passes:
+    """Of metrics that look at maps and masks alone."""
+    return Passes()
 
 
 @dataclass(frozen=True)
@@ -275,8 +306,7 @@ class Family:
         reasons: codes that only this family gives, with their sentences.
         oracle: whether the ground truth as a map is scored too.
         check: refuses inputs that do not fit its metrics or settings, before any family starts.
-        passes: `passes(metrics, settings, maps)`: images that the model sees for one image with so many maps, at most;
-            None for a family that does not run the model on changed images of given maps.
+        passes: (settings, (height, width) of the images, metrics) -> what these metrics cost together.
     """
 
     name: str
@@ -287,7 +317,7 @@ class Family:
     reasons: Mapping[str, str] = field(default_factory=dict)
     oracle: bool = False
     check: Callable[[Inputs, Sequence[Metric], Any], None] | None = None
-    passes: Callable[[Sequence[Metric], Any, int], int] | None = None
+    passes: Callable[[Any, tuple[int, int], Sequence[Metric]], Passes] = no_passes
 
     @property
     def kinds(self) -> dict[str, Any]:

@@ -35,6 +35,32 @@ def by_quantile(
     return kernels.reveal_levels(np.ascontiguousarray(maps), fractions, num_threads=num_threads), len(fractions)
 
 
+def by_share(maps: NDArray[Any], fractions: Sequence[float]) -> tuple[Levels, int]:
+    """As `by_quantile`, with tied pixels taken one by one: of tied pixels the first goes first.
+
+    A map without ties gets the levels of `by_quantile`: share t takes the pixels at or above position
+    `(pixels - 1)(1 - t)` of the sorted map.
+
+    Args:
+        maps: `[M, H, W]`, finite.
+        fractions: ascending in (0, 1].
+
+    Returns:
+        `(levels [M, H, W], n)`, n = `len(fractions)`.
+
+    Example:
+        >>> by_share(np.array([[[0.0, 1.0, 2.0, 2.0]]]), (0.25, 1.0))[0].tolist()
+        [[[2, 2, 1, 2]]]
+    """
+    flat = maps.reshape(len(maps), -1)
+    pixels = flat.shape[1]
+    counts = pixels - np.ceil((pixels - 1) * (1.0 - np.asarray(fractions, np.float64))).astype(np.int64)
+    level = (np.searchsorted(counts, np.arange(pixels), side="right") + 1).astype(np.uint16)
+    levels = np.empty(flat.shape, np.uint16)
+    np.put_along_axis(levels, np.argsort(-flat, axis=1, kind="stable"), level[None], axis=1)
+    return levels.reshape(maps.shape), len(fractions)
+
+
 def by_rank(maps: NDArray[Any], steps: int) -> tuple[Levels, int]:
     """The largest pixels first, in steps of as nearly equal size as can be; of tied pixels the first goes first.
 
@@ -82,6 +108,28 @@ def by_patch(maps: NDArray[Any], side: int, count: int) -> tuple[Levels, int]:
     ranks, squares = _ranks(maps, rows[:, None] * (columns[-1] + 1) + columns)
     n = min(count, squares)
     return np.minimum(ranks, n + 1).astype(np.uint16), n
+
+
+def by_sum(maps: NDArray[Any], side: int) -> tuple[Levels, int]:
+    """All squares of a grid, the one of the largest sum first; ties to the first.
+
+    Where the side does not divide the image, the last squares of rows and columns are cut.
+
+    Args:
+        maps: `[M, H, W]`, finite.
+        side: of a square, pixels.
+
+    Returns:
+        `(levels [M, H, W], n)`, n = number of squares.
+
+    Example:
+        >>> by_sum(np.array([[[0.0, 1.0, 2.0, 2.0, 3.0]]]), 2)[0].tolist()
+        [[[3, 3, 1, 1, 2]]]
+    """
+    height, width = maps.shape[1:]
+    tall, wide = (np.minimum(side, n - np.arange(n) // side * side) for n in (height, width))
+    sums = maps.astype(np.float64) * (tall[:, None] * wide)  # a square's mean of these is its sum
+    return by_patch(sums, side, -(-height // side) * -(-width // side))
 
 
 def by_segment(maps: NDArray[Any], segments: NDArray[np.integer]) -> tuple[Levels, int]:

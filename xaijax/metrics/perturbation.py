@@ -12,61 +12,38 @@ share its two ends. The response is the probability of the label, or what
 | insertion, deletion | quantiles, ties together | by name | area by the trapezoid rule |
 | pixel_flipping | rank, equal steps | black | area |
 | region_perturbation | squares of a grid by mean | black | `Σ_{k=0..L} (p_0 - p_k) / (L + 1)`, the paper's AOPC |
+| selectivity | all squares of a grid by sum | black | area |
 | road, road_accuracy | quantiles at 10 to 90 % | noisy linear | mean of p, and of "the label is predicted" |
 | irof | SLIC segments by mean | mean | `1 - ∫ p_l/p_0 dl / L`, the area over the curve |
+
+`xaijax.metrics.perturbation_table` has the list, and what `_lerf`, `_abpc` and `_combined` are.
 
 References:
     Petsiuk et al., "RISE", BMVC 2018 (insertion, deletion); Bach et al., PLoS ONE 2015 (pixel flipping); Samek et al.,
     IEEE TNNLS 2017 (region perturbation, AOPC); Rong et al., ICML 2022 (ROAD); Rieger and Hansen, "IROF: a low resource
-    evaluation metric for explanation methods", 2020.
+    evaluation metric for explanation methods", 2020; Montavon et al., "Methods for interpreting and understanding deep
+    neural networks", DSP 2018 (selectivity).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xaijax import kernels
 from xaijax._errors import InputError
 from xaijax.metrics._stream import stream
-from xaijax.metrics.metric import Axes, Family, Inputs, Metric, Result, Row
-from xaijax.metrics.perturbed import FILLS, GROUP, ImageResponses, Perturbation, Settings
+from xaijax.metrics.metric import Family, Inputs, Metric, Passes, Result, Row
+from xaijax.metrics.perturbation_table import METRICS, NAME, TABLE, Floats, Reading, over_curve
+from xaijax.metrics.perturbed import GROUP, ImageResponses, Order, Settings
 from xaijax.metrics.scores import Responses
-
-NAME = "perturbation"
-Floats = NDArray[np.float64]
-
-
-def area(fraction: Floats, answers: Floats) -> float:
-    """Under p over the true fraction, by the trapezoid rule."""
-    return float(np.trapezoid(answers[:, 0], fraction))
-
-
-def aopc(fraction: Floats, answers: Floats) -> float:
-    """`Σ_{k=0..L} (p_0 - p_k) / (L + 1)`; the fractions play no part, equation 12 of Samek et al."""
-    return float((answers[0, 0] - answers[:, 0]).mean())
-
-
-def mean_probability(fraction: Floats, answers: Floats) -> float:
-    """Over the changed images."""
-    return float(answers[1:, 0].mean())
-
-
-def accuracy(fraction: Floats, answers: Floats) -> float:
-    """Share of the changed images whose label is predicted."""
-    return float(answers[1:, 1].mean())
-
-
-def over_curve(fraction: Floats, answers: Floats) -> float:
-    """`1 - ∫ p_l/p_0 dl / L` over the segments l = 0..L, each counting alike."""
-    relative = answers[:, 0] / answers[0, 0]
-    return float(1 - np.trapezoid(relative) / (len(relative) - 1))
 
 
 def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Result:
     """Scores maps by perturbation curves, with the curves in `Result.responses`."""
-    wanted = {metric: _TABLE[metric.name] for metric in metrics}
-    series = list(dict.fromkeys(how for how, _ in wanted.values()))
+    wanted = {metric: TABLE[metric.name] for metric in metrics}
+    series = list(dict.fromkeys(how for reading in wanted.values() for how in reading.series))
     flat = {method: np.ptp(maps, axis=(1, 2)) == 0 for method, maps in inputs.maps.items()}
     pending = [
         ImageResponses(inputs, settings, i, np.ascontiguousarray(image)) for i, image in enumerate(inputs.images)
@@ -84,7 +61,8 @@ def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Resu
             if inputs.progress is not None:
                 inputs.progress(done, len(pending))
 
-    total = len(pending) * (1 + len(FILLS) + len(inputs.maps) * sum(settings.length(how.order) for how in series))
+    cost = passes(settings, (inputs.images.shape[1], inputs.images.shape[2]), metrics)
+    total = len(pending) * (cost.image + len(inputs.maps) * cost.map)
     for (one, what), probabilities in stream(inputs.predict, pieces(), min(inputs.batch_size, total)):
         answers = one.answers(probabilities)
         if isinstance(what, list):
@@ -99,135 +77,80 @@ def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Resu
         absent = inputs.absent(method)
         for one in pending:
             name = inputs.ids[one.index]
-            for metric, (how, read) in wanted.items():
+            for metric, reading in wanted.items():
                 reason = "empty_mask" if absent[one.index] else "flat_map" if flat[method][one.index] else ""
-                if read is accuracy and not inputs.answers(one.index).judges:
+                if reading.column and not inputs.answers(one.index).judges:
                     reason = "regression"
                 value = np.nan
                 if not reason:
-                    fraction, answers = one.curve(how, method)
-                    reason = _reason(metric, answers)
+                    fraction, curve = _curve(one, reading, method)
+                    reason = _reason(reading, curve)
                     if not reason:
-                        value = read(fraction, answers)
-                        curve = answers[:, 1 if read is accuracy else 0]
+                        value = reading.read(fraction, curve)
                         curves.append((name, method, metric.name, value, fraction, curve))
                 rows.append((name, method, metric.name, value, reason))
     return Result(rows, responses=Responses.from_rows(curves))
 
 
-def passes(metrics: Sequence[Metric], settings: Settings, maps: int) -> int:
-    """Images that the model sees for one image with so many maps, at most."""
-    series = list(dict.fromkeys(_TABLE[metric.name][0] for metric in metrics))
-    ends = 1 + len({how.fill for how in series if how.total})
-    return ends + maps * sum(settings.length(how.order) - how.total for how in series)
+def _curve(one: ImageResponses, reading: Reading, method: str) -> tuple[Floats, Floats]:
+    """`(fraction [P], curve [P])`; NaN wherever the model gave any, and of a difference the mean of both fractions."""
+    found = [one.curve(how, method) for how in reading.series]
+    curves = [answers[:, reading.column] for _, answers in found]
+    return np.mean([fraction for fraction, _ in found], axis=0), curves[0] if len(curves) == 1 else curves[0] - curves[
+        1
+    ]
 
 
-def _reason(metric: Metric, answers: Floats) -> str:
-    if not np.isfinite(answers).all():
+def _reason(reading: Reading, curve: Floats) -> str:
+    if not np.isfinite(curve).all():
         return "not_finite"
-    if metric.name == "irof" and len(answers) < 3:
+    if reading.how.order == "segment" and len(curve) < 3:
         return "one_segment"
-    if metric.name == "irof" and answers[0, 0] == 0:
+    if reading.how.order == "square" and len(curve) < 3:
+        return "one_square"
+    if reading.read is over_curve and curve[0] == 0:
         return "zero_probability"
     return ""
 
 
+def passes(settings: Settings, size: tuple[int, int], metrics: Sequence[Metric]) -> Passes:
+    """The ends for each image, all steps between them for each map; in IROF SLIC decides on the number of segments."""
+    series = dict.fromkeys(how for metric in metrics for how in TABLE[metric.name].series)
+    fills = {how.fill for how in series if how.total}
+    pixels = size[0] * size[1]
+    squares = settings.length("square", size)
+
+    def steps(order: Order) -> int:
+        most = {"rank": pixels, "patch": squares, "segment": pixels}.get(order, kernels.MAX_FRACTIONS)
+        return min(settings.length(order, size), most)
+
+    return Passes(1 + len(fills), sum(steps(how.order) - how.total for how in series))
+
+
 def check(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> None:
-    """Refuses regions that are larger than the images."""
-    side = min(inputs.images.shape[1:3])
-    if any(_TABLE[metric.name][0].order == "patch" for metric in metrics) and settings.patch > side:
+    """Refuses regions that are larger than the images, and more of them than can be told apart."""
+    size = inputs.images.shape[1:3]
+    orders = {how.order for metric in metrics for how in TABLE[metric.name].series}
+    if orders & {"patch", "square"} and settings.patch > min(size):
+        of = "region_perturbation" if "patch" in orders else "selectivity"
         raise InputError(
-            f"perturbation.patch is {settings.patch}: the regions of region_perturbation must not be wider than the "
-            f"images, {side} pixels"
+            f"perturbation.patch is {settings.patch}: the regions of {of} must not be wider than the images, "
+            f"{min(size)} pixels"
+        )
+    if "square" in orders and settings.length("square", size) > kernels.MAX_FRACTIONS:
+        raise InputError(
+            f"perturbation.patch is {settings.patch}: selectivity would remove {settings.length('square', size):,} "
+            f"squares, more than the {kernels.MAX_FRACTIONS:,} that can be told apart: make them larger"
         )
 
 
-_AREA = "area"
-_RISE = "Petsiuk et al., BMVC 2018"
-_TABLE: dict[str, tuple[Perturbation, Callable[[Floats, Floats], float]]] = {}
-_METRICS: list[Metric] = []
-
-
-def _axes(name: str, how: Perturbation, read: Any) -> Axes:
-    done = "shown" if how.direction == "insertion" else "hidden"
-    first = {"patch": "squares of the largest means first", "segment": "segments of the largest means first"}
-    across = f"share of the pixels {done}, {first.get(how.order, 'largest first')}"
-    up = "probability of the explained class"
-    if read is accuracy:
-        up = "share of images where the\nexplained class is predicted"
-    return Axes(name.replace("_", " "), across, up, "perturbation")
-
-
-def _add(
-    name: str,
-    how: Perturbation,
-    read: Any,
-    summary: str,
-    higher: bool,
-    low: float | None,
-    unit: str,
-    source: str,
-    parity: str,
-) -> None:
-    _TABLE[name] = (how, read)
-    needs, axes = frozenset({"model"}), _axes(name, how, read)
-    _METRICS.append(Metric(name, NAME, summary, higher, (low, 1.0), unit, needs, source, parity=parity, axes=axes))
-
-
-_CLOSED = "closed form: linear model"
-_KERNEL = "linear model on the fill kernel, which has tests of its own"
-_HIDDEN = {
-    "black": "black",
-    "mean": "the mean colour",
-    "blur": "blurred",
-    "linear": "rebuilt by linear interpolation",
-    "noisy_linear": "rebuilt by noisy linear imputation",
-}
-for _fill in FILLS:
-    _add(
-        f"insertion_{_fill}", Perturbation("quantile", _fill, "insertion"), area,
-        f"area under the probability as the largest pixels appear; the others are {_HIDDEN[_fill]}",
-        True, 0.0, _AREA, _RISE, _KERNEL if "linear" in _fill else _CLOSED,
-    )  # fmt: skip
-for _fill in FILLS:
-    _add(
-        f"deletion_{_fill}", Perturbation("quantile", _fill, "deletion"), area,
-        f"area under the probability as the largest pixels are hidden: {_HIDDEN[_fill]}",
-        False, 0.0, _AREA, _RISE, _KERNEL if "linear" in _fill else _CLOSED,
-    )  # fmt: skip
-_add(
-    "pixel_flipping", Perturbation("rank", "black", "deletion"), area,
-    "area under the probability as the largest pixels become black, in equal steps",
-    False, 0.0, _AREA, "Bach et al., PLoS ONE 2015", "Quantus 0.6.0",
-)  # fmt: skip
-_add(
-    "region_perturbation", Perturbation("patch", "black", "deletion"), aopc,
-    "mean fall of the probability as squares of the largest means become black (AOPC)",
-    True, -1.0, "probability", "Samek et al., IEEE TNNLS 2017", "Quantus 0.6.0",
-)  # fmt: skip
-_add(
-    "road", Perturbation("road", "noisy_linear", "deletion"), mean_probability,
-    "mean probability with the 10 to 90 % largest pixels imputed (remove and debias)",
-    False, 0.0, "probability", "Rong et al., ICML 2022", _KERNEL,
-)  # fmt: skip
-_add(
-    "road_accuracy", Perturbation("road", "noisy_linear", "deletion"), accuracy,
-    "share of right predictions with the 10 to 90 % largest pixels imputed (remove and debias)",
-    False, 0.0, "share", "Rong et al., ICML 2022", _KERNEL,
-)  # fmt: skip
-_add(
-    "irof", Perturbation("segment", "mean", "deletion"), over_curve,
-    "area over the relative probability as SLIC segments of the largest means become the mean colour",
-    True, None, _AREA, "Rieger and Hansen, 2020", _CLOSED,
-)  # fmt: skip
-
 FAMILY = Family(
     NAME,
-    tuple(_METRICS),
+    tuple(METRICS),
     score,
     settings=Settings,
     title="Perturbation",
-    reasons={"one_segment": "the image is a single segment"},
+    reasons={"one_segment": "the image is a single segment", "one_square": "the image is a single square"},
     oracle=True,
     check=check,
     passes=passes,

@@ -5,6 +5,7 @@ direction. The two ends of a curve, the original and the image that is hidden ev
 image.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, NamedTuple
@@ -24,7 +25,8 @@ ROAD_FRACTIONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 Steps = Annotated[int, Range(1, kernels.MAX_FRACTIONS)]
 """A number of levels, as many as the kernels take."""
-Order = Literal["quantile", "road", "rank", "patch", "segment"]
+Order = Literal["quantile", "share", "road", "road_share", "rank", "patch", "square", "segment"]
+"""`share` and `road_share` are `quantile` and `road` with ties taken one by one."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Settings:
         steps: of insertion and deletion, in equal shares of the pixels.
         fractions: of insertion and deletion instead of equal steps, in ascending order; 1 is added at the end.
         flip_steps: of pixel flipping, in equal shares of the pixels.
-        patch: side of the regions of region perturbation, pixels.
+        patch: side of the regions of region perturbation and selectivity, pixels.
         regions: of region perturbation, how many at most.
         sigma: standard deviation of the blurred baseline, pixels.
         noise: standard deviation of noisy linear fills, as a share of the image's range.
@@ -62,23 +64,35 @@ class Settings:
             return (*self.fractions, 1.0)
         return tuple((np.arange(1, self.steps + 1) / self.steps).tolist())
 
-    def length(self, order: Order) -> int:
-        """How many levels an order has, at most."""
-        lengths = {"quantile": len(self.shares()), "road": len(ROAD_FRACTIONS), "rank": self.flip_steps}
-        return {**lengths, "patch": self.regions, "segment": self.segments}[order]
+    def length(self, order: Order, size: tuple[int, int]) -> int:
+        """How many levels an order has, at most, in images of a size (height, width)."""
+        match order:
+            case "quantile" | "share":
+                return len(self.shares())
+            case "road" | "road_share":
+                return len(ROAD_FRACTIONS)
+            case "rank":
+                return self.flip_steps
+            case "patch":
+                return self.regions
+            case "square":
+                return -(-size[0] // self.patch) * -(-size[1] // self.patch)
+            case "segment":
+                return self.segments
 
 
 class Perturbation(NamedTuple):
-    """One series of changed images for a map: what is hidden in which order, and how."""
+    """One series of changed images for a map: what is hidden how, the largest first or (`least`) the smallest."""
 
     order: Order
     fill: str
     direction: Literal["insertion", "deletion"]
+    least: bool = False
 
     @property
     def total(self) -> bool:
         """Whether the last image is changed everywhere: it does not depend on the map then."""
-        return self.order not in ("road", "patch")
+        return self.order not in ("road", "road_share", "patch")
 
 
 @dataclass
@@ -94,6 +108,10 @@ class ImageResponses:
     found: dict[tuple[Perturbation, str], NDArray[np.float64]] = field(default_factory=dict)
     # "" is the original, a fill's name the image that is hidden everywhere.
     ends: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    # By (method, fill, what is hidden when): the series that shows these images.
+    shown: dict[tuple[str, str, bytes], Perturbation] = field(default_factory=dict)
+    # By (perturbation, method): the earlier series that shows the same images.
+    same: dict[tuple[Perturbation, str], Perturbation] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         image = "x".join(map(str, self.image.shape))
@@ -104,12 +122,18 @@ class ImageResponses:
         match order:
             case "quantile":
                 return orders.by_quantile(maps, settings.shares(), num_threads=threads)
+            case "share":
+                return orders.by_share(maps, settings.shares())
             case "road":
                 return orders.by_quantile(maps, ROAD_FRACTIONS, num_threads=threads)
+            case "road_share":
+                return orders.by_share(maps, ROAD_FRACTIONS)
             case "rank":
                 return orders.by_rank(maps, settings.flip_steps)
             case "patch":
                 return orders.by_patch(maps, settings.patch, settings.regions)
+            case "square":
+                return orders.by_sum(maps, settings.patch)
             case "segment":
                 return orders.by_segment(maps, _segments(self.image, settings))
 
@@ -125,13 +149,22 @@ class ImageResponses:
         return ["", *fills], np.concatenate([self.image[None], *hidden])
 
     def changed(self, how: Perturbation, methods: Sequence[str]) -> Iterator[tuple[str, slice, NDArray[Any]]]:
-        """`(method, levels, images)` between the two ends; notes the fractions."""
+        """`(method, levels, images)` between the two ends; notes the fractions, and series that show what others do."""
         maps = np.stack([self.inputs.maps[method][self.index] for method in methods])
-        levels, n = self._levels(how.order, maps)
-        for method, one in zip(methods, levels, strict=True):
+        levels, n = self._levels(how.order, -maps if how.least else maps)
+        fresh = []
+        for number, (method, one) in enumerate(zip(methods, levels, strict=True)):
             counts = np.bincount(one.reshape(-1), minlength=n + 1)[: n + 1]
             self.fraction[how, method] = counts.cumsum() / one.size
-            self.found[how, method] = np.full((n + 1, 2), np.nan)
+            earlier = self._shown_by(how, method, one, n)
+            if earlier == how:
+                self.found[how, method] = np.full((n + 1, 2), np.nan)
+                fresh.append(number)
+            else:
+                self.same[how, method] = earlier
+        if not fresh:
+            return
+        methods, levels = [methods[number] for number in fresh], levels[fresh]
         batch = self.inputs.batch_size
         first, last = 1, n - 1 if how.total else n
         # The kernels have one thread for each map, which pays for fills that cost something.
@@ -146,6 +179,15 @@ class ImageResponses:
                 for number, images in enumerate(stack[:, inner.start - level : inner.stop - level]):
                     yield methods[start + number], inner, images
 
+    def _shown_by(self, how: Perturbation, method: str, levels: NDArray[np.uint16], n: int) -> Perturbation:
+        """The first series of a map that shows the images of this one, which it may be itself.
+
+        Insertion shows at step k what a deletion that hides the pixels in the opposite order shows at step n - k.
+        """
+        hidden = np.uint16(n + 1) - levels if how.direction == "insertion" else levels
+        key = hashlib.blake2b(hidden.tobytes(), digest_size=16, salt=n.to_bytes(4, "little")).digest()
+        return self.shown.setdefault((method, how.fill, key), how)
+
     def answers(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
         """`[n, 2]`: the response (`xaijax.metrics.answers`), and whether it is right; NaN where the model gave any."""
         read = self.inputs.answers(self.index)
@@ -156,10 +198,13 @@ class ImageResponses:
 
     def curve(self, how: Perturbation, method: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """`(fraction [n + 1], answers [n + 1, 2])`, both ends included."""
-        values = self.found[how, method]
+        owner = self.same.get((how, method), how)
+        values = self.found[owner, method].copy()
+        if owner.direction != how.direction:
+            values = values[::-1]
         intact, hidden = (0, -1) if how.direction == "deletion" else (-1, 0)
         values[intact] = self.ends[""]
-        if how.total:
+        if how.total or owner.total:
             values[hidden] = self.ends[how.fill]
         return self.fraction[how, method], values
 

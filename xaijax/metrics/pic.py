@@ -35,6 +35,7 @@ from xaijax.metrics.metric import (
     Fractions,
     Inputs,
     Metric,
+    Passes,
     Result,
     Row,
     check_ascending,
@@ -153,6 +154,10 @@ class _ImageCurves:
         medical = self.options.convention == "medical"
         return self.answers.of_prediction(self.probabilities[0]) if medical else self.answers
 
+    def right(self, read: Answers, predictions: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """What AIC counts. An even answer names no class ("stable"): its arg max is an accident of rounding."""
+        return read.right(predictions, majority=self.options.convention == "stable")
+
     def reason(self, kind: Kind, measure: str, draw: int) -> str:
         """Why there is no curve for this random mask, decided without any map."""
         assert self.probabilities is not None
@@ -161,7 +166,7 @@ class _ImageCurves:
         if kind == "aic" and not self.answers.judges:
             return "regression"
         read = self.read()
-        right, response = read.right(self.probabilities), read.response(self.probabilities)
+        right, response = self.right(read, self.probabilities), read.response(self.probabilities)
         information = self.information[measure]
         return curve.undefined(
             kind,
@@ -180,7 +185,7 @@ class _ImageCurves:
             return None
         ends = self.probabilities[[1 + draw, 0]]
         if kind == "aic":
-            response, anchors = read.right(predicted).astype(np.float64), read.right(ends).astype(np.float64)
+            response, anchors = (self.right(read, found).astype(np.float64) for found in (predicted, ends))
         else:
             response, anchors = read.response(predicted), read.response(ends)
         known = self.information[measure]
@@ -224,11 +229,6 @@ def check(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> None
     for metric in metrics:
         if metric.measure in ("webp", "mean"):
             check_webp(metric.name, inputs.images.shape)
-
-
-def passes(metrics: Sequence[Metric], settings: Settings, maps: int) -> int:
-    """Images that the model sees for one image with so many maps, at most."""
-    return 1 + settings.random_masks * (1 + maps * len(settings.fractions))
 
 
 def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Result:
@@ -282,6 +282,11 @@ def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Resu
         rows += some_rows
         curves += some_curves
     return Result(rows, curves=Curves.from_rows(curves))
+
+
+def passes(settings: Settings, size: tuple[int, int], metrics: Sequence[Metric]) -> Passes:
+    """The original and its blurred versions, and every fraction of every random mask for each map."""
+    return Passes(1 + settings.random_masks, settings.random_masks * len(settings.fractions))
 
 
 _MEASURED = {

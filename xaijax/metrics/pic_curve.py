@@ -5,7 +5,9 @@ image (0) and the original (1), one point per revealed fraction. Nothing here kn
 
 Conventions:
     `"stable"`: points are sorted by information first, ties by response, and the running maximum follows that order, so
-        that the curve is monotone. At information 0 the best response reached there counts.
+        that the curve is monotone. At information 0 the best response reached there counts. In AIC a softmax with no
+        class above 0.5 predicts no class: what is most probable by a hair would keep a whole class from being scored,
+        where it is the one that a network which answers evenly to blurred images happens to favour.
     `"pair"`: as PAIR's `saliency` 0.2.1: the running maximum follows the order of the fractions and the sorting comes
         after it, so the curve can fall; points without information are overruled by (0, 0).
     `"medical"`: as the script of the medical study (BioData Mining 2024): PAIR's order; a response of 0/0, which

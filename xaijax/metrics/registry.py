@@ -9,6 +9,7 @@ from xaijax.metrics import (
     complexity,
     confidence,
     consistency,
+    faithfulness,
     localization,
     perturbation,
     pic,
@@ -23,6 +24,7 @@ FAMILIES: dict[str, Family] = {
     for family in (
         pic.FAMILY,
         perturbation.FAMILY,
+        faithfulness.FAMILY,
         confidence.FAMILY,
         localization.FAMILY,
         artefact.FAMILY,

@@ -14,6 +14,9 @@ in [0, 1], all lower is better:
 * local Lipschitz: `max_j (‖Φ(x + δ_j) - Φ(x)‖ / ‖Φ(x)‖) / ‖δ_j‖`, δ Gaussian of standard deviation 0.1. The paper
   does not divide by ‖Φ(x)‖: `relative=False`. Its constant has the map's unit and cannot be compared between methods.
 
+* `ris`, `ros`, `rrs`: how much more the map moves than the image, the output or the activations
+  (`xaijax.metrics.relative_stability`).
+
 A maximum over draws grows with their number: compare only runs with the same. Changed images are not clipped to [0, 1].
 
 References:
@@ -28,11 +31,14 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xaijax._errors import InputError
 from xaijax._options import Count, Positive, Range
 from xaijax._ranges import beyond
 from xaijax.metrics._stream import stream
 from xaijax.metrics.changed import Floats, class_scores, explain, refuse_rounded, unit_images
-from xaijax.metrics.metric import Family, Inputs, Metric, Result, Row, image_seed, rows_of
+from xaijax.metrics.metric import Family, Inputs, Metric, Passes, Result, Row, image_seed, rows_of
+from xaijax.metrics.relative_stability import NAMES as STABILITY
+from xaijax.metrics.relative_stability import ROS, RRS, Convention, score_stability
 
 NAME = "robustness"
 
@@ -51,6 +57,9 @@ class Settings:
         deviation: of the local Lipschitz constant's noise, its standard deviation.
         lipschitz_draws: of the local Lipschitz constant; its maximum grows with their number.
         relative: divide the local Lipschitz constant by ‖Φ(x)‖.
+        stability_draws: of RIS, ROS and RRS, which share them; their maximum grows with the number.
+        stability_deviation: of their noise, standard deviation.
+        convention: of RIS, ROS and RRS: ratios of norms, or Quantus' element by element.
     """
 
     draws: Count = 100
@@ -62,6 +71,9 @@ class Settings:
     deviation: Positive = 0.1
     lipschitz_draws: Count = 10
     relative: bool = True
+    stability_draws: Count = 50
+    stability_deviation: Positive = 0.05
+    convention: Convention = "norms"
 
 
 def infidelity(products: Any, changes: Any, *, normalize: bool = True) -> float:
@@ -121,6 +133,12 @@ def _rows(inputs: Inputs, images: NDArray[np.float32], asked: dict[str, Metric],
     for name in ("max_sensitivity", "local_lipschitz"):
         if name in asked:
             rows += _sensitivity(inputs, images, asked[name], settings)
+    stability = [asked[name] for name in STABILITY if name in asked]
+    if stability:
+        rows += score_stability(
+            inputs, images, stability, draws=settings.stability_draws, deviation=settings.stability_deviation,
+            convention=settings.convention,
+        )  # fmt: skip
     return rows
 
 
@@ -161,12 +179,6 @@ def _infidelity(
         for method in inputs.raw
         for row in rows_of(inputs.ids, method, metric, found[method, metric.name])
     ]
-
-
-def passes(metrics: Sequence[Metric], settings: Settings, maps: int) -> int:
-    """Images that the model sees for one image, whose maps share them, at most; without those of an explainer."""
-    kinds = sum(metric.name in ("infidelity", "infidelity_patches") for metric in metrics)
-    return 1 + kinds * settings.draws if kinds else 0
 
 
 def _sensitivity(inputs: Inputs, images: NDArray[np.float32], metric: Metric, settings: Settings) -> list[Row]:
@@ -212,11 +224,31 @@ def _norm(values: NDArray[Any]) -> Floats:
     return np.asarray(np.sqrt((np.asarray(values, np.float64) ** 2).sum(axis=tuple(range(1, values.ndim)))))
 
 
+def passes(settings: Settings, size: tuple[int, int], metrics: Sequence[Metric]) -> Passes:
+    """Infidelity is the model's, the others are the explainer's."""
+    names = {metric.name for metric in metrics}
+    kinds = len(names & {"infidelity", "infidelity_patches"})
+    explained = settings.sensitivity_draws * ("max_sensitivity" in names)
+    explained += settings.lipschitz_draws * ("local_lipschitz" in names)
+    stable = names & set(STABILITY)
+    explained += settings.stability_draws * bool(stable)
+    # The prediction of every noisy image, and what is read off it.
+    looks = bool(stable) * (1 + len(stable & {ROS, RRS})) * (1 + settings.stability_draws)
+    return Passes(bool(kinds) + settings.draws * kinds + looks, 0, explained)
+
+
 def check(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> None:
     """Refuses a model that sees 8-bit images only: the noise of these metrics is neither rounded nor clipped."""
     for metric in metrics:
         if metric.name != "infidelity_patches":
             refuse_rounded(inputs, metric.name)
+        if metric.name == RRS:
+            if not hasattr(inputs.classifier, "tapped"):
+                raise InputError(
+                    f"{RRS} needs a classifier with layers, as xaijax.classifier.Classifier has; got "
+                    f"{type(inputs.classifier).__name__}: leave {RRS} out"
+                )
+            _ = inputs.classifier.default_layer  # refuses a model without layers
 
 
 _YEH = "Yeh et al., NeurIPS 2019"
@@ -244,11 +276,24 @@ FAMILY = Family(
             "Alvarez-Melis and Jaakkola, 2018",
             parity="Quantus 0.6.0 on the same draws (relative=False); closed form: identity",
         ),
+        *(
+            Metric(
+                name, NAME, f"logarithm of the largest relative change of the map per relative change of {what}", False,
+                (None, None), "log ratio", frozenset({"model", "raw", "explainer"}), "Agarwal et al., 2022",
+                parity="closed form; loop over the definition", title=name.upper(),
+            )
+            for name, what in zip(STABILITY, ("the image", "the logits", "the activations"), strict=True)
+        ),
     ),
     score,
     settings=Settings,
     check=check,
     passes=passes,
     title="Robustness",
-    reasons={"zero_map": "the map is zero everywhere"},
+    reasons={
+        "zero_map": "the map is zero everywhere",
+        "zero_norm": "the image, its output or its activations are zero, so that a relative change has no value",
+        "prediction_changes": "every noisy image changes the prediction",
+        "unmoved": "the map does not move at all, so that the logarithm of its movement has no value",
+    },
 )  # fmt: skip

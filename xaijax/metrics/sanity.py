@@ -4,7 +4,8 @@
   backwards, each with a key of its own, and stay so; after each the image is explained again. `mprt_spearman` and
   `mprt_ssim` are the similarity of the absolute maps with those of the trained model, mean over the layers; the
   curve over the layers is kept with the scores. A map that does not change shows the image, not what the model learned:
-  lower is better.
+  lower is better. `smprt_spearman`, `smprt_ssim` and `emprt` are its smooth and its efficient form
+  (`xaijax.metrics.mprt`).
 * Random logit: the image is explained for another class, drawn at random; `random_logit_spearman` and
   `random_logit_ssim` are the similarity of both maps, with their sign. Lower is better.
 
@@ -26,13 +27,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xaijax._errors import InputError
-from xaijax._options import Range
-from xaijax.metrics.changed import Floats, explain, unit_images
+from xaijax._options import Count, Positive, Range
+from xaijax.metrics import mprt
+from xaijax.metrics.changed import Floats, explain, refuse_rounded, unit_images
 from xaijax.metrics.consistency import WINDOW, compare
-from xaijax.metrics.metric import Axes, Family, Inputs, Metric, Result, Row, image_seed, rows_of
+from xaijax.metrics.metric import Axes, Family, Inputs, Metric, Passes, Result, Row, image_seed, rows_of
 from xaijax.metrics.scores import Responses
 
 NAME = "sanity"
+MODELS = {mprt.PLAIN, mprt.SMOOTH, mprt.EFFICIENT}
+"""Kinds of metrics that look at random models."""
 TRUNCATED = 0.87962566103423978  # standard deviation of a normal distribution that is cut at two of its own
 
 
@@ -43,9 +47,13 @@ class Settings:
     Attributes:
         stages: after how many re-initialised layers, spread evenly, the image is explained again; 0: after each. The
             last stage is always the fully random model.
+        smooth_draws: of smooth MPRT, noisy images whose maps are averaged, at each stage.
+        smooth_noise: of smooth MPRT, standard deviation as a share of the image's range.
     """
 
     stages: Annotated[int, Range(0, 1_000_000)] = 0
+    smooth_draws: Count = 50
+    smooth_noise: Positive = 0.1
 
 
 def randomised(classifier: Any, *, seed: int, stages: int = 0) -> Iterator[tuple[str, float, Any]]:
@@ -137,8 +145,13 @@ def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Resu
             rows += rows_of(inputs.ids, method, metric, np.full(len(images), np.nan), "no_explainer")
     if "random_logit" in asked and able:
         rows += _random_logit(inputs, images, able, asked["random_logit"])
-    if "mprt" in asked and able:
-        found, curves = _mprt(inputs, images, able, asked["mprt"], settings)
+    if asked.keys() & MODELS and able:
+        # Efficient MPRT alone looks at the last model only.
+        stages = settings.stages if asked.keys() & {mprt.PLAIN, mprt.SMOOTH} else 1
+        models = ((share, model) for _, share, model in randomised(inputs.classifier, seed=inputs.seed, stages=stages))
+        found, curves = mprt.score_random_models(
+            inputs, images, able, asked, models, draws=settings.smooth_draws, noise=settings.smooth_noise
+        )
         rows += found
     return Result(rows, responses=Responses.from_rows(curves))
 
@@ -158,43 +171,6 @@ def _random_logit(inputs: Inputs, images: NDArray[Any], methods: Sequence[str], 
         again = explain(inputs, method, images, labels=others)
         rows += _rows(inputs, method, metrics, _similar(inputs, inputs.raw[method], again, metrics))
     return rows
-
-
-def _mprt(
-    inputs: Inputs, images: NDArray[Any], methods: Sequence[str], metrics: Sequence[Metric], settings: Settings
-) -> tuple[list[Row], list[tuple[Any, ...]]]:
-    shares: list[float] = []
-    found: dict[str, list[dict[str, Floats]]] = {method: [] for method in methods}
-    for _, share, model in randomised(inputs.classifier, seed=inputs.seed, stages=settings.stages):
-        shares.append(share)
-        for method in methods:
-            again = np.abs(explain(inputs, method, images, classifier=model))
-            found[method].append(_similar(inputs, np.abs(inputs.raw[method]), again, metrics))
-        if inputs.progress is not None:
-            inputs.progress(int(share * len(images)), len(images))
-    rows: list[Row] = []
-    curves: list[tuple[Any, ...]] = []
-    for method in methods:
-        flat = np.ptp(np.abs(inputs.raw[method]), axis=(1, 2)) == 0
-        for metric in metrics:
-            table = np.stack([one[metric.measure] for one in found[method]])
-            # A random model may give a map that is zero everywhere (dead ReLUs): that stage has no similarity.
-            there = ~np.isnan(table)
-            count = there.sum(axis=0)
-            mean = np.divide(
-                np.where(there, table, 0).sum(axis=0), count, out=np.full(len(images), np.nan), where=count > 0
-            )
-            small = metric.measure == "ssim" and min(images.shape[1:3]) < WINDOW
-            reasons = [
-                "small_map" if small else "flat_map" if one else "" if n else "no_stage"
-                for one, n in zip(flat, count, strict=True)
-            ]
-            rows += rows_of(inputs.ids, method, metric, mean, reasons)
-            for i, name in enumerate(inputs.ids):
-                if count[i] and not reasons[i]:
-                    points = there[:, i]
-                    curves.append((name, method, metric.name, mean[i], np.asarray(shares)[points], table[points, i]))
-    return rows, curves
 
 
 def _similar(inputs: Inputs, a: NDArray[Any], b: NDArray[Any], metrics: Sequence[Metric]) -> dict[str, Floats]:
@@ -217,6 +193,7 @@ def _rows(inputs: Inputs, method: str, metrics: Sequence[Metric], found: dict[st
 
 
 _ADEBAYO, _SIXT = "Adebayo et al., NeurIPS 2018", "Sixt et al., ICML 2020"
+_HEDSTROM, _LOOP = "Hedström et al., 2024", "loop over the definition, SciPy and scikit-image"
 _NEEDS = frozenset({"model", "raw", "explainer"})
 
 
@@ -225,16 +202,27 @@ def _axes(title: str, measure: str) -> Axes:
     return Axes(title, "share of the layers re-initialised, output first", up, "randomisation")
 
 
+def passes(settings: Settings, size: tuple[int, int], metrics: Sequence[Metric]) -> Passes:
+    """One map for the other class, one at each stage, and many in smooth MPRT, for the trained model too."""
+    kinds = {metric.kind for metric in metrics}
+    each = (mprt.PLAIN in kinds) + settings.smooth_draws * (mprt.SMOOTH in kinds)
+    once = ("random_logit" in kinds) + settings.smooth_draws * (mprt.SMOOTH in kinds)
+    once += mprt.EFFICIENT in kinds and mprt.PLAIN not in kinds
+    return Passes(explanations=once + settings.stages * each, layers=0 if settings.stages else each)
+
+
 def check(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> None:
     """Refuses models whose layers or classes are not known."""
     for metric in metrics:
-        wanted = ("params", "param_groups", "with_params") if metric.kind == "mprt" else ("classes",)
+        wanted = ("params", "param_groups", "with_params") if metric.kind in MODELS else ("classes",)
         if not all(hasattr(inputs.classifier, name) for name in wanted):
             raise InputError(
                 f"{metric.name} needs a classifier with {', '.join(wanted)}, as xaijax.classifier.Classifier has; got "
                 f"{type(inputs.classifier).__name__}: leave {metric.name} out"
             )
-        if metric.kind == "mprt":
+        if metric.kind == mprt.SMOOTH:
+            refuse_rounded(inputs, metric.name)
+        if metric.kind in MODELS:
             inputs.classifier.param_groups(inputs.classifier.params)
 
 
@@ -252,6 +240,20 @@ FAMILY = Family(
             kind="mprt", measure="ssim", axes=_axes("mprt ssim", "structural similarity"),
         ),
         Metric(
+            "smprt_spearman", NAME, "the same of maps averaged over noisy images (smooth MPRT)", False, (-1.0, 1.0),
+            "score", _NEEDS, _HEDSTROM, parity=_LOOP, kind="smprt", measure="spearman",
+            axes=_axes("smooth mprt spearman", "rank correlation"),
+        ),
+        Metric(
+            "smprt_ssim", NAME, "structural similarity of the same", False, (-1.0, 1.0), "score", _NEEDS, _HEDSTROM,
+            parity=_LOOP, kind="smprt", measure="ssim", axes=_axes("smooth mprt ssim", "structural similarity"),
+        ),
+        Metric(
+            "emprt", NAME, "relative rise of the entropy of a map's values once the model is random (efficient MPRT)",
+            True, (-1.0, None), "ratio", _NEEDS, _HEDSTROM,
+            parity="closed form; loop over the definition", kind="emprt",
+        ),
+        Metric(
             "random_logit_spearman", NAME, "rank correlation of the maps of the label and of another class", False,
             (-1.0, 1.0), "score", _NEEDS, _SIXT, parity="SciPy",
             kind="random_logit", measure="spearman",
@@ -266,6 +268,7 @@ FAMILY = Family(
     settings=Settings,
     title="Sanity checks",
     check=check,
+    passes=passes,
     reasons={
         "no_stage": "the random models give maps with one value everywhere",
         "one_class": "the model has no other class",

@@ -510,7 +510,8 @@ class Scores(_Columns):
 
         Returns:
             A `Summary`, whose rows come in order of first appearance; `print` shows it as a table. Where rows are about
-            findings, those over all findings come first and have the target `""`.
+            findings, those over all findings come first and have the target `""`; their number counts pairs of image
+            and finding, and their intervals draw images with all their findings.
 
         Example:
             >>> found = [("a", 0.5, ""), ("b", 0.7, ""), ("c", np.nan, "flat_map")]
@@ -520,6 +521,7 @@ class Scores(_Columns):
             iou     cam     0.600   0.500..0.700   0.600       2  1 flat_map
         """
         values: dict[tuple[str, str, str], list[float]] = {}
+        images: dict[tuple[str, str, str], list[str]] = {}
         reasons: dict[tuple[str, str, str], Counter[str]] = {}
         for row in self:
             for target in ("", row.target) if row.target else ("",):
@@ -529,9 +531,17 @@ class Scores(_Columns):
                     skipped[row.reason] += 1
                 else:
                     own.append(row.value)
+                    images.setdefault(key, []).append(row.image)
         every = list(dict.fromkeys(target for target, _, _ in values))
         return Summary(
-            SummaryRow(*key[1:], *_mean(own), *mean_interval(own, seed=seed), len(own), dict(reasons[key]), key[0])
+            SummaryRow(
+                *key[1:],
+                *_mean(own),
+                *mean_interval(own, groups=images.get(key), seed=seed),
+                len(own),
+                dict(reasons[key]),
+                key[0],
+            )
             for key, own in sorted(values.items(), key=lambda item: every.index(item[0][0]))
         )
 

@@ -1,5 +1,6 @@
 """Models in words, as data: what `xaijax models [MODEL]` prints."""
 
+import dataclasses
 import functools
 import os
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from xaijax.classifier import Architecture, Classifier
 from xaijax.models import checkpoint
 from xaijax.models._load import is_unnamed, load, locate
 from xaijax.models.zoo import Entry, _create, entry, list_models
-from xaijax.preprocess import Preprocess
+from xaijax.preprocess import Preprocess, Style
 
 IMPORTERS = {"torchvision": "from_torch", "timm": "from_torch", "keras": "from_keras", "arrays": "from_arrays"}
 USUAL_CLASSES = 1000  # of ImageNet: the parameters of an architecture are counted with a head for them
@@ -119,6 +120,47 @@ def describe(name: str | Path | None = None) -> list[ModelDescription]:
     return [_file(meant) if meant == BUILTIN else _architecture(meant)]
 
 
+def is_architecture(name: str | Path) -> bool:
+    """Whether a text names an architecture, in any spelling; a path that exists is none.
+
+    Example:
+        >>> is_architecture("ResNet-50"), is_architecture("builtin"), is_architecture("resnet50.keras")
+        (True, False, False)
+    """
+    text = str(name)
+    return not Path(text).expanduser().exists() and normal(text) in map(normal, list_models())
+
+
+def untrained(
+    name: str,
+    *,
+    side: int | None = None,
+    output: Output | None = None,
+    preprocess: Preprocess | Style | None = None,
+) -> Classifier:
+    """An architecture as a classifier whose parameters are shapes alone: for what tracing tells, at no memory.
+
+    Args:
+        name: of the architecture, in any spelling.
+        side: of its images in pixels; default: what it is made for.
+        output: what its logits mean; default: a softmax.
+        preprocess: of its pixels; default: what its usual weights expect.
+
+    Returns:
+        A classifier that cannot predict.
+
+    Example:
+        >>> untrained("resnet50").layers()["stage4"]
+        (7, 7, 2048)
+    """
+    found = _architecture(entry(name).name)
+    shape = found.input_shape if side is None else (side, side, found.input_shape[2])
+    entry(name).check(found.num_classes, shape, {})
+    style = found.preprocess if preprocess is None else preprocess
+    named = Preprocess.named(style) if isinstance(style, str) else style
+    return dataclasses.replace(found, input_shape=shape, output=output or "softmax", preprocess=named)._abstract
+
+
 def _architecture(name: str) -> ModelDescription:
     made = entry(name)
     usual = Preprocess.named(made.preprocess)
@@ -133,13 +175,16 @@ def _architecture(name: str) -> ModelDescription:
 
 def _file(name: str | Path) -> ModelDescription:
     path, reader = locate(name)
-    if reader is None:  # the header says it all
-        model: Any = checkpoint.parse(*checkpoint.open_one(path))
+    header = checkpoint.open_one(path) if reader is None else None
+    if header is not None and not checkpoint.is_graph(header[1]):  # the header says it all
+        model: Any = checkpoint.parse(*header)
         info = model.info
     else:
         model, info = load(path), {}
         if model.network.host:
             raise InputError(f"{name} is a black box, whose architecture is not known: {model!r}")
+        if model.architecture is None:
+            raise InputError(f"{name} is of no architecture of xaijax: models.load opens it, and gives {model!r}")
     return ModelDescription(
         **_facts(entry(model.architecture.name)),
         name=str(name),

@@ -11,6 +11,7 @@ from xaijax._outputs import Output
 from xaijax.classifier import Classifier
 from xaijax.models import black_box, checkpoint
 from xaijax.models._files import regular_file
+from xaijax.models._notes import Note
 from xaijax.models.importers import from_arrays, from_keras, from_torch
 from xaijax.models.importers.torch_graph import building
 from xaijax.models.onnx import from_onnx
@@ -68,7 +69,8 @@ def load(
         ('glioma', 'meningioma', 'pituitary')
     """
     if black_box.is_script(path) and not building.makes_module(path):
-        return _named(_black_box(black_box.from_script(str(path), output=output), path, preprocess), path, classes)
+        found = black_box.from_script(str(path), output=output, notes=notes)
+        return _named(_black_box(found, path, preprocess), path, classes)
     place, reader = locate(path)
     given: dict[str, Any] = {"classes": classes, "output": output, "preprocess": preprocess, "notes": notes}
     if building.is_name(place):
@@ -80,8 +82,8 @@ def load(
     if input_shape is not None and reader is not from_torch:
         raise InputError(f"{path} has the size of its images; leave out input_shape")
     if reader is from_onnx:
-        found = _black_box_preprocess(preprocess)
-        return from_onnx(place, classes=classes, output=output, notes=notes, **found)
+        numbers = _black_box_preprocess(preprocess)
+        return from_onnx(place, classes=classes, output=output, notes=notes, **numbers)
     if reader is None:
         return _as_given(_own(place, channels), path, classes, output, preprocess, notes)
     if reader is from_arrays:
@@ -159,14 +161,16 @@ def _as_given(
     notes: list[str] | None,
 ) -> Classifier:
     """A classifier that states everything itself, with what the caller overrides, which is noted."""
-    said = []
+    said: list[str] = []
     if output is not None and output != found.output:
-        said.append(f"the output of {path} is {found.output}, and is read as {output} because --output is given")
+        text = f"the output of {path} is {found.output}, and is read as {output} because --output is given"
+        said.append(Note(text, "output", "option"))
         found = found.with_output(output)
     if preprocess is not None:
         changed = found.with_preprocess(preprocess)
         if changed.preprocess != found.preprocess:
-            said.append(f"the preprocessing that {path} states is replaced because --preprocess is given")
+            text = f"the preprocessing that {path} states is replaced because --preprocess is given"
+            said.append(Note(text, "preprocess", "option"))
         found = changed
     if notes is not None:
         notes += said

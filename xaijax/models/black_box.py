@@ -18,6 +18,7 @@ from xaijax._errors import InputError
 from xaijax._network.host import HostNetwork, as_numpy
 from xaijax._outputs import Output
 from xaijax.classifier import Classifier
+from xaijax.models._notes import Note
 from xaijax.preprocess import Preprocess
 
 DTYPES = ("float32", "float16", "float64", "uint8")
@@ -112,7 +113,7 @@ def from_predict(
     return Classifier({}, network, found, shape, Preprocess(), output=output, thresholds=limits)
 
 
-def from_script(text: str, *, output: Output | None = None) -> Classifier:
+def from_script(text: str, *, output: Output | None = None, notes: list[str] | None = None) -> Classifier:
     """A black box from a Python file, which is run: `script.py:predict`.
 
     Args:
@@ -120,6 +121,7 @@ def from_script(text: str, *, output: Output | None = None) -> Classifier:
             takes stands in the file as variables (`classes`, `input_shape`, `output`, `channels`, `mean`, `std`,
             `dtype`, `batch_size`, `logits`, `thresholds`), or as attributes of the function; `input_shape` must.
         output: instead of the file's.
+        notes: a list that gets a sentence where neither says the output.
 
     Returns:
         The classifier.
@@ -154,6 +156,9 @@ def from_script(text: str, *, output: Output | None = None) -> Classifier:
         raise InputError(f"{path} must say which images {wanted} takes: add a line such as input_shape = (224, 224, 3)")
     if output is not None:
         given["output"] = output
+    elif "output" not in given and notes is not None:
+        said = f'output assumed for {text}: softmax; a line such as output = "sigmoid" in the file says another'
+        notes.append(Note(said, "output"))
     print_ = hashlib.sha256(source).hexdigest()[:16]
     return from_predict(function, **{"name": text, "fingerprint": print_, **given})
 
@@ -171,6 +176,11 @@ def is_script(path: str | Path) -> bool:
 
 def _callable(function: Any, output: str) -> tuple[Callable[[np.ndarray], Any], list[str] | None]:
     """The call, and the names of the classes where the object has some."""
+    if hasattr(function, "named_modules"):
+        raise TypeError(
+            f"function gets arrays, and {type(function).__name__} is a PyTorch module, which takes tensors: give "
+            "lambda images: module(torch.from_numpy(images)), or convert it with models.from_torch(module, ...)"
+        )
     if output == "regression" and not callable(function) and callable(getattr(function, "predict", None)):
         return lambda images: _column(function.predict(images.reshape(len(images), -1))), None
     if callable(getattr(function, "predict_proba", None)):

@@ -96,7 +96,12 @@ def load(path: str | Path) -> Classifier:
     """
     file, header = open_one(path)
     check_whole(file)
-    return _graph(file, header) if header.get("architecture") == GRAPH else rebuild(file, header)[0]
+    return _graph(file, header) if is_graph(header) else rebuild(file, header)[0]
+
+
+def is_graph(header: Mapping[str, Any]) -> bool:
+    """Whether a file holds a converted graph, not a model of the registry."""
+    return bool(header.get("architecture") == GRAPH)
 
 
 def _graph(file: Path, header: Mapping[str, Any]) -> Classifier:
@@ -216,7 +221,7 @@ class Model:
 
 def parse(file: Path, header: Mapping[str, Any]) -> Model:
     """The header of a file as what it means; refuses a model that this version of xaijax cannot make."""
-    if header.get("architecture") == GRAPH:
+    if is_graph(header):
         raise InputError(f"{file} holds a converted model, none of an architecture of xaijax; open it with models.load")
     with reading(str(file), READABLE, own=True):
         made, options = entry(str(header["architecture"])), dict(header["options"])

@@ -14,6 +14,7 @@ from xaijax._errors import InputError
 from xaijax._outputs import Output, check_predictions
 from xaijax.classifier import Classifier
 from xaijax.models._files import regular_file
+from xaijax.models._notes import Note
 from xaijax.models.black_box import from_predict
 
 DTYPES = {
@@ -79,7 +80,9 @@ def from_onnx(
     dtype = DTYPES[taken.type]
     batch = taken.shape[0] if isinstance(taken.shape[0], int) and taken.shape[0] > 0 else None
     if mean is None and std is None and dtype != "uint8" and notes is not None:
-        notes.append(f"preprocessing assumed for {place.name}: identity (pixels in [0, 1] as they are)")
+        notes.append(
+            Note(f"preprocessing assumed for {place.name}: identity (pixels in [0, 1] as they are)", "preprocess")
+        )
     probe = _probe(run, shape, channels, dtype, batch, mean, std)
     kind = _kind(place.name, probe, output, notes)
     if logits is None:
@@ -163,7 +166,10 @@ def _kind(what: str, probe: np.ndarray, output: Output | None, notes: list[str] 
         )
     if notes is not None:
         notes.append(
-            f"output assumed for {what}: softmax over {probe.shape[1]} classes; --output sigmoid reads findings"
+            Note(
+                f"output assumed for {what}: softmax over {probe.shape[1]} classes; --output sigmoid reads findings",
+                "output",
+            )
         )
     return "softmax"
 
@@ -180,7 +186,10 @@ def _are_logits(what: str, probe: np.ndarray, kind: Output, notes: list[str] | N
             low, high = probe.min(), probe.max()
             step = "softmax" if kind == "softmax" else "sigmoid"
             notes.append(
-                f"{what} gives logits ({low:.3g} to {high:.3g} on two trial images): the {step} is applied to them"
+                Note(
+                    f"{what} gives logits ({low:.3g} to {high:.3g} on two trial images): the {step} is applied to them",
+                    "model",
+                )
             )
         return True
     return False

@@ -84,8 +84,8 @@ def run(config: TrainConfig, *, console: "Console | None" = None) -> TrainResult
     out = config.out.expanduser()
     plain = command_line.plain(config)
     folder.check_start(out, "training", plain, resume=config.resume, free=FREE)
-    material = training.prepare(config)
-    trainer = Trainer(material.classifier, material.training, material.training.labels, config.options())
+    material = training.prepare(config, lesions=config.interventions.need_masks)
+    trainer = _trainer(config, material)
     with (
         progress.resumable(console, out),
         epochs.diverging(out),
@@ -104,6 +104,22 @@ def run(config: TrainConfig, *, console: "Console | None" = None) -> TrainResult
         test = _report(config, material, record, out, console)
     progress.say(console, f"written to {out}")
     return TrainResult(out, record.best_epoch, record.metrics, test)
+
+
+def _trainer(config: TrainConfig, material: Material) -> Trainer:
+    """The training at its start; with interventions it reads the masks of the images."""
+    masks, has_mask = None, None
+    if config.interventions.need_masks and not material.dataset.multi_label:
+        masks, has_mask = material.training.with_masks()
+    return Trainer(
+        material.classifier,
+        material.training,
+        material.training.labels,
+        config.options(),
+        masks=masks,
+        has_mask=has_mask,
+        exchange=material.training.exchange() if config.interventions.counterfactual else None,
+    )
 
 
 def _train(config: TrainConfig, material: Material, trainer: Trainer, out: Path, console: "Console") -> Record:

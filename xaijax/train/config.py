@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from xaijax._runs.options import RunOptions
 from xaijax._runs.training import TrainingOptions
+from xaijax.training import Interventions
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "quick": {"size": 64, "epochs": 10, "batch_size": 16, "learning_rate": 5e-3, "warmup": 0.2},
@@ -19,5 +20,9 @@ class TrainConfig(RunOptions, TrainingOptions):
     """Train a classifier on a folder of images, or on the built-in phantoms."""
 
     out: Path = field()
+
+    interventions: Interventions = field(default_factory=Interventions)
+    """Shares of every batch that are changed on purpose, with the answer that follows from the change: lesions on other
+    backgrounds, images without evidence, lesions alone (docs/training.md)."""
 
     preset: Literal["quick", "fine-tune"] | None = None

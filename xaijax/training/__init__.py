@@ -13,7 +13,8 @@ measured comes as JSON values.
   the state after every epoch, and `start_from` puts new classes on trained weights.
 * `classification_scores`: loss, accuracy, F1, confusion matrix, reliability of the probabilities.
 * `finding_scores`, `auroc`, `average_precision`: of several findings to an image, with intervals.
-* `mcnemar`, `bootstrap_difference`: two classifiers on the same images.
+* `Interventions`: training images that are changed on purpose; `without_evidence`, `lesion_alone`, `pasted` make them.
+* `mcnemar`, `bootstrap_difference`, of findings `compare_findings`: two classifiers on the same images.
 * `penultimate`, `principal_components`: what the last layer reads of every image.
 
 `xaijax train`, `xaijax evaluate` and `xaijax cascade` are made from these.
@@ -23,7 +24,9 @@ from xaijax.training._augment import Augmentation
 from xaijax.training._checkpoints import Checkpoints
 from xaijax.training._comparison import bootstrap_difference, mcnemar
 from xaijax.training._embedding import penultimate, principal_components
-from xaijax.training._findings import auroc, average_precision, finding_scores
+from xaijax.training._evidence import Kind, lesion_alone, pasted, without_evidence
+from xaijax.training._findings import auroc, average_precision, compare_findings, finding_scores
+from xaijax.training._interventions import Exchange, Interventions
 from xaijax.training._options import Optimizer, Options, Precision, Schedule
 from xaijax.training._scores import (
     classification_scores,
@@ -43,6 +46,9 @@ __all__ = [
     "Augmentation",
     "Checkpoints",
     "DivergedError",
+    "Exchange",
+    "Interventions",
+    "Kind",
     "Optimizer",
     "Options",
     "Precision",
@@ -55,12 +61,15 @@ __all__ = [
     "average_precision",
     "bootstrap_difference",
     "classification_scores",
+    "compare_findings",
     "confusion_matrix",
     "finding_scores",
     "head_names",
+    "lesion_alone",
     "log_softmax",
     "logits",
     "mcnemar",
+    "pasted",
     "penultimate",
     "principal_components",
     "reliability",
@@ -70,4 +79,5 @@ __all__ = [
     "start_from",
     "train",
     "two_columns",
+    "without_evidence",
 ]

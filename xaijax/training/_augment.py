@@ -61,8 +61,29 @@ class Augmentation:
         """
         return jax.vmap(self._one)(images, jax.random.split(key, images.shape[0]))
 
+    def with_masks(self, images: Any, masks: Any, key: Any) -> tuple[Any, Any]:
+        """The same images, and masks that move with them.
+
+        Args:
+            images: `[B, H, W, C]`, float in [0, 1].
+            masks: `[B, H, W]` bool.
+            key: JAX random key.
+
+        Returns:
+            `[B, H, W, C]` as calling it gives, and `[B, H, W]` bool.
+        """
+        keys = jax.random.split(key, images.shape[0])
+        moved = jax.vmap(self._moved)(masks[..., None].astype(jnp.float32), jax.vmap(_draws)(keys))
+        return jax.vmap(self._one)(images, keys), moved[..., 0] > 0.5
+
     def _one(self, image: Any, key: Any) -> Any:
-        draws = jax.random.uniform(key, (8,), minval=-1.0, maxval=1.0)
+        draws = _draws(key)
+        moved = self._moved(image, draws)
+        mean = moved.mean()
+        changed = (moved - mean) * (1 + self.contrast * draws[6]) + mean + self.brightness * draws[7]
+        return jnp.clip(changed, 0, 1)
+
+    def _moved(self, image: Any, draws: Any) -> Any:
         angle = jnp.deg2rad(self.rotation) * draws[0]
         scale = 1 + self.zoom * draws[1]
         mirror_x = jnp.where((self.flip != "none") & (draws[2] > 0), -1.0, 1.0)
@@ -72,10 +93,12 @@ class Augmentation:
         sine, cosine = jnp.sin(angle) * scale, jnp.cos(angle) * scale
         rows = mirror_y * (cosine * y - sine * x) + (height - 1) / 2 + self.shift * height * draws[4]
         columns = mirror_x * (sine * y + cosine * x) + (width - 1) / 2 + self.shift * width * draws[5]
-        moved = _bilinear(image, rows, columns)
-        mean = moved.mean()
-        changed = (moved - mean) * (1 + self.contrast * draws[6]) + mean + self.brightness * draws[7]
-        return jnp.clip(changed, 0, 1)
+        return _bilinear(image, rows, columns)
+
+
+def _draws(key: Any) -> Any:
+    """`[8]`, from -1 to 1: angle, scale, two mirrors, two shifts, contrast, brightness."""
+    return jax.random.uniform(key, (8,), minval=-1.0, maxval=1.0)
 
 
 def _bilinear(image: Any, rows: Any, columns: Any) -> Any:

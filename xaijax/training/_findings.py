@@ -19,7 +19,7 @@ from xaijax._errors import InputError
 from xaijax._outputs import THRESHOLD
 
 SAMPLES = 1000
-CURVES = ("auroc", "auprc")
+LEVEL = 0.95
 
 
 def auroc(truth: Any, chances: Any) -> float:
@@ -117,6 +117,88 @@ def finding_scores(
         "resampled": "images" if groups is None else "patients",
         "per_finding": rows,
     }
+
+
+def compare_findings(
+    first: np.ndarray,
+    second: np.ndarray,
+    labels: np.ndarray,
+    findings: Sequence[str],
+    *,
+    groups: Sequence[Hashable] | None = None,
+    samples: int = SAMPLES,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Second minus first in AUROC and AUPRC, with paired percentile bootstrap intervals.
+
+    Both classifiers are scored on the same resampled images, or patients where `groups` are given; an image is drawn
+    with all its findings, which are not independent of each other. Samples in which a finding has no area are left out
+    of that finding, and the mean over findings takes those that have one.
+
+    Args:
+        first: `[N, K]` probabilities of the first classifier.
+        second: `[N, K]` probabilities of the second.
+        labels: `[N, K]`: 1, 0, or NaN where it is not known.
+        findings: K names.
+        groups: `[N]` what is drawn together, such as the patient; None: each image.
+        samples: of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        JSON values: `units` (images or patients resampled), `draws`, `level`; `macro_auroc`, `macro_auprc` and in
+        `per_finding` `auroc` and `auprc`, each with `difference`, `low` and `high`, None where there is no value.
+
+    Raises:
+        InputError: for arrays of different shapes, and for no sample.
+
+    Example:
+        >>> labels, worse = np.array([[1.0], [0.0], [1.0], [0.0]]), np.array([[0.2], [0.4], [0.6], [0.1]])
+        >>> compare_findings(worse, labels, labels, ["mass"])["per_finding"]["mass"]["auroc"]["difference"]
+        0.25
+    """
+    first, second, labels = (np.asarray(values, np.float64) for values in (first, second, labels))
+    shapes = {first.shape, second.shape, labels.shape}
+    if len(shapes) > 1 or labels.shape[1:] != (len(findings),) or samples < 1:
+        raise InputError(
+            f"probabilities and labels must all be [N, {len(findings)}], samples 1 or more; got {first.shape}, "
+            f"{second.shape}, {labels.shape} and {samples}"
+        )
+    counts = _counts(len(labels), groups, samples, seed)
+    drawn = np.ones((1, len(labels))) if counts is None else np.concatenate([np.ones((1, len(labels))), counts])
+    rows: dict[str, Any] = {}
+    found: dict[str, Any] = {
+        "units": len(labels) if groups is None else len(set(groups)),
+        "draws": samples,
+        "level": LEVEL,
+        "per_finding": rows,
+    }
+    for name, curve in (("auroc", _auroc), ("auprc", _auprc)):
+        differences = []
+        for k, finding in enumerate(map(str, findings)):
+            known = ~np.isnan(labels[:, k])
+            truth = labels[known, k] == 1
+            before, after = (
+                curve(*_sorted(truth, chances[known, k]), drawn[:, known])
+                if known.any()
+                else np.full(len(drawn), np.nan)
+                for chances in (first, second)
+            )
+            differences.append(after - before)
+            rows.setdefault(finding, {})[name] = _difference(differences[-1])
+        table = np.stack(differences)
+        there = ~np.isnan(table)
+        with np.errstate(invalid="ignore"):
+            means = np.where(there, table, 0).sum(axis=0) / there.sum(axis=0)
+        found[f"macro_{name}"] = _difference(means)
+    return found
+
+
+def _difference(values: np.ndarray) -> dict[str, float | None]:
+    """The first of `[1 + S]` differences, and the interval of the others."""
+    drawn = values[1:][~np.isnan(values[1:])]
+    enough = len(drawn) > 1 and np.isfinite(values[0])
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) if enough else (np.nan, np.nan)
+    return {"difference": _plain(values[0]), "low": _plain(low), "high": _plain(high)}
 
 
 def _one(chances: np.ndarray, labels: np.ndarray, threshold: float, counts: np.ndarray | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from xaijax._errors import InputError
 from xaijax._options import Count, NonNegative, Positive, Range, check_fields
 from xaijax.training._augment import Augmentation
+from xaijax.training._interventions import Interventions
 
 Optimizer = Literal["adamw", "sgd"]
 Schedule = Literal["cosine", "linear", "constant"]
@@ -32,6 +33,7 @@ class Options:
             frozen.
         balance: weight the loss so that every class counts alike.
         augmentation: random changes of training images, or None.
+        interventions: training images that are changed on purpose, with the answer that follows from the change.
         precision: what the layers compute in; parameters, batch statistics and the loss are float32 in any case.
         devices: over how many devices a batch is divided; default: as many as there are and as divide it.
         seed: of the order of images and the augmentation.
@@ -57,6 +59,7 @@ class Options:
     patience: Count = 10
     balance: bool = True
     augmentation: Augmentation | None = Augmentation()  # noqa: RUF009 - frozen
+    interventions: Interventions = Interventions()  # noqa: RUF009 - frozen
     precision: Precision = "float32"
     devices: Count | None = None
     seed: Annotated[int, Range(0, 2**32 - 1)] = 0

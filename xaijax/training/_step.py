@@ -21,6 +21,7 @@ from xaijax._outputs import Output
 from xaijax.classifier import to_float
 from xaijax.training import _devices as devices
 from xaijax.training._augment import Augmentation
+from xaijax.training._interventions import NO_CLASS
 from xaijax.training._options import Optimizer, Options, Precision, Schedule
 
 MOMENTUM = 0.9
@@ -108,6 +109,7 @@ class Recipe:
         moving: names of the parameters that are changed while the others are frozen, or None to change all.
         mesh: the devices, or None for one.
         output: what the logits mean, which decides the loss.
+        uniform: whether labels may be `NO_CLASS`.
     """
 
     network: nnx_module.NNXNetwork
@@ -118,6 +120,7 @@ class Recipe:
     moving: tuple[str, ...] | None
     mesh: Mesh | None
     output: Output = "softmax"
+    uniform: bool = False
 
     def moved(self, trained: dict[str, Any]) -> dict[str, Any]:
         """Those of the parameters that the optimiser changes."""
@@ -139,16 +142,20 @@ def state_of(recipe: Recipe, trained: dict[str, Any], kept: dict[str, Any]) -> A
 
 
 @functools.partial(_cpu.jit, static_argnums=0, donate_argnums=1)
-def step(recipe: Recipe, state: Any, images: Any, labels: Any, weights: Any, key: Any) -> tuple[Any, Any]:
+def step(
+    recipe: Recipe, state: Any, images: Any, labels: Any, weights: Any, key: Any, done: Any = None
+) -> tuple[Any, Any]:
     """One step of the optimiser.
 
     Args:
         recipe: how.
         state: from `state_of` or a step; its memory is given back.
         images: `[B, H, W, C]`, uint8 or float in [0, 1].
-        labels: `[B]` int32; of findings `[B, K]` float32, NaN where one is not known.
+        labels: `[B]` int32; of findings `[B, K]` float32, NaN where one is not known. With `recipe.uniform` it may be
+            `NO_CLASS`, for the uniform distribution, which weighs 1.
         weights: `[K]`, of the classes in the loss; of findings `[2, K]`, absent and present, of a binary output `[2]`.
         key: JAX random key.
+        done: `[B]` bool, images that are not to be augmented; None for none.
 
     Returns:
         The next state and the loss, in nats.
@@ -157,7 +164,8 @@ def step(recipe: Recipe, state: Any, images: Any, labels: Any, weights: Any, key
     augment_key, model_key = jax.random.split(key)
     images = to_float(images)
     if recipe.augmentation is not None:
-        images = recipe.augmentation(images, augment_key)
+        changed = recipe.augmentation(images, augment_key)
+        images = changed if done is None else jnp.where(done[:, None, None, None], images, changed)
     images = recipe.preprocess(images)
     dtype = None if recipe.precision == "float32" else jnp.dtype(recipe.precision)
     frozen = recipe.moving is not None
@@ -170,6 +178,8 @@ def step(recipe: Recipe, state: Any, images: Any, labels: Any, weights: Any, key
         logits = logits.astype(jnp.float32)
         if recipe.output == "sigmoid":
             return _loss_of_findings(logits, labels, weights), params
+        if recipe.uniform:
+            return _loss_or_uniform(recipe.output, logits, labels, weights), params
         if recipe.output == "binary":
             losses = optax.sigmoid_binary_cross_entropy(logits[:, 0], labels.astype(jnp.float32))
         else:
@@ -182,6 +192,17 @@ def step(recipe: Recipe, state: Any, images: Any, labels: Any, weights: Any, key
     after = {".".join(path): leaf for path, leaf in flatten(params)}
     state = (trained | optax.apply_updates(moving, updates), {name: after[name] for name in kept}, moments)
     return devices.everywhere(recipe.mesh, state), value
+
+
+def _loss_or_uniform(output: Output, logits: Any, labels: Any, weights: Any) -> Any:
+    """Mean cross-entropy with the labels, or with the uniform distribution where there is `NO_CLASS`."""
+    if output == "binary":
+        logits = jnp.concatenate([jnp.zeros_like(logits), logits], axis=1)
+    chances = jax.nn.log_softmax(logits)
+    known = labels != NO_CLASS
+    wanted = jnp.where(known[:, None], jax.nn.one_hot(labels, chances.shape[1]), 1 / chances.shape[1])
+    weigh = jnp.where(known, weights[jnp.maximum(labels, 0)], 1.0)
+    return (weigh * -(wanted * chances).sum(axis=1)).mean()
 
 
 def _loss_of_findings(logits: Any, labels: Any, weights: Any) -> Any:

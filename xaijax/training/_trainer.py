@@ -13,14 +13,17 @@ from typing import Any
 import jax
 import numpy as np
 
+from xaijax._errors import InputError
 from xaijax._network import nnx_module
 from xaijax._network.trees import flatten, nest
 from xaijax.classifier import Classifier
 from xaijax.training import _devices as devices
+from xaijax.training._interventions import Changed, Exchange
 from xaijax.training._options import Options
 from xaijax.training._start import head_names
 from xaijax.training._step import Recipe, frozen_phase, full_phase, state_of, statistics, step
 
+CHANGED = 0xC4A  # keeps the draws of interventions apart from the others
 MEASURED_IMAGES = 512  # on which the batch statistics are measured after an epoch
 
 
@@ -33,6 +36,10 @@ class Trainer:
             array that gives one.
         labels: `[N]` int; of a classifier of findings `[N, K]`: 1, 0, or NaN where one is not known.
         options: how to train.
+        masks: `[N, H, W]` bool of the lesions, by position like the images; for `options.interventions`.
+        has_mask: `[N]` bool, which images have one; default: those whose masks are not empty.
+        exchange: `(positions of backgrounds, positions of lesions) -> images`, where the images were generated and
+            lesions can be exchanged exactly; None pastes them.
 
     Attributes:
         state: parameters, batch statistics and the optimiser's state; all that the next epoch depends on, apart from
@@ -41,7 +48,17 @@ class Trainer:
         mesh: the devices that share the batches, or None for one.
     """
 
-    def __init__(self, classifier: Classifier, images: Any, labels: Any, options: Options) -> None:
+    def __init__(
+        self,
+        classifier: Classifier,
+        images: Any,
+        labels: Any,
+        options: Options,
+        *,
+        masks: Any = None,
+        has_mask: Any = None,
+        exchange: Exchange | None = None,
+    ) -> None:
         if not isinstance(classifier.network, nnx_module.NNXNetwork):
             raise ValueError(
                 f"a classifier made from {classifier.network.kind} cannot be trained; use models.create or from_nnx"
@@ -56,13 +73,13 @@ class Trainer:
         self.steps = -(-len(self.labels) // self.batch)
         self.mesh = devices.mesh(options.devices, self.batch)
         self._weights = _weights(self.labels, classes, options.balance)
+        self._changed = self._interventions(masks, has_mask, exchange)
         common = (classifier.network, classifier.preprocess, options.augmentation, options.precision)
-        self._full = Recipe(*common, full_phase(options, self.steps), None, self.mesh, classifier.output)
+        ends = (self.mesh, classifier.output, self._changed is not None)
+        self._full = Recipe(*common, full_phase(options, self.steps), None, *ends)
         self._frozen = self._full
         if options.frozen_epochs:
-            self._frozen = Recipe(
-                *common, frozen_phase(options, self.steps), head_names(classifier), self.mesh, classifier.output
-            )
+            self._frozen = Recipe(*common, frozen_phase(options, self.steps), head_names(classifier), *ends)
         mask = dict(flatten(nnx_module.trainable(classifier.network, classifier.params)))
         leaves = {".".join(path): (leaf, mask[path]) for path, leaf in flatten(classifier.params)}
         # Copies, because the step gives its input's memory back and the classifier keeps its own parameters.
@@ -71,6 +88,18 @@ class Trainer:
             for which in (True, False)
         )
         self.state: Any = devices.everywhere(self.mesh, state_of(self.recipe(1), trained, kept))
+
+    def _interventions(self, masks: Any, has_mask: Any, exchange: Exchange | None) -> Changed | None:
+        wanted = self.options.interventions
+        if not wanted:
+            return None
+        if self.classifier.output == "sigmoid":
+            raise InputError("interventions are for images of one class; these have several findings: leave them out")
+        wanted.counts(self.batch)  # refuses shares that are too small
+        if has_mask is None and masks is not None:
+            has_mask = np.asarray(masks).any(axis=(1, 2))
+        augmentation = self.options.augmentation
+        return Changed(wanted, self.images, self.labels, masks, has_mask, augmentation, exchange)
 
     def recipe(self, number: int) -> Recipe:
         """How epoch `number` (from 1) is trained."""
@@ -92,14 +121,13 @@ class Trainer:
         order = np.concatenate([order, order[: self.steps * self.batch - len(order)]])  # the last batch is full too
         batches = order.reshape(self.steps, self.batch)
         with ThreadPoolExecutor(1) as reader:  # reads the next batch while this one is computed
-            coming = reader.submit(self._read, batches[0])
-            for index, batch in enumerate(batches):
-                images = coming.result()
+            coming = reader.submit(self._read, batches[0], number, 0)
+            for index in range(self.steps):
+                images, labels, *done = coming.result()
                 if index + 1 < self.steps:
-                    coming = reader.submit(self._read, batches[index + 1])
-                labels = devices.divided(self.mesh, self.labels[batch])
+                    coming = reader.submit(self._read, batches[index + 1], number, index + 1)
                 self.state, loss = step(
-                    recipe, self.state, images, labels, self._weights, jax.random.fold_in(key, index)
+                    recipe, self.state, images, labels, self._weights, jax.random.fold_in(key, index), *done
                 )
                 yield float(loss)
 
@@ -108,8 +136,15 @@ class Trainer:
         trained, kept, _ = self.state
         return devices.everywhere(self.mesh, state_of(self.recipe(number), trained, kept))
 
-    def _read(self, batch: np.ndarray) -> Any:
-        return devices.divided(self.mesh, self.images[batch])
+    def _read(self, batch: np.ndarray, epoch: int, index: int) -> tuple[Any, ...]:
+        """Images and labels of a batch, and with interventions which images are not to be augmented."""
+        if self._changed is None:
+            return devices.divided(self.mesh, (self.images[batch], self.labels[batch]))
+        where = (self.options.seed, epoch, index)
+        key = jax.random.key(self.options.seed)
+        for number in (epoch, index, CHANGED):
+            key = jax.random.fold_in(key, number)
+        return devices.divided(self.mesh, self._changed.batch(batch, np.random.default_rng([*where, CHANGED]), key))
 
     def trained(self, number: int) -> Classifier:
         """The classifier after epoch `number`, its batch statistics measured again, without augmentation.
@@ -125,8 +160,9 @@ class Trainer:
         if kept and recipe.moving is None:
             order = np.random.default_rng(self.options.seed).permutation(len(self.labels))
             count = min(self.steps, -(-MEASURED_IMAGES // self.batch), len(order) // self.batch)
+            # With interventions they are those of changed images too, as in the steps.
             parts = [
-                statistics(recipe, trained, kept, self._read(order[i * self.batch : (i + 1) * self.batch]))
+                statistics(recipe, trained, kept, self._read(order[i * self.batch : (i + 1) * self.batch], 0, i)[0])
                 for i in range(count)
             ]
             kept = jax.tree.map(lambda *values: sum(values) / count, *parts)

@@ -5,8 +5,8 @@ not depend on the size. Arithmetic is float64 and random numbers come from `nump
 bytes are the same wherever NumPy draws the same numbers. A modality is one file and one line in `MODALITIES`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Protocol
 
@@ -97,6 +97,31 @@ class Phantom:
 
 
 @dataclass(frozen=True)
+class ExchangedPhantom:
+    """Source of one generated brain slice whose head and tumour are drawn apart: those of two cases, or of one."""
+
+    label: int
+    size: int
+    head: tuple[int, int]  # seed and index
+    lesion: tuple[int, int]
+
+    @property
+    def roles(self) -> tuple[MaskRole | None, ...]:
+        return ("lesion",)
+
+    def read(self, *, masks: bool) -> Content:
+        head, lesion = (
+            np.random.Generator(np.random.PCG64(np.random.SeedSequence([*where, part])))
+            for part, where in ((1, self.head), (2, self.lesion))
+        )
+        image, mask = brain_mri.exchange(brain_mri.CLASSES[self.label], self.size, head, lesion)
+        return Content(image[..., None], (Element("", "lesion", mask),) if masks else ())
+
+    def fingerprint(self) -> str:
+        return f"brain_mri fixed anatomy {self.label} {self.size} {self.head} {self.lesion}"
+
+
+@dataclass(frozen=True)
 class FindingsPhantom:
     """Source of one generated chest radiograph with any number of findings."""
 
@@ -163,6 +188,7 @@ def dataset(
     seed: int = 0,
     lesions: int = 1,
     findings: bool = False,
+    fixed_anatomy: bool = False,
 ) -> Dataset:
     """A data set of phantoms; classes alternate, so they are balanced to within one image.
 
@@ -174,6 +200,8 @@ def dataset(
         lesions: how many in each image of a class that has any; each is an element. Ground glass, which is bilateral,
             has as many in each lung.
         findings: of chest radiographs: several findings per image instead of one class, as `findings_dataset`.
+        fixed_anatomy: of brain MRI: tumours replace tissue and leave the rest of the head as it is, at any level; see
+            `exchange`. The other phantoms are like that always.
 
     Returns:
         The `Dataset`, images of `size` by `size` pixels, grey or RGB, drawn when read. Classes without lesions, such as
@@ -196,6 +224,8 @@ def dataset(
             raise InputError("lesions is for phantoms of one class per image; leave it out with findings")
         return findings_dataset(count=count, size=size, seed=seed)
     _check_numbers(modality, count=count, size=size, seed=seed, lesions=lesions)
+    if fixed_anatomy and modality != "brain_mri":
+        raise InputError(f"fixed_anatomy is for brain_mri phantoms; leave it out: {modality} phantoms are always so")
     cases = tuple(
         Case(
             f"{modality}-{seed}-{index:05d}", label, Phantom(modality, label, int(size), int(seed), index, int(lesions))
@@ -204,7 +234,78 @@ def dataset(
     )
     options = {"source": f"phantoms:{modality}", "count": int(count), "size": int(size), "seed": int(seed)}
     options |= {"lesions": int(lesions)} if lesions != 1 else {}
+    if fixed_anatomy:
+        name = f"{modality}-fixed-{seed}"
+        cases = tuple(
+            replace(case, id=f"{name}-{index:05d}", source=_exchanged(case, case)) for index, case in enumerate(cases)
+        )
+        options |= {"fixed_anatomy": True}
     return Dataset(f"phantoms-{modality}", tuple(kind.classes), "lesion", cases, MappingProxyType(options))
+
+
+def exchange(dataset: Dataset, heads: Sequence[int], lesions: Sequence[int]) -> Dataset:
+    """Brain MRI phantoms with the heads of some cases and the tumours, labels and masks of others.
+
+    Heads and tumours are drawn apart, as with `fixed_anatomy`: images that share their head are the same, bit for bit,
+    at all pixels further than `xaijax.data.phantoms.brain_mri.SOFT` (a share of the side) from both tumours.
+
+    Args:
+        dataset: brain MRI phantoms, with fixed anatomy or without; only seed, size and classes of its cases are used.
+        heads: `[N]` positions in it.
+        lesions: `[N]` likewise.
+
+    Returns:
+        The `Dataset` of N images.
+
+    Raises:
+        InputError: for other data, or numbers of positions that differ.
+
+    Example:
+        >>> from xaijax.data import phantoms
+        >>> plain = phantoms.dataset(count=6, size=64, fixed_anatomy=True)
+        >>> swapped = phantoms.exchange(plain, heads=[0, 0], lesions=[1, 2])
+        >>> swapped.labels.tolist(), swapped.cases[0].id
+        ([1, 2], 'brain_mri-fixed-0-00000-with-brain_mri-fixed-0-00001')
+    """
+    if len(heads) != len(lesions):
+        raise InputError(f"heads and lesions must be as many; got {len(heads)} and {len(lesions)}")
+    if not can_exchange(dataset):
+        raise InputError(
+            f"lesions of data set {dataset.name!r} cannot be exchanged by the generator, which does it for "
+            "phantoms:brain_mri without cues alone"
+        )
+    pairs = [(dataset.cases[head], dataset.cases[lesion]) for head, lesion in zip(heads, lesions, strict=True)]
+    cases = tuple(Case(f"{head.id}-with-{lesion.id}", lesion.label, _exchanged(head, lesion)) for head, lesion in pairs)
+    return replace(dataset, name=f"{dataset.name}-exchanged", cases=cases)
+
+
+def can_exchange(dataset: Dataset) -> bool:
+    """Whether the generator can exchange the lesions of a data set.
+
+    Example:
+        >>> from xaijax.data import phantoms
+        >>> can_exchange(phantoms.dataset("brain_mri")), can_exchange(phantoms.dataset("lung_ct"))
+        (True, False)
+    """
+    return tuple(dataset.classes) == brain_mri.CLASSES and all(
+        isinstance(case.source, ExchangedPhantom)
+        or (isinstance(case.source, Phantom) and case.source.modality == "brain_mri")
+        for case in dataset.cases
+    )
+
+
+def _exchanged(head: Case, lesion: Case) -> ExchangedPhantom:
+    """The head of one case with the tumour of another."""
+
+    def place(source: object, part: str) -> tuple[int, int]:
+        if isinstance(source, ExchangedPhantom):
+            return source.head if part == "head" else source.lesion
+        assert isinstance(source, Phantom)
+        return source.seed, source.index
+
+    assert isinstance(head.source, Phantom | ExchangedPhantom)
+    size = head.source.size
+    return ExchangedPhantom(lesion.label, size, place(head.source, "head"), place(lesion.source, "lesion"))
 
 
 def _check_numbers(modality: str, **numbers: int) -> None:

@@ -5,9 +5,9 @@ resume. docs/calibration.md has the definitions.
 """
 
 from xaijax.metrics.calibration._calibrate import calibrate
+from xaijax.metrics.calibration._evidence_free import evidence_free
 from xaijax.metrics.calibration.case import CONSTRUCTIONS, DECIDING, LEFT_OUT, Case, Row, Scene
 from xaijax.metrics.calibration.cost import NOT_JUDGED, QUICK_SETTINGS, judgeable
-from xaijax.metrics.calibration.evidence_free import evidence_free
 from xaijax.metrics.calibration.judging import judge
 from xaijax.metrics.calibration.others import OtherMetric
 from xaijax.metrics.calibration.planning import Plan, plan

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from xaijax.metrics.calibration._evidence_free import evidence_free
 from xaijax.metrics.calibration.case import Row
-from xaijax.metrics.calibration.evidence_free import evidence_free
 from xaijax.metrics.calibration.judging import judge
 from xaijax.metrics.calibration.others import OtherMetric
 from xaijax.metrics.calibration.planning import Depth, plan

@@ -101,3 +101,7 @@ class Scene:
     image: NDArray[Any]
     label: int
     truth: NDArray[np.float64]
+
+    def __repr__(self) -> str:
+        size = "x".join(map(str, self.image.shape))
+        return f"Scene({type(self.classifier).__name__}, an image of {size}, label {self.label})"

@@ -9,8 +9,12 @@ from xaijax.metrics.registry import FAMILIES, METRICS, resolve
 
 QUICK_SETTINGS: dict[str, dict[str, Any]] = {
     "perturbation": {"steps": 10, "flip_steps": 16, "regions": 25, "segments": 60},
+    "faithfulness": {
+        "draws": 50, "grid_draws": 50, "sizes": 5, "size_draws": 20, "steps": 16, "cells": 4, "cell_draws": 10,
+        "noise_draws": 10,
+    },
     "robustness": {"draws": 50},
-}
+}  # fmt: skip
 """Shorter curves, where `quick` is given no others: its verdicts hold for metrics with these settings."""
 
 NOT_JUDGED = {
@@ -36,7 +40,7 @@ def why_not(metric: Metric, classifier: Any = None) -> str:
     if "variants" in metric.needs:
         return "needs_variants"
     rounds = getattr(getattr(classifier, "network", None), "rounds", False)
-    return "rounded" if rounds and metric.name == "infidelity" else ""
+    return "rounded" if rounds and metric.name in ("infidelity", "pgi", "pgu") else ""
 
 
 def judgeable() -> tuple[str, ...]:
@@ -58,13 +62,19 @@ def with_defaults(given: Mapping[str, Mapping[str, Any]] | None, *, quick: bool)
     return found
 
 
-def passes_of(metrics: Sequence[str] | None, settings: Mapping[str, Mapping[str, Any]], maps: int) -> int:
+def passes_of(
+    metrics: Sequence[str] | None,
+    settings: Mapping[str, Mapping[str, Any]],
+    maps: int,
+    size: tuple[int, int] = (224, 224),
+) -> int:
     """Images that one case shows its classifier, at most: metrics with the same changed images share them.
 
     Args:
         metrics: names; default: all that can be judged.
         settings: by family.
         maps: of the case.
+        size: (height, width) of its image.
 
     Example:
         >>> passes_of(["sic_webp", "aic_webp"], {"pic": {"fractions": (0.1, 0.5)}}, 3), passes_of(["entropy"], {}, 3)
@@ -74,7 +84,6 @@ def passes_of(metrics: Sequence[str] | None, settings: Mapping[str, Mapping[str,
     chosen = [metric for metric in resolve(judgeable() if metrics is None else metrics) if not why_not(metric)]
     total = 0
     for name in dict.fromkeys(metric.family for metric in chosen):
-        family = FAMILIES[name]
-        if family.passes is not None:
-            total += family.passes([metric for metric in chosen if metric.family == name], options[name], maps)
+        cost = FAMILIES[name].passes(options[name], size, [metric for metric in chosen if metric.family == name])
+        total += cost.image + maps * cost.map
     return total

@@ -85,7 +85,8 @@ class Plan:
         Args:
             metrics, settings: as in `score_case`.
         """
-        per_image = passes_of(metrics, self.settings(settings), len(self.maps))
+        height, width = self.images.shape[1:3]
+        per_image = passes_of(metrics, self.settings(settings), len(self.maps), (height, width))
         return sum(case.cost * per_image for case in self.cases)
 
     def settings(self, given: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, dict[str, Any]]:

@@ -12,6 +12,8 @@ from xaijax._network.trees import flatten, put
 from xaijax._outputs import Output, check_output
 from xaijax.classifier import Architecture, Classifier
 from xaijax.models import _files
+from xaijax.models._notes import About, Note
+from xaijax.models._notes import Source as NoteSource
 from xaijax.models.importers.convert import GREY_FROM, plan, read
 from xaijax.models.zoo import _create, entry
 from xaijax.models.zoo._weights import Rule, Source, Table
@@ -117,6 +119,7 @@ def build(
             notes,
             f"preprocessing assumed for {what}: {Preprocess.words(words)}, as the published {source.library} weights "
             f"of {source.architecture} expect; --preprocess overrides",
+            "preprocess",
         )
     if isinstance(preprocess, str):
         preprocess = Preprocess.named(preprocess)
@@ -129,7 +132,7 @@ def _output(output: Output | None, said: Output | None, count: int, what: str, n
     """What the logits mean: as given, else as the file says, else a softmax over several."""
     if output is not None:
         if said not in (None, output):
-            _note(notes, f"{what} ends as {said}; its output is read as {output}, as given")
+            _note(notes, f"{what} ends as {said}; its output is read as {output}, as given", "output", "option")
         return check_output(output)
     if said is not None:
         return said
@@ -138,13 +141,13 @@ def _output(output: Output | None, said: Output | None, count: int, what: str, n
             f"{what} has one output and does not say what it means; give output='binary' (one logit of two classes), "
             "'sigmoid' (one finding) or 'regression' (a number); on the command line --output"
         )
-    _note(notes, f"output assumed for {what}: softmax over {count} classes; --output sigmoid reads findings")
+    _note(notes, f"output assumed for {what}: softmax over {count} classes; --output sigmoid reads findings", "output")
     return "softmax"
 
 
-def _note(notes: list[str] | None, text: str) -> None:
+def _note(notes: list[str] | None, text: str, about: About, source: NoteSource = "assumed") -> None:
     if notes is not None:
-        notes.append(text)
+        notes.append(Note(text, about, source))
 
 
 def _in_order(like: Any, params: Any) -> Any:

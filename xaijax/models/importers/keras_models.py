@@ -11,7 +11,9 @@ from xaijax._errors import InputError
 from xaijax._outputs import check_output
 from xaijax.classifier import Classifier
 from xaijax.models._files import regular_file
+from xaijax.models._notes import Note
 from xaijax.models.importers import keras_weights
+from xaijax.models.importers.endings import output_of
 from xaijax.models.importers.keras_graph import blocks, ending, files, model
 from xaijax.models.importers.keras_graph.weights import Place
 from xaijax.models.importers.torch_graph import layers, network
@@ -177,45 +179,10 @@ def _image(stated: model.Shape | None, given: Sequence[int] | None, what: str) -
 def _pixels(found: tuple[float, str] | None, what: str, said: list[str]) -> Preprocess:
     """What a model's first layers say of its pixels, as a preprocessing of pixels in [0, 1]."""
     if found is None:
-        said.append(f"{what} does not state its preprocessing: pixels in [0, 1] are assumed; --preprocess overrides")
+        text = f"{what} does not state its preprocessing: pixels in [0, 1] are assumed; --preprocess overrides"
+        said.append(Note(text, "preprocess"))
         return Preprocess()
     largest, where = found
-    said.append(f"{what}: its layer {where} is for pixels from 0 to {largest:g}, so it gets those")
+    text = f"{what}: its layer {where} is for pixels from 0 to {largest:g}, so it gets those"
+    said.append(Note(text, "preprocess", "file"))
     return Preprocess(scale=largest)
-
-
-def output_of(activation: str, width: int, given: str | None, what: str, said: list[str]) -> str:
-    """What the logits mean, from the activation at the end of a model.
-
-    Args:
-        activation: `"softmax"`, `"sigmoid"` or `"linear"`.
-        width: how many logits there are.
-        given: what the caller says, or None.
-        what: what errors call the model.
-        said: gets what is assumed.
-
-    Returns:
-        `"softmax"`, `"sigmoid"`, `"binary"` or `"regression"`.
-
-    Raises:
-        InputError: where the caller contradicts the model, or one number without an activation has no meaning.
-
-    Example:
-        >>> output_of("sigmoid", 14, None, "cxr.keras", []), output_of("sigmoid", 1, None, "cxr.keras", [])
-        ('sigmoid', 'binary')
-    """
-    stated = {"softmax": ("softmax",), "sigmoid": ("binary" if width == 1 else "sigmoid", "sigmoid")}.get(activation)
-    if stated is not None:
-        if given is not None and given not in stated:
-            raise InputError(
-                f"{what} ends in {activation}, so its output is {stated[0]}, not {given}; leave out output"
-            )
-        return stated[0] if given is None else given
-    if given is not None:
-        return given
-    if width == 1:
-        raise InputError(
-            f"{what} returns one number without an activation; say what it is: output='binary' or output='regression'"
-        )
-    said.append(f"{what} has no activation at its end: its output is assumed to be softmax; --output overrides")
-    return "softmax"

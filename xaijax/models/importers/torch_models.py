@@ -11,8 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from xaijax._errors import InputError
-from xaijax._outputs import Output
+from xaijax._outputs import Output, check_output
 from xaijax.classifier import Classifier
+from xaijax.models._notes import Note
+from xaijax.models.importers.endings import output_of
 from xaijax.models.importers.torch_weights import from_state
 from xaijax.preprocess import Preprocess, Style
 
@@ -51,7 +53,8 @@ def from_torch(
             module, a script and a `.pt2` file get the pixels as they are, which is logged as an assumption.
         layer: the layer that CAM methods take by default; None for the last convolutional block's output (in a
             transformer the norm that feeds the last attention).
-        output: what the logits mean, see `Classifier`; default: softmax, which is an assumption.
+        output: what the logits mean, see `Classifier`. A softmax or sigmoid at the end of a module says it, and is left
+            out of the logits; without one softmax is assumed, which is noted.
         notes: a list that gets a sentence for each assumption; without it they are logged.
 
     Returns:
@@ -115,7 +118,7 @@ def _converted(
     output: Output | None,
     notes: list[str] | None,
 ) -> Classifier:
-    from xaijax.models.importers.torch_graph import building, convert, layers, network, pt2
+    from xaijax.models.importers.torch_graph import building, convert, ending, layers, network, pt2
 
     name = source if isinstance(source, str | Path) else type(source).__name__
     building.need_torch(str(name))
@@ -141,12 +144,22 @@ def _converted(
             raise InputError(f"{name} does not say the size of its images; give input_shape=(H, W, C)")
         shape = convert.check_image_shape(given)
         if built.said and preprocess is None and usual is not None:
-            _say(notes, f"{name}: {built.said}")
+            _say(notes, Note(f"{name}: {built.said}", "preprocess", "library"))
         made, params, fixed = convert.convert(built.module, shape)
     if preprocess is None and usual is None:
-        _say(notes, f"{name} does not state its preprocessing: pixels in [0, 1] are assumed; --preprocess overrides")
+        text = f"{name} does not state its preprocessing: pixels in [0, 1] are assumed; --preprocess overrides"
+        _say(notes, Note(text, "preprocess"))
     arrays = _as_jax(params)
-    graph = layers.with_layers(made.graph, network.shapes(made, arrays))
+    if output != "regression":  # whose numbers are what the model gives
+        graph, activation = ending.without_ending(made.graph, str(name))
+        made = dataclasses.replace(made, graph=graph)
+    shapes = network.shapes(made, arrays)
+    if output != "regression":
+        said: list[str] = []
+        output = check_output(output_of(activation, shapes[made.graph.output][-1], output, str(name), said))
+        for sentence in said:
+            _say(notes, sentence)
+    graph = layers.with_layers(made.graph, shapes)
     finished = dataclasses.replace(made, graph=graph)
     classifier = Classifier.from_network(
         finished,
@@ -155,10 +168,13 @@ def _converted(
         classes=classes,
         preprocess=usual if preprocess is None else preprocess,
         layer=graph.default_layer if layer is None else layer,
-        output=output or "softmax",
+        output=output,
     )
     if fixed:
         _check_batches(classifier, str(name))
+    if output is None:
+        text = f"output assumed for {name}: softmax over {len(classifier.classes)} classes"
+        _say(notes, Note(f"{text}; --output sigmoid reads findings", "output"))
     return classifier
 
 

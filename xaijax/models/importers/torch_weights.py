@@ -10,10 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from xaijax._errors import InputError
-from xaijax._outputs import Output
+from xaijax._outputs import THRESHOLD, Output
 from xaijax.classifier import Classifier
 from xaijax.models._files import Stored, reading, regular_file
+from xaijax.models._notes import Note
 from xaijax.models.importers.importing import Dense, build
 from xaijax.models.importers.sources import recognise
 from xaijax.models.zoo._weights import Source
@@ -24,6 +27,7 @@ LIBRARIES = ("torchvision", "timm")
 WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.", "backbone.")
 SAFETENSORS = "a readable safetensors file"
 TENSORS = "a readable file of tensors"
+THRESHOLDS = "op_threshs"  # TorchXRayVision: probabilities from which on a finding is reported, NaN where untrained
 AUXILIARY = re.compile(r"AuxLogits\..*")
 
 
@@ -142,10 +146,13 @@ def _convert(
         name: _Tensor(value, what, TENSORS) if hasattr(value, "detach") else value
         for name, value in without_wrappers(entries, what).items()
     }
+    limits = named.pop(THRESHOLDS, None)
+    if limits is not None:
+        output, preprocess = _of_findings(what, output, preprocess, notes)
     row = recognise(named, LIBRARIES, architecture, what)
     preprocess = _told_apart(row, what, preprocess, notes)
     named = {name: value for name, value in named.items() if not AUXILIARY.fullmatch(name)}
-    return build(
+    found = build(
         row,
         named,
         _head(row, named),
@@ -158,6 +165,34 @@ def _convert(
         output=output,
         notes=notes,
     )
+    return found if limits is None or found.output != "sigmoid" else _with_thresholds(found, limits, what)
+
+
+def _of_findings(
+    what: str, output: Output | None, preprocess: Preprocess | Style | None, notes: list[str] | None
+) -> tuple[Output, Preprocess | Style]:
+    """Output and preprocessing of weights with thresholds of findings, where the caller does not give them."""
+    said = []
+    if output is None:
+        said.append(Note(f"{what} has thresholds of findings ({THRESHOLDS}): its output is sigmoid", "output", "file"))
+    if preprocess is None:
+        text = (
+            f"preprocessing assumed for {what}: {Preprocess.words('xrv')}, as the weights of TorchXRayVision expect, "
+            "which have such thresholds; --preprocess overrides"
+        )
+        said.append(Note(text, "preprocess"))
+    if notes is not None:
+        notes += said
+    return output or "sigmoid", preprocess or "xrv"
+
+
+def _with_thresholds(found: Classifier, limits: Any, what: str) -> Classifier:
+    """A classifier of findings with its thresholds; those that are not known are the usual ones."""
+    values = np.asarray(limits[...], np.float64).reshape(-1)
+    if len(values) != len(found.classes):
+        raise InputError(f"{what} has {len(values)} thresholds ({THRESHOLDS}) for {len(found.classes)} findings")
+    usable = np.isfinite(values) & (values > 0) & (values < 1)
+    return found.with_output("sigmoid", thresholds=np.where(usable, values, THRESHOLD).tolist())
 
 
 def _told_apart(
@@ -174,19 +209,20 @@ def _told_apart(
                 "but whose padding and epsilon differ: its logits would be wrong"
             )
         if notes is not None:
-            notes.append(
-                f"{what} is read as timm's efficientnet_b0; tf_efficientnet_b0 has the same names and is another"
-            )
+            text = f"{what} is read as timm's efficientnet_b0; tf_efficientnet_b0 has the same names and is another"
+            notes.append(Note(text, "model"))
     if row.architecture == "vit_b16" and preprocess is None:
         if name.startswith("deit"):
             if notes is not None:
-                notes.append(
+                text = (
                     f"preprocessing assumed for {what}: {Preprocess.words('torch')}, as the published weights of DeiT "
                     "expect; --preprocess overrides"
                 )
+                notes.append(Note(text, "preprocess"))
             return "torch"
         if notes is not None:
-            notes.append(f"{what} is read as timm's vit_base_patch16; DeiT has the same names and expects torch")
+            text = f"{what} is read as timm's vit_base_patch16; DeiT has the same names and expects torch"
+            notes.append(Note(text, "model"))
     return preprocess
 
 

@@ -5,6 +5,9 @@ and oedema around it; a meningioma is round and homogeneous, bright, and sits on
 pituitary tumour is small, bright and in the midline at the base. Masks are the enhancing tumour with its core, without
 oedema, exact to the pixel centre. Every slice level but the lowest two can hold a glioma or meningioma, and those two
 can hold any tumour, so that the level alone does not give the class away.
+
+`render` draws the tumour first and the head around it, which it displaces. `exchange` draws the two apart: a head at
+any level, and a tumour that replaces tissue and changes nothing beyond its soft edge, so that tumours can be exchanged.
 """
 
 import numpy as np
@@ -19,6 +22,10 @@ _LEVELS = {
     "meningioma": {"vertex": 0.25, "body": 0.20, "horns": 0.25, "cistern": 0.15, "base": 0.15},
     "pituitary": {"cistern": 0.55, "base": 0.45},
 }
+
+ALL_LEVELS = ("vertex", "body", "horns", "cistern", "base")
+SOFT = 3 / 128
+"""Share of the image's side within which the edge of an exchanged tumour fades into its surroundings."""
 
 
 def render(label: str, size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -43,6 +50,40 @@ def render(label: str, size: int, rng: np.random.Generator) -> tuple[np.ndarray,
     if not mask.any():  # a tumour smaller than a pixel of a tiny image
         mask.flat[edge.argmax()] = True
     return _acquire(slice_.whole(slice_.picture, anatomy.AIR), rng), slice_.whole(mask, False)
+
+
+def exchange(
+    label: str, size: int, head_rng: np.random.Generator, tumour_rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw one slice of a head and a tumour that know nothing of each other.
+
+    The head, its level and what the scanner adds follow from `head_rng` alone; outline, size and texture of the tumour
+    from `tumour_rng` alone, its place too, unless it does not fit there: then it moves to the nearest place that does.
+
+    Args:
+        label: one of `CLASSES`.
+        size: side in pixels.
+        head_rng: a fresh generator.
+        tumour_rng: another.
+
+    Returns:
+        `(image, mask)` as of `render`. Two images of one `head_rng` are the same, bit for bit, at all pixels that are
+        further than `SOFT` from both masks.
+    """
+    anatomy_rng, scanner_rng = head_rng.spawn(2)
+    shape_rng, texture_rng = tumour_rng.spawn(2)
+    levels = _LEVELS[label]
+    home = anatomy.Head.draw(str(shape_rng.choice(list(levels), p=list(levels.values()))), shape_rng)
+    tumour = tumours.draw(label, home, shape_rng)
+    head = anatomy.Head.draw(str(anatomy_rng.choice(ALL_LEVELS)), anatomy_rng)
+    slice_ = anatomy.Slice(head, size, anatomy_rng)
+    slice_.paint(None)
+    slice_.rng = texture_rng
+    edge = tumours.moved(tumour, head).paint(slice_, texture_rng, around=False)
+    mask = edge > 0
+    if not mask.any():
+        mask.flat[edge.argmax()] = True
+    return _acquire(slice_.whole(slice_.picture, anatomy.AIR), scanner_rng), slice_.whole(mask, False)
 
 
 def _acquire(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:

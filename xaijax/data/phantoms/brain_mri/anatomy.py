@@ -118,15 +118,15 @@ class Slice:
         picture[self.window] = part
         return picture
 
-    def paint(self, tumour: Lesion) -> None:
-        """Everything but the tumour."""
+    def paint(self, tumour: Lesion | None) -> None:
+        """Everything but the tumour, displaced by it; by none where it is None."""
         if self.head.level == "base":
             self._face()
         else:
             self._vault()
         inside = f.cover(self.cavity, self.soft)
         f.paint(self.picture, inside, FLUID)
-        x, y = tumour.push(self.x, self.y)
+        x, y = (self.x, self.y) if tumour is None else tumour.push(self.x, self.y)
         # Nobody's brain is symmetric: bend the coordinates before anything is drawn in them.
         x = x + 0.020 * self.noise(3) + 0.006 * self.noise(9)
         y = y + 0.020 * self.noise(3) + 0.006 * self.noise(9)

@@ -346,6 +346,13 @@ def average(builder: Builder, values: Sequence[Value], config: Config) -> Value:
     return builder.combine("div", _folded("add")(builder, values, config), float(len(values)))
 
 
+def scaled_sum(builder: Builder, values: Sequence[Value], config: Config) -> Value:
+    """`CustomScaleLayer` of `keras.applications.InceptionResNetV2`: the first and a multiple of the second."""
+    if len(values) != 2:
+        raise builder.refused(f"takes {len(values)} arrays")
+    return builder.combine("add", values[0], builder.combine("mul", values[1], float(config["scale"])))
+
+
 def concatenate(builder: Builder, values: Sequence[Value], config: Config) -> Value:
     """`Concatenate`."""
     alike = values
@@ -392,5 +399,6 @@ MERGES: dict[str, Merge] = {
     "Maximum": _folded("maximum"),
     "Minimum": _folded("minimum"),
     "Average": average,
+    "CustomScaleLayer": scaled_sum,
     "Concatenate": concatenate,
 }

@@ -57,6 +57,10 @@ class GraphNetwork(Network):
 
     kind = "a converted graph"
 
+    def layer_reason(self, layer: str) -> str | None:
+        """What was found when the layers were named."""
+        return self.graph.default_layer_reason if layer == self.graph.default_layer else None
+
     @cached_property
     def _key(self) -> tuple[str, str | None]:
         digest = hashlib.sha256(self.graph.text().encode())

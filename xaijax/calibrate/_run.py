@@ -1,0 +1,244 @@
+"""The work of `xaijax calibrate`: metrics are scored where the truth is known, part by part, and judged.
+
+    xaijax calibrate --data brain_mri/ --model runs/brain --minutes 20 --out runs/calibration
+
+The out folder holds what `xaijax.calibrate.store` says. `--plan` prints what would be done and makes no folder.
+"""
+
+import datetime
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xaijax._errors import InputError
+from xaijax._runs import command_line, data, identity, provenance
+from xaijax._runs.folder import RunFolder, check_start, write_json
+from xaijax._runs.options import use_device
+from xaijax._runs.progress import bar, resumable, say
+from xaijax.calibrate import config as configuration
+from xaijax.calibrate.config import FREE, CalibrateConfig
+from xaijax.calibrate.files import FILE
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from xaijax.calibrate.plan import Work
+    from xaijax.metrics.calibration import Plan
+
+KIND = "calibration"
+
+
+@dataclass(frozen=True)
+class CalibrateResult:
+    """What `run` gives.
+
+    Attributes:
+        out: the run folder; with `--plan` the one that there would be.
+        calibration: the values of `calibration.json`; None with `--plan`.
+    """
+
+    out: Path
+    calibration: Mapping[str, Any] | None
+
+
+def run(config: CalibrateConfig, *, console: "Console | None" = None, quiet: bool = False) -> CalibrateResult:
+    """Runs or resumes a calibration and writes its page.
+
+    Args:
+        config: what to judge for what; see `CalibrateConfig`.
+        console: where to show progress; default: standard error.
+        quiet: leave out the table and the conclusion in the terminal.
+
+    Returns:
+        The run folder and the verdicts.
+
+    Raises:
+        InputError: bad input, said in one sentence; nothing is left behind unless a part was finished.
+
+    Example:
+        >>> run(CalibrateConfig(count=8, minutes=2, out=Path("runs/cal")))  # doctest: +SKIP
+    """
+    from rich.console import Console
+
+    console = console or Console(stderr=True)
+    config = configuration.checked(config)
+    out = (config.out or configuration.default_out(config, datetime.datetime.now())).expanduser()
+    if not config.plan:
+        check_start(out, KIND, command_line.plain(config), resume=config.resume, free=FREE)
+    use_device(config)
+    from xaijax.calibrate import plan as planning
+
+    with bar(console, "looking through the images") as report:
+        work = planning.prepare(config, report)
+    for line in work.lines():
+        say(console, line)
+    for line in estimate(work):
+        say(console, line)
+    if config.plan:
+        return CalibrateResult(out, None)
+    from xaijax.calibrate import report as reporting
+
+    with RunFolder(out, KIND, resume=config.resume) as folder:
+        if config.resume:
+            _check_same(work, folder)
+            for line in folder.repair():
+                say(console, line)
+        else:
+            folder.describe(describe(work))
+        with resumable(console, out):
+            done = _score(work, out, console)
+        with console.status("judging"):
+            found, sensitivity = _judge(work, out, done)
+        write_json(out / FILE, found)
+        page = reporting.write(out, found, folder.description(), sensitivity)
+        folder.describe(folder.description() | {"finished": provenance.now(), "cases_done": done})
+    if not quiet:
+        reporting.show(Console(), found)
+        say(Console(), f"\nreport: {page}")
+    return CalibrateResult(out, found)
+
+
+def estimate(work: "Work") -> list[str]:
+    """What a calibration takes, in sentences; runs the model on one batch."""
+    from xaijax.calibrate.plan import seconds_per_pass
+
+    counts = {name: one["cases"] for name, one in work.plan.describe()["constructions"].items()}
+    words = ", ".join(f"{count} {name}" for name, count in counts.items())
+    passes, each = work.passes(), seconds_per_pass(work)
+    lines = [
+        f"{len(work.metrics)} metrics on {len(work.batch)} images of {work.dataset.name}: {len(work.plan.cases)} cases "
+        f"({words}) of {len(work.plan.maps)} maps",
+        f"about {passes:,} model passes of {1000 * each:.2g} ms: {_minutes(passes * each)}, and the metrics' own "
+        "work".replace(",", " ", 1),
+    ]
+    if work.config.minutes is not None:
+        lines.append(f"stops after {_minutes(60 * work.config.minutes)} and judges by the cases that are done")
+    return lines
+
+
+def describe(work: "Work") -> dict[str, Any]:
+    """What run.json holds when a calibration starts."""
+    own = data.described(work.dataset, work.reading)
+    return {
+        "command": work.config.command(),
+        "config": command_line.plain(work.config),
+        **provenance.describe(),
+        "data": own
+        | {
+            "digest": work.data_digest(),
+            "pixels": work.pixels(),
+            "images": list(work.batch.ids),
+            "skipped": [list(entry) for entry in work.skipped],
+        },
+        "models": [work.model.describe()],
+        "metrics": list(work.metrics),
+        "settings": work.settings_in_use(),
+        "cases": len(work.plan.cases),
+        "passes": work.passes(),
+        "notes": list(work.notes),
+        "made_by": identity.made_by(),
+    }
+
+
+def _check_same(work: "Work", folder: RunFolder) -> None:
+    """A calibration is resumed only with the options, pixels, model, packages and machine that it was started with."""
+    folder.check_same(command_line.plain(work.config), FREE)
+    before = folder.description()
+    try:
+        was, made = before["models"][0], before.get("made_by", {})
+        found = [] if before["data"]["pixels"] == work.pixels() else [f"the images of {work.config.data} are others"]
+        own = identity.of_model(work.model.describe())
+        found += identity.changed_values(f"the model {work.model.name}", identity.of_model(was), own)
+        found += identity.changed_values("", made.get("packages", {}), identity.packages())
+        found += identity.changed_values("the machine", made.get("machine", {}), identity.machine())
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise InputError(
+            f"{folder.path / 'run.json'} does not describe a whole calibration ({error}); start a new one in another "
+            "folder"
+        ) from error
+    if found:
+        raise InputError(
+            f"the calibration in {folder.path} cannot be resumed: {'; '.join(found)}; put back what changed, or start "
+            "again in another folder with --out"
+        )
+
+
+def _score(work: "Work", out: Path, console: "Console") -> int:
+    """Scores the parts that are missing, as long as there is time; returns how many cases are done."""
+    from xaijax.calibrate import store
+    from xaijax.metrics import calibration
+
+    parts = work.parts
+    first = store.finished(out)
+    if first:
+        say(console, f"{first} of {len(parts)} parts are finished already")
+    begun = time.monotonic()
+    limit = None if work.config.minutes is None else 60 * work.config.minutes
+    number = first
+    with bar(console, "scoring maps whose truth is known") as report:
+        while number < len(parts):
+            spent = time.monotonic() - begun
+            # A part that would go beyond the time by more than half of it is not begun; one always is.
+            each = spent / (number - first) if number > first else 0.0
+            if limit is not None and number > first and spent + each / 2 > limit:
+                break
+            rows: list[Any] = []
+            for place, case in enumerate(parts[number]):
+                rows += calibration.score_case(work.plan, case, work.metrics, work.settings)
+                share = (number + (place + 1) / len(parts[number])) / len(parts)
+                if limit is not None:
+                    share = max(share, min(1.0, (time.monotonic() - begun) / limit))
+                report(share, f"case {case + 1} of {len(work.plan.cases)}: {work.plan.cases[case].construction}")
+            store.write_part(out, number, rows)
+            number += 1
+    done = parts[number - 1].stop if number else 0
+    if done < len(work.plan.cases):
+        say(
+            console,
+            f"the time is spent: {done} of {len(work.plan.cases)} cases are done; --resume --out {out} adds more",
+        )
+    return done
+
+
+def _judge(work: "Work", out: Path, done: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The values of calibration.json, and which verdicts change with a threshold."""
+    from xaijax.calibrate import store
+    from xaijax.metrics import calibration
+
+    plan = work.plan
+    judged = calibration.judge(
+        _described(plan, done),
+        store.read_rows(out),
+        answers=calibration.evidence_free(plan.model, plan.images, seed=plan.seed),
+        settings=work.settings_in_use(),
+    )
+    found: dict[str, Any] = judged.to_json() | {
+        "model": {"name": work.model.name, "digest": work.model.digest},
+        "data": {"name": work.dataset.name, "digest": work.data_digest(), "images": len(work.batch)},
+        "versions": provenance.versions(),
+    }
+    changes: dict[str, dict[str, str]] = {}
+    for metric, moves in judged.sensitivity().items():
+        for moved, verdict in moves.items():
+            changes.setdefault(moved, {})[metric] = verdict
+    return found, [{"moved": moved, "changes": own} for moved, own in changes.items()]
+
+
+def _described(plan: "Plan", done: int) -> dict[str, Any]:
+    """What the plan says of itself, with the cases that were scored; those for which there was no time are counted."""
+    described = plan.describe()
+    for name, one in described["constructions"].items():
+        own = [case for case in plan.cases[:done] if case.construction == name]
+        late = one["cases"] - len(own)
+        one |= {"cases": len(own), "groups": len({case.group for case in own})}
+        if late:
+            one["left_out"] = dict(one["left_out"]) | {"no_time": late}
+    return described
+
+
+def _minutes(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,104 @@
+"""The configuration of `xaijax calibrate`, from which the command line is made."""
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from xaijax import _names
+from xaijax._errors import InputError
+from xaijax._options import Positive
+from xaijax._runs import options
+from xaijax._runs.options import (
+    DataOptions,
+    DeviceOptions,
+    Images,
+    MetricOptions,
+    ModelOptions,
+    RunOptions,
+    SettingOptions,
+    SplitOptions,
+)
+
+Construction = Literal["view", "mosaic", "parts", "and", "or"]
+
+# One metric of each kind that scores fixed maps: twenty, which "quick" judges in minutes.
+DEFAULT_METRICS = (
+    *("aic", "sic"),
+    *("deletion_black", "deletion_mean", "deletion_blur", "deletion_linear"),
+    *("insertion_black", "insertion_mean", "insertion_blur", "insertion_linear"),
+    *("pixel_flipping", "irof", "road", "average_drop", "infidelity_patches", "sparseness"),
+)
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    # How the calibration that comes with the built-in model was made.
+    "builtin": {"model": ["builtin"], "data": "phantoms", "depth": "full", "count": 300, "metrics": ["all"]},
+}
+
+FREE = options.FREE | {"minutes", "plan", "device"}
+"""Options that may differ when a calibration is resumed: they change no finished part."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrateConfig(
+    RunOptions, DeviceOptions, MetricOptions, SettingOptions, ModelOptions, SplitOptions, DataOptions
+):
+    """Judge metrics: which of them can be believed for this model and these images?
+
+    Every metric is tested where the truth is known: on pixels that provably decide the answer of the model.
+    """
+
+    data: str = "phantoms"
+    model: tuple[str, ...] = (_names.BUILTIN,)
+    count: Images = 32
+    metrics: tuple[str, ...] = DEFAULT_METRICS
+    preset: Literal["builtin"] | None = None
+
+    depth: Literal["quick", "full"] = "quick"
+    """quick: three textures, three shares of noise, the constructions view, mosaic and parts; full: eight textures,
+    five shares, all constructions."""
+
+    constructions: tuple[Construction, ...] = ()
+    """How truths are made, out of view, mosaic, parts, and, or; default: what --depth says."""
+
+    minutes: Positive | None = None
+    """Stop after this much time and judge by the cases that are done; --resume adds more. Default: until all are
+    done."""
+
+    plan: bool = False
+    """Print what would be done, the model passes and an estimate of the time, and stop."""
+
+    def command(self) -> str:
+        """The command line that repeats a calibration.
+
+        Example:
+            >>> CalibrateConfig(count=8, depth="full").command()
+            'xaijax calibrate --count 8 --depth full'
+        """
+        from xaijax._runs import command_line
+
+        return command_line.repeat("calibrate", self, skip=options.FREE | {"plan"})
+
+
+def checked(config: CalibrateConfig) -> CalibrateConfig:
+    """Refuses what no data set and no model could make right; raises `InputError`."""
+    config = options.check(config)
+    if len(config.model) != 1:
+        raise InputError(f"--model takes one model to calibrate for; got {len(config.model)}: calibrate one by one")
+    if len(set(config.constructions)) < len(config.constructions):
+        raise InputError(f"--constructions names one twice: {' '.join(config.constructions)}; name each once")
+    if config.resume and config.out is None:
+        raise InputError("--resume needs --out with the folder of the calibration to resume")
+    return config
+
+
+def default_out(config: CalibrateConfig, now: datetime.datetime) -> Path:
+    """The run folder when none is named: runs/calibration-<data>-<model>-<date>-<time>.
+
+    Example:
+        >>> str(default_out(CalibrateConfig(), datetime.datetime(2024, 5, 6, 7, 8, 9)))
+        'runs/calibration-phantoms-builtin-20240506-070809'
+    """
+    data = Path(config.data.rstrip("/\\")).name.replace(":", "-") or "data"
+    return Path("runs") / f"calibration-{data}-{_names.short(config.model)[0]}-{now:%Y%m%d-%H%M%S}"

@@ -1,0 +1,80 @@
+"""The results of a calibration in its run folder: rows of scores in Parquet parts.
+
+    run.json                 configuration, versions, machine, data, model, the command that repeats the calibration
+    scores/<number>.parquet  construction, case, group, label_class, map, metric, value (NaN for none), reason
+    parts/<number>.json      the digest of a part's scores, and what they were made by; a part counts once this is there
+    calibration.json         the verdicts (docs/calibration.md has the schema)
+    summary.csv, figures/calibration.png, report.html
+
+A part is a few cases, in the order of the plan, and is written whole: a killed calibration loses the part it was in.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from xaijax._errors import InputError
+from xaijax._files import write_whole
+from xaijax._runs import checksums, identity
+
+SCORES = "scores"
+SCHEMA = pa.schema(
+    [
+        ("construction", pa.string()),
+        ("case", pa.int64()),
+        ("group", pa.string()),
+        ("label_class", pa.string()),
+        ("map", pa.string()),
+        ("metric", pa.string()),
+        ("value", pa.float64()),
+        ("reason", pa.string()),
+    ]
+)
+
+
+def write_part(root: Path, number: int, rows: Sequence[Sequence[Any]]) -> None:
+    """Writes the rows of a part, whole, and marks it as finished."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(SCHEMA)
+    table = pa.table(
+        [pa.array(list(column), field.type) for column, field in zip(columns, SCHEMA, strict=True)], schema=SCHEMA
+    )
+    path = _path(root, number)
+    write_whole(path, lambda file: pq.write_table(table, file, compression="zstd"))
+    checksums.write_part(root, path.stem, [path], identity.made_by())
+
+
+def finished(root: Path) -> int:
+    """How many parts are finished, from the first on."""
+    there = set(checksums.part_files(root))
+    number = 0
+    while _path(root, number).stem in there:
+        number += 1
+    return number
+
+
+def read_rows(root: Path) -> list[tuple[Any, ...]]:
+    """The rows of all finished parts, in their order.
+
+    Raises:
+        InputError: for a part that cannot be read.
+    """
+    rows: list[tuple[Any, ...]] = []
+    for number in range(finished(root)):
+        path = _path(root, number)
+        checksums.check(root, path, checksums.read_part(root, path.stem)["files"])
+        try:
+            table = pq.ParquetFile(path).read().cast(SCHEMA)
+        except (OSError, pa.ArrowException, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(
+                f"{path} is no table of a calibration ({reason}); the command with --resume computes it again"
+            ) from error
+        rows += zip(*(column.to_pylist() for column in table.columns), strict=True)
+    return rows
+
+
+def _path(root: Path, number: int) -> Path:
+    return root / SCORES / f"{number:05d}.parquet"
