@@ -212,5 +212,5 @@ def test_descriptions_of_all_of_a_family_and_of_none():
     assert [about.name for about in explain.describe()] == list(NAMES)
     assert [about.name for about in explain.describe("Region")] == ["xrai", "xrai_fast"]
     assert [about.name for about in explain.describe("gradient")] == ["gradient"]  # the method, not its family
-    with pytest.raises(InputError, match="unknown method 'sobl': did you mean sobel"):
-        explain.describe("sobl")
+    with pytest.raises(InputError, match="unknown method 'sobbel': did you mean sobel"):
+        explain.describe("sobbel")
