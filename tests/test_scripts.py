@@ -30,6 +30,7 @@ WITH_HELP = (
     ),
     "reading",
     "run_peers",
+    "until",
 )
 NAMES = {str(script.relative_to(ROOT)): script for script in SCRIPTS}
 

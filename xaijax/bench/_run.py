@@ -105,6 +105,7 @@ def describe(plan: "Plan") -> dict[str, Any]:
         "metrics": list(plan.metrics),
         "settings": plan.settings_in_use(),
         "notes": list(plan.notes),
+        **({"until": dict(plan.until)} if plan.until else {}),
         "made_by": identity.made_by(),
     }
 
@@ -183,20 +184,21 @@ def _made(plan: "Plan", model: "Model", cases: tuple[int, ...]) -> dict[str, Any
 
 
 def _run_parts(plan: "Plan", store: "Store", console: "Console") -> None:
+    from xaijax.bench.deciding import undecided
     from xaijax.bench.part import VARIANTS, score_part, wants_variants
 
     parts = plan.parts()
     missing = [entry for entry in parts if not store.finished(entry[0])]
     if len(missing) < len(parts):
         say(console, f"{len(parts) - len(missing)} of {len(parts)} parts are finished already")
-    if not missing:
+    if not missing and not plan.until:
         return
     keep = store.root / VARIANTS if wants_variants(plan.metrics) else None
     position = {case: number for number, case in enumerate(plan.cases)}
     total = sum(len(cases) for _, _, cases in missing)
     done = 0
     with bar(console, "explaining and scoring") as report:
-        for name, model, cases in missing:
+        for name, model, cases in undecided(plan, store) if plan.until else missing:
             report(done / total, f"{model.name}: images {position[cases[0]] + 1} to {position[cases[-1]] + 1}")
             weight, before = len(cases) / total, done / total
 

@@ -21,6 +21,8 @@ from xaijax._runs.options import (
     TargetOptions,
     check_at_least,
 )
+from xaijax.bench import deciding
+from xaijax.bench.deciding import UntilOptions
 
 FREE = options.FREE | {"recompute_changed"}
 """Options that may differ between the command that started a run and the one that resumes it."""
@@ -81,7 +83,15 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BenchConfig(
-    RunOptions, DeviceOptions, TargetOptions, MetricOptions, MethodOptions, ModelOptions, SplitOptions, DataOptions
+    RunOptions,
+    DeviceOptions,
+    UntilOptions,
+    TargetOptions,
+    MetricOptions,
+    MethodOptions,
+    ModelOptions,
+    SplitOptions,
+    DataOptions,
 ):
     """Score explanation methods on a data set: heat maps, AIC and SIC, localization, and a report.
 
@@ -188,8 +198,17 @@ def check(config: BenchConfig) -> BenchConfig:
         raise InputError("no method was given; name methods with --methods, or bundles of maps with --maps")
     if config.resume and config.out is None:
         raise InputError("--resume needs --out with the folder of the run to resume")
+    deciding.check(config)
     word = word_of(config)
-    return config if word is None else dataclasses.replace(config, calibration=(word,))
+    config = config if word is None else dataclasses.replace(config, calibration=(word,))
+    return _all_images(config) if config.until else config
+
+
+def _all_images(config: BenchConfig) -> BenchConfig:
+    """With `--until` images are taken from all there are, where `--count` says nothing else."""
+    usual = PRESETS.get(config.preset or "", {}).get("count", BenchConfig().count)
+    generated = config.data.partition(":")[0] == "phantoms"
+    return config if generated or config.count != usual else dataclasses.replace(config, count=0)
 
 
 def out_of(config: BenchConfig) -> Path:

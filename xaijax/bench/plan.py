@@ -17,7 +17,7 @@ from xaijax._runs.bundle import Bundle
 from xaijax._runs.data import Readable, choose, held_out, note_lines, open_data, readable, scoring_seed, strata
 from xaijax._runs.metrics import complete_settings, expand_metrics
 from xaijax._runs.models import Model, labels_of, open_models, refuse_untrained
-from xaijax.bench import calibrated
+from xaijax.bench import calibrated, deciding
 from xaijax.bench import config as configuration
 from xaijax.bench.config import DEFAULT_METRICS, PRESETS, BenchConfig
 from xaijax.bench.given import Given, check_targets, open_bundles, take_part
@@ -44,6 +44,7 @@ class Plan:
         notes: sentences on what was assumed or left out.
         given: the methods whose maps come from bundles.
         digests: of the pixels, masks and label of each image, in the order of `cases`.
+        until: with `--until` what is to be decided, see `deciding.agree`; else empty.
     """
 
     config: BenchConfig
@@ -59,6 +60,7 @@ class Plan:
     notes: tuple[str, ...]
     given: tuple[Given, ...] = ()
     digests: tuple[str, ...] = dataclasses.field(default=(), repr=False)
+    until: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
 
     @property
     def computed(self) -> tuple[str, ...]:
@@ -191,8 +193,11 @@ def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) 
     if drawn.which != "images":
         unseen = ", which the models were not trained on" if drawn.unseen else ""
         notes.append(f"Images are drawn from the {len(pool)} {drawn.which}{unseen}.")
-    chosen = choose(strata(dataset, pool), config.count, config.seed)
-    looked = readable(dataset, [pool[i] for i in chosen], opened[0].classifier.input_shape, report)
+    chosen = [pool[i] for i in choose(strata(dataset, pool), config.count, config.seed)]
+    available = len(chosen)
+    if config.until:
+        chosen, available = _for_deciding(config, dataset, chosen, notes)
+    looked = readable(dataset, chosen, opened[0].classifier.input_shape, report)
     cases = looked.cases
     if not cases:
         first, reason = looked.skipped[0]
@@ -205,6 +210,10 @@ def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) 
     _note_sizes(dataset, cases, opened, notes)
     computed = tuple(method for method in methods if method != ORACLE)
     read = take_part(bundles, opened, computed, dataset, cases, notes, report)
+    until: dict[str, Any] = {}
+    if config.until:
+        left = available - len(looked.skipped)
+        until = deciding.agree(config, opened, computed, read, metrics, population=left, budget=len(cases), notes=notes)
     plan = Plan(
         config=config,
         dataset=dataset,
@@ -219,10 +228,22 @@ def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) 
         notes=tuple(notes),
         given=read,
         digests=tuple(looked.digests),
+        until=until,
     )
     if read:
         _check_given(plan)
     return plan
+
+
+def _for_deciding(
+    config: BenchConfig, dataset: Dataset, chosen: Sequence[int], notes: list[str]
+) -> tuple[list[int], int]:
+    """The images that a run may use, in random order and one of each patient, and how many there are in all."""
+    order = deciding.one_of_each([dataset.cases[case].group for case in sorted(chosen)], config.seed)
+    drawn = [sorted(chosen)[place] for place in order]
+    if len(drawn) < len(chosen):
+        notes.append(f"One image of each patient (group) is taken: {len(drawn)} of {len(chosen)} images.")
+    return drawn[: config.max_count or None], len(drawn)
 
 
 def _refuse_without_maps(methods: Sequence[str], bundles: Sequence[Bundle], metrics: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from xaijax import plot
 from xaijax._outputs import THRESHOLD, check_output, targets, unfold
 from xaijax._runs import page
-from xaijax.bench import calibrated, statistics
+from xaijax.bench import calibrated, decisions, statistics
 from xaijax.bench.calibrated import BELIEVE, Judged
 from xaijax.bench.conclusion import conclude
 from xaijax.bench.store import Store, paired
@@ -78,6 +78,10 @@ def write_report(store: Store) -> Report:
         seed=seed,
     )
     found = statistics.tabulate(scores, curves, seed=seed)
+    decided = decisions.decide(run, store.scores(), predictions)
+    if decided:
+        store.write_text("decisions.csv", decisions.to_csv(decided))
+        said += decisions.statements(run, decided)
     store.write_text("statistics.csv", statistics.pairs_csv(found))
     store.write_text("ranks.csv", statistics.ranks_csv(found))
     store.write_text("stability.csv", statistics.stability_csv(found))
@@ -85,6 +89,7 @@ def write_report(store: Store) -> Report:
     drawn = _draw(store, rows, curves, seed, pairs)
     compared = _compared(store.root / "figures", rows, found, pairs, judged)
     conclusion = conclude(found, judged)
+    conclusion += decisions.caution(decided) if any(one.believed for one in judged.values()) else []
     text = render(
         run,
         every,
@@ -96,6 +101,7 @@ def write_report(store: Store) -> Report:
         judged=judged,
         conclusion=conclusion,
         by_class=_by_class(findings, labels),
+        decided=decided,
     )
     return Report(rows, said, conclusion, judged, store.write_text("report.html", text))
 
@@ -478,6 +484,7 @@ def render(
     judged: Mapping[str, Judged],
     conclusion: Sequence[str],
     by_class: Sequence[Mapping[str, Any]],
+    decided: Sequence[decisions.Decision] = (),
 ) -> str:
     """The report as one HTML text with everything in it: no script, font or picture is loaded from elsewhere."""
     models = list(dict.fromkeys(row.model for row in rows))
@@ -518,6 +525,7 @@ def render(
         conclusion=conclusion,
         by_class=by_class,
         pairs=any(row.target for row in rows),
+        decided=decisions.shown(decided, {model: one.verdicts for model, one in judged.items()}),
     )
 
 

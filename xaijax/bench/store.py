@@ -152,6 +152,14 @@ class Store:
         """Makes a part count as not finished."""
         (self.root / checksums.PARTS / f"{part}.json").unlink(missing_ok=True)
 
+    def discard(self, part: str) -> None:
+        """Removes a part that takes no part in the run any more, and its files."""
+        if self.finished(part):
+            files = checksums.read_part(self.root, part)["files"]
+            self.forget(part)
+            for name in files:
+                (self.root / name).unlink(missing_ok=True)
+
     def write_part(self, part: str, tables: Tables, made: Mapping[str, Any] | None = None) -> None:
         """Writes one part and marks it as finished.
 
@@ -212,6 +220,14 @@ class Store:
     def scores(self) -> pa.Table:
         """All finished scores, in the order of the parts."""
         return self._read_tables("scores", SCORES)
+
+    def scores_of(self, part: str) -> pa.Table:
+        """The scores of one finished part."""
+        path = self.root / "scores" / f"{part}.parquet"
+        if not path.is_file():
+            raise InputError(f"{path} is gone; the command of the run with --resume computes it again")
+        checksums.check(self.root, path, checksums.read_part(self.root, part)["files"])
+        return _read_parquet(path, SCORES)
 
     def curves(self) -> pa.Table:
         """The curves of all finished parts, in the order of the parts."""

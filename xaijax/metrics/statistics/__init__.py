@@ -3,17 +3,30 @@
 `analyse` makes all of them for `Scores`; the parts take plain arrays `[images, methods]` with NaN for no value. The
 tests are SciPy's. What cannot be said (one image, equal scores, no image that both methods have a value for) is NaN
 with a `note`, never a number.
+
+Comparisons that may be looked at after every image are `betting` (the default), `hedged` and `empirical_bernstein`.
 """
 
 from xaijax.metrics._interval import mean_interval
+from xaijax.metrics.statistics._betting import Bets, betting
+from xaijax.metrics.statistics._false_discoveries import (
+    benjamini_hochberg,
+    benjamini_yekutieli,
+    e_benjamini_hochberg,
+)
 from xaijax.metrics.statistics._friedman import Ranking, friedman
+from xaijax.metrics.statistics._hedged import hedged
 from xaijax.metrics.statistics._holm import holm
 from xaijax.metrics.statistics.analysis import Mean, MetricStatistics, analyse, entropy_stability
+from xaijax.metrics.statistics.anytime import Anytime
+from xaijax.metrics.statistics.bernstein import empirical_bernstein
 from xaijax.metrics.statistics.effect import cohens_d, rank_biserial
 from xaijax.metrics.statistics.pairs import Pair, compare_pairs, compare_two
 from xaijax.metrics.statistics.stability import Stability, agreement, over_masks, over_metrics, over_subsets, tau
 
 __all__ = [
+    "Anytime",
+    "Bets",
     "Mean",
     "MetricStatistics",
     "Pair",
@@ -21,11 +34,17 @@ __all__ = [
     "Stability",
     "agreement",
     "analyse",
+    "benjamini_hochberg",
+    "benjamini_yekutieli",
+    "betting",
     "cohens_d",
     "compare_pairs",
     "compare_two",
+    "e_benjamini_hochberg",
+    "empirical_bernstein",
     "entropy_stability",
     "friedman",
+    "hedged",
     "holm",
     "mean_interval",
     "over_masks",
