@@ -122,6 +122,7 @@ def test_what_the_package_exports():
         "methods",
         "postprocess",
         "resize",
+        "refusals",
         "uncertainty",
         "Uncertain",
     }
