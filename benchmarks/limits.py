@@ -37,6 +37,10 @@ NEEDS: dict[str, Any] = {
     "score_cam": lambda o: 1 + o["max_channels"],
     "occlusion": lambda o: 1 + (-(-(224 - o["window"]) // o["stride"]) + 1) ** 2,
     "rise": lambda o: o["count"],
+    "lime": lambda o: 1 + o["count"],
+    "kernel_shap": lambda o: 2 + o["count"],
+    "sobol": lambda o: o["design"] * (o["regions"] ** 2 + 1),
+    "hsic": lambda o: o["count"],
 }
 
 

@@ -274,7 +274,7 @@ def test_a_black_box_runs_with_the_default_methods(script, tmp_path):
     described = json.loads((tmp_path / "run" / "run.json").read_text())
     assert any("is a black box: gradient, integrated_gradients, grad_cam" in note for note in described["notes"])
     assert described["models"][0]["classes"] == ["glioma", "meningioma", "pituitary"]
-    with pytest.raises(InputError, match="a black box gives predictions alone: use occlusion or rise"):
+    with pytest.raises(InputError, match="predictions alone: use occlusion, rise, lime, kernel_shap, sobol or hsic"):
         run(BenchConfig(**config, methods=("gradient",), out=tmp_path / "other"))
     with pytest.raises(InputError, match="has none to choose from"):
         run(BenchConfig(**config, layer="top", out=tmp_path / "third"))

@@ -16,6 +16,7 @@ QUICK_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensiv
 SHAPE = (9, 9, 2)
 HOST = [name for name, method in METHODS.items() if method.host]
 SMALL = {"steps": 4, "draws": 3, "count": 6, "window": 3, "max_sigma": 2.0, "min_pixel_diff": 4}
+SMALL |= {"regions": 3, "design": 4}
 
 
 class Act(nnx.Module):

@@ -92,18 +92,9 @@ NAMES = (
     "deeplift",
     *("cam", "grad_cam", "grad_cam_pp", "xgrad_cam", "layer_cam", "hires_cam", "score_cam", "ablation_cam"),
     *("eigen_cam", "eigen_grad_cam", "fullgrad", "finer_cam", "smooth_grad_cam_pp", "recipro_cam", "guided_grad_cam"),
-    *(
-        "tta",
-        "attention_rollout",
-        "gradient_rollout",
-        "generic_attention",
-        "legrad",
-        "cascade",
-        "occlusion",
-        "rise",
-        "xrai",
-    ),
-    *("xrai_fast", "random", "sobel", "center_gaussian", "ground_truth"),
+    *("tta", "attention_rollout", "gradient_rollout", "generic_attention", "legrad", "cascade", "occlusion", "rise"),
+    *("lime", "kernel_shap", "sobol", "hsic", "xrai", "xrai_fast", "random", "sobel", "center_gaussian"),
+    "ground_truth",
 )
 
 
@@ -128,7 +119,16 @@ def test_what_the_package_exports():
         "OptionDescription",
         "explain",
     }
-    others |= {"fullgrad_with_gap", "integrated_gradients_with_gap", "methods", "postprocess", "refusals", "resize"}
+    others |= {
+        "fullgrad_with_gap",
+        "integrated_gradients_with_gap",
+        "methods",
+        "postprocess",
+        "resize",
+        "refusals",
+        "uncertainty",
+        "Uncertain",
+    }
     assert set(explain.__all__) == {*NAMES, *others}
     assert explain.__all__ == sorted(explain.__all__)
     assert explain.cascade.thresholds.parse("top_k:5") == ("top_k", 5.0)
@@ -217,5 +217,5 @@ def test_descriptions_of_all_of_a_family_and_of_none():
     assert [about.name for about in explain.describe()] == list(NAMES)
     assert [about.name for about in explain.describe("Region")] == ["xrai", "xrai_fast"]
     assert [about.name for about in explain.describe("gradient")] == ["gradient"]  # the method, not its family
-    with pytest.raises(InputError, match="unknown method 'sobl': did you mean sobel"):
-        explain.describe("sobl")
+    with pytest.raises(InputError, match="unknown method 'sobbel': did you mean sobel"):
+        explain.describe("sobbel")

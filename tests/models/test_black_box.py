@@ -286,7 +286,7 @@ class TestRefusals:
     def test_what_needs_gradients_or_layers(self):
         for method in ("gradient", "integrated_gradients", "guided_backprop", "xrai", "grad_cam", "score_cam"):
             reason = METHODS[method].refusal(box())
-            assert "a black box gives predictions alone: use occlusion or rise" in reason
+            assert "predictions alone: use occlusion, rise, lime, kernel_shap, sobol or hsic" in reason
             with pytest.raises(UnsupportedError, match="black box"):
                 METHODS[method].function(box(), IMAGES[:1], 0)
         assert METHODS["rise"].allowed_by(box())

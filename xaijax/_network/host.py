@@ -67,7 +67,7 @@ class HostNetwork(Network):
         if isinstance(images, jax.core.Tracer):
             raise UnsupportedError(
                 f"{self.name} is a black box, which gives predictions and no gradients; use a perturbation method such "
-                "as rise or occlusion, or a model that xaijax can load"
+                "as rise or kernel_shap, or a model that xaijax can load"
             )
         return jnp.asarray(self.logits(np.asarray(images)), jnp.float32)
 

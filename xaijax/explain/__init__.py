@@ -33,6 +33,7 @@ from xaijax.explain._registry import METHODS as METHODS, Method as Method, expla
 from xaijax.explain._registry import refusals as refusals
 from xaijax.explain._resize import resize as resize
 from xaijax.explain._targets import LogitDifference as LogitDifference
+from xaijax.explain._uncertainty import Uncertain as Uncertain, uncertainty as uncertainty
 
 _PACKAGES = {"attention", "cams", "controls", "gradients", "perturbation", "regions"}
 __all__ = [name for name in dir() if not name.startswith("_") and name not in _PACKAGES]

@@ -155,9 +155,10 @@ class Method:
             (None, True)
         """
         if classifier.network.host and self.family not in BLACK_BOX:
+            *most, last = methods(family="perturbation")
             return (
                 f"{self.name} needs a model whose layers or gradients are known; a black box gives predictions alone: "
-                f"use {' or '.join(methods(family='perturbation'))}"
+                f"use {', '.join(most)} or {last}"
             )
         if not self.needs - {"key"}:
             return None
@@ -357,11 +358,16 @@ def explain(
         return method.function(classifier, images, labels, **options)
     unit = to_float(check_batch(classifier, images, labels)[0])
     _check_finite("images", unit)
-    run = (lambda model, x: model.logits(model.params, x)) if classifier.network.host else _compiled_logits
-    _check_finite("logits", run(classifier, unit))
+    _check_finite("logits", logits_of(classifier, unit))
     maps = method.function(classifier, images, labels, **options)
     _check_finite(f"maps of {name}", maps)
     return maps
+
+
+def logits_of(classifier: Classifier, images: Any) -> jax.Array:
+    """Logits of images that were checked; compiled where the classifier is."""
+    unit = to_float(images)
+    return classifier.logits(classifier.params, unit) if classifier.network.host else _compiled_logits(classifier, unit)
 
 
 @jax.jit

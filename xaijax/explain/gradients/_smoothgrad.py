@@ -49,13 +49,9 @@ def smooth(
     # Without a key (given noise) the keys are not used; zeros keep one shape of program.
     keys = image_keys(key, images) if noise is None else scale
 
-    def draw(image_key: jax.Array, index: jax.Array) -> jax.Array:
-        each = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(image_key, index)
-        return jax.vmap(lambda k: jax.random.normal(k, images.shape[1:], jnp.float32))(each)
-
     def part(group: tuple, index: jax.Array, valid: jax.Array) -> tuple:
         x, y, own_keys, own_scale = group
-        unit = jax.vmap(draw, in_axes=(0, None))(own_keys, index) if noise is None else jnp.asarray(noise)[index][None]
+        unit = unit_noise(own_keys, index, x.shape[1:]) if noise is None else jnp.asarray(noise)[index][None]
         noisy = x[:, None] + own_scale[:, None, None, None, None] * unit
         found = attributions(_chunk.flatten(noisy), _chunk.repeat(y, len(index))).reshape(noisy.shape)
         found = found * jnp.sqrt(valid)[None, :, None, None, None]  # valid is 0 or 1
@@ -67,6 +63,26 @@ def smooth(
     if statistic == "square":
         return squares / count
     return jnp.maximum(squares / count - (total / count) ** 2, 0.0)
+
+
+def unit_noise(keys: jax.Array, index: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """`[g, p, *shape]` normal draws with these numbers `[p]`, of images with these keys `[g]`."""
+
+    def draw(key: jax.Array, number: jax.Array) -> jax.Array:
+        return jax.random.normal(jax.random.fold_in(key, number), shape, jnp.float32)
+
+    return jax.vmap(jax.vmap(draw, in_axes=(None, 0)), in_axes=(0, None))(keys, index)
+
+
+def base_attributions(classifier: Classifier, method: str, target: Target) -> Attributions:
+    """The base method as `(images, labels) -> attributions`, unreduced."""
+    base = classifier.with_relu("guided") if method == "guided_backprop" else classifier
+
+    def attributions(x: jax.Array, y: jax.Array) -> jax.Array:
+        grads = input_gradients(base, x, y, target)
+        return x * grads if method == "input_x_gradient" else grads
+
+    return attributions
 
 
 @explainer(family="gradient", cost=76, needs={"key"})
@@ -125,15 +141,9 @@ def smoothgrad(
         >>> smoothgrad(model, image, 0, std=0.0, draws=2, key=jax.random.key(0)).tolist()  # no noise: the gradient
         [[[6.0, 3.0]]]
     """
-    base = classifier.with_relu("guided") if method == "guided_backprop" else classifier
-
-    def attributions(x: jax.Array, y: jax.Array) -> jax.Array:
-        grads = input_gradients(base, x, y, target)
-        return x * grads if method == "input_x_gradient" else grads
-
     labels = resolve_labels(classifier, images, labels, batch_size)
     full = smooth(
-        attributions,
+        base_attributions(classifier, method, target),
         images,
         labels,
         key,

@@ -14,7 +14,7 @@ from xaijax._options import Count, Range
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
 from xaijax.explain._method import BatchSize, Key, as_key, resolve_labels, scores
-from xaijax.explain._registry import explainer
+from xaijax.explain._registry import checked, explainer
 from xaijax.explain._resize import resize
 from xaijax.explain._targets import Target
 
@@ -79,17 +79,56 @@ def rise(
         >>> divmod(int(maps.argmax()), 8)
         (2, 6)
     """
-    seed = as_key(key)
     labels = resolve_labels(classifier, images, labels, batch_size)
-    size = (images.shape[1], images.shape[2])
 
     def part(group: tuple, index: jax.Array, valid: jax.Array) -> jax.Array:
         x, y = group
-        keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(seed, index)
-        masks = jax.vmap(lambda k: rise_mask(k, size, grid, probability))(keys)
-        masked = x[:, None] * masks[None, ..., None]
-        found = scores(classifier, _chunk.flatten(masked), _chunk.repeat(y, len(index)), target)
-        weights = found.reshape(-1, len(index)) * valid
-        return jnp.einsum("gp,phw->ghw", weights, masks, precision=jax.lax.Precision.HIGHEST)
+        found, masks = masked_scores(classifier, x, y, index, as_key(key), grid, probability, target)
+        return jnp.einsum("gp,phw->ghw", found * valid, masks, precision=jax.lax.Precision.HIGHEST)
 
     return _chunk.sum_variants(part, (images, labels), count, batch_size) / (count * probability)
+
+
+def masked_scores(
+    classifier: Classifier,
+    x: jax.Array,
+    y: jax.Array,
+    index: jax.Array,
+    key: jax.Array,
+    grid: int,
+    probability: float,
+    target: Target,
+) -> tuple[jax.Array, jax.Array]:
+    """Scores `[g, p]` of g images under the masks `[p, H, W]` with these numbers, and the masks."""
+    keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, index)
+    size = (x.shape[1], x.shape[2])
+    masks = jax.vmap(lambda k: rise_mask(k, size, grid, probability))(keys)
+    masked = x[:, None] * masks[None, ..., None]
+    found = scores(classifier, _chunk.flatten(masked), _chunk.repeat(y, len(index)), target)
+    return found.reshape(-1, len(index)), masks
+
+
+@checked
+def rise_moments(
+    classifier: Classifier,
+    images: jax.Array,
+    labels: jax.Array,
+    *,
+    start: jax.Array,
+    count: Count,
+    grid: Annotated[int, Range(1, 4096)],
+    probability: Annotated[float, Range(0, 1, without_low=True)],
+    key: Key,
+    target: Target,
+    batch_size: BatchSize,
+) -> tuple[jax.Array, jax.Array]:
+    """`(Σ v, Σ v²)` `[B, H, W]` of `v = y(x M) M/p` over `count` masks from number `start` on; the mean is `rise`."""
+
+    def part(group: tuple, index: jax.Array, valid: jax.Array) -> tuple[jax.Array, jax.Array]:
+        x, y = group
+        found, masks = masked_scores(classifier, x, y, start + index, as_key(key), grid, probability, target)
+        found = found * valid / probability
+        first = jnp.einsum("gp,phw->ghw", found, masks, precision=jax.lax.Precision.HIGHEST)
+        return first, jnp.einsum("gp,phw->ghw", found**2, masks**2, precision=jax.lax.Precision.HIGHEST)
+
+    return _chunk.sum_variants(part, (images, labels), count, batch_size)
