@@ -49,7 +49,7 @@ def test_everything_is_written(finished):
     names = {path.name for path in out.iterdir()}
     assert names == {
         "rounds", "rounds.jsonl", "run.json", "cascade.png", "cascade.safetensors", "evaluation.json",
-        "evaluation.md", "scores.csv", "tests.csv",
+        "evaluation.md", "scores.csv", "tests.csv", "checksums.json",
     }  # fmt: skip
     lines = [json.loads(line) for line in (out / "rounds.jsonl").read_text().splitlines()]
     assert [line["round"] for line in lines] == [0, 1, 2]

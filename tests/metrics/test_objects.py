@@ -26,7 +26,7 @@ from xaijax.metrics.perturbed import ImageResponses
 from xaijax.metrics.perturbed import Settings as PerturbationSettings
 from xaijax.metrics.pic import Rebuilt
 from xaijax.metrics.scores import Score
-from xaijax.metrics.statistics import analyse
+from xaijax.metrics.statistics import analyse, betting
 
 NAMES = [f"a method with a long name {i}" for i in range(30)]
 METRICS = ("iou", "sic_webp", "deletion_black", "pointing_game")
@@ -76,6 +76,7 @@ def examples(scores):
         Rebuilt(tuple(NAMES), (0.5,), images.reshape(16, 4, 224, 224, 3), np.zeros((16, 4, 9)), {"webp": maps[..., 0]}),
         statistics,
         statistics.ranking,
+        betting(np.full(40, 0.5), bound=1.0),
         health(scores)["iou"],
         case,
         calibration_case.Scene(print, images[0], 3, maps[0]),  # type: ignore[arg-type]

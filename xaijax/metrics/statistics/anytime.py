@@ -42,6 +42,11 @@ class Anytime:
     decided_after: int | None
     alpha: float
 
+    def __repr__(self) -> str:
+        after = "undecided" if self.decided_after is None else f"decided after {self.decided_after}"
+        now = f", {self.difference[-1]:.3g} ({self.low[-1]:.3g} to {self.high[-1]:.3g})" if len(self.n) else ""
+        return f"Anytime({len(self.n)} images{now}, {after}, alpha {self.alpha:g})"
+
 
 def scaled(differences: Any, bound: float, alpha: float) -> NDArray[np.float64]:
     """Differences in [-bound, bound] as values in [0, 1], checked; NaN stays NaN.
