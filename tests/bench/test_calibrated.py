@@ -174,8 +174,15 @@ def test_a_best_method_that_is_no_better_than_random_is_not_recommended(made):
 def test_methods_that_cannot_be_told_apart_are_not_ranked(made):
     stats = found(made, {"grad_cam": 0.5, "gradient": 0.5, "random": 0.5})
     lines = conclusion.conclude(stats, judged({"deletion_mean": "believe"}))
-    assert "cannot be told apart" in lines[0]
+    assert lines[0].endswith("not distinguishable, and none is shown to be better than a random map.")
     assert conclusion.conclude(stats, {}) == []
+    above = found(made, {"grad_cam": 0.9, "gradient": 0.9, "random": 0.2})
+    lines = conclusion.conclude(above, judged({"deletion_mean": "believe"}))
+    assert "all 2 methods explain more than a random map, and the methods are not distinguishable" in lines[0]
+    assert lines[1].startswith("Next: use any of these")
+    without = found(made, {"grad_cam": 0.9, "gradient": 0.9})
+    lines = conclusion.conclude(without, judged({"deletion_mean": "believe"}))
+    assert lines[0].endswith("the methods are not distinguishable on these images.")
 
 
 # ------------------------------------------------------------------------------------------------ where it comes from

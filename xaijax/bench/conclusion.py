@@ -45,10 +45,7 @@ def _of_model(metrics: Mapping[str, MetricStatistics], judged: Judged) -> list[s
     many = f"{len(believed)} metrics" if len(believed) > 1 else "one metric"
     what = f"{many} that calibration supports here ({named})"
     if not told:
-        return [
-            f"By the {what} the methods cannot be told apart on these images.",
-            "Next: score more images with --count.",
-        ]
+        return _alike(metrics, believed, what)
     lines = []
     common = [method for method in next(iter(told.values())) if all(method in best for best in told.values())]
     if common:
@@ -73,6 +70,29 @@ def _of_model(metrics: Mapping[str, MetricStatistics], judged: Judged) -> list[s
     else:
         lines.append("Next: look at each of these methods, or score more images with --count.")
     return lines
+
+
+def _alike(metrics: Mapping[str, MetricStatistics], believed: Sequence[str], what: str) -> list[str]:
+    """What is left to say where no explanation is better than another: which of them beat the random control."""
+    own = [method for method in metrics[believed[0]].ranking.methods if method not in (ORACLE, *controls())]
+    more = "score more images with --count to tell them apart."
+    if not any(RANDOM in (pair.first, pair.second) for name in believed for pair in metrics[name].pairs):
+        return [f"By the {what} the methods are not distinguishable on these images.", f"Next: {more}"]
+    level = _no_better_than_random(metrics, believed)
+    above = [method for method in own if method not in level]
+    if not above:
+        return [
+            f"By the {what} the methods are not distinguishable, and none is shown to be better than a random map.",
+            "Next: try other methods, or score more images with --count.",
+        ]
+    rest = f"; {_words(list(level))} {'is' if len(level) == 1 else 'are'} not shown to" if level else ""
+    which = f"all {len(own)} methods" if not level and len(own) > 1 else _words(above)
+    verb = "explains" if len(above) == 1 else "explain"
+    among = "" if len(own) == 1 else ", and the methods are not distinguishable from one another"
+    return [
+        f"By the {what} {which} {verb} more than a random map{rest}{among} on these images.",
+        f"Next: use any of these, such as the fastest, or {more}" if len(above) > 1 else f"Next: {more}",
+    ]
 
 
 def _best(one: MetricStatistics) -> list[str]:
