@@ -74,7 +74,8 @@ def written(made, tmp_path):
 
 def test_columns_that_are_not_believed_stand_apart_and_have_no_best(written):
     done, text, store = written(VERDICTS)
-    believed, apart = report.tables(done.rows, "m", done.judged["m"])
+    marked = {"sic_webp": ["grad_cam"], "iou": ["grad_cam"]}
+    believed, apart = report.tables(done.rows, "m", done.judged["m"], marked)
     assert [metric["name"] for metric in believed["metrics"]] == ["sic_webp"]
     assert [metric["name"] for metric in apart["metrics"]] == ["iou"]
     assert not believed["apart"]
@@ -83,7 +84,8 @@ def test_columns_that_are_not_believed_stand_apart_and_have_no_best(written):
     assert sum(cell["best"] for line in believed["lines"] for cell in line["cells"]) == 1
     assert not any(cell["best"] for line in apart["lines"] for cell in line["cells"])
     assert "Not believed for this model and these images" in text
-    assert text.count('class="best"') == 1
+    assert done.best["m"]["sic_webp"] == []  # too few images
+    assert 'class="best"' not in text
     lines = list(csv.DictReader((store.root / "summary.csv").read_text().splitlines()))
     assert {(line["metric"], line["verdict"]) for line in lines} == set(VERDICTS.items())
 
@@ -169,6 +171,21 @@ def test_a_best_method_that_is_no_better_than_random_is_not_recommended(made):
     stats = found(made, {"grad_cam": 0.5, "gradient": 0.1, "random": 0.5})
     lines = conclusion.conclude(stats, judged({"deletion_mean": "believe", "irof": "no"}))
     assert lines[-1] == "Next: try other methods: none of the best is shown to explain more than a random map."
+
+
+@pytest.mark.parametrize(
+    ("level", "images", "marked"),
+    [
+        ({"grad_cam": 0.9, "gradient": 0.5, "random": 0.2, "oracle": 2.0}, 30, ["grad_cam"]),
+        ({"grad_cam": 0.9, "gradient": 0.5, "random": 0.2}, 9, []),  # too few images
+        ({"grad_cam": 0.5, "gradient": 0.1, "random": 0.5}, 30, []),  # no better than the control
+        ({"grad_cam": 0.9, "gradient": 0.9, "random": 0.2}, 30, []),  # all alike
+        ({"grad_cam": 0.9, "gradient": 0.9, "occlusion": 0.3, "random": 0.1}, 30, ["grad_cam", "gradient"]),
+    ],
+)
+def test_the_best_is_marked_where_the_images_show_it(made, level, images, marked):
+    stats = found(made, level, n=images)
+    assert sorted(conclusion.best("deletion_mean", stats.models["m"]["deletion_mean"])) == marked
 
 
 def test_methods_that_cannot_be_told_apart_are_not_ranked(made):

@@ -12,6 +12,8 @@ from xaijax.metrics.statistics import MetricStatistics
 from xaijax.plot._style import controls
 
 RANDOM = "random"
+FEWEST = 10
+"""Images below which no method is marked as the best: Nemenyi's quantile assumes many."""
 
 
 def conclude(found: RunStatistics, judged: Mapping[str, Judged]) -> list[str]:
@@ -40,7 +42,7 @@ def _of_model(metrics: Mapping[str, MetricStatistics], judged: Judged) -> list[s
             "Next: xaijax calibrate with other metrics or more images says which ones can be used.",
         ]
     named = _join([METRICS[name].title for name in believed])
-    decided = {name: _best(metrics[name]) for name in believed}
+    decided = {name: leading(metrics[name]) for name in believed}
     told = {name: best for name, best in decided.items() if best}
     many = f"{len(believed)} metrics" if len(believed) > 1 else "one metric"
     what = f"{many} that calibration supports here ({named})"
@@ -95,8 +97,11 @@ def _alike(metrics: Mapping[str, MetricStatistics], believed: Sequence[str], wha
     ]
 
 
-def _best(one: MetricStatistics) -> list[str]:
-    """The explanation of the best mean rank with those not distinguishable from it; empty where all are alike."""
+def leading(one: MetricStatistics) -> list[str]:
+    """The explanation of the best mean rank with those not distinguishable from it; empty where all are alike.
+
+    Controls and the oracle do not compete.
+    """
     ranking = one.ranking
     own = [place for place, method in enumerate(ranking.methods) if method not in (ORACLE, *controls())]
     if not own or not np.isfinite(ranking.p) or ranking.p > ranking.alpha:
@@ -106,6 +111,14 @@ def _best(one: MetricStatistics) -> list[str]:
         ranking.methods[place] for place in own if ranking.p_nemenyi[first, place] > ranking.alpha or place == first
     ]
     return [] if len(best) == len(own) > 1 else best
+
+
+def best(metric: str, one: MetricStatistics) -> list[str]:
+    """The methods that a table marks: the leading ones that are shown to beat the random control, on enough images."""
+    if one.ranking.n < FEWEST:
+        return []
+    level = _no_better_than_random({metric: one}, [metric])
+    return [method for method in leading(one) if method not in level]
 
 
 def _no_better_than_random(metrics: Mapping[str, MetricStatistics], believed: Sequence[str]) -> dict[str, list[str]]:

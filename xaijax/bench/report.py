@@ -14,7 +14,7 @@ from xaijax._outputs import THRESHOLD, check_output, targets, unfold
 from xaijax._runs import page
 from xaijax.bench import calibrated, decisions, statistics
 from xaijax.bench.calibrated import BELIEVE, Judged
-from xaijax.bench.conclusion import conclude
+from xaijax.bench.conclusion import best, conclude
 from xaijax.bench.store import Store, paired
 from xaijax.bench.summary import Row, summarise, to_csv
 from xaijax.calibrate import VERDICTS
@@ -24,6 +24,8 @@ from xaijax.metrics.pic_curve import area, positions, read_curve
 from xaijax.plot import _style as style
 
 KINDS = ("curves", "responses", "randomised", "gallery", "rebuilt", "intervals")
+
+Best = Mapping[str, Mapping[str, Sequence[str]]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Report:
         conclusion: sentences by the metrics that are believed; empty where the metrics were not calibrated.
         judged: model -> what is known of its metrics.
         path: of the page.
+        best: model -> metric -> the methods that the tables mark.
     """
 
     rows: list[Row]
@@ -43,6 +46,7 @@ class Report:
     conclusion: list[str]
     judged: Mapping[str, Judged]
     path: Path
+    best: Best = dataclasses.field(default_factory=dict)
 
 
 def write_report(store: Store) -> Report:
@@ -88,6 +92,9 @@ def write_report(store: Store) -> Report:
     pairs = len(rows) < len(every)
     drawn = _draw(store, rows, curves, seed, pairs)
     compared = _compared(store.root / "figures", rows, found, pairs, judged)
+    marked = {
+        model: {metric: best(metric, one) for metric, one in metrics.items()} for model, metrics in found.models.items()
+    }
     conclusion = conclude(found, judged)
     conclusion += decisions.caution(decided) if any(one.believed for one in judged.values()) else []
     text = render(
@@ -102,8 +109,9 @@ def write_report(store: Store) -> Report:
         conclusion=conclusion,
         by_class=_by_class(findings, labels),
         decided=decided,
+        best=marked,
     )
-    return Report(rows, said, conclusion, judged, store.write_text("report.html", text))
+    return Report(rows, said, conclusion, judged, store.write_text("report.html", text), marked)
 
 
 def _labels(predictions: pa.Table) -> dict[str, str]:
@@ -400,11 +408,19 @@ def describe(name: str) -> dict[str, str]:
     }
 
 
-def tables(rows: Sequence[Row], model: str, judged: Judged | None = None) -> list[dict[str, Any]]:
+def tables(
+    rows: Sequence[Row], model: str, judged: Judged | None = None, best: Mapping[str, Sequence[str]] | None = None
+) -> list[dict[str, Any]]:
     """The results of a model as the report and the terminal show them.
 
     One table for each family of metrics; where they were calibrated, of those that are believed, and then for each
     other verdict, which stand apart and have no best value.
+
+    Args:
+        rows: the summary.
+        model: of them.
+        judged: what is known of its metrics.
+        best: metric -> the methods that are marked.
     """
     families: dict[str, list[Row]] = {}
     apart: dict[tuple[str, str], list[Row]] = {}
@@ -416,7 +432,7 @@ def tables(rows: Sequence[Row], model: str, judged: Judged | None = None) -> lis
                 families.setdefault(family, []).append(row)
             else:
                 apart.setdefault((verdict, family), []).append(row)
-    found = [_table(chosen, FAMILIES[family].title or family) for family, chosen in families.items()]
+    found = [_table(chosen, FAMILIES[family].title or family, best or {}) for family, chosen in families.items()]
     for verdict, family in sorted(apart, key=lambda key: list(VERDICTS).index(key[0])):
         assert judged is not None
         title, meaning = VERDICTS[verdict].title.capitalize(), VERDICTS[verdict].meaning
@@ -424,28 +440,18 @@ def tables(rows: Sequence[Row], model: str, judged: Judged | None = None) -> lis
             meaning = "They compare a map with a mask: with what a person would mark, not with what the model uses."
         if not judged.source:
             title, meaning = "Not calibrated", "Nothing may be concluded from these numbers."
-        own = _table(apart[verdict, family], f"{title}: {(FAMILIES[family].title or family).lower()}", meaning)
+        own = _table(apart[verdict, family], f"{title}: {(FAMILIES[family].title or family).lower()}", {}, meaning)
         for metric in own["metrics"]:
             metric["why"] = judged.verdicts[metric["name"]][1]
         found.append(own)
     return found
 
 
-def _table(chosen: Sequence[Row], title: str, apart: str = "") -> dict[str, Any]:
-    """One line per method, one column per metric; `apart` says what may not be concluded, and then nothing is best."""
+def _table(chosen: Sequence[Row], title: str, best: Mapping[str, Sequence[str]], apart: str = "") -> dict[str, Any]:
+    """One line per method, one column per metric; `apart` says what may not be concluded."""
     methods = style.in_order([row.method for row in chosen])
     metrics = list(dict.fromkeys(row.metric for row in chosen))
     found = {(row.method, row.metric): row for row in chosen}
-    best: dict[str, set[str]] = {metric: set() for metric in metrics}
-    for metric in () if apart else metrics:
-        sign = 1 if METRICS[metric].higher_is_better else -1
-        # The best explanation: controls are there to be compared with, not to win.
-        values = {
-            m: sign * found[m, metric].mean
-            for m in methods
-            if (m, metric) in found and m != ORACLE and m not in style.controls() and np.isfinite(found[m, metric].mean)
-        }
-        best[metric] = {m for m, value in values.items() if value == max(values.values())}
     lines = []
     for method in methods:
         cells = []
@@ -458,7 +464,7 @@ def _table(chosen: Sequence[Row], title: str, apart: str = "") -> dict[str, Any]
                     "interval": f"{row.low:.3f} – {row.high:.3f}" if row and np.isfinite(row.low) else "",
                     "sort": row.mean if row and there else "",
                     "n": row.n if row else 0,
-                    "best": method in best[metric],
+                    "best": method in best.get(metric, ()),
                 }
             )
         kind = "oracle" if method == ORACLE else "control" if method in style.controls() else "method"
@@ -485,13 +491,14 @@ def render(
     conclusion: Sequence[str],
     by_class: Sequence[Mapping[str, Any]],
     decided: Sequence[decisions.Decision] = (),
+    best: Best,
 ) -> str:
     """The report as one HTML text with everything in it: no script, font or picture is loaded from elsewhere."""
     models = list(dict.fromkeys(row.model for row in rows))
     sections = [
         {
             "model": model,
-            "tables": tables([row for row in rows if not row.target], model, judged.get(model)),
+            "tables": tables([row for row in rows if not row.target], model, judged.get(model), best.get(model)),
             "findings": [
                 {
                     "name": target,
@@ -543,7 +550,7 @@ def show(made: Report) -> None:
 
     console = Console()
     for model in dict.fromkeys(row.model for row in made.rows):
-        for shown in tables(made.rows, model, made.judged.get(model)):
+        for shown in tables(made.rows, model, made.judged.get(model), made.best.get(model)):
             dim = "dim" if shown["apart"] else ""
             title = f"{model}: {shown['title'].lower()}, mean over images"
             grid = Table(title=Text(title, dim), title_justify="left", box=None)
