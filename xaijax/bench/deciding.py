@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-import pyarrow as pa
 
 from xaijax import _names
 from xaijax._errors import InputError
@@ -21,6 +20,8 @@ from xaijax._options import Count, Range
 from xaijax.metrics import METRICS, ORACLE
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from xaijax._runs.models import Model
     from xaijax.bench.given import Given
     from xaijax.bench.plan import Plan
@@ -158,7 +159,7 @@ def _has_value(metric: str, name: str, given: "Sequence[Given]") -> bool:
     return "explainer" not in needs and ("variants" not in needs or own)
 
 
-def values_of(tables: Iterable[pa.Table]) -> Values:
+def values_of(tables: "Iterable[pa.Table]") -> Values:
     """The scores of some tables by model, metric and method."""
     found: dict[tuple[str, str, str], dict[str, dict[str, float]]] = {}
     for table in tables:

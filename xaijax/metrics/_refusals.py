@@ -1,13 +1,17 @@
 """Which metrics cannot score a classifier, asked of the same checks that `evaluate` makes before it computes."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from xaijax.classifier import Classifier
 from xaijax.metrics.metric import Inputs
 from xaijax.metrics.registry import FAMILIES, METRICS
 
+if TYPE_CHECKING:
+    from xaijax.classifier import Classifier
 
-def refusals(classifier: Classifier) -> dict[str, str]:
+
+def refusals(classifier: "Classifier") -> dict[str, str]:
     """The metrics that cannot score a classifier, with the sentence with which `evaluate` refuses them.
 
     Nothing is computed. Masks, several maps of an image and the methods themselves are taken as given; settings are the
