@@ -34,6 +34,7 @@ def test_one_checkpoint_scores_as_its_training_said(finished, folder, tmp_path, 
     said = finished.test if side == "test" else finished.metrics
     assert {path.name for path in out.iterdir()} == {
         "run.json", "evaluation.json", "predictions.csv", "confusion.png", "reliability.png", "embedding.png",
+        "checksums.json",
     }  # fmt: skip
     written = json.loads((out / "evaluation.json").read_text())
     assert written["comparison"] is None
