@@ -154,6 +154,38 @@ def test_a_damaged_file_that_nothing_writes_again_is_refused(tmp_path):
     assert (path / "checksums.json").is_file()
 
 
+def test_files_of_other_people_in_a_run_folder_are_theirs(tmp_path):
+    path = tmp_path / "out"
+    with RunFolder(path, "training", resume=False) as run:
+        run.describe({"config": {}})
+        folder.write_text(path / "model.safetensors", "weights")
+        (path / "mine.txt").write_text("notes")
+    (path / "notes.md").write_text("seen on Monday")
+    with RunFolder(path, "training", resume=True) as run:
+        assert run.repair() == []
+    (path / "notes.md").write_text("seen on Tuesday")
+    (path / "mine.txt").unlink()
+    assert checksums.problems(path, folder.DESCRIPTION) == []
+    with RunFolder(path, "training", resume=True) as run:
+        assert run.repair() == []
+
+
+def test_a_resumed_run_that_is_killed_still_knows_its_files(tmp_path):
+    path = tmp_path / "out"
+    with RunFolder(path, "training", resume=False) as run:
+        run.describe({"config": {}})
+        folder.write_text(path / "model.safetensors", "weights")
+    killed = RunFolder(path, "training", resume=True)
+    killed.repair()
+    killed.close()
+    assert not checksums.finished(path)
+    with RunFolder(path, "training", resume=True) as run:
+        run.repair()
+    assert checksums.finished(path)
+    (path / "model.safetensors").write_text("weightz")
+    assert [one.file for one in checksums.problems(path, folder.DESCRIPTION)] == ["model.safetensors"]
+
+
 def test_every_changed_byte_of_a_run_is_noticed(tmp_path):
     """Or reads as the same values, such as another space in a JSON file."""
     path = tmp_path / "out"

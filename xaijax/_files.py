@@ -1,12 +1,25 @@
 """Files written whole: under a temporary name in their folder, then renamed, so that no reader sees half of one."""
 
+import contextlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 TEMPORARY = ".writing-"
+_watching: list[set[Path]] = []
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[set[Path]]:
+    """The absolute paths of all files and folders that this process writes whole meanwhile."""
+    written: set[Path] = set()
+    _watching.append(written)
+    try:
+        yield written
+    finally:
+        _watching[:] = [one for one in _watching if one is not written]
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
@@ -26,6 +39,8 @@ def with_temporary(path: Path, write: Callable[[Path], Any]) -> None:
     try:
         write(temporary)
         temporary.replace(path)
+        for written in _watching:
+            written.add(path.absolute())
     except BaseException:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)

@@ -2,7 +2,7 @@
 
 Every file of a finished run folder is vouched for by another one, or by itself:
 
-    checksums.json      SHA-256 of the files that a command wrote at its end, and of itself
+    checksums.json      SHA-256 of what a command wrote that is not of a part, and of itself; no file of anyone else
     parts/<part>.json   SHA-256 of the files of a part, and of itself; a part counts once this is there
     run.json            SHA-256 of its own values
 
@@ -94,20 +94,41 @@ def read_signed(path: Path) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name != SIGNATURE}
 
 
-def seal(root: Path, description: str) -> None:
-    """Keeps the checksums of all files of a run folder for which nothing else vouches.
+def own_files(root: Path) -> set[str]:
+    """The files that commands wrote that ended here, by their paths in the run folder."""
+    try:
+        values = read_signed(root / CHECKSUMS)
+    except InputError:
+        return set()
+    return {str(name) for name in (*values.get("files", ()), *values.get("own", ()))}
+
+
+def reopen(root: Path) -> None:
+    """Before a finished run is resumed: vouches for no file any more, but keeps which files are the run's."""
+    if (root / CHECKSUMS).is_file():
+        write_signed(root / CHECKSUMS, {"files": {}, "own": sorted(own_files(root))})
+
+
+def finished(root: Path) -> bool:
+    """Whether a command has ended in a run folder, and no other one was started there since."""
+    return bool(_listed(root / CHECKSUMS))
+
+
+def seal(root: Path, names: Iterable[str]) -> None:
+    """Keeps the checksums of files of a run folder for which nothing else vouches.
 
     Args:
         root: the run folder.
-        description: name of the file that vouches for itself.
+        names: of files and folders in it; those that are gone are left out.
     """
     parts = {file for part in part_files(root) for file in _listed(root / PARTS / f"{part}.json")}
     kept = {}
-    for path in sorted(root.rglob("*")):
-        name = path.relative_to(root).as_posix()
-        own = name in (description, CHECKSUMS, LOCK) or name.startswith(f"{PARTS}/") or TEMPORARY in name
-        if path.is_file() and not own and name not in parts:
-            kept[name] = digest(path)
+    for name in sorted(set(names)):
+        path = root / name
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            inside = file.relative_to(root).as_posix()
+            if file.is_file() and inside not in parts:
+                kept[inside] = digest(file)
     write_signed(root / CHECKSUMS, {"files": kept})
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from xaijax._errors import InputError
-from xaijax._files import TEMPORARY, with_temporary, write_whole
+from xaijax._files import TEMPORARY, watched, with_temporary, write_whole
 from xaijax._runs import checksums
 from xaijax._runs.checksums import CHECKSUMS, LOCK, PARTS, Problem
 from xaijax._runs.lock import Lock
@@ -22,6 +22,12 @@ from xaijax._runs.lock import Lock
 DESCRIPTION = "run.json"
 REWRITTEN = frozenset({".html", ".png", ".csv", ".md", ".json", ".svg"})
 """Endings of files in the run folder itself and in `figures` that every command writes again at its end."""
+
+LASTING = (
+    *("checkpoints", "rounds", "calibration", "model.safetensors", "cascade.safetensors"),
+    *("log.jsonl", "rounds.jsonl", "profile.jsonl"),
+)
+"""What a command may find finished by a process that was killed, and does not write again."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -89,6 +95,9 @@ class RunFolder:
         self._made = [folder for folder in above if not folder.exists()]
         path.mkdir(parents=True, exist_ok=True)
         self._lock: Lock | None = Lock(path)
+        self._watch = contextlib.ExitStack()
+        self._written = self._watch.enter_context(watched())
+        self._listed: set[str] = set()
         self.resumed = bool(resume)
         if resume:
             for left in [*path.rglob(f"{TEMPORARY}*")]:  # what a killed process was writing
@@ -102,13 +111,21 @@ class RunFolder:
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         if kind is None:
-            checksums.seal(self.path, DESCRIPTION)
+            checksums.seal(self.path, self._own())
         elif not self._has_results():
             self.discard()
         self.close()
 
+    def _own(self) -> set[str]:
+        """What the run wrote, now or before it was resumed, without what vouches for itself; no file of anyone else."""
+        root = self.path.absolute()
+        inside = {one.relative_to(root).as_posix() for one in self._written if one.is_relative_to(root)}
+        found = {name for name in inside | self._listed | set(LASTING) if not name.startswith(f"{PARTS}/")}
+        return found - {DESCRIPTION, CHECKSUMS, LOCK}
+
     def close(self) -> None:
         """Lets other processes use the folder."""
+        self._watch.close()
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -158,7 +175,8 @@ class RunFolder:
                     f"{self.path / one.file} {one.what}, and the {self.what} cannot be resumed without it: put it back "
                     "as it was, or start again in another folder with --out"
                 )
-        (self.path / CHECKSUMS).unlink(missing_ok=True)  # what it lists is about to be written again
+        self._listed = checksums.own_files(self.path)
+        checksums.reopen(self.path)  # what it lists is about to be written again
         by_part: dict[str, list[Problem]] = {}
         for one in found:
             by_part.setdefault(one.part or "", []).append(one)

@@ -99,7 +99,8 @@ def report(
         store = Store(folder)
         store.write_part(PART, tables_of(scores, model, predicted, arrays.for_figures(gallery)))
         write_report(store)
-        checksums.seal(folder, DESCRIPTION)
+        own = (DESCRIPTION, checksums.PARTS)
+        checksums.seal(folder, [path.name for path in folder.iterdir() if path.name not in own])
 
     folder = Path(out).expanduser()
     write_folder(folder, fill, KIND, is_one=_is_report, overwrite=overwrite)

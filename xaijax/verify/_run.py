@@ -58,7 +58,7 @@ def verify(path: Path) -> dict[str, Any]:
     kind = "run"
     if not any(one.file == DESCRIPTION for one in found):
         kind = str(read_json(path / DESCRIPTION, "run").get("kind", "run"))
-    finished = (path / checksums.CHECKSUMS).is_file()
+    finished = checksums.finished(path)
     return {
         "path": str(path),
         "kind": kind,
