@@ -121,7 +121,7 @@ def test_the_conclusion_names_what_to_believe_and_what_to_do(found):
     lines = conclusion(found, {name: report.title(name) for name in found["metrics"]})
     assert lines[0] == "For builtin on phantoms you can believe 3 of 12 metrics: SIC (mutual), deletion mean and irof."
     assert lines[-1] == (
-        "Next: score your methods with --metrics sic_mutual deletion_mean irof. To decide the undecided ones, "
+        "Next: score your methods with --metrics sic_mutual deletion_mean irof. To decide pixel flipping, "
         "calibrate again with --count 122."
     )
 
@@ -132,6 +132,13 @@ def test_undecided_metrics_ask_for_images_or_time(found):
     assert images_to_decide(found) == 122
     assert conclusion(found, {})[-1].startswith("Next: calibrate again with --count 122")
     assert headline(found) == "1 of 1 metrics are undecided for builtin on phantoms, none can be believed yet"
+    found["metrics"] |= {
+        name: found["metrics"]["pixel_flipping"] | {"images_to_decide": cases}
+        for name, cases in (("a", 5000), ("b", 70))
+    }
+    # The one that needs 5000 does not decide how many are asked for.
+    assert images_to_decide(found) == 140
+    assert "--count 140, which should decide b and pixel_flipping." in conclusion(found, {})[-1]
     found["constructions"]["view"]["left_out"]["no_time"] = 5
     assert conclusion(found, {})[-1].startswith("Next: give it more time")
 

@@ -139,7 +139,7 @@ def _values(
             {**vars(VERDICTS[verdict]), "metrics": [titles[name] for name in names]}
             for verdict, names in grouped.items()
         ],
-        "next": next_step(found),
+        "next": next_step(found, titles),
         "warnings": warnings(found),
         "nothing": _percent(knows_nothing(len(found["textures"]))),
         "limit": _percent(limit),

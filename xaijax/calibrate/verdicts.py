@@ -146,8 +146,7 @@ def conclusion(found: Mapping[str, Any], titles: Mapping[str, str]) -> list[str]
     groups = by_verdict(found["metrics"])
 
     def named(verdict: str) -> str:
-        names = [titles.get(name, name) for name in groups[verdict]]
-        return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+        return _join([titles.get(name, name) for name in groups[verdict]])
 
     many = len(found["metrics"])
     if "no_verdict" in groups:
@@ -168,11 +167,15 @@ def conclusion(found: Mapping[str, Any], titles: Mapping[str, str]) -> list[str]
         lines.append(f"Do not believe here: {named('no')}.")
     if "not_judged" in groups:
         lines.append(f"Not judged: {named('not_judged')}.")
-    lines.append(next_step(found))
+    lines.append(next_step(found, titles))
     return lines
 
 
-def next_step(found: Mapping[str, Any]) -> str:
+def _join(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def next_step(found: Mapping[str, Any], titles: Mapping[str, str]) -> str:
     """What to do with a calibration."""
     groups = by_verdict(found["metrics"])
     believed, undecided = groups.get("believe", []), groups.get("undecided", [])
@@ -183,27 +186,38 @@ def next_step(found: Mapping[str, Any]) -> str:
         else:
             count = images_to_decide(found)
             more = f"calibrate again with {f'--count {count}' if count else 'more images'}"
+            if count:
+                undecided = [name for name in undecided if _cases_to_decide(found["metrics"][name]) <= _nearest(found)]
+    named = _join([titles.get(name, name) for name in undecided]) if undecided else ""
     if believed:
-        rest = f" To decide the undecided ones, {more}." if more else ""
+        rest = f" To decide {named}, {more}." if more else ""
         return f"Next: score your methods with --metrics {' '.join(believed)}.{rest}"
     if more:
-        return f"Next: {more}, which should decide most of the undecided metrics."
+        return f"Next: {more}, which should decide {named}."
     if found["depth"] == "quick":
         return "Next: calibrate more metrics, or again with --depth full; do not rank methods by these."
     return "Next: calibrate other metrics; do not rank methods by these."
 
 
 def images_to_decide(found: Mapping[str, Any]) -> int | None:
-    """How many images to ask for, so that most of the undecided metrics are decided; None where nobody can say.
+    """How many images to ask for, so that half of the undecided metrics are decided; None where nobody can say.
 
-    A metric says how many cases of a construction it needs; not every image gives a case, so more images are needed by
-    the share that gave one.
+    A metric gives the number of cases of a construction that it needs; not every image gives a case, so more images are
+    needed by the share that gave one.
     """
-    undecided = [one for one in found["metrics"].values() if one["verdict"] == "undecided"]
-    wanted = [one["images_to_decide"] for one in undecided if one.get("images_to_decide")]
     cases = [one["groups"] for name, one in found["constructions"].items() if name in ("view", "mosaic", "parts")]
-    images = found["data"]["images"]
-    if not wanted or not cases or not min(cases):
+    images, wanted = found["data"]["images"], _nearest(found)
+    if math.isinf(wanted) or not cases or not min(cases):
         return None
-    typical = sorted(wanted)[(3 * len(wanted)) // 4]
-    return max(math.ceil(typical * images / min(cases)), images + 1)
+    return max(math.ceil(wanted * images / min(cases)), images + 1)
+
+
+def _nearest(found: Mapping[str, Any]) -> float:
+    """The cases that decide half of the undecided metrics: the others may need many times as many."""
+    undecided = [_cases_to_decide(one) for one in found["metrics"].values() if one["verdict"] == "undecided"]
+    wanted = sorted(cases for cases in undecided if math.isfinite(cases))
+    return wanted[(len(wanted) - 1) // 2] if wanted else math.inf
+
+
+def _cases_to_decide(one: Mapping[str, Any]) -> float:
+    return one.get("images_to_decide") or math.inf
