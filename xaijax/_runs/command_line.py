@@ -166,7 +166,10 @@ def fault(config_class: Any, command: str, args: Sequence[str]) -> str:
         if not arg.startswith("--"):
             if not takes_more:
                 return _stray(arg, last)
-            places = places[1:]
+            if not places:
+                one = " and ".join(option.name.upper() for option in known if option.positional)
+                return f"xaijax {command} takes one {one}, and {arg!r} is one more: leave one out"
+            places = places if places[0].several else places[1:]
             continue
         name, inline, text = arg[2:].partition("=")
         name = name.replace("_", "-")

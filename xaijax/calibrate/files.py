@@ -83,7 +83,7 @@ def load(path: Path | str) -> Found:
     """
     place = Path(path).expanduser()
     file = place / FILE if place.is_dir() else place
-    if not file.is_file():
+    if not file.is_file() or file.suffix != ".json":
         raise InputError(
             f"--calibration is {path}, which holds no {FILE}: give the folder of xaijax calibrate, auto, quick or none"
         )

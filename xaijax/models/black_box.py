@@ -6,6 +6,7 @@ What needs layers, gradients or parameters refuses in one sentence.
 
 import hashlib
 import importlib.util
+import inspect
 import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -200,7 +201,24 @@ def _callable(function: Any, output: str) -> tuple[Callable[[np.ndarray], Any], 
             f"function must be callable, or have predict_proba; got {type(function).__name__}: give its method that "
             "returns probabilities"
         )
+    _check_arguments(function)
     return function, None
+
+
+def _check_arguments(function: Callable[..., Any]) -> None:
+    """Refuses a function of several inputs; one without a signature, as of compiled code, is believed."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(None)
+    except TypeError as error:
+        name = getattr(function, "__name__", type(function).__name__)
+        raise InputError(
+            f"{name}{signature} cannot be called with images alone ({error}); a black box takes one array of images: "
+            "give a function that fills in the rest"
+        ) from None
 
 
 def _column(values: Any) -> np.ndarray:
