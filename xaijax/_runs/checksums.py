@@ -94,21 +94,45 @@ def read_signed(path: Path) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name != SIGNATURE}
 
 
-def seal(root: Path, description: str) -> None:
-    """Keeps the checksums of all files of a run folder for which nothing else vouches.
+def seal(root: Path, description: str, strange: Mapping[str, int] | None = None) -> None:
+    """Keeps the checksums of all files of a run folder for which nothing else vouches, and the names of its parts.
 
     Args:
         root: the run folder.
         description: name of the file that vouches for itself.
+        strange: of `unlisted`: files that no command wrote; they are left out unless one wrote them since.
     """
-    parts = {file for part in part_files(root) for file in _listed(root / PARTS / f"{part}.json")}
-    kept = {}
+    left_out = strange or {}
+    kept = {
+        name: digest(root / name)
+        for name, time in unlisted(root, description, listed=False).items()
+        if left_out.get(name) != time
+    }
+    write_signed(root / CHECKSUMS, {"files": kept, "parts": part_files(root)})
+
+
+def unlisted(root: Path, description: str, *, listed: bool = True) -> dict[str, int]:
+    """Files of a run folder for which no part vouches -> when they were written, in ns.
+
+    Args:
+        root: the run folder.
+        description: name of the file that vouches for itself.
+        listed: leave out those in `checksums.json` too.
+    """
+    known = {file for part in part_files(root) for file in _listed(root / PARTS / f"{part}.json")}
+    known |= {description, CHECKSUMS, LOCK} | (set(_listed(root / CHECKSUMS)) if listed else set())
+    found = {}
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
-        own = name in (description, CHECKSUMS, LOCK) or name.startswith(f"{PARTS}/") or TEMPORARY in name
-        if path.is_file() and not own and name not in parts:
-            kept[name] = digest(path)
-    write_signed(root / CHECKSUMS, {"files": kept})
+        own = name in known or name.startswith(f"{PARTS}/") or TEMPORARY in name
+        if path.is_file() and not own:
+            found[name] = path.stat().st_mtime_ns
+    return found
+
+
+def listed(root: Path) -> dict[str, str]:
+    """The files in `checksums.json` of a folder -> their digests; empty where there is none."""
+    return _listed(root / CHECKSUMS) if (root / CHECKSUMS).is_file() else {}
 
 
 def write_part(root: Path, part: str, files: Iterable[Path], made: Mapping[str, Any]) -> None:
@@ -181,6 +205,9 @@ def problems(root: Path, description: str) -> list[Problem]:
         wrong = _reading(root, name, part)
         found += wrong or _compare(root, _listed(root / name), part)
     if (root / CHECKSUMS).is_file():
+        there = set(part_files(root))
+        gone = [part for part in _parts_of(root) if part not in there]
+        found += [Problem(f"{PARTS}/{part}.json", "is gone", part) for part in gone]
         found += _reading(root, CHECKSUMS, None) or _compare(root, _listed(root / CHECKSUMS), None)
     return sorted(found, key=lambda one: one.file)
 
@@ -204,6 +231,15 @@ def _compare(root: Path, files: Mapping[str, str], part: str | None) -> list[Pro
         elif digest(path) != kept:
             found.append(Problem(name, "was changed after it was written", part))
     return found
+
+
+def _parts_of(root: Path) -> list[str]:
+    """The parts that a finished run had."""
+    try:
+        parts = read_signed(root / CHECKSUMS).get("parts", [])
+    except InputError:
+        return []
+    return [str(part) for part in parts] if isinstance(parts, list) else []
 
 
 def _listed(path: Path) -> dict[str, str]:

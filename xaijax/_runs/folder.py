@@ -90,6 +90,9 @@ class RunFolder:
         path.mkdir(parents=True, exist_ok=True)
         self._lock: Lock | None = Lock(path)
         self.resumed = bool(resume)
+        # What somebody else put into a finished run is not the run's: it is not vouched for.
+        finished = self.resumed and (path / CHECKSUMS).is_file()
+        self._strange = checksums.unlisted(path, DESCRIPTION) if finished else {}
         if resume:
             for left in [*path.rglob(f"{TEMPORARY}*")]:  # what a killed process was writing
                 if left.is_dir():
@@ -102,7 +105,7 @@ class RunFolder:
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         if kind is None:
-            checksums.seal(self.path, DESCRIPTION)
+            checksums.seal(self.path, DESCRIPTION, self._strange)
         elif not self._has_results():
             self.discard()
         self.close()

@@ -4,6 +4,7 @@ What needs predictions alone works: all metrics that do not look into the model,
 What needs layers, gradients or parameters refuses in one sentence.
 """
 
+import functools
 import hashlib
 import importlib.util
 import inspect
@@ -142,7 +143,7 @@ def from_script(text: str, *, output: Output | None = None, notes: list[str] | N
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f"{path} fails when it is run: {type(error).__name__}: {error}") from error
     function = getattr(module, wanted, None)
     if function is None:
@@ -161,7 +162,28 @@ def from_script(text: str, *, output: Output | None = None, notes: list[str] | N
         said = f'output assumed for {text}: softmax; a line such as output = "sigmoid" in the file says another'
         notes.append(Note(said, "output"))
     print_ = hashlib.sha256(source).hexdigest()[:16]
-    return from_predict(function, **{"name": text, "fingerprint": print_, **given})
+    return from_predict(_blamed(function, text), **{"name": text, "fingerprint": print_, **given})
+
+
+def _blamed(function: Any, text: str) -> Any:
+    """The function of a script, whose own errors say that they are its own; objects are left as they are."""
+    if not inspect.isfunction(function):
+        return function
+
+    @functools.wraps(function)
+    def called(*images: Any) -> Any:
+        try:
+            return function(*images)
+        except InputError:
+            raise
+        except Exception as error:
+            shape = np.shape(images[0]) if images else ()
+            raise InputError(
+                f"{text} fails on images of shape {shape}: {type(error).__name__}: {error}; call it on such an array "
+                "in Python to see where"
+            ) from error
+
+    return called
 
 
 def is_script(path: str | Path) -> bool:

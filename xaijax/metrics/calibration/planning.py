@@ -265,7 +265,7 @@ class _Finder:
         self.groups, self.class_names, self.seed = groups, class_names, seed
         self.size = (int(images.shape[1]), int(images.shape[2]))
         found = self.model.predict(images)
-        self.finite = np.isfinite(found).all(axis=1)
+        self.finite: NDArray[np.bool_] = np.asarray(np.isfinite(found).all(axis=1))
         self.predicted = self._agree(found, labels)
         self.order = _balanced(labels, np.random.default_rng([seed, 0]))
         self._small: NDArray[np.bool_] | None = None
