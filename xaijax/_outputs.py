@@ -168,21 +168,22 @@ def unfold(output: Output, predictions: NDArray[Any]) -> NDArray[Any]:
 def agrees(
     output: Output, predictions: NDArray[Any], label: int, thresholds: Sequence[float] | None = None
 ) -> NDArray[np.bool_]:
-    """`[n]`: whether predictions `[n, K]` say what a label says.
+    """`[n]`: whether predictions `[n, K]` say what a label says; NaN or infinity says nothing.
 
     Example:
         >>> agrees("sigmoid", np.array([[0.6, 0.2]]), 1).tolist(), agrees("sigmoid", np.array([[0.6, 0.2]]), 3).tolist()
         ([False], [True])
     """
+    said = np.isfinite(predictions)
     if output == "softmax":
-        return np.asarray(predictions.argmax(axis=1) == label)
+        return np.asarray((predictions.argmax(axis=1) == label) & said.all(axis=1))
     if output == "regression":
         raise InputError("a regression has no right or wrong prediction")
     found = present(output, predictions, thresholds)
     if output == "binary":
-        return np.asarray(found[:, 0] == bool(label))
+        return np.asarray((found[:, 0] == bool(label)) & said.all(axis=1))
     count = predictions.shape[1]
-    return np.asarray(found[:, label % count] == (label < count))
+    return np.asarray((found[:, label % count] == (label < count)) & said[:, label % count])
 
 
 def present(output: Output, predictions: NDArray[Any], thresholds: Sequence[float] | None = None) -> NDArray[np.bool_]:

@@ -115,7 +115,7 @@ def finished(root: Path) -> bool:
 
 
 def seal(root: Path, names: Iterable[str]) -> None:
-    """Keeps the checksums of files of a run folder for which nothing else vouches.
+    """Keeps the checksums of files of a run folder for which nothing else vouches, and the names of its parts.
 
     Args:
         root: the run folder.
@@ -129,7 +129,12 @@ def seal(root: Path, names: Iterable[str]) -> None:
             inside = file.relative_to(root).as_posix()
             if file.is_file() and inside not in parts:
                 kept[inside] = digest(file)
-    write_signed(root / CHECKSUMS, {"files": kept})
+    write_signed(root / CHECKSUMS, {"files": kept, "parts": part_files(root)})
+
+
+def listed(root: Path) -> dict[str, str]:
+    """The files in `checksums.json` of a folder -> their digests; empty where there is none."""
+    return _listed(root / CHECKSUMS) if (root / CHECKSUMS).is_file() else {}
 
 
 def write_part(root: Path, part: str, files: Iterable[Path], made: Mapping[str, Any]) -> None:
@@ -202,6 +207,9 @@ def problems(root: Path, description: str) -> list[Problem]:
         wrong = _reading(root, name, part)
         found += wrong or _compare(root, _listed(root / name), part)
     if (root / CHECKSUMS).is_file():
+        there = set(part_files(root))
+        gone = [part for part in _parts_of(root) if part not in there]
+        found += [Problem(f"{PARTS}/{part}.json", "is gone", part) for part in gone]
         found += _reading(root, CHECKSUMS, None) or _compare(root, _listed(root / CHECKSUMS), None)
     return sorted(found, key=lambda one: one.file)
 
@@ -225,6 +233,15 @@ def _compare(root: Path, files: Mapping[str, str], part: str | None) -> list[Pro
         elif digest(path) != kept:
             found.append(Problem(name, "was changed after it was written", part))
     return found
+
+
+def _parts_of(root: Path) -> list[str]:
+    """The parts that a finished run had."""
+    try:
+        parts = read_signed(root / CHECKSUMS).get("parts", [])
+    except InputError:
+        return []
+    return [str(part) for part in parts] if isinstance(parts, list) else []
 
 
 def _listed(path: Path) -> dict[str, str]:

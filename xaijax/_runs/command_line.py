@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import io
 import json
+import re
 import shlex
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -75,7 +76,21 @@ def parse(config_class: Any, command: str, args: Sequence[str]) -> Any:
         if not stop.code:
             raise
         words = " ".join(said.getvalue().translate(dict.fromkeys(map(ord, "╭╮╰╯│─"), " ")).split())
-        raise ValueError(words or f"the options of xaijax {command} cannot be used") from None
+        raise ValueError(
+            _plain_words(config_class, words) or f"the options of xaijax {command} cannot be used"
+        ) from None
+
+
+def _plain_words(config_class: Any, words: str) -> str:
+    """What a nested configuration refused, without the parser's frame and in the words of the command line."""
+    found = re.search(r"Error parsing (\w+): (.*?)(?: -{3,}| For full helptext|$)", words)
+    if found is None:
+        return words
+    group, said = found.groups()
+    kind = typing.get_type_hints(config_class).get(group)
+    for field in dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else ():
+        said = re.sub(rf"(?<![\w.-]){field.name}\b", f"--{group}.{field.name.replace('_', '-')}", said)
+    return said
 
 
 def _documented(config_class: Any) -> Any:
@@ -166,7 +181,10 @@ def fault(config_class: Any, command: str, args: Sequence[str]) -> str:
         if not arg.startswith("--"):
             if not takes_more:
                 return _stray(arg, last)
-            places = places[1:]
+            if not places:
+                one = " and ".join(option.name.upper() for option in known if option.positional)
+                return f"xaijax {command} takes one {one}, and {arg!r} is one more: leave one out"
+            places = places if places[0].several else places[1:]
             continue
         name, inline, text = arg[2:].partition("=")
         name = name.replace("_", "-")

@@ -77,7 +77,19 @@ def open_data(
     if dataset.multi_label and not findings:
         raise InputError(
             f"data set {dataset.name!r} gives an image several findings, and this command needs one class per image; "
-            "name a column of classes with --label-column"
+            + ("leave --findings out" if options.findings else "name a column of classes with --label-column")
+        )
+    needed = 1 if dataset.multi_label else classes
+    there = [name for name, count in dataset.class_counts().items() if count]
+    if len(there) < needed and options.classes:
+        raise InputError(
+            f"--classes leaves images of {', '.join(there) or 'no class'} alone in {dataset.name}; at least {needed} "
+            "classes are needed: name more, or leave --classes out"
+        )
+    if len(there) < needed and generated and options.count:
+        raise InputError(
+            f"--count is {options.count}, which generates images of {', '.join(there)} alone; at least {needed} "
+            f"classes are needed: give --count {needed} or more"
         )
     dataset.require_classes(1 if dataset.multi_label else classes)
     return dataset

@@ -69,8 +69,12 @@ def run(config: BenchConfig, *, console: "Console | None" = None) -> Path:
         if not config.resume or changed:
             folder.describe((folder.description() if config.resume else {}) | describe(plan))
         with resumable(console, out):
-            calibrated.prepare(plan, judged, out, console)
-            _run_parts(plan, store, console)
+            try:
+                calibrated.prepare(plan, judged, out, console)
+                _run_parts(plan, store, console)
+            except BaseException:
+                calibrated.forget_none(out)
+                raise
         with console.status("drawing the report"):
             made = write_report(store)
         seconds = time.monotonic() - begun

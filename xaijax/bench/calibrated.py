@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from xaijax import calibrate
 from xaijax._errors import InputError
+from xaijax._runs import checksums
 from xaijax._runs.data import digest_of
 from xaijax._runs.folder import DESCRIPTION, read_json, write_json
 from xaijax._runs.metrics import complete_settings
@@ -191,6 +192,15 @@ def _forget_others(place: Path, model: "Model") -> None:
     if kept is not None and kept["model"]["digest"] != model.digest:
         place.unlink()
         shutil.rmtree(place.with_suffix(""), ignore_errors=True)
+
+
+def forget_none(out: Path) -> None:
+    """After a run that failed before its first part: removes what says that there is no calibration."""
+    if checksums.part_files(out):
+        return
+    for file in (out / FOLDER).glob("*.json"):
+        if read_json(file, "run")["calibration"] is None:
+            file.unlink()
 
 
 def _quick(plan: "Plan", model: "Model", out: Path, console: "Console") -> tuple[Found | None, str]:

@@ -198,6 +198,8 @@ def check(config: BenchConfig) -> BenchConfig:
         raise InputError("no method was given; name methods with --methods, or bundles of maps with --maps")
     if config.resume and config.out is None:
         raise InputError("--resume needs --out with the folder of the run to resume")
+    if config.recompute_changed and not config.resume:
+        raise InputError("--recompute-changed belongs to --resume: add --resume, or leave it out")
     deciding.check(config)
     word = word_of(config)
     config = config if word is None else dataclasses.replace(config, calibration=(word,))

@@ -123,7 +123,13 @@ def agree(
     every = dict.fromkeys((*computed, *(one.name for one in given)))
     against = None
     if config.against is not None:
-        against = _names.match("method", config.against, [name for name in every if name != ORACLE])
+        there = [name for name in every if name != ORACLE]
+        if _names.normal(config.against) not in map(_names.normal, there):
+            raise InputError(
+                f"--against is {config.against}, which is no method of this run: choose from {', '.join(there)}, or "
+                "name it with --methods too"
+            )
+        against = _names.match("method", config.against, there)
     comparisons: list[list[str]] = []
     silent: dict[str, None] = {}
     for model in models:

@@ -81,6 +81,8 @@ def report(
     kind = check_output(output)
     if isinstance(gallery, bool) or not isinstance(gallery, int | np.integer) or gallery < 0:
         raise InputError(f"gallery is {gallery!r}; it must be how many images are shown, 0 or more")
+    if isinstance(notes, str):
+        raise InputError(f"notes must be a list of sentences; got the string {notes!r}: pass [{notes!r}]")
     if not model or not isinstance(model, str):
         raise InputError(f"model is {model!r}; it must be the name of the model that was explained")
     arrays = _Arrays(scores, images, maps, masks, labels, predictions, classes, ids, kind)

@@ -107,11 +107,11 @@ def estimate(work: "Work") -> list[str]:
     counts = {name: one["cases"] for name, one in work.plan.describe()["constructions"].items()}
     words = ", ".join(f"{count} {name}" for name, count in counts.items())
     passes, each = work.passes(), seconds_per_pass(work)
+    thousands = f"{passes:,}".replace(",", " ")
     lines = [
-        f"{len(work.metrics)} metrics on {len(work.batch)} images of {work.dataset.name}: {len(work.plan.cases)} cases "
-        f"({words}) of {len(work.plan.maps)} maps",
-        f"about {passes:,} model passes of {1000 * each:.2g} ms: {_minutes(passes * each)}, and the metrics' own "
-        "work".replace(",", " ", 1),
+        f"{_several(len(work.metrics), 'metric')} on {_several(len(work.batch), 'image')} of {work.dataset.name}: "
+        f"{_several(len(work.plan.cases), 'case')} ({words}) of {len(work.plan.maps)} maps",
+        f"about {thousands} model passes of {1000 * each:.2g} ms: {_minutes(passes * each)}, and the metrics' own work",
     ]
     if work.config.minutes is not None:
         lines.append(f"stops after {_minutes(60 * work.config.minutes)} and judges by the cases that are done")
@@ -236,6 +236,10 @@ def _described(plan: "Plan", done: int) -> dict[str, Any]:
         if late:
             one["left_out"] = dict(one["left_out"]) | {"no_time": late}
     return described
+
+
+def _several(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _minutes(seconds: float) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from xaijax._errors import InputError
+from xaijax._runs import checksums
 from xaijax._runs.folder import read_json
 from xaijax.calibrate.verdicts import VERDICTS, short_reason
 
@@ -19,6 +20,9 @@ FILE = "calibration.json"
 SCHEMA = 1
 SHIPPED = ".calibration.json"
 NEEDED = ("model", "data", "settings", "textures", "thresholds", "controls", "constructions", "metrics", "answers")
+
+
+TABLES = ("model", "data", "settings", "thresholds", "controls", "constructions", "metrics")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,9 +87,14 @@ def load(path: Path | str) -> Found:
     """
     place = Path(path).expanduser()
     file = place / FILE if place.is_dir() else place
-    if not file.is_file():
+    if not file.is_file() or file.suffix != ".json":
         raise InputError(
             f"--calibration is {path}, which holds no {FILE}: give the folder of xaijax calibrate, auto, quick or none"
+        )
+    kept = checksums.listed(file.parent).get(file.name)
+    if kept is not None and kept != checksums.digest(file):
+        raise InputError(
+            f"{file} was changed after it was written; xaijax calibrate --resume --out {file.parent} writes it again"
         )
     return Found(checked(read_json(file, "calibration"), str(file)), str(path))
 
@@ -103,6 +112,11 @@ def checked(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     missing = [key for key in NEEDED if key not in values]
     if missing:
         raise InputError(f"{name} has no {' and no '.join(missing)}; calibrate again")
+    wrong = [key for key in TABLES if not isinstance(values[key], Mapping)]
+    if not wrong:
+        wrong = [f"metrics.{key}" for key, one in values["metrics"].items() if not isinstance(one, Mapping)]
+    if wrong:
+        raise InputError(f"{name} holds no table {wrong[0]}: it is damaged; calibrate again")
     unknown = {one.get("verdict") for one in values["metrics"].values()} - set(VERDICTS)
     if unknown:
         raise InputError(f"{name} has the verdict {unknown.pop()!r}; choose from {', '.join(VERDICTS)}")

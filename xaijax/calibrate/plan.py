@@ -27,9 +27,10 @@ from xaijax._runs.data import (
 )
 from xaijax._runs.metrics import complete_settings, expand_metrics
 from xaijax._runs.models import Model, labels_of, open_models, refuse_untrained
-from xaijax.calibrate.config import CalibrateConfig
+from xaijax.calibrate.config import DEFAULT_METRICS, CalibrateConfig
 from xaijax.data import Batch, Dataset
 from xaijax.metrics import FAMILIES, METRICS, calibration
+from xaijax.metrics.calibration.cost import why_not
 
 ALL = "all"
 CASES = 4
@@ -182,7 +183,14 @@ def seconds_per_pass(work: Work) -> float:
 def _metrics(config: CalibrateConfig) -> tuple[str, ...]:
     if len(config.metrics) == 1 and _names.normal(config.metrics[0]) == ALL:
         return tuple(calibration.judgeable())
-    return expand_metrics(config.metrics)
+    found = expand_metrics(config.metrics)
+    if not set(found) & set(calibration.judgeable()):
+        why = "; ".join(f"{name}: {calibration.NOT_JUDGED[why_not(METRICS[name])]}" for name in found)
+        raise InputError(
+            f"--metrics names none that can be judged ({why}); name others, such as {' '.join(DEFAULT_METRICS[:2])}, "
+            "or all"
+        )
+    return found
 
 
 def _why_none(made: calibration.Plan) -> str:

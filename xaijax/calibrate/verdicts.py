@@ -158,7 +158,8 @@ def conclusion(found: Mapping[str, Any], titles: Mapping[str, str]) -> list[str]
         count = f"{len(groups['believe'])} of {many} metrics"
         lines.append(f"For {model} on {data} you can believe {count}: {named('believe')}.")
     else:
-        lines.append(f"For {model} on {data} none of the {many} metrics can be believed.")
+        none = "the one metric cannot" if many == 1 else f"none of the {many} metrics can"
+        lines.append(f"For {model} on {data} {none} be believed.")
     if "same_kind" in groups:
         lines.append(f"Only between maps of one kind, such as two smooth maps: {named('same_kind')}.")
     if "undecided" in groups:

@@ -106,6 +106,7 @@ def uncertainty(
         most = _options.check(_options.Count, most, "most")
         if most < FEWEST:
             raise InputError(f"most is {most}; it must be at least {FEWEST}")
+    replicates = _options.check(_options.Count, replicates, "replicates")
     if replicates < FEWEST_REPLICATES:
         raise InputError(f"replicates is {replicates}; it must be at least {FEWEST_REPLICATES}")
     images, labels = check_batch(classifier, images, labels)

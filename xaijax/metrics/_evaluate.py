@@ -131,6 +131,8 @@ def evaluate(
     checks.check_needs(asked, classifier=classifier, masks=by_role, variants=variants, explainers=explainers)
     seed = _options.check(Annotated[int, Range(0)], seed, "seed")
     batch_size = _options.check(Count, batch_size, "batch_size")
+    if num_threads is not None:
+        num_threads = _options.check(Count, num_threads, "num_threads")
     options = checks.check_settings(settings, FAMILIES)
     scored = dict(checked)
     if oracle:

@@ -258,6 +258,10 @@ def check_settings(settings: Mapping[str, Mapping[str, Any]] | None, families: M
     Raises:
         InputError: for unknown families and options, and for values that are not allowed.
     """
+    if settings is not None and not isinstance(settings, Mapping):
+        raise InputError(
+            f"settings must be a dictionary from families of metrics to options; got {type(settings).__name__}"
+        )
     given: dict[str, Mapping[str, Any]] = {}
     for name, options in (settings or {}).items():
         family = _names.match("metric family", name, families)

@@ -4,8 +4,10 @@ What needs predictions alone works: all metrics that do not look into the model,
 What needs layers, gradients or parameters refuses in one sentence.
 """
 
+import functools
 import hashlib
 import importlib.util
+import inspect
 import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -141,7 +143,7 @@ def from_script(text: str, *, output: Output | None = None, notes: list[str] | N
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f"{path} fails when it is run: {type(error).__name__}: {error}") from error
     function = getattr(module, wanted, None)
     if function is None:
@@ -160,7 +162,28 @@ def from_script(text: str, *, output: Output | None = None, notes: list[str] | N
         said = f'output assumed for {text}: softmax; a line such as output = "sigmoid" in the file says another'
         notes.append(Note(said, "output"))
     print_ = hashlib.sha256(source).hexdigest()[:16]
-    return from_predict(function, **{"name": text, "fingerprint": print_, **given})
+    return from_predict(_blamed(function, text), **{"name": text, "fingerprint": print_, **given})
+
+
+def _blamed(function: Any, text: str) -> Any:
+    """The function of a script, whose own errors say that they are its own; objects are left as they are."""
+    if not inspect.isfunction(function):
+        return function
+
+    @functools.wraps(function)
+    def called(*images: Any) -> Any:
+        try:
+            return function(*images)
+        except InputError:
+            raise
+        except Exception as error:
+            shape = np.shape(images[0]) if images else ()
+            raise InputError(
+                f"{text} fails on images of shape {shape}: {type(error).__name__}: {error}; call it on such an array "
+                "in Python to see where"
+            ) from error
+
+    return called
 
 
 def is_script(path: str | Path) -> bool:
@@ -200,7 +223,24 @@ def _callable(function: Any, output: str) -> tuple[Callable[[np.ndarray], Any], 
             f"function must be callable, or have predict_proba; got {type(function).__name__}: give its method that "
             "returns probabilities"
         )
+    _check_arguments(function)
     return function, None
+
+
+def _check_arguments(function: Callable[..., Any]) -> None:
+    """Refuses a function of several inputs; one without a signature, as of compiled code, is believed."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(None)
+    except TypeError as error:
+        name = getattr(function, "__name__", type(function).__name__)
+        raise InputError(
+            f"{name}{signature} cannot be called with images alone ({error}); a black box takes one array of images: "
+            "give a function that fills in the rest"
+        ) from None
 
 
 def _column(values: Any) -> np.ndarray:

@@ -48,10 +48,14 @@ def verify(path: Path) -> dict[str, Any]:
         `files` (how many were compared), `problems` (each with `file`, `what` and `part`), and `remedy` (a sentence).
 
     Raises:
-        InputError: for a folder that holds neither a run nor a bundle.
+        InputError: for what is no folder, or one that holds neither a run nor a bundle.
     """
     if (path / bundle.MANIFEST).is_file() and not (path / DESCRIPTION).is_file():
         return _bundle(path)
+    if not path.is_dir():
+        raise InputError(
+            f"{path} is {'a file' if path.exists() else 'not there'}: give the folder that a command wrote with --out"
+        )
     if not any((path / name).exists() for name in (DESCRIPTION, checksums.CHECKSUMS, checksums.PARTS)):
         raise InputError(f"{path} holds no run and no bundle: give the folder that a command wrote with --out")
     found = checksums.problems(path, DESCRIPTION)

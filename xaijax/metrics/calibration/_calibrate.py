@@ -4,14 +4,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from xaijax import _options
+from xaijax._options import Count, NonNegative
+from xaijax.metrics import checks
 from xaijax.metrics.calibration._evidence_free import evidence_free
 from xaijax.metrics.calibration.case import Row
 from xaijax.metrics.calibration.judging import judge
-from xaijax.metrics.calibration.others import OtherMetric
+from xaijax.metrics.calibration.others import OtherMetric, check_others
 from xaijax.metrics.calibration.planning import Depth, plan
 from xaijax.metrics.calibration.result import Calibration
-from xaijax.metrics.calibration.scoring import score_case
-from xaijax.metrics.calibration.verdict import Thresholds
+from xaijax.metrics.calibration.scoring import check_asked, score_case
+from xaijax.metrics.calibration.verdict import Thresholds, check_thresholds
+from xaijax.metrics.registry import FAMILIES
 
 
 def calibrate(
@@ -52,6 +56,9 @@ def calibrate(
     Returns:
         `Calibration`.
 
+    Raises:
+        InputError: for values that are not allowed, before the model runs.
+
     Example:
         >>> class Bright:
         ...     classes = ("dark", "bright")
@@ -65,6 +72,13 @@ def calibrate(
         Calibration(quick, 8 images, controls passed, 1 no)
     """
     start = time.monotonic()
+    if minutes is not None:
+        minutes = _options.check(NonNegative, minutes, "minutes")
+    if num_threads is not None:
+        num_threads = _options.check(Count, num_threads, "num_threads")
+    check_thresholds(thresholds)
+    check_asked(metrics, check_others(others))
+    checks.check_settings(settings, FAMILIES)
     made = plan(
         classifier,
         images,

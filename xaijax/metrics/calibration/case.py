@@ -19,6 +19,7 @@ FULL_LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 LEFT_OUT = {
     "not_predicted": "the model does not predict the label",
+    "not_finite": "the model answers NaN or infinity",
     "not_predicted_small": "the model does not predict the label at half the size",
     "no_view": "no part of the image that was tried (the lesion, then random ones) keeps a probability of 0.8",
     "no_gain": "the model does not prefer the cells to a uniform image",

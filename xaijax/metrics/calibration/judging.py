@@ -16,7 +16,7 @@ from xaijax.metrics.calibration.others import OtherMetric
 from xaijax.metrics.calibration.planning import Plan
 from xaijax.metrics.calibration.result import Calibration, Controls, Judgement, Numbers
 from xaijax.metrics.calibration.scoring import CONTROL, NEGATIVE, POSITIVE, control_directions
-from xaijax.metrics.calibration.verdict import Thresholds, rule
+from xaijax.metrics.calibration.verdict import Thresholds, check_thresholds, rule
 from xaijax.metrics.registry import METRICS
 
 Floats = NDArray[np.float64]
@@ -49,6 +49,7 @@ def judge(
         `Calibration`.
     """
     described = plan.describe() if isinstance(plan, Plan) else plan
+    check_thresholds(thresholds)
     limits = thresholds or Thresholds()
     seed = int(described["seed"]) if seed is None else seed
     textures, levels = list(described["textures"]), [float(level) for level in described["levels"]]

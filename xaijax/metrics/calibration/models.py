@@ -15,6 +15,7 @@ from scipy.special import expit
 
 from xaijax import _outputs
 from xaijax._batches import in_batches
+from xaijax._errors import InputError
 from xaijax.metrics._stream import float_images
 from xaijax.metrics.answers import output_of, predictor
 from xaijax.metrics.calibration import cells
@@ -37,6 +38,11 @@ class Model:
     """
 
     def __init__(self, classifier: Any, batch_size: int) -> None:
+        if not callable(getattr(classifier, "predict", None)):
+            raise InputError(
+                f"calibration needs a model with predict(images); {type(classifier).__name__} has none: give a "
+                "Classifier or an object that has it"
+            )
         self.classifier, self.batch_size, self.size = classifier, batch_size, -(-batch_size // 4)
         self.output = output_of(classifier)
         self.classes = getattr(classifier, "classes", None)

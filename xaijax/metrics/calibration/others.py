@@ -38,15 +38,27 @@ class OtherMetric:
     def score(self, scene: Scene, map: NDArray[np.float64]) -> float:
         """The value of one map."""
         image = float_images(scene.image).astype(np.float32, copy=False)
-        return float(self.function(scene.classifier.predict, image, scene.label, map))
+        found = self.function(scene.classifier.predict, image, scene.label, map)
+        try:
+            return float(found)
+        except (TypeError, ValueError) as error:
+            shown = f"an array of shape {np.shape(found)}" if np.ndim(found) else repr(found)
+            name = getattr(self.function, "__name__", type(self.function).__name__)
+            raise InputError(f"the function {name} of others must return one number, or NaN; got {shown}") from error
 
 
 def check_others(others: Mapping[str, OtherMetric] | None) -> dict[str, OtherMetric]:
     """Other metrics by name; refuses names that the package's own metrics have."""
+    if others is not None and not isinstance(others, Mapping):
+        raise InputError(f"others must be a dictionary from names to OtherMetric; got {type(others).__name__}")
     found = dict(others or {})
     for name, metric in found.items():
         if name in METRICS or name.startswith("control:"):
             raise InputError(f"the name {name!r} of another package's metric is taken: choose another one")
         if not isinstance(metric, OtherMetric):
             raise InputError(f"others must hold OtherMetric; {name!r} is {type(metric).__name__}")
+        if not callable(metric.function):
+            raise InputError(f"the function of {name!r} in others cannot be called; got {metric.function!r}")
+        if metric.needs not in ("map", "model"):
+            raise InputError(f"needs of {name!r} in others is {metric.needs!r}; it must be map or model")
     return found

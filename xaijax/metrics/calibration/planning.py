@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from xaijax import _options, _outputs
 from xaijax._errors import InputError
-from xaijax._options import Count, Range
+from xaijax._options import Count, Range, Share
 from xaijax.metrics import checks
 from xaijax.metrics._stream import float_images
 from xaijax.metrics.calibration import cells
@@ -206,11 +206,12 @@ def plan(
     if min(images.shape[1:3]) < 8:
         raise InputError(f"calibration needs images of 8 pixels or more along each side; got {images.shape[1:3]}")
     _, labels, _ = checks.check_labels(labels, names, model.output, model.classes)
-    chosen = [_one_of("construction", name, CONSTRUCTIONS) for name in constructions or ()]
+    chosen = [_one_of("construction", name, CONSTRUCTIONS) for name in _listed("constructions", constructions)]
     asked = tuple(dict.fromkeys(chosen)) or (CONSTRUCTIONS[:3] if depth == "quick" else CONSTRUCTIONS)
-    kinds = tuple(dict.fromkeys(_one_of("texture", name, TEXTURES) for name in textures or ()))
+    kinds = tuple(dict.fromkeys(_one_of("texture", name, TEXTURES) for name in _listed("textures", textures)))
     kinds = kinds or (QUICK_TEXTURES if depth == "quick" else tuple(TEXTURES))
-    steps = tuple(float(level) for level in levels) if levels else (QUICK_LEVELS if depth == "quick" else FULL_LEVELS)
+    steps = tuple(_options.check(Share, level, "levels") for level in _listed("levels", levels))
+    steps = steps or (QUICK_LEVELS if depth == "quick" else FULL_LEVELS)
     if steps[0] != 0 or steps[-1] != 1 or len(steps) < 3 or any(a >= b for a, b in itertools.pairwise(steps)):
         raise InputError(f"levels must ascend from 0 to 1, at least three of them; got {steps}")
     if len(kinds) < 2:
@@ -263,12 +264,16 @@ class _Finder:
         self.model, self.images, self.labels, self.lesions = model, images, labels, lesions
         self.groups, self.class_names, self.seed = groups, class_names, seed
         self.size = (int(images.shape[1]), int(images.shape[2]))
-        self.predicted = self.agrees(images, labels)
+        found = self.model.predict(images)
+        self.finite: NDArray[np.bool_] = np.asarray(np.isfinite(found).all(axis=1))
+        self.predicted = self._agree(found, labels)
         self.order = _balanced(labels, np.random.default_rng([seed, 0]))
         self._small: NDArray[np.bool_] | None = None
 
     def agrees(self, images: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.bool_]:
-        found = self.model.predict(images)
+        return self._agree(self.model.predict(images), labels)
+
+    def _agree(self, found: NDArray[np.float64], labels: NDArray[Any]) -> NDArray[np.bool_]:
         return np.array(
             [
                 bool(_outputs.agrees(self.model.output, one[None], int(label), self.model.thresholds)[0])
@@ -296,7 +301,7 @@ class _Finder:
             if len(cases) == most:
                 break
             if not self.predicted[i]:
-                left["not_predicted"] += 1
+                left["not_predicted" if self.finite[i] else "not_finite"] += 1
                 continue
             rng = np.random.default_rng([self.seed, 1 + CONSTRUCTIONS.index(name), int(i)])
             made = make(int(i), rng)
@@ -372,6 +377,15 @@ class _Finder:
 
 def _how(construction: str) -> Literal["sum", "and", "or"]:
     return "sum" if construction == "parts" else "and" if construction == "and" else "or"
+
+
+def _listed(what: str, given: Any) -> tuple[Any, ...]:
+    """What was given as a list; one text is refused, since it would be read letter by letter."""
+    if given is None:
+        return ()
+    if isinstance(given, str) or not np.iterable(given):
+        raise InputError(f"{what} must be a list; got {given!r}: pass [{given!r}]")
+    return tuple(given)
 
 
 def _one_of(what: str, name: str, known: Any) -> Any:

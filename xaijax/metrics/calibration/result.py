@@ -205,6 +205,8 @@ class Calibration:
         Raises:
             InputError: for another schema.
         """
+        if not isinstance(given, Mapping):
+            raise InputError(f"a calibration is a dictionary, as to_json gives it; got {type(given).__name__}")
         if given.get("schema") != SCHEMA:
             raise InputError(
                 f"this calibration has the schema {given.get('schema')!r}; this version reads schema {SCHEMA}: "

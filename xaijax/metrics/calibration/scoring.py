@@ -53,6 +53,23 @@ def _controls(maps: Mapping[str, NDArray[np.float64]], truth: NDArray[np.float64
     }
 
 
+def check_asked(metrics: Sequence[str] | None, others: Mapping[str, OtherMetric]) -> list[str]:
+    """Names of the metrics to judge; none of them is allowed where metrics of other packages are there.
+
+    Raises:
+        InputError: for a name that means no metric, and for no metric at all.
+
+    Example:
+        >>> check_asked(["SIC-mutual"], {})
+        ['sic_mutual']
+    """
+    if metrics is None:
+        return list(judgeable())
+    if not isinstance(metrics, str) and not len(metrics) and others:
+        return []
+    return [metric.name for metric in resolve(metrics)]
+
+
 def score_case(
     plan: Plan,
     number: int,
@@ -80,7 +97,7 @@ def score_case(
         size = _options.check(Count, batch_size, "batch_size")
         plan = dataclasses.replace(plan, model=Model(plan.model.classifier, size))
     case, scene, extra = plan.cases[number], plan.scene(number), check_others(others)
-    asked = [metric.name for metric in resolve(judgeable() if metrics is None else metrics)] if metrics != () else []
+    asked = check_asked(metrics, extra)
     unfit = {metric.name: why_not(metric, plan.model.classifier) for metric in resolve(asked)} if asked else {}
     maps, rows = {}, []
     for name, made in maps_of(scene.truth, scene.image, plan.textures, plan.levels, (plan.seed, case.number)):

@@ -4,8 +4,11 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from xaijax import _options
+from xaijax._errors import InputError
+from xaijax._options import Count, Range, Share
 from xaijax.metrics.calibration.bootstrap import Mean
 from xaijax.metrics.calibration.case import DECIDING
 
@@ -39,6 +42,23 @@ class Thresholds:
     groups: int = 8
     positive: float = 0.99
     negative: float = 0.02
+
+
+_ALLOWED: dict[str, Any] = {"tau": Annotated[float, Range(-1, 1)], "groups": Count}
+
+
+def check_thresholds(given: Thresholds | None) -> None:
+    """Refuses thresholds that no metric, or every metric, would reach.
+
+    Raises:
+        InputError: naming the threshold and what is allowed.
+    """
+    if given is None:
+        return
+    if not isinstance(given, Thresholds):
+        raise InputError(f"thresholds must be Thresholds(...); got {type(given).__name__}")
+    for name, value in dataclasses.asdict(given).items():
+        _options.check(_ALLOWED.get(name, Share), value, f"thresholds.{name}")
 
 
 MOVED = ("concordance", "twin", "random_dominance", "random_dominance_upper", "tau", "scored")
