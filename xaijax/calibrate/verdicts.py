@@ -196,7 +196,7 @@ def next_step(found: Mapping[str, Any]) -> str:
 def images_to_decide(found: Mapping[str, Any]) -> int | None:
     """How many images to ask for, so that most of the undecided metrics are decided; None where nobody can say.
 
-    A metric says how many cases of a construction it needs; not every image gives a case, so more images are needed by
+    A metric states how many cases of a construction it needs. Not every image gives one, so more images are needed by
     the share that gave one.
     """
     undecided = [one for one in found["metrics"].values() if one["verdict"] == "undecided"]
