@@ -105,7 +105,7 @@ def kills(command: str, count: int, place: Path, rng: random.Random) -> dict[str
         after = rng.uniform(0.15, 1.0) * seconds
         state = kill(command, out, after)
         row["kills"] += 1
-        # The kill may hit before the folder says what it holds, then there is nothing to resume.
+        # The kill may hit before the folder describes what it holds; then there is nothing to resume.
         status, text = finish(start(command, out, *(["--resume"] if state != "nothing" else [])))
         row["resumed"] += state == "begun"
         same = status == 0 and results(command, out) == expected and verified(out)[0] == 0

@@ -297,5 +297,5 @@ def test_without_a_model_the_architectures_are_listed(capsys):
 
 def test_the_documentation_describes_every_entry_of_the_json():
     page = (Path(__file__).parents[1] / "docs" / "models.md").read_text("utf-8")
-    part = page[page.index("## What is understood of a model") :]
+    part = page[page.index("## Describing a model") :]
     assert [key for key in KEYS if f"`{key}`" not in part] == []

@@ -123,7 +123,7 @@ class Classifier:
         select: Callable[[Any], Any] | None = None,
         arguments: Mapping[str, Any] | None = None,
     ) -> "Classifier":
-        """A classifier from any `flax.nnx` module, which stays as it is.
+        """A classifier from any `flax.nnx` module, which is not changed.
 
         It runs in inference mode: batch norm with its running statistics, dropout off; keyword arguments of the
         module's call named `train`, `training`, `is_training`, `deterministic` or `use_running_average` are set so.
@@ -312,7 +312,7 @@ class Classifier:
     ) -> tuple[Array, dict[str, Array]]:
         """Logits and the activations of layers, with an offset added to each.
 
-        `A_l` is what layer l returns; the model goes on with `A_l + offset_l`. The gradient with respect to a zero
+        `A_l` is what layer l returns; the model continues with `A_l + offset_l`. The gradient with respect to a zero
         offset is the gradient at that layer, without differentiating the layers before; `jax.vmap` over an offset
         runs only the layers behind it again.
 

@@ -280,7 +280,7 @@ def test_a_black_box_runs_with_the_default_methods(script, tmp_path):
         run(BenchConfig(**config, layer="top", out=tmp_path / "third"))
     # Another function under the same name is noticed.
     (tmp_path / "mine.py").write_text(SCRIPT.replace("0.8", "0.7"))
-    with pytest.raises(InputError, match="cannot be resumed as it is: the model mine: digest was"):
+    with pytest.raises(InputError, match="cannot be resumed: the model mine: digest was"):
         run(BenchConfig(**config, out=tmp_path / "run", gallery=1, resume=True))
 
 

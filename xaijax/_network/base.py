@@ -83,7 +83,7 @@ class Recorder:
         self.notes[path] = (role, epsilon)
 
     def __call__(self, path: str, output: Any) -> Any:
-        """Take the output of one call of the layer at `path`; returns what the model goes on with."""
+        """Take the output of one call of the layer at `path`; returns what the model continues with."""
         index = self.counts.get(path, 0)
         self.counts[path] = index + 1
         key = f"{path}@{index}"

@@ -112,7 +112,7 @@ def _weights(classifier: Any, layer: str, shape: tuple[int, ...], params: Any) -
 def _is_pooling_and_dense(
     classifier: Any, layer: str, shape: tuple[int, ...], treedef: Any, shapes: tuple[tuple[tuple[int, ...], Any], ...]
 ) -> bool:
-    """Try it on random activations and parameters: structure is what is asked for, not these weights.
+    """Try it on random activations and parameters: it is about structure, not about these weights.
 
     The logits must depend on the activations' mean alone, and be linear in it but for the bias.
     """
@@ -127,7 +127,7 @@ def _is_pooling_and_dense(
     behind = jax.jit(_behind, static_argnums=(0, 1))
 
     def logits(batch: np.ndarray) -> np.ndarray:
-        # One image at a time, so that the trunk's dead code stays small where it is not removed.
+        # One image at a time, so that the backbone's dead code stays small where it is not removed.
         with jax.ensure_compile_time_eval():
             rows = [np.asarray(behind(classifier, layer, params, batch[i : i + 1])) for i in range(len(batch))]
         return np.concatenate(rows).astype(np.float64)

@@ -153,7 +153,7 @@ class RunFolder:
         _check_same(self.path, self.what, config, free)
 
     def repair(self, rewritten: Collection[str] = REWRITTEN) -> list[str]:
-        """Before a run that may be resumed goes on: makes the folder hold nothing that is not as it was written.
+        """Before a run that may be resumed continues: makes the folder hold nothing that is not as it was written.
 
         Damaged parts are removed, to be computed again. What a command writes again at its end is left to it.
 

@@ -111,7 +111,7 @@ class DataOptions(ReadingOptions, SeedOptions):
     """Phantoms of chest X-rays only: several findings in an image, none or all of them, instead of one class."""
 
     fixed_anatomy: bool = False
-    """Phantoms of brain MRI only: a tumour replaces tissue and leaves the rest of the head as it is, so that lesions
+    """Phantoms of brain MRI only: a tumour replaces tissue and leaves the rest of the head unchanged, so that lesions
     can be exchanged."""
 
     data_seed: Seed | None = None

@@ -154,7 +154,7 @@ def _check_same(plan: "Plan", folder: RunFolder) -> list[str]:
     found = [one for one in found if one]
     if found and not plan.config.recompute_changed:
         raise InputError(
-            f"the run in {folder.path} cannot be resumed as it is: {'; '.join(found)}; add --recompute-changed to "
+            f"the run in {folder.path} cannot be resumed: {'; '.join(found)}; add --recompute-changed to "
             "compute again what depends on it, or start a new run with another --out"
         )
     return found

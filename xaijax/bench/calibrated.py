@@ -229,7 +229,7 @@ def quick_config(plan: "Plan", model: str, metrics: Sequence[str], out: Path) ->
     }
     kept = {name: getattr(plan.config, name) for name in own - {"out", "resume", "config", "preset"}}
     families = {METRICS[metric].family for metric in metrics}
-    # What "quick" would shorten is left as the run has it: a verdict holds for a metric as it is scored.
+    # What "quick" would shorten stays as in the run: a verdict holds for a metric with the settings it is scored with.
     texts = [text for text in plan.config.set if text.partition(".")[0] in families]
     there = {text.partition("=")[0] for text in texts}
     in_use = plan.settings_in_use()

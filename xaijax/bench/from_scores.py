@@ -150,7 +150,7 @@ class _Arrays:
 
     Attributes:
         ids: `[B]` names of the images.
-        classes: names; empty where nothing says how many there are.
+        classes: names; empty where their number is unknown.
         images, labels, predictions: as given, or None.
         masks: role -> `[N, H, W]` bool; of findings one for each that is explained.
         maps: method -> `[N, H, W]`, likewise.

@@ -448,7 +448,7 @@ def tables(
 
 
 def _table(chosen: Sequence[Row], title: str, best: Mapping[str, Sequence[str]], apart: str = "") -> dict[str, Any]:
-    """One line per method, one column per metric; `apart` says what may not be concluded."""
+    """One line per method, one column per metric; `apart` lists what may not be concluded."""
     methods = style.in_order([row.method for row in chosen])
     metrics = list(dict.fromkeys(row.metric for row in chosen))
     found = {(row.method, row.metric): row for row in chosen}

@@ -266,5 +266,5 @@ def _read_parquet(path: Path, schema: pa.Schema) -> pa.Table:
     except (OSError, pa.ArrowException, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
-            f"{path} is no table of a run ({reason}); the command of the run with --resume computes it again"
+            f"{path} is not a table of a run ({reason}); the command of the run with --resume computes it again"
         ) from error

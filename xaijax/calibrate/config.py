@@ -42,7 +42,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
             *("insertion_mean", "insertion_linear", "pixel_flipping", "infidelity_patches", "road", "average_drop"),
             "sparseness",
         ],
-        # Those of a benchmark, which a quick calibration would shorten: a verdict holds for a metric as it is scored.
+        # Those of a benchmark, which a quick calibration would shorten: a verdict holds for a metric with its settings.
         "set": [
             *("perturbation.steps=32", "perturbation.flip_steps=224", "perturbation.regions=100"),
             *("perturbation.segments=300", "robustness.draws=100"),

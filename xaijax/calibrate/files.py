@@ -53,7 +53,7 @@ class Found:
         return sum(int(one["cases"]) for one in self.values["constructions"].values())
 
     def verdict(self, metric: str, settings: Mapping[str, Mapping[str, Any]], family: str) -> tuple[str, str]:
-        """(verdict, why) of a metric as it is scored with these settings.
+        """(verdict, why) of a metric with these settings.
 
         Args:
             metric: its name.
@@ -67,7 +67,7 @@ class Found:
         return one["verdict"], short_reason(one, self.values["thresholds"])
 
     def doubt(self, metric: str, settings: Mapping[str, Mapping[str, Any]], family: str) -> str:
-        """Why the calibration says nothing of a metric as it is scored with these settings; `""` where it does."""
+        """Why the calibration says nothing of a metric with these settings; `""` where it does."""
         one = self.values["metrics"].get(metric)
         if one is None:
             return "the calibration did not judge it"

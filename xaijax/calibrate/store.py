@@ -70,7 +70,7 @@ def read_rows(root: Path) -> list[tuple[Any, ...]]:
         except (OSError, pa.ArrowException, ValueError) as error:
             reason = " ".join(str(error).split())
             raise InputError(
-                f"{path} is no table of a calibration ({reason}); the command with --resume computes it again"
+                f"{path} is not a table of a calibration ({reason}); the command with --resume computes it again"
             ) from error
         rows += zip(*(column.to_pylist() for column in table.columns), strict=True)
     return rows

@@ -203,8 +203,8 @@ def next_step(found: Mapping[str, Any], titles: Mapping[str, str]) -> str:
 def images_to_decide(found: Mapping[str, Any]) -> int | None:
     """How many images to ask for, so that half of the undecided metrics are decided; None where nobody can say.
 
-    A metric gives the number of cases of a construction that it needs; not every image gives a case, so more images are
-    needed by the share that gave one.
+    A metric states how many cases of a construction it needs. Not every image gives one, so more images are needed by
+    the share that gave one.
     """
     cases = [one["groups"] for name, one in found["constructions"].items() if name in ("view", "mosaic", "parts")]
     images, wanted = found["data"]["images"], _nearest(found)

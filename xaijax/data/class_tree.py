@@ -280,28 +280,28 @@ def _class_folder(tree: Tree, base: str, name: str) -> tuple[ClassFolder, dict[s
     reasons = {place: DEEPER}
     inner = {_last(child).lower(): child for child in (join(place, child) for child in tree.folders[place])}
     reasons |= {child: NO_IMAGE for last, child in inner.items() if last in _MASK_NAMES}
-    images, beside = _images_and_masks(tree, place)
+    images, adjacent = _images_and_masks(tree, place)
     own = inner.get(_IMAGES, "")
     if own:
         there, more = _images_and_masks(tree, own)
         # Masks may lie in the class folder itself and their images in its `images/`.
         loose = {image: _mask_stems(image)[-1] for image in images}
         if there and all(stem in set(map(_stem, there)) and stem != _stem(image) for image, stem in loose.items()):
-            images, beside = there, more
+            images, adjacent = there, more
             for image, stem in loose.items():
-                beside.setdefault(stem, []).append(image)
+                adjacent.setdefault(stem, []).append(image)
     near = [(base, name), (place, ""), *([(own, "")] if own else [])]
     if _last(base).lower() == _IMAGES:
         near += [(parent(base), name), (parent(base), "")]
     shared = _mask_places(tree, near)
-    masks = {image: _masks_of(_stem(image), beside, shared) for image in images}
+    masks = {image: _masks_of(_stem(image), adjacent, shared) for image in images}
     nested = not images
     if nested:
         for holder in _image_folders(tree, place, reasons):
-            here, beside = _images_and_masks(tree, holder)
+            here, adjacent = _images_and_masks(tree, holder)
             above = [(parent(holder), "")] if _last(holder).lower() == _IMAGES else []
             places = _mask_places(tree, [(holder, ""), *above])
-            masks |= {image: _masks_of(_stem(image), beside, places) for image in here}
+            masks |= {image: _masks_of(_stem(image), adjacent, places) for image in here}
             images += here
         # Masks of the whole class are of use where the name of an image occurs once.
         names = Counter(map(_stem, images))
@@ -360,10 +360,10 @@ def _mask_places(tree: Tree, folders: Iterable[tuple[str, str]]) -> list[tuple[M
     return sorted(found, key=lambda pair: roles.index(pair[0]))
 
 
-def _masks_of(stem: str, beside: Stems, places: Sequence[tuple[MaskRole | None, Stems]]) -> Masks:
+def _masks_of(stem: str, adjacent: Stems, places: Sequence[tuple[MaskRole | None, Stems]]) -> Masks:
     """The masks of an image: those without a role first, those next to it last among them."""
     plain = [(None, mask) for role, found in places if role is None for mask in found.get(stem, ())]
-    plain += [(None, mask) for mask in beside.get(stem, ())]
+    plain += [(None, mask) for mask in adjacent.get(stem, ())]
     stated = [(role, mask) for role, found in places if role is not None for mask in found.get(stem, ())]
     return (*plain, *stated)
 

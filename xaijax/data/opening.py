@@ -101,7 +101,7 @@ def open_dataset(
         size: phantoms only: side in pixels, 16 to 2048, default 128.
         lesions: phantoms only: lesions in each image of a class that has any, default 1.
         findings: phantoms of chest X-rays only: several findings per image (a multi-label data set).
-        fixed_anatomy: phantoms of brain MRI only: tumours leave the rest of the head as it is.
+        fixed_anatomy: phantoms of brain MRI only: tumours leave the rest of the head unchanged.
         seed: phantoms and planted cues only: default 0; the same seed gives the same images.
         cues: plant these in the images, as in `["text", "ruler:melanoma"]`; see `xaijax.data.cues`.
         correlation: with cues only: share of the images of every class on which a cue agrees with the label, default

@@ -38,7 +38,7 @@ Exchange = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Interventions:
-    """How much of every batch is changed; the rest stays as it is.
+    """How much of every batch is changed; the rest stays unchanged.
 
     Args:
         counterfactual: share with the lesion, and the label, of another image.
@@ -47,7 +47,7 @@ class Interventions:
         kinds: of images without evidence; they take turns, and one that is named twice has two.
 
     Raises:
-        InputError: for a value outside its range, or shares that leave nothing as it is.
+        InputError: for a value outside its range, or shares that leave no image unchanged.
 
     Example:
         >>> Interventions(counterfactual=0.25, evidence_free=0.25).counts(32)
@@ -99,7 +99,7 @@ class Interventions:
                 )
             found.append(count)
         if sum(found) >= batch:
-            raise InputError(f"no image of a batch of {batch} stays as it is; use smaller shares or a larger batch")
+            raise InputError(f"no image of a batch of {batch} stays unchanged; use smaller shares or a larger batch")
         return found[0], found[1], found[2]
 
 

@@ -200,7 +200,7 @@ def dataset(
         lesions: how many in each image of a class that has any; each is an element. Ground glass, which is bilateral,
             has as many in each lung.
         findings: of chest radiographs: several findings per image instead of one class, as `findings_dataset`.
-        fixed_anatomy: of brain MRI: tumours replace tissue and leave the rest of the head as it is, at any level; see
+        fixed_anatomy: of brain MRI: tumours replace tissue and leave the rest of the head unchanged, at any level; see
             `exchange`. The other phantoms are like that always.
 
     Returns:

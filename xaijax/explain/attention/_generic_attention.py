@@ -1,10 +1,11 @@
 """Gradient-weighted attention: the rule of Chefer et al. for self-attention, which needs no relevance propagation."""
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 
 from xaijax.classifier import Classifier
-from xaijax.explain import _chunk
 from xaijax.explain._method import BatchSize
 from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target
@@ -66,15 +67,13 @@ def generic_attention(
          [0. 0.]]
     """
     names = _layers.chosen_layers(classifier, layer, "generic_attention")[-(last or 0) :]
-    size = (images.shape[1], images.shape[2])
 
-    def maps(group: tuple) -> jax.Array:
-        weights, grads = _layers.weights_and_gradients(classifier, group[0], group[1], names, target)
-        tokens = weights[0].shape[-1]
-        relevance = jnp.broadcast_to(jnp.eye(tokens, dtype=weights[0].dtype), (group[0].shape[0], tokens, tokens))
+    def combined(weights: Sequence[jax.Array], grads: Sequence[jax.Array]) -> jax.Array:
+        batch, tokens = weights[0].shape[0], weights[0].shape[-1]
+        relevance = jnp.broadcast_to(jnp.eye(tokens, dtype=weights[0].dtype), (batch, tokens, tokens))
         for A, G in zip(weights, grads, strict=True):
             step = jax.nn.relu(G * A).mean(1)
             relevance = relevance + jnp.matmul(step, relevance, precision=jax.lax.Precision.HIGHEST)
-        return _layers.on_image(_layers.read_row(relevance, grads[-1], size), size)
+        return relevance
 
-    return _chunk.map_images(maps, (images, labels), batch_size)
+    return _layers.read_maps(classifier, images, labels, names, target, batch_size, combined)

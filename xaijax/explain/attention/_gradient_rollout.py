@@ -4,10 +4,11 @@ The mean over heads is taken before the ReLU, so that heads for and against the 
 the ReLU first.
 """
 
+from collections.abc import Sequence
+
 import jax
 
 from xaijax.classifier import Classifier
-from xaijax.explain import _chunk
 from xaijax.explain._method import BatchSize
 from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target
@@ -72,14 +73,12 @@ def gradient_rollout(
          [0.  0. ]]
     """
     names = _layers.chosen_layers(classifier, layer, "gradient_rollout")[-(last or 0) :]
-    size = (images.shape[1], images.shape[2])
 
-    def maps(group: tuple) -> jax.Array:
-        weights, grads = _layers.weights_and_gradients(classifier, group[0], group[1], names, target)
+    def combined(weights: Sequence[jax.Array], grads: Sequence[jax.Array]) -> jax.Array:
         product = None
         for A, G in zip(weights, grads, strict=True):
             product = with_identity(product, without_lowest(jax.nn.relu((G * A).mean(1)), discard_ratio))
         assert product is not None
-        return _layers.on_image(_layers.read_row(product, grads[-1], size), size)
+        return product
 
-    return _chunk.map_images(maps, (images, labels), batch_size)
+    return _layers.read_maps(classifier, images, labels, names, target, batch_size, combined)

@@ -5,7 +5,7 @@ that follows. T counts the class token and other tokens in front of the patches,
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import jax
@@ -15,6 +15,7 @@ from xaijax._errors import InputError
 from xaijax._network.grids import token_grid
 from xaijax._options import Range
 from xaijax.classifier import Classifier
+from xaijax.explain import _chunk
 from xaijax.explain._resize import resize
 from xaijax.explain._targets import Target
 from xaijax.explain.cams import _maps
@@ -91,3 +92,35 @@ def read_row(relevance: jax.Array, last_gradient: jax.Array, size: tuple[int, in
     moves = (last_gradient != 0).any((1, 3))
     reads_class = moves[:, 0] | ~moves.any(1)
     return jnp.where(reads_class[:, None], relevance[:, 0], patches)
+
+
+def read_maps(
+    classifier: Classifier,
+    images: jax.Array,
+    labels: jax.Array | None,
+    names: Sequence[str],
+    target: Target,
+    batch_size: int,
+    combine: Callable[[Sequence[jax.Array], Sequence[jax.Array]], jax.Array],
+) -> jax.Array:
+    """Maps of what `combine` makes of the attention weights of some blocks and their gradients.
+
+    Args:
+        classifier: a vision transformer.
+        images: `[B, H, W, C]`.
+        labels: `[B]`, or None for the predicted class.
+        names: the attention layers, first block first.
+        target: what is explained.
+        batch_size: most images in one forward and backward pass.
+        combine: `[B, heads, T, T]` weights and gradients of each block to `[B, T, T]`.
+
+    Returns:
+        `[B, H, W]`, the row that belongs to what the head reads.
+    """
+    size = (images.shape[1], images.shape[2])
+
+    def maps(group: tuple) -> jax.Array:
+        weights, grads = weights_and_gradients(classifier, group[0], group[1], names, target)
+        return on_image(read_row(combine(weights, grads), grads[-1], size), size)
+
+    return _chunk.map_images(maps, (images, labels), batch_size)

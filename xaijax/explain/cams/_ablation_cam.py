@@ -1,7 +1,7 @@
 """Ablation-CAM: channels weighted by how much the score drops without them.
 
 The backbone below the layer runs once per image; only what depends on the layer's activations runs again per channel
-(`_split`). pytorch-grad-cam, where the smallest activation is not 0, sets a channel to the minimum less 1e7 instead of
+(`_reruns`). pytorch-grad-cam, where the smallest activation is not 0, sets a channel to the minimum less 1e7 instead of
 zero; that is not reproduced.
 """
 
@@ -14,8 +14,8 @@ from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
 from xaijax.explain._method import BatchSize, resolve_labels
 from xaijax.explain._registry import explainer
-from xaijax.explain._targets import Target, score
-from xaijax.explain.cams import _maps, _split
+from xaijax.explain._targets import Target
+from xaijax.explain.cams import _maps, _reruns
 
 
 @explainer(family="cam", cost=math.nan, needs={"layer"}, signed=True)
@@ -71,26 +71,13 @@ def ablation_cam(
 
     def weighted(group: tuple, name: str) -> jax.Array:
         x, y = group
-        zero = classifier.zero_offsets(x, (name,))[name]
+        whole, A, scores = _reruns.split_at(classifier, x, y, name, target)
 
-        def forward(early: tuple, offset: jax.Array) -> tuple:
-            params, pixels = early
-            logits, taps = classifier.tapped(params, pixels, {name: offset})
-            return logits, taps[name]
-
-        residuals, head = _split.split(forward, (classifier.params, x), zero)
-        logits, A = head(residuals, zero)
-        whole = score(classifier.output, logits, y, target)
-
-        def ablated(rows: tuple, index: jax.Array) -> jax.Array:
-            # One "image" for the chunking, whose variants are the channels of the whole group.
+        def ablated(index: jax.Array) -> jax.Array:
             one_hot = jax.nn.one_hot(index, A.shape[-1], dtype=A.dtype)
-            offsets = -A[None] * one_hot[:, None, None, None, :]
-            found = jax.vmap(lambda offset: score(classifier.output, head(residuals, offset)[0], y, target))(offsets)
-            return found[None]
+            return -A[None] * one_hot[:, None, None, None, :]
 
-        chunk = max(1, batch_size // x.shape[0])
-        drops = whole[:, None] - _chunk.map_variants(ablated, (x[:1],), A.shape[-1], chunk)[0].T
+        drops = whole[:, None] - scores(ablated, A.shape[-1], batch_size)
         weights = jnp.where(whole[:, None] == 0, 0.0, drops / jnp.where(whole == 0, 1.0, whole)[:, None])
         return jnp.einsum("bhwc,bc->bhw", A, weights, precision=jax.lax.Precision.HIGHEST)
 

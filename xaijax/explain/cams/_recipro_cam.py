@@ -12,8 +12,8 @@ from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
 from xaijax.explain._method import BatchSize, resolve_labels
 from xaijax.explain._registry import explainer
-from xaijax.explain._targets import Target, score
-from xaijax.explain.cams import _maps, _split
+from xaijax.explain._targets import Target
+from xaijax.explain.cams import _maps, _reruns
 
 
 def _stamps(index: jax.Array, shape: tuple[int, int], gaussian: bool) -> jax.Array:
@@ -78,29 +78,16 @@ def recipro_cam(
 
     def seen(group: tuple, name: str) -> jax.Array:
         x, y = group
-        zero = classifier.zero_offsets(x, (name,))[name]
-
-        def forward(early: tuple, offset: jax.Array) -> tuple:
-            params, pixels = early
-            logits, taps = classifier.tapped(params, pixels, {name: offset})
-            return logits, taps[name]
-
-        residuals, head = _split.split(forward, (classifier.params, x), zero)
-        A = head(residuals, zero)[1]
+        _, A, scores = _reruns.split_at(classifier, x, y, name, target)
         batch, height, width, channels = A.shape
         vectors = A.reshape(batch, height * width, channels)
 
-        def alone(rows: tuple, index: jax.Array) -> jax.Array:
-            # One "image" for the chunking, whose variants are the positions of the whole group.
+        def alone(index: jax.Array) -> jax.Array:
             stamps = _stamps(index, (height, width), gaussian).astype(A.dtype)
             one = jnp.moveaxis(vectors[:, index], 1, 0)[:, :, None, None, :] * stamps[:, None, :, :, None]
-            scores = jax.vmap(lambda offset: score(classifier.output, head(residuals, offset)[0], y, target))(
-                one - A[None]
-            )
-            return scores[None]
+            return one - A[None]
 
-        chunk = max(1, batch_size // batch)
-        return _chunk.map_variants(alone, (x[:1],), height * width, chunk)[0].T.reshape(batch, height, width)
+        return scores(alone, height * width, batch_size).reshape(batch, height, width)
 
     def maps(group: tuple) -> jax.Array:
         low = [seen(group, name) for name in names]

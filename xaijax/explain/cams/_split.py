@@ -11,6 +11,8 @@ from typing import Any
 import jax
 from jax.extend import core
 
+from xaijax.explain._equation import evaluate
+
 
 def split(function: Callable[[Any, Any], Any], early: Any, late: Any) -> tuple[list[jax.Array], Callable[..., Any]]:
     """Evaluate what `function(early, late)` computes from `early` alone.
@@ -48,7 +50,7 @@ def split(function: Callable[[Any, Any], Any], early: Any, late: Any) -> tuple[l
                 results = [_Late(v.aval) for v in equation.outvars]
                 head.append((jaxpr, equation, operands, results))
             else:
-                results = _evaluate(jaxpr, equation, operands)
+                results = evaluate(jaxpr, equation, operands)
             names.update(zip(equation.outvars, results, strict=True))
         return [a.val if isinstance(a, core.Literal) else names[a] for a in jaxpr.outvars]
 
@@ -79,7 +81,7 @@ def split(function: Callable[[Any, Any], Any], early: Any, late: Any) -> tuple[l
             return values[place[id(operand)]] if id(operand) in place else operand
 
         for jaxpr, equation, operands, results in head:
-            for name, result in zip(results, _evaluate(jaxpr, equation, [read(o) for o in operands]), strict=True):
+            for name, result in zip(results, evaluate(jaxpr, equation, [read(o) for o in operands]), strict=True):
                 found[id(name)] = result
         return jax.tree.unflatten(out_tree, [read(output) for output in outputs])
 
@@ -102,15 +104,3 @@ def _inner(equation: Any) -> Any:
         if isinstance(body, core.ClosedJaxpr):
             return body
     return None
-
-
-def _evaluate(jaxpr: Any, equation: Any, operands: list) -> list:
-    """One equation on values or tracers, through JAX's own evaluator."""
-    variables = [a for a in equation.invars if not isinstance(a, core.Literal)]
-    values = [v for a, v in zip(equation.invars, operands, strict=True) if not isinstance(a, core.Literal)]
-    unique = dict(zip(variables, values, strict=True))
-    kept = [v for v in equation.outvars if not isinstance(v, core.DropVar)]
-    names = jaxpr.debug_info.with_unknown_names()  # those of the whole function's arguments do not fit
-    body = jaxpr.replace(constvars=(), invars=list(unique), outvars=kept, eqns=[equation], debug_info=names)
-    results = iter(core.jaxpr_as_fun(core.ClosedJaxpr(body, ()))(*unique.values()))
-    return [None if isinstance(v, core.DropVar) else next(results) for v in equation.outvars]

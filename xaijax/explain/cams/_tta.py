@@ -60,12 +60,12 @@ def tta(
     """Test-time augmentation: the mean of a method's maps over flips and turns of the image, each turned back.
 
     `S = (1/n) Σ_j T_j⁻¹ a(T_j x)`, `T_j` the moves, the identity among them, a the base method's raw map for the class
-    of the image as it is.
+    of the unmoved image.
 
     Args:
         classifier: a classifier that has what the base method needs.
         images: `[B, H, W, C]`, floats in [0, 1] or integers of their type's full range.
-        labels: `[B]` int class indices, or None for the class predicted for the image as it is.
+        labels: `[B]` int class indices, or None for the class predicted for the unmoved image.
         base: a method of `METHODS`; not XRAI, which works on the host.
         moves: `"mirror"`, 2: left and right exchanged or not; `"flips"`, 4: up and down too; `"dihedral"`, 8: quarter
             turns too, for square images.

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax.extend import core
 
 from xaijax._errors import InputError
+from xaijax.explain._equation import evaluate
 
 EPSILON = 1e-10  # differences below it get the derivative
 
@@ -85,7 +86,10 @@ class _Program:
 
     def equation(self, jaxpr: Any, equation: Any, operands: list, live: list[bool]) -> tuple[list, list[bool]]:
         name, count = equation.primitive.name, sum(live)
-        plain = _callable(jaxpr, equation)
+
+        def plain(*operands: Any) -> list:
+            return evaluate(jaxpr, equation, operands)
+
         if count == 0:
             return plain(*operands), [False] * len(equation.outvars)
         body = _body(equation) if name in _CALLS else None
@@ -147,22 +151,6 @@ def _is_value_by_value(jaxpr: Any) -> bool:
     return True
 
 
-def _callable(jaxpr: Any, equation: Any) -> Callable[..., list]:
-    """One equation as a function of its operands, through JAX's own evaluator."""
-
-    def call(*operands: Any) -> list:
-        variables = [a for a in equation.invars if not isinstance(a, core.Literal)]
-        values = [v for a, v in zip(equation.invars, operands, strict=True) if not isinstance(a, core.Literal)]
-        unique = dict(zip(variables, values, strict=True))
-        kept = [v for v in equation.outvars if not isinstance(v, core.DropVar)]
-        names = jaxpr.debug_info.with_unknown_names()
-        body = jaxpr.replace(constvars=(), invars=list(unique), outvars=kept, eqns=[equation], debug_info=names)
-        results = iter(core.jaxpr_as_fun(core.ClosedJaxpr(body, ()))(*unique.values()))
-        return [None if isinstance(v, core.DropVar) else next(results) for v in equation.outvars]
-
-    return call
-
-
 def _halves(x: jax.Array) -> tuple[jax.Array, jax.Array]:
     half = x.shape[0] // 2
     return x[:half], x[half:]
@@ -175,6 +163,32 @@ def _ratio(change: jax.Array, inside: jax.Array, otherwise: jax.Array) -> jax.Ar
 
 def _rescaled(function: Callable[[jax.Array], jax.Array], value: jax.Array) -> jax.Array:
     """`function(value)` with the slope between the halves as its derivative in the first."""
+    return _with_slope(function, value, lambda change, grew, back: change)
+
+
+def _pooled(pool: Callable[[jax.Array], jax.Array], value: jax.Array) -> jax.Array:
+    """A maximum pool: a window's difference goes to the image's winner where it grew, to the baseline's where it
+    fell."""
+
+    def routed(change: jax.Array, grew: jax.Array, back: Callable[..., Any]) -> jax.Array:
+        parts = jnp.concatenate([jnp.where(grew, change, 0), jnp.where(grew, 0, change)])
+        to_image, to_baseline = _halves(back(parts)[0])
+        return to_image + to_baseline
+
+    return _with_slope(pool, value, routed)
+
+
+def _with_slope(
+    function: Callable[[jax.Array], jax.Array], value: jax.Array, routed: Callable[..., jax.Array]
+) -> jax.Array:
+    """`function(value)`; its derivative in the first half is a change of the results by the difference of the values.
+
+    Args:
+        function: of both halves.
+        value: images, then baselines.
+        routed: brings the change, times the incoming gradient, to the shape of the values: a function of it, of where
+            the results grew, and of the function's own backward pass.
+    """
 
     @jax.custom_vjp
     def apply(v: jax.Array) -> jax.Array:
@@ -187,36 +201,9 @@ def _rescaled(function: Callable[[jax.Array], jax.Array], value: jax.Array) -> j
     def backward(kept: tuple, gradient: jax.Array) -> tuple[jax.Array]:
         v, out = kept
         (x, b), (x_out, b_out), own = _halves(v), _halves(out), _halves(gradient)[0]
-        plain = _halves(jax.vjp(function, v)[1](gradient)[0])[0]
-        found = _ratio(own * (x_out - b_out), x - b, plain)
-        return (jnp.concatenate([found, jnp.zeros_like(found)]),)
-
-    apply.defvjp(forward, backward)
-    return apply(value)
-
-
-def _pooled(pool: Callable[[jax.Array], jax.Array], value: jax.Array) -> jax.Array:
-    """A maximum pool: a window's difference goes to the image's winner where it grew, to the baseline's where it
-    fell."""
-
-    @jax.custom_vjp
-    def apply(v: jax.Array) -> jax.Array:
-        return pool(v)
-
-    def forward(v: jax.Array) -> tuple[jax.Array, tuple]:
-        out = pool(v)
-        return out, (v, out)
-
-    def backward(kept: tuple, gradient: jax.Array) -> tuple[jax.Array]:
-        v, out = kept
-        (x, b), (x_out, b_out), own = _halves(v), _halves(out), _halves(gradient)[0]
-        change = own * (x_out - b_out)
-        grew = x_out > b_out
-        routed = jnp.concatenate([jnp.where(grew, change, 0), jnp.where(grew, 0, change)])
-        back = jax.vjp(pool, v)[1]
-        to_image, to_baseline = _halves(back(routed)[0])
+        back = jax.vjp(function, v)[1]
         plain = _halves(back(gradient)[0])[0]
-        found = _ratio(to_image + to_baseline, x - b, plain)
+        found = _ratio(routed(own * (x_out - b_out), x_out > b_out, back), x - b, plain)
         return (jnp.concatenate([found, jnp.zeros_like(found)]),)
 
     apply.defvjp(forward, backward)

@@ -10,13 +10,13 @@ import jax
 from xaijax._options import Count, NonNegative, Range, Share
 from xaijax.classifier import Classifier
 from xaijax.explain._baselines import Baseline
-from xaijax.explain._method import BatchSize, Key, resolve_labels
-from xaijax.explain._postprocess import Reduce, reduce_channels
+from xaijax.explain._method import BatchSize, Key
+from xaijax.explain._postprocess import Reduce
 from xaijax.explain._registry import explainer
 from xaijax.explain._targets import Target
 from xaijax.explain.gradients._blur_ig import blur_attributions
 from xaijax.explain.gradients._guided_ig import guided_attributions
-from xaijax.explain.gradients._smoothgrad import Statistic, smooth
+from xaijax.explain.gradients._smoothgrad import Statistic, smoothed
 
 
 @explainer(family="gradient", cost=7501, needs={"key"}, signed=True)
@@ -80,8 +80,8 @@ def smooth_blur_ig(
             classifier, x, y, max_sigma=max_sigma, steps=steps, target=target, batch_size=batch_size
         )
 
-    labels = resolve_labels(classifier, images, labels, batch_size)
-    full = smooth(
+    return smoothed(
+        classifier,
         attributions,
         images,
         labels,
@@ -90,9 +90,9 @@ def smooth_blur_ig(
         std=std,
         statistic=statistic,
         noise=noise,
+        reduce=reduce,
         batch_size=batch_size,
     )
-    return reduce_channels(full, reduce)
 
 
 @explainer(family="gradient", cost=15001, needs={"key"}, signed=True)
@@ -170,8 +170,8 @@ def smooth_guided_ig(
             batch_size=batch_size,
         )
 
-    labels = resolve_labels(classifier, images, labels, batch_size)
-    full = smooth(
+    return smoothed(
+        classifier,
         attributions,
         images,
         labels,
@@ -180,6 +180,6 @@ def smooth_guided_ig(
         std=std,
         statistic=statistic,
         noise=noise,
+        reduce=reduce,
         batch_size=batch_size,
     )
-    return reduce_channels(full, reduce)

@@ -65,6 +65,36 @@ def smooth(
     return jnp.maximum(squares / count - (total / count) ** 2, 0.0)
 
 
+def smoothed(
+    classifier: Classifier,
+    attributions: Attributions,
+    images: jax.Array,
+    labels: jax.Array | None,
+    key: Key,
+    *,
+    draws: int,
+    std: float | jax.Array,
+    statistic: Statistic,
+    noise: jax.Array | None,
+    reduce: Reduce,
+    batch_size: int,
+) -> jax.Array:
+    """The maps of `smooth`: for the predicted class of the image itself where no labels are given, channels reduced."""
+    labels = resolve_labels(classifier, images, labels, batch_size)
+    full = smooth(
+        attributions,
+        images,
+        labels,
+        key,
+        draws=draws,
+        std=std,
+        statistic=statistic,
+        noise=noise,
+        batch_size=batch_size,
+    )
+    return reduce_channels(full, reduce)
+
+
 def unit_noise(keys: jax.Array, index: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     """`[g, p, *shape]` normal draws with these numbers `[p]`, of images with these keys `[g]`."""
 
@@ -141,8 +171,8 @@ def smoothgrad(
         >>> smoothgrad(model, image, 0, std=0.0, draws=2, key=jax.random.key(0)).tolist()  # no noise: the gradient
         [[[6.0, 3.0]]]
     """
-    labels = resolve_labels(classifier, images, labels, batch_size)
-    full = smooth(
+    return smoothed(
+        classifier,
         base_attributions(classifier, method, target),
         images,
         labels,
@@ -151,9 +181,9 @@ def smoothgrad(
         std=std,
         statistic=statistic,
         noise=noise,
+        reduce=reduce,
         batch_size=batch_size,
     )
-    return reduce_channels(full, reduce)
 
 
 @explainer(family="gradient", cost=76, needs={"key"})
@@ -266,18 +296,19 @@ def _plain(
     reduce: Reduce,
     batch_size: int,
 ) -> jax.Array:
-    full = smooth(
-        lambda x, y: input_gradients(classifier, x, y, target),
+    return smoothed(
+        classifier,
+        base_attributions(classifier, "gradient", target),
         images,
-        resolve_labels(classifier, images, labels, batch_size),
+        labels,
         key,
         draws=draws,
         std=std,
         statistic=statistic,
         noise=None,
+        reduce=reduce,
         batch_size=batch_size,
     )
-    return reduce_channels(full, reduce)
 
 
 @explainer(family="gradient", cost=3751, needs={"key"}, signed=True)
@@ -341,8 +372,8 @@ def smoothgrad_ig(
         starts = make_baselines(x, baseline)
         return path_attributions(classifier, x, y, starts, target=target, rule=rule, steps=steps, batch_size=batch_size)
 
-    labels = resolve_labels(classifier, images, labels, batch_size)
-    full = smooth(
+    return smoothed(
+        classifier,
         attributions,
         images,
         labels,
@@ -351,6 +382,6 @@ def smoothgrad_ig(
         std=std,
         statistic=statistic,
         noise=noise,
+        reduce=reduce,
         batch_size=batch_size,
     )
-    return reduce_channels(full, reduce)

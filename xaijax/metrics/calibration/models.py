@@ -101,7 +101,34 @@ class Answered:
         return np.stack([self.known[key] for key in keys])
 
 
-class View:
+class _OfPart:
+    """What f answers to one visible part of the image."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.output, self.classes, self.thresholds = model.output, model.classes, model.thresholds
+        self.network = getattr(model.classifier, "network", None)
+        self._predict = Answered(lambda parts: model.predict(self.whole(parts)))
+        self._scores = Answered(lambda parts: model.scores(self.whole(parts)))
+
+    def seen(self, images: NDArray[Any]) -> NDArray[np.float32]:
+        """What is visible."""
+        raise NotImplementedError
+
+    def whole(self, parts: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the user's model gets."""
+        raise NotImplementedError
+
+    def predict(self, images: NDArray[Any]) -> Floats:
+        """`[n, K]`."""
+        return self._predict(self.seen(images))
+
+    def scores(self, images: NDArray[Any]) -> Floats:
+        """`[n, labels]` logits."""
+        return self._scores(self.seen(images))
+
+
+class View(_OfPart):
     """`g(x) = f(where(S, x, b))`: pixels outside S have no influence.
 
     Args:
@@ -111,34 +138,22 @@ class View:
     """
 
     def __init__(self, model: Model, visible: NDArray[np.bool_], base: NDArray[Any]) -> None:
-        self.model, self.visible, self.base = model, visible, np.asarray(base, np.float32)
-        self.output, self.classes, self.thresholds = model.output, model.classes, model.thresholds
-        self.network = getattr(model.classifier, "network", None)
-
-        self._predict = Answered(lambda parts: model.predict(self._whole(parts)))
-        self._scores = Answered(lambda parts: model.scores(self._whole(parts)))
+        super().__init__(model)
+        self.visible, self.base = visible, np.asarray(base, np.float32)
 
     def seen(self, images: NDArray[Any]) -> NDArray[np.float32]:
         """`[n, pixels, C]`: what is visible."""
         return float_images(np.asarray(images)).astype(np.float32, copy=False)[:, self.visible]
 
-    def _whole(self, parts: NDArray[np.float32]) -> NDArray[np.float32]:
+    def whole(self, parts: NDArray[np.float32]) -> NDArray[np.float32]:
         """`[n, H, W, C]`: what the user's model gets."""
         made = np.empty((len(parts), *self.visible.shape, parts.shape[-1]), np.float32)
         made[:] = self.base
         made[:, self.visible] = parts
         return made
 
-    def predict(self, images: NDArray[Any]) -> Floats:
-        """`[n, K]`."""
-        return self._predict(self.seen(images))
 
-    def scores(self, images: NDArray[Any]) -> Floats:
-        """`[n, labels]` logits."""
-        return self._scores(self.seen(images))
-
-
-class Mosaic:
+class Mosaic(_OfPart):
     """`g(X) = f(cell(X))`: the other cells of the canvas have no influence.
 
     Args:
@@ -148,24 +163,16 @@ class Mosaic:
     """
 
     def __init__(self, model: Model, cell: int, size: tuple[int, int]) -> None:
-        self.model, self.cell, self.size = model, cell, size
-        self.output, self.classes, self.thresholds = model.output, model.classes, model.thresholds
-        self.network = getattr(model.classifier, "network", None)
-
-        self._predict = Answered(lambda parts: model.predict(cells.enlarge(parts, size)))
-        self._scores = Answered(lambda parts: model.scores(cells.enlarge(parts, size)))
+        super().__init__(model)
+        self.cell, self.size = cell, size
 
     def seen(self, images: NDArray[Any]) -> NDArray[np.float32]:
         """`[n, h, w, C]`: what is visible."""
         return float_images(cells.cell_of(np.asarray(images), self.cell)).astype(np.float32, copy=False)
 
-    def predict(self, images: NDArray[Any]) -> Floats:
-        """`[n, K]`."""
-        return self._predict(self.seen(images))
-
-    def scores(self, images: NDArray[Any]) -> Floats:
-        """`[n, labels]` logits."""
-        return self._scores(self.seen(images))
+    def whole(self, parts: NDArray[np.float32]) -> NDArray[np.float32]:
+        """`[n, H, W, C]`: what the user's model gets."""
+        return cells.enlarge(parts, self.size)
 
 
 class Parts:

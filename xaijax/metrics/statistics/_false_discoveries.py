@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xaijax.metrics.statistics._order import in_order
+
 
 def benjamini_hochberg(p_values: Any) -> NDArray[np.float64]:
     """Benjamini's and Hochberg's correction, for tests that are independent or positively dependent.
@@ -102,13 +104,7 @@ def e_benjamini_hochberg(e_values: Any, *, alpha: float = 0.05) -> NDArray[np.bo
 
 
 def _step_up(p_values: Any, factor: Any) -> NDArray[np.float64]:
-    given = np.asarray(p_values, np.float64)
-    if given.ndim != 1:
-        raise ValueError(f"p_values must be [M]; got {given.shape}")
-    there = np.flatnonzero(~np.isnan(given))
-    if ((given[there] < 0) | (given[there] > 1)).any():
-        raise ValueError("p_values must be in [0, 1], or NaN where a test has none")
-    order = there[np.argsort(given[there], kind="stable")]
+    given, order = in_order(p_values)
     count = len(order)
     scaled = factor(count) * count * given[order] / np.arange(1, count + 1)
     corrected = np.full(given.shape, np.nan)

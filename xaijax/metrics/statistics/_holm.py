@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xaijax.metrics.statistics._order import in_order
+
 
 def holm(p_values: Any) -> NDArray[np.float64]:
     """Holm's step-down correction.
@@ -28,13 +30,7 @@ def holm(p_values: Any) -> NDArray[np.float64]:
         >>> holm([0.01, 0.04, 0.03]).tolist()
         [0.03, 0.06, 0.06]
     """
-    given = np.asarray(p_values, np.float64)
-    if given.ndim != 1:
-        raise ValueError(f"p_values must be [M]; got {given.shape}")
-    there = np.flatnonzero(~np.isnan(given))
-    if ((given[there] < 0) | (given[there] > 1)).any():
-        raise ValueError("p_values must be in [0, 1], or NaN where a test has none")
-    order = there[np.argsort(given[there], kind="stable")]
+    given, order = in_order(p_values)
     factors = np.arange(len(order), 0, -1)
     corrected = np.full(given.shape, np.nan)
     corrected[order] = np.minimum(1.0, np.maximum.accumulate(factors * given[order]))

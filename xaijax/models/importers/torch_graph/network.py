@@ -47,7 +47,7 @@ class GraphNetwork(Network):
 
     Args:
         graph: the operations.
-        constants: name of a tensor -> array, as it is stored.
+        constants: name of a tensor -> array, as stored.
         dtype: what the operations compute in, or None for that of the parameters.
     """
 
