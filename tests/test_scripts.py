@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -89,12 +90,13 @@ def test_a_script_with_options_lists_them(name, tmp_path):
 
 def test_the_study_of_stability_runs_at_its_smallest_size(tmp_path):
     out = tmp_path / "phantoms"
-    words = ("--data", "phantoms", "--model", "builtin", "--images", "3", "--methods", "random", "--out", out)
-    help_text = run("-m", "benchmarks.stability", "collect", "--help", folder=ROOT)
-    pairs = zip(words[::2], words[1::2], strict=True)
-    given = [word for flag, value in pairs if flag in help_text for word in (flag, value)]
-    run("-m", "benchmarks.stability", "collect", *given, folder=ROOT)
-    assert any(out.rglob("*"))
+    words = ("--data", "phantoms", "--model", "builtin", "--images", "1", "--draws", "1", "--methods", "random")
+    run("-m", "benchmarks.stability", "collect", *words, "--out", out, folder=ROOT)
+    with np.load(out / "raw.npz") as file:
+        methods, answers = file["model/0/methods"].tolist(), file["model/0/probability"]
+    assert methods == ["random", "oracle"]
+    assert answers.shape[:2] == (1, 2)
+    np.testing.assert_allclose(answers.sum(axis=-1), 1, rtol=1e-5)
 
 
 def test_the_histograms_of_phantoms_run_at_their_smallest_size(tmp_path):
