@@ -8,6 +8,7 @@ import ast
 import importlib
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -97,6 +98,24 @@ def test_the_study_of_stability_runs_at_its_smallest_size(tmp_path):
     assert methods == ["random", "oracle"]
     assert answers.shape[:2] == (1, 2)
     np.testing.assert_allclose(answers.sum(axis=-1), 1, rtol=1e-5)
+
+
+def test_stored_numbers_are_compared_with_new_ones(tmp_path):
+    script = ROOT / "tests/parity/compare_stored.py"
+    assert "quantus.npz: 0.0e+00" in run(script, ROOT / "tests", ROOT / "tests", folder=tmp_path)
+    for name in ("explain", "metrics"):
+        (tmp_path / name).mkdir()
+        shutil.copytree(ROOT / "tests" / name / "data", tmp_path / name / "data")
+    file = tmp_path / "metrics/data/robustness.npz"
+    with np.load(file) as stored:
+        arrays = dict(stored)
+    name = "infidelity_other_True"
+    np.savez(file, **arrays | {name: arrays[name] * np.float32(1.001)})
+    done = subprocess.run(
+        [sys.executable, script, ROOT / "tests", tmp_path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert f"metrics/data/robustness.npz: {name} differs by 1.0e-03" in done.stderr
 
 
 def test_the_histograms_of_phantoms_run_at_their_smallest_size(tmp_path):
