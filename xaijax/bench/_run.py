@@ -102,7 +102,8 @@ def describe(plan: "Plan") -> dict[str, Any]:
             "images": plan.ids,
             "digests": list(plan.digests),
             "skipped": [list(entry) for entry in plan.skipped],
-        },
+        }
+        | ({"patients": plan.patients} if plan.patients else {}),
         "models": [model.describe() for model in plan.models],
         "methods": list(plan.methods),
         "maps": [one.describe() for one in _bundles(plan)],

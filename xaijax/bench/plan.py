@@ -94,6 +94,13 @@ class Plan:
         return self.settings_in_use().get("pic", {}).get("convention", "stable")
 
     @property
+    def patients(self) -> list[int]:
+        """`[images]` numbers of the patients, in the order of the parts; empty where every image is of another."""
+        place: dict[object, int] = {}
+        numbers = [place.setdefault(self.dataset.cases[case].group or (case,), len(place)) for case in self.cases]
+        return numbers if len(place) < len(numbers) else []
+
+    @property
     def ids(self) -> list[str]:
         """Names of the images to score, in the order of the parts."""
         return [self.dataset.cases[case].id for case in self.cases]
@@ -214,6 +221,12 @@ def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) 
     if config.until:
         left = available - len(looked.skipped)
         until = deciding.agree(config, opened, computed, read, metrics, population=left, budget=len(cases), notes=notes)
+    named = len({dataset.cases[case].group or (case,) for case in cases})
+    if named < len(cases):
+        notes.append(
+            f"The {len(cases)} images are of {named} patients (groups): each counts once in all tests, by the mean "
+            "over its images."
+        )
     plan = Plan(
         config=config,
         dataset=dataset,

@@ -62,13 +62,13 @@ def write_report(store: Store) -> Report:
     scores, curves = store.scores(), store.curves()
     seed = int(run["config"]["seed"])
     judged = calibrated.read(store.root, run)
-    every = summarise(scores, seed=seed)
+    patients = _patients(run)
+    every = summarise(scores, patients=patients, seed=seed)
     verdicts = {(model, metric): one.verdicts[metric][0] for model, one in judged.items() for metric in one.verdicts}
     store.write_text("summary.csv", to_csv(every, verdicts))
     rows = [row for row in every if not row.target]
-    # From here on each finding of an image counts for itself.
     findings = statistics.by_model(scores, curves)
-    scores, curves = paired(scores), paired(curves)
+    curves = paired(curves)  # each finding of an image has a curve of its own
     predictions = store.predictions()
     labels = {} if "target" in predictions.column_names else _labels(predictions)
     believed = {(model, metric) for model, one in judged.items() for metric in one.believed} if judged else None
@@ -79,9 +79,10 @@ def write_report(store: Store) -> Report:
         labels,
         skipped=run["data"]["skipped"],
         believed={("", metric) for _, metric in believed} if believed is not None and one_model else believed,
+        patients=patients,
         seed=seed,
     )
-    found = statistics.tabulate(scores, curves, seed=seed)
+    found = statistics.tabulate(scores, curves, patients=patients, seed=seed)
     decided = decisions.decide(run, store.scores(), predictions)
     if decided:
         store.write_text("decisions.csv", decisions.to_csv(decided))
@@ -91,7 +92,8 @@ def write_report(store: Store) -> Report:
     store.write_text("stability.csv", statistics.stability_csv(found))
     pairs = len(rows) < len(every)
     drawn = _draw(store, rows, curves, seed, pairs)
-    compared = _compared(store.root / "figures", rows, found, pairs, judged)
+    unit = "patients" if patients else "images"
+    compared = _compared(store.root / "figures", rows, found, unit, judged)
     marked = {
         model: {metric: best(metric, one) for metric, one in metrics.items()} for model, metrics in found.models.items()
     }
@@ -112,6 +114,11 @@ def write_report(store: Store) -> Report:
         best=marked,
     )
     return Report(rows, said, conclusion, judged, store.write_text("report.html", text), marked)
+
+
+def _patients(run: Mapping[str, Any]) -> dict[str, int]:
+    """image -> its patient, of the runs where several images are of one."""
+    return dict(zip(run["data"]["images"], run["data"].get("patients", ()), strict=False))
 
 
 def _labels(predictions: pa.Table) -> dict[str, str]:
@@ -312,7 +319,7 @@ def _compared(
     folder: Path,
     rows: Sequence[Row],
     found: statistics.RunStatistics,
-    pairs: bool,
+    unit: str,
     judged: Mapping[str, Judged],
 ) -> dict[str, Any]:
     """What the report's section on statistics shows: lines and figures per model, and the models side by side."""
@@ -324,7 +331,7 @@ def _compared(
         for metric, entry in metrics.items():
             title = describe(metric)["title"]
             if np.isfinite(entry.ranking.critical_difference):
-                count = _counted(entry.ranking.n, pairs)
+                count = f"{entry.ranking.n} {unit}"
                 figure = plot.critical_difference(entry.ranking, title=f"{title}, mean ranks, {count}")
                 path = page.save_figure(figure, folder / f"{prefix}-ranks-{metric}.svg")
                 drawn.append(
@@ -366,7 +373,7 @@ def _compared(
             figure = plot.summary_of_models(chosen, title=f"{info['title']}, {info['unit']}")
             path = page.save_figure(figure, folder / f"models-mean-{metric}.svg")
             several.append({"path": path, "alt": f"{info['title']}: mean and 95 % interval per method and model"})
-    return {"sections": sections, "models": [page.inline(entry) for entry in several]}
+    return {"sections": sections, "models": [page.inline(entry) for entry in several], "unit": unit}
 
 
 def _trusted(model: str, metrics: Sequence[str] | Mapping[str, Any], judged: Mapping[str, Judged]) -> set[str]:
