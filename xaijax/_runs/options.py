@@ -225,7 +225,8 @@ class LayerOptions:
 
     layer: str | None = None
     """The layer that class activation maps look at (xaijax models MODEL lists them); default: the last convolutional
-    block, in a vision transformer the first norm of the last block."""
+    block, in a vision transformer the first norm of the last block. xaijax explain also takes all: every method over
+    the layers of the model, with a table of what each layer is worth."""
 
 
 @dataclass(frozen=True, kw_only=True)
