@@ -65,9 +65,10 @@ def analyse(work: Work, kept: Kept) -> Made:
             f"clusters need at least {FEWEST}: choose another method or --target"
         )
     config, maps, kept = work.config, maps[there], _at(kept, there)
-    coarse = (min(config.grid, maps.shape[1]), min(config.grid, maps.shape[2]))
-    features = np.sqrt(grouping.distributions(grouping.pool(maps, coarse))[0]).reshape(len(maps), -1)
-    spectrum = grouping.spectrum(features)
+    features = grouping.features(maps, config.grid)
+    # Maps of different classes lie apart anyway: a shortcut is a cluster more.
+    classes = {explained or label for explained, label in zip(kept.answers.explained, kept.answers.label, strict=True)}
+    spectrum = grouping.spectrum(features, least=len(classes) + 1)
     labels = grouping.cluster(spectrum, config.clusters or spectrum.clusters, seed=config.seed)
     silhouettes = grouping.silhouettes(features, labels)
     cases = [case for case, one in zip(work.cases, there, strict=True) if one]

@@ -59,7 +59,8 @@ class ClustersConfig(
     preset: Literal["quick"] | None = None
 
     clusters: Annotated[int, Range(2, 100)] | None = None
-    """How many clusters; default: as many as the eigenvalues before their largest gap. May differ with --resume."""
+    """How many clusters; default: as many as the eigenvalues before their largest gap, and more than the explained
+    classes. May differ with --resume."""
 
     grid: Annotated[int, Range(2, 32)] = 16
     """Maps are compared on a grid of this many cells a side."""
@@ -75,7 +76,7 @@ class ClustersConfig(
 
         Example:
             >>> ClustersConfig(count=60, methods=("sobel",)).command()
-            'xaijax clusters --methods sobel --count 60'
+            'xaijax clusters --count 60 --methods sobel'
         """
         from xaijax._runs import command_line
 

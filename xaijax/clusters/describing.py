@@ -18,7 +18,7 @@ DENSE = 3.0
 """A cluster lies on what masks outline where more than half of its images have such masks, and its evidence is at least
 this many times as dense there as everywhere."""
 HOLDS = 0.25
-"""What every image has may lie under the evidence by chance: then the masks must hold this share of the evidence too."""
+"""What every image has may lie under the evidence by chance: then the masks must hold this share of the evidence."""
 FRAME = 1 / 8
 """The border of an image is the frame of this share of its sides."""
 BORDERING = 2 / 3
@@ -183,7 +183,7 @@ def place_of(mean: np.ndarray) -> str:
 
     Example:
         >>> place_of(np.eye(9)[:, ::-1] * np.arange(9))
-        'bottom left'
+        'top right'
     """
     height, width = mean.shape
     rows, columns = np.arange(height) * 3 // height, np.arange(width) * 3 // width

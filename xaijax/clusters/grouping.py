@@ -1,7 +1,8 @@
 """Which maps are alike: spectral clustering of where maps have their evidence (Lapuschkin et al., 2019, "SpRAy").
 
 A map becomes a distribution over the cells of a grid, `p`: the positive evidence, averaged within cells and divided by
-its sum. Maps are compared by Hellinger's distance, the Euclidean distance between their `sqrt(p)`. An affinity joins
+its sum. It is smoothed by a Gaussian of one cell, so that maps of neighbouring cells are nearer than those of opposite
+corners. Maps are compared by Hellinger's distance, the Euclidean distance between their `sqrt(p)`. An affinity joins
 each map with its nearest ones, scaled by how far those lie (Zelnik-Manor and Perona, 2004), and the eigenvectors of its
 normalised Laplacian are clustered (Ng, Jordan and Weiss, 2001; scikit-learn).
 
@@ -9,14 +10,18 @@ Maps are `[N, H, W]`, higher is more evidence. Negative values are evidence agai
 """
 
 from dataclasses import dataclass
+from math import ceil, log
 from typing import Any
 
 import numpy as np
 
 MOST = 12
-"""The largest number of clusters that the eigengap may choose."""
-NEIGHBOURS = 10
-"""With how many others a map is joined; the distance to the last of them is its scale."""
+"""The largest number of clusters that the eigengap may choose, or twice the smallest where that is more."""
+NEIGHBOURS = 5
+"""With how many others a map is joined, or the logarithm of the number of maps where that is more; the distance to the
+last of them is its scale. A cluster of fewer maps than that would be joined to others."""
+SMOOTH = 1.0
+"""Standard deviation of the smoothing, in cells."""
 CALM = 30.0  # perplexity of t-SNE; it must be below a third of the number of maps
 
 
@@ -62,6 +67,29 @@ def distributions(maps: Any) -> tuple[np.ndarray, np.ndarray]:
     return positive / np.where(there, total, 1.0)[:, None, None], there
 
 
+def features(maps: np.ndarray, grid: int) -> np.ndarray:
+    """Maps as points whose Euclidean distance says how different they are.
+
+    Args:
+        maps: `[N, h, w]` as distributions.
+        grid: cells of a side, at most.
+
+    Returns:
+        `[N, D]` of length 1; see the module.
+
+    Example:
+        >>> rows = features(np.eye(3)[:, None, :], 3)  # all evidence on the left, in the middle, on the right
+        >>> near, far = np.linalg.norm(rows[0] - rows[1]), np.linalg.norm(rows[0] - rows[2])
+        >>> bool(near < far < 2**0.5)
+        True
+    """
+    from scipy.ndimage import gaussian_filter
+
+    coarse = pool(maps, (min(grid, maps.shape[1]), min(grid, maps.shape[2])))
+    smooth, _ = distributions(gaussian_filter(coarse, (0, SMOOTH, SMOOTH), mode="constant"))
+    return np.asarray(np.sqrt(smooth).reshape(len(maps), -1))
+
+
 @dataclass(frozen=True)
 class Spectrum:
     """The affinity of maps and the smallest eigenvalues of its normalised Laplacian.
@@ -69,7 +97,7 @@ class Spectrum:
     Attributes:
         affinity: `[N, N]`, symmetric, 0 where two maps are not joined.
         eigenvalues: ascending, in [0, 2].
-        clusters: the number of eigenvalues before the largest gap, 2 or more.
+        clusters: the number of eigenvalues before the largest gap, of the numbers that are allowed.
         clear: whether the last eigenvalue before the gap is nearer to 0 than to the first one after it; else the maps
             are one cloud, and the clusters are parts of it.
     """
@@ -80,13 +108,13 @@ class Spectrum:
     clear: bool
 
 
-def spectrum(features: np.ndarray, *, neighbours: int = NEIGHBOURS, most: int = MOST) -> Spectrum:
+def spectrum(features: np.ndarray, *, neighbours: int | None = None, least: int = 2) -> Spectrum:
     """How maps are joined, and into how many clusters they fall.
 
     Args:
-        features: `[N, D]`, N at least 4, compared by their Euclidean distance.
-        neighbours: with how many others each is joined; fewer where there are fewer.
-        most: the largest number of clusters.
+        features: `[N, D]`, N at least 6, compared by their Euclidean distance.
+        neighbours: with how many others each is joined, fewer where there are fewer; default: see `NEIGHBOURS`.
+        least: the smallest number of clusters, 2 or more; taken as half of the maps where it is more.
 
     Returns:
         See `Spectrum`.
@@ -102,21 +130,22 @@ def spectrum(features: np.ndarray, *, neighbours: int = NEIGHBOURS, most: int = 
 
     count = len(features)
     distances = cdist(features, features)
-    near = min(neighbours, count - 1)
+    near = min(neighbours or max(NEIGHBOURS, ceil(log(count))), count - 1)
     order = np.sort(distances, axis=1)
     # Equal maps have distance 0 to each other: their scale is that of the nearest other map, or 1 where all are.
     positive = distances[distances > 0]
-    least = float(positive.min()) if positive.size else 1.0
-    scale = np.maximum(order[:, near], least)
+    smallest = float(positive.min()) if positive.size else 1.0
+    scale = np.maximum(order[:, near], smallest)
     affinity = np.exp(-(distances**2) / (scale[:, None] * scale[None, :]))
     joined = distances <= order[:, near][:, None]
     affinity = np.where(joined | joined.T, affinity, 0.0)
     np.fill_diagonal(affinity, 0.0)
-    shown = min(most, count - 1)  # one more than clusters, for the gap after the last
+    least = min(least, count // 2)
+    shown = min(max(MOST, 2 * least), count - 1)  # one more than clusters, for the gap after the last
     values = eigh(laplacian(affinity, normed=True), eigvals_only=True, subset_by_index=(0, shown))
     values = np.clip(values, 0.0, 2.0)
     gaps = np.diff(values)  # gaps[k - 1] follows the k-th eigenvalue
-    chosen = 2 + int(np.argmax(gaps[1:]))
+    chosen = least + int(np.argmax(gaps[least - 1 :]))
     return Spectrum(affinity, values, chosen, bool(gaps[chosen - 1] > values[chosen - 1]))
 
 

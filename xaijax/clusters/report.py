@@ -9,7 +9,7 @@ import numpy as np
 from xaijax import plot
 from xaijax._runs import checksums, folder, page, tables
 from xaijax._runs.progress import say
-from xaijax.clusters import describing, enrichment, figures, grouping, store
+from xaijax.clusters import describing, enrichment, figures, store
 from xaijax.clusters.analysis import Made, analyse
 from xaijax.clusters.conclusion import Finding, findings, headline, percent, q_text
 from xaijax.clusters.describing import Cluster
@@ -175,8 +175,6 @@ def _write_page(out: Path, work: Work, made: Made, found: Mapping[str, Any]) -> 
         run=checksums.read_signed(out / folder.DESCRIPTION),
         dense=describing.DENSE,
         least=enrichment.LEAST,
-        most=grouping.MOST,
-        neighbours=grouping.NEIGHBOURS,
     )
 
 
@@ -198,7 +196,7 @@ def _section(one: Cluster, by: Finding, made: Made, shown: Mapping[int, Mapping[
         "silhouette": tables.rounded(one.silhouette),
         "lying": {
             role: {
-                "images": lying.images,
+                "images": f"{lying.images} image{'' if lying.images == 1 else 's'}",
                 "inside": percent(lying.inside),
                 "area": percent(lying.area),
                 "density": "–" if lying.density != lying.density else f"{lying.density:.1f}",
@@ -240,7 +238,11 @@ def _pictures(out: Path, work: Work, made: Made) -> dict[int, dict[str, Any]]:
             overlays.append(drawn)
             guess = made.kept.answers.predicted[position]
             label = made.kept.answers.label[position]
-            notes = [f"{name}: {values[position]}" for name, values in known.items() if values[position]]
+            notes = [
+                f"{name}: {values[position]}"
+                for name, values in known.items()
+                if values[position] not in ("", describing.ABSENT)
+            ]
             cards.append(
                 {
                     "name": Path(made.ids[position]).name,
