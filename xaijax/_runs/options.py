@@ -256,6 +256,16 @@ class MethodOptions(SettingOptions, LayerOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MapsOptions:
+    """Maps that were made elsewhere or before."""
+
+    maps: tuple[Path, ...] = ()
+    """Evidence bundles (xaijax explain --save bundle writes one, docs/bundle.md explains how to write one). bench
+    scores their maps too, as methods of their own names; --methods none scores them alone. clusters takes the maps of
+    one, and then needs no model."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TargetOptions:
     """Which class is explained."""
 

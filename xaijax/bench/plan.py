@@ -15,12 +15,12 @@ from xaijax._errors import InputError
 from xaijax._outputs import present
 from xaijax._runs.bundle import Bundle
 from xaijax._runs.data import Readable, choose, held_out, note_lines, open_data, readable, scoring_seed, strata
+from xaijax._runs.given import Given, check_targets, open_bundles, take_part
 from xaijax._runs.metrics import complete_settings, expand_metrics
 from xaijax._runs.models import Model, labels_of, open_models, refuse_untrained
 from xaijax.bench import calibrated, deciding
 from xaijax.bench import config as configuration
 from xaijax.bench.config import DEFAULT_METRICS, PRESETS, BenchConfig
-from xaijax.bench.given import Given, check_targets, open_bundles, take_part
 from xaijax.data import Batch, Dataset
 from xaijax.explain import METHODS
 from xaijax.metrics import FAMILIES, METRICS, ORACLE
