@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from xaijax import plot
 from xaijax._outputs import THRESHOLD, check_output, targets, unfold
-from xaijax._runs import page
+from xaijax._runs import identity, page
 from xaijax.bench import calibrated, decisions, statistics
 from xaijax.bench.calibrated import BELIEVE, Judged
 from xaijax.bench.conclusion import best, conclude
@@ -74,6 +74,8 @@ def write_report(store: Store) -> Report:
     believed = {(model, metric) for model, one in judged.items() for metric in one.believed} if judged else None
     one_model = len(findings) == 1
     said = _about_calibration(run, judged) + [Statement(note) for note in run.get("notes", [])]
+    if mixed := identity.mixed_note(run.get("machines", [])):
+        said.append(Statement(mixed, True))
     said += statements(
         next(iter(findings.values())) if one_model else findings,
         labels,
