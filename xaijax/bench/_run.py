@@ -58,8 +58,9 @@ def run(config: BenchConfig, *, console: "Console | None" = None) -> Path:
     for line in found_lines(plan.dataset):
         say(console, line)
     from xaijax.bench import calibrated
-    from xaijax.bench.report import show, write_report
+    from xaijax.bench.report import write_report
     from xaijax.bench.store import Store
+    from xaijax.bench.terminal import show
 
     judged = calibrated.look_up(plan, out)
 

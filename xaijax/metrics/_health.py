@@ -32,12 +32,26 @@ class Statement:
         warns: whether it asks for caution.
         kind: what it is about: `"skipped"` images, images that were not `"scored"`, a `"class"` that a metric hardly
             scores, `"few"` images, information that `"falls"`, the `"oracle"`, methods that are `"worse"` than random
-            or `"level"` with it, maps that mark an `"artefact"`, or a `"note"` of the caller.
+            or `"level"` with it, maps that mark an `"artefact"`, a `"calibration"`, what a run `"decided"` (both of
+            `xaijax bench`), or a `"note"` of the caller.
     """
 
     text: str
     warns: bool = False
-    kind: Literal["note", "skipped", "scored", "class", "few", "falls", "oracle", "worse", "level", "artefact"] = "note"
+    kind: Literal[
+        "note",
+        "skipped",
+        "scored",
+        "class",
+        "few",
+        "falls",
+        "oracle",
+        "worse",
+        "level",
+        "artefact",
+        "calibration",
+        "decided",
+    ] = "note"
 
 
 @dataclass(frozen=True)
