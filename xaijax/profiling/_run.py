@@ -158,8 +158,8 @@ def _classifier(config: ProfileConfig, name: str, precision: Precision) -> Any:
                 f"--weights are for a model that is named, such as timm:resnet18; {name} is timed with random ones"
             )
         shape = None if config.size is None else (config.size, config.size, 3)
-        own = {"preprocess": preprocess_of(config), "output": config.output or "softmax"}
-        made = models.create(name, config.class_count, shape, **own)
+        given, output = preprocess_of(config), config.output or "softmax"
+        made = models.create(name, config.class_count, shape, preprocess=given, output=output)
         if config.layer is not None:
             made = with_layer(made, name, config.layer)
     elif name == BUILTIN or ":" in name or Path(name).exists():
