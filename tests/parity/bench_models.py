@@ -3,10 +3,10 @@
 export XAIJAX_DATA=data; KERAS_BACKEND=torch JAX_PLATFORMS=cpu
 python tests/parity/bench_models.py --data $XAIJAX_DATA/brain-cheng --out runs/kinds [--only pt2 keras onnx function]
 
-A small convolutional network is trained in PyTorch until it classifies most images right, which takes a minute or two. The
-ONNX file and the Keras file have its weights, and the function runs it, so the scores of one map must be the same from all
-four. AIC and SIC have no value where the blurred image is classified as the intact one. Fails where scores differ, and
-where a metric scored no image.
+A small convolutional network is trained in PyTorch until it classifies most images right, which takes a minute or two.
+The ONNX file and the Keras file have its weights, and the function runs it, so the scores of one map must be the same
+from all four. AIC and SIC have no value where the blurred image is classified as the intact one. Fails where scores
+differ, and where a metric scored no image.
 """
 
 import argparse
