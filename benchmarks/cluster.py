@@ -94,7 +94,7 @@ def _jobs(parts: int) -> Iterator[cluster.Job]:
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """The rows as Markdown."""
     lines = [
-        "| workers | parts | seconds of a part | parts a second | of the ideal | client's memory, first and last part |",
+        "| workers | parts | seconds of a part | parts a second | of the ideal | client, first and last part |",
         "|---|---|---|---|---|---|",
     ]
     lines += [
