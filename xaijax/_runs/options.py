@@ -227,7 +227,8 @@ class LayerOptions:
 
     layer: str | None = None
     """The layer that class activation maps look at (xaijax models MODEL lists them); default: the last convolutional
-    block, in a vision transformer the first norm of the last block."""
+    block, in a vision transformer the first norm of the last block. xaijax explain also takes all: every method over
+    the layers of the model, with a table of what each layer is worth."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,6 +255,16 @@ class MethodOptions(SettingOptions, LayerOptions):
 
     methods: tuple[str, ...]
     """Explanation methods (xaijax methods lists them); all takes those that the model allows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapsOptions:
+    """Maps that were made elsewhere or before."""
+
+    maps: tuple[Path, ...] = ()
+    """Evidence bundles (xaijax explain --save bundle writes one, docs/bundle.md explains how to write one). bench
+    scores their maps too, as methods of their own names; --methods none scores them alone. clusters takes the maps of
+    one, and then needs no model."""
 
 
 @dataclass(frozen=True, kw_only=True)

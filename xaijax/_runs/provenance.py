@@ -10,7 +10,7 @@ from typing import Any
 
 PACKAGES = (
     *("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "safetensors", "numba", "numpy", "scipy", "pillow"),
-    *("scikit-image", "matplotlib", "pyarrow", "jinja2", "rich", "tyro", "pyyaml"),
+    *("scikit-image", "scikit-learn", "matplotlib", "pyarrow", "jinja2", "rich", "tyro", "pyyaml"),
 )
 
 

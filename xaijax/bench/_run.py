@@ -58,8 +58,9 @@ def run(config: BenchConfig, *, console: "Console | None" = None) -> Path:
     for line in found_lines(plan.dataset):
         say(console, line)
     from xaijax.bench import calibrated
-    from xaijax.bench.report import show, write_report
+    from xaijax.bench.report import write_report
     from xaijax.bench.store import Store
+    from xaijax.bench.terminal import show
 
     judged = calibrated.look_up(plan, out)
 
@@ -104,7 +105,8 @@ def describe(plan: "Plan") -> dict[str, Any]:
             "images": plan.ids,
             "digests": list(plan.digests),
             "skipped": [list(entry) for entry in plan.skipped],
-        },
+        }
+        | ({"patients": plan.patients} if plan.patients else {}),
         "models": [model.describe() for model in plan.models],
         "methods": list(plan.methods),
         "maps": [one.describe() for one in _bundles(plan)],

@@ -14,6 +14,7 @@ from xaijax._runs.options import (
     DataOptions,
     DeviceOptions,
     Images,
+    MapsOptions,
     MethodOptions,
     MetricOptions,
     ModelOptions,
@@ -91,6 +92,7 @@ class BenchConfig(
     TargetOptions,
     MetricOptions,
     MethodOptions,
+    MapsOptions,
     ModelOptions,
     SplitOptions,
     DataOptions,
@@ -104,10 +106,6 @@ class BenchConfig(
     model: tuple[str, ...] = (_names.BUILTIN,)
     methods: tuple[str, ...] = ("gradient", "integrated_gradients", "grad_cam", "grad_cam_pp", "random", "sobel")
     count: Images = 32
-
-    maps: tuple[Path, ...] = ()
-    """Evidence bundles whose maps are scored too, as methods of their own names (xaijax explain --save bundle writes
-    one, docs/bundle.md explains how to write one); --methods none scores them alone."""
 
     metrics: tuple[str, ...] = DEFAULT_METRICS
 

@@ -16,12 +16,12 @@ from xaijax._errors import InputError
 from xaijax._outputs import present
 from xaijax._runs.bundle import Bundle
 from xaijax._runs.data import Readable, choose, held_out, note_lines, open_data, readable, scoring_seed, strata
+from xaijax._runs.given import Given, check_targets, open_bundles, take_part
 from xaijax._runs.metrics import complete_settings, expand_metrics
 from xaijax._runs.models import Model, labels_of, open_models, refuse_untrained
 from xaijax.bench import calibrated, deciding
 from xaijax.bench import config as configuration
 from xaijax.bench.config import DEFAULT_METRICS, PRESETS, BenchConfig
-from xaijax.bench.given import Given, check_targets, open_bundles, take_part
 from xaijax.data import Batch, Dataset
 from xaijax.explain import METHODS
 from xaijax.metrics import FAMILIES, METRICS, ORACLE
@@ -105,6 +105,13 @@ class Plan:
     def convention(self) -> str:
         """The convention of AIC and SIC."""
         return self.settings_in_use().get("pic", {}).get("convention", "stable")
+
+    @property
+    def patients(self) -> list[int]:
+        """`[images]` numbers of the patients, in the order of the parts; empty where every image is of another."""
+        place: dict[object, int] = {}
+        numbers = [place.setdefault(self.dataset.cases[case].group or (case,), len(place)) for case in self.cases]
+        return numbers if len(place) < len(numbers) else []
 
     @property
     def ids(self) -> list[str]:
@@ -240,6 +247,12 @@ def prepare(
     if config.until:
         left = available - len(looked.skipped)
         until = deciding.agree(config, opened, computed, read, metrics, population=left, budget=len(cases), notes=notes)
+    named = len({dataset.cases[case].group or (case,) for case in cases})
+    if named < len(cases):
+        notes.append(
+            f"The {len(cases)} images are of {named} patients (groups): each counts once in all tests, by the mean "
+            "over its images."
+        )
     plan = Plan(
         config=config,
         dataset=dataset,
