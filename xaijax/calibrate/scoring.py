@@ -1,5 +1,6 @@
 """The parts of a calibration: computed here one after the other, or by workers, as long as there is time."""
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -132,11 +133,11 @@ def _score_by_workers(
         count = f"{len(pool)} worker{'' if len(pool) == 1 else 's'}"
         report(min(clock.share(share), 1.0), f"{count}: {done} of {len(missing)} parts" if len(pool) else "waiting")
 
-    results = pool.results(opened, described(work), jobs(), wait)
-    for result in results:
-        (number,) = result.job.numbers
-        store.write_part(out, number, result.value, result.made_by)
-        done += 1
+    with contextlib.closing(pool.results(opened, described(work), jobs(), wait)) as results:
+        for result in results:
+            (number,) = result.job.numbers
+            store.write_part(out, number, result.value, result.made_by)
+            done += 1
 
 
 def described(work: "Work") -> str:
