@@ -75,7 +75,7 @@ def run(config: BenchConfig, *, console: "Console | None" = None) -> Path:
         with resumable(console, out), _leaving_nothing(out), cluster.opened(config, config, _saying(console)) as pool:
             calibrated.prepare(plan, judged, out, console, pool)
             _run_parts(plan, store, console, pool)
-        if config.allow_mixed:
+        if config.allow_mixed or "machines" in folder.description():
             own = (store.made(name) for name, _, _ in plan.parts() if store.finished(name))
             folder.describe(folder.description() | {"machines": identity.kinds(own)})
         with console.status("drawing the report"):

@@ -102,7 +102,8 @@ def run(
             found, sensitivity = _judge(work, out, done)
         write_json(out / FILE, found)
         page = reporting.write(out, found, folder.description(), sensitivity)
-        machines = identity.kinds(store.made(out)) if config.allow_mixed else []
+        mixed = config.allow_mixed or "machines" in folder.description()
+        machines = identity.kinds(store.made(out)) if mixed else []
         folder.describe(
             folder.description()
             | {"finished": provenance.now(), "cases_done": done}

@@ -28,6 +28,10 @@ class Clock:
 
     def __init__(self, minutes: float | None) -> None:
         self.limit = None if minutes is None else 60 * minutes
+        self.begin()
+
+    def begin(self) -> None:
+        """Starts counting."""
         self.begun = time.monotonic()
 
     def enough(self, done: int, running: int = 0) -> bool:
@@ -122,6 +126,7 @@ def _score_by_workers(
 
     def jobs() -> Iterator[cluster.Job]:
         nonlocal begun
+        clock.begin()  # a first worker is ready
         for number in missing:
             if not clock.enough(done, begun - done):
                 return

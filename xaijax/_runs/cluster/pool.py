@@ -142,10 +142,6 @@ class Pool:
         key = hashlib.sha256(f"{opener.__module__}.{opener.__qualname__} {text}".encode()).hexdigest()[:16]
         again: collections.deque[Job] = collections.deque()
         tried: dict[Job, list[str]] = {}
-        first = next(jobs, None)
-        if first is None:
-            return
-        again.append(first)
         more = True
         self._seen = time.monotonic()
         for one in self._workers.values():
