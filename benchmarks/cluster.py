@@ -66,7 +66,7 @@ def measure(workers: int, parts: int, seconds: float) -> dict[str, Any]:
             store = Store(folder)
             begun, first, done = 0.0, 0.0, 0
             for result in pool.results(opened, str(seconds), _jobs(parts)):
-                store.put(result.job.name, result.value, result.made_by)
+                store.write_part(result.job.name, result.value, result.made_by)
                 done += 1
                 if done == 2 * workers:  # all have opened the run
                     begun, first = time.perf_counter(), resident()

@@ -199,7 +199,7 @@ def test_gradients_of_several_networks_are_the_same_too(config, place, workers, 
 
 
 def test_a_cluster_decides_as_one_process_does(config, workers, tmp_path):
-    deciding = dataclasses.replace(config, until="decided", metrics=("iou",), methods=("random", "sobel"))
+    deciding = dataclasses.replace(config, until="decided", metrics=("iou",), methods=("random", "sobel"), set=())
     one, _ = run(deciding, tmp_path / "one")
     two, _ = run(deciding, tmp_path / "two", cluster=workers)
     assert one == two
@@ -243,15 +243,15 @@ def test_what_is_finished_is_not_computed_again(config, here, workers, tmp_path,
     """An interrupt leaves the parts that were written; the rest is computed here, or by workers."""
     from xaijax.bench.store import Store
 
-    put, count = Store.put, []
+    original, count = Store.write_part, []
 
-    def interrupted(self, part, contents, made):
+    def interrupted(self, part, content, made):
         if len(count) == 3:
             raise KeyboardInterrupt
         count.append(part)
-        put(self, part, contents, made)
+        original(self, part, content, made)
 
-    monkeypatch.setattr(Store, "put", interrupted)
+    monkeypatch.setattr(Store, "write_part", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(config, tmp_path / "run", cluster=workers)
     monkeypatch.undo()
@@ -281,7 +281,9 @@ def test_images_that_change_during_a_run_are_noticed_by_workers(config, place, w
     monkeypatch.setattr(remote, "described", changed)
     with pytest.raises(InputError, match=r"the pixels, masks or label of .*\.png are not those .*worker tcp://"):
         run(config, tmp_path / "run", cluster=workers)
-    monkeypatch.setattr(remote, "described", lambda plan: described(plan).replace("perturbation.steps=4", "rise.p=0.4"))
+    monkeypatch.setattr(
+        remote, "described", lambda plan: described(plan).replace("perturbation.steps=4", "perturbation.steps=5")
+    )
     with pytest.raises(InputError, match=r"none of the 2 workers can .*: settings of the run are others"):
         run(config, tmp_path / "other", cluster=workers)
 
@@ -319,9 +321,10 @@ def test_a_worker_that_is_stopped_is_started_again(config, here, behaviour, tmp_
     behaviour("slow", 0.05)
 
     def stop(ending):
-        while not (parts(tmp_path / "run") and processes()) and not ending.wait(0.1):
-            pass
-        processes()[0].send_signal(signal.SIGSTOP)
+        while not ending.wait(0.1):
+            if parts(tmp_path / "run") and (there := processes()):
+                there[0].send_signal(signal.SIGSTOP)
+                return
 
     with meanwhile(stop):
         there, said = run(config, tmp_path / "run", cluster="local:2", part_minutes=0.2)
@@ -348,7 +351,7 @@ def mixed_workers(*, differing):
         number: {"cls": distributed.Nanny, "options": plain | ({"preload": [other]} if number < differing else {})}
         for number in range(2)
     }
-    scheduler = {"cls": distributed.Scheduler, "options": {"dashboard": False, "host": "127.0.0.1", "port": 0}}
+    scheduler = {"cls": distributed.Scheduler, "options": {"dashboard_address": ":0", "host": "127.0.0.1", "port": 0}}
     with distributed.SpecCluster(workers=spec, scheduler=scheduler, silence_logs=50) as made:
         yield made
 

@@ -215,11 +215,10 @@ def _run_parts(plan: "Plan", store: "Store", console: "Console", pool: cluster.P
     from xaijax.bench import remote
     from xaijax.bench.deciding import undecided
     from xaijax.bench.part import VARIANTS, wants_variants
-    from xaijax.bench.store import encoded
 
-    def write(part: remote.Part, contents: Mapping[str, bytes], made_by: Mapping[str, Any]) -> None:
+    def write(part: remote.Part, content: Any, made_by: Mapping[str, Any]) -> None:
         name, model, cases = part
-        store.put(name, contents, _made(plan, model, cases, made_by))
+        store.write_part(name, content, _made(plan, model, cases, made_by))
 
     parts = plan.parts()
     missing = [entry for entry in parts if not store.finished(entry[0])]
@@ -245,7 +244,7 @@ def _run_parts(plan: "Plan", store: "Store", console: "Console", pool: cluster.P
             def step(share: float, before: float = before, weight: float = weight) -> None:
                 report(before + weight * share)
 
-            write(part, encoded(remote.score(plan, model, cases, keep=keep, progress=step)), made_by)
+            write(part, remote.score(plan, model, cases, keep=keep, progress=step), made_by)
             done += len(cases)
     if keep is not None:
         shutil.rmtree(keep, ignore_errors=True)

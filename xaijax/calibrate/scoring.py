@@ -94,7 +94,7 @@ def _score_here(work: "Work", out: Path, missing: Sequence[int], clock: Clock, r
                 clock.share(share), f"case {case + 1} of {len(work.plan.cases)}: {work.plan.cases[case].construction}"
             )
 
-        store.write_part(out, number, store.encoded(rows_of(work, number, step)), made_by)
+        store.write_part(out, number, rows_of(work, number, step), made_by)
 
 
 def rows_of(work: "Work", number: int, step: Callable[[int, int], None] = lambda place, case: None) -> list[Any]:
