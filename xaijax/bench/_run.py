@@ -162,8 +162,8 @@ def _check_same(plan: "Plan", folder: RunFolder) -> list[str]:
         for model, old in zip(plan.models, before["models"], strict=True):
             was, now = identity.of_model(old), identity.of_model(model.describe())
             found += identity.changed_values(f"the model {model.name}", was, now)
-        if not plan.config.allow_mixed:
-            found += identity.changed_makers(before.get("made_by", {}))
+        makers = [] if plan.config.allow_mixed else identity.changed_makers(before.get("made_by", {}))
+        found += makers
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, InputError):
             raise
@@ -174,7 +174,8 @@ def _check_same(plan: "Plan", folder: RunFolder) -> list[str]:
     if found and not plan.config.recompute_changed:
         raise InputError(
             f"the run in {folder.path} cannot be resumed: {'; '.join(found)}; add --recompute-changed to "
-            "compute again what depends on it, or start a new run with another --out"
+            f"compute again what depends on it{', --allow-mixed to keep what others made' if makers else ''}, or start "
+            "a new run with another --out"
         )
     return found
 
