@@ -11,7 +11,8 @@ import hashlib
 import itertools
 import queue
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from xaijax._errors import InputError
@@ -123,7 +124,7 @@ class Pool:
 
     def results(
         self, opener: Opener, text: str, jobs: Iterator[Job], wait: Callable[[], None] = lambda: None
-    ) -> Iterator[Done]:
+    ) -> Generator[Done, None, None]:
         """Computes jobs in the order in which they are given, and gives each back as soon as it is done.
 
         Args:
@@ -141,11 +142,8 @@ class Pool:
         key = hashlib.sha256(f"{opener.__module__}.{opener.__qualname__} {text}".encode()).hexdigest()[:16]
         again: collections.deque[Job] = collections.deque()
         tried: dict[Job, list[str]] = {}
-        first = next(jobs, None)
-        if first is None:
-            return
-        again.append(first)
         more = True
+        self._seen = time.monotonic()
         for one in self._workers.values():
             one.state = "new" if one.state == "ready" else one.state
         try:
@@ -185,9 +183,11 @@ class Pool:
     def _send(self, one: _Worker, state: Any, work: Callable[..., Any], *args: Any, job: Job | None = None) -> None:
         one.state, one.job, one.since = state, job, time.monotonic()
         key = f"xaijax-{state}-{id(self)}-{next(self._count)}"
-        one.future = self._client.submit(
-            work, *args, key=key, workers=[one.address], allow_other_workers=False, pure=False, retries=0
-        )
+        with warnings.catch_warnings():  # the list of a million images is long, and sent once
+            warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
+            one.future = self._client.submit(
+                work, *args, key=key, workers=[one.address], allow_other_workers=False, pure=False, retries=0
+            )
         one.future.add_done_callback(lambda future, address=one.address: self._arrived.put((address, future)))
 
     def _drop(self, one: _Worker) -> None:
@@ -214,9 +214,9 @@ class Pool:
         if "value" not in result:
             if job is None:
                 self._leave_out(one, worker.told(result))
-            elif "closed" in result:
-                one.state = "new"  # the process was started again
-                return None, (job, f"worker {one.name} ended")
+            elif "closed" in result or "trouble" in result:
+                one.state = "new"
+                return None, (job, f"worker {one.name}: {worker.told(result)}")
             else:
                 raise self._fault(one, job, result)
             return None, None
