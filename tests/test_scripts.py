@@ -21,6 +21,7 @@ WITH_HELP = (
     *(
         "cascade_cost",
         "cascade_labels",
+        "error_coverage",
         "growth",
         "kernels",
         "known_truth",
