@@ -21,8 +21,10 @@ SCRIPTS = sorted([*(ROOT / "benchmarks").rglob("*.py"), *(ROOT / "tests" / "pari
 SCRIPTS += sorted((ROOT / "tests" / "regression").glob("*.py"))
 WITH_HELP = (
     *(
+        "attention_gallery",
         "cascade_cost",
         "cascade_labels",
+        "error_coverage",
         "growth",
         "kernels",
         "known_truth",
