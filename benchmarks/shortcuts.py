@@ -7,12 +7,12 @@ clusters of its Grad-CAM maps on other such images. Runs differ in their seed. D
 
 * The network uses the cue if its accuracy falls by 0.2 or more where the cue is covered.
 * The cue is found if `xaijax clusters` says of a cluster that it lies where the cue is (points_at: cue): the cue is
-  significantly more frequent there (q < 0.05), most of its images have it, and the evidence is at least 3 times as dense
-  on it as over the image.
+  significantly more frequent there (q < 0.05), most of its images have it, and the evidence is at least 3 times as
+  dense on it as over the image.
 * It leads if the conclusion, the heading of the page, is about it.
 * It is found without masks if a cluster whose strongest column is the cue is said to lie at the border of the image.
-* The control is a network trained on clean images; half of each class of the images that are explained has the cue. What
-  is found there is a false alarm.
+* The control is a network trained on clean images; half of each class of the images that are explained has the cue.
+  What is found there is a false alarm.
 
 Results are kept after every run; `--minutes` stops before a run that would go beyond it.
 """
@@ -59,7 +59,7 @@ def one(data: str, cue: str, control: bool, seed: int, options: argparse.Namespa
     trained = place / "model"
     train.run(
         TrainConfig(
-            model=("small_cnn",),
+            model="small_cnn",
             count=options.train,
             size=options.size,
             epochs=options.epochs,
