@@ -10,6 +10,7 @@ from xaijax._errors import InputError
 from xaijax._options import Count, Range
 from xaijax._runs import command_line, options
 from xaijax._runs.options import (
+    ClusterOptions,
     DataOptions,
     DeviceOptions,
     Images,
@@ -85,6 +86,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BenchConfig(
     RunOptions,
+    ClusterOptions,
     DeviceOptions,
     UntilOptions,
     TargetOptions,
