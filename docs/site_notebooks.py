@@ -2,8 +2,8 @@
 
     pip install -e '.[test]' nbclient nbformat ipykernel torch grad-cam && python docs/site_notebooks.py [NAME ...]
 
-Python blocks become cells, and so do lines that begin with `xaijax` (`pip` lines stay text). A notebook runs in an empty
-folder that holds `brain_mri`, small phantoms in one folder per class, so that it stands in for a reader's own
+Python blocks become cells, and so do lines that begin with `xaijax` (`pip` lines stay text). A notebook runs in an
+empty folder that holds `brain_mri`, small phantoms in one folder per class, so that it stands in for a reader's own
 images.
 """
 
@@ -33,7 +33,7 @@ for row, (image, mask, label) in enumerate(zip(batch.images, batch.masks, batch.
         path = Path(place, phantoms.classes[label], f"{row}.png")
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path)"""
-BLOCK = re.compile(r"^```python[^\n]*\n(.*?)^```$|^((?:    xaijax .*\n(?:      .*\n)*)+)", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```python[^\n]*\n([\s\S]*?)^```$|^((?:    xaijax .*\n)+)", re.MULTILINE)
 
 
 def notebook(text):

@@ -1,4 +1,6 @@
-"""Captum, torch-cam, shap and lime on a PyTorch network that is converted, in one process: pytest tests/parity -m parity.
+"""Captum, torch-cam, shap and lime on a PyTorch network that is converted, in one process.
+
+    pytest tests/parity -m parity
 
 The default tests compare with what the script explainer_peers.py stored of another network.
 """
