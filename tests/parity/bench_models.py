@@ -54,6 +54,7 @@ def images_of(place: str, count: int) -> tuple[np.ndarray, np.ndarray, int]:
 def torch_net(images: np.ndarray, labels: np.ndarray, classes: int, epochs: int) -> nn.Module:
     """A trained network of three convolutions, whose end has no activation."""
     torch.manual_seed(0)
+    torch.set_num_threads(1)  # several threads wait for each other on a busy machine
     net = nn.Sequential(
         *(nn.Conv2d(1, 16, 3, 1, 1), nn.ReLU(), nn.MaxPool2d(2)),
         *(nn.Conv2d(16, 32, 3, 1, 1), nn.ReLU(), nn.MaxPool2d(2)),
