@@ -21,6 +21,7 @@ SCRIPTS = sorted([*(ROOT / "benchmarks").rglob("*.py"), *(ROOT / "tests" / "pari
 SCRIPTS += sorted((ROOT / "tests" / "regression").glob("*.py"))
 WITH_HELP = (
     *(
+        "bare_passes",
         "cascade_cost",
         "cascade_labels",
         "growth",
@@ -32,6 +33,7 @@ WITH_HELP = (
     ),
     "reading",
     "run_peers",
+    "shortcuts",
     "until",
 )
 NAMES = {str(script.relative_to(ROOT)): script for script in SCRIPTS}
