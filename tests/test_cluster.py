@@ -309,7 +309,7 @@ def compute(workers, tmp_path, happens, jobs=6):
             say=said.append,
         )  # fmt: skip
         todo = (pooling.Job(f"part-{number}", (number,)) for number in range(jobs))
-        found = {result.job.numbers[0]: result.value for result in pool.results(opener, str(tmp_path), todo)}
+        found = {result.job.numbers[0]: result.value for result in pool.results(opener, happens.__name__, todo)}
     return found, said
 
 
@@ -421,8 +421,9 @@ def mixed_workers(*, differing):
         yield made
 
 
-def test_workers_that_differ_are_left_out(config, here, tmp_path, monkeypatch):
+def test_workers_that_differ_are_left_out(config, here, slow, tmp_path, monkeypatch):
     monkeypatch.setattr(pooling, "SETTLE", 2.0)
+    slow(0.05)
     with mixed_workers(differing=1) as made:
         there, said = run(config, tmp_path / "run", cluster=made.scheduler_address)
         assert there == here
