@@ -217,6 +217,19 @@ def test_a_calibration_with_little_time_is_judged_by_its_first_parts(config, wor
     assert len(parts(tmp_path / "run")) == described["cases_done"] / 4
 
 
+def test_the_calibration_of_a_benchmark_is_computed_by_its_workers(config, workers, tmp_path, monkeypatch):
+    monkeypatch.setattr("xaijax.bench.calibrated.MINUTES", 0.01)
+    own = dataclasses.replace(config, count=4, calibration=("quick",), metrics=("deletion_mean",))
+    _, said = run(own, tmp_path / "run", cluster=workers)
+    judged = json.loads((tmp_path / "run" / "calibration" / "stripes" / "run.json").read_text())
+    assert "judging the metrics on model stripes first" in said
+    assert 0 < judged["cases_done"] < judged["cases"]
+    assert (
+        "deletion_mean"
+        in json.loads((tmp_path / "run" / "calibration" / "stripes.json").read_text())["calibration"]["metrics"]
+    )
+
+
 def test_what_is_finished_is_not_computed_again(config, here, workers, tmp_path, monkeypatch):
     """An interrupt leaves the parts that were written; the rest is computed here, or by workers."""
     from xaijax.bench.store import Store
