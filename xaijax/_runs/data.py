@@ -156,10 +156,9 @@ def choose(labels: np.ndarray, count: int, seed: int) -> list[int]:
         [0, 1, 0, 1]
     """
     rng = np.random.default_rng(seed)
-    queues = [list(rng.permutation(np.flatnonzero(labels == label))) for label in np.unique(labels)]
-    order: list[int] = []
-    while any(queues):
-        order += [int(queue.pop(0)) for queue in queues if queue]
+    queues = [rng.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
+    turns = np.concatenate([np.arange(len(queue)) for queue in queues]) if queues else np.zeros(0, int)
+    order = [int(case) for case in np.concatenate([*queues, np.zeros(0, int)])[np.argsort(turns, kind="stable")]]
     return order[: count or None]
 
 

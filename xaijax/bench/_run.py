@@ -176,8 +176,7 @@ def _made(plan: "Plan", model: "Model", cases: tuple[int, ...]) -> dict[str, Any
     """What a part depends on, as its description keeps it."""
     from xaijax.bench.part import wants_variants
 
-    place = {case: number for number, case in enumerate(plan.cases)}
-    digests = [plan.digests[place[case]] for case in cases]
+    digests = [plan.digests[plan.place[case]] for case in cases]
     models = plan.models if wants_variants(plan.metrics) else (model,)
     made = {
         "images": identity.of_images([plan.dataset.cases[case].id for case in cases], digests),

@@ -4,6 +4,7 @@ Everything that can be refused is refused here, before a run folder exists.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -87,6 +88,11 @@ class Plan:
             raise InputError(f"model {model.name} gives NaN or infinite probabilities; its checkpoint is damaged")
         labels = labels_of(model, batch.labels)
         return batch, labels, probabilities, self.explained(model, labels, probabilities)
+
+    @functools.cached_property
+    def place(self) -> dict[int, int]:
+        """Which image of the run a position in the data set is."""
+        return {case: number for number, case in enumerate(self.cases)}
 
     @property
     def convention(self) -> str:

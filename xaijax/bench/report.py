@@ -7,20 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
+import pyarrow.compute as pc
 
 from xaijax import plot
 from xaijax._outputs import THRESHOLD, check_output, targets, unfold
 from xaijax._runs import page
-from xaijax.bench import calibrated, decisions, statistics
+from xaijax.bench import calibrated, curves, decisions, reading, statistics
 from xaijax.bench.calibrated import BELIEVE, Judged
+from xaijax.bench.columns import Columns
 from xaijax.bench.conclusion import best, conclude
-from xaijax.bench.store import Store, paired
+from xaijax.bench.reading import Read
+from xaijax.bench.store import Store
 from xaijax.bench.summary import Row, summarise, to_csv
 from xaijax.calibrate import VERDICTS
-from xaijax.metrics import FAMILIES, METRICS, ORACLE, Scores, Statement, statements
+from xaijax.metrics import FAMILIES, METRICS, ORACLE, Statement, statements
 from xaijax.metrics._health import usage
-from xaijax.metrics.pic_curve import area, positions, read_curve
 from xaijax.plot import _style as style
 
 KINDS = ("curves", "responses", "randomised", "gallery", "rebuilt", "intervals")
@@ -59,30 +60,26 @@ def write_report(store: Store) -> Report:
         The summary, the statements and the conclusion, and the path of the report.
     """
     run = store.read_run()
-    scores, curves = store.scores(), store.curves()
+    read = reading.read(store, predicted=bool(run.get("until")))
     seed = int(run["config"]["seed"])
     judged = calibrated.read(store.root, run)
-    every = summarise(scores, seed=seed)
+    every = summarise(read.models, seed=seed)
     verdicts = {(model, metric): one.verdicts[metric][0] for model, one in judged.items() for metric in one.verdicts}
     store.write_text("summary.csv", to_csv(every, verdicts))
-    rows = [row for row in every if not row.target]
     # From here on each finding of an image counts for itself.
-    findings = statistics.by_model(scores, curves)
-    scores, curves = paired(scores), paired(curves)
-    predictions = store.predictions()
-    labels = {} if "target" in predictions.column_names else _labels(predictions)
+    rows = [row for row in every if not row.target]
     believed = {(model, metric) for model, one in judged.items() for metric in one.believed} if judged else None
-    one_model = len(findings) == 1
+    one_model = len(read.models) == 1
     said = _about_calibration(run, judged) + [Statement(note) for note in run.get("notes", [])]
+    said += _about_curves(read.models)
     said += statements(
-        next(iter(findings.values())) if one_model else findings,
-        labels,
+        next(iter(read.models.values())) if one_model else read.models,
         skipped=run["data"]["skipped"],
         believed={("", metric) for _, metric in believed} if believed is not None and one_model else believed,
         seed=seed,
     )
-    found = statistics.tabulate(scores, curves, seed=seed)
-    decided = decisions.decide(run, store.scores(), predictions)
+    found = statistics.tabulate(read.models, seed=seed)
+    decided = decisions.decide(run, read.models, read.predicted)
     if decided:
         store.write_text("decisions.csv", decisions.to_csv(decided))
         said += decisions.statements(run, decided)
@@ -90,7 +87,7 @@ def write_report(store: Store) -> Report:
     store.write_text("ranks.csv", statistics.ranks_csv(found))
     store.write_text("stability.csv", statistics.stability_csv(found))
     pairs = len(rows) < len(every)
-    drawn = _draw(store, rows, curves, seed, pairs)
+    drawn = _draw(store, run, read, rows, pairs)
     compared = _compared(store.root / "figures", rows, found, pairs, judged)
     marked = {
         model: {metric: best(metric, one) for metric, one in metrics.items()} for model, metrics in found.models.items()
@@ -103,20 +100,15 @@ def write_report(store: Store) -> Report:
         said,
         drawn,
         store.root,
-        accuracy=accuracy(predictions),
+        accuracy=read.right,
         compared=compared,
         judged=judged,
         conclusion=conclusion,
-        by_class=_by_class(findings, labels),
+        by_class=_by_class(read.models),
         decided=decided,
         best=marked,
     )
     return Report(rows, said, conclusion, judged, store.write_text("report.html", text), marked)
-
-
-def _labels(predictions: pa.Table) -> dict[str, str]:
-    """image -> its true class."""
-    return dict(zip(predictions["image"].to_pylist(), predictions["label"].to_pylist(), strict=True))
 
 
 def _about_calibration(run: Mapping[str, Any], judged: Mapping[str, Judged]) -> list[Statement]:
@@ -138,11 +130,23 @@ def _about_calibration(run: Mapping[str, Any], judged: Mapping[str, Judged]) -> 
     return found
 
 
-def _by_class(models: Mapping[str, Scores], labels: Mapping[str, str]) -> list[dict[str, Any]]:
+def _about_curves(models: Mapping[str, Columns]) -> list[Statement]:
+    """That curves are of some images alone, where there are very many."""
+    return [
+        Statement(
+            f"Curves, and what is said of them, are of {one.curve_images} of {one.images_there} images"
+            f"{f' of {name}' if len(models) > 1 else ''}, evenly from all parts; scores and tables are of all."
+        )
+        for name, one in models.items()
+        if one.curve_images
+    ]
+
+
+def _by_class(models: Mapping[str, Columns]) -> list[dict[str, Any]]:
     """For each model the images of each class that each metric scored."""
     found = []
     for model, scores in models.items():
-        lines = usage(scores, labels)
+        lines = usage(scores)
         classes = list(dict.fromkeys(name for line in lines for name in line.classes))
         shown = [
             {
@@ -161,26 +165,25 @@ def _by_class(models: Mapping[str, Scores], labels: Mapping[str, str]) -> list[d
 
 
 def _draw(
-    store: Store, rows: Sequence[Row], curves: pa.Table, seed: int, pairs: bool
+    store: Store, run: Mapping[str, Any], read: Read, rows: Sequence[Row], pairs: bool
 ) -> dict[str, dict[str, list[dict[str, Any]]]]:
     """Draws every figure; returns {model: {kind: [{path, alt, wide}]}}."""
     folder = store.root / "figures"
+    seed = int(run["config"]["seed"])
     drawn: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    answers = paired(store.responses())
-    titles = {metric: describe(metric)["title"] for metric in dict.fromkeys(answers["metric"].to_pylist())}
     for model in dict.fromkeys(row.model for row in rows):
         prefix = re.sub(r"[^\w-]", "-", model)
         drawn[model] = {
-            "curves": _draw_curves(folder, prefix, curves, model, pairs),
+            "curves": _draw_curves(folder, prefix, store, read, model, pairs),
             "intervals": _draw_intervals(folder, prefix, [row for row in rows if row.model == model], pairs),
         }
-        for entry in _draw_responses(folder, model, answers, titles, pairs, seed=seed):
+        for entry in _draw_responses(folder, model, store, read, pairs, seed=seed):
             drawn[model].setdefault(entry["kind"], []).append(entry)
-    classes = {entry["name"]: entry["classes"] for entry in store.read_run()["models"]}
+    classes = {entry["name"]: entry["classes"] for entry in run["models"]}
     shown: dict[str, list[dict[str, np.ndarray]]] = {}
-    order = [entry["name"] for entry in store.read_run()["models"]]
-    for part, arrays in store.galleries().items():
-        shown.setdefault(order[int(part.partition("-")[0])], []).append(arrays)
+    order = [entry["name"] for entry in run["models"]]
+    for part in read.gallery:
+        shown.setdefault(order[int(part.partition("-")[0])], []).append(store.part(part).gallery())
     for model, parts in shown.items():
         if model in drawn:
             prefix = re.sub(r"[^\w-]", "-", model)
@@ -189,23 +192,13 @@ def _draw(
     return drawn
 
 
-def _draw_curves(folder: Path, prefix: str, table: pa.Table, model: str, pairs: bool) -> list[dict[str, Any]]:
-    read: dict[tuple[str, str], dict[str, dict[str, list[np.ndarray]]]] = {}
-    names = ("model", "entropy", "curve", "method", "image", "position", "value")
-    for m, entropy, kind, method, image, x, y in zip(*(table[n].to_pylist() for n in names), strict=True):
-        if m == model:
-            images = read.setdefault((entropy, kind), {}).setdefault(method, {})
-            images.setdefault(image, []).append(read_curve(x, y))
+def _draw_curves(folder: Path, prefix: str, store: Store, read: Read, model: str, pairs: bool) -> list[dict[str, Any]]:
+    lines = curves.mean_lines(curves.table_of(store, read.curves.get(model, ()), "curves", model))
     drawn = []
     metrics = {(metric.measure, metric.kind): metric for metric in METRICS.values() if metric.family == "pic"}
     order = list(metrics)
-    for (entropy, kind), methods in sorted(read.items(), key=lambda entry: (entry[0][1], order.index(entry[0]))):
-        # First over the random masks of an image, then over images, so that its area is the table's mean.
-        lines = {m: np.mean([np.mean(c, axis=0) for c in images.values()], axis=0) for m, images in methods.items()}
-        count = max(len(images) for images in methods.values())
-        found = {
-            m: plot.MeanCurve(positions(), y, None, None, len(methods[m]), float(area(y))) for m, y in lines.items()
-        }
+    for (entropy, kind), found in sorted(lines.items(), key=lambda entry: (entry[0][1], order.index(entry[0]))):
+        count = curves.counts(found)
         axes = metrics[entropy, kind].axes
         assert axes is not None
         figure = plot.curves(
@@ -373,17 +366,6 @@ def _trusted(model: str, metrics: Sequence[str] | Mapping[str, Any], judged: Map
     """The metrics that methods may be compared by: believed on the model, over all models on each of them."""
     asked = [judged[model]] if model in judged else list(judged.values())
     return {metric for metric in metrics if all(metric in one.believed for one in asked)}
-
-
-def accuracy(predictions: pa.Table) -> dict[str, tuple[int, int]]:
-    """{model: (images it classifies right, images)}; of findings those that are known."""
-    counts: dict[str, tuple[int, int]] = {}
-    for model, label, guess in zip(*(predictions[n].to_pylist() for n in ("model", "label", "predicted")), strict=True):
-        if "target" in predictions.column_names and label == "unknown":
-            continue
-        right, total = counts.get(model, (0, 0))
-        counts[model] = right + (label == guess), total + 1
-    return counts
 
 
 def describe(name: str) -> dict[str, str]:
@@ -573,34 +555,36 @@ def show(made: Report) -> None:
             console.print(Text(sentence))
 
 
-def response_lines(table: pa.Table, model: str, *, seed: int = 0) -> dict[str, dict[str, plot.MeanCurve]]:
-    """{metric: {method: its line}} of a model, from the table of a run's responses."""
-    rows: dict[tuple[str, str], list[tuple[Any, Any, float]]] = {}
-    names = ("model", "metric", "method", "fraction", "value", "area")
-    for m, metric, method, fraction, value, size in zip(*(table[n].to_pylist() for n in names), strict=True):
-        if m == model and fraction:
-            rows.setdefault((metric, method), []).append((fraction, value, size))
-    found: dict[str, dict[str, plot.MeanCurve]] = {}
-    for (metric, method), curves in rows.items():
-        fractions, values, areas = zip(*curves, strict=True)
-        found.setdefault(metric, {})[method] = plot.mean_curve(fractions, values, areas, seed=seed)
-    return found
-
-
 def _draw_responses(
-    folder: Path, model: str, table: pa.Table, titles: dict[str, str], pairs: bool, *, seed: int = 0
+    folder: Path, model: str, store: Store, read: Read, pairs: bool, *, seed: int = 0
 ) -> list[dict[str, Any]]:
     """Draws every metric that has curves; `[{path, alt, kind}]`, kind "responses" or "randomised"."""
     prefix = re.sub(r"[^\w-]", "-", model)
+    parts = read.responses.get(model, ())
     drawn = []
-    for metric, found in response_lines(table, model, seed=seed).items():
-        count = max(line.images for line in found.values())
-        title = f"{titles[metric]}, {_counted(count, pairs)}"
+    # One metric at a time: the curves of all of them could be larger than the memory.
+    for metric in _metrics_of(store, parts, model):
+        found = curves.response_lines(curves.table_of(store, parts, "responses", model, metric), seed=seed)
+        if metric not in found:
+            continue
+        count = curves.counts(found[metric])
+        heading = describe(metric)["title"]
+        title = f"{heading}, {_counted(count, pairs)}"
         axes = METRICS[metric].axes
         assert axes is not None  # it has responses
-        figure = plot.curves(found, title=title, x_label=axes.x, y_label=axes.y)
+        figure = plot.curves(found[metric], title=title, x_label=axes.x, y_label=axes.y)
         path = page.save_figure(figure, folder / f"{prefix}-curve-{metric}.svg")
-        alt = f"{titles[metric]}: mean curve and 95 % interval per method, {model}"
+        alt = f"{heading}: mean curve and 95 % interval per method, {model}"
         where = "randomised" if axes.kind == "randomisation" else "responses"
         drawn.append({"path": path, "alt": alt, "kind": where, "metric": metric})
     return drawn
+
+
+def _metrics_of(store: Store, parts: Sequence[str], model: str) -> list[str]:
+    """The metrics with responses in some parts, in the order of the first one that has rows of the model."""
+    found: dict[str, None] = {}
+    for name in parts:
+        table = store.part(name).table("responses")
+        if table is not None:
+            found |= dict.fromkeys(table.filter(pc.equal(table["model"], model))["metric"].unique().to_pylist())
+    return list(found)

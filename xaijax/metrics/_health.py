@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from xaijax.metrics._interval import mean_interval
 from xaijax.metrics.metric import ORACLE, RANDOM
 from xaijax.metrics.registry import METRICS, REASONS
-from xaijax.metrics.scores import Curves, Scores
+from xaijax.metrics.scores import Curves, HealthTable, Scores
 
 TOLERANCE = 1e-9  # of a scaled information value: rounding, not a fall
 FEW_IMAGES = 10
@@ -173,7 +173,7 @@ def as_dict(report: dict[str, MetricHealth]) -> dict[str, Any]:
     return {metric: plain(asdict(entry)) for metric, entry in report.items()}
 
 
-def usage(scores: Scores, labels: Mapping[str, str] | None = None) -> list[Usage]:
+def usage(scores: HealthTable, labels: Mapping[str, str] | None = None) -> list[Usage]:
     """Counts images, not scores: an image counts as scored when any method but the oracle has a value for it.
 
     Args:
@@ -183,36 +183,33 @@ def usage(scores: Scores, labels: Mapping[str, str] | None = None) -> list[Usage
     Returns:
         One `Usage` per metric, in the order of the scores.
     """
-    found: dict[str, dict[tuple[str, str], str]] = {}
-    for row in scores:
-        if row.method != ORACLE:
-            images = found.setdefault(row.metric, {})
-            image = (row.image, row.target)
-            if row.reason:
-                images.setdefault(image, row.reason)
-            else:
-                images[image] = ""
-    return [
-        Usage(
-            metric,
-            sum(not r for r in images.values()),
-            dict(Counter(r for r in images.values() if r)),
-            _by_class(images, labels or {}),
-        )
-        for metric, images in found.items()
-    ]
+    found = []
+    for metric in scores.metrics():
+        images, methods, _ = scores.matrix(metric)
+        codes, names = scores.reasons(metric)
+        codes = codes[:, [method != ORACLE for method in methods]]
+        there = np.flatnonzero((codes >= 0).any(axis=1))
+        if not len(there):
+            continue
+        codes = codes[there]
+        scored = (codes == 0).any(axis=1)
+        # Of an image without a value the reason of the first method counts.
+        first = codes[np.arange(len(codes)), (codes > 0).argmax(axis=1)][~scored]
+        every, place, count = np.unique(first, return_index=True, return_counts=True)
+        reasons = {names[every[i]]: int(count[i]) for i in np.argsort(place)}
+        kept = [images[i] for i in there] if isinstance(images, list) else images[there]
+        found.append(Usage(metric, int(scored.sum()), reasons, _by_class(scored, *scores.classes(kept, labels))))
+    return found
 
 
-def _by_class(reasons: Mapping[tuple[str, str], str], labels: Mapping[str, str]) -> dict[str, tuple[int, int]]:
+def _by_class(scored: NDArray[np.bool_], codes: NDArray[np.int32], names: Sequence[str]) -> dict[str, tuple[int, int]]:
     """class -> (images with a value, images), in the order of the classes' names."""
-    counts: dict[str, list[int]] = {}
-    for (image, target), reason in reasons.items():
-        name = target or labels.get(image)
-        if name is not None:
-            own = counts.setdefault(name, [0, 0])
-            own[0] += not reason
-            own[1] += 1
-    return {name: (scored, images) for name, (scored, images) in sorted(counts.items())}
+    known = codes >= 0
+    images = np.bincount(codes[known], minlength=len(names))
+    good = np.bincount(codes[known & scored], minlength=len(names))
+    return {
+        name: (int(good[i]), int(images[i])) for i, name in sorted(enumerate(names), key=lambda x: x[1]) if images[i]
+    }
 
 
 def falling_share(curves: Curves) -> dict[str, tuple[int, int]]:
@@ -247,14 +244,18 @@ def paired_difference(images: Sequence[str], first: Any, second: Any, *, seed: i
         2.0
     """
     order = sorted(range(len(images)), key=lambda i: images[i])
-    deltas = (np.asarray(first, np.float64) - np.asarray(second, np.float64))[order]
+    return _difference(np.asarray(first, np.float64)[order] - np.asarray(second, np.float64)[order], seed)
+
+
+def _difference(deltas: NDArray[np.float64], seed: int) -> Difference:
+    """The mean of differences in a fixed order, NaN for none, with its interval."""
     deltas = deltas[~np.isnan(deltas)]
     low, high = mean_interval(deltas, seed=seed)
     return Difference(float(deltas.mean()) if len(deltas) else float("nan"), low, high, len(deltas))
 
 
 def statements(
-    scores: Scores | Mapping[str, Scores],
+    scores: HealthTable | Mapping[str, HealthTable],
     labels: Mapping[str, str] | None = None,
     *,
     skipped: Sequence[Sequence[str]] = (),
@@ -279,7 +280,7 @@ def statements(
         >>> statements(Scores.from_rows(rows))[0].text
         'cam scores worse than the random control in iou (95 % interval without 0).'
     """
-    models = {"": scores} if isinstance(scores, Scores) else dict(scores)
+    models: dict[str, HealthTable] = dict(scores) if isinstance(scores, Mapping) else {"": scores}
     several = len(models) > 1
     found: list[Statement] = []
     if skipped:
@@ -340,7 +341,9 @@ def _falling(curves: Curves, model: str, several: bool) -> list[Statement]:
     return [Statement(text, any(share > 0.5 for share in shares.values()), "falls")]
 
 
-def _against_controls(scores: Scores, metrics: Sequence[str], model: str, several: bool, seed: int) -> list[Statement]:
+def _against_controls(
+    scores: HealthTable, metrics: Sequence[str], model: str, several: bool, seed: int
+) -> list[Statement]:
     """Compares the controls with the methods: what random beats is not shown to explain anything."""
     upset: list[str] = []
     beaten: dict[str, list[str]] = {}
@@ -350,18 +353,22 @@ def _against_controls(scores: Scores, metrics: Sequence[str], model: str, severa
         images, methods, values = scores.matrix(metric)
         # Only methods with a value, in the order in which their first values come.
         order = np.where(np.isnan(values), np.inf, np.arange(values.size).reshape(values.shape)).min(axis=0)
+        if RANDOM not in methods:
+            continue
+        # The bootstrap draws images in the order of their names, whatever their order in the table.
+        values = values[scores.alphabetical(images)]
         columns = {methods[i]: values[:, i] for i in np.argsort(order) if np.isfinite(order[i])}
         if RANDOM not in columns:
             continue
         sign = 1.0 if _higher_is_better(metric) else -1.0
         if ORACLE in columns:
-            gap = paired_difference(images, columns[RANDOM], columns[ORACLE], seed=seed)
+            gap = _difference(columns[RANDOM] - columns[ORACLE], seed)
             if sign * gap.mean > 0:
                 upset.append(f"{metric} by {abs(gap.mean):.3f}{_sure(gap.low, gap.high)}")
         for method, own in columns.items():
             if method in (RANDOM, ORACLE):
                 continue
-            gap = paired_difference(images, own, columns[RANDOM], seed=seed)
+            gap = _difference(own - columns[RANDOM], seed)
             if not np.isfinite(gap.low):
                 continue
             if gap.low <= 0 <= gap.high:

@@ -8,7 +8,7 @@ import numpy as np
 from xaijax.metrics._interval import mean_interval
 from xaijax.metrics.metric import ORACLE, shorten
 from xaijax.metrics.registry import METRICS
-from xaijax.metrics.scores import Scores
+from xaijax.metrics.scores import ScoreTable
 from xaijax.metrics.statistics._friedman import Ranking, friedman
 from xaijax.metrics.statistics.pairs import Pair, compare_pairs
 from xaijax.metrics.statistics.stability import Stability, over_masks, over_metrics, over_subsets
@@ -56,7 +56,7 @@ class MetricStatistics:
 
 
 def analyse(
-    scores: Scores, *, leave_out: Sequence[str] = (ORACLE,), controls: Sequence[str] = (), seed: int = 0
+    scores: ScoreTable, *, leave_out: Sequence[str] = (ORACLE,), controls: Sequence[str] = (), seed: int = 0
 ) -> dict[str, MetricStatistics]:
     """Means with intervals, paired tests, ranks and their stability, for every metric of some scores.
 
@@ -73,6 +73,7 @@ def analyse(
         metric -> `MetricStatistics`, in the order of the scores.
 
     Example:
+        >>> from xaijax.metrics import Scores
         >>> rows = [(str(i), m, "iou", 0.1 * i + s, "") for i in range(4) for m, s in (("cam", 0.2), ("random", 0.0))]
         >>> found = analyse(Scores.from_rows(rows))["iou"]
         >>> found.pairs[0].rank_biserial, found.pairs[0].note[:42], found.ranking.note[:24]
@@ -81,7 +82,7 @@ def analyse(
     return {metric: _metric(scores, metric, set(leave_out), set(controls), seed) for metric in scores.metrics()}
 
 
-def entropy_stability(scores: Scores, curve: str, *, methods: Sequence[str]) -> Stability:
+def entropy_stability(scores: ScoreTable, curve: str, *, methods: Sequence[str]) -> Stability:
     """Stability of the ranking over the information measures of one curve, over the images that all could score.
 
     Args:
@@ -101,7 +102,7 @@ def entropy_stability(scores: Scores, curve: str, *, methods: Sequence[str]) -> 
     return over_metrics(tables, over="entropies", methods=len(methods))
 
 
-def _metric(scores: Scores, metric: str, leave_out: set[str], controls: set[str], seed: int) -> MetricStatistics:
+def _metric(scores: ScoreTable, metric: str, leave_out: set[str], controls: set[str], seed: int) -> MetricStatistics:
     images, methods, values = scores.matrix(metric)
     means = []
     for method, column in zip(methods, values.T, strict=True):
