@@ -33,7 +33,6 @@ def both(request, made, tmp_path, monkeypatch):
     """The same scores as rows and, from several parts and through files, as columns."""
     parts = [scored(made, IDS[i : i + 10], i, request.param) for i in range(0, 30, 10)]
     monkeypatch.setattr(spool, "KEPT", 500)
-    monkeypatch.setattr(columns, "ROWS", 40)
     (found,) = columns.of_tables([(part, None) for part in parts], tmp_path).values()
     assert list(tmp_path.iterdir())  # some are in files
     return Scores.from_arrow(pa.concat_tables(parts)), found

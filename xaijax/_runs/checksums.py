@@ -99,9 +99,24 @@ def read_signed(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} cannot be read ({reason})") from error
     if not isinstance(values, dict):
         raise InputError(f"{path} holds no JSON object")
-    if SIGNATURE in values and values[SIGNATURE] != _of_json({k: v for k, v in values.items() if k != SIGNATURE}):
+    name = SIGNATURE if SIGNATURE in values else _renamed(values)
+    if name != SIGNATURE:
+        raise InputError(f"{path} was changed after it was written: its checksum is called {name!r}")
+    if SIGNATURE in values and values[SIGNATURE] != _of_json(_without(values, SIGNATURE)):
         raise InputError(f"{path} was changed after it was written: its checksum is another one")
-    return {name: value for name, value in values.items() if name != SIGNATURE}
+    return _without(values, SIGNATURE)
+
+
+def _renamed(values: Mapping[str, Any]) -> str:
+    """The name of an entry that is the digest of the others, where the name of the digest itself was changed."""
+    for name, value in values.items():
+        if isinstance(value, str) and len(value) == 64 and value == _of_json(_without(values, name)):
+            return name
+    return SIGNATURE
+
+
+def _without(values: Mapping[str, Any], left_out: str) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != left_out}
 
 
 def own_files(root: Path) -> set[str]:

@@ -5,7 +5,7 @@ once, and the values of every metric are put after each other: in memory, and fr
 run folder, which go away with this object. A run of a million images then needs the memory of one metric.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from xaijax.bench.spool import Spool
-from xaijax.bench.store import TARGET, joined
+from xaijax.bench.store import TARGET
 from xaijax.metrics.scores import Curves
 
-ROWS = 1 << 16
-"""Rows of scores that are taken apart at once."""
 NO_ROW = -1
 
 Floats = NDArray[np.float64]
@@ -240,7 +238,7 @@ def of_tables(parts: Iterable[tuple[pa.Table, pa.Table | None]], folder: Path | 
     """
     spool = Spool(folder)
     found: dict[str, Columns] = {}
-    for scores, predictions in _batches(parts):
+    for scores, predictions in parts:
         models = scores["model"].unique().to_pylist()
         for model in models:
             own, guesses = scores, predictions
@@ -255,30 +253,6 @@ def of_tables(parts: Iterable[tuple[pa.Table, pa.Table | None]], folder: Path | 
 def of_table(scores: pa.Table) -> dict[str, Columns]:
     """{model: its scores} of one table of all scores."""
     return of_tables([(scores, None)])
-
-
-def _batches(
-    parts: Iterable[tuple[pa.Table, pa.Table | None]],
-) -> Iterator[tuple[pa.Table, pa.Table | None]]:
-    """Parts of the same model together, so that little ones do not cost more than their rows."""
-    kept: list[tuple[pa.Table, pa.Table | None]] = []
-    rows, last = 0, None
-    for scores, predictions in parts:
-        if not scores.num_rows:
-            continue
-        kind = scores["model"][0], scores.schema.names
-        if kept and (kind != last or rows > ROWS):
-            yield _together(kept)
-            kept, rows = [], 0
-        kept.append((scores, predictions))
-        rows, last = rows + scores.num_rows, kind
-    if kept:
-        yield _together(kept)
-
-
-def _together(parts: Sequence[tuple[pa.Table, pa.Table | None]]) -> tuple[pa.Table, pa.Table | None]:
-    guesses = [one for _, one in parts if one is not None]
-    return joined([scores for scores, _ in parts]), joined(guesses) if guesses else None
 
 
 def _encoded(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], pa.Array]:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from xaijax import plot
-from xaijax.bench.store import CURVES, RESPONSES, Store, joined, paired
+from xaijax.bench.store import Store, paired, together
 from xaijax.metrics.pic_curve import area, positions, read_curve
 from xaijax.metrics.scores import Curves
 
@@ -41,14 +41,9 @@ def sampled(parts: Sequence[str], images: int) -> list[str]:
 
 def table_of(store: Store, parts: Iterable[str], folder: str, model: str, metric: str | None = None) -> pa.Table:
     """The curves or responses of a model in some parts, of one metric where it is named; findings are in the names."""
-    tables = []
-    for name in parts:
-        table = store.part(name).table(folder)
-        if table is not None:
-            keep = pc.equal(table["model"], model)
-            tables.append(table.filter(keep if metric is None else pc.and_(keep, pc.equal(table["metric"], metric))))
-    empty = CURVES if folder == "curves" else RESPONSES
-    return paired(joined(tables)) if tables else empty.empty_table()
+    table = together([store.part(name) for name in parts], folder)
+    keep = pc.equal(table["model"], model)
+    return paired(table.filter(keep if metric is None else pc.and_(keep, pc.equal(table["metric"], metric))))
 
 
 def without_points(table: pa.Table) -> Curves:

@@ -1,6 +1,7 @@
 """A run folder read once, part by part: the scores in columns, what the models predicted, and where the rest is."""
 
 import dataclasses
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
@@ -8,7 +9,10 @@ import pyarrow.compute as pc
 
 from xaijax.bench import curves
 from xaijax.bench.columns import Columns, of_tables
-from xaijax.bench.store import TARGET, Store
+from xaijax.bench.store import TARGET, Store, together
+
+AT_ONCE = 128
+"""Parts that are read at once."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,25 +51,24 @@ def read(store: Store, *, predicted: bool = False) -> Read:
     gallery: list[str] = []
     names: list[pa.Array] = []
 
-    def parts() -> Iterator[tuple[pa.Table, pa.Table | None]]:
-        for part in store.parts():
-            if part.has("gallery"):
-                gallery.append(part.name)
-            guesses = part.table("predictions")
-            if guesses is not None and guesses.num_rows:
-                _count(guesses, right)
-                if predicted:
-                    names.append(guesses["image"].combine_chunks())
-            scores = part.table("scores")
-            if scores is None:
-                continue
-            for folder, found in behind.items():
-                if part.has(folder):
-                    for model in scores["model"].unique().to_pylist():
-                        found.setdefault(model, []).append(part.name)
-            yield scores, guesses
+    def chunks() -> Iterator[tuple[pa.Table, pa.Table | None]]:
+        every = store.parts()
+        while parts := list(itertools.islice(every, AT_ONCE)):
+            guesses = together(parts, "predictions")
+            _count(guesses, right)
+            if predicted and guesses.num_rows:
+                names.append(guesses["image"].combine_chunks())
+            gallery.extend(part.name for part in parts if part.has("gallery"))
+            # One model after the other: the name of a part begins with the number of its model.
+            for _, group in itertools.groupby(parts, lambda part: part.name.partition("-")[0]):
+                own = list(group)
+                scores = together(own, "scores")
+                for model in scores["model"].unique().to_pylist():
+                    for folder, found in behind.items():
+                        found.setdefault(model, []).extend(part.name for part in own if part.has(folder))
+                yield scores, guesses
 
-    models = of_tables(parts(), store.root)
+    models = of_tables(chunks(), store.root)
     kept = {
         folder: {model: curves.sampled(own, models[model].images_there) for model, own in found.items()}
         for folder, found in behind.items()

@@ -31,6 +31,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from xaijax._errors import InputError
@@ -151,6 +152,13 @@ class Part:
         content = self._content(folder)
         return _read_parquet(pa.BufferReader(content), self.root / self._file(folder), SCHEMAS[folder])
 
+    def checked(self, folder: str) -> Path | None:
+        """The path of its file in a folder, which has the bytes that were written; None where it has none."""
+        if not self.has(folder):
+            return None
+        self._content(folder)
+        return self.root / self._file(folder)
+
     def gallery(self) -> dict[str, np.ndarray]:
         """Its arrays for the figures; empty where it has none."""
         if not self.has("gallery"):
@@ -261,10 +269,7 @@ class Store:
 
     def _read_tables(self, folder: str) -> pa.Table:
         """The tables of finished parts, in their order."""
-        tables = [table for part in self.parts() if (table := part.table(folder)) is not None]
-        if not tables:
-            return SCHEMAS[folder].empty_table()
-        return joined(tables)
+        return together(list(self.parts()), folder)
 
     def scores(self) -> pa.Table:
         """All finished scores, in the order of the parts."""
@@ -317,10 +322,26 @@ def _read_parquet(source: Any, path: Path, schema: pa.Schema) -> pa.Table:
         ) from error
 
 
-def joined(tables: Sequence[pa.Table]) -> pa.Table:
-    """Tables of parts one below the other; with a column of findings where one of them has it."""
-    if any(TARGET in table.column_names for table in tables):  # a part may have no finding to score, so no column
-        tables = [table for table in tables if table.num_rows] or [
-            next(table for table in tables if TARGET in table.column_names)
-        ]
-    return pa.concat_tables(tables)
+def together(parts: Sequence[Part], folder: str) -> pa.Table:
+    """The tables of several parts one below the other; with a column of findings where one of them has it.
+
+    Args:
+        parts: of one run.
+        folder: "scores", "curves", "responses" or "predictions"; a part without a table there has no rows.
+
+    Raises:
+        InputError: for a file that is gone, was changed, or is no such table.
+    """
+    schema = SCHEMAS[folder]
+    paths = [str(path) for part in parts if (path := part.checked(folder)) is not None]
+    if not paths:
+        return schema.empty_table()
+    try:
+        # The files are named one by one: discovery would read a column out of a folder name.
+        table = pads.dataset(paths, schema=of_findings(schema), format="parquet").to_table()
+    except (OSError, pa.ArrowException, ValueError):
+        for part in parts:
+            part.table(folder)  # names the file
+        raise
+    # A part may have no finding to score, so no column, and no rows either.
+    return table if table[TARGET].null_count < table.num_rows else table.drop_columns([TARGET])
