@@ -18,6 +18,7 @@ import re
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -67,7 +68,7 @@ class End:
             errors = [self.said.replace("\n", " ")]  # its answer, not an error
         if len(errors) != 1 or "Traceback" in self.said:
             found.append("not one sentence")
-        elif self.input.named not in errors[0]:
+        elif not any(name in errors[0] for name in self.input.named.split("|")):
             found.append("does not name it")
         elif not ADVICE.search(errors[0].removeprefix("xaijax: error: ")):
             found.append("does not say what to do")
@@ -105,36 +106,45 @@ def attempt(one: Input, place: Path) -> End:
         one: the input.
         place: a folder for it, which is emptied.
     """
-    made, work, temporary, said = (place / name for name in ("input", "work", "tmp", "said"))
+    made, work, temporary = (place / name for name in ("input", "work", "tmp"))
     for folder in (made, work, temporary):
         clean(folder)
     one.make(made)
     before = files(made)
     begun = time.monotonic()
+    read, write = os.pipe()  # not a file, which a full disk would not take
     child = os.fork()
     if not child:
-        _command(one, made, work, temporary, said)
+        _command(one, made, work, temporary, write)
+    os.close(write)
+    said: list[bytes] = []
+    reader = threading.Thread(target=lambda: said.extend(iter(lambda: os.read(read, 1 << 16), b"")))
+    reader.start()
     signal.signal(signal.SIGALRM, lambda *_: os.kill(child, signal.SIGKILL))
     signal.alarm(int(2 * SECONDS))
     _, status, used = os.wait4(child, 0)
     signal.alarm(0)
     seconds = time.monotonic() - begun
     left = sorted({*files(work), *files(temporary), *(files(made) - before)})
-    text = said.read_text("utf-8", "replace")
+    reader.join()
+    os.close(read)
+    text = b"".join(said).decode("utf-8", "replace")
     return End(one, os.waitstatus_to_exitcode(status), text, seconds, used.ru_maxrss * 1024, tuple(left))
 
 
-def _command(one: Input, made: Path, work: Path, temporary: Path, said: Path) -> None:
+def _command(one: Input, made: Path, work: Path, temporary: Path, said: int) -> None:
     """Runs the command in the child; does not return."""
     status = BROKEN
     try:
         os.chdir(work)
         os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
-        handle = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(handle, 1)
-        os.dup2(handle, 2)
+        os.dup2(said, 1)
+        os.dup2(said, 2)
         from xaijax import cli
 
+        if one.before is not None:
+            sys.stderr.flush()
+            one.before()
         status = cli.main([word.replace("{}", str(made)) for word in one.arguments])
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else 1
@@ -160,7 +170,7 @@ def run(chosen: Iterable[Input]) -> list[End]:
             end = attempt(one, Path(name))
             found.append(end)
             if end.faults():
-                text = f"{one.kind}: {one.name}: {', '.join(end.faults())}: {end.said[-400:].strip()}"
+                text = f"{one.kind}: {one.name}: {', '.join(end.faults())}: {end.said.strip()[:300]}"
                 print(text, file=sys.stderr, flush=True)
     return found
 
@@ -201,7 +211,7 @@ def main() -> int:
             "seconds": round(end.seconds, 2),
             "peak_mb": round(end.peak / 1e6),
             "faults": end.faults(),
-            "said": end.said[-400:],
+            "said": end.said.strip()[:400],
         }
         for end in run(chosen)
     ]

@@ -5,6 +5,7 @@ that the refusal must contain.
 """
 
 import dataclasses
+import functools
 import gzip
 import io
 import json
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 
 RANDOM = np.random.default_rng(0).integers(0, 256, 4096, np.uint8).tobytes()
+CLASSES = ("glioma", "meningioma")  # of the model that comes with xaijax
 BENCH = (
     "bench",
     "--calibration",
@@ -44,7 +46,8 @@ class Input:
         name: what is wrong with it.
         make: writes it into an empty folder.
         arguments: of the command, `{}` stands for that folder.
-        named: what the refusal must contain: the file's name, or the option.
+        named: what the refusal must contain, one of these with | between: the file's name, the option, its value.
+        before: what is done in the process before the command, such as limiting what it may write.
     """
 
     kind: str
@@ -52,12 +55,14 @@ class Input:
     make: Callable[[Path], None]
     arguments: tuple[str, ...]
     named: str
+    before: Callable[[], None] | None = None
 
 
 def inputs() -> Iterator[Input]:
     """All of them, in the order of the doors."""
     for doors in (images, tables, masks, models, scripts, bundles, run_folders, calibrations, configurations, options):
         yield from doors()
+    yield from conditions()
 
 
 def picture(kind: str, side: int = 32) -> bytes:
@@ -142,7 +147,7 @@ def images() -> Iterator[Input]:
 
 def _image(kind: str, name: str, content: bytes) -> Input:
     def make(place: Path) -> None:
-        for label in "ab":
+        for label in CLASSES:
             (place / label).mkdir()
             (place / label / f"scan.{kind}").write_bytes(content)
 
@@ -215,16 +220,16 @@ def tables() -> Iterator[Input]:
             (place / "labels.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
 
         arguments = (*BENCH, "--data", "{}", "--labels", "{}/labels.csv")
-        yield Input("tables", name, make, arguments, "labels.csv")
-    for name, column in (("--image-column", "nowhere"), ("--label-column", "nowhere"), ("--group-column", "nowhere"),
-                         ("--split-column", "nowhere"), ("--label-column", ""), ("--image-column", "x" * 5000)):  # fmt: skip
+        yield Input("tables", name, make, arguments, "labels.csv|data set 'input'")
+    columns = [(f"--{name}-column", "nowhere") for name in ("image", "label", "group", "split")]
+    for name, column in (*columns, ("--label-column", ""), ("--image-column", "x" * 5000)):
 
         def plain(place: Path) -> None:
             _good_images(place)
             (place / "labels.csv").write_text(rows)
 
         arguments = (*BENCH, "--data", "{}", "--labels", "{}/labels.csv", name, column)
-        yield Input("tables", f"{name} {column[:10]!r}", plain, arguments, name)
+        yield Input("tables", f"{name} {column[:10]!r}", plain, arguments, f"{name}|labels.csv")
 
 
 def masks() -> Iterator[Input]:
@@ -239,7 +244,7 @@ def masks() -> Iterator[Input]:
     for name, content in contents.items():
 
         def make(place: Path, content: bytes = content) -> None:
-            for label in "ab":
+            for label in CLASSES:
                 _good_images(place, f"{label}/1.png")
                 (place / label / "1_mask.png").write_bytes(content)
 
@@ -273,7 +278,7 @@ def masks() -> Iterator[Input]:
             else:
                 np.savez(place / "data.npz", **content)
 
-        yield Input("arrays", name, write, (*BENCH, "--data", "{}/data.npz"), "data.npz")
+        yield Input("arrays", name, write, (*BENCH, "--data", "{}/data.npz"), "data.npz|data set 'data'")
 
 
 def _archive(**members: bytes) -> bytes:
@@ -561,7 +566,7 @@ def options() -> Iterator[Input]:
         "--batch-size": ("0", "-1", "1e3"),
         "--seed": ("-1", "x", str(2**70)),
         "--methods": ("no_such_method", "", "random'; drop", "x" * 5000),
-        "--metrics": ("no_such_metric", "", "../../iou"),
+        "--metrics": ("no_such_metric", "", "iou; x"),
         "--target": ("no_such_class",),
         "--split": ("fold-99", "sideways", "training"),
         "--device": ("quantum",),
@@ -582,10 +587,62 @@ def options() -> Iterator[Input]:
     }.items():
         for value in values:
             arguments = ("bench", option, value, *(() if option == "--count" else ("--count", "3")), "--out", "out")
-            yield Input("options", f"{option} {value[:24]!r}", lambda place: None, arguments, option.strip("-"))
+            yield Input(
+                "options",
+                f"{option} {value[:24]!r}",
+                lambda place: None,
+                arguments,
+                f"{option[2:]}|{option[2:-1]}|{value}",
+            )
     yield Input("options", "--out in a file", lambda place: _write(place / "f", b""), ("bench", "--out", "{}/f/x"), "f")
     yield Input("options", "--out is a file", lambda place: _write(place / "f", b""), ("bench", "--out", "{}/f"), "f")
     yield Input("options", "an unknown command", lambda place: None, ("bnech",), "bnech")
+
+
+def conditions() -> Iterator[Input]:
+    """A system that refuses to write, and a folder that another process uses."""
+    commands = {
+        "bench": BENCH,
+        "calibrate": ("calibrate", "--count", "4", "--metrics", "sparseness", "--out", "out"),
+        "train": ("train", "--data", "phantoms", "--count", "12", "--size", "32", "--epochs", "1", "--out", "out"),
+        "cascade": ("cascade", "--data", "phantoms", "--count", "12", "--size", "32", "--epochs", "1", "--out", "out"),
+    }
+    for name, arguments in commands.items():
+        for size in (0, 1000):
+            full = functools.partial(_limit_files, size)
+            yield Input("conditions", f"{name}: disk full after {size} bytes", _nothing, arguments, "run.json", full)
+        other = (*arguments[:-1], "/proc/nowhere")
+        yield Input("conditions", f"{name}: a folder that cannot be written to", _nothing, other, "/proc/nowhere")
+        inside = (*arguments[:-1], "{}/run", "--resume")
+        yield Input("conditions", f"{name}: another process uses the folder", _held, inside, "run is")
+    explain = ("explain", "{}/1.png", "--methods", "random", "--out", "out")
+    full = functools.partial(_limit_files, 0)
+    yield Input("conditions", "explain: disk full", lambda place: _good_images(place, "1.png"), explain, "1", full)
+
+
+def _nothing(place: Path) -> None:
+    pass
+
+
+def _limit_files(size: int) -> None:
+    """No file of this process may be larger: to the process it is a full disk."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+_locks: list[Any] = []
+
+
+def _held(place: Path) -> None:
+    """A run folder that this process, from which the command is another one, holds."""
+    from xaijax._runs import checksums, lock
+
+    while _locks:
+        _locks.pop().close()
+    (place / "run").mkdir()
+    checksums.write_signed(place / "run" / "run.json", {"kind": "run", "config": {}})
+    _locks.append(lock.Lock(place / "run"))
 
 
 def clean(place: Path) -> None:

@@ -184,6 +184,7 @@ def fault(config_class: Any, command: str, args: Sequence[str]) -> str:
             if not places:
                 one = " and ".join(option.name.upper() for option in known if option.positional)
                 return f"xaijax {command} takes one {one}, and {arg!r} is one more: leave one out"
+            given.add(places[0].name)
             places = places if places[0].several else places[1:]
             continue
         name, inline, text = arg[2:].partition("=")
@@ -214,7 +215,7 @@ def fault(config_class: Any, command: str, args: Sequence[str]) -> str:
     missing = [name for name in missing if name[2:] in by_name]
     if missing:
         return f"xaijax {command} needs {' and '.join(missing)} (xaijax {command} --help describes them)"
-    if places and places[0].required:
+    if places and places[0].required and places[0].name not in given:
         name = places[0].name.upper()
         return f"xaijax {command} needs {name}, right after the command (xaijax {command} --help describes it)"
     return ""
@@ -364,7 +365,7 @@ def read_file(path: Path, known: Iterable[str]) -> dict[str, Any]:
     """
     path = path.expanduser()
     if not path.is_file():
-        raise InputError(f"the configuration file {path} does not exist")
+        raise InputError(f"the configuration file {path} does not exist: give a .yaml or .toml file with --config")
     kind = path.suffix.lower()
     if kind not in (".toml", ".yaml", ".yml"):
         raise InputError(f"the configuration file {path} must end in .yaml, .yml or .toml")

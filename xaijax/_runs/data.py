@@ -321,7 +321,7 @@ def _own_fold(options: _Split, dataset: Dataset) -> Drawn:
     own = dataset.splits
     if options.split not in own:
         there = ", ".join(own) or "no split of their own"
-        raise InputError(f"--split is {options.split}, and the data {options.data} have {there}")
+        raise InputError(f"--split is {options.split}, and the data {options.data} have {there}: use --split all")
     note = f"Images are drawn from {options.split} of the data's own split, whatever the models were trained on."
     return Drawn([int(position) for position in own[options.split]], f"images of {options.split}", False, [note])
 

@@ -112,6 +112,17 @@ class Columns:
             pa.string(),
         )
 
+    def units(self, metric: str, patients: Mapping[str, Any] | None = None) -> NDArray[np.int64]:
+        """What each row of `matrix(metric)` belongs to, as a number: its patient, or else its image."""
+        rows = self._rows_of(metric)
+        units = units_of(self.images(), patients) if patients else self.groups()
+        return units if rows is None else units[rows]
+
+    def _rows_of(self, metric: str) -> NDArray[np.int64] | None:
+        """The rows that a metric has, None for all."""
+        there = (self._read(metric, "reasons", np.int16, NO_ROW) != NO_ROW).any(axis=1)
+        return None if there.all() else np.flatnonzero(there)
+
     def classes(self, images: Any, labels: Mapping[str, str] | None = None) -> tuple[NDArray[np.int32], list[str]]:
         """`[N]` the class of some rows as a number, -1 where it is not known, and the classes; see `ScoreTable`."""
         if self.by_finding:
@@ -255,9 +266,20 @@ def of_table(scores: pa.Table) -> dict[str, Columns]:
     return of_tables([(scores, None)])
 
 
-def _encoded(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], pa.Array]:
+def units_of(images: pa.Array, patients: Mapping[str, Any] | None) -> NDArray[np.int64]:
+    """`[N]` what images belong to, as numbers: the patient of each where it is known, else the image itself."""
+    codes, names = _encoded(images)
+    if not patients:
+        return codes
+    known: dict[Any, int] = {}
+    places = [(True, patients[name]) if name in patients else (False, name) for name in names.to_pylist()]
+    return np.array([known.setdefault(one, len(known)) for one in places], np.int64)[codes]
+
+
+def _encoded(column: Any) -> tuple[NDArray[np.int64], pa.Array]:
     """Texts as numbers in the order of first appearance, and the texts."""
-    found = column.combine_chunks().dictionary_encode()
+    column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    found = column.dictionary_encode()
     return np.asarray(found.indices, np.int64), found.dictionary
 
 

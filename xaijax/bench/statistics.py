@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from xaijax._runs.tables import to_csv
-from xaijax.bench.columns import Columns
+from xaijax.bench.columns import Columns, units_of
 from xaijax.bench.pooled import Pooled, aligned
 from xaijax.metrics import ORACLE
+from xaijax.metrics._groups import numbered
 from xaijax.metrics.scores import Curves, ScoreTable
 from xaijax.metrics.statistics import MetricStatistics, Pair, Stability, analyse, compare_pairs, entropy_stability
 from xaijax.plot import p_text
@@ -41,11 +42,15 @@ class RunStatistics:
     between: Mapping[str, Mapping[str, tuple[Pair, ...]]]
 
 
-def tabulate(models: Mapping[str, Columns], *, seed: int = 0) -> RunStatistics:
+def tabulate(
+    models: Mapping[str, Columns], *, patients: Mapping[str, int] | None = None, seed: int = 0
+) -> RunStatistics:
     """All statistics of a run.
 
     Args:
-        models: their scores, with the curves behind them.
+        models: their scores, with the curves behind them. An image with several findings has one value in every test,
+            the mean over them.
+        patients: image -> its patient, where several images are of one: a patient has one value in every test.
         seed: of bootstrap and subsets.
 
     Returns:
@@ -56,11 +61,11 @@ def tabulate(models: Mapping[str, Columns], *, seed: int = 0) -> RunStatistics:
         tables[ALL_MODELS] = Pooled(list(models.values()))
     found, entropies = {}, {}
     for name, some in tables.items():
-        found[name] = analyse(some, leave_out=(ORACLE,), controls=controls(), seed=seed)
+        found[name] = analyse(some, leave_out=(ORACLE,), controls=controls(), patients=patients, seed=seed)
         explained = [method for method in some.methods() if method not in (ORACLE, *controls())]
         kinds = {kind: entropy_stability(some, kind, methods=explained) for kind in KINDS}
         entropies[name] = {kind: entry for kind, entry in kinds.items() if entry.rankings > 1}
-    between = between_models(models, seed=seed) if len(models) > 1 else {}
+    between = between_models(models, patients=patients, seed=seed) if len(models) > 1 else {}
     return RunStatistics(found, entropies, between)
 
 
@@ -73,21 +78,27 @@ def _with_masks(one: Columns) -> Columns:
     return plain
 
 
-def between_models(models: Mapping[str, Columns], *, seed: int = 0) -> dict[str, dict[str, tuple[Pair, ...]]]:
-    """Paired tests between models for every method and metric; Holm's correction is over the pairs of models."""
+def between_models(
+    models: Mapping[str, Columns], *, patients: Mapping[str, int] | None = None, seed: int = 0
+) -> dict[str, dict[str, tuple[Pair, ...]]]:
+    """Paired tests between models for every method and metric; Holm's correction is over the pairs of models.
+
+    An image, or a patient, has one difference: the mean over its findings and images.
+    """
     names = list(models)
     first = models[names[0]]
     found: dict[str, dict[str, tuple[Pair, ...]]] = {}
     for metric in first.metrics():
         with_it = {name: one for name, one in models.items() if metric in one.metrics()}
-        methods, there, _ = aligned(list(with_it.values()), metric)
-        if there.shape[1] < 2:
+        methods, there, _, images = aligned(list(with_it.values()), metric)
+        groups = units_of(images, patients)
+        if numbered(groups)[1] < 2:
             continue
         for method in first.matrix(metric)[1]:
             values = np.full((there.shape[1], len(names)), np.nan)
             for table, name in zip(there, with_it, strict=True):
                 values[:, names.index(name)] = table[:, methods.index(method)]
-            found.setdefault(method, {})[metric] = tuple(compare_pairs(values, names, seed=seed))
+            found.setdefault(method, {})[metric] = tuple(compare_pairs(values, names, groups=groups, seed=seed))
     return found
 
 

@@ -32,33 +32,33 @@ class Row:
     target: str = ""
 
 
-def summarise(models: Mapping[str, Columns], *, seed: int = 0) -> list[Row]:
+def summarise(models: Mapping[str, Columns], *, patients: Mapping[str, int] | None = None, seed: int = 0) -> list[Row]:
     """Groups per-image scores by model, method and metric, in their order of appearance.
 
     Args:
         models: their scores.
+        patients: image -> its patient, where several images are of one: they are drawn together.
         seed: of the bootstrap.
 
     Returns:
         One `Row` per group, those over all findings first; `reasons` reads like "12 x_0 already right; 3 constant
         image".
     """
-    return [row for model, scores in models.items() for row in _of_model(model, scores, seed)]
+    return [row for model, scores in models.items() for row in _of_model(model, scores, patients, seed)]
 
 
-def _of_model(model: str, scores: Columns, seed: int) -> list[Row]:
+def _of_model(model: str, scores: Columns, patients: Mapping[str, int] | None, seed: int) -> list[Row]:
     rows: dict[tuple[str, str, str], Row] = {}
     targets, there = scores.targets()
-    groups = scores.groups() if scores.by_finding else None
     for metric in scores.metrics():
         images, methods, values = scores.matrix(metric)
         codes, names = scores.reasons(metric)
+        groups = scores.units(metric, patients)
         for target in dict.fromkeys(one for one, _, name in scores.order if name == metric):
             own = targets[images] == there.index(target) if target else np.ones(len(images), bool)
             for column, method in enumerate(methods):
                 if (target, method, metric) in scores.order:
-                    member = None if groups is None else groups[images[own]]
-                    numbers = _numbers(values[own, column], codes[own, column], names, member, seed)
+                    numbers = _numbers(values[own, column], codes[own, column], names, groups[own], seed)
                     rows[target, method, metric] = Row(model, method, metric, *numbers, target)
     every = list(dict.fromkeys(target for target, _, _ in scores.order))
     return [rows[key] for key in sorted(scores.order, key=lambda key: every.index(key[0]))]
@@ -68,14 +68,14 @@ def _numbers(
     values: NDArray[np.float64],
     codes: NDArray[np.int16],
     names: Sequence[str],
-    groups: NDArray[np.int64] | None,
+    groups: NDArray[np.int64],
     seed: int,
 ) -> tuple[float, float, float, float, int, int, str]:
     """Mean, median, interval, values, missing values and their reasons, of one method under one metric."""
     there = codes == 0
     own = values[there]
     mean, median = (float(own.mean()), float(np.median(own))) if len(own) else (float("nan"), float("nan"))
-    low, high = mean_interval(own, groups=None if groups is None else groups[there], seed=seed)
+    low, high = mean_interval(own, groups=groups[there], seed=seed)
     counts = np.bincount(codes[codes > 0], minlength=len(names))
     skipped = {names[code]: int(counts[code]) for code in np.flatnonzero(counts).tolist()}
     reasons = "; ".join(f"{count} {reason}" for reason, count in sorted(skipped.items()))

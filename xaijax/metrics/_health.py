@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from xaijax.metrics._groups import Groups, kept, one_of_each
 from xaijax.metrics._interval import mean_interval
 from xaijax.metrics.metric import ORACLE, RANDOM
 from xaijax.metrics.registry import METRICS, REASONS
@@ -31,12 +32,26 @@ class Statement:
         warns: whether it asks for caution.
         kind: what it is about: `"skipped"` images, images that were not `"scored"`, a `"class"` that a metric hardly
             scores, `"few"` images, information that `"falls"`, the `"oracle"`, methods that are `"worse"` than random
-            or `"level"` with it, maps that mark an `"artefact"`, or a `"note"` of the caller.
+            or `"level"` with it, maps that mark an `"artefact"`, a `"calibration"`, what a run `"decided"` (both of
+            `xaijax bench`), or a `"note"` of the caller.
     """
 
     text: str
     warns: bool = False
-    kind: Literal["note", "skipped", "scored", "class", "few", "falls", "oracle", "worse", "level", "artefact"] = "note"
+    kind: Literal[
+        "note",
+        "skipped",
+        "scored",
+        "class",
+        "few",
+        "falls",
+        "oracle",
+        "worse",
+        "level",
+        "artefact",
+        "calibration",
+        "decided",
+    ] = "note"
 
 
 @dataclass(frozen=True)
@@ -227,13 +242,17 @@ def falling_share(curves: Curves) -> dict[str, tuple[int, int]]:
     return {measure: (sum(found.values()), len(found)) for measure, found in seen.items()}
 
 
-def paired_difference(images: Sequence[str], first: Any, second: Any, *, seed: int = 0) -> Difference:
+def paired_difference(
+    images: Sequence[str], first: Any, second: Any, *, groups: Groups | None = None, seed: int = 0
+) -> Difference:
     """Compares two methods on the images that both have a value for.
 
     Args:
         images: `[N]` names; the bootstrap draws them in alphabetical order, whatever their order here.
         first: `[N]`, NaN where there is no value.
         second: `[N]`, likewise.
+        groups: `[N]` what belongs together and counts once, by its mean: the findings of an image, the images of a
+            patient; None: every value stands alone.
         seed: of the bootstrap.
 
     Returns:
@@ -244,12 +263,14 @@ def paired_difference(images: Sequence[str], first: Any, second: Any, *, seed: i
         2.0
     """
     order = sorted(range(len(images)), key=lambda i: images[i])
-    return _difference(np.asarray(first, np.float64)[order] - np.asarray(second, np.float64)[order], seed)
+    first, second = (np.asarray(one, np.float64)[order] for one in (first, second))
+    return _difference(first - second, None if groups is None else [groups[i] for i in order], seed)
 
 
-def _difference(deltas: NDArray[np.float64], seed: int) -> Difference:
+def _difference(deltas: NDArray[np.float64], groups: Groups | None, seed: int) -> Difference:
     """The mean of differences in a fixed order, NaN for none, with its interval."""
-    deltas = deltas[~np.isnan(deltas)]
+    known = ~np.isnan(deltas)
+    deltas = one_of_each(deltas[known], kept(groups, known))
     low, high = mean_interval(deltas, seed=seed)
     return Difference(float(deltas.mean()) if len(deltas) else float("nan"), low, high, len(deltas))
 
@@ -260,6 +281,7 @@ def statements(
     *,
     skipped: Sequence[Sequence[str]] = (),
     believed: Collection[tuple[str, str]] | None = None,
+    patients: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> list[Statement]:
     """What a reader should know before trusting a table of scores.
@@ -270,6 +292,7 @@ def statements(
         skipped: (image, reason) of images that could not be read.
         believed: (model, metric) of those that methods may be compared by; the model is `""` where `scores` are of
             one; default: all. Of other metrics it is said what they could score, and nothing about methods.
+        patients: image -> its patient, where several images are of one; a patient counts once.
         seed: of the bootstrap.
 
     Returns:
@@ -308,7 +331,7 @@ def statements(
         found += _falling(some.curves, model, several)
     for model, some in models.items():
         metrics = [one for one in some.metrics() if believed is None or (model, one) in believed]
-        found += _against_controls(some, metrics, model, several, seed)
+        found += _against_controls(some, metrics, model, several, patients or {}, seed)
     return sorted(found, key=lambda statement: not statement.warns)
 
 
@@ -342,7 +365,7 @@ def _falling(curves: Curves, model: str, several: bool) -> list[Statement]:
 
 
 def _against_controls(
-    scores: HealthTable, metrics: Sequence[str], model: str, several: bool, seed: int
+    scores: HealthTable, metrics: Sequence[str], model: str, several: bool, patients: Mapping[str, Any], seed: int
 ) -> list[Statement]:
     """Compares the controls with the methods: what random beats is not shown to explain anything."""
     upset: list[str] = []
@@ -356,19 +379,21 @@ def _against_controls(
         if RANDOM not in methods:
             continue
         # The bootstrap draws images in the order of their names, whatever their order in the table.
-        values = values[scores.alphabetical(images)]
+        places, groups = scores.alphabetical(images), scores.units(metric, patients)
+        values = values[places]
+        groups = groups[places] if isinstance(groups, np.ndarray) else [groups[i] for i in places]
         columns = {methods[i]: values[:, i] for i in np.argsort(order) if np.isfinite(order[i])}
         if RANDOM not in columns:
             continue
         sign = 1.0 if _higher_is_better(metric) else -1.0
         if ORACLE in columns:
-            gap = _difference(columns[RANDOM] - columns[ORACLE], seed)
+            gap = _difference(columns[RANDOM] - columns[ORACLE], groups, seed)
             if sign * gap.mean > 0:
                 upset.append(f"{metric} by {abs(gap.mean):.3f}{_sure(gap.low, gap.high)}")
         for method, own in columns.items():
             if method in (RANDOM, ORACLE):
                 continue
-            gap = _difference(own - columns[RANDOM], seed)
+            gap = _difference(own - columns[RANDOM], groups, seed)
             if not np.isfinite(gap.low):
                 continue
             if gap.low <= 0 <= gap.high:

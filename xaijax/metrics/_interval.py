@@ -1,10 +1,11 @@
 """How sure is a mean: bootstrap intervals."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from xaijax.metrics._groups import Groups, numbered
 
 DRAWS = 2000
 LARGE = 10_000
@@ -14,7 +15,7 @@ LEVEL = 0.95
 
 
 def mean_interval(
-    values: Any, *, groups: Sequence[Any] | None = None, seed: int = 0, draws: int = DRAWS, level: float = LEVEL
+    values: Any, *, groups: Groups | None = None, seed: int = 0, draws: int = DRAWS, level: float = LEVEL
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of the mean, by `scipy.stats.bootstrap`.
 
@@ -54,8 +55,8 @@ def mean_interval(
     if len(array) < 2:
         return float("nan"), float("nan")
     if groups is not None:
-        member = _numbered(groups)
-        if member.max() + 1 < len(array):
+        member, count = numbered(groups)
+        if count < len(array):
             return _of_groups(array, member, seed, draws, level)
     if len(array) > LARGE:
         return expanded(float(array.mean()), array - array.mean(), level)
@@ -96,17 +97,6 @@ def expanded(mean: float, deviations: NDArray[np.float64], level: float = LEVEL)
     z = np.array([ndtri((1 - level) / 2), ndtri((1 + level) / 2)])
     low, high = mean + spread / root * (z + skewness * (z**2 - 1) / (6 * root))
     return float(low), float(high)
-
-
-def _numbered(groups: Any) -> NDArray[np.int64]:
-    """Groups as numbers, in the order of first appearance."""
-    if isinstance(groups, np.ndarray) and groups.dtype.kind in "iu":
-        _, first, member = np.unique(groups, return_index=True, return_inverse=True)
-        place = np.empty(len(first), np.int64)
-        place[np.argsort(first, kind="stable")] = np.arange(len(first))
-        return place[member]
-    place_of: dict[Any, int] = {}
-    return np.array([place_of.setdefault(name, len(place_of)) for name in groups], np.int64)
 
 
 def _of_groups(

@@ -364,6 +364,9 @@ class ScoreTable(Protocol):
     def matrix(self, metric: str) -> tuple[Any, list[str], Floats]:
         """One metric as a table: `(images, methods, values [images, methods])`, NaN where there is no value."""
 
+    def units(self, metric: str, patients: Mapping[str, Any] | None = None) -> Any:
+        """What each row of `matrix` belongs to, as numbers or names: its patient, or else its image."""
+
 
 class HealthTable(ScoreTable, Protocol):
     """Scores with what is needed to say whether they can be trusted."""
@@ -547,6 +550,18 @@ class Scores(_Columns):
         """The order of some images by their names."""
         return np.array(sorted(range(len(images)), key=lambda i: images[i]), np.int64)
 
+    def units(self, metric: str, patients: Mapping[str, Any] | None = None) -> list[Any]:
+        """What each row of `matrix(metric)` belongs to: its patient, or else its image.
+
+        Example:
+            >>> rows = [("a", "cam", "iou", 0.5, "", "mass"), ("a", "cam", "iou", 0.2, "", "nodule")]
+            >>> Scores.from_rows(rows).units("iou")
+            [(False, 'a'), (False, 'a')]
+        """
+        known, chosen = patients or {}, self.metric == metric
+        images = dict(zip(self._pairs()[chosen], self.image[chosen], strict=True)).values()
+        return [(True, known[image]) if image in known else (False, image) for image in images]
+
     def to_arrow(self) -> pa.Table:
         """The columns image, method, metric, value (NaN, not null, where there is none) and reason.
 
@@ -573,10 +588,11 @@ class Scores(_Columns):
             raise ImportError("to_pandas needs pandas: run `pip install pandas`, or use to_arrow()") from None
         return pandas.DataFrame(self._shown())
 
-    def summary(self, *, seed: int = 0) -> Summary:
+    def summary(self, *, patients: Mapping[str, Any] | None = None, seed: int = 0) -> Summary:
         """Mean, interval, median and number of values of every method under every metric.
 
         Args:
+            patients: image -> its patient, where several images are of one: the bootstrap draws them together.
             seed: of the bootstrap of the intervals.
 
         Returns:
@@ -592,8 +608,9 @@ class Scores(_Columns):
             iou     cam     0.600   0.500..0.700   0.600       2  1 flat_map
         """
         values: dict[tuple[str, str, str], list[float]] = {}
-        images: dict[tuple[str, str, str], list[str]] = {}
+        units: dict[tuple[str, str, str], list[Any]] = {}
         reasons: dict[tuple[str, str, str], Counter[str]] = {}
+        known = patients or {}
         for row in self:
             for target in ("", row.target) if row.target else ("",):
                 key = (target, row.method, row.metric)
@@ -602,13 +619,13 @@ class Scores(_Columns):
                     skipped[row.reason] += 1
                 else:
                     own.append(row.value)
-                    images.setdefault(key, []).append(row.image)
+                    units.setdefault(key, []).append(known.get(row.image, (row.image,)))
         every = list(dict.fromkeys(target for target, _, _ in values))
         return Summary(
             SummaryRow(
                 *key[1:],
                 *_mean(own),
-                *mean_interval(own, groups=images.get(key), seed=seed),
+                *mean_interval(own, groups=units.get(key), seed=seed),
                 len(own),
                 dict(reasons[key]),
                 key[0],
