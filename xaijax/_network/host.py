@@ -103,12 +103,14 @@ class HostNetwork(Network):
             found = self.function(ready)
         values = as_numpy(found)
         if not self.gives_logits:
-            return _outputs.check_predictions(values, self.output, len(ready), self.classes)
+            return _outputs.check_predictions(values, self.output, len(ready), self.classes, function=self.name)
         if self.output == "binary":
             return _outputs.check_predictions(
-                np.reshape(values, (len(ready), -1)), "sigmoid", len(ready), ["logit"], ranged=False
+                np.reshape(values, (len(ready), -1)), "sigmoid", len(ready), ["logit"], ranged=False, function=self.name
             )
-        return _outputs.check_predictions(values, self.output, len(ready), self.classes, ranged=False)
+        return _outputs.check_predictions(
+            values, self.output, len(ready), self.classes, ranged=False, function=self.name
+        )
 
     def _ready(self, images: np.ndarray) -> np.ndarray:
         """Images as the function takes them."""

@@ -97,7 +97,10 @@ class Plan:
                 )
         probabilities = np.asarray(model.classifier.predict(padded(batch.images, self.size)))[: len(batch)]
         if not np.isfinite(probabilities).all():
-            raise InputError(f"model {model.name} gives NaN or infinite probabilities; its checkpoint is damaged")
+            raise InputError(
+                f"model {model.path} gives NaN or infinite probabilities; its weights or its function are damaged: "
+                "give another model"
+            )
         labels = labels_of(model, batch.labels)
         return batch, labels, probabilities, self.explained(model, labels, probabilities)
 
