@@ -247,9 +247,8 @@ class Store:
             write_whole(path, lambda file, own=own: file.write(own))  # type: ignore[misc]
             files.append(path)
         for folder in OPTIONAL:  # of the part as it was before, where it is written again
-            path = self.root / folder / f"{part}{ENDINGS[folder]}"
-            if path not in files:
-                path.unlink(missing_ok=True)
+            if folder not in contents:
+                (self.root / folder / f"{part}{ENDINGS[folder]}").unlink(missing_ok=True)
         checksums.write_part(self.root, part, files, made or {})
 
     def parts(self) -> Iterator[Part]:
