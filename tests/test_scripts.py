@@ -29,8 +29,10 @@ WITH_HELP = (
         "pic_symmetry",
     ),
     "reading",
+    "pic_starts",
     "run_peers",
     "until",
+    "which_metric",
 )
 NAMES = {str(script.relative_to(ROOT)): script for script in SCRIPTS}
 
