@@ -120,7 +120,9 @@ class HostNetwork(Network):
                 mean, std = (np.asarray(v, np.float32) for v in (self.mean or (0.0,), self.std or (1.0,)))
                 made = (made - mean) / std
             made = made.astype(self.dtype, copy=False)
-        return np.ascontiguousarray(np.moveaxis(made, -1, 1) if self.channels == "first" else made)
+        made = np.ascontiguousarray(np.moveaxis(made, -1, 1) if self.channels == "first" else made)
+        # Many functions standardise their images in place, which must not change those of the caller.
+        return made.copy() if np.may_share_memory(made, images) else made
 
 
 def _unit(images: np.ndarray) -> np.ndarray:

@@ -24,6 +24,7 @@ loses only the part it was in. What is read back must have the bytes that were w
 """
 
 import dataclasses
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -38,6 +39,15 @@ from xaijax._runs import checksums
 from xaijax._runs.folder import DESCRIPTION, read_json, write_text
 
 TARGET = "target"
+ENDINGS = {
+    "gallery": ".npz",
+    "curves": ".parquet",
+    "responses": ".parquet",
+    "predictions": ".parquet",
+    "scores": ".parquet",
+}
+OPTIONAL = ("gallery", "curves", "responses")
+"""Folders in which a part may have no file."""
 SCORES = pa.schema(
     [
         ("model", pa.string()),
@@ -160,38 +170,27 @@ class Store:
             for name in files:
                 (self.root / name).unlink(missing_ok=True)
 
-    def write_part(self, part: str, tables: Tables, made: Mapping[str, Any] | None = None) -> None:
-        """Writes one part and marks it as finished.
+    def write_part(
+        self, part: str, content: Tables | Mapping[str, bytes], made: Mapping[str, Any] | None = None
+    ) -> None:
+        """Writes one part, whoever computed it, and marks it as finished.
 
         Args:
             part: its name, which becomes the file name.
-            tables: what was computed.
+            content: what was computed, or the bytes of its files, see `encoded`.
             made: JSON values that say what of and by what.
         """
-        files: list[Path] = []
-        if tables.gallery:
-            arrays: dict[str, Any] = dict(tables.gallery)
-            path = self.root / "gallery" / f"{part}.npz"
-            write_whole(path, lambda file: np.savez_compressed(file, **arrays))
+        contents = encoded(content) if isinstance(content, Tables) else content
+        files = []
+        for folder, own in contents.items():
+            path = self.root / folder / f"{part}{ENDINGS[folder]}"
+            write_whole(path, lambda file, own=own: file.write(own))  # type: ignore[misc]
             files.append(path)
-        if tables.curves.num_rows:
-            files.append(self._write_table("curves", part, tables.curves, CURVES))
-        if tables.responses.num_rows:
-            files.append(self._write_table("responses", part, tables.responses, RESPONSES))
-        files.append(self._write_table("predictions", part, tables.predictions, PREDICTIONS))
-        files.append(self._write_table("scores", part, tables.scores, SCORES))
-        for folder in ("gallery", "curves", "responses"):  # of the part as it was before, where it is written again
+        for folder in OPTIONAL:  # of the part as it was before, where it is written again
             for path in (self.root / folder).glob(f"{part}.*"):
                 if path not in files:
                     path.unlink()
         checksums.write_part(self.root, part, files, made or {})
-
-    def _write_table(self, folder: str, part: str, table: pa.Table, schema: pa.Schema) -> Path:
-        schema = of_findings(schema) if TARGET in table.column_names else schema
-        rows = table.select(schema.names).cast(schema)
-        path = self.root / folder / f"{part}.parquet"
-        write_whole(path, lambda file: _write_parquet(rows, file))
-        return path
 
     def _read_tables(self, folder: str, schema: pa.Schema) -> pa.Table:
         """The tables of finished parts, in the order of their names."""
@@ -253,6 +252,30 @@ class Store:
         """Writes a text file of the run, whole, and returns its path."""
         write_text(self.root / name, text)
         return self.root / name
+
+
+def encoded(tables: Tables) -> dict[str, bytes]:
+    """The contents of a part's files, by the folder that each lies in; the same tables give the same bytes."""
+    found: dict[str, bytes] = {}
+    if tables.gallery:
+        arrays: dict[str, Any] = dict(tables.gallery)
+        file = io.BytesIO()
+        np.savez_compressed(file, **arrays)
+        found["gallery"] = file.getvalue()
+    if tables.curves.num_rows:
+        found["curves"] = _parquet(tables.curves, CURVES)
+    if tables.responses.num_rows:
+        found["responses"] = _parquet(tables.responses, RESPONSES)
+    found["predictions"] = _parquet(tables.predictions, PREDICTIONS)
+    found["scores"] = _parquet(tables.scores, SCORES)
+    return found
+
+
+def _parquet(table: pa.Table, schema: pa.Schema) -> bytes:
+    schema = of_findings(schema) if TARGET in table.column_names else schema
+    file = io.BytesIO()
+    _write_parquet(table.select(schema.names).cast(schema), file)
+    return file.getvalue()
 
 
 def _write_parquet(table: pa.Table, file: BinaryIO) -> None:
