@@ -36,9 +36,11 @@ WITH_HELP = (
         "reliability",
     ),
     "reading",
+    "pic_starts",
     "run_peers",
     "shortcuts",
     "until",
+    "which_metric",
 )
 NAMES = {str(script.relative_to(ROOT)): script for script in SCRIPTS}
 
