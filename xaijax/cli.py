@@ -21,7 +21,7 @@ COMMANDS = {
         "judge metrics: which can be believed for a model and its images",
     ),
     "train": ("xaijax.train", "TrainConfig", "train a classifier"),
-    "evaluate": ("xaijax.evaluate", "EvaluateConfig", "score a trained classifier, or compare two"),
+    "evaluate": ("xaijax.evaluate", "EvaluateConfig", "score trained classifiers and compare them"),
     "explain": ("xaijax.explain_images", "ExplainConfig", "draw heat maps over images"),
     "profile": ("xaijax.profiling", "ProfileConfig", "time explainers and kernels, and name what limits them"),
     "cascade": ("xaijax.cascade", "CascadeConfig", "CasCAM: train or mask round by round, and explain"),

@@ -12,6 +12,7 @@ Methods look the same in every figure: explanations in colours that colour-blind
 the oracle black.
 """
 
+from xaijax.plot._bars import score_bars
 from xaijax.plot._classifier import confusion, course, embedding, reliability
 from xaijax.plot._curves import MeanCurve, curves, mean_curve
 from xaijax.plot._gallery import gallery, picture_table, rebuilt
@@ -39,6 +40,7 @@ __all__ = [
     "rebuilt",
     "reliability",
     "samples",
+    "score_bars",
     "summary",
     "summary_of_models",
     "to_rgb",
