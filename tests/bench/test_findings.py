@@ -136,14 +136,13 @@ def test_what_is_explained_can_be_chosen(trained, tmp_path, target):
 
 
 def test_evaluate_scores_each_finding(trained, tmp_path):
-    found = evaluate(
-        EvaluateConfig(**PHANTOMS, data_seed=9, split="all", count=16, model=(str(trained),), out=tmp_path / "scores")
-    )
+    given = {**PHANTOMS, "data": (PHANTOMS["data"],), "data_seed": 9, "split": "all", "count": 16}
+    found = evaluate(EvaluateConfig(**given, model=(str(trained),), out=tmp_path / "scores"))
     (metrics,) = found.metrics
     assert metrics["images"] == 16
     assert metrics["per_finding"]["nodule"]["present"] == 8
     lines = (tmp_path / "scores" / "predictions.csv").read_text().splitlines()
-    assert lines[0].split(",")[:3] == ["id", "opacity", "opacity: probability"]
+    assert lines[0].split(",") == ["id", *FINDINGS, *(f"{name}: probability" for name in FINDINGS)]
     assert len(lines) == 17
 
 

@@ -116,7 +116,7 @@ def test_two_checkpoints_are_compared_image_by_image(finished, other, folder, tm
     assert "run has a higher accuracy than untrained, by" in said
     page = (out / "evaluation.html").read_text("utf-8")
     assert "untrained − run" in page
-    assert "Run has a higher accuracy" in page
+    assert "run has a higher accuracy" in page
 
 
 def test_three_models_on_two_data_sets_and_json(finished, other, folder, tmp_path, capsys):

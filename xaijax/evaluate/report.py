@@ -47,12 +47,18 @@ def write(
         "xaijax.evaluate",
         "evaluation.html.j2",
         title=" and ".join(f"{one['name']}" for one in found),
-        said=[line for one in found for line in conclusions(one, len(found) > 1)],
-        cautions=[line for one in found for line in cautions(one, len(found) > 1)],
+        said=[_capital(line, found) for one in found for line in conclusions(one, len(found) > 1)],
+        cautions=[_capital(line, found) for one in found for line in cautions(one, len(found) > 1)],
         drawn=drawn,
         data=[_chapter(one, out) for one in found],
         run=run,
     )
+
+
+def _capital(line: str, found: Sequence[Mapping[str, Any]]) -> str:
+    """A sentence with a capital; the name of a data set or model in front of it stays as it is."""
+    names = [one["name"] for one in found] + [row["recipe"] for one in found for row in one["recipes"]]
+    return line if line.startswith(tuple(names)) else line[:1].upper() + line[1:]
 
 
 def summary_rows(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -264,7 +270,7 @@ def _chapter(one: Mapping[str, Any], out: Path) -> dict[str, Any]:
         ],
         "resampled": one["models"][0].get("resampled", "images"),
         "repeated": any(row["trainings"] > 1 for row in one["recipes"]),
-        "tests": [_test_line(row) for row in test_rows([one]) if "why_not" not in row],
+        "tests": [_test_line(row, names) for row in test_rows([one]) if "why_not" not in row],
         "per_class": class_rows([one]),
         "class_columns": _class_columns(one),
         "pictures": [page.inline(entry) for entry in pictures[:SHOWN]],
@@ -287,10 +293,10 @@ def _cell(values: Mapping[str, Any], trainings: int) -> dict[str, str]:
     return {"value": tables.rounded(values.get("value")), "spread": spread, "bounds": bounds}
 
 
-def _test_line(row: Mapping[str, Any]) -> dict[str, str]:
+def _test_line(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, str]:
     return {
         "pair": f"{row['second']} − {row['first']}",
-        "score": {**NAMES, **FINDINGS}.get(row["score"], row["score"]),
+        "score": names.get(row["score"], row["score"]),
         "over": row["over"],
         "difference": "–" if row["difference"] is None else f"{row['difference']:+.3f}",
         "bounds": "" if row["low"] is None else f"{row['low']:+.3f} to {row['high']:+.3f}",
