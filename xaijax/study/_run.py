@@ -110,8 +110,8 @@ def run(config: StudyConfig, *, console: "Console | None" = None) -> StudyResult
     if course.failed:
         first, why = next(iter(course.failed.items()))
         raise InputError(
-            f"{len(course.failed)} of {len(made.cells)} cells of the study could not be done; the first, {first}: {why}; "
-            "the same command with --resume tries them again"
+            f"{len(course.failed)} of {len(made.cells)} cells of the study could not be done; the first is {first}: "
+            f"{why}; the same command with --resume tries them again"
         )
     return StudyResult(out, {cell.name: cell.finished for cell in made.cells}, course.chosen)
 

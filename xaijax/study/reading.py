@@ -279,6 +279,7 @@ def _study(table: dict[str, Any], where: str) -> Study:
     training = _options_of("train", _table(table.get("training", {}), f"{where}: training"), f"{where}: training")
     for name, own in models.items():
         _architecture(name, own, where)
+        configured("train", {"data": "phantoms", "out": "."} | training | own, f"{where}: training of {name}")
     chapters = {
         name: _chapter(name, value, list(data), list(models), where)
         for name, value in _table(table["chapters"], f"{where}: chapters").items()
@@ -363,6 +364,10 @@ def _chapter(name: str, value: Any, data: list[str], models: list[str], where: s
             raise InputError(f"{where_options}: {key} is no option of a chapter; name {there} in the chapter itself")
     if command == "bench":
         options = options | _method_names(options, where_options)
+        made = configured("bench", options, where_options)
+        _check_set(made, where_options)
+    else:
+        configured("cascade", {"data": "phantoms", "out": "."} | options, where_options)
     return Chapter(
         question=given["question"],
         command=command,
@@ -388,6 +393,20 @@ def _method_names(options: Mapping[str, Any], where: str) -> dict[str, Any]:
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
     return found
+
+
+def _check_set(config: Any, where: str) -> None:
+    """Refuses options of methods and metrics that there are not, or that are not allowed."""
+    from xaijax.explain import METHODS
+    from xaijax.metrics import FAMILIES
+
+    kinds = {name: one.kinds for table in (METHODS, FAMILIES) for name, one in table.items()}
+    try:
+        given = _options.from_texts(config.set, kinds, used=(*config.methods, *FAMILIES))
+        for name in set(given) & set(FAMILIES):
+            FAMILIES[name].read_settings(given[name])
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 def _published(value: Any, chapters: list[str], data: Mapping[str, DataSet], where: str) -> Published:

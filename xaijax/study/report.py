@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xaijax import _names
+from xaijax import _names, plot
 from xaijax._runs import folder, page, tables
 from xaijax.evaluate.report import file_name
 from xaijax.metrics import METRICS
@@ -94,8 +94,9 @@ def _classifiers(out: Path, made: Plan, course: "Course") -> dict[str, Any]:
             rule = made.study.choose
             assert rule is not None
             said.append(f"{cell.data}: explained are {', '.join(course.chosen[cell.data])}, {rule.words()}.")
+        bars = _bars(out, cell.data, rows, names)
         pictures = [
-            cell.folder / "scores.svg",
+            bars,
             *sorted(cell.folder.glob("confusion*.png")),
             *sorted(cell.folder.glob("embedding*.png")),
         ]
@@ -110,6 +111,17 @@ def _classifiers(out: Path, made: Plan, course: "Course") -> dict[str, Any]:
             }
         )
     return {"name": CLASSIFIERS, "question": "How good are the classifiers?", "note": "", "said": said, "parts": parts}
+
+
+def _bars(out: Path, data: str, rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Path:
+    """The scores of the models as bars."""
+
+    def numbers(row: Mapping[str, Any], name: str) -> tuple[float, float, float]:
+        value, low, high = (row[key] for key in (name, f"{name}_low", f"{name}_high"))
+        return tuple(math.nan if one is None else float(one) for one in (value, low, high))  # type: ignore[return-value]
+
+    found = {SHORT.get(name, name): {data: {row["model"]: numbers(row, name) for row in rows}} for name in names}
+    return page.save_figure(plot.score_bars(found), out / "figures" / f"{file_name(f'{CLASSIFIERS}-{data}')}.svg")
 
 
 def _side_words(sides: Mapping[str, int]) -> str:
