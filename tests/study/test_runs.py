@@ -18,6 +18,7 @@ FILE = {
     "data": {"heads": {"data": "phantoms:brain_mri", "count": 24}},
     "models": {"short": {"model": "small_cnn"}, "long": {"model": "small_cnn", "epochs": 2}},
     "training": {"size": 32, "epochs": 1, "batch_size": 8, "validation": 0.25, "test": 0.25},
+    "embeddings": True,
     "choose": {"best": 1, "by": "accuracy"},
     "chapters": {
         "hiding": {
@@ -96,6 +97,7 @@ def test_a_study_is_interrupted_resumed_and_shares_its_trainings(tmp_path, monke
     assert "Deletion, next to ours" in page
     assert "rest on fewer than 10 images: no conclusion" in page  # four images tell nothing
     assert "▲</td>" not in page
+    assert (out / "figures" / f"embedding-heads-{best}.png").stat().st_size > 5000
     for link in re.findall(r'href="([^"#]+)"', page):
         assert (out / link).is_file(), link
     tables = {path.stem: list(csv.DictReader(path.open())) for path in (out / "tables").glob("*.csv")}

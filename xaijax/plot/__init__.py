@@ -17,6 +17,7 @@ from xaijax.plot._classifier import confusion, course, embedding, reliability
 from xaijax.plot._curves import MeanCurve, curves, mean_curve
 from xaijax.plot._gallery import gallery, picture_table, rebuilt
 from xaijax.plot._overlay import display_scale, outline, overlay, to_rgb
+from xaijax.plot._planes import planes
 from xaijax.plot._samples import samples, write_samples
 from xaijax.plot._statistics import critical_difference, p_matrix, p_text, summary, summary_of_models
 from xaijax.plot._style import encode
@@ -37,6 +38,7 @@ __all__ = [
     "p_matrix",
     "p_text",
     "picture_table",
+    "planes",
     "rebuilt",
     "reliability",
     "samples",

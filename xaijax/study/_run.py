@@ -5,7 +5,7 @@
     xaijax study pic-medical --paths brain=/data/figshare chest=/data/radiography --out runs/pic
     xaijax study mine.yaml --out runs/mine --resume
 
-The out folder holds `report.html` (one page, a chapter for each question), `tables/` (its tables as CSV), `run.json`,
+The out folder holds `report.html` (one page, a chapter for each question), `tables/` (its tables as CSV), `plan.json` (its cells), `run.json`,
 `evaluations/DATA` (folders of `xaijax evaluate`) and `cells/CHAPTER-DATA` (folders of `xaijax bench`, of cascades
 `cells/CHAPTER-DATA-MODEL`). The trainings lie next to it, in `trainings`, for other studies to take.
 """
@@ -20,7 +20,7 @@ from xaijax import bench, cascade, evaluate, train
 from xaijax._errors import InputError
 from xaijax._runs import folder, options, progress, provenance, tables
 from xaijax._runs.folder import RunFolder
-from xaijax.study import costs, report
+from xaijax.study import costs, report, results
 from xaijax.study import plan as planning
 from xaijax.study.config import StudyConfig, checked, paths_of
 from xaijax.study.plan import Cell, Plan
@@ -86,7 +86,7 @@ def run(config: StudyConfig, *, console: "Console | None" = None) -> StudyResult
     assert config.study is not None
     study = read(config.study, tiny=config.tiny, paths=paths_of(config))
     out = (config.out or Path("runs") / study.name).expanduser()
-    stored = {"content": study.content, "tiny": config.tiny}
+    stored = {"content": study.content, "tiny": config.tiny, "paths": list(config.paths)}
     if not config.plan:
         folder.check_start(out, "study", stored, resume=config.resume)
     options.use_device(_Device(device=config.device))
@@ -101,6 +101,8 @@ def run(config: StudyConfig, *, console: "Console | None" = None) -> StudyResult
         place.describe(
             {"command": _command(config), "config": stored, "trainings": str(trainings)} | provenance.describe()
         )
+        # Also so that a study whose first cells lie elsewhere can be resumed.
+        folder.write_json(out / "plan.json", [_described(cell) for cell in made.cells])
         with progress.resumable(console, out):
             for cell in made.cells:
                 _do(cell, made, course, config, console)
@@ -137,7 +139,7 @@ def _do(cell: Cell, made: Plan, course: Course, config: StudyConfig, console: "C
         "cascade": _cascade,
     }
     # A failed cell of before is tried again.
-    if cell.kind != "bench" and cell.finished:
+    if cell.kind != "bench" and cell.finished and not (cell.kind == "evaluation" and _outdated(cell, made)):
         progress.say(console, f"{cell.name}: finished before, {cell.folder}")
         return
     progress.say(console, f"{cell.name}: {cell.kind}")
@@ -146,6 +148,24 @@ def _do(cell: Cell, made: Plan, course: Course, config: StudyConfig, console: "C
     except (ValueError, OSError) as error:  # InputError is a ValueError
         course.failed[cell.name] = " ".join(str(error).split())
         progress.say(console, f"{cell.name} could not be done: {course.failed[cell.name]}")
+
+
+def _outdated(cell: Cell, made: Plan) -> bool:
+    """Whether an evaluation lacks a classifier that was trained since."""
+    there = {row["model"] for row in results.evaluation_of(cell)["models"]}
+    return there != {str(one.folder) for one in made.of("training", data=cell.data) if one.finished}
+
+
+def _described(cell: Cell) -> dict[str, Any]:
+    """What `plan.json` says of a cell."""
+    return {
+        "name": cell.name,
+        "kind": cell.kind,
+        "chapter": cell.chapter,
+        "data": cell.data,
+        "models": list(cell.models),
+        "folder": str(cell.folder),
+    }
 
 
 def _train(cell: Cell, made: Plan, course: Course, config: StudyConfig, console: "Console") -> None:

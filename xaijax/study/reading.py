@@ -8,6 +8,7 @@
     models: {NAME: {...}} or [NAME, ...]    architectures, or options of xaijax train for each
     training: {...}                         options of xaijax train for all
     seeds: [0]   folds: 5                   repeats of every training; folds takes the place of seeds
+    embeddings: true                        draw the images of the chosen models by pixels and features in the plane
     choose: {best: 3, by: macro_f1}         the models that are explained, by their validation images
     chapters: {NAME: {...}}                 what is asked: question, run (bench or cascade), data, models, options
     published: [{...}]                      numbers to print next to ours
@@ -121,6 +122,7 @@ class Study:
     training: Mapping[str, Any]
     seeds: tuple[int, ...]
     folds: int | None
+    embeddings: bool
     choose: Choose | None
     chapters: Mapping[str, Chapter]
     published: tuple[Published, ...]
@@ -182,7 +184,7 @@ def _without_removed(table: dict[str, Any]) -> None:
 KEYS = {
     "study": str, "title": str, "about": str, "source": str, "deviations": tuple[str, ...], "extends": str,
     "data": Mapping, "models": Mapping, "training": Mapping, "seeds": tuple[Seed, ...],
-    "folds": _options.Annotated[int, Range(2, 1000)] | None, "choose": Mapping, "chapters": Mapping,
+    "embeddings": bool, "folds": _options.Annotated[int, Range(2, 1000)] | None, "choose": Mapping, "chapters": Mapping,
     "published": list, "tiny": Mapping,
 }  # fmt: skip
 
@@ -266,7 +268,9 @@ def _study(table: dict[str, Any], where: str) -> Study:
     for key in ("study", "data", "models", "chapters"):
         if key not in table:
             raise InputError(f"{where} has no {key}; it needs study, data, models and chapters")
-    simple = {key: KEYS[key] for key in ("study", "title", "about", "source", "deviations", "seeds", "folds")}
+    simple = {
+        key: KEYS[key] for key in ("study", "title", "about", "source", "deviations", "seeds", "folds", "embeddings")
+    }
     given = _texts(table, simple, where)
     data = {name: _data(name, value, where) for name, value in _table(table["data"], f"{where}: data").items()}
     models = table["models"]
@@ -300,6 +304,7 @@ def _study(table: dict[str, Any], where: str) -> Study:
         training=training,
         seeds=given.get("seeds", (0,)),
         folds=given.get("folds"),
+        embeddings=given.get("embeddings", False),
         choose=_choose(table.get("choose"), where),
         chapters=chapters,
         published=tuple(_published(one, [*chapters, CLASSIFIERS], data, f"{where}: published") for one in published),

@@ -10,8 +10,8 @@ from xaijax import _names, plot
 from xaijax._runs import folder, page, tables
 from xaijax.evaluate.report import file_name
 from xaijax.metrics import METRICS
-from xaijax.study import results
-from xaijax.study.plan import Cell, Plan, sides_of
+from xaijax.study import embedding, results
+from xaijax.study.plan import Cell, Plan, repeats, sides_of
 from xaijax.study.reading import CLASSIFIERS, Chapter, Published
 from xaijax.study.results import Scores
 
@@ -107,7 +107,7 @@ def _classifiers(out: Path, made: Plan, course: "Course") -> dict[str, Any]:
                 "lines": lines,
                 "facts": _side_words(sides[0]) if sides else "",
                 "published": _published(out, made, CLASSIFIERS, cell.data, _classifier_values(rows)),
-                "figures": _figures(pictures),
+                "figures": _figures([*pictures, *_embeddings(out, made, cell.data, course)]),
             }
         )
     return {"name": CLASSIFIERS, "question": "How good are the classifiers?", "note": "", "said": said, "parts": parts}
@@ -122,6 +122,18 @@ def _bars(out: Path, data: str, rows: Sequence[Mapping[str, Any]], names: Sequen
 
     found = {SHORT.get(name, name): {data: {row["model"]: numbers(row, name) for row in rows}} for name in names}
     return page.save_figure(plot.score_bars(found), out / "figures" / f"{file_name(f'{CLASSIFIERS}-{data}')}.svg")
+
+
+def _embeddings(out: Path, made: Plan, data: str, course: "Course") -> list[Path]:
+    """Images in the plane, of the models that are explained, else of all."""
+    dataset = made.opened[data].dataset
+    if not made.study.embeddings or dataset is None:
+        return []
+    first = repeats(made.study)[0][0]
+    names = course.chosen.get(data) or tuple(made.study.models)
+    trained = [one for one in made.of("training", data=data, repeat=first) if one.finished and one.models[0] in names]
+    drawn = [embedding.draw(out, one, dataset, made.study.seeds[0]) for one in trained]
+    return [path for path in drawn if path is not None]
 
 
 def _side_words(sides: Mapping[str, int]) -> str:
