@@ -6,9 +6,9 @@
     xaijax study mine.yaml --out runs/mine --resume
 
 The out folder holds `report.html` (one page, a chapter for each question), `tables/` (its tables as CSV), `figures/`,
-`plan.json` (its cells), `run.json`, `evaluations/DATA` (folders of `xaijax evaluate`) and `cells/CHAPTER-DATA` (folders of
-`xaijax bench`, of cascades `cells/CHAPTER-DATA-MODEL`). The trainings lie next to it, in `trainings`, for other studies to
-take.
+`plan.json` (its cells), `run.json`, `evaluations/DATA` (folders of `xaijax evaluate`) and `cells/CHAPTER-DATA` (folders
+of `xaijax bench`, of cascades `cells/CHAPTER-DATA-MODEL`). The trainings lie next to it, in `trainings`, for other
+studies to take.
 """
 
 import dataclasses
