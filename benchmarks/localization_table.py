@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from xaijax.bench.report import describe
+from xaijax.bench.results import describe
 from xaijax.metrics import METRICS
 
 

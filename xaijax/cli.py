@@ -26,6 +26,7 @@ COMMANDS = {
     "profile": ("xaijax.profiling", "ProfileConfig", "time explainers and kernels, and name what limits them"),
     "cascade": ("xaijax.cascade", "CascadeConfig", "CasCAM: train or mask round by round, and explain"),
     "study": ("xaijax.study", "StudyConfig", "run a whole study from one file: train, evaluate, explain, report"),
+    "clusters": ("xaijax.clusters", "ClustersConfig", "find shortcuts: cluster the maps of a data set"),
     "data": ("xaijax.describe_data", "DescribeDataConfig", "say what is understood of a data set"),
     "verify": ("xaijax.verify", "VerifyConfig", "check that every file of a run is as it was written"),
     "methods": ("xaijax.catalogue", "MethodsConfig", "list the explanation methods, or describe one"),

@@ -9,7 +9,7 @@ import pytest
 from xaijax._errors import InputError
 from xaijax._runs import folder
 from xaijax._runs.metrics import complete_settings
-from xaijax.bench import BenchConfig, calibrated, conclusion, report, run, statistics
+from xaijax.bench import BenchConfig, calibrated, conclusion, report, results, run, statistics
 from xaijax.bench.plan import prepare
 from xaijax.bench.store import Store
 from xaijax.calibrate import Found
@@ -75,7 +75,7 @@ def written(made, tmp_path):
 def test_columns_that_are_not_believed_stand_apart_and_have_no_best(written):
     done, text, store = written(VERDICTS)
     marked = {"sic_webp": ["grad_cam"], "iou": ["grad_cam"]}
-    believed, apart = report.tables(done.rows, "m", done.judged["m"], marked)
+    believed, apart = results.tables(done.rows, "m", done.judged["m"], marked)
     assert [metric["name"] for metric in believed["metrics"]] == ["sic_webp"]
     assert [metric["name"] for metric in apart["metrics"]] == ["iou"]
     assert not believed["apart"]
@@ -142,6 +142,10 @@ def judged(verdicts):
     return {"m": calibrated.Judged({name: (verdict, "") for name, verdict in verdicts.items()}, "here")}
 
 
+def sentences(stats, verdicts):
+    return [line for one in conclusion.conclude(stats, verdicts) for line in one.sentences()]
+
+
 def found(made, quality, metrics=("deletion_mean", "irof"), n=30):
     """Statistics of made-up scores: {method: its quality}, equal in all metrics; lower is better in both."""
     import numpy as np
@@ -160,7 +164,7 @@ def found(made, quality, metrics=("deletion_mean", "irof"), n=30):
 
 def test_the_best_method_is_named_and_what_random_beats_is_not_recommended(made):
     stats = found(made, {"grad_cam": 0.9, "gradient": 0.2, "random": 0.2, "oracle": 2.0})
-    lines = conclusion.conclude(stats, judged({"deletion_mean": "believe", "irof": "believe"}))
+    lines = sentences(stats, judged({"deletion_mean": "believe", "irof": "believe"}))
     assert lines[0].endswith("(deletion mean and irof) grad cam is the best explanation.")
     assert "gradient" in lines[1]
     assert lines[1].startswith("Not shown to be better than a random map: ")
@@ -169,7 +173,7 @@ def test_the_best_method_is_named_and_what_random_beats_is_not_recommended(made)
 
 def test_a_best_method_that_is_no_better_than_random_is_not_recommended(made):
     stats = found(made, {"grad_cam": 0.5, "gradient": 0.1, "random": 0.5})
-    lines = conclusion.conclude(stats, judged({"deletion_mean": "believe", "irof": "no"}))
+    lines = sentences(stats, judged({"deletion_mean": "believe", "irof": "no"}))
     assert lines[-1] == "Next: try other methods: none of the best is shown to explain more than a random map."
 
 
@@ -190,15 +194,15 @@ def test_the_best_is_marked_where_the_images_show_it(made, level, images, marked
 
 def test_methods_that_cannot_be_told_apart_are_not_ranked(made):
     stats = found(made, {"grad_cam": 0.5, "gradient": 0.5, "random": 0.5})
-    lines = conclusion.conclude(stats, judged({"deletion_mean": "believe"}))
+    lines = sentences(stats, judged({"deletion_mean": "believe"}))
     assert lines[0].endswith("not distinguishable, and none is shown to be better than a random map.")
-    assert conclusion.conclude(stats, {}) == []
+    assert sentences(stats, {}) == []
     above = found(made, {"grad_cam": 0.9, "gradient": 0.9, "random": 0.2})
-    lines = conclusion.conclude(above, judged({"deletion_mean": "believe"}))
-    assert "all 2 methods explain more than a random map, and the methods are not distinguishable" in lines[0]
+    lines = sentences(above, judged({"deletion_mean": "believe"}))
+    assert "both methods explain more than a random map, and the methods are not distinguishable" in lines[0]
     assert lines[1].startswith("Next: use any of these")
     without = found(made, {"grad_cam": 0.9, "gradient": 0.9})
-    lines = conclusion.conclude(without, judged({"deletion_mean": "believe"}))
+    lines = sentences(without, judged({"deletion_mean": "believe"}))
     assert lines[0].endswith("the methods are not distinguishable on these images.")
 
 

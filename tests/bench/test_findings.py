@@ -10,7 +10,7 @@ from PIL import Image
 from xaijax import data, models
 from xaijax._errors import InputError
 from xaijax.bench import BenchConfig, run
-from xaijax.bench.report import accuracy
+from xaijax.bench.results import accuracy
 from xaijax.bench.store import Store
 from xaijax.evaluate import EvaluateConfig
 from xaijax.evaluate import run as evaluate

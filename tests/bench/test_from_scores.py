@@ -103,7 +103,7 @@ def test_accuracy_is_that_of_the_predictions(written, arrays, predictions):
 
 
 def test_the_gallery_shows_images_maps_masks_and_what_was_predicted(written, arrays, predictions):
-    from xaijax.bench.report import _captions
+    from xaijax.bench.drawing import captions
 
     (kept,) = Store(written).galleries().values()
     np.testing.assert_array_equal(kept["images"], arrays["images"])
@@ -111,7 +111,7 @@ def test_the_gallery_shows_images_maps_masks_and_what_was_predicted(written, arr
     np.testing.assert_allclose(kept["maps"][0], arrays["maps"]["Grad-CAM"], rtol=1e-6)
     first = predictions[0]
     expected = f"dark\npredicted {first.max():.2f}\n{CLASSES[first.argmax()]}"
-    assert _captions(kept, CLASSES)[0] == expected
+    assert captions(kept, CLASSES)[0] == expected
 
 
 def test_scores_alone_are_enough(scores, tmp_path):
@@ -123,13 +123,13 @@ def test_scores_alone_are_enough(scores, tmp_path):
 
 
 def test_maps_without_labels_and_predictions_are_drawn(arrays, scores, tmp_path):
-    from xaijax.bench.report import _captions
+    from xaijax.bench.drawing import captions
 
     some = {"Grad-CAM": arrays["maps"]["Grad-CAM"]}
     path = xaijax.report(scores, out=tmp_path / "a", images=arrays["images"] / 255, maps=some, ids=IDS, gallery=2)
     assert "Maps of random were not given and are not shown." in path.read_text("utf-8")
     (kept,) = Store(path.parent).galleries().values()
-    assert _captions(kept, []) == ["0.png", "1.png"]
+    assert captions(kept, []) == ["0.png", "1.png"]
 
 
 def test_findings_have_a_map_and_a_table_each(tmp_path):
@@ -156,7 +156,7 @@ def test_findings_have_a_map_and_a_table_each(tmp_path):
         classes=Findings.classes,
         output="sigmoid",
     )
-    from xaijax.bench.report import _captions
+    from xaijax.bench.drawing import captions
 
     text = path.read_text("utf-8")
     assert "<summary>effusion alone</summary>" in text
@@ -165,7 +165,7 @@ def test_findings_have_a_map_and_a_table_each(tmp_path):
     (kept,) = Store(path.parent).galleries().values()
     assert kept["maps"].shape == (2, 3, SIDE, SIDE)
     np.testing.assert_allclose(kept["maps"][1, 2], maps["other"][1, 1], rtol=1e-6)
-    assert _captions(kept, Findings.classes)[1] == f"effusion\nprobability {chances[1, 0]:.2f}"
+    assert captions(kept, Findings.classes)[1] == f"effusion\nprobability {chances[1, 0]:.2f}"
 
 
 def test_a_regression_shows_its_numbers(tmp_path):
@@ -190,10 +190,10 @@ def test_a_regression_shows_its_numbers(tmp_path):
         classes=Age.classes,
         output="regression",
     )
-    from xaijax.bench.report import _captions
+    from xaijax.bench.drawing import captions
 
     (kept,) = Store(path.parent).galleries().values()
-    assert _captions(kept, Age.classes)[0] == f"0\npredicted {Age().predict(images)[0, 0]:.3g}"
+    assert captions(kept, Age.classes)[0] == f"0\npredicted {Age().predict(images)[0, 0]:.3g}"
     assert "classified right" not in path.read_text("utf-8")
 
 

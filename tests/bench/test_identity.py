@@ -63,7 +63,7 @@ def without_report(monkeypatch):
     monkeypatch.setattr(
         "xaijax.bench.report.write_report", lambda store: Report([], [], [], {}, store.root / "report.html")
     )
-    monkeypatch.setattr("xaijax.bench.report.show", lambda made: None)
+    monkeypatch.setattr("xaijax.bench.terminal.show", lambda made: None)
 
 
 def rows(out):

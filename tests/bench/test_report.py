@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from xaijax._runs import page
-from xaijax.bench import report
+from xaijax.bench import report, results
 from xaijax.bench.store import RESPONSES
 from xaijax.plot import _style as style
 
@@ -97,7 +97,7 @@ def test_the_table_has_the_numbers_of_the_summary(written):
         if np.isfinite(row.mean):
             assert f">{row.mean:.3f}<" in text
     marked = {"sic_webp": ["grad_cam"]}
-    chosen = {table["title"]: table for table in report.tables(rows, "m", best=marked)}
+    chosen = {table["title"]: table for table in results.tables(rows, "m", best=marked)}
     assert list(chosen) == ["Performance information curves", "Localization"]
     lines = chosen["Performance information curves"]["lines"]
     assert [line["method"] for line in lines] == ["gradient", "grad_cam", "random", "oracle"]

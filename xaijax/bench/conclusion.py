@@ -1,7 +1,13 @@
-"""What a run says about its methods, in sentences, by the metrics that are believed and by no other."""
+"""What a run says about its methods, by the metrics that are believed and by no other.
 
+A method is called best where all of this holds: it leads by mean rank or is not distinguishable from the one that does
+(Friedman, Nemenyi), on ten images or more, its difference from the random control has an interval without 0, and no
+other control has a better mean.
+"""
+
+import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,88 +19,179 @@ from xaijax.plot._style import controls
 
 RANDOM = "random"
 FEWEST = 10
-"""Images below which no method is marked as the best: Nemenyi's quantile assumes many."""
+"""Images below which no method is called the best: Nemenyi's quantile assumes many."""
+
+State = Literal["best", "several", "above random", "open", "nothing"]
 
 
-def conclude(found: RunStatistics, judged: Mapping[str, Judged]) -> list[str]:
-    """The conclusion of a run: a few sentences per model, for a reader who wants to know what to use.
+@dataclasses.dataclass(frozen=True)
+class Gap:
+    """How far a method is ahead of a control: mean paired difference with its 95 % interval; positive is better."""
+
+    method: str
+    mean: float
+    low: float
+    high: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Conclusion:
+    """What can be said of one model.
+
+    Attributes:
+        model: its name.
+        state: how much: one or several `"best"` methods, methods `"above random"`, metrics that disagree (`"open"`), or
+            `"nothing"`.
+        can: sentences on what can be concluded.
+        cannot: sentences on what cannot, and why.
+        next: sentences on what to do, without "Next: ".
+    """
+
+    model: str
+    state: State
+    can: tuple[str, ...]
+    cannot: tuple[str, ...]
+    next: tuple[str, ...]
+
+    def sentences(self) -> list[str]:
+        """All of it in order, as the terminal shows it."""
+        return [*self.can, *self.cannot, *(f"Next: {line}" for line in self.next)]
+
+
+def conclude(found: RunStatistics, judged: Mapping[str, Judged]) -> list[Conclusion]:
+    """The conclusions of a run, for a reader who wants to know what to use.
 
     Args:
         found: statistics of the run.
         judged: model -> its calibration; models without one are not concluded from.
 
     Returns:
-        Sentences; empty where nothing was calibrated.
+        One for each model; none where nothing was calibrated.
     """
-    lines: list[str] = []
-    for model, one in judged.items():
-        where = f"On {model}: " if len(judged) > 1 else ""
-        lines += [where + line for line in _of_model(found.models[model], one)] if model in found.models else []
-    return lines
+    return [_of_model(model, found.models[model], one) for model, one in judged.items() if model in found.models]
 
 
-def _of_model(metrics: Mapping[str, MetricStatistics], judged: Judged) -> list[str]:
+def _of_model(model: str, metrics: Mapping[str, MetricStatistics], judged: Judged) -> Conclusion:
     believed = [name for name in judged.believed if name in metrics]
     if not believed:
         reason = judged.why or "no metric of this run can be believed for this model and these images."
-        return [
-            f"Nothing can be concluded about the methods: {reason[0].lower()}{reason[1:]}",
-            "Next: xaijax calibrate with other metrics or more images says which ones can be used.",
-        ]
-    named = _join([METRICS[name].title for name in believed])
-    decided = {name: leading(metrics[name]) for name in believed}
-    told = {name: best for name, best in decided.items() if best}
+        text = f"Nothing can be concluded about the methods: {reason[0].lower()}{reason[1:]}"
+        advice = "xaijax calibrate with other metrics or more images says which ones can be used."
+        return Conclusion(model, "nothing", (), (text,), (advice,))
+    titles = _join([METRICS[name].title for name in believed])
     many = f"{len(believed)} metrics" if len(believed) > 1 else "one metric"
-    what = f"{many} that calibration supports here ({named})"
+    what = f"{many} that calibration supports here ({titles})"
+    enough = [name for name in believed if metrics[name].ranking.n >= FEWEST]
+    limits = _limits(metrics, believed, enough)
+    told = {name: chosen for name in enough if (chosen := best(name, metrics[name]))}
+    leads = {name: chosen for name in enough if (chosen := leading(metrics[name]))}
+    if not enough:
+        return Conclusion(model, "nothing", (), limits, ("score more images with --count.",))
+    if not leads:
+        return _alike(model, metrics, enough, what, limits)
     if not told:
-        return _alike(metrics, believed, what)
-    lines = []
-    common = [method for method in next(iter(told.values())) if all(method in best for best in told.values())]
+        return _unproven(model, metrics, leads, what, limits)
+    level = _no_better_than_random(metrics, enough)
+    common = [method for method in next(iter(told.values())) if all(method in chosen for chosen in told.values())]
+    can, cannot = [], []
     if common:
         verb = "is the best explanation" if len(common) == 1 else "are the best explanations, not distinguishable"
-        lines.append(f"By the {what} {_words(common)} {verb}.")
+        can.append(f"By the {what} {_words(common)} {verb}.")
     else:
-        parts = "; ".join(f"{_words(best)} in {METRICS[name].title}" for name, best in told.items())
-        lines.append(f"The {what} do not name one best explanation: {parts}.")
-    level = _no_better_than_random(metrics, believed)
+        parts = "; ".join(f"{_words(chosen)} in {METRICS[name].title}" for name, chosen in told.items())
+        can.append(f"The {what} do not name one best explanation: {parts}.")
     if level:
-        parts = "; ".join(
-            f"{_words([method])} ({_join([METRICS[name].title for name in names])})" for method, names in level.items()
-        )
-        lines.append(f"Not shown to be better than a random map: {parts}.")
+        cannot.append(f"Not shown to be better than a random map: {_by_metric(level)}.")
+    silent = [METRICS[name].title for name in enough if name not in told]
+    if silent:
+        cannot.append(f"No method can be called best in {_join(silent)}.")
+    avoid = [method for method, names in level.items() if len(names) == len(believed)]
     usable = [method for method in common if method not in level]
     if usable:
-        avoid = [method for method, names in level.items() if len(names) == len(believed)]
-        text = f"Next: use {_words(usable[:1])} for this model"
-        lines.append(text + (f", and do not rely on {_words(avoid)}." if avoid else "."))
-    elif common:
-        lines.append("Next: try other methods: none of the best is shown to explain more than a random map.")
+        first = f"use {_words(usable[:1])} for this model"
+        advice = first + (f", and do not rely on {_words(avoid)}." if avoid else ".")
     else:
-        lines.append("Next: look at each of these methods, or score more images with --count.")
-    return lines
+        advice = "look at each of these methods, or score more images with --count."
+    state: State = ("best" if len(common) == 1 else "several") if common else "open"
+    return Conclusion(model, state, tuple(can), (*cannot, *limits), (advice,))
 
 
-def _alike(metrics: Mapping[str, MetricStatistics], believed: Sequence[str], what: str) -> list[str]:
+def _limits(metrics: Mapping[str, MetricStatistics], believed: Sequence[str], enough: Sequence[str]) -> tuple[str, ...]:
+    """Why no method may be called the best in some metrics, whatever the scores are."""
+    said = []
+    few = {name: metrics[name].ranking.n for name in believed if name not in enough}
+    if few:
+        parts = _join([f"{METRICS[name].title} has {n}" for name, n in few.items()])
+        said.append(f"Too few images have a value for all methods ({FEWEST} are needed): {parts}.")
+    if not any(RANDOM in metrics[name].ranking.methods for name in believed):
+        said.append("No method can be called best, because none was compared with a random map.")
+    return tuple(said)
+
+
+def _unproven(
+    model: str,
+    metrics: Mapping[str, MetricStatistics],
+    leads: Mapping[str, Sequence[str]],
+    what: str,
+    limits: tuple[str, ...],
+) -> Conclusion:
+    """Some methods rank before others, and none of them may be called best."""
+    parts = "; ".join(f"{_words(chosen)} in {METRICS[name].title}" for name, chosen in leads.items())
+    can = (f"By the {what} methods differ: ahead of the others are {parts}.",)
+    said = []
+    level = {
+        method: names
+        for method, names in _no_better_than_random(metrics, list(leads)).items()
+        if any(method in chosen for chosen in leads.values())
+    }
+    if level:
+        said.append(f"Not shown to be better than a random map: {_by_metric(level)}.")
+    for name, chosen in leads.items():
+        outdone = _outdone(name, metrics[name], chosen)
+        if outdone:
+            verb = "do" if len(outdone) > 1 else "does"
+            said.append(
+                f"{_words(outdone).capitalize()}, which knows nothing of the model, {verb} better than they do in "
+                f"{METRICS[name].title}."
+            )
+    if not any(RANDOM in metrics[name].ranking.methods for name in leads):
+        advice = "score the random control too: add random to --methods."
+    else:
+        advice = "try other methods: none of the best is shown to explain more than a random map."
+        if not level:
+            advice = "try other methods: a control that ignores the model does better than the best of these."
+    return Conclusion(model, "open", can, (*said, *limits), (advice,))
+
+
+def _alike(
+    model: str,
+    metrics: Mapping[str, MetricStatistics],
+    believed: Sequence[str],
+    what: str,
+    limits: tuple[str, ...],
+) -> Conclusion:
     """What is left to say where no explanation is better than another: which of them beat the random control."""
     own = [method for method in metrics[believed[0]].ranking.methods if method not in (ORACLE, *controls())]
     more = "score more images with --count to tell them apart."
     if not any(RANDOM in (pair.first, pair.second) for name in believed for pair in metrics[name].pairs):
-        return [f"By the {what} the methods are not distinguishable on these images.", f"Next: {more}"]
+        said = f"By the {what} the methods are not distinguishable on these images."
+        return Conclusion(model, "nothing", (), (said, *limits), (more,))
     level = _no_better_than_random(metrics, believed)
     above = [method for method in own if method not in level]
     if not above:
-        return [
-            f"By the {what} the methods are not distinguishable, and none is shown to be better than a random map.",
-            "Next: try other methods, or score more images with --count.",
-        ]
+        said = f"By the {what} the methods are not distinguishable, and none is shown to be better than a random map."
+        return Conclusion(
+            model, "nothing", (), (said, *limits), ("try other methods, or score more images with --count.",)
+        )
     rest = f"; {_words(list(level))} {'is' if len(level) == 1 else 'are'} not shown to" if level else ""
-    which = f"all {len(own)} methods" if not level and len(own) > 1 else _words(above)
+    which = _words(above)
+    if not level and len(own) > 1:
+        which = "both methods" if len(own) == 2 else f"all {len(own)} methods"
     verb = "explains" if len(above) == 1 else "explain"
     among = "" if len(own) == 1 else ", and the methods are not distinguishable from one another"
-    return [
-        f"By the {what} {which} {verb} more than a random map{rest}{among} on these images.",
-        f"Next: use any of these, such as the fastest, or {more}" if len(above) > 1 else f"Next: {more}",
-    ]
+    said = f"By the {what} {which} {verb} more than a random map{rest}{among} on these images."
+    advice = f"use any of these, such as the fastest, or {more}" if len(above) > 1 else more
+    return Conclusion(model, "above random", (said,), limits, (advice,))
 
 
 def leading(one: MetricStatistics) -> list[str]:
@@ -114,27 +211,52 @@ def leading(one: MetricStatistics) -> list[str]:
 
 
 def best(metric: str, one: MetricStatistics) -> list[str]:
-    """The methods that a table marks: the leading ones that are shown to beat the random control, on enough images."""
+    """The methods that may be called best under a metric, see above; the tables mark them."""
     if one.ranking.n < FEWEST:
         return []
-    level = _no_better_than_random({metric: one}, [metric])
-    return [method for method in leading(one) if method not in level]
+    ahead = {gap.method for gap in gaps(metric, one) if gap.low > 0}
+    return [method for method in leading(one) if method in ahead and not _outdone(metric, one, [method])]
+
+
+def gaps(metric: str, one: MetricStatistics, control: str = RANDOM) -> list[Gap]:
+    """How far each explanation is ahead of a control; NaN where too few images have a value for both."""
+    sign = 1 if METRICS[metric].higher_is_better else -1
+    found = []
+    for pair in one.pairs:
+        if control not in (pair.first, pair.second):
+            continue
+        turned = sign if pair.second == control else -sign
+        method = pair.first if pair.second == control else pair.second
+        if method not in (ORACLE, *controls()):
+            low, high = sorted((turned * pair.low, turned * pair.high))
+            found.append(Gap(method, turned * pair.difference, low, high))
+    return found
+
+
+def _outdone(metric: str, one: MetricStatistics, methods: Sequence[str]) -> list[str]:
+    """Controls other than the random one whose mean is better than that of any of these methods."""
+    return [
+        control
+        for control in controls()
+        if control != RANDOM and any(gap.method in methods and gap.mean < 0 for gap in gaps(metric, one, control))
+    ]
 
 
 def _no_better_than_random(metrics: Mapping[str, MetricStatistics], believed: Sequence[str]) -> dict[str, list[str]]:
     """method -> the metrics in which the interval of its difference from the random control has 0 or is below it."""
     found: dict[str, list[str]] = {}
     for name in believed:
-        sign = 1 if METRICS[name].higher_is_better else -1
-        for pair in metrics[name].pairs:
-            if RANDOM not in (pair.first, pair.second):
-                continue
-            turned = sign if pair.second == RANDOM else -sign
-            low = min(turned * pair.low, turned * pair.high)
-            method = pair.first if pair.second == RANDOM else pair.second
-            if method not in (ORACLE, *controls()) and np.isfinite(low) and low <= 0:
-                found.setdefault(method, []).append(name)
+        for gap in gaps(name, metrics[name]):
+            if np.isfinite(gap.low) and gap.low <= 0:
+                found.setdefault(gap.method, []).append(name)
     return found
+
+
+def _by_metric(found: Mapping[str, Sequence[str]]) -> str:
+    parts = (
+        f"{_words([method])} ({_join([METRICS[name].title for name in names])})" for method, names in found.items()
+    )
+    return "; ".join(parts)
 
 
 def _words(methods: Sequence[str]) -> str:

@@ -107,7 +107,8 @@ def statements(run: Mapping[str, Any], found: Sequence[Decision]) -> list[Statem
     said = [
         Statement(
             f"The run used {used} of {size} images: {'; '.join(words)} (alpha {alpha:g}, shared over the "
-            f"comparisons). They speak of these {size} images."
+            f"comparisons). They speak of these {size} images.",
+            kind="decided",
         )
     ]
     missing = [one for one in found if one.missing]
@@ -116,14 +117,15 @@ def statements(run: Mapping[str, Any], found: Sequence[Decision]) -> list[Statem
         said.append(
             Statement(
                 f"{len(missing)} comparisons lack images without a value, at most {worst.missing} of {used} "
-                f"({worst.first} and {worst.second} on {worst.metric}); these images count as used."
+                f"({worst.first} and {worst.second} on {worst.metric}); these images count as used.",
+                kind="decided",
             )
         )
     text = (
         "The run stopped because of what it saw: p-values and bootstrap intervals of the other tables assume a number "
         "of images that was fixed before, and are too optimistic here. decisions.csv has valid ones."
     )
-    return [*said, Statement(text, warns=True)]
+    return [*said, Statement(text, True, "decided")]
 
 
 def caution(found: Sequence[Decision]) -> list[str]:

@@ -1,29 +1,25 @@
 """Turns a finished run directory into figures, summary.csv and a self-contained report.html."""
 
 import dataclasses
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
-from xaijax import plot
-from xaijax._outputs import THRESHOLD, check_output, targets, unfold
-from xaijax._runs import page
+from xaijax._runs import identity, page
 from xaijax.bench import calibrated, decisions, statistics
 from xaijax.bench.calibrated import BELIEVE, Judged
+from xaijax.bench.cautions import about_calibration, folded
 from xaijax.bench.conclusion import best, conclude
+from xaijax.bench.differences import compared
+from xaijax.bench.drawing import KINDS, draw
+from xaijax.bench.results import accuracy, by_class, describe, tables
 from xaijax.bench.store import Store, paired
 from xaijax.bench.summary import Row, summarise, to_csv
+from xaijax.bench.verdict import boxes
 from xaijax.calibrate import VERDICTS
-from xaijax.metrics import FAMILIES, METRICS, ORACLE, Scores, Statement, statements
-from xaijax.metrics._health import usage
-from xaijax.metrics.pic_curve import area, positions, read_curve
-from xaijax.plot import _style as style
-
-KINDS = ("curves", "responses", "randomised", "gallery", "rebuilt", "intervals")
+from xaijax.metrics import METRICS, Statement, statements
 
 Best = Mapping[str, Mapping[str, Sequence[str]]]
 
@@ -62,26 +58,29 @@ def write_report(store: Store) -> Report:
     scores, curves = store.scores(), store.curves()
     seed = int(run["config"]["seed"])
     judged = calibrated.read(store.root, run)
-    every = summarise(scores, seed=seed)
+    patients = _patients(run)
+    every = summarise(scores, patients=patients, seed=seed)
     verdicts = {(model, metric): one.verdicts[metric][0] for model, one in judged.items() for metric in one.verdicts}
     store.write_text("summary.csv", to_csv(every, verdicts))
     rows = [row for row in every if not row.target]
-    # From here on each finding of an image counts for itself.
     findings = statistics.by_model(scores, curves)
-    scores, curves = paired(scores), paired(curves)
+    curves = paired(curves)  # each finding of an image has a curve of its own
     predictions = store.predictions()
     labels = {} if "target" in predictions.column_names else _labels(predictions)
     believed = {(model, metric) for model, one in judged.items() for metric in one.believed} if judged else None
     one_model = len(findings) == 1
-    said = _about_calibration(run, judged) + [Statement(note) for note in run.get("notes", [])]
+    said = about_calibration(judged) + [Statement(note) for note in run.get("notes", [])]
+    if mixed := identity.mixed_note(run.get("machines", [])):
+        said.append(Statement(mixed, True))
     said += statements(
         next(iter(findings.values())) if one_model else findings,
         labels,
         skipped=run["data"]["skipped"],
         believed={("", metric) for _, metric in believed} if believed is not None and one_model else believed,
+        patients=patients,
         seed=seed,
     )
-    found = statistics.tabulate(scores, curves, seed=seed)
+    found = statistics.tabulate(scores, curves, patients=patients, seed=seed)
     decided = decisions.decide(run, store.scores(), predictions)
     if decided:
         store.write_text("decisions.csv", decisions.to_csv(decided))
@@ -90,13 +89,15 @@ def write_report(store: Store) -> Report:
     store.write_text("ranks.csv", statistics.ranks_csv(found))
     store.write_text("stability.csv", statistics.stability_csv(found))
     pairs = len(rows) < len(every)
-    drawn = _draw(store, rows, curves, seed, pairs)
-    compared = _compared(store.root / "figures", rows, found, pairs, judged)
+    drawn = draw(store, rows, curves, seed, pairs)
+    unit = "patients" if patients else "images"
     marked = {
         model: {metric: best(metric, one) for metric, one in metrics.items()} for model, metrics in found.models.items()
     }
-    conclusion = conclude(found, judged)
-    conclusion += decisions.caution(decided) if any(one.believed for one in judged.values()) else []
+    conclusions = conclude(found, judged)
+    where = {one.model: f"On {one.model}: " if len(conclusions) > 1 else "" for one in conclusions}
+    sentences = [where[one.model] + line for one in conclusions for line in one.sentences()]
+    sentences += decisions.caution(decided) if any(one.believed for one in judged.values()) else []
     text = render(
         run,
         every,
@@ -104,378 +105,24 @@ def write_report(store: Store) -> Report:
         drawn,
         store.root,
         accuracy=accuracy(predictions),
-        compared=compared,
+        differences=compared(store.root / "figures", rows, found, unit, judged),
         judged=judged,
-        conclusion=conclusion,
-        by_class=_by_class(findings, labels),
+        verdicts=boxes(run, found, judged, conclusions, said, decided),
+        scored=by_class(findings, labels),
         decided=decided,
         best=marked,
     )
-    return Report(rows, said, conclusion, judged, store.write_text("report.html", text), marked)
+    return Report(rows, said, sentences, judged, store.write_text("report.html", text), marked)
+
+
+def _patients(run: Mapping[str, Any]) -> dict[str, int]:
+    """image -> its patient, of the runs where several images are of one."""
+    return dict(zip(run["data"]["images"], run["data"].get("patients", ()), strict=False))
 
 
 def _labels(predictions: pa.Table) -> dict[str, str]:
     """image -> its true class."""
     return dict(zip(predictions["image"].to_pylist(), predictions["label"].to_pylist(), strict=True))
-
-
-def _about_calibration(run: Mapping[str, Any], judged: Mapping[str, Judged]) -> list[Statement]:
-    """Where the verdicts come from, or that there are none."""
-    if not judged:
-        text = (
-            "The metrics were not calibrated: it is not known which of them can be believed for this model and these "
-            "images."
-        )
-        return [Statement(text, True)]
-    found = []
-    for model, one in judged.items():
-        where = f" on {model}" if len(judged) > 1 else ""
-        if one.source:
-            found.append(Statement(f"Which metrics can be believed{where}: {one.source} says it."))
-        elif one.why:
-            found.append(Statement(one.why, True))
-        found += [Statement(note, True) for note in one.notes]
-    return found
-
-
-def _by_class(models: Mapping[str, Scores], labels: Mapping[str, str]) -> list[dict[str, Any]]:
-    """For each model the images of each class that each metric scored."""
-    found = []
-    for model, scores in models.items():
-        lines = usage(scores, labels)
-        classes = list(dict.fromkeys(name for line in lines for name in line.classes))
-        shown = [
-            {
-                "title": describe(line.metric)["title"],
-                "cells": [
-                    {"text": f"{line.classes[name][0]} of {line.classes[name][1]}", "low": name in line.neglected()}
-                    if name in line.classes
-                    else {"text": "–", "low": False}
-                    for name in classes
-                ],
-            }
-            for line in lines
-        ]
-        found.append({"model": model, "classes": classes, "lines": shown})
-    return [one for one in found if one["classes"]]
-
-
-def _draw(
-    store: Store, rows: Sequence[Row], curves: pa.Table, seed: int, pairs: bool
-) -> dict[str, dict[str, list[dict[str, Any]]]]:
-    """Draws every figure; returns {model: {kind: [{path, alt, wide}]}}."""
-    folder = store.root / "figures"
-    drawn: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    answers = paired(store.responses())
-    titles = {metric: describe(metric)["title"] for metric in dict.fromkeys(answers["metric"].to_pylist())}
-    for model in dict.fromkeys(row.model for row in rows):
-        prefix = re.sub(r"[^\w-]", "-", model)
-        drawn[model] = {
-            "curves": _draw_curves(folder, prefix, curves, model, pairs),
-            "intervals": _draw_intervals(folder, prefix, [row for row in rows if row.model == model], pairs),
-        }
-        for entry in _draw_responses(folder, model, answers, titles, pairs, seed=seed):
-            drawn[model].setdefault(entry["kind"], []).append(entry)
-    classes = {entry["name"]: entry["classes"] for entry in store.read_run()["models"]}
-    shown: dict[str, list[dict[str, np.ndarray]]] = {}
-    order = [entry["name"] for entry in store.read_run()["models"]]
-    for part, arrays in store.galleries().items():
-        shown.setdefault(order[int(part.partition("-")[0])], []).append(arrays)
-    for model, parts in shown.items():
-        if model in drawn:
-            prefix = re.sub(r"[^\w-]", "-", model)
-            drawn[model]["gallery"] = [_draw_gallery(folder, prefix, parts, classes[model])]
-            drawn[model]["rebuilt"] = _draw_rebuilt(folder, prefix, parts[0], classes[model])
-    return drawn
-
-
-def _draw_curves(folder: Path, prefix: str, table: pa.Table, model: str, pairs: bool) -> list[dict[str, Any]]:
-    read: dict[tuple[str, str], dict[str, dict[str, list[np.ndarray]]]] = {}
-    names = ("model", "entropy", "curve", "method", "image", "position", "value")
-    for m, entropy, kind, method, image, x, y in zip(*(table[n].to_pylist() for n in names), strict=True):
-        if m == model:
-            images = read.setdefault((entropy, kind), {}).setdefault(method, {})
-            images.setdefault(image, []).append(read_curve(x, y))
-    drawn = []
-    metrics = {(metric.measure, metric.kind): metric for metric in METRICS.values() if metric.family == "pic"}
-    order = list(metrics)
-    for (entropy, kind), methods in sorted(read.items(), key=lambda entry: (entry[0][1], order.index(entry[0]))):
-        # First over the random masks of an image, then over images, so that its area is the table's mean.
-        lines = {m: np.mean([np.mean(c, axis=0) for c in images.values()], axis=0) for m, images in methods.items()}
-        count = max(len(images) for images in methods.values())
-        found = {
-            m: plot.MeanCurve(positions(), y, None, None, len(methods[m]), float(area(y))) for m, y in lines.items()
-        }
-        axes = metrics[entropy, kind].axes
-        assert axes is not None
-        figure = plot.curves(
-            found,
-            title=axes.title,
-            x_label=f"{axes.x}\n(0 fully blurred, 1 original)",
-            y_label=f"{axes.y}\n(0 blurred, 1 original; mean of {count})",
-        )
-        path = page.save_figure(figure, folder / f"{prefix}-{kind}-{entropy}.svg")
-        alt = f"{axes.title}: one curve per method, {model}, {_counted(count, pairs)}"
-        drawn.append({"path": path, "alt": alt, "metric": metrics[entropy, kind].name})
-    return drawn
-
-
-def _intervals(rows: Sequence[Row]) -> dict[str, tuple[float, float, float]]:
-    """{method: (mean, low, high)} of the rows of one model and metric."""
-    return {row.method: (row.mean, row.low, row.high) for row in rows}
-
-
-def _draw_intervals(folder: Path, prefix: str, rows: Sequence[Row], pairs: bool) -> list[dict[str, Any]]:
-    drawn = []
-    for metric in dict.fromkeys(row.metric for row in rows):
-        chosen = [row for row in rows if row.metric == metric]
-        title = describe(metric)["title"]
-        count = max(row.n for row in chosen)
-        figure = plot.summary(_intervals(chosen), title=f"{title}, {_counted(count, pairs)}")
-        path = page.save_figure(figure, folder / f"{prefix}-mean-{metric}.svg")
-        drawn.append({"path": path, "alt": f"{title}: mean and 95 % interval per method", "metric": metric})
-    return drawn
-
-
-def _draw_gallery(
-    folder: Path, prefix: str, parts: Sequence[Mapping[str, np.ndarray]], classes: Sequence[str]
-) -> dict[str, Any]:
-    join = {name: np.concatenate([part[name] for part in parts]) for name in ("images", "masks")}
-    maps = np.concatenate([part["maps"] for part in parts], axis=1)
-    captions = [text for part in parts for text in _captions(part, classes)]
-    methods = [str(method) for method in parts[0]["methods"]]
-    chosen = {method: maps[i] for i, method in enumerate(methods) if method != ORACLE}
-    figure = plot.gallery(join["images"], chosen, masks=join["masks"], titles=captions)
-    path = page.save_figure(figure, folder / f"{prefix}-gallery.png")
-    return {"path": path, "alt": "Heat maps over images, one column per method", "wide": True}
-
-
-def _captions(part: Mapping[str, np.ndarray], classes: Sequence[str]) -> list[str]:
-    """What stands next to each image of a gallery: its class and the prediction, as far as they are known."""
-    labels, predictions = part.get("labels"), part.get("probabilities")
-    output = check_output(str(part.get("output", "softmax")))
-    captions = []
-    for row, name in enumerate(map(str, part["ids"])):
-        label = None if labels is None or output == "regression" else int(labels[row])
-        words = Path(name).name if label is None else targets(output, classes)[label]
-        chances = None if predictions is None else predictions[row]
-        if chances is None:
-            captions.append(words)
-        elif output == "regression":
-            captions.append(f"{words}\npredicted {', '.join(f'{value:.3g}' for value in chances)}")
-        elif output == "sigmoid" and label is not None:
-            captions.append(f"{words}\nprobability {unfold(output, chances[None])[0, label]:.2f}")
-        else:
-            guess = int(chances.argmax())
-            captions.append(f"{words}\npredicted {chances[guess]:.2f}\n{classes[guess]}")
-    return captions
-
-
-def _draw_rebuilt(
-    folder: Path, prefix: str, arrays: Mapping[str, np.ndarray], classes: Sequence[str]
-) -> list[dict[str, Any]]:
-    if "case_methods" not in arrays:
-        return []
-    case, label = int(arrays["case_number"]), int(arrays["case_label"])
-    measures = [str(measure) for measure in arrays["case_measures"]]
-    names = ["fully blurred", *(f"{100 * f:g} % revealed" for f in arrays["case_fractions"]), "original"]
-    drawn = []
-    for row, method in enumerate(map(str, arrays["case_methods"])):
-        information = arrays["case_information"][:, row]
-        low, high = information[:, :1], information[:, -1:]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            scaled = np.round((information - low) / (high - low), 2) + 0.0  # + 0.0: no minus before a zero
-        texts = []
-        for step, name in enumerate(names):
-            chances = arrays["case_probabilities"][row, step]
-            mark = "right" if int(chances.argmax()) == label else classes[int(chances.argmax())]
-            if "output" in arrays:
-                mark = "present" if chances[label] >= THRESHOLD else "absent"
-            numbers = " · ".join(f"{u:.2f}" if np.isfinite(u) else "–" for u in scaled[:, step])
-            texts.append(f"{name}\np {chances[label]:.2f} ({mark})\ninformation {numbers}")
-        identity = Path(str(arrays["ids"][case])).name
-        title = f"{method.replace('_', ' ')}: {identity} ({classes[label]}); information by {', '.join(measures)}"
-        mask = arrays["masks"][case]
-        figure = plot.rebuilt(arrays["case_pictures"][row], texts, title=title, mask=mask if mask.any() else None)
-        path = page.save_figure(figure, folder / f"{prefix}-rebuilt-{re.sub(r'[^a-zA-Z0-9_-]', '-', method)}.png")
-        drawn.append({"path": path, "alt": f"{title}, rebuilt from more and more pixels", "wide": True})
-    return drawn
-
-
-def _counted(count: int, pairs: bool) -> str:
-    """How many values, and what each stands for."""
-    noun = "pair" if pairs else "image"
-    return f"{count} {noun}{'s' if count != 1 else ''}{' of image and finding' if pairs else ''}"
-
-
-def _compared(
-    folder: Path,
-    rows: Sequence[Row],
-    found: statistics.RunStatistics,
-    pairs: bool,
-    judged: Mapping[str, Judged],
-) -> dict[str, Any]:
-    """What the report's section on statistics shows: lines and figures per model, and the models side by side."""
-    sections = []
-    for model, metrics in found.models.items():
-        prefix = re.sub(r"[^\w-]", "-", model)
-        drawn = []
-        trusted = _trusted(model, metrics, judged)
-        for metric, entry in metrics.items():
-            title = describe(metric)["title"]
-            if np.isfinite(entry.ranking.critical_difference):
-                count = _counted(entry.ranking.n, pairs)
-                figure = plot.critical_difference(entry.ranking, title=f"{title}, mean ranks, {count}")
-                path = page.save_figure(figure, folder / f"{prefix}-ranks-{metric}.svg")
-                drawn.append(
-                    {"path": path, "alt": f"{title}: mean ranks and critical difference, {model}", "metric": metric}
-                )
-            if any(np.isfinite(pair.p_w_holm) for pair in entry.pairs):
-                higher = METRICS[metric].higher_is_better
-                figure = plot.p_matrix(
-                    entry.pairs, entry.ranking.methods, title=f"{title}, every pair", higher_is_better=higher
-                )
-                path = page.save_figure(figure, folder / f"{prefix}-pairs-{metric}.svg")
-                drawn.append(
-                    {"path": path, "alt": f"{title}: corrected p-values of every pair, {model}", "metric": metric}
-                )
-        lines = [line | {"title": describe(line["metric"])["title"]} for line in statistics.overview(found, model)]
-        for line in lines:
-            if line["metric"] not in trusted:
-                line |= {"best": [], "like": [], "note": "not believed: it names no best method"}
-        entropies = [
-            {"title": kind.upper(), "tau": f"{one.tau:.2f}", "n": one.n, "note": one.note}
-            for kind, one in found.entropies[model].items()
-        ]
-        sections.append(
-            {
-                "model": model,
-                "lines": [line for line in lines if line["metric"] in trusted],
-                "apart": [line for line in lines if line["metric"] not in trusted],
-                "entropies": entropies,
-                "figures": [page.inline(entry) for entry in drawn if entry["metric"] in trusted],
-                "apart_figures": [page.inline(entry) for entry in drawn if entry["metric"] not in trusted],
-            }
-        )
-    several = []
-    if len({row.model for row in rows}) > 1:
-        for metric in dict.fromkeys(row.metric for row in rows):
-            info = describe(metric)
-            models = dict.fromkeys(row.model for row in rows if row.metric == metric)
-            chosen = {m: _intervals([row for row in rows if (row.metric, row.model) == (metric, m)]) for m in models}
-            figure = plot.summary_of_models(chosen, title=f"{info['title']}, {info['unit']}")
-            path = page.save_figure(figure, folder / f"models-mean-{metric}.svg")
-            several.append({"path": path, "alt": f"{info['title']}: mean and 95 % interval per method and model"})
-    return {"sections": sections, "models": [page.inline(entry) for entry in several]}
-
-
-def _trusted(model: str, metrics: Sequence[str] | Mapping[str, Any], judged: Mapping[str, Judged]) -> set[str]:
-    """The metrics that methods may be compared by: believed on the model, over all models on each of them."""
-    asked = [judged[model]] if model in judged else list(judged.values())
-    return {metric for metric in metrics if all(metric in one.believed for one in asked)}
-
-
-def accuracy(predictions: pa.Table) -> dict[str, tuple[int, int]]:
-    """{model: (images it classifies right, images)}; of findings those that are known."""
-    counts: dict[str, tuple[int, int]] = {}
-    for model, label, guess in zip(*(predictions[n].to_pylist() for n in ("model", "label", "predicted")), strict=True):
-        if "target" in predictions.column_names and label == "unknown":
-            continue
-        right, total = counts.get(model, (0, 0))
-        counts[model] = right + (label == guess), total + 1
-    return counts
-
-
-def describe(name: str) -> dict[str, str]:
-    """Title, direction, range, unit and source of a metric, in words."""
-    metric = METRICS[name]
-    low, high = (
-        ("−∞" if metric.range[0] is None else f"{metric.range[0]:g}"),
-        ("∞" if metric.range[1] is None else f"{metric.range[1]:g}"),
-    )
-    arrow = "↑" if metric.higher_is_better else "↓"
-    heading = f"{metric.kind.upper()}\n{metric.measure}" if metric.family == "pic" else metric.title
-    return {
-        "name": name,
-        "title": f"{metric.title} {arrow}",
-        "heading": f"{heading} {arrow}",
-        "summary": metric.summary,
-        "direction": "higher is better" if metric.higher_is_better else "lower is better",
-        "range": f"{low} to {high}",
-        "unit": metric.unit,
-        "reference": metric.reference,
-        "family": metric.family,
-    }
-
-
-def tables(
-    rows: Sequence[Row], model: str, judged: Judged | None = None, best: Mapping[str, Sequence[str]] | None = None
-) -> list[dict[str, Any]]:
-    """The results of a model as the report and the terminal show them.
-
-    One table for each family of metrics; where they were calibrated, of those that are believed, and then for each
-    other verdict, which stand apart and have no best value.
-
-    Args:
-        rows: the summary.
-        model: of them.
-        judged: what is known of its metrics.
-        best: metric -> the methods that are marked.
-    """
-    families: dict[str, list[Row]] = {}
-    apart: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        if row.model == model:
-            verdict = BELIEVE if judged is None else judged.verdicts[row.metric][0]
-            family = METRICS[row.metric].family
-            if verdict == BELIEVE:
-                families.setdefault(family, []).append(row)
-            else:
-                apart.setdefault((verdict, family), []).append(row)
-    found = [_table(chosen, FAMILIES[family].title or family, best or {}) for family, chosen in families.items()]
-    for verdict, family in sorted(apart, key=lambda key: list(VERDICTS).index(key[0])):
-        assert judged is not None
-        title, meaning = VERDICTS[verdict].title.capitalize(), VERDICTS[verdict].meaning
-        if all("mask" in METRICS[row.metric].needs for row in apart[verdict, family]):
-            meaning = "They compare a map with a mask: with what a person would mark, not with what the model uses."
-        if not judged.source:
-            title, meaning = "Not calibrated", "Nothing may be concluded from these numbers."
-        own = _table(apart[verdict, family], f"{title}: {(FAMILIES[family].title or family).lower()}", {}, meaning)
-        for metric in own["metrics"]:
-            metric["why"] = judged.verdicts[metric["name"]][1]
-        found.append(own)
-    return found
-
-
-def _table(chosen: Sequence[Row], title: str, best: Mapping[str, Sequence[str]], apart: str = "") -> dict[str, Any]:
-    """One line per method, one column per metric; `apart` lists what may not be concluded."""
-    methods = style.in_order([row.method for row in chosen])
-    metrics = list(dict.fromkeys(row.metric for row in chosen))
-    found = {(row.method, row.metric): row for row in chosen}
-    lines = []
-    for method in methods:
-        cells = []
-        for metric in metrics:
-            row = found.get((method, metric))
-            there = row is not None and np.isfinite(row.mean)
-            cells.append(
-                {
-                    "text": f"{row.mean:.3f}" if row and there else "–",
-                    "interval": f"{row.low:.3f} – {row.high:.3f}" if row and np.isfinite(row.low) else "",
-                    "sort": row.mean if row and there else "",
-                    "n": row.n if row else 0,
-                    "best": method in best.get(metric, ()),
-                }
-            )
-        kind = "oracle" if method == ORACLE else "control" if method in style.controls() else "method"
-        lines.append({"method": method, "kind": kind, "cells": cells})
-    counts = {metric: max(found[m, metric].n for m in methods if (m, metric) in found) for metric in metrics}
-    return {
-        "title": title,
-        "apart": apart,
-        "metrics": [describe(metric) | {"count": counts[metric], "why": ""} for metric in metrics],
-        "lines": lines,
-    }
 
 
 def render(
@@ -486,10 +133,10 @@ def render(
     root: Path,
     *,
     accuracy: Mapping[str, tuple[int, int]],
-    compared: Mapping[str, Any],
+    differences: Mapping[str, Any],
     judged: Mapping[str, Judged],
-    conclusion: Sequence[str],
-    by_class: Sequence[Mapping[str, Any]],
+    verdicts: Sequence[Mapping[str, Any]],
+    scored: Sequence[Mapping[str, Any]],
     decided: Sequence[decisions.Decision] = (),
     best: Best,
 ) -> str:
@@ -525,12 +172,12 @@ def render(
         name=run.get("name") or root.resolve().name,
         sections=sections,
         metrics=metrics,
-        said=said,
+        cautions=folded(said),
         accuracy=accuracy,
-        compared=compared,
+        compared=differences,
         calibrated=bool(judged),
-        conclusion=conclusion,
-        by_class=by_class,
+        verdicts=verdicts,
+        by_class=scored,
         pairs=any(row.target for row in rows),
         decided=decisions.shown(decided, {model: one.verdicts for model, one in judged.items()}),
     )
@@ -540,67 +187,3 @@ def _doubted(entry: Mapping[str, Any], judged: Judged | None) -> str:
     """What stands below a figure of a metric that is not believed."""
     verdict = "" if judged is None else judged.verdicts.get(entry.get("metric", ""), (BELIEVE, ""))[0]
     return "" if verdict in ("", BELIEVE) else f"{VERDICTS[verdict].title}: conclude nothing from this figure"
-
-
-def show(made: Report) -> None:
-    """The results in the terminal: one table per model, what to know about them, and the conclusion."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console()
-    for model in dict.fromkeys(row.model for row in made.rows):
-        for shown in tables(made.rows, model, made.judged.get(model), made.best.get(model)):
-            dim = "dim" if shown["apart"] else ""
-            title = f"{model}: {shown['title'].lower()}, mean over images"
-            grid = Table(title=Text(title, dim), title_justify="left", box=None)
-            grid.add_column("", no_wrap=True)
-            for metric in shown["metrics"]:
-                grid.add_column(metric["heading"], justify="right", vertical="bottom")
-            for line in shown["lines"]:
-                texts = [Text(cell["text"], "bold" if cell["best"] else dim) for cell in line["cells"]]
-                grid.add_row(Text(line["method"], dim if line["kind"] == "method" else "dim"), *texts)
-            console.print(grid)
-            if shown["apart"]:
-                console.print(Text(shown["apart"], "dim"))
-            console.print()
-    for statement in made.said:
-        mark = Text("! " if statement.warns else "· ", "yellow" if statement.warns else "dim")
-        console.print(mark + Text(statement.text))
-    if made.conclusion:
-        console.print(Text("\nConclusion", "bold"))
-        for sentence in made.conclusion:
-            console.print(Text(sentence))
-
-
-def response_lines(table: pa.Table, model: str, *, seed: int = 0) -> dict[str, dict[str, plot.MeanCurve]]:
-    """{metric: {method: its line}} of a model, from the table of a run's responses."""
-    rows: dict[tuple[str, str], list[tuple[Any, Any, float]]] = {}
-    names = ("model", "metric", "method", "fraction", "value", "area")
-    for m, metric, method, fraction, value, size in zip(*(table[n].to_pylist() for n in names), strict=True):
-        if m == model and fraction:
-            rows.setdefault((metric, method), []).append((fraction, value, size))
-    found: dict[str, dict[str, plot.MeanCurve]] = {}
-    for (metric, method), curves in rows.items():
-        fractions, values, areas = zip(*curves, strict=True)
-        found.setdefault(metric, {})[method] = plot.mean_curve(fractions, values, areas, seed=seed)
-    return found
-
-
-def _draw_responses(
-    folder: Path, model: str, table: pa.Table, titles: dict[str, str], pairs: bool, *, seed: int = 0
-) -> list[dict[str, Any]]:
-    """Draws every metric that has curves; `[{path, alt, kind}]`, kind "responses" or "randomised"."""
-    prefix = re.sub(r"[^\w-]", "-", model)
-    drawn = []
-    for metric, found in response_lines(table, model, seed=seed).items():
-        count = max(line.images for line in found.values())
-        title = f"{titles[metric]}, {_counted(count, pairs)}"
-        axes = METRICS[metric].axes
-        assert axes is not None  # it has responses
-        figure = plot.curves(found, title=title, x_label=axes.x, y_label=axes.y)
-        path = page.save_figure(figure, folder / f"{prefix}-curve-{metric}.svg")
-        alt = f"{titles[metric]}: mean curve and 95 % interval per method, {model}"
-        where = "randomised" if axes.kind == "randomisation" else "responses"
-        drawn.append({"path": path, "alt": alt, "kind": where, "metric": metric})
-    return drawn

@@ -13,6 +13,7 @@ the oracle black.
 """
 
 from xaijax.plot._bars import score_bars
+from xaijax.plot._certain import certain
 from xaijax.plot._classifier import confusion, course, embedding, reliability
 from xaijax.plot._curves import MeanCurve, curves, mean_curve
 from xaijax.plot._gallery import gallery, picture_table, rebuilt
@@ -24,6 +25,7 @@ from xaijax.plot._style import encode
 
 __all__ = [
     "MeanCurve",
+    "certain",
     "confusion",
     "course",
     "critical_difference",

@@ -1,0 +1,60 @@
+"""What to know before trusting a table, gathered by kind: the report folds each kind."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from xaijax.bench.calibrated import Judged
+from xaijax.metrics import Statement
+
+KINDS = {
+    "Methods and controls": ("oracle", "worse", "level", "artefact"),
+    "Images without a score": ("skipped", "scored", "class", "few"),
+    "The information measure": ("falls",),
+    "Calibration": ("calibration",),
+    "When the run stopped": ("decided",),
+    "Choices of this run": ("note",),
+}
+"""Title -> the kinds of statements below it."""
+
+
+def about_calibration(judged: Mapping[str, Judged]) -> list[Statement]:
+    """Where the verdicts come from, or that there are none."""
+    if not judged:
+        text = (
+            "The metrics were not calibrated: it is not known which of them can be believed for this model and these "
+            "images."
+        )
+        return [Statement(text, True, "calibration")]
+    found = []
+    for model, one in judged.items():
+        where = f" on {model}" if len(judged) > 1 else ""
+        if one.source:
+            text = f"Which metrics can be believed{where}: {one.source} says it."
+            found.append(Statement(text, kind="calibration"))
+        elif one.why:
+            found.append(Statement(one.why, True, "calibration"))
+        found += [Statement(note, True, "calibration") for note in one.notes]
+    return found
+
+
+def folded(said: Sequence[Statement]) -> list[dict[str, Any]]:
+    """The statements by kind, those that ask for caution first.
+
+    Example:
+        >>> [one["summary"] for one in folded([Statement("Three.", True, "few"), Statement("Four.", kind="level")])]
+        ['Images without a score: 1 caution', 'Methods and controls: 1 remark']
+    """
+    groups = []
+    for title, kinds in KINDS.items():
+        own = [one for one in said if one.kind in kinds]
+        if own:
+            own.sort(key=lambda one: not one.warns)
+            cautions = sum(one.warns for one in own)
+            parts = [_count(cautions, "caution"), _count(len(own) - cautions, "remark")]
+            summary = f"{title}: {', '.join(part for part in parts if not part.startswith('0 '))}"
+            groups.append({"summary": summary, "cautions": cautions, "said": own})
+    return sorted(groups, key=lambda group: not group["cautions"])
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
