@@ -198,7 +198,8 @@ def _bench(cell: Cell, made: Plan, course: Course, config: StudyConfig, console:
     if cell.finished:
         progress.say(console, f"{cell.name}: finished before, {cell.folder}")
         return
-    bench.run(dataclasses.replace(given, resume=cell.begun), console=console)
+    where = {name: getattr(config, name) for name in options.WHERE}
+    bench.run(dataclasses.replace(given, resume=cell.begun, **where), console=console)
 
 
 def _cascade(cell: Cell, made: Plan, course: Course, config: StudyConfig, console: "Console") -> None:

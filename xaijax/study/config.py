@@ -7,11 +7,11 @@ import tyro
 
 from xaijax._errors import InputError
 from xaijax._runs import options
-from xaijax._runs.options import Device
+from xaijax._runs.options import ClusterOptions, Device
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudyConfig:
+class StudyConfig(ClusterOptions):
     """Run a whole study from one file: train, evaluate, choose models, explain, score, and write one report."""
 
     study: tyro.conf.Positional[str | None] = None

@@ -26,7 +26,7 @@ from xaijax import _names, _options
 from xaijax._errors import InputError
 from xaijax._options import Count, Range
 from xaijax._runs import command_line
-from xaijax._runs.options import DataOptions, Seed
+from xaijax._runs.options import WHERE, DataOptions, Seed
 
 FILES = Path(__file__).parent / "files"
 CLASSIFIERS = "classifiers"
@@ -447,7 +447,7 @@ def _options_of(command: str, table: Mapping[str, Any], where: str) -> dict[str,
     return options
 
 
-NOT_IN_FILES = {"out", "resume", "config", "preset", "until"}
+NOT_IN_FILES = {"out", "resume", "config", "preset", "until", "device", *WHERE}
 """Options of commands that a study decides itself."""
 
 
