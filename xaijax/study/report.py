@@ -264,7 +264,11 @@ def _method_lines(
                 if score.median_area is not None:
                     row[f"{metric}_median_curve"] = score.median_area
                 small = "" if math.isnan(score.low) else f"{tables.rounded(score.low)} to {tables.rounded(score.high)}"
-                mark = " ▲" if score.beats and score.n >= results.ENOUGH and score.verdict in ("", "believe") else ""
+                mark = (
+                    " ▲"
+                    if score.beats and score.n >= results.ENOUGH and score.verdict in ("", results.BELIEVED)
+                    else ""
+                )
                 spread = "" if math.isnan(score.sd) else f" ± {tables.rounded(score.sd)}"
                 line.append({"text": f"{tables.rounded(score.mean)}{spread}{mark}", "small": small})
             rows.append(row)

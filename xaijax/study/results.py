@@ -15,7 +15,7 @@ from xaijax.metrics import METRICS, ORACLE
 from xaijax.metrics.pic_curve import area, read_curve
 from xaijax.study.plan import Cell
 
-RANDOM = "random"
+RANDOM, BELIEVED = "random", "believe"
 ENOUGH = 10
 """Images below which nothing is concluded of a method."""
 
@@ -166,14 +166,15 @@ def evaluation_of(cell: Cell) -> dict[str, Any]:
 
 
 def answers(found: Scores, metrics: Sequence[str]) -> list[str]:
-    """What may be concluded, in sentences: which methods beat the random control, model by model and metric by metric.
+    """What may be said, in sentences: which methods beat the random control, model by model and metric by metric.
 
-    Metrics that a calibration does not support, and methods on few images, are said to decide nothing.
+    Metrics that a calibration does not support decide nothing; those that nobody judged describe. Methods on few images
+    are left open.
     """
     said: list[str] = []
     for model in dict.fromkeys(key[0] for key in found):
-        better: dict[str, list[str]] = {}
-        tested: list[str] = []
+        better: dict[bool, dict[str, list[str]]] = {True: {}, False: {}}
+        tested: dict[bool, dict[str, None]] = {True: {}, False: {}}
         few = unsupported = 0
         for metric in metrics:
             for (own, method, name), score in found.items():
@@ -181,19 +182,22 @@ def answers(found: Scores, metrics: Sequence[str]) -> list[str]:
                     continue
                 if score.n < ENOUGH:
                     few += 1
-                elif score.verdict not in ("", "believe"):
+                elif score.verdict not in ("", BELIEVED):
                     unsupported += 1
                 else:
-                    tested.append(metric)
+                    judged = score.verdict == BELIEVED
+                    tested[judged][metric] = None
                     if score.beats:
-                        better.setdefault(metric, []).append(method)
-        if better:
-            words = "; ".join(f"{_title(metric)}: {', '.join(methods)}" for metric, methods in better.items())
-            said.append(f"{model}: better than a random map, by intervals without 0: {words}.")
-        elif tested:
-            said.append(
-                f"{model}: no method is better than a random map in {', '.join(map(_title, dict.fromkeys(tested)))}."
-            )
+                        better[judged].setdefault(metric, []).append(method)
+        for judged in (True, False):
+            tail = "" if judged else ". Nobody judged these metrics for this model: they describe and conclude nothing"
+            if better[judged]:
+                words = "; ".join(f"{_title(metric)}: {', '.join(own)}" for metric, own in better[judged].items())
+                said.append(f"{model}: ahead of a random map, by intervals without 0: {words}{tail}.")
+            elif tested[judged]:
+                said.append(
+                    f"{model}: no method is ahead of a random map in {', '.join(map(_title, tested[judged]))}{tail}."
+                )
         if few:
             said.append(
                 f"{model}: {few} comparisons with a random map rest on fewer than {ENOUGH} images: no conclusion."
