@@ -39,12 +39,18 @@ COMMANDS: dict[str, tuple[list[str], tuple[str, ...]]] = {
         [*TRAINING[:-4], "--epochs", "2", "--rounds", "3", "--compare", "grad_cam"],
         ("cascade.safetensors", "scores.csv", "rounds/*/model.safetensors", "rounds/*/*.npy"),
     ),
+    "study": (
+        ["cam-confidence", "--tiny"],
+        ("tables/*.csv", "evaluations/*/*.csv", "cells/*/scores/*", "cells/*/summary.csv"),
+    ),
 }  # fmt: skip
 
 
 def start(command: str, out: Path, *more: str) -> "subprocess.Popen[str]":
     """A command in a process of its own."""
     arguments, _ = COMMANDS[command]
+    if command == "study":  # each with its own trainings, which are killed too
+        more = ("--trainings", f"{out}-trainings", *more)
     line = [sys.executable, "-m", "xaijax", command, *arguments, "--out", str(out), *more]
     return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
@@ -115,7 +121,8 @@ def kills(command: str, count: int, place: Path, rng: random.Random) -> dict[str
         print(
             f"{command} {number + 1}/{count}: killed after {after:.1f} s ({state}): {'same' if same else text[-300:]}"
         )
-        shutil.rmtree(out, ignore_errors=True)
+        for left in (out, Path(f"{out}-trainings")):
+            shutil.rmtree(left, ignore_errors=True)
     return row
 
 

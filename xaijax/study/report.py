@@ -226,6 +226,7 @@ def _bench_part(out: Path, made: Plan, chapter: Chapter, cell: Cell) -> tuple[di
     )
     figures = figures or sorted((cell.folder / "figures").glob("*-mean-*.svg"))
     galleries = sorted((cell.folder / "figures").glob("*-gallery.png"))[:2]
+    galleries += sorted((cell.folder / "figures").glob("*-rebuilt-*.png"))[:2]  # blurred images with their scores
     part = {
         "heads": heads,
         "lines": lines,
