@@ -53,7 +53,7 @@ def quiet():
 
 def test_a_study_is_interrupted_resumed_and_shares_its_trainings(tmp_path, monkeypatch):
     file = tmp_path / "mine.yaml"
-    file.write_text(yaml.safe_dump(FILE))
+    file.write_text(yaml.safe_dump(FILE, sort_keys=False))
     trained = []
     original = train.run
 
@@ -117,13 +117,13 @@ def test_a_study_is_interrupted_resumed_and_shares_its_trainings(tmp_path, monke
     before = len(trained)
     study.run(StudyConfig(study=str(file), out=out, resume=True), console=quiet())
     other = FILE | {"study": "other", "models": {"short": FILE["models"]["short"]}, "choose": {"best": 1}}
-    (tmp_path / "other.yaml").write_text(yaml.safe_dump(other))
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump(other, sort_keys=False))
     made = study.run(StudyConfig(study=str(tmp_path / "other.yaml"), out=tmp_path / "second"), console=quiet())
     assert len(trained) == before
     assert made.chosen == {"heads": ("short",)}
 
     # Another study in the same folder is refused.
-    file.write_text(yaml.safe_dump(FILE | {"training": FILE["training"] | {"epochs": 3}}))
+    file.write_text(yaml.safe_dump(FILE | {"training": FILE["training"] | {"epochs": 3}}, sort_keys=False))
     with pytest.raises(Exception, match="was started with other options"):
         study.run(StudyConfig(study=str(file), out=out, resume=True), console=quiet())
 
@@ -135,7 +135,7 @@ def test_a_cell_that_fails_is_said_and_the_others_are_done(tmp_path, capsys):
         "published": [],
     }
     file = tmp_path / "wild.yaml"
-    file.write_text(yaml.safe_dump(table))
+    file.write_text(yaml.safe_dump(table, sort_keys=False))
     out = tmp_path / "out"
     assert cli.main(["study", str(file), "--out", str(out)]) == 2
     said = capsys.readouterr().err
