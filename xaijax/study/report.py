@@ -178,6 +178,7 @@ def _chapter(out: Path, made: Plan, name: str, chapter: Chapter, course: "Course
         part = _part(cell, out, course)
         if cell.finished:
             lead = f"{cell.data}: " if len(chapter.data) > 1 else ""
+            lead += f"{cell.models[0]}: " if cell.kind == "cascade" and len(made.study.models) > 1 else ""
             if cell.kind == "bench":
                 more, answers = _bench_part(out, made, chapter, cell)
             else:
