@@ -47,12 +47,18 @@ COMMANDS: dict[str, tuple[list[str], tuple[str, ...]]] = {
         ["--count", "6", "--constructions", "view", "mosaic", "--metrics", "deletion_black", "sparseness"],
         ("scores/*", "calibration.json", "summary.csv"),
     ),
+    "study": (
+        ["cam-confidence", "--tiny"],
+        ("tables/*.csv", "evaluations/*/*.csv", "cells/*/scores/*", "cells/*/summary.csv"),
+    ),
 }  # fmt: skip
 
 
 def start(command: str, out: Path, *more: str) -> "subprocess.Popen[str]":
     """A command in a process of its own."""
     arguments, _ = COMMANDS[command]
+    if command == "study":  # each with its own trainings, which are killed too
+        more = ("--trainings", f"{out}-trainings", *more)
     line = [sys.executable, "-m", "xaijax", command, *arguments, "--out", str(out), *more]
     return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
@@ -127,7 +133,8 @@ def kills(command: str, count: int, place: Path, rng: random.Random) -> None:
             f"{command} {number + 1}/{count}: killed after {after:.1f} s ({state}): {'same' if same else text[-300:]}",
             flush=True,
         )
-        shutil.rmtree(out, ignore_errors=True)
+        for left in (out, Path(f"{out}-trainings")):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def small_run(place: Path) -> Path:
