@@ -119,7 +119,8 @@ def main() -> None:
         table = [("image", [plot.outline(plot.to_rgb(images[i]), masks[i]) for i in some])]
         for name, heat in maps.items():
             table.append((name, [plot.outline(plot.overlay(images[i], heat[i]), masks[i]) for i in some]))
-        Image.fromarray(plot.picture_table(table, tile=80)).save(given.image, optimize=True)
+        sheet = Image.fromarray(plot.picture_table(table, tile=80))
+        sheet.quantize(256, dither=Image.Dither.NONE).save(given.image, optimize=True)
     if given.write:
         before, rest = given.write.read_text("utf-8").split(MARKS[0])
         given.write.write_text(f"{before}{MARKS[0]}\n{text}\n{MARKS[1]}{rest.split(MARKS[1])[1]}", "utf-8")

@@ -237,17 +237,17 @@ def test_columns_by_name_masked_values_and_half_precision():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda p: (p, None), "predict must return one array of numbers; got tuple, which is none"),
+        (lambda p: (p, None), "must return one array of numbers; got tuple, which is none"),
         (lambda p: (p, p[:, :2]), "return its predictions alone"),
-        (lambda p: {"logits": p}, "predict must return numbers"),
+        (lambda p: {"logits": p}, "must return numbers"),
         (lambda p: 100 * p, r"got \d+.* to \d+.*are these percent\? divide by 100"),
         (lambda p: p.T, r"must return \[5, K\] for 5 images; got shape \(3, 5\)"),
         (lambda p: p.argmax(1), r"got shape \(5,\)"),
         (lambda p: p[:-1], r"got shape \(4, 3\)"),
         (lambda p: p[..., None], r"got shape \(5, 3, 1\)"),
-        (lambda p: p / p.sum(0), "the rows of predict must sum to 1"),
-        (lambda p: None, "predict must return numbers"),
-        (lambda p: p.astype(complex), "predict must return numbers"),
+        (lambda p: p / p.sum(0), "must sum to 1"),
+        (lambda p: None, "must return numbers"),
+        (lambda p: p.astype(complex), "must return numbers"),
     ],
 )
 def test_other_things_than_predictions_are_refused(change, message):

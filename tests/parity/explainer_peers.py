@@ -209,7 +209,8 @@ def main() -> None:
         peers = dict(file)
     net = Net().eval()
     net.load_state_dict(
-        {name.partition(":")[2]: torch.as_tensor(peers[name]) for name in peers if name.startswith("weight:")}, strict=False
+        {name.partition(":")[2]: torch.as_tensor(peers[name]) for name in peers if name.startswith("weight:")},
+        strict=False,
     )
     out = every(net.double(), peers["images"], peers["labels"])
     out = {name: np.asarray(values, np.float32) for name, values in out.items()}

@@ -1,4 +1,4 @@
-"""Captum, torch-cam, shap and lime on a PyTorch network that is converted, in one process: pytest tests/parity -m parity.
+"""Captum, torch-cam, shap and lime on a PyTorch network that is converted: pytest tests/parity -m parity.
 
 The default tests compare with what the script explainer_peers.py stored of another network.
 """
@@ -31,13 +31,18 @@ def case(peers):
     """`(classifier, the maps of the peers, images, labels)` of a network with random weights."""
     import torch
 
-    torch.manual_seed(11)
-    net = peers.Net().eval()
-    with torch.no_grad():
-        for name, value in net.named_buffers():
-            if name.endswith(("running_mean", "running_var")):
-                value.copy_(torch.rand_like(value) + 0.5 * name.endswith("var"))
     rng = np.random.default_rng(5)
+    net = peers.Net().eval()
+    for name, value in net.state_dict().items():  # as in explain_peers.py: no unit is always dead or always open
+        if name.endswith("num_batches_tracked"):
+            continue
+        if name.endswith(("running_var", "norm.weight")):
+            new = rng.uniform(0.5, 1.5, value.shape)
+        elif value.ndim == 1:
+            new = 0.2 * rng.normal(size=value.shape)
+        else:
+            new = rng.normal(size=value.shape) * np.sqrt(2 / np.prod(value.shape[1:]))
+        value.copy_(torch.as_tensor(new, dtype=torch.float32))
     images = np.kron(rng.random((3, 6, 6, 3)), np.ones((1, 4, 4, 1))).astype(np.float32)
     labels = np.array([0, 3, 2], np.int32)
     classifier = models.from_torch(net, input_shape=(SIZE, SIZE, 3))
@@ -76,7 +81,8 @@ def test_smooth_grad_cam_pp(case, peers):
     layers = [name for name in classifier.layers() if name.endswith("block1.act") or name == "block1.act"]
     options = {"draws": peers.COPIES, "std": peers.STD, "key": peers.KEY, "convention": "torch-cam"}
     got = explain.smooth_grad_cam_pp(classifier, images, labels, layer=layers[0], **options)
-    assert relative(jax.nn.relu(got), theirs["torchcam:smooth_grad_cam_pp"]) < 1e-4
+    # α divides by a difference of powers of float32 gradients.
+    assert relative(jax.nn.relu(got), theirs["torchcam:smooth_grad_cam_pp"]) < 1e-3
 
 
 def test_kernel_shap(case, peers):

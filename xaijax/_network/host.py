@@ -103,14 +103,16 @@ class HostNetwork(Network):
     def _checked(self, ready: np.ndarray) -> np.ndarray:
         with self._lock:  # most functions of others were not written for several threads
             found = self.function(ready)
-        values = _outputs.as_numpy(found, self.classes)
+        values = _outputs.as_numpy(found, self.classes, self.name)
         if not self.gives_logits:
-            return _outputs.check_predictions(values, self.output, len(ready), self.classes)
+            return _outputs.check_predictions(values, self.output, len(ready), self.classes, function=self.name)
         if self.output == "binary":
             return _outputs.check_predictions(
-                np.reshape(values, (len(ready), -1)), "sigmoid", len(ready), ["logit"], ranged=False
+                np.reshape(values, (len(ready), -1)), "sigmoid", len(ready), ["logit"], ranged=False, function=self.name
             )
-        values = _outputs.check_predictions(values, self.output, len(ready), self.classes, ranged=False)
+        values = _outputs.check_predictions(
+            values, self.output, len(ready), self.classes, ranged=False, function=self.name
+        )
         if self.output == "softmax" and values.min() >= 0 and (np.abs(values.sum(axis=1) - 1) <= PROBABILITIES).all():
             raise InputError(
                 f"{self.name} gives numbers from 0 to 1 that sum to 1, which are probabilities already: leave out "

@@ -108,7 +108,7 @@ class Pool:
         self._workers: dict[str, _Worker] = {}
         self._arrived: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._looked = self._seen = time.monotonic()
-        self._longest = 0.0
+        self.longest = 0.0
         self._said: set[str] = set()
         self._count = itertools.count()
         self._look_around(at_once=True)
@@ -119,7 +119,7 @@ class Pool:
 
     def running(self) -> float:
         """How many parts are computed at the moment, each counted by its share of the usual time."""
-        now, usual = time.monotonic(), self._longest or float("inf")
+        now, usual = time.monotonic(), self.longest or float("inf")
         return sum(min(0.9, (now - one.since) / usual) for one in self._workers.values() if one.state == "busy")
 
     def results(
@@ -203,7 +203,7 @@ class Pool:
         seconds = time.monotonic() - one.since
         one.future, one.job = None, None
         try:
-            result = future.result(timeout=self._limit())
+            result = future.result(timeout=self.limit())
         except Exception as error:  # the worker ended, or cannot read what it was sent
             reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
             if job is not None:
@@ -231,7 +231,7 @@ class Pool:
         one.state = "ready"
         if state == "open" or job is None:
             return None, None
-        self._longest = max(self._longest, seconds)
+        self.longest = max(self.longest, seconds)
         return Done(job, result["value"], one.made_by, result["seconds"]), None
 
     def _fault(self, one: _Worker, job: Job, result: Mapping[str, Any]) -> Exception:
@@ -274,17 +274,18 @@ class Pool:
         for address in there:
             self._workers.setdefault(address, _Worker(address))
         for one in list(self._workers.values()):
-            limit = self._limit() if one.state == "busy" else FIRST
+            limit = self.limit() if one.state == "busy" else FIRST
             if one.state in ("busy", "open", "look") and now - one.since > limit:
                 job = one.job
                 self._restart(one, f"it took more than {limit / 60:.3g} min")
                 lost += [] if job is None else [(job, f"worker {one.name} took more than {limit / 60:.3g} min")]
         return lost
 
-    def _limit(self) -> float:
+    def limit(self) -> float:
+        """Seconds that a part may take, as far as it is known by now."""
         if self._minutes is not None:
             return 60 * self._minutes
-        return max(LEAST, TIMES * self._longest) if self._longest else FIRST
+        return max(LEAST, TIMES * self.longest) if self.longest else FIRST
 
     def _restart(self, one: _Worker, why: str) -> None:
         """Ends a worker that does not answer; its nanny, where it has one, starts another one in its place."""
