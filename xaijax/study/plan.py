@@ -1,7 +1,7 @@
 """The cells of a study: trainings, an evaluation of each data set, and for each chapter and data set a run.
 
-A training lies in a folder that its content names, the options and a hash of the data. Another study with the same options
-on the same data takes it.
+A training lies in a folder that its content names, the options and a hash of the data. Another study with the same
+options on the same data takes it.
 """
 
 import dataclasses
