@@ -21,18 +21,26 @@ SCRIPTS = sorted([*(ROOT / "benchmarks").rglob("*.py"), *(ROOT / "tests" / "pari
 SCRIPTS += sorted((ROOT / "tests" / "regression").glob("*.py"))
 WITH_HELP = (
     *(
+        "attention_gallery",
+        "bare_passes",
         "cascade_cost",
         "cascade_labels",
+        "error_coverage",
         "growth",
         "kernels",
         "known_truth",
+        "many_images",
         "metrics_overhead",
         "phantom_histograms",
         "pic_symmetry",
+        "reliability",
     ),
     "reading",
+    "pic_starts",
     "run_peers",
+    "shortcuts",
     "until",
+    "which_metric",
 )
 NAMES = {str(script.relative_to(ROOT)): script for script in SCRIPTS}
 

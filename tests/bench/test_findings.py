@@ -9,8 +9,7 @@ from PIL import Image
 
 from xaijax import data, models
 from xaijax._errors import InputError
-from xaijax.bench import BenchConfig, run
-from xaijax.bench.results import accuracy
+from xaijax.bench import BenchConfig, reading, run
 from xaijax.bench.store import Store
 from xaijax.evaluate import EvaluateConfig
 from xaijax.evaluate import run as evaluate
@@ -94,7 +93,7 @@ def test_tables_and_report_name_the_findings(scored):
     predictions = Store(scored).predictions()
     assert predictions.num_rows == 18
     assert set(predictions["target"].to_pylist()) == set(FINDINGS)
-    assert accuracy(predictions)["model"][1] == 18
+    assert reading.read(Store(scored)).right["model"][1] == 18
     assert (scored / "statistics.csv").read_text().count("\n") > 1
     run_json = json.loads((scored / "run.json").read_text())
     assert run_json["models"][0]["output"] == "sigmoid"

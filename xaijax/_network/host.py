@@ -103,12 +103,14 @@ class HostNetwork(Network):
             found = self.function(ready)
         values = as_numpy(found)
         if not self.gives_logits:
-            return _outputs.check_predictions(values, self.output, len(ready), self.classes)
+            return _outputs.check_predictions(values, self.output, len(ready), self.classes, function=self.name)
         if self.output == "binary":
             return _outputs.check_predictions(
-                np.reshape(values, (len(ready), -1)), "sigmoid", len(ready), ["logit"], ranged=False
+                np.reshape(values, (len(ready), -1)), "sigmoid", len(ready), ["logit"], ranged=False, function=self.name
             )
-        return _outputs.check_predictions(values, self.output, len(ready), self.classes, ranged=False)
+        return _outputs.check_predictions(
+            values, self.output, len(ready), self.classes, ranged=False, function=self.name
+        )
 
     def _ready(self, images: np.ndarray) -> np.ndarray:
         """Images as the function takes them."""
@@ -120,7 +122,9 @@ class HostNetwork(Network):
                 mean, std = (np.asarray(v, np.float32) for v in (self.mean or (0.0,), self.std or (1.0,)))
                 made = (made - mean) / std
             made = made.astype(self.dtype, copy=False)
-        return np.ascontiguousarray(np.moveaxis(made, -1, 1) if self.channels == "first" else made)
+        made = np.ascontiguousarray(np.moveaxis(made, -1, 1) if self.channels == "first" else made)
+        # Many functions standardise their images in place, which must not change those of the caller.
+        return made.copy() if np.may_share_memory(made, images) else made
 
 
 def _unit(images: np.ndarray) -> np.ndarray:

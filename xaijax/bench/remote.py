@@ -1,5 +1,6 @@
 """The parts of a benchmark on workers: what describes a run to them, what they compute, and who gets which part."""
 
+import contextlib
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -79,11 +80,12 @@ def opened(text: str) -> Callable[[Sequence[int]], list[dict[str, bytes]]]:
     if differing:
         raise InputError(f"{', '.join(differing)} of the run are others on this worker than where it was started")
 
+    parts = plan.parts()
+
     def compute(numbers: Sequence[int]) -> list[dict[str, bytes]]:
         from xaijax.bench.part import wants_variants
         from xaijax.bench.store import encoded
 
-        parts = plan.parts()
         with tempfile.TemporaryDirectory() as folder:
             keep = Path(folder) if wants_variants(plan.metrics) else None
             return [encoded(score(plan, *parts[number][1:], keep=keep)) for number in numbers]
@@ -135,8 +137,7 @@ def run_parts(plan: "Plan", store: "Store", pool: cluster.Pool, write: Write, re
     next_one = next(needed, None)
     if next_one is None:
         return
-    results = pool.results(opened, described(plan), _jobs(plan, missing), wait)
-    try:
+    with contextlib.closing(pool.results(opened, described(plan), _jobs(plan, missing), wait)) as results:
         for result in results:
             for number, contents in zip(result.job.numbers, result.value, strict=True):
                 write(parts[number], contents, result.made_by)
@@ -145,8 +146,6 @@ def run_parts(plan: "Plan", store: "Store", pool: cluster.Pool, write: Write, re
                 next_one = next(needed, None)
             if next_one is None:
                 return
-    finally:
-        results.close()  # type: ignore[attr-defined]
 
 
 def _jobs(plan: "Plan", missing: Sequence[int]) -> Iterator[cluster.Job]:

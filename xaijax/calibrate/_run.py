@@ -101,13 +101,10 @@ def run(
         with console.status("judging"):
             found, sensitivity = _judge(work, out, done)
         write_json(out / FILE, found)
+        if config.allow_mixed or "machines" in folder.description():
+            folder.describe(folder.description() | {"machines": identity.kinds(store.made(out))})
         page = reporting.write(out, found, folder.description(), sensitivity)
-        machines = identity.kinds(store.made(out)) if config.allow_mixed else []
-        folder.describe(
-            folder.description()
-            | {"finished": provenance.now(), "cases_done": done}
-            | ({"machines": machines} if machines else {})
-        )
+        folder.describe(folder.description() | {"finished": provenance.now(), "cases_done": done})
     if not quiet:
         reporting.show(Console(), found)
         say(Console(), f"\nreport: {page}")
@@ -176,8 +173,8 @@ def _check_same(work: "Work", folder: RunFolder) -> None:
         found = [] if before["data"]["pixels"] == work.pixels() else [f"the images of {work.config.data} are others"]
         own = identity.of_model(work.model.describe())
         found += identity.changed_values(f"the model {work.model.name}", identity.of_model(was), own)
-        if not work.config.allow_mixed:
-            found += identity.changed_makers(made)
+        makers = [] if work.config.allow_mixed else identity.changed_makers(made)
+        found += makers
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise InputError(
             f"{folder.path / 'run.json'} does not describe a whole calibration ({error}); start a new one in another "
@@ -185,8 +182,9 @@ def _check_same(work: "Work", folder: RunFolder) -> None:
         ) from error
     if found:
         raise InputError(
-            f"the calibration in {folder.path} cannot be resumed: {'; '.join(found)}; put back what changed, or start "
-            "again in another folder with --out"
+            f"the calibration in {folder.path} cannot be resumed: {'; '.join(found)}; put back what changed, "
+            f"{'add --allow-mixed to keep what others made, ' if makers else ''}or start again in another folder with "
+            "--out"
         )
 
 
