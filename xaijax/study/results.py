@@ -150,7 +150,7 @@ def behind(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     Example:
         >>> same = {"model": "m", "metric": "road", "class": "a", "images": 9}
         >>> behind([same | {"method": "cam", "mean": 0.7}, same | {"method": "random", "mean": 0.5}])
-        ['m, ROAD: cam is no better than the random map on a (means over 9 images).']
+        ['m, road: cam is no better than the random map on a (means over 9 images).']
     """
     means = {(row["model"], row["metric"], row["class"], row["method"]): row for row in rows}
     found: dict[tuple[str, str, str], list[str]] = {}
