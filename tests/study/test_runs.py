@@ -73,14 +73,14 @@ def test_a_study_is_interrupted_resumed_and_shares_its_trainings(tmp_path, monke
     assert cli.main(["study", str(file), "--out", str(out)]) == 2  # --resume is missing
     console = quiet()
     done = study.run(StudyConfig(study=str(file), out=out, resume=True), console=console)
-    assert [name[:10] for name in trained] == ["heads-shor", "heads-long"]  # the first was not trained again
+    assert trained == ["heads-short", "heads-long"]  # the first was not trained again
     assert all(done.cells.values())
     assert set(done.cells) == {"heads-short", "heads-long", "evaluation-heads", "hiding-heads"}
 
     # The rule: the better of the two on their validation images.
     scores = {}
     for name in ("short", "long"):
-        (folder,) = (tmp_path / "trainings").glob(f"heads-{name}-*")
+        (folder,) = (tmp_path / "trainings").glob(f"*/heads-{name}")
         scores[name] = json.loads((folder / "metrics.json").read_text())["accuracy"]
     best = max(scores, key=lambda name: scores[name])
     assert done.chosen == {"heads": (best,)}
