@@ -24,6 +24,7 @@ from xaijax.bench.store import Tables
 from xaijax.bench.tables import predictions_of, tables_of
 from xaijax.explain import METHODS
 from xaijax.metrics import FAMILIES, METRICS, ORACLE, Explained, evaluate
+from xaijax.metrics.mosaic import NAME as MOSAIC
 from xaijax.metrics.pic import rebuild
 from xaijax.metrics.pic_information import as_uint8
 
@@ -75,6 +76,7 @@ def score_part(
     }
     sources |= _given(plan, model, cases, compared=keep is not None)
     explainers = _explainers(plan) if any("explainer" in METRICS[metric].needs for metric in plan.metrics) else {}
+    mosaics = any(METRICS[metric].family == MOSAIC for metric in plan.metrics)
     scores = evaluate(
         model.classifier,
         batch.images,
@@ -87,6 +89,7 @@ def score_part(
         oracle=ORACLE in plan.methods,
         seed=plan.config.seed,
         batch_size=plan.config.batch_size,
+        pool=plan.pool(model) if mosaics else None,
         progress=lambda done, total: progress(EXPLAINING + (1 - EXPLAINING) * done / max(total, 1)),
     )
     kept: dict[str, np.ndarray] = {}
