@@ -417,8 +417,9 @@ def _with_masks(
 
 
 def _refuse_unread_masks(dataset: Dataset, looked: Readable, metrics: Sequence[str]) -> None:
-    """Refuses metrics that would have no value at all, because nobody said what the values of the masks mean."""
-    why = next((note for note in looked.notes if "--mask-values" in note), None)
+    """Refuses metrics that would have no value at all: nobody said what masks mean, or none of them can be read."""
+    notes = [note for note in looked.notes if "mask" in note]
+    why = next((note for note in notes if "--mask-values" in note), notes[0] if notes else None)
     wanted = {role: metric for metric in metrics for role in METRICS[metric].roles}
     for role, metric in wanted.items() if why else ():
         stored = sum(
