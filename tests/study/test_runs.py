@@ -47,6 +47,10 @@ FILE = {
 }  # fmt: skip
 
 
+def rows(path):
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
 def quiet():
     return Console(file=io.StringIO(), width=200)
 
@@ -100,9 +104,9 @@ def test_a_study_is_interrupted_resumed_and_shares_its_trainings(tmp_path, monke
     assert (out / "figures" / f"embedding-heads-{best}.png").stat().st_size > 5000
     for link in re.findall(r'href="([^"#]+)"', page):
         assert (out / link).is_file(), link
-    tables = {path.stem: list(csv.DictReader(path.open())) for path in (out / "tables").glob("*.csv")}
+    tables = {path.stem: rows(path) for path in (out / "tables").glob("*.csv")}
     ours = {row["method"]: row for row in tables["hiding-heads"]}
-    summary = list(csv.DictReader((out / "cells" / "hiding-heads" / "summary.csv").open()))
+    summary = rows(out / "cells" / "hiding-heads" / "summary.csv")
     expected = {row["method"]: row["mean"] for row in summary}
     assert {name: row["deletion_black"] for name, row in ours.items()} == expected
     by_class = [row for row in tables["hiding-heads-per-class"] if row["method"] == "gradient"]
