@@ -26,6 +26,7 @@ COMMANDS = {
     "profile": ("xaijax.profiling", "ProfileConfig", "time explainers and kernels, and name what limits them"),
     "cascade": ("xaijax.cascade", "CascadeConfig", "CasCAM: train or mask round by round, and explain"),
     "data": ("xaijax.describe_data", "DescribeDataConfig", "say what is understood of a data set"),
+    "compare": ("xaijax.compare", "CompareConfig", "compare runs: configuration first, then paired scores"),
     "verify": ("xaijax.verify", "VerifyConfig", "check that every file of a run is as it was written"),
     "methods": ("xaijax.catalogue", "MethodsConfig", "list the explanation methods, or describe one"),
     "metrics": ("xaijax.catalogue", "MetricsConfig", "list the metrics, or describe one"),

@@ -12,7 +12,7 @@ from xaijax._runs.folder import RunFolder, check_free
 from xaijax._runs.options import use_device
 from xaijax._runs.progress import bar, resumable, say
 from xaijax.bench import config as configuration
-from xaijax.bench.config import FREE, BenchConfig
+from xaijax.bench.config import DRAWN, FREE, BenchConfig
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -210,7 +210,7 @@ def _run_parts(plan: "Plan", store: "Store", console: "Console") -> None:
             def step(share: float, before: float = before, weight: float = weight) -> None:
                 report(before + weight * share)
 
-            shown = max(0, plan.config.gallery - position[cases[0]])
+            shown = max(0, min(DRAWN, plan.shown) - position[cases[0]])
             tables = score_part(plan, model, cases, gallery=shown, progress=step, keep=keep)
             store.write_part(name, tables, _made(plan, model, cases))
             done += len(cases)

@@ -7,7 +7,7 @@ maps/<model number>-<first case>.npz
 import dataclasses
 import re
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,14 @@ from xaijax._files import write_whole
 from xaijax._outputs import agrees
 from xaijax._runs.models import Model
 from xaijax.bench.given import resized
+from xaijax.bench.groups import belongs
+from xaijax.bench.pictures import nearest, pictures_of, table_of
 from xaijax.bench.plan import Plan
 from xaijax.bench.store import Tables
-from xaijax.bench.tables import predictions_of, tables_of
+from xaijax.bench.tables import detections_of, groups_of, predictions_of, tables_of
 from xaijax.explain import METHODS
 from xaijax.metrics import FAMILIES, METRICS, ORACLE, Explained, evaluate
-from xaijax.metrics.pic import rebuild
+from xaijax.metrics.pic import rebuild, revealed
 from xaijax.metrics.pic_information import as_uint8
 
 VARIANTS = "maps"
@@ -90,21 +92,42 @@ def score_part(
         progress=lambda done, total: progress(EXPLAINING + (1 - EXPLAINING) * done / max(total, 1)),
     )
     kept: dict[str, np.ndarray] = {}
+    named = list(pairs.ids)
+    if explained.ndim == 2:
+        named = [f"{name}: {model.classifier.classes[k]}" for name, k in zip(pairs.ids, targets, strict=True)]
+    lesions = np.asarray(pairs.roles.get("lesion", np.zeros(pairs.images.shape[:3], bool)))
+    evidence = {method: one.maps for method, one in sources.items()}
     if gallery and len(rows):
-        if explained.ndim == 2:
-            named = [f"{name}: {model.classifier.classes[k]}" for name, k in zip(pairs.ids, targets, strict=True)]
-        else:
-            named = list(pairs.ids)
         drawn = set(scores.curves.paired().image)
         curved = np.array([name in drawn for name in named])
         shown = targets if explained.ndim == 2 else labels
         count = min(gallery, len(rows))
-        evidence = {method: one.maps for method, one in sources.items()}
         kept = _for_figures(plan, model, pairs, evidence, shown, targets, probabilities[rows], curved, count)
+    shown_rows = np.flatnonzero(plan.in_report(cases)[rows])
+    pictures = table_of(row for i in shown_rows for row in _pictures(plan, pairs, named[i], int(i), sources))
+    groups = groups_of(batch.ids, [belongs(plan.dataset.cases[case]) for case in cases])
+    there = {method: one.there for method, one in sources.items() if one.there is not None}
+    detections = detections_of(model.name, named, lesions, evidence, there)
     progress(1.0)
     made = model.classifier
     predicted = predictions_of(model.name, batch.ids, labels, probabilities, made.classes, made.thresholds)
-    return tables_of(scores, model.name, predicted, kept)
+    return tables_of(scores, model.name, predicted, kept, pictures=pictures, groups=groups, detections=detections)
+
+
+def _pictures(
+    plan: Plan, batch: Any, name: str, row: int, sources: Mapping[str, Explained]
+) -> list[tuple[str, str, str, float, bytes]]:
+    """What the report's browser shows of one image."""
+    maps = {method: one.maps[row] for method, one in sources.items() if one.there is None or one.there[row]}
+    rebuilt: dict[str, list[tuple[float, np.ndarray]]] = {}
+    if maps and any(METRICS[metric].family == "pic" for metric in plan.metrics):
+        settings = FAMILIES["pic"].read_settings(plan.settings.get("pic", {}))
+        fractions = [settings.fractions[place] for place in nearest(settings.fractions)]
+        some = dataclasses.replace(settings, fractions=tuple(fractions))
+        images = as_uint8(revealed(batch.images[row], maps, name=batch.ids[row], settings=some, seed=plan.config.seed))
+        rebuilt = {method: list(zip(fractions, images[i], strict=True)) for i, method in enumerate(maps)}
+    masks = batch.roles.get("lesion")
+    return pictures_of(name, batch.images[row], None if masks is None else np.asarray(masks)[row], maps, rebuilt)
 
 
 def _at(batch: Any, rows: np.ndarray) -> Any:

@@ -8,7 +8,9 @@ from typing import Any
 import pyarrow as pa
 
 from xaijax._runs import page
-from xaijax.bench import calibrated, decisions, statistics
+from xaijax._runs.tables import to_csv as tables_csv
+from xaijax.bench import browser, by_group, calibrated, decisions, groups, localization, paper, statistics
+from xaijax.bench.browser import Browser
 from xaijax.bench.calibrated import BELIEVE, Judged
 from xaijax.bench.cautions import about_calibration, folded
 from xaijax.bench.conclusion import best, conclude
@@ -94,6 +96,18 @@ def write_report(store: Store) -> Report:
     where = {one.model: f"On {one.model}: " if len(conclusions) > 1 else "" for one in conclusions}
     sentences = [where[one.model] + line for one in conclusions for line in one.sentences()]
     sentences += decisions.caution(decided) if any(one.believed for one in judged.values()) else []
+    grouped, left_out = by_group.by_group(
+        store.scores(), predictions, store.groups(), run["data"]["classes"], seed=seed
+    )
+    detections = localization.read(store.detections())
+    patients = groups.patients(store.groups())
+    localized = localization.summary(detections, patients, seed=seed)
+    if grouped:
+        store.write_text("groups.csv", by_group.to_csv(grouped))
+    if localized:
+        store.write_text("localization.csv", tables_csv(localized))
+        store.write_text("detections.csv", localization.to_csv(detections))
+    paper.write(store, rows, found, marked, grouped, localized)
     text = render(
         run,
         every,
@@ -104,9 +118,12 @@ def write_report(store: Store) -> Report:
         differences=compared(store.root / "figures", rows, found, pairs, judged),
         judged=judged,
         verdicts=boxes(run, found, judged, conclusions, said, decided),
+        browser=browser.build(store, run, judged),
         scored=by_class(findings, labels),
         decided=decided,
         best=marked,
+        grouped=(by_group.shown(grouped, {model: one.believed for model, one in judged.items()} or None), left_out),
+        localized=(localized, localization.draw(store.root / "figures", detections, seed=seed)),
     )
     return Report(rows, said, sentences, judged, store.write_text("report.html", text), marked)
 
@@ -127,9 +144,12 @@ def render(
     differences: Mapping[str, Any],
     judged: Mapping[str, Judged],
     verdicts: Sequence[Mapping[str, Any]],
+    browser: Browser | None,
     scored: Sequence[Mapping[str, Any]],
     decided: Sequence[decisions.Decision] = (),
     best: Best,
+    grouped: tuple[Sequence[Mapping[str, Any]], Sequence[str]] = ((), ()),
+    localized: tuple[Sequence[Mapping[str, Any]], Mapping[str, Sequence[Mapping[str, Any]]]] = ((), {}),
 ) -> str:
     """The report as one HTML text with everything in it: no script, font or picture is loaded from elsewhere."""
     models = list(dict.fromkeys(row.model for row in rows))
@@ -168,7 +188,12 @@ def render(
         compared=differences,
         calibrated=bool(judged),
         verdicts=verdicts,
+        browser=browser,
         by_class=scored,
+        by_group=grouped[0],
+        groups_said=grouped[1],
+        localized=localized[0],
+        detected=[[page.inline(entry) for entry in entries] for entries in localized[1].values()],
         pairs=any(row.target for row in rows),
         decided=decisions.shown(decided, {model: one.verdicts for model, one in judged.items()}),
     )

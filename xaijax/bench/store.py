@@ -13,7 +13,12 @@ then "present", "absent" or "unknown", and the probability is that of the findin
 
     calibration/<model>.json which metrics can be believed (`xaijax.bench.calibrated`)
     gallery/<part>.npz       images, masks and maps that the figures show
+    pictures/<part>.parquet  image, what, method, fraction, webp: what the report shows of it (`xaijax.bench.pictures`)
+    detections/<part>.parquet model, image, method, and what the map finds of the lesions at each threshold
+                             (`xaijax.metrics.detection`)
+    groups/<part>.parquet    image, group, value: patient, sex, site ... of each image, as far as the data say it
     maps/                    raw maps that several models' parts need, during a run that compares models
+    report-images/           of the report, where they do not fit into the page
     figures/, report.html, summary.csv, statistics.csv, ranks.csv, stability.csv
 
     parts/<part>.json        the digests of a part's files, and what it was made of: images, model, versions, device
@@ -24,7 +29,7 @@ loses only the part it was in. What is read back must have the bytes that were w
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -83,6 +88,31 @@ PREDICTIONS = pa.schema(
     ]
 )
 
+PICTURES = pa.schema(
+    [
+        ("image", pa.string()),
+        ("what", pa.string()),
+        ("method", pa.string()),
+        ("fraction", pa.float64()),
+        ("webp", pa.binary()),
+    ]
+)
+GROUPS = pa.schema([("image", pa.string()), ("group", pa.string()), ("value", pa.string())])
+
+DETECTIONS = pa.schema(
+    [
+        ("model", pa.string()),
+        ("image", pa.string()),
+        ("method", pa.string()),
+        ("lesions", pa.int64()),
+        ("hit", pa.bool_()),
+        ("iou", pa.list_(pa.float64())),
+        ("box_iou", pa.list_(pa.float64())),
+        ("found", pa.list_(pa.int64())),
+        ("false", pa.list_(pa.int64())),
+    ]
+)
+
 
 def of_findings(schema: pa.Schema) -> pa.Schema:
     """A schema with the column of findings."""
@@ -109,6 +139,9 @@ class Tables:
         responses: of schema `RESPONSES`; may have no rows.
         predictions: of schema `PREDICTIONS`.
         gallery: arrays for the figures; may be empty.
+        pictures: of schema `PICTURES`; may have no rows.
+        groups: of schema `GROUPS`; may have no rows.
+        detections: of schema `DETECTIONS`; may have no rows.
     """
 
     scores: pa.Table
@@ -116,6 +149,9 @@ class Tables:
     responses: pa.Table
     predictions: pa.Table
     gallery: Mapping[str, np.ndarray]
+    pictures: pa.Table = dataclasses.field(default_factory=PICTURES.empty_table)
+    groups: pa.Table = dataclasses.field(default_factory=GROUPS.empty_table)
+    detections: pa.Table = dataclasses.field(default_factory=DETECTIONS.empty_table)
 
 
 class Store:
@@ -178,9 +214,21 @@ class Store:
             files.append(self._write_table("curves", part, tables.curves, CURVES))
         if tables.responses.num_rows:
             files.append(self._write_table("responses", part, tables.responses, RESPONSES))
+        if tables.pictures.num_rows:
+            files.append(self._write_table("pictures", part, tables.pictures, PICTURES))
+        if tables.groups.num_rows:
+            files.append(self._write_table("groups", part, tables.groups, GROUPS))
+        if tables.detections.num_rows:
+            files.append(self._write_table("detections", part, tables.detections, DETECTIONS))
         files.append(self._write_table("predictions", part, tables.predictions, PREDICTIONS))
         files.append(self._write_table("scores", part, tables.scores, SCORES))
-        for folder in ("gallery", "curves", "responses"):  # of the part as it was before, where it is written again
+        for folder in (
+            "gallery",
+            "curves",
+            "responses",
+            "pictures",
+            "groups",
+        ):  # of the part as it was before, where it is written again
             for path in (self.root / folder).glob(f"{part}.*"):
                 if path not in files:
                     path.unlink()
@@ -248,6 +296,19 @@ class Store:
             with np.load(path) as arrays:
                 found[path.stem] = {name: arrays[name] for name in arrays.files}
         return found
+
+    def pictures(self) -> Iterator[tuple[str, pa.Table]]:
+        """Part by part what the report's browser shows: the part's name and a table of schema `PICTURES`."""
+        for path in self._listed("pictures", ".parquet"):
+            yield path.stem, _read_parquet(path, PICTURES)
+
+    def detections(self) -> pa.Table:
+        """What the maps of all finished parts find of the lesions, in the order of the parts."""
+        return self._read_tables("detections", DETECTIONS)
+
+    def groups(self) -> pa.Table:
+        """What the images belong to, each said once, in the order of the parts."""
+        return self._read_tables("groups", GROUPS).group_by(GROUPS.names, use_threads=False).aggregate([])
 
     def write_text(self, name: str, text: str) -> Path:
         """Writes a text file of the run, whole, and returns its path."""

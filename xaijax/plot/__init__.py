@@ -14,6 +14,7 @@ the oracle black.
 
 from xaijax.plot._classifier import confusion, course, embedding, reliability
 from xaijax.plot._curves import MeanCurve, curves, mean_curve
+from xaijax.plot._detection import froc
 from xaijax.plot._gallery import gallery, picture_table, rebuilt
 from xaijax.plot._overlay import display_scale, outline, overlay, to_rgb
 from xaijax.plot._samples import samples, write_samples
@@ -29,6 +30,7 @@ __all__ = [
     "display_scale",
     "embedding",
     "encode",
+    "froc",
     "gallery",
     "mean_curve",
     "outline",
