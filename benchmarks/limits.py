@@ -41,6 +41,7 @@ NEEDS: dict[str, Any] = {
     "kernel_shap": lambda o: 2 + o["count"],
     "sobol": lambda o: o["design"] * (o["regions"] ** 2 + 1),
     "hsic": lambda o: o["count"],
+    "extremal_perturbation": lambda o: 3 * o["steps"],
 }
 
 

@@ -14,7 +14,8 @@ static py::dict ffi_targets() {
   return targets;
 }
 
-PYBIND11_MODULE(_core, m) {
+// Kernels keep nothing between calls that two threads could write: Python without the GIL needs no lock here.
+PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.doc() = "Compiled kernels of xaijax: NumPy faces, and XLA FFI targets by name.";
   bindings::bind_build_info(m);
 #define XAIJAX_BIND(name) bindings::bind_##name(m);

@@ -8,10 +8,12 @@ import ast
 import importlib
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -89,12 +91,31 @@ def test_a_script_with_options_lists_them(name, tmp_path):
 
 def test_the_study_of_stability_runs_at_its_smallest_size(tmp_path):
     out = tmp_path / "phantoms"
-    words = ("--data", "phantoms", "--model", "builtin", "--images", "3", "--methods", "random", "--out", out)
-    help_text = run("-m", "benchmarks.stability", "collect", "--help", folder=ROOT)
-    pairs = zip(words[::2], words[1::2], strict=True)
-    given = [word for flag, value in pairs if flag in help_text for word in (flag, value)]
-    run("-m", "benchmarks.stability", "collect", *given, folder=ROOT)
-    assert any(out.rglob("*"))
+    words = ("--data", "phantoms", "--model", "builtin", "--images", "1", "--draws", "1", "--methods", "random")
+    run("-m", "benchmarks.stability", "collect", *words, "--out", out, folder=ROOT)
+    with np.load(out / "raw.npz") as file:
+        methods, answers = file["model/0/methods"].tolist(), file["model/0/probability"]
+    assert methods == ["random", "oracle"]
+    assert answers.shape[:2] == (1, 2)
+    np.testing.assert_allclose(answers.sum(axis=-1), 1, rtol=1e-5)
+
+
+def test_stored_numbers_are_compared_with_new_ones(tmp_path):
+    script = ROOT / "tests/parity/compare_stored.py"
+    assert "quantus.npz: 0.0e+00" in run(script, ROOT / "tests", ROOT / "tests", folder=tmp_path)
+    for name in ("explain", "metrics"):
+        (tmp_path / name).mkdir()
+        shutil.copytree(ROOT / "tests" / name / "data", tmp_path / name / "data")
+    file = tmp_path / "metrics/data/robustness.npz"
+    with np.load(file) as stored:
+        arrays = dict(stored)
+    name = "infidelity_other_True"
+    np.savez(file, **arrays | {name: arrays[name] * np.float32(1.001)})
+    done = subprocess.run(
+        [sys.executable, script, ROOT / "tests", tmp_path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert f"metrics/data/robustness.npz: {name} differs by 1.0e-03" in done.stderr
 
 
 def test_the_histograms_of_phantoms_run_at_their_smallest_size(tmp_path):

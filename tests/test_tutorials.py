@@ -3,6 +3,7 @@
 import csv
 import re
 import shlex
+import shutil
 import types
 from pathlib import Path
 
@@ -157,3 +158,38 @@ def test_the_table_of_calls_names_what_is_there(package, heading):
     names = {name for name in re.findall(r"\b[A-Z]\w+", there) if not name.startswith(("ROAD", "None"))}
     assert names
     assert [name for name in names if not hasattr(found, name)] == []
+
+
+FIRST = (PAGE.parent / "first_benchmark.md").read_text("utf-8")
+# Smaller numbers than the page's, and no calibration where it would take minutes.
+SMALLER = {"--count 12": "--count 6", "--count 24": "--count 3 --calibration none", "--epochs 20": "--epochs 1"}
+
+
+def test_the_first_benchmark(folder, capsys):
+    commands = re.findall(r"^    xaijax (.*)$", FIRST, re.MULTILINE)
+    (block,) = re.findall(r"```python\n(.*?)```", FIRST, re.DOTALL)
+    assert len(commands) == 5
+    shutil.rmtree(folder / "brain_mri")
+    batch = data.open_dataset("phantoms", count=24, size=64, seed=3).read(shape=(64, 64, 1))
+    for row, (image, label) in enumerate(zip(batch.images, batch.labels, strict=True)):
+        path = folder / "brain_mri" / str(label) / f"{row}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[..., 0]).save(path)
+    for command in commands:
+        for there, here in SMALLER.items():
+            command = command.replace(there, here)
+        assert cli.main(shlex.split(command)) in (0, None), command
+    assert (folder / "runs/first/report.html").is_file()
+    capsys.readouterr()
+    exec(block, {})
+    said = capsys.readouterr().out
+    assert re.search(r"^grad_cam \d\.\d+ over \d images$", said, re.MULTILINE)
+
+
+def test_kernels_in_another_program(capsys):
+    text = (PAGE.parent / "kernels_elsewhere.md").read_text("utf-8")
+    names: dict = {}
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(block, names)
+    good, bad = (line.split("[")[1].rstrip("]").split() for line in capsys.readouterr().out.splitlines())
+    assert float(good[1]) > float(bad[1])  # the image with the evidence shown is recognised earlier

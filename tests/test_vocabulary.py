@@ -64,7 +64,7 @@ def test_every_option_has_a_text_and_no_old_name(name):
     assert not missing
 
 
-@pytest.mark.parametrize("name", ["bench", "calibrate", "train", "cascade", "profile"])
+@pytest.mark.parametrize("name", ["bench", "calibrate", "clusters", "train", "cascade", "profile"])
 def test_every_long_command_can_resume(name):
     known = {option.name for option in command_line.options(cli.config_class(name))}
     assert {"out", "resume", "config", "preset"} <= known

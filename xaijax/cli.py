@@ -25,6 +25,7 @@ COMMANDS = {
     "explain": ("xaijax.explain_images", "ExplainConfig", "draw heat maps over images"),
     "profile": ("xaijax.profiling", "ProfileConfig", "time explainers and kernels, and name what limits them"),
     "cascade": ("xaijax.cascade", "CascadeConfig", "CasCAM: train or mask round by round, and explain"),
+    "clusters": ("xaijax.clusters", "ClustersConfig", "find shortcuts: cluster the maps of a data set"),
     "data": ("xaijax.describe_data", "DescribeDataConfig", "say what is understood of a data set"),
     "compare": ("xaijax.compare", "CompareConfig", "compare runs: configuration first, then paired scores"),
     "verify": ("xaijax.verify", "VerifyConfig", "check that every file of a run is as it was written"),

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from benchmarks import stability
+from benchmarks.stability.collect import METHODS, Options, collect
 
 
 def main() -> None:
@@ -22,13 +23,12 @@ def main() -> None:
     one.add_argument("--transpose", action="store_true")
     one.add_argument("--mask-role", choices=["lesion", "organ", "artefact"])
     one.add_argument("--seed", type=int, default=0)
+    one.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS, help="of the study's; default: all")
     two = steps.add_parser("page", help="write the page, its figures and the JSON")
     two.add_argument("runs", type=Path, nargs="+", help="folders that collect wrote")
     options = vars(parser.parse_args())
     if options.pop("step") == "collect":
-        from benchmarks.stability.collect import Options, collect
-
-        collect(Options(**options))
+        collect(Options(**options | {"methods": tuple(options["methods"])}))
     else:
         from benchmarks.stability.page import write
 

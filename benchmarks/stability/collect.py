@@ -52,6 +52,7 @@ class Options:
     transpose: bool = False
     mask_role: str | None = None
     seed: int = 0
+    methods: tuple[str, ...] = METHODS
 
 
 def collect(options: Options) -> None:
@@ -103,7 +104,7 @@ def _choose(dataset: Any, options: Options) -> list[int]:
 
 def _maps(classifier: Any, images: np.ndarray, labels: np.ndarray, options: Options) -> dict[str, np.ndarray]:
     maps = {}
-    for name in METHODS:
+    for name in options.methods:
         if name in OPTIONS:
             method = explain.METHODS[name]
             given = OPTIONS[name] | ({"key": jax.random.key(options.seed)} if "key" in method.needs else {})

@@ -115,7 +115,7 @@ def test_a_killed_process_loses_only_its_part(whole, options, tmp_path):
 
 def test_a_budget_stops_in_balance_and_more_time_adds_the_rest(whole, options, tmp_path, monkeypatch):
     clock = iter(np.arange(0.0, 100_000.0, 7.0))
-    monkeypatch.setattr("xaijax.calibrate._run.time.monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("xaijax.calibrate.scoring.time.monotonic", lambda: float(next(clock)))
     out = tmp_path / "run"
     found = run(CalibrateConfig(**options, minutes=2, out=out), quiet=True).calibration
     monkeypatch.undo()

@@ -17,7 +17,7 @@ from xaijax.classifier import Classifier
 from xaijax.explain import METHODS, _registry
 
 FAMILIES = {"cam", "gradient", "perturbation", "region", "control"}
-NEEDS = {"layer", "head", "biases", "relu", "attention", "key", "masks", "rescale"}
+NEEDS = {"layer", "head", "biases", "relu", "attention", "key", "masks", "rescale", "gradient"}
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -93,8 +93,8 @@ NAMES = (
     *("cam", "grad_cam", "grad_cam_pp", "xgrad_cam", "layer_cam", "hires_cam", "score_cam", "ablation_cam"),
     *("eigen_cam", "eigen_grad_cam", "fullgrad", "finer_cam", "smooth_grad_cam_pp", "recipro_cam", "guided_grad_cam"),
     *("tta", "attention_rollout", "gradient_rollout", "generic_attention", "legrad", "cascade", "occlusion", "rise"),
-    *("lime", "kernel_shap", "sobol", "hsic", "xrai", "xrai_fast", "random", "sobel", "center_gaussian"),
-    "ground_truth",
+    *("lime", "kernel_shap", "sobol", "hsic", "extremal_perturbation", "xrai", "xrai_fast", "random", "sobel"),
+    *("center_gaussian", "ground_truth"),
 )
 
 
@@ -128,6 +128,12 @@ def test_what_the_package_exports():
         "refusals",
         "uncertainty",
         "Uncertain",
+        "sampling",
+        "completeness",
+        "usable_layers",
+        "Usable",
+        "complete_methods",
+        "Complete",
     }
     assert set(explain.__all__) == {*NAMES, *others}
     assert explain.__all__ == sorted(explain.__all__)
@@ -192,7 +198,7 @@ def test_maps_of_a_run_are_those_of_the_function(name, cases):
 def test_a_method_says_which_classifiers_it_can_explain(model):
     plain = Classifier.from_function(lambda p, x: x.mean((1, 2)) @ p, jax.numpy.eye(3), input_shape=(8, 8, 3))
     allowed = {name for name in NAMES if METHODS[name].allowed_by(plain)}
-    assert allowed == {name for name in NAMES if not METHODS[name].needs - {"key", "rescale"}}
+    assert allowed == {name for name in NAMES if not METHODS[name].needs - {"key", "rescale", "gradient"}}
     for name in set(NAMES) - allowed:
         reason = METHODS[name].refusal(plain)
         assert reason

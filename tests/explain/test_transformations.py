@@ -84,9 +84,10 @@ def test_one_compilation_for_twenty_calls(name, cases):
     assert len(case.traces) == before
 
 
-# Each step of Guided IG needs the one before: its images are the batch, and there are no variants to bound. HSIC
-# compares every two of its scores.
-MANY = sorted(n for n in TRACEABLE if METHODS[n].cost > 10 and n not in ("guided_ig", "hsic"))
+# Each step of Guided IG and of extremal perturbation needs the one before: their images are the batch, and there are no
+# variants to bound. HSIC compares every two of its scores.
+ALONE = ("guided_ig", "extremal_perturbation", "hsic")
+MANY = sorted(n for n in TRACEABLE if METHODS[n].cost > 10 and n not in ALONE)
 
 
 @pytest.mark.parametrize("name", each(MANY))

@@ -103,6 +103,29 @@ def test_smoothgrad_is_the_method_with_the_error_of_its_draws(reduce, statistic,
     assert np.median(ratio) == pytest.approx(1, abs=0.1)
 
 
+REPLICATED = {
+    "expected_gradients": {"draws": 6},
+    "smoothgrad_squared": {"draws": 5},
+    "lime": {"count": 60, "regions": 3},
+    "hsic": {"count": 40, "regions": 2},
+}
+
+
+@pytest.mark.parametrize("name", REPLICATED)
+def test_replicates_are_maps_of_other_keys(name, curved):
+    """The mean and the standard error of independent maps, which another seed moves by as much."""
+    options = REPLICATED[name] | {"batch_size": 500}
+    found = uncertainty(name, curved, IMAGE, 1, key=3, replicates=9, **options)
+    keys = [jax.random.fold_in(jax.random.key(3), number) for number in range(9)]
+    each = np.stack([np.asarray(explain.explain(name, curved, IMAGE, 1, key=key, **options)) for key in keys])
+    np.testing.assert_allclose(found.maps, each.mean(0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found.standard_errors, each.std(0, ddof=1) / 3, rtol=1e-4, atol=1e-7)
+    assert found.draws.tolist() == [9]
+    other = uncertainty(name, curved, IMAGE, 1, key=4, replicates=9, **options)
+    apart = (other.maps - found.maps) / np.hypot(found.standard_errors, other.standard_errors)
+    assert 0.3 < np.sqrt((apart**2).mean()) < 3
+
+
 def test_kernel_shap_that_enumerates_has_no_error(curved):
     found = uncertainty("kernel_shap", curved, IMAGE, 1, regions=3)
     np.testing.assert_allclose(found.maps, explain.kernel_shap(curved, IMAGE, 1, regions=3), rtol=1e-5, atol=1e-6)
@@ -158,9 +181,16 @@ def test_black_boxes_and_predicted_classes(curved):
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("gradient", {}, "gradient has no standard errors; choose from rise, smoothgrad, kernel_shap, sobol"),
+        (
+            "gradient",
+            {},
+            "gradient has no standard errors, since it draws nothing; choose from ",
+        ),
         ("Rise", {"tolerance": 0}, "tolerance is 0; it must be a number above 0"),
         ("rise", {"tolerance": 1, "most": 20}, "most is 20; it must be at least 30"),
+        ("random", {}, "random has no standard errors"),
+        ("vargrad", {"tolerance": 1}, "tolerance is for rise and smoothgrad; vargrad takes the number"),
+        ("smooth_blur_ig", {"noise": np.zeros((2, *SHAPE))}, "of smooth_blur_ig are for noise from a key"),
         ("rise", {"count": 1}, "a standard error needs two draws or more; rise.count is 1"),
         ("rise", {"draws": 1}, "rise has no option 'draws'"),
         ("sobol", {"tolerance": 1}, "tolerance is for rise and smoothgrad"),

@@ -3,6 +3,7 @@
     manifest.json        written last: schema and its version, versions, classes, model, methods, SHA-256 of every file
     images.csv           a row per image: image, pixels, target, predicted, and the probability of each class
     maps/METHOD.npz      `maps` float32 [N, H, W], in the order of images.csv; a row of NaN is an image without a map
+    errors/METHOD.npz    the same of the standard errors of the maps, of methods that have them
     overlays/...         figures; nothing reads them
 
 A bundle is written under a temporary name and renamed, so a folder with a manifest is whole. Reading checks the version
@@ -50,6 +51,7 @@ class MapsOf:
         shape: (N, H, W).
         absolute: whether the evidence is the magnitude of the maps; else it is the maps themselves.
         options: of the method, as they were given.
+        errors: the file of their standard errors; `""` where there are none.
     """
 
     name: str
@@ -57,6 +59,7 @@ class MapsOf:
     shape: tuple[int, int, int]
     absolute: bool
     options: Mapping[str, Any]
+    errors: str = ""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -108,6 +111,22 @@ class Bundle:
         stored = _stored(self.path / self.methods[method].file, self.methods[method].shape)
         return np.array(stored if rows is None else stored[list(rows)], np.float32)
 
+    def standard_errors(self, method: str, rows: Sequence[int] | None = None) -> np.ndarray | None:
+        """Standard errors of the raw maps of a method, pixel by pixel.
+
+        Args:
+            method: a name in `methods`.
+            rows: positions in `images`; default: all.
+
+        Returns:
+            `[n, H, W]` float32, or None where the bundle has none.
+        """
+        one = self.methods[method]
+        if not one.errors:
+            return None
+        stored = _stored(self.path / one.errors, one.shape)
+        return np.array(stored if rows is None else stored[list(rows)], np.float32)
+
     def evidence(self, method: str, maps: np.ndarray) -> np.ndarray:
         """Raw maps of a method as evidence, where higher means more important."""
         return np.abs(maps) if self.methods[method].absolute else maps
@@ -155,12 +174,19 @@ class Writer:
         self._ids: set[str] = set()
         self._shapes: dict[str, tuple[int, int]] = {}
         self._missing: dict[str, int] = {}
+        self._with_errors: tuple[str, ...] = ()
         (folder / "maps").mkdir(parents=True)
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, row: Row, maps: Mapping[str, np.ndarray | None], overlays: Mapping[str, bytes] | None = None) -> None:
+    def add(
+        self,
+        row: Row,
+        maps: Mapping[str, np.ndarray | None],
+        overlays: Mapping[str, bytes] | None = None,
+        errors: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
         """Adds an image.
 
         Args:
@@ -168,6 +194,7 @@ class Writer:
             maps: method -> `[H, W]` raw; None where there is none. The same methods, and one size for each, in every
                 call.
             overlays: file name -> PNG.
+            errors: method -> `[H, W]` standard errors of its map, of methods that have them; the same in every call.
 
         Raises:
             InputError: for ids that are used twice, maps that do not fit, and values that are not finite.
@@ -179,9 +206,14 @@ class Writer:
             for number, name in enumerate(maps):
                 _check_method(name, list(maps)[:number])
             self._missing = dict.fromkeys(maps, 0)
+            self._with_errors = tuple(errors or ())
         if set(maps) != set(self._missing):
             raise InputError(f"image {row.image!r} must have maps of {', '.join(self._missing)}; got {', '.join(maps)}")
         ready = {name: None if heat is None else _checked(name, row.image, heat) for name, heat in maps.items()}
+        sure = {name: _checked(name, row.image, error) for name, error in (errors or {}).items()}
+        wrong = next((n for n in sure if ready.get(n) is None or ready[n].shape != sure[n].shape), None)  # type: ignore[union-attr]
+        if set(sure) != set(self._with_errors) or wrong is not None:
+            raise InputError(f"standard errors of {row.image!r} must be those of the maps of {self._with_errors}")
         if all(heat is None for heat in ready.values()):
             raise InputError(f"the image {row.image!r} has no map by any method; leave it out")
         for name, heat in ready.items():
@@ -200,6 +232,9 @@ class Writer:
             if shape is not None:
                 with self._open(name) as file:
                     file.write((np.full(shape, np.nan) if heat is None else heat).astype("<f4").tobytes())
+        for name, error in sure.items():
+            with self._open(name, errors=True) as file:
+                file.write(error.astype("<f4").tobytes())
         for name, data in (overlays or {}).items():
             path = self.folder / "overlays" / name
             path.parent.mkdir(exist_ok=True)
@@ -236,7 +271,12 @@ class Writer:
         for number, (name, shape) in enumerate(self._shapes.items()):
             file = f"maps/{_file_name(name, number)}.npz"
             _pack(self._raw(name), self.folder / file, (len(ids), *shape), ids)
-            methods[name] = {
+            more = {}
+            if name in self._with_errors:
+                more = {"errors": f"errors/{_file_name(name, number)}.npz"}
+                (self.folder / "errors").mkdir(exist_ok=True)
+                _pack(self._raw(name, errors=True), self.folder / more["errors"], (len(ids), *shape), ids)
+            methods[name] = more | {
                 "file": file,
                 "shape": [len(ids), *shape],
                 "absolute": name in absolute,
@@ -262,11 +302,11 @@ class Writer:
             },
         )
 
-    def _raw(self, name: str) -> Path:
-        return self.folder / "maps" / f"{TEMPORARY}{list(self._missing).index(name)}"
+    def _raw(self, name: str, *, errors: bool = False) -> Path:
+        return self.folder / "maps" / f"{TEMPORARY}{list(self._missing).index(name)}{'e' * errors}"
 
-    def _open(self, name: str) -> BinaryIO:
-        return self._raw(name).open("ab")
+    def _open(self, name: str, *, errors: bool = False) -> BinaryIO:
+        return self._raw(name, errors=errors).open("ab")
 
 
 def writing(out: Path, fill: Callable[[Path], None], *, overwrite: bool = False) -> None:
@@ -354,7 +394,13 @@ def _read(folder: Path, said: Mapping[str, Any]) -> Bundle:
                 f"the maps of {name} in {folder} must be [N, H, W] with N = {len(columns['image'])}; got {shape}"
             )
         _stored(_inside(folder, entry["file"]), shape)
-        methods[name] = MapsOf(name, entry["file"], shape, bool(entry.get("absolute")), dict(entry.get("options", {})))
+        errors = str(entry.get("errors", ""))
+        if errors and errors not in listed:
+            raise InputError(f"the manifest of {folder} lists no SHA-256 of {errors}")
+        if errors:
+            _stored(_inside(folder, errors), shape)
+        own = dict(entry.get("options", {}))
+        methods[name] = MapsOf(name, entry["file"], shape, bool(entry.get("absolute")), own, errors)
     if not methods:
         raise InputError(f"the bundle {folder} has no maps")
     return Bundle(

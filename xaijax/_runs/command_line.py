@@ -184,6 +184,7 @@ def fault(config_class: Any, command: str, args: Sequence[str]) -> str:
             if not places:
                 one = " and ".join(option.name.upper() for option in known if option.positional)
                 return f"xaijax {command} takes one {one}, and {arg!r} is one more: leave one out"
+            given.add(places[0].name)
             places = places if places[0].several else places[1:]
             continue
         name, inline, text = arg[2:].partition("=")
@@ -214,7 +215,7 @@ def fault(config_class: Any, command: str, args: Sequence[str]) -> str:
     missing = [name for name in missing if name[2:] in by_name]
     if missing:
         return f"xaijax {command} needs {' and '.join(missing)} (xaijax {command} --help describes them)"
-    if places and places[0].required:
+    if places and places[0].required and places[0].name not in given:
         name = places[0].name.upper()
         return f"xaijax {command} needs {name}, right after the command (xaijax {command} --help describes it)"
     return ""

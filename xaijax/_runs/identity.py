@@ -4,8 +4,11 @@ A run is resumed only with the same. What differs is said in words, with what it
 """
 
 import hashlib
+import itertools
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,8 @@ from xaijax._runs import provenance
 PACKAGES = ("xaijax", "jax", "jaxlib", "flax", "numpy", "scipy", "pillow", "scikit-image")
 """Those whose version can change a number of a run."""
 SHOWN = 3  # images that are named
+THREADS = ("PJRT_NPROC", "NPROC")
+MADE_BY = ("packages", "machine")
 MODEL = ("digest", "classes", "input_shape", "output", "preprocess")
 
 
@@ -25,7 +30,7 @@ def packages() -> dict[str, str]:
 
 
 def machine() -> dict[str, str]:
-    """The kind of device and the instructions of the kernels; starts JAX's backend.
+    """The kind of device, the instructions of the kernels and on a CPU XLA's threads; starts JAX's backend.
 
     Two machines with the same give the same bytes with the same packages.
     """
@@ -33,12 +38,64 @@ def machine() -> dict[str, str]:
 
     kind = provenance.devices()[0]
     device, _, name = kind.partition(" ")
-    return {"device": f"{device.partition(':')[0]} {name}".strip(), "instructions": kernels.build_info()["simd"]}
+    found = {"device": f"{device.partition(':')[0]} {name}".strip(), "instructions": kernels.build_info()["simd"]}
+    return found | ({"threads": threads()} if device.startswith("cpu") else {})
+
+
+def threads() -> str:
+    """How many threads XLA computes with on a CPU, which decides how it adds up some gradients.
+
+    It takes the first of these variables, else the processors that this process may use.
+    """
+    named = (os.environ.get(name, "") for name in THREADS)
+    return next((text for text in named if text.isdecimal()), str(provenance.processors()))
 
 
 def made_by() -> dict[str, Any]:
     """Packages and machine, as `run.json` keeps them."""
     return {"packages": packages(), "machine": machine()}
+
+
+def changed_makers(before: Mapping[str, Any]) -> list[str]:
+    """Which packages, and what of the machine, are others here than those of `made_by` of a run, in words."""
+    return [
+        *changed_values("", before.get("packages", {}), packages()),
+        *changed_values("the machine", before.get("machine", {}), machine()),
+    ]
+
+
+def kinds(made: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What parts were made by, with the number of parts of each kind, the most frequent first.
+
+    Args:
+        made: of each part, with `packages` and `machine`.
+
+    Example:
+        >>> one, other = ({"packages": {"jax": v}, "machine": {"device": "cpu"}} for v in ("0.10.2", "0.12.0"))
+        >>> [kind["parts"] for kind in kinds([one, other, one])]
+        [2, 1]
+    """
+    texts = Counter(json.dumps({name: one.get(name, {}) for name in MADE_BY}, sort_keys=True) for one in made)
+    return [json.loads(text) | {"parts": count} for text, count in texts.most_common()]
+
+
+def mixed_note(found: Sequence[Mapping[str, Any]]) -> str:
+    """What to say of a run whose parts were made by several kinds of machines or versions; `""` where it is one.
+
+    Args:
+        found: of `kinds`.
+    """
+    if len(found) < 2:
+        return ""
+    flat = [dict(one["packages"]) | dict(one["machine"]) for one in found]
+    differing = [
+        name for name in dict.fromkeys(itertools.chain(*flat)) if len({str(one.get(name)) for one in flat}) > 1
+    ]
+    words = []
+    for one, own in zip(found, flat, strict=True):
+        named = ", ".join(f"{name} {own.get(name, 'not there')}" for name in differing)
+        words.append(f"{one['parts']} with {named}")
+    return f"Parts were computed by several kinds of workers, whose last digits may differ: {'; '.join(words)}."
 
 
 def refuse_changed(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

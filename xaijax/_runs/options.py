@@ -15,8 +15,9 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from xaijax import _options
 from xaijax._errors import InputError
-from xaijax._options import Count, Form, Range, Share
+from xaijax._options import Count, Form, Positive, Range, Share
 from xaijax._outputs import Output
+from xaijax._runs.cluster.address import WORDS, form
 from xaijax.data import MaskRole, side_name
 from xaijax.preprocess import Preprocess, Style
 
@@ -225,7 +226,8 @@ class LayerOptions:
 
     layer: str | None = None
     """The layer that class activation maps look at (xaijax models MODEL lists them); default: the last convolutional
-    block, in a vision transformer the first norm of the last block."""
+    block, in a vision transformer the first norm of the last block. xaijax explain also takes all: every method over
+    the layers of the model, with a table of what each layer is worth."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,6 +254,16 @@ class MethodOptions(SettingOptions, LayerOptions):
 
     methods: tuple[str, ...]
     """Explanation methods (xaijax methods lists them); all takes those that the model allows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapsOptions:
+    """Maps that were made elsewhere or before."""
+
+    maps: tuple[Path, ...] = ()
+    """Evidence bundles (xaijax explain --save bundle writes one, docs/bundle.md explains how to write one). bench
+    scores their maps too, as methods of their own names; --methods none scores them alone. clusters takes the maps of
+    one, and then needs no model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -304,6 +316,24 @@ class RunOptions(OutOptions):
     """A named set of options, which hold where they are given neither on the command line nor in a file."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ClusterOptions:
+    """On which machines."""
+
+    cluster: Annotated[str, Form(form, WORDS)] | None = None
+    """Compute the parts on workers of a Dask cluster: local:4 (four processes on this machine), tcp://HOST:8786 (a
+    running scheduler), or slurm:20, pbs:20, lsf:20, sge:20 (as many jobs of a batch system, as dask-jobqueue is
+    configured). Default: here, one after the other."""
+
+    allow_mixed: bool = False
+    """Take workers whose packages, device or instruction set are others than here, and with --resume what others
+    computed; the report says so. Default: such workers are left out."""
+
+    part_minutes: Positive | None = None
+    """With --cluster: time that a part may take before another worker computes it; default: ten times the longest so
+    far, at least 5, and 60 for the first."""
+
+
 def preprocess_of(options: ModelOptions) -> Preprocess | Style | None:
     """What --preprocess says, or None where it is not given.
 
@@ -322,7 +352,9 @@ def preprocess_of(options: ModelOptions) -> Preprocess | Style | None:
         raise InputError(f"--{error}") from None
 
 
-FREE = frozenset({"out", "resume", "config", "preset"})
+WHERE = frozenset({"cluster", "allow_mixed", "part_minutes"})
+"""Options that say on which machines a run computes: they enter no result."""
+FREE = frozenset({"out", "resume", "config", "preset"}) | WHERE
 """Options that may differ between the command that started a run and the one that resumes it: they enter no result."""
 
 

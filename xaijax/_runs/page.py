@@ -13,7 +13,9 @@ from xaijax.plot import _style as style
 from xaijax.plot import encode
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.figure import Figure
+    from PIL.Image import Image
 
 
 def write(path: Path, package: str, template: str, **values: Any) -> Path:
@@ -67,13 +69,25 @@ def themed(svg: str) -> str:
     return re.sub(r"(<svg\b[^>]*>)", lambda match: match.group(1) + sheet, coloured, count=1)
 
 
-def _as_webp(path: Path) -> bytes:
-    """An image small enough to live inside the report; the PNG next to it has every pixel."""
+def picture(pixels: "np.ndarray") -> str:
+    """An image `[H, W, 3]` uint8 as a data URI, small enough to live inside a page."""
     from PIL import Image
 
+    text = base64.b64encode(_webp(Image.fromarray(pixels))).decode("ascii")
+    return f"data:image/webp;base64,{text}"
+
+
+def _as_webp(path: Path) -> bytes:
+    """The image of a file, small enough to live inside the report; the PNG has every pixel."""
+    from PIL import Image
+
+    with Image.open(path) as opened:
+        return _webp(opened.convert("RGB"))
+
+
+def _webp(image: "Image") -> bytes:
     out = io.BytesIO()
-    with Image.open(path) as picture:
-        picture.convert("RGB").save(out, "WEBP", quality=88, method=2)
+    image.save(out, "WEBP", quality=88, method=2)
     return out.getvalue()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 PACKAGES = (
     *("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "safetensors", "numba", "numpy", "scipy", "pillow"),
-    *("scikit-image", "matplotlib", "pyarrow", "jinja2", "rich", "tyro", "pyyaml"),
+    *("scikit-image", "scikit-learn", "matplotlib", "pyarrow", "jinja2", "rich", "tyro", "pyyaml"),
 )
 
 
@@ -32,11 +32,15 @@ def versions() -> dict[str, str]:
 
 def machine() -> dict[str, Any]:
     """Operating system, processor, threads of this process, and memory."""
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    found: dict[str, Any] = {"system": platform.platform(), "processor": _processor(), "threads": threads}
+    found: dict[str, Any] = {"system": platform.platform(), "processor": _processor(), "threads": processors()}
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         found["memory_gib"] = round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
     return found
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def devices() -> list[str]:

@@ -1,18 +1,20 @@
 """`xaijax bench`: parts, progress, resuming, and the report at the end."""
 
+import contextlib
 import json
 import shutil
 import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xaijax._errors import InputError
-from xaijax._runs import command_line, identity, provenance
+from xaijax._runs import cluster, command_line, identity, provenance
 from xaijax._runs.folder import RunFolder, check_free
 from xaijax._runs.options import use_device
 from xaijax._runs.progress import bar, resumable, say
 from xaijax.bench import config as configuration
-from xaijax.bench.config import DRAWN, FREE, BenchConfig
+from xaijax.bench.config import FREE, BenchConfig
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,6 +47,7 @@ def run(config: BenchConfig, *, console: "Console | None" = None) -> Path:
     config = configuration.check(config)
     out = configuration.out_of(config)
     check_free(out, "run", resume=config.resume)
+    cluster.share_devices(config)
     use_device(config)
     begun = time.monotonic()
     with bar(console, "looking through the images") as report:
@@ -69,13 +72,12 @@ def run(config: BenchConfig, *, console: "Console | None" = None) -> Path:
                 say(console, line)
         if not config.resume or changed:
             folder.describe((folder.description() if config.resume else {}) | describe(plan))
-        with resumable(console, out):
-            try:
-                calibrated.prepare(plan, judged, out, console)
-                _run_parts(plan, store, console)
-            except BaseException:
-                calibrated.forget_none(out)
-                raise
+        with resumable(console, out), _leaving_nothing(out), cluster.opened(config, config, _saying(console)) as pool:
+            calibrated.prepare(plan, judged, out, console, pool)
+            _run_parts(plan, store, console, pool)
+        if config.allow_mixed:
+            own = (store.made(name) for name, _, _ in plan.parts() if store.finished(name))
+            folder.describe(folder.description() | {"machines": identity.kinds(own)})
         with console.status("drawing the report"):
             made = write_report(store)
         seconds = time.monotonic() - begun
@@ -103,7 +105,8 @@ def describe(plan: "Plan") -> dict[str, Any]:
             "images": plan.ids,
             "digests": list(plan.digests),
             "skipped": [list(entry) for entry in plan.skipped],
-        },
+        }
+        | ({"patients": plan.patients} if plan.patients else {}),
         "models": [model.describe() for model in plan.models],
         "methods": list(plan.methods),
         "maps": [one.describe() for one in _bundles(plan)],
@@ -113,6 +116,22 @@ def describe(plan: "Plan") -> dict[str, Any]:
         **({"until": dict(plan.until)} if plan.until else {}),
         "made_by": identity.made_by(),
     }
+
+
+@contextlib.contextmanager
+def _leaving_nothing(out: Path) -> Iterator[None]:
+    """After an error before the first part no note is left that there is no calibration."""
+    from xaijax.bench import calibrated
+
+    try:
+        yield
+    except BaseException:
+        calibrated.forget_none(out)
+        raise
+
+
+def _saying(console: "Console") -> Callable[[str], None]:
+    return lambda text: say(console, text)
 
 
 def _bundles(plan: "Plan") -> "list[Bundle]":
@@ -143,9 +162,8 @@ def _check_same(plan: "Plan", folder: RunFolder) -> list[str]:
         for model, old in zip(plan.models, before["models"], strict=True):
             was, now = identity.of_model(old), identity.of_model(model.describe())
             found += identity.changed_values(f"the model {model.name}", was, now)
-        made = before.get("made_by", {})
-        found += identity.changed_values("", made.get("packages", {}), identity.packages())
-        found += identity.changed_values("the machine", made.get("machine", {}), identity.machine())
+        if not plan.config.allow_mixed:
+            found += identity.changed_makers(before.get("made_by", {}))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, InputError):
             raise
@@ -163,34 +181,45 @@ def _check_same(plan: "Plan", folder: RunFolder) -> list[str]:
 
 def _forget(plan: "Plan", store: "Store") -> list[str]:
     """Makes parts count as not finished that depend on what is another one now."""
+    skip = identity.MADE_BY if plan.config.allow_mixed else ()
     changed = [
         name
         for name, model, cases in plan.parts()
-        if store.finished(name) and store.made(name) != _made(plan, model, cases)
+        if store.finished(name)
+        and _without(store.made(name), skip) != _without(_made(plan, model, cases, identity.made_by()), skip)
     ]
     for name in changed:
         store.forget(name)
     return [f"{len(changed)} finished parts are computed again: {', '.join(changed)}"] if changed else []
 
 
-def _made(plan: "Plan", model: "Model", cases: tuple[int, ...]) -> dict[str, Any]:
+def _without(values: Mapping[str, Any], skip: Collection[str]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in skip}
+
+
+def _made(plan: "Plan", model: "Model", cases: tuple[int, ...], made_by: Mapping[str, Any]) -> dict[str, Any]:
     """What a part depends on, as its description keeps it."""
     from xaijax.bench.part import wants_variants
 
-    place = {case: number for number, case in enumerate(plan.cases)}
-    digests = [plan.digests[place[case]] for case in cases]
+    digests = [plan.digests[place] for place in plan.places(cases)]
     models = plan.models if wants_variants(plan.metrics) else (model,)
     made = {
         "images": identity.of_images([plan.dataset.cases[case].id for case in cases], digests),
         "models": [identity.of_model(one.describe()) for one in models],
-        **identity.made_by(),
+        **made_by,
     }
     return dict(json.loads(json.dumps(made)))
 
 
-def _run_parts(plan: "Plan", store: "Store", console: "Console") -> None:
+def _run_parts(plan: "Plan", store: "Store", console: "Console", pool: cluster.Pool | None) -> None:
+    from xaijax.bench import remote
     from xaijax.bench.deciding import undecided
-    from xaijax.bench.part import VARIANTS, score_part, wants_variants
+    from xaijax.bench.part import VARIANTS, wants_variants
+    from xaijax.bench.store import encoded
+
+    def write(part: remote.Part, contents: Mapping[str, bytes], made_by: Mapping[str, Any]) -> None:
+        name, model, cases = part
+        store.put(name, contents, _made(plan, model, cases, made_by))
 
     parts = plan.parts()
     missing = [entry for entry in parts if not store.finished(entry[0])]
@@ -198,21 +227,25 @@ def _run_parts(plan: "Plan", store: "Store", console: "Console") -> None:
         say(console, f"{len(parts) - len(missing)} of {len(parts)} parts are finished already")
     if not missing and not plan.until:
         return
+    if pool is not None:
+        with bar(console, "waiting for workers") as report:
+            remote.run_parts(plan, store, pool, write, report)
+        return
+    made_by = identity.made_by()
     keep = store.root / VARIANTS if wants_variants(plan.metrics) else None
-    position = {case: number for number, case in enumerate(plan.cases)}
     total = sum(len(cases) for _, _, cases in missing)
     done = 0
     with bar(console, "explaining and scoring") as report:
-        for name, model, cases in undecided(plan, store) if plan.until else missing:
-            report(done / total, f"{model.name}: images {position[cases[0]] + 1} to {position[cases[-1]] + 1}")
+        for part in undecided(plan, store) if plan.until else missing:
+            _, model, cases = part
+            first, last = (place + 1 for place in plan.places((cases[0], cases[-1])))
+            report(done / total, f"{model.name}: images {first} to {last}")
             weight, before = len(cases) / total, done / total
 
             def step(share: float, before: float = before, weight: float = weight) -> None:
                 report(before + weight * share)
 
-            shown = max(0, min(DRAWN, plan.shown) - position[cases[0]])
-            tables = score_part(plan, model, cases, gallery=shown, progress=step, keep=keep)
-            store.write_part(name, tables, _made(plan, model, cases))
+            write(part, encoded(remote.score(plan, model, cases, keep=keep, progress=step)), made_by)
             done += len(cases)
     if keep is not None:
         shutil.rmtree(keep, ignore_errors=True)

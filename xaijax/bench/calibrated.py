@@ -24,6 +24,7 @@ from xaijax.metrics import METRICS, calibration
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from xaijax._runs.cluster import Pool
     from xaijax._runs.models import Model
     from xaijax.bench.plan import Plan
     from xaijax.data import Dataset
@@ -157,8 +158,15 @@ def _of(model: "Model", given: Sequence[Found], data: str) -> Found:
     return next((one for one in own if one.data == data), own[0])
 
 
-def prepare(plan: "Plan", found: Mapping[str, Found | None], out: Path, console: "Console") -> None:
-    """Keeps the calibrations of a run in its folder, and makes those that are missing; what is there already stays."""
+def prepare(
+    plan: "Plan", found: Mapping[str, Found | None], out: Path, console: "Console", pool: "Pool | None" = None
+) -> None:
+    """Keeps the calibrations of a run in its folder, and makes those that are missing; what is there already stays.
+
+    Args:
+        plan, found, out, console: of the run.
+        pool: the workers of `--cluster`, where there are some.
+    """
     data = digest_of(plan.dataset)
     for model in plan.models:
         place = file_of(out, model.name)
@@ -169,7 +177,7 @@ def prepare(plan: "Plan", found: Mapping[str, Found | None], out: Path, console:
             continue
         one, why, notes = found[model.name], "", []
         if one is None:
-            one, why = _quick(plan, model, place.with_suffix(""), console)
+            one, why = _quick(plan, model, place.with_suffix(""), console, pool)
         elif one.data != data:
             name = one.values["data"]["name"]
             notes.append(
@@ -203,7 +211,9 @@ def forget_none(out: Path) -> None:
             file.unlink()
 
 
-def _quick(plan: "Plan", model: "Model", out: Path, console: "Console") -> tuple[Found | None, str]:
+def _quick(
+    plan: "Plan", model: "Model", out: Path, console: "Console", pool: "Pool | None"
+) -> tuple[Found | None, str]:
     """A quick calibration for a model on images of the run's data, limited in number and time; or why there is none."""
     metrics = tuple(name for name in plan.metrics if name in calibration.judgeable())
     config = quick_config(plan, model.path, metrics, out)
@@ -213,7 +223,7 @@ def _quick(plan: "Plan", model: "Model", out: Path, console: "Console") -> tuple
         "--calibration RUN takes one of xaijax calibrate):",
     )
     try:
-        result = calibrate.run(config, console=console, quiet=True)
+        result = calibrate.run(config, console=console, quiet=True, pool=pool)
     except InputError as error:
         if word_of(plan.config) == QUICK:
             raise

@@ -10,9 +10,11 @@ from xaijax._errors import InputError
 from xaijax._options import Count, Range
 from xaijax._runs import command_line, options
 from xaijax._runs.options import (
+    ClusterOptions,
     DataOptions,
     DeviceOptions,
     Images,
+    MapsOptions,
     MethodOptions,
     MetricOptions,
     ModelOptions,
@@ -91,11 +93,13 @@ PRESETS: dict[str, dict[str, Any]] = {
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BenchConfig(
     RunOptions,
+    ClusterOptions,
     DeviceOptions,
     UntilOptions,
     TargetOptions,
     MetricOptions,
     MethodOptions,
+    MapsOptions,
     ModelOptions,
     SplitOptions,
     DataOptions,
@@ -109,10 +113,6 @@ class BenchConfig(
     model: tuple[str, ...] = (_names.BUILTIN,)
     methods: tuple[str, ...] = ("gradient", "integrated_gradients", "grad_cam", "grad_cam_pp", "random", "sobel")
     count: Images = 32
-
-    maps: tuple[Path, ...] = ()
-    """Evidence bundles whose maps are scored too, as methods of their own names (xaijax explain --save bundle writes
-    one, docs/bundle.md explains how to write one); --methods none scores them alone."""
 
     metrics: tuple[str, ...] = DEFAULT_METRICS
 

@@ -22,8 +22,8 @@ from xaijax.metrics import METRICS, ORACLE
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from xaijax._runs.given import Given
     from xaijax._runs.models import Model
-    from xaijax.bench.given import Given
     from xaijax.bench.plan import Plan
     from xaijax.bench.store import Store
 

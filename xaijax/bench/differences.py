@@ -11,7 +11,7 @@ from xaijax import plot
 from xaijax._runs import page
 from xaijax.bench import statistics
 from xaijax.bench.calibrated import Judged
-from xaijax.bench.drawing import counted, intervals
+from xaijax.bench.drawing import intervals
 from xaijax.bench.results import describe
 from xaijax.bench.summary import Row
 from xaijax.metrics import METRICS
@@ -21,7 +21,7 @@ def compared(
     folder: Path,
     rows: Sequence[Row],
     found: statistics.RunStatistics,
-    pairs: bool,
+    unit: str,
     judged: Mapping[str, Judged],
 ) -> dict[str, Any]:
     """What the report's section on statistics shows: lines and figures per model, and the models side by side."""
@@ -33,7 +33,7 @@ def compared(
         for metric, entry in metrics.items():
             title = describe(metric)["title"]
             if np.isfinite(entry.ranking.critical_difference):
-                count = counted(entry.ranking.n, pairs)
+                count = f"{entry.ranking.n} {unit}"
                 figure = plot.critical_difference(entry.ranking, title=f"{title}, mean ranks, {count}")
                 path = page.save_figure(figure, folder / f"{prefix}-ranks-{metric}.svg")
                 drawn.append(
@@ -75,7 +75,7 @@ def compared(
             figure = plot.summary_of_models(chosen, title=f"{info['title']}, {info['unit']}")
             path = page.save_figure(figure, folder / f"models-mean-{metric}.svg")
             several.append({"path": path, "alt": f"{info['title']}: mean and 95 % interval per method and model"})
-    return {"sections": sections, "models": [page.inline(entry) for entry in several]}
+    return {"sections": sections, "models": [page.inline(entry) for entry in several], "unit": unit}
 
 
 def _trusted(model: str, metrics: Sequence[str] | Mapping[str, Any], judged: Mapping[str, Judged]) -> set[str]:

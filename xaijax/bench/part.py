@@ -17,8 +17,8 @@ from xaijax._batches import padded
 from xaijax._errors import InputError
 from xaijax._files import write_whole
 from xaijax._outputs import agrees
+from xaijax._runs.given import resized
 from xaijax._runs.models import Model
-from xaijax.bench.given import resized
 from xaijax.bench.groups import belongs
 from xaijax.bench.pictures import nearest, pictures_of, table_of
 from xaijax.bench.plan import Plan

@@ -4,6 +4,7 @@ Everything that can be refused is refused here, before a run folder exists.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,12 +16,12 @@ from xaijax._errors import InputError
 from xaijax._outputs import present
 from xaijax._runs.bundle import Bundle
 from xaijax._runs.data import Readable, choose, held_out, note_lines, open_data, readable, scoring_seed, strata
+from xaijax._runs.given import Given, check_targets, open_bundles, take_part
 from xaijax._runs.metrics import complete_settings, expand_metrics
 from xaijax._runs.models import Model, labels_of, open_models, refuse_untrained
 from xaijax.bench import calibrated, deciding
 from xaijax.bench import config as configuration
 from xaijax.bench.config import DEFAULT_METRICS, PRESETS, SHOWN, BenchConfig
-from xaijax.bench.given import Given, check_targets, open_bundles, take_part
 from xaijax.data import Batch, Dataset
 from xaijax.explain import METHODS
 from xaijax.metrics import FAMILIES, METRICS, ORACLE
@@ -62,6 +63,11 @@ class Plan:
     digests: tuple[str, ...] = dataclasses.field(default=(), repr=False)
     until: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
 
+    @functools.cached_property
+    def planned(self) -> Mapping[int, str]:
+        """Position of an image in the data set -> its digest, as it was when the run was planned."""
+        return dict(zip(self.cases, self.digests, strict=True)) if self.digests else {}
+
     @property
     def computed(self) -> tuple[str, ...]:
         """The methods that a run computes itself."""
@@ -76,12 +82,19 @@ class Plan:
             cases: positions in the data set, of one part.
 
         Raises:
-            InputError: for an image that went away since the run was planned, or a model that gives NaN.
+            InputError: for an image that went away or changed since the run was planned, or a model that gives NaN.
         """
-        batch = self.dataset.read(list(cases), tuple(model.classifier.input_shape))  # type: ignore[arg-type]
+        shape: Any = tuple(model.classifier.input_shape)
+        batch = self.dataset.read(list(cases), shape, digests=bool(self.planned))
         if batch.skipped:
             name, reason = batch.skipped[0]
             raise InputError(f"the image {name} could be read when the run was planned but no longer can: {reason}")
+        for name, case, digest in zip(batch.ids, cases, batch.digests, strict=True) if self.planned else ():
+            if self.planned[case] != digest:
+                raise InputError(
+                    f"the pixels, masks or label of {name} are not those of when the run was planned: put them back, "
+                    "or start a new run"
+                )
         probabilities = np.asarray(model.classifier.predict(padded(batch.images, self.size)))[: len(batch)]
         if not np.isfinite(probabilities).all():
             raise InputError(f"model {model.name} gives NaN or infinite probabilities; its checkpoint is damaged")
@@ -92,6 +105,13 @@ class Plan:
     def convention(self) -> str:
         """The convention of AIC and SIC."""
         return self.settings_in_use().get("pic", {}).get("convention", "stable")
+
+    @property
+    def patients(self) -> list[int]:
+        """`[images]` numbers of the patients, in the order of the parts; empty where every image is of another."""
+        place: dict[object, int] = {}
+        numbers = [place.setdefault(self.dataset.cases[case].group or (case,), len(place)) for case in self.cases]
+        return numbers if len(place) < len(numbers) else []
 
     @property
     def ids(self) -> list[str]:
@@ -111,8 +131,7 @@ class Plan:
 
     def in_report(self, cases: Sequence[int]) -> np.ndarray:
         """`[B]` which images of a part the report can show: spread evenly over the run, whatever part they are in."""
-        position = {case: number for number, case in enumerate(self.cases)}
-        places = np.array([position[case] for case in cases], np.int64)
+        places = np.array(self.places(cases), np.int64)
         total = len(self.cases)
         return (places + 1) * self.shown // total > places * self.shown // total
 
@@ -124,6 +143,14 @@ class Plan:
             for number, model in enumerate(self.models)
             for start in range(0, len(self.cases), size)
         ]
+
+    def places(self, cases: Sequence[int]) -> list[int]:
+        """Where images of the data set stand among those of the run, from 0."""
+        return [self._place[case] for case in cases]
+
+    @functools.cached_property
+    def _place(self) -> Mapping[int, int]:
+        return {case: number for number, case in enumerate(self.cases)}
 
     def explained(self, model: Model, labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
         """`[B]` the class that maps explain and metrics score, among the classes of a model.
@@ -155,12 +182,15 @@ class Plan:
         return complete_settings(self.metrics, self.settings)
 
 
-def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) -> Plan:
+def prepare(
+    config: BenchConfig, report: Callable[[float], None] | None = None, *, looked: Readable | None = None
+) -> Plan:
     """Opens data and models and chooses the images of a run.
 
     Args:
         config: what was requested.
         report: called as `report(share)` while the images are looked through.
+        looked: the images of a run that was prepared elsewhere, which are not looked through again.
 
     Returns:
         The plan.
@@ -210,7 +240,8 @@ def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) 
     available = len(chosen)
     if config.until:
         chosen, available = _for_deciding(config, dataset, chosen, notes)
-    looked = readable(dataset, chosen, opened[0].classifier.input_shape, report)
+    known = looked is not None
+    looked = looked or readable(dataset, chosen, opened[0].classifier.input_shape, report)
     cases = looked.cases
     if not cases:
         first, reason = looked.skipped[0]
@@ -218,7 +249,8 @@ def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) 
             f"none of the {len(looked.skipped)} images chosen from {config.data} can be read; the first, {first}: "
             f"{reason}"
         )
-    _refuse_unread_masks(dataset, looked, metrics)
+    if not known:
+        _refuse_unread_masks(dataset, looked, metrics)
     notes += [f"{line}." for line in note_lines(looked.notes)]
     _note_sizes(dataset, cases, opened, notes)
     computed = tuple(method for method in methods if method != ORACLE)
@@ -227,6 +259,12 @@ def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) 
     if config.until:
         left = available - len(looked.skipped)
         until = deciding.agree(config, opened, computed, read, metrics, population=left, budget=len(cases), notes=notes)
+    named = len({dataset.cases[case].group or (case,) for case in cases})
+    if named < len(cases):
+        notes.append(
+            f"The {len(cases)} images are of {named} patients (groups): each counts once in all tests, by the mean "
+            "over its images."
+        )
     plan = Plan(
         config=config,
         dataset=dataset,
@@ -243,7 +281,7 @@ def prepare(config: BenchConfig, report: Callable[[float], None] | None = None) 
         digests=tuple(looked.digests),
         until=until,
     )
-    if read:
+    if read and not known:
         _check_given(plan)
     return plan
 

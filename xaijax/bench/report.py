@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from xaijax._runs import page
+from xaijax._runs import identity, page
 from xaijax._runs.tables import to_csv as tables_csv
 from xaijax.bench import browser, by_group, calibrated, decisions, groups, localization, paper, statistics
 from xaijax.bench.browser import Browser
@@ -60,26 +60,29 @@ def write_report(store: Store) -> Report:
     scores, curves = store.scores(), store.curves()
     seed = int(run["config"]["seed"])
     judged = calibrated.read(store.root, run)
-    every = summarise(scores, seed=seed)
+    patients = _patients(run)
+    every = summarise(scores, patients=patients, seed=seed)
     verdicts = {(model, metric): one.verdicts[metric][0] for model, one in judged.items() for metric in one.verdicts}
     store.write_text("summary.csv", to_csv(every, verdicts))
     rows = [row for row in every if not row.target]
-    # From here on each finding of an image counts for itself.
     findings = statistics.by_model(scores, curves)
-    scores, curves = paired(scores), paired(curves)
+    curves = paired(curves)  # each finding of an image has a curve of its own
     predictions = store.predictions()
     labels = {} if "target" in predictions.column_names else _labels(predictions)
     believed = {(model, metric) for model, one in judged.items() for metric in one.believed} if judged else None
     one_model = len(findings) == 1
     said = about_calibration(judged) + [Statement(note) for note in run.get("notes", [])]
+    if mixed := identity.mixed_note(run.get("machines", [])):
+        said.append(Statement(mixed, True))
     said += statements(
         next(iter(findings.values())) if one_model else findings,
         labels,
         skipped=run["data"]["skipped"],
         believed={("", metric) for _, metric in believed} if believed is not None and one_model else believed,
+        patients=patients,
         seed=seed,
     )
-    found = statistics.tabulate(scores, curves, seed=seed)
+    found = statistics.tabulate(scores, curves, patients=patients, seed=seed)
     decided = decisions.decide(run, store.scores(), predictions)
     if decided:
         store.write_text("decisions.csv", decisions.to_csv(decided))
@@ -89,6 +92,7 @@ def write_report(store: Store) -> Report:
     store.write_text("stability.csv", statistics.stability_csv(found))
     pairs = len(rows) < len(every)
     drawn = draw(store, rows, curves, seed, pairs)
+    unit = "patients" if patients else "images"
     marked = {
         model: {metric: best(metric, one) for metric, one in metrics.items()} for model, metrics in found.models.items()
     }
@@ -100,8 +104,7 @@ def write_report(store: Store) -> Report:
         store.scores(), predictions, store.groups(), run["data"]["classes"], seed=seed
     )
     detections = localization.read(store.detections())
-    patients = groups.patients(store.groups())
-    localized = localization.summary(detections, patients, seed=seed)
+    localized = localization.summary(detections, groups.patients(store.groups()), seed=seed)
     if grouped:
         store.write_text("groups.csv", by_group.to_csv(grouped))
     if localized:
@@ -115,7 +118,7 @@ def write_report(store: Store) -> Report:
         drawn,
         store.root,
         accuracy=accuracy(predictions),
-        differences=compared(store.root / "figures", rows, found, pairs, judged),
+        differences=compared(store.root / "figures", rows, found, unit, judged),
         judged=judged,
         verdicts=boxes(run, found, judged, conclusions, said, decided),
         browser=browser.build(store, run, judged),
@@ -126,6 +129,11 @@ def write_report(store: Store) -> Report:
         localized=(localized, localization.draw(store.root / "figures", detections, seed=seed)),
     )
     return Report(rows, said, sentences, judged, store.write_text("report.html", text), marked)
+
+
+def _patients(run: Mapping[str, Any]) -> dict[str, int]:
+    """image -> its patient, of the runs where several images are of one."""
+    return dict(zip(run["data"]["images"], run["data"].get("patients", ()), strict=False))
 
 
 def _labels(predictions: pa.Table) -> dict[str, str]:

@@ -6,7 +6,7 @@ stability.csv    Kendall's tau of the ranking over subsets of the images, random
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from xaijax._runs.tables import to_csv
 from xaijax.metrics import ORACLE
+from xaijax.metrics._groups import units
 from xaijax.metrics.scores import Curves, Scores
 from xaijax.metrics.statistics import MetricStatistics, Pair, Stability, analyse, compare_pairs, entropy_stability
 from xaijax.plot import p_text
@@ -55,12 +56,16 @@ def by_model(scores: pa.Table, curves: pa.Table) -> dict[str, Scores]:
     }
 
 
-def tabulate(scores: pa.Table, curves: pa.Table, *, seed: int = 0) -> RunStatistics:
+def tabulate(
+    scores: pa.Table, curves: pa.Table, *, patients: Mapping[str, int] | None = None, seed: int = 0
+) -> RunStatistics:
     """All statistics of a run.
 
     Args:
-        scores: table with the columns model, image, method, metric, value, reason.
-        curves: table of schema `CURVES`; may have no rows.
+        scores: table with the columns model, image, method, metric, value, reason, and target where images have
+            several findings: an image has one value in every test, the mean over them.
+        curves: table of schema `CURVES`, with pairs of image and finding as images; may have no rows.
+        patients: image -> its patient, where several images are of one: a patient has one value in every test.
         seed: of bootstrap and subsets.
 
     Returns:
@@ -72,40 +77,53 @@ def tabulate(scores: pa.Table, curves: pa.Table, *, seed: int = 0) -> RunStatist
         by_model[ALL_MODELS] = pooled(list(by_model.values()))
     found, entropies = {}, {}
     for name, some in by_model.items():
-        found[name] = analyse(some, leave_out=(ORACLE,), controls=controls(), seed=seed)
+        found[name] = analyse(some, leave_out=(ORACLE,), controls=controls(), patients=patients, seed=seed)
         explained = [method for method in some.methods() if method not in (ORACLE, *controls())]
         kinds = {kind: entropy_stability(some, kind, methods=explained) for kind in KINDS}
         entropies[name] = {kind: entry for kind, entry in kinds.items() if entry.rankings > 1}
-    between = between_models({name: by_model[name] for name in names}, seed=seed) if len(names) > 1 else {}
+    own = {name: by_model[name] for name in names}
+    between = between_models(own, patients=patients, seed=seed) if len(names) > 1 else {}
     return RunStatistics(found, entropies, between)
 
 
 def pooled(models: Sequence[Scores]) -> Scores:
-    """One score per image, method and metric: the mean over models, with a value only where every model has one."""
-    values: dict[tuple[str, str, str], list[float]] = {}
-    reasons: dict[tuple[str, str, str], str] = {}
+    """One score per image, method and metric: the mean over models, with a value only where every model has one.
+
+    Where images have several findings, one for each.
+    """
+    values: dict[tuple[str, ...], list[float]] = {}
+    reasons: dict[tuple[str, ...], str] = {}
     for scores in models:
-        columns = (scores.image, scores.method, scores.metric, scores.value, scores.reason)
-        for image, method, metric, value, reason in zip(*columns, strict=True):
-            key = (image, method, metric)
+        columns = (scores.image, scores.method, scores.metric, scores.target, scores.value, scores.reason)
+        for *names, value, reason in zip(*columns, strict=True):
+            key = tuple(map(str, names))
             values.setdefault(key, []).append(float(value))
             if reason:
                 reasons.setdefault(key, reason)
     rows = []
     for key, numbers in values.items():
         if len(numbers) == len(models):
-            rows.append((*key, float(np.mean(numbers)), reasons.get(key, "")))
+            *names, target = key
+            rows.append((*names, float(np.mean(numbers)), reasons.get(key, ""), target))
     return Scores.from_rows(rows)
 
 
-def between_models(models: Mapping[str, Scores], *, seed: int = 0) -> dict[str, dict[str, tuple[Pair, ...]]]:
-    """Paired tests between models for every method and metric; Holm's correction is over the pairs of models."""
+def between_models(
+    models: Mapping[str, Scores], *, patients: Mapping[str, int] | None = None, seed: int = 0
+) -> dict[str, dict[str, tuple[Pair, ...]]]:
+    """Paired tests between models for every method and metric; Holm's correction is over the pairs of models.
+
+    An image, or a patient, has one difference: the mean over its findings and images.
+    """
     names = list(models)
     found: dict[str, dict[str, tuple[Pair, ...]]] = {}
     for metric in models[names[0]].metrics():
         tables = {name: scores.matrix(metric) for name, scores in models.items()}
-        images = list(dict.fromkeys(image for table in tables.values() for image in table[0]))
-        if len(images) < 2:
+        belongs: dict[str, Hashable] = {}
+        for name, scores in models.items():
+            belongs |= dict(zip(tables[name][0], units(scores, metric, patients or {}), strict=True))
+        images = list(belongs)
+        if len(set(belongs.values())) < 2:
             continue
         place = {image: i for i, image in enumerate(images)}
         for method in tables[names[0]][1]:
@@ -113,7 +131,9 @@ def between_models(models: Mapping[str, Scores], *, seed: int = 0) -> dict[str, 
             for column, (own, methods, numbers) in enumerate(tables.values()):
                 if method in methods:
                     values[[place[image] for image in own], column] = numbers[:, methods.index(method)]
-            found.setdefault(method, {})[metric] = tuple(compare_pairs(values, names, seed=seed))
+            found.setdefault(method, {})[metric] = tuple(
+                compare_pairs(values, names, groups=list(belongs.values()), seed=seed)
+            )
     return found
 
 

@@ -29,9 +29,10 @@ loses only the part it was in. What is read back must have the bytes that were w
 """
 
 import dataclasses
+import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -43,6 +44,18 @@ from xaijax._runs import checksums
 from xaijax._runs.folder import DESCRIPTION, read_json, write_text
 
 TARGET = "target"
+ENDINGS = {
+    "gallery": ".npz",
+    "curves": ".parquet",
+    "responses": ".parquet",
+    "pictures": ".parquet",
+    "groups": ".parquet",
+    "detections": ".parquet",
+    "predictions": ".parquet",
+    "scores": ".parquet",
+}
+OPTIONAL = ("gallery", "curves", "responses", "pictures", "groups", "detections")
+"""Folders in which a part may have no file."""
 SCORES = pa.schema(
     [
         ("model", pa.string()),
@@ -204,42 +217,26 @@ class Store:
             tables: what was computed.
             made: JSON values that say what of and by what.
         """
-        files: list[Path] = []
-        if tables.gallery:
-            arrays: dict[str, Any] = dict(tables.gallery)
-            path = self.root / "gallery" / f"{part}.npz"
-            write_whole(path, lambda file: np.savez_compressed(file, **arrays))
+        self.put(part, encoded(tables), made or {})
+
+    def put(self, part: str, contents: Mapping[str, bytes], made: Mapping[str, Any]) -> None:
+        """Writes the files of a part, whoever computed it, and marks it as finished.
+
+        Args:
+            part: its name.
+            contents: of its files, see `encoded`.
+            made: JSON values that say what of and by what.
+        """
+        files = []
+        for folder, content in contents.items():
+            path = self.root / folder / f"{part}{ENDINGS[folder]}"
+            write_whole(path, lambda file, content=content: file.write(content))  # type: ignore[misc]
             files.append(path)
-        if tables.curves.num_rows:
-            files.append(self._write_table("curves", part, tables.curves, CURVES))
-        if tables.responses.num_rows:
-            files.append(self._write_table("responses", part, tables.responses, RESPONSES))
-        if tables.pictures.num_rows:
-            files.append(self._write_table("pictures", part, tables.pictures, PICTURES))
-        if tables.groups.num_rows:
-            files.append(self._write_table("groups", part, tables.groups, GROUPS))
-        if tables.detections.num_rows:
-            files.append(self._write_table("detections", part, tables.detections, DETECTIONS))
-        files.append(self._write_table("predictions", part, tables.predictions, PREDICTIONS))
-        files.append(self._write_table("scores", part, tables.scores, SCORES))
-        for folder in (
-            "gallery",
-            "curves",
-            "responses",
-            "pictures",
-            "groups",
-        ):  # of the part as it was before, where it is written again
+        for folder in OPTIONAL:  # of the part as it was before, where it is written again
             for path in (self.root / folder).glob(f"{part}.*"):
                 if path not in files:
                     path.unlink()
-        checksums.write_part(self.root, part, files, made or {})
-
-    def _write_table(self, folder: str, part: str, table: pa.Table, schema: pa.Schema) -> Path:
-        schema = of_findings(schema) if TARGET in table.column_names else schema
-        rows = table.select(schema.names).cast(schema)
-        path = self.root / folder / f"{part}.parquet"
-        write_whole(path, lambda file: _write_parquet(rows, file))
-        return path
+        checksums.write_part(self.root, part, files, made)
 
     def _read_tables(self, folder: str, schema: pa.Schema) -> pa.Table:
         """The tables of finished parts, in the order of their names."""
@@ -316,8 +313,35 @@ class Store:
         return self.root / name
 
 
-def _write_parquet(table: pa.Table, file: BinaryIO) -> None:
-    pq.write_table(table, file, compression="zstd")
+def encoded(tables: Tables) -> dict[str, bytes]:
+    """The contents of a part's files, by the folder that each lies in; the same tables give the same bytes."""
+    found: dict[str, bytes] = {}
+    if tables.gallery:
+        arrays: dict[str, Any] = dict(tables.gallery)
+        file = io.BytesIO()
+        np.savez_compressed(file, **arrays)
+        found["gallery"] = file.getvalue()
+    if tables.curves.num_rows:
+        found["curves"] = _parquet(tables.curves, CURVES)
+    if tables.responses.num_rows:
+        found["responses"] = _parquet(tables.responses, RESPONSES)
+    for folder, table, schema in (
+        ("pictures", tables.pictures, PICTURES),
+        ("groups", tables.groups, GROUPS),
+        ("detections", tables.detections, DETECTIONS),
+    ):
+        if table.num_rows:
+            found[folder] = _parquet(table, schema)
+    found["predictions"] = _parquet(tables.predictions, PREDICTIONS)
+    found["scores"] = _parquet(tables.scores, SCORES)
+    return found
+
+
+def _parquet(table: pa.Table, schema: pa.Schema) -> bytes:
+    schema = of_findings(schema) if TARGET in table.column_names else schema
+    file = io.BytesIO()
+    pq.write_table(table.select(schema.names).cast(schema), file, compression="zstd")
+    return file.getvalue()
 
 
 def _read_parquet(path: Path, schema: pa.Schema) -> pa.Table:

@@ -31,11 +31,12 @@ class Row:
     target: str = ""
 
 
-def summarise(scores: pa.Table, *, seed: int = 0) -> list[Row]:
+def summarise(scores: pa.Table, *, patients: Mapping[str, int] | None = None, seed: int = 0) -> list[Row]:
     """Groups per-image scores by model, method and metric, in their order of appearance.
 
     Args:
         scores: Table with the columns model, image, method, metric, value, reason.
+        patients: image -> its patient, where several images are of one: they are drawn together.
         seed: Seed of the bootstrap.
 
     Returns:
@@ -44,7 +45,7 @@ def summarise(scores: pa.Table, *, seed: int = 0) -> list[Row]:
     rows = []
     for model in dict.fromkeys(scores["model"].to_pylist()):
         own = Scores.from_arrow(scores.filter(pc.equal(scores["model"], model)))
-        for row in own.summary(seed=seed):
+        for row in own.summary(patients=patients, seed=seed):
             reasons = "; ".join(f"{count} {reason}" for reason, count in sorted(row.skipped.items()))
             numbers = (row.mean, row.median, row.low, row.high, row.n)
             rows.append(Row(model, row.method, row.metric, *numbers, sum(row.skipped.values()), reasons, row.target))

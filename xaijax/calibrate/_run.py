@@ -5,15 +5,15 @@
 The out folder holds what `xaijax.calibrate.store` says. `--plan` prints what would be done and makes no folder.
 """
 
+import contextlib
 import datetime
-import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xaijax._errors import InputError
-from xaijax._runs import command_line, data, identity, provenance
+from xaijax._runs import cluster, command_line, data, identity, provenance
 from xaijax._runs.folder import RunFolder, check_start, write_json
 from xaijax._runs.options import use_device
 from xaijax._runs.progress import bar, resumable, say
@@ -43,13 +43,20 @@ class CalibrateResult:
     calibration: Mapping[str, Any] | None
 
 
-def run(config: CalibrateConfig, *, console: "Console | None" = None, quiet: bool = False) -> CalibrateResult:
+def run(
+    config: CalibrateConfig,
+    *,
+    console: "Console | None" = None,
+    quiet: bool = False,
+    pool: "cluster.Pool | None" = None,
+) -> CalibrateResult:
     """Runs or resumes a calibration and writes its page.
 
     Args:
         config: what to judge for what; see `CalibrateConfig`.
         console: where to show progress; default: standard error.
         quiet: leave out the table and the conclusion in the terminal.
+        pool: workers that a caller has already; default: those of `config.cluster`.
 
     Returns:
         The run folder and the verdicts.
@@ -67,6 +74,7 @@ def run(config: CalibrateConfig, *, console: "Console | None" = None, quiet: boo
     out = (config.out or configuration.default_out(config, datetime.datetime.now())).expanduser()
     if not config.plan:
         check_start(out, KIND, command_line.plain(config), resume=config.resume, free=FREE)
+    cluster.share_devices(config)
     use_device(config)
     from xaijax.calibrate import plan as planning
 
@@ -79,6 +87,7 @@ def run(config: CalibrateConfig, *, console: "Console | None" = None, quiet: boo
     if config.plan:
         return CalibrateResult(out, None)
     from xaijax.calibrate import report as reporting
+    from xaijax.calibrate import scoring, store
 
     with RunFolder(out, KIND, resume=config.resume) as folder:
         if config.resume:
@@ -87,17 +96,33 @@ def run(config: CalibrateConfig, *, console: "Console | None" = None, quiet: boo
                 say(console, line)
         else:
             folder.describe(describe(work))
-        with resumable(console, out):
-            done = _score(work, out, console)
+        with resumable(console, out), _workers(config, console, pool) as workers:
+            done = scoring.score(work, out, console, workers)
         with console.status("judging"):
             found, sensitivity = _judge(work, out, done)
         write_json(out / FILE, found)
         page = reporting.write(out, found, folder.description(), sensitivity)
-        folder.describe(folder.description() | {"finished": provenance.now(), "cases_done": done})
+        machines = identity.kinds(store.made(out)) if config.allow_mixed else []
+        folder.describe(
+            folder.description()
+            | {"finished": provenance.now(), "cases_done": done}
+            | ({"machines": machines} if machines else {})
+        )
     if not quiet:
         reporting.show(Console(), found)
         say(Console(), f"\nreport: {page}")
     return CalibrateResult(out, found)
+
+
+@contextlib.contextmanager
+def _workers(
+    config: CalibrateConfig, console: "Console", pool: "cluster.Pool | None"
+) -> Iterator["cluster.Pool | None"]:
+    if pool is not None:
+        yield pool
+        return
+    with cluster.opened(config, config, lambda text: say(console, text)) as own:
+        yield own
 
 
 def estimate(work: "Work") -> list[str]:
@@ -151,8 +176,8 @@ def _check_same(work: "Work", folder: RunFolder) -> None:
         found = [] if before["data"]["pixels"] == work.pixels() else [f"the images of {work.config.data} are others"]
         own = identity.of_model(work.model.describe())
         found += identity.changed_values(f"the model {work.model.name}", identity.of_model(was), own)
-        found += identity.changed_values("", made.get("packages", {}), identity.packages())
-        found += identity.changed_values("the machine", made.get("machine", {}), identity.machine())
+        if not work.config.allow_mixed:
+            found += identity.changed_makers(made)
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise InputError(
             f"{folder.path / 'run.json'} does not describe a whole calibration ({error}); start a new one in another "
@@ -163,43 +188,6 @@ def _check_same(work: "Work", folder: RunFolder) -> None:
             f"the calibration in {folder.path} cannot be resumed: {'; '.join(found)}; put back what changed, or start "
             "again in another folder with --out"
         )
-
-
-def _score(work: "Work", out: Path, console: "Console") -> int:
-    """Scores the parts that are missing, as long as there is time; returns how many cases are done."""
-    from xaijax.calibrate import store
-    from xaijax.metrics import calibration
-
-    parts = work.parts
-    first = store.finished(out)
-    if first:
-        say(console, f"{first} of {len(parts)} parts are finished already")
-    begun = time.monotonic()
-    limit = None if work.config.minutes is None else 60 * work.config.minutes
-    number = first
-    with bar(console, "scoring maps whose truth is known") as report:
-        while number < len(parts):
-            spent = time.monotonic() - begun
-            # A part that would go beyond the time by more than half of it is not begun; one always is.
-            each = spent / (number - first) if number > first else 0.0
-            if limit is not None and number > first and spent + each / 2 > limit:
-                break
-            rows: list[Any] = []
-            for place, case in enumerate(parts[number]):
-                rows += calibration.score_case(work.plan, case, work.metrics, work.settings)
-                share = (number + (place + 1) / len(parts[number])) / len(parts)
-                if limit is not None:
-                    share = max(share, min(1.0, (time.monotonic() - begun) / limit))
-                report(share, f"case {case + 1} of {len(work.plan.cases)}: {work.plan.cases[case].construction}")
-            store.write_part(out, number, rows)
-            number += 1
-    done = parts[number - 1].stop if number else 0
-    if done < len(work.plan.cases):
-        say(
-            console,
-            f"the time is spent: {done} of {len(work.plan.cases)} cases are done; --resume --out {out} adds more",
-        )
-    return done
 
 
 def _judge(work: "Work", out: Path, done: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:

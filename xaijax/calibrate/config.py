@@ -11,6 +11,7 @@ from xaijax._errors import InputError
 from xaijax._options import Positive
 from xaijax._runs import options
 from xaijax._runs.options import (
+    ClusterOptions,
     DataOptions,
     DeviceOptions,
     Images,
@@ -56,7 +57,14 @@ FREE = options.FREE | {"minutes", "plan", "device"}
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrateConfig(
-    RunOptions, DeviceOptions, MetricOptions, SettingOptions, ModelOptions, SplitOptions, DataOptions
+    RunOptions,
+    ClusterOptions,
+    DeviceOptions,
+    MetricOptions,
+    SettingOptions,
+    ModelOptions,
+    SplitOptions,
+    DataOptions,
 ):
     """Judge metrics: which of them can be believed for this model and these images?
 

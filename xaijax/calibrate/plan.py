@@ -5,6 +5,7 @@ Everything that can be refused is refused here, before a run folder exists.
 
 import dataclasses
 import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 from xaijax import _names, _options
 from xaijax._batches import padded
 from xaijax._errors import InputError
+from xaijax._runs import identity
 from xaijax._runs.data import (
     choose,
     digest_of,
@@ -86,6 +88,22 @@ class Work:
             found.update(f"{array.shape} {array.dtype}".encode())
             found.update(np.ascontiguousarray(array).tobytes())
         return found.hexdigest()[:16]
+
+    def same(self) -> dict[str, Any]:
+        """What must be the same on a worker, as JSON values: the pixels, the model, and the cases."""
+        cases = hashlib.sha256()
+        for one in self.plan.cases:
+            cases.update(repr((one.construction, one.group, one.label, one.sources, one.weights)).encode())
+            cases.update(b"" if one.visible is None else np.packbits(one.visible).tobytes())
+        model = identity.of_model(self.model.describe())
+        settings = self.settings_in_use()
+        own = {
+            "metrics": self.metrics,
+            "settings": settings,
+            "images": self.pixels(),
+            f"model {self.model.name}": model,
+        }
+        return dict(json.loads(json.dumps(own | {"cases": cases.hexdigest()[:16]})))
 
     def data_digest(self) -> str:
         """A short hash of the data set; see `xaijax._runs.data.digest_of`."""

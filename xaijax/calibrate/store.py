@@ -9,7 +9,8 @@
 A part is a few cases, in the order of the plan, and is written whole: a killed calibration loses the part it was in.
 """
 
-from collections.abc import Sequence
+import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pyarrow.parquet as pq
 
 from xaijax._errors import InputError
 from xaijax._files import write_whole
-from xaijax._runs import checksums, identity
+from xaijax._runs import checksums
 
 SCORES = "scores"
 SCHEMA = pa.schema(
@@ -35,19 +36,44 @@ SCHEMA = pa.schema(
 )
 
 
-def write_part(root: Path, number: int, rows: Sequence[Sequence[Any]]) -> None:
-    """Writes the rows of a part, whole, and marks it as finished."""
+def encoded(rows: Sequence[Sequence[Any]]) -> bytes:
+    """The contents of the file of a part; the same rows give the same bytes."""
     columns = list(zip(*rows, strict=True)) or [()] * len(SCHEMA)
     table = pa.table(
         [pa.array(list(column), field.type) for column, field in zip(columns, SCHEMA, strict=True)], schema=SCHEMA
     )
+    file = io.BytesIO()
+    pq.write_table(table, file, compression="zstd")
+    return file.getvalue()
+
+
+def write_part(root: Path, number: int, content: bytes, made_by: Mapping[str, Any]) -> None:
+    """Writes a part, whole, and marks it as finished.
+
+    Args:
+        root: the run folder.
+        number: of the part.
+        content: of `encoded`.
+        made_by: packages and machine that computed it, see `identity.made_by`.
+    """
     path = _path(root, number)
-    write_whole(path, lambda file: pq.write_table(table, file, compression="zstd"))
-    checksums.write_part(root, path.stem, [path], identity.made_by())
+    write_whole(path, lambda file: file.write(content))
+    checksums.write_part(root, path.stem, [path], made_by)
+
+
+def missing(root: Path, count: int) -> list[int]:
+    """The numbers of the parts that are not finished, of so many."""
+    there = set(checksums.part_files(root))
+    return [number for number in range(count) if _path(root, number).stem not in there]
+
+
+def made(root: Path) -> list[dict[str, Any]]:
+    """What the finished parts were made by."""
+    return [dict(checksums.read_part(root, part)["made"]) for part in checksums.part_files(root)]
 
 
 def finished(root: Path) -> int:
-    """How many parts are finished, from the first on."""
+    """How many parts are finished, from the first on: those that are judged. Workers may have finished later ones."""
     there = set(checksums.part_files(root))
     number = 0
     while _path(root, number).stem in there:

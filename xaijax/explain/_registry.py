@@ -41,8 +41,9 @@ class Method:
         function: `(classifier, images, labels, *, options) -> maps [B, H, W]`.
         family: `"cam"`, `"gradient"`, `"perturbation"`, `"region"` or `"control"`.
         needs: any of `"layer"` (a classifier with layers), `"head"`, `"biases"`, `"relu"`, `"attention"` (what the
-            classifier must give), `"rescale"` (operations with a rule of DeepLIFT's), `"masks"` (an option that must be
-            given), `"key"` (random numbers; the option has a default).
+            classifier must give), `"rescale"` (operations with a rule of DeepLIFT's), `"gradient"` (a perturbation
+            method that a black box does not allow), `"masks"` (an option that must be given), `"key"` (random numbers;
+            the option has a default).
         signed: whether raw maps can be negative with default options, as evidence against the class.
         cost: model passes per image with default options and a 224 x 224 image, in forward passes (a backward pass
             through the whole model counts 2); NaN where it depends on the layer.
@@ -154,13 +155,13 @@ class Method:
             >>> METHODS["gradient"].refusal(model), "without layers" in METHODS["grad_cam"].refusal(model)
             (None, True)
         """
-        if classifier.network.host and self.family not in BLACK_BOX:
-            *most, last = methods(family="perturbation")
+        if classifier.network.host and (self.family not in BLACK_BOX or "gradient" in self.needs):
+            *most, last = methods(family="perturbation", without="gradient")
             return (
                 f"{self.name} needs a model whose layers or gradients are known; a black box gives predictions alone: "
                 f"use {', '.join(most)} or {last}"
             )
-        if not self.needs - {"key"}:
+        if not self.needs - {"key", "gradient"}:
             return None
         image = jax.ShapeDtypeStruct((1, *classifier.input_shape), np.float32)
         label = jax.ShapeDtypeStruct((1,), np.int32)

@@ -6,12 +6,12 @@
 | `smoothgrad` | of a mean of independent draws, through the reduction over channels to first order |
 | `kernel_shap` | bootstrap of the pairs of complements; 0 where all coalitions are enumerated |
 | `sobol` | `sd/√R` over R independently scrambled replicates, since the points of one are not independent |
+| the others that take a `key` | likewise over R replicates with keys of their own; the map is their mean |
 
 The errors are those of drawing: what another seed would change. They say nothing about whether the map is right.
 """
 
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -22,7 +22,7 @@ from xaijax import _names, _options, _outputs
 from xaijax._errors import InputError
 from xaijax.classifier import Classifier
 from xaijax.explain._method import as_key, check_batch
-from xaijax.explain._registry import METHODS, logits_of
+from xaijax.explain._registry import METHODS, logits_of, methods
 from xaijax.explain.gradients._smoothgrad_moments import smoothgrad_moments
 from xaijax.explain.perturbation._kernel_shap_error import kernel_shap_with_error
 from xaijax.explain.perturbation._rise import rise_moments
@@ -36,7 +36,7 @@ class Uncertain(NamedTuple):
     """Maps with their standard errors.
 
     Attributes:
-        maps: `[B, H, W]` float32, raw, as the method makes them (of Sobol the mean over the replicates).
+        maps: `[B, H, W]` float32, raw, as the method makes them; where replicates are drawn, their mean.
         standard_errors: `[B, H, W]` float32, in the unit of the maps.
         draws: `[B]` int, how many independent draws each map has: masks, noisy copies, coalitions or replicates.
 
@@ -48,6 +48,16 @@ class Uncertain(NamedTuple):
     maps: np.ndarray
     standard_errors: np.ndarray
     draws: np.ndarray
+
+
+def sampling() -> tuple[str, ...]:
+    """The methods that `uncertainty` takes: all that draw, but for the controls.
+
+    Example:
+        >>> "rise" in sampling(), "grad_cam" in sampling(), "random" in sampling()
+        (True, False, False)
+    """
+    return tuple(name for name in methods(needs="key") if METHODS[name].family != "control")
 
 
 def uncertainty(
@@ -64,26 +74,27 @@ def uncertainty(
     """Maps of a method that draws, with the standard error of each pixel.
 
     With a fixed number of draws, `map ± 1.96 standard errors` contains the map of infinitely many draws in about 95 %
-    of the cases (Sobol: `± t` with `replicates - 1` degrees of freedom). Where `smoothgrad` reduces by a largest or an
-    absolute value, that holds away from its kinks. With `tolerance` the number of draws depends on the draws, and
+    of the cases (replicates: `± t` with `replicates - 1` degrees of freedom, and around the mean map of that number of
+    draws, from which LIME, HSIC and VarGrad move a little as draws are added). Where `smoothgrad` reduces by a largest
+    or an absolute value, that holds away from its kinks. With `tolerance` the number of draws depends on the draws, and
     intervals are a little too short.
 
     Args:
-        name: `"rise"`, `"smoothgrad"` (`statistic` mean or square), `"kernel_shap"` or `"sobol"`.
+        name: of a method that takes a `key` and is no control (of `smoothgrad` the `statistic` mean or square).
         classifier: any classifier that the method explains.
         images: `[B, H, W, C]`, floats in [0, 1] or integers of their type's full range.
         labels: `[B]` int class indices, or None for the predicted class.
         tolerance: `rise` and `smoothgrad` alone: each image draws until the mean of its standard errors over the
             pixels is at most this, in the unit of the map; at least 30 draws. The method's own number is not used.
         most: most draws of an image with `tolerance`; where it is not reached, the errors say so.
-        replicates: of `sobol`, 8 or more, each with the whole cost of the method.
+        replicates: 8 or more, each with the whole cost of the method; `rise`, `smoothgrad` and `kernel_shap` need none.
         **options: the method's own.
 
     Returns:
         `Uncertain(maps, standard_errors, draws)`.
 
     Raises:
-        InputError: for a method without standard errors, and values that are not allowed.
+        InputError: for a method that draws nothing, and values that are not allowed.
 
     Example:
         >>> import jax, jax.numpy as jnp
@@ -95,8 +106,8 @@ def uncertainty(
         (True, True)
     """
     name = _names.match("method", name, METHODS)
-    if name not in _ALL:
-        raise InputError(f"{name} has no standard errors; choose from {', '.join(_ALL)}")
+    if name not in sampling():
+        raise InputError(f"{name} has no standard errors, since it draws nothing; choose from {', '.join(sampling())}")
     method = METHODS[name]
     options = {**method.options, **_options.check_all(name, options, method.kinds)}
     if tolerance is not None and name not in _DRAWS:
@@ -109,6 +120,8 @@ def uncertainty(
     replicates = _options.check(_options.Count, replicates, "replicates")
     if replicates < FEWEST_REPLICATES:
         raise InputError(f"replicates is {replicates}; it must be at least {FEWEST_REPLICATES}")
+    if name not in _DRAWS and options.get("noise") is not None:
+        raise InputError(f"standard errors of {name} are for noise from a key; leave noise out")
     images, labels = check_batch(classifier, images, labels)
     if labels is None:
         labels = np.asarray(_outputs.predicted(classifier.output, logits_of(classifier, images)))
@@ -119,7 +132,9 @@ def uncertainty(
         if name in _DRAWS:
             found.append(_draw(name, given, options, tolerance, most))
         else:
-            found.append(_WHOLE[name](given, options, replicates))
+            found.append(
+                _kernel_shap(given, options) if name == "kernel_shap" else _repeat(name, given, options, replicates)
+            )
     maps, errors, draws = zip(*found, strict=True)
     return Uncertain(np.concatenate(maps), np.concatenate(errors), np.array(draws))
 
@@ -176,18 +191,16 @@ def _finish_smoothgrad(mean: np.ndarray, square: np.ndarray, options: dict[str, 
     return np.abs(mean).max(-1), own[..., 0]
 
 
-def _kernel_shap(given: tuple, options: dict[str, Any], replicates: int) -> One:
+def _kernel_shap(given: tuple, options: dict[str, Any]) -> One:
     maps, errors, count = kernel_shap_with_error(*given, **options)
     return np.asarray(maps), np.asarray(errors), int(count[0])
 
 
-def _sobol(given: tuple, options: dict[str, Any], replicates: int) -> One:
+def _repeat(name: str, given: tuple, options: dict[str, Any], replicates: int) -> One:
     keys = [jax.random.fold_in(options["key"], replicate) for replicate in range(replicates)]
-    found = np.stack([METHODS["sobol"].function(*given, **{**options, "key": key}) for key in keys])
+    found = np.stack([METHODS[name].function(*given, **{**options, "key": key}) for key in keys])
     errors = found.std(0, ddof=1) / math.sqrt(replicates)
     return found.mean(0), errors, replicates
 
 
 _DRAWS = {"rise": "count", "smoothgrad": "draws"}  # the option with the number of independent draws
-_WHOLE: dict[str, Callable[[tuple, dict[str, Any], int], One]] = {"kernel_shap": _kernel_shap, "sobol": _sobol}
-_ALL = (*_DRAWS, *_WHOLE)

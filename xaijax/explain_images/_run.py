@@ -33,9 +33,11 @@ def run(config: ExplainConfig) -> int:
     """
     from rich.console import Console
 
-    from xaijax.explain_images import files
+    from xaijax.explain_images import files, layers, several, sure
 
     config = check(config)
+    layers.check(config)
+    several.check(config)
     paths = find_images(config.images)
     names = files.stems(paths)
     if not _all(config):
@@ -47,16 +49,22 @@ def run(config: ExplainConfig) -> int:
     from xaijax._runs.models import open_one
     from xaijax.explain import METHODS, methods
 
-    known = methods(without="masks")
+    known = sure.allowed() if config.uncertainty and _all(config) else methods(without="masks")
     notes: list[str] = []
-    classifier = open_one(config.model, config, notes)
-    notes += reading_notes(config, config.model)
+    asked = dataclasses.replace(config, layer=None) if layers.is_all(config) else config
+    classifiers = [open_one(model, asked, notes) for model in config.model]
+    classifier = classifiers[0]
+    for model in config.model:
+        notes += [note for note in reading_notes(config, model) if note not in notes]
     for note in notes:
         Console(stderr=True).print(f"note: {note}", highlight=False, soft_wrap=True)
     if _all(config):
-        chosen = tuple(name for name in known if METHODS[name].allowed_by(classifier))
+        known = layers.with_layer(known) if layers.is_all(config) else known
+        chosen = tuple(name for name in known if all(METHODS[name].allowed_by(one) for one in classifiers))
     else:
         chosen = _names.match_all("method", config.methods, known)
+    if config.uncertainty:
+        sure.check(config, chosen)
     config = dataclasses.replace(config, methods=chosen)
     files.check_free(config, names)
     options = _options.from_texts(config.set, {name: method.kinds for name, method in METHODS.items()}, used=chosen)
@@ -68,22 +76,27 @@ def run(config: ExplainConfig) -> int:
         )
     if config.target != "predicted" and config.target not in classifier.targets:
         raise InputError(
-            f"--target is {config.target!r}, which is not a class of model {config.model}: "
+            f"--target is {config.target!r}, which is not a class of model {config.model[0]}: "
             f"{_names.closest(config.target, ['predicted', *classifier.targets])}"
         )
-    if config.model == _names.BUILTIN:
+    if _names.BUILTIN in config.model:
         note = "the built-in model was trained on generated brain MRI: on other images its classes mean nothing"
         Console(stderr=True).print(f"note: {note}", highlight=False, soft_wrap=True)
 
     failed: list[tuple[Path, str]] = []
-    if BUNDLE in config.save:
+    if layers.is_all(config):
+        failed += layers.run(config, paths, names, classifier, options)
+    elif len(classifiers) > 1:
+        failed += several.run(config, paths, names, classifiers, options)
+    elif BUNDLE in config.save:
         place = config.out / BUNDLE
 
         def fill(folder: Path) -> None:
             failed.extend(_work(config, paths, names, classifier, options, bundle.Writer(folder, classifier.targets)))
 
         bundle.writing(place, fill, overwrite=config.overwrite)
-        print(f"bundle written to {place}: xaijax bench --maps {place} scores it")
+        if not config.json:
+            print(f"bundle written to {place}: xaijax bench --maps {place} scores it")
     else:
         failed += _work(config, paths, names, classifier, options, None)
     errors = Console(stderr=True)
@@ -102,8 +115,6 @@ def _work(
 ) -> list[tuple[Path, str]]:
     """Explains and writes image by image; returns what failed and why."""
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     from xaijax._runs.models import digest
     from xaijax.data.images import reason
@@ -111,10 +122,8 @@ def _work(
     from xaijax.explain_images import files
     from xaijax.explain_images.maps import explain_image
 
-    table = Table(box=None)
-    for heading in ("image", "predicted", "probability", "explained", "files"):
-        table.add_column(heading, overflow="fold")
-    said: dict[str, Any] = {"name": _names.short([config.model])[0], "digest": digest(classifier.params)}
+    rows: list[dict[str, Any]] = []
+    said: dict[str, Any] = {"name": _names.short(config.model)[0], "digest": digest(classifier.params)}
     said["input_shape"] = list(classifier.input_shape)
     model = f"{said['name']}, parameters {said['digest']}"
     series = Series()
@@ -136,18 +145,24 @@ def _work(
             columns.append(found.column(config))
         if writer is not None:
             _add(writer, image, name, found, config, model)
-        chance = f"{found.chances[found.predicted]:.3f}"
-        shown = classifier.targets[found.predicted], chance, classifier.targets[found.explained]
-        table.add_row(Text(image), *shown, Text(_listed(written)))
-    if not table.row_count:
+        rows.append(
+            {
+                "image": image,
+                "predicted": classifier.targets[found.predicted],
+                "probability": float(found.chances[found.predicted]),
+                "explained": classifier.targets[found.explained],
+                "files": [str(one) for one in written],
+                "errors": {method: one.describe() for method, one in found.errors.items()},
+                "words": {method: one.words() for method, one in found.errors.items()},
+            }
+        )
+    if not rows:
         raise InputError(f"no image could be explained; the first, {failed[0][0]}: {failed[0][1]}")
-    Console().print(table)
-    if {*config.save} - {BUNDLE}:
-        print(f"written to {config.out}")
+    _say(config, rows)
     for line in folded(noted, "image"):
         Console(stderr=True).print(f"note: {line}", highlight=False, markup=False, soft_wrap=True)
     if config.table is not None:
-        _write_gallery(config.table, columns)
+        _write_gallery(config.table, columns, quiet=config.json)
     if writer is not None:
         from xaijax.explain import METHODS
 
@@ -157,6 +172,35 @@ def _work(
         covers = "centre" if config.crop else "image"
         writer.finish(absolute=magnitude, options=used, model=said, covers=covers)
     return failed
+
+
+def _say(config: ExplainConfig, rows: Sequence[dict[str, Any]]) -> None:
+    """Prints what the model predicts and how sure the maps are."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    if config.json:
+        print(json.dumps([{key: value for key, value in row.items() if key != "words"} for row in rows], indent=2))
+        return
+    table = Table(box=None)
+    for heading in ("image", "predicted", "probability", "explained", "files"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        chance = f"{row['probability']:.3f}"
+        listed = _listed([Path(one) for one in row["files"]])
+        table.add_row(Text(row["image"]), row["predicted"], chance, row["explained"], Text(listed))
+    Console().print(table)
+    if config.uncertainty:
+        errors = Table(box=None)
+        for heading in ("image", "method", "error of the map"):
+            errors.add_column(heading, overflow="fold")
+        for row in rows:
+            for method, words in row["words"].items():
+                errors.add_row(Text(row["image"]), method, words)
+        Console().print(errors)
+    if {*config.save} - {BUNDLE}:
+        print(f"written to {config.out}")
 
 
 def folded(said: Sequence[tuple[Path, str]], what: str) -> list[str]:
@@ -204,7 +248,8 @@ def _add(writer: "Writer", image: str, name: str, found: "Explained", config: Ex
         )
         for method in config.methods
     }
-    writer.add(row, dict(found.raw), drawn)
+    errors = {method: one.error for method, one in found.errors.items() if one.error is not None}
+    writer.add(row, dict(found.raw), drawn, errors)
 
 
 def _options_in_use(defaults: Mapping[str, Any], run: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -236,14 +281,15 @@ def find_images(given: tuple[Path, ...]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def _write_gallery(path: Path, columns: list[dict[str, np.ndarray]]) -> None:
+def _write_gallery(path: Path, columns: list[dict[str, np.ndarray]], *, quiet: bool) -> None:
     from PIL import Image
 
     from xaijax.plot import picture_table
 
     table = Image.fromarray(picture_table([(name, [column[name] for column in columns]) for name in columns[0]]))
     write_whole(path, lambda file: table.save(file, "PNG", optimize=True))
-    print(f"table of overlays written to {path}")
+    if not quiet:
+        print(f"table of overlays written to {path}")
 
 
 def _all(config: ExplainConfig) -> bool:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 from xaijax._errors import InputError
-from xaijax._options import Range, Share
+from xaijax._options import Positive, Range, Share
 from xaijax._runs import options
 from xaijax._runs.options import (
     DeviceOptions,
@@ -31,8 +31,9 @@ SUFFIXES = {
     "dicom-sc": ".sc.dcm",
     "dicom-seg": ".seg.dcm",
     "dicom-pm": ".pm.dcm",
+    "errors": ".errors.png",
 }
-"""Endings of the files of each format that has one for every image and method."""
+"""Endings of the files of each format that has one for every image and method; `errors`: with --uncertainty and png."""
 BUNDLE = "bundle"
 """The format, and the folder in --out, of all maps together."""
 
@@ -44,7 +45,7 @@ class ExplainConfig(OutOptions, DeviceOptions, TargetOptions, MethodOptions, Mod
     images: tyro.conf.Positional[tuple[Path, ...]]
     """Image files, or folders of them."""
 
-    model: str = field()  # type: ignore[assignment]
+    model: tuple[str, ...] = field()
     methods: tuple[str, ...] = ("grad_cam",)
     target: str = "predicted"
     out: Path = Path("explanations")
@@ -62,6 +63,21 @@ class ExplainConfig(OutOptions, DeviceOptions, TargetOptions, MethodOptions, Mod
 
     table: Path | None = None
     """Write a table of all overlays to this PNG file too: a row for each method, a column for each image."""
+
+    uncertainty: bool = False
+    """Show the error of each map: of methods that draw the standard error of every pixel and the share of pixels whose
+    sign is certain, of paths how far they miss the change of the score."""
+
+    tolerance: Positive | None = None
+    """With --uncertainty: as much work as an image needs. rise and smoothgrad draw until the mean standard error of a
+    map is at most this, in the unit of the map; integrated_gradients and guided_ig double their steps until the gap is
+    at most this share of the change of the score."""
+
+    masks: tuple[Path, ...] = ()
+    """With --layer all: mask files of the lesions, one for each image, or a folder of files with the images' names."""
+
+    json: bool = False
+    """Print JSON instead of text."""
 
     bare: bool = False
     """Draw the maps alone, on black, without the images behind them."""
@@ -85,6 +101,8 @@ def check(config: ExplainConfig) -> ExplainConfig:
     config = options.check(config)
     if not config.images:
         raise InputError("no image was given; name image files or a folder of them")
+    if not config.model:
+        raise InputError("--model names no model; give one, or several whose maps are compared")
     parse_window(config.window)
     if config.out.exists() and not config.out.is_dir():
         raise InputError(f"{config.out} is a file; name a folder with --out")
@@ -97,6 +115,8 @@ def check(config: ExplainConfig) -> ExplainConfig:
             if getattr(config, name) != default:
                 option = f"--{name.replace('_', '-')}"
                 raise InputError(f"{option} is for --save dicom-seg: add dicom-seg, or leave {option} out")
+    if config.tolerance is not None and not config.uncertainty:
+        raise InputError("--tolerance is for --uncertainty: add it, or leave --tolerance out")
     if config.table is not None and config.table.suffix.lower() != ".png":
         raise InputError(f"--table is {config.table}; the table is a PNG, so its name must end in .png")
     return config

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from xaijax._errors import InputError
+from xaijax._files import write_whole
 from xaijax.data import saving
 from xaijax.explain_images.config import BUNDLE, SUFFIXES, ExplainConfig
 from xaijax.explain_images.maps import Explained
@@ -52,15 +53,27 @@ def _text(path: str) -> str:
 
 def targets(config: ExplainConfig, stem: str) -> dict[tuple[str, str], Path]:
     """{(method, format): file} of one image."""
-    kinds = [kind for kind in dict.fromkeys(config.save) if kind != BUNDLE]
-    return {(m, kind): config.out / f"{stem}.{m}{SUFFIXES[kind]}" for m in config.methods for kind in kinds}
+    from xaijax.explain import complete_methods
+
+    kinds: list[str] = [kind for kind in dict.fromkeys(config.save) if kind != BUNDLE]
+    found = {(m, kind): config.out / f"{stem}.{m}{SUFFIXES[kind]}" for m in config.methods for kind in kinds}
+    if config.uncertainty and "png" in kinds:
+        drawn = (m for m in config.methods if m not in complete_methods())
+        found |= {(m, "errors"): config.out / f"{stem}.{m}{SUFFIXES['errors']}" for m in drawn}
+    return found
 
 
 def check_free(config: ExplainConfig, names: Sequence[str]) -> None:
     """Refuses files that are there already, without `--overwrite`."""
     from xaijax._runs import bundle
+    from xaijax.explain_images import layers, several
 
-    wanted = [path for name in names for path in targets(config, name).values()]
+    if layers.is_all(config):
+        wanted = layers.targets(config)
+    elif len(config.model) > 1:
+        wanted = several.targets(config, names)
+    else:
+        wanted = [path for name in names for path in targets(config, name).values()]
     wanted += [] if config.table is None else [config.table]
     existing = next((path for path in wanted if path.exists()), None)
     if existing is not None and not config.overwrite:
@@ -116,6 +129,11 @@ def _png(config: ExplainConfig, path: Path, one: Any, found: Explained, header: 
     saving.save_png(path, found.overlay(one, config, whole=False))
 
 
+def _errors(config: ExplainConfig, path: Path, one: Any, found: Explained, header: Any, series: Any) -> None:
+    drawn = found.drawn_error(one.method)
+    write_whole(path, lambda file: file.write(drawn))
+
+
 def _nifti(config: ExplainConfig, path: Path, one: Any, found: Explained, header: Any, series: Any) -> None:
     if saving.is_nifti(found.path):
         saving.save_nifti(path, _as_stored(one, found), saving.slice_of(found.path))
@@ -151,6 +169,7 @@ _WRITERS: dict[str, Callable[..., None]] = {
     "dicom-sc": _dicom_sc,
     "dicom-seg": _dicom_seg,
     "dicom-pm": _dicom_pm,
+    "errors": _errors,
 }
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from xaijax._errors import InputError
-from xaijax.data.dataset import SPREAD
-from xaijax.data.images import OWN_RANGE, resize_image, with_channels
 from xaijax.data.saving import SavedMap, on_image
 from xaijax.explain_images.config import ExplainConfig
+from xaijax.explain_images.seen import see
+from xaijax.explain_images.sure import Sure, with_error
 from xaijax.plot import overlay, to_rgb
 
 
@@ -28,6 +28,7 @@ class Explained:
         explained: position of the explained class.
         classes: names of all classes.
         raw, evidence: method -> `[H, W]`.
+        errors: method -> what is known of the error of its map; empty without --uncertainty.
         notes: what reading changed or assumed.
         transposed: whether rows and columns of the file were swapped.
     """
@@ -43,6 +44,7 @@ class Explained:
     evidence: Mapping[str, np.ndarray]
     notes: tuple[str, ...] = ()
     transposed: bool = False
+    errors: Mapping[str, Sure] = dataclasses.field(default_factory=dict)
 
     @property
     def predicted(self) -> int:
@@ -52,6 +54,7 @@ class Explained:
     def saved(self, method: str, name: str, model: str) -> SavedMap:
         """The map of a method on the pixels of the image."""
         shape = self.image.shape[0], self.image.shape[1]
+        error = self.errors[method].error if method in self.errors else None
         return SavedMap(
             name,
             method,
@@ -60,7 +63,17 @@ class Explained:
             self.classes[self.explained],
             model,
             _kind(method),
+            None if error is None else on_image(error, shape, self.part),
         )
+
+    def drawn_error(self, method: str) -> bytes:
+        """The figure of a map with its standard error, as a PNG."""
+        from xaijax.plot import certain, encode
+
+        sure = self.errors[method]
+        title = f"{method.replace('_', ' ')}, {sure.draws} draws"
+        figure = certain(self.given, self.evidence[method], self.raw[method], sure.error, sure.certain, title=title)
+        return encode(figure, "png")
 
     def overlay(self, one: SavedMap, config: ExplainConfig, *, whole: bool) -> np.ndarray:
         """The overlay of a map as uint8 RGB: over the part that was explained, or over the whole image."""
@@ -92,45 +105,30 @@ def explain_image(
         OSError, ValueError: for an image that cannot be read.
         InputError: for a method that gives NaN.
     """
-    from xaijax.data.files import ImageFile
-    from xaijax.data.reading import Reading, parse_window
     from xaijax.explain import METHODS
 
-    reading = Reading(window=parse_window(config.window), transpose=config.transpose)
-    content = ImageFile(path, reading=reading).read(masks=False)
-    image, notes = content.image, content.notes + ((SPREAD,) if content.stored.endswith(OWN_RANGE) else ())
-    height, width, channels = classifier.input_shape
-    part = central(image.shape, height / width) if config.crop else (0, 0, image.shape[0], image.shape[1])
-    top, left, h, w = part
-    shown = image[top : top + h, left : left + w]
-    batch = resize_image(with_channels(shown, channels), (height, width))[None]
-    chances = np.asarray(classifier.predict(batch))[0]
-    explained = int(chances.argmax()) if config.target == "predicted" else classifier.targets.index(config.target)
+    seen = see(path, classifier, config)
+    explained = int(seen.chances.argmax()) if config.target == "predicted" else classifier.targets.index(config.target)
+    batch = seen.given[None]
     labels = np.array([explained], np.int32)
     raw: dict[str, np.ndarray] = {}
+    errors: dict[str, Sure] = {}
     for method in config.methods:
-        given = {"seed": config.seed, "batch_size": config.batch_size} | dict(options.get(method, {}))
-        raw[method] = np.asarray(METHODS[method].maps(classifier, batch, labels, **given)[0], np.float32)
+        own = dict(options.get(method, {}))
+        if config.uncertainty:
+            raw[method], errors[method] = with_error(method, classifier, batch, labels, config, own)
+        else:
+            given = {"seed": config.seed, "batch_size": config.batch_size} | own
+            raw[method] = np.asarray(METHODS[method].maps(classifier, batch, labels, **given)[0], np.float32)
         if not np.isfinite(raw[method]).all():
-            raise InputError(f"the method {method} gives NaN or infinity for {path}; check the model {config.model}")
+            raise InputError(f"the method {method} gives NaN or infinity for {path}; check the model {config.model[0]}")
     evidence = {method: METHODS[method].evidence(heat) for method, heat in raw.items()}
     return Explained(
-        *(path, image, part, batch[0], chances, explained, classifier.targets, raw, evidence),
-        notes=notes,
+        *(path, seen.image, seen.part, seen.given, seen.chances, explained, classifier.targets, raw, evidence),
+        notes=seen.notes,
         transposed=config.transpose,
+        errors=errors,
     )
-
-
-def central(shape: Sequence[int], proportion: float) -> tuple[int, int, int, int]:
-    """`(top, left, height, width)` of the largest central part with `height / width` nearest to the proportion.
-
-    Example:
-        >>> central((10, 30, 3), 0.5)
-        (0, 5, 10, 20)
-    """
-    height, width = shape[:2]
-    h, w = min(height, max(1, round(width * proportion))), min(width, max(1, round(height / proportion)))
-    return (height - h) // 2, (width - w) // 2, h, w
 
 
 def _kind(method: str) -> str:

@@ -6,13 +6,14 @@ images what it claims to measure.
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xaijax.metrics._groups import kept, one_of_each, units
 from xaijax.metrics._interval import mean_interval
 from xaijax.metrics.metric import ORACLE, RANDOM
 from xaijax.metrics.registry import METRICS, REASONS
@@ -244,13 +245,17 @@ def falling_share(curves: Curves) -> dict[str, tuple[int, int]]:
     return {measure: (sum(found.values()), len(found)) for measure, found in seen.items()}
 
 
-def paired_difference(images: Sequence[str], first: Any, second: Any, *, seed: int = 0) -> Difference:
+def paired_difference(
+    images: Sequence[str], first: Any, second: Any, *, groups: Sequence[Hashable] | None = None, seed: int = 0
+) -> Difference:
     """Compares two methods on the images that both have a value for.
 
     Args:
         images: `[N]` names; the bootstrap draws them in alphabetical order, whatever their order here.
         first: `[N]`, NaN where there is no value.
         second: `[N]`, likewise.
+        groups: `[N]` what belongs together and counts once, by its mean: the findings of an image, the images of a
+            patient; None: every value stands alone.
         seed: of the bootstrap.
 
     Returns:
@@ -262,7 +267,8 @@ def paired_difference(images: Sequence[str], first: Any, second: Any, *, seed: i
     """
     order = sorted(range(len(images)), key=lambda i: images[i])
     deltas = (np.asarray(first, np.float64) - np.asarray(second, np.float64))[order]
-    deltas = deltas[~np.isnan(deltas)]
+    known = ~np.isnan(deltas)
+    deltas = one_of_each(deltas[known], None if groups is None else kept([groups[i] for i in order], known))
     low, high = mean_interval(deltas, seed=seed)
     return Difference(float(deltas.mean()) if len(deltas) else float("nan"), low, high, len(deltas))
 
@@ -273,6 +279,7 @@ def statements(
     *,
     skipped: Sequence[Sequence[str]] = (),
     believed: Collection[tuple[str, str]] | None = None,
+    patients: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> list[Statement]:
     """What a reader should know before trusting a table of scores.
@@ -283,6 +290,7 @@ def statements(
         skipped: (image, reason) of images that could not be read.
         believed: (model, metric) of those that methods may be compared by; the model is `""` where `scores` are of
             one; default: all. Of other metrics it is said what they could score, and nothing about methods.
+        patients: image -> its patient, where several images are of one; a patient counts once.
         seed: of the bootstrap.
 
     Returns:
@@ -321,7 +329,7 @@ def statements(
         found += _falling(some.curves, model, several)
     for model, some in models.items():
         metrics = [one for one in some.metrics() if believed is None or (model, one) in believed]
-        found += _against_controls(some, metrics, model, several, seed)
+        found += _against_controls(some, metrics, model, several, patients or {}, seed)
     return sorted(found, key=lambda statement: not statement.warns)
 
 
@@ -354,7 +362,9 @@ def _falling(curves: Curves, model: str, several: bool) -> list[Statement]:
     return [Statement(text, any(share > 0.5 for share in shares.values()), "falls")]
 
 
-def _against_controls(scores: Scores, metrics: Sequence[str], model: str, several: bool, seed: int) -> list[Statement]:
+def _against_controls(
+    scores: Scores, metrics: Sequence[str], model: str, several: bool, patients: Mapping[str, Any], seed: int
+) -> list[Statement]:
     """Compares the controls with the methods: what random beats is not shown to explain anything."""
     upset: list[str] = []
     beaten: dict[str, list[str]] = {}
@@ -362,6 +372,7 @@ def _against_controls(scores: Scores, metrics: Sequence[str], model: str, severa
     level: dict[str, list[str]] = {}
     for metric in metrics:
         images, methods, values = scores.matrix(metric)
+        groups = units(scores, metric, patients)
         # Only methods with a value, in the order in which their first values come.
         order = np.where(np.isnan(values), np.inf, np.arange(values.size).reshape(values.shape)).min(axis=0)
         columns = {methods[i]: values[:, i] for i in np.argsort(order) if np.isfinite(order[i])}
@@ -369,13 +380,13 @@ def _against_controls(scores: Scores, metrics: Sequence[str], model: str, severa
             continue
         sign = 1.0 if _higher_is_better(metric) else -1.0
         if ORACLE in columns:
-            gap = paired_difference(images, columns[RANDOM], columns[ORACLE], seed=seed)
+            gap = paired_difference(images, columns[RANDOM], columns[ORACLE], groups=groups, seed=seed)
             if sign * gap.mean > 0:
                 upset.append(f"{metric} by {abs(gap.mean):.3f}{_sure(gap.low, gap.high)}")
         for method, own in columns.items():
             if method in (RANDOM, ORACLE):
                 continue
-            gap = paired_difference(images, own, columns[RANDOM], seed=seed)
+            gap = paired_difference(images, own, columns[RANDOM], groups=groups, seed=seed)
             if not np.isfinite(gap.low):
                 continue
             if gap.low <= 0 <= gap.high:

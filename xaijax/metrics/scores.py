@@ -9,7 +9,7 @@ import dataclasses
 import html
 import importlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeVar
 
@@ -476,6 +476,17 @@ class Scores(_Columns):
             values[row[image], column[method]] = value
         return images, methods, values
 
+    def images_of(self, metric: str) -> list[str]:
+        """The image of each row of `matrix(metric)`; one that has several findings is there once for each.
+
+        Example:
+            >>> rows = [("a", "cam", "iou", 0.5, "", "mass"), ("a", "cam", "iou", 0.2, "", "nodule")]
+            >>> Scores.from_rows(rows).images_of("iou")
+            ['a', 'a']
+        """
+        chosen = self.metric == metric
+        return list(dict(zip(self._pairs()[chosen], self.image[chosen], strict=True)).values())
+
     def to_arrow(self) -> pa.Table:
         """The columns image, method, metric, value (NaN, not null, where there is none) and reason.
 
@@ -502,10 +513,11 @@ class Scores(_Columns):
             raise ImportError("to_pandas needs pandas: run `pip install pandas`, or use to_arrow()") from None
         return pandas.DataFrame(self._shown())
 
-    def summary(self, *, seed: int = 0) -> Summary:
+    def summary(self, *, patients: Mapping[str, Any] | None = None, seed: int = 0) -> Summary:
         """Mean, interval, median and number of values of every method under every metric.
 
         Args:
+            patients: image -> its patient, where several images are of one: the bootstrap draws them together.
             seed: of the bootstrap of the intervals.
 
         Returns:
@@ -521,8 +533,9 @@ class Scores(_Columns):
             iou     cam     0.600   0.500..0.700   0.600       2  1 flat_map
         """
         values: dict[tuple[str, str, str], list[float]] = {}
-        images: dict[tuple[str, str, str], list[str]] = {}
+        units: dict[tuple[str, str, str], list[Any]] = {}
         reasons: dict[tuple[str, str, str], Counter[str]] = {}
+        known = patients or {}
         for row in self:
             for target in ("", row.target) if row.target else ("",):
                 key = (target, row.method, row.metric)
@@ -531,13 +544,13 @@ class Scores(_Columns):
                     skipped[row.reason] += 1
                 else:
                     own.append(row.value)
-                    images.setdefault(key, []).append(row.image)
+                    units.setdefault(key, []).append(known.get(row.image, (row.image,)))
         every = list(dict.fromkeys(target for target, _, _ in values))
         return Summary(
             SummaryRow(
                 *key[1:],
                 *_mean(own),
-                *mean_interval(own, groups=images.get(key), seed=seed),
+                *mean_interval(own, groups=units.get(key), seed=seed),
                 len(own),
                 dict(reasons[key]),
                 key[0],

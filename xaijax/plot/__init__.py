@@ -12,6 +12,7 @@ Methods look the same in every figure: explanations in colours that colour-blind
 the oracle black.
 """
 
+from xaijax.plot._certain import certain
 from xaijax.plot._classifier import confusion, course, embedding, reliability
 from xaijax.plot._curves import MeanCurve, curves, mean_curve
 from xaijax.plot._detection import froc
@@ -23,6 +24,7 @@ from xaijax.plot._style import encode
 
 __all__ = [
     "MeanCurve",
+    "certain",
     "confusion",
     "course",
     "critical_difference",

@@ -57,7 +57,7 @@ def several(*_):
         ({"settings": 3}, "settings must be a dictionary from families of metrics to options; got int"),
         ({"others": [constant]}, "others must be a dictionary from names to OtherMetric; got list"),
         ({"others": {"x": OtherMetric(3, True)}}, "the function of 'x' in others cannot be called; got 3"),
-        ({"others": {"x": OtherMetric(constant, True, needs="maps")}}, "it must be map or model"),
+        ({"others": {"x": OtherMetric(constant, True, needs="maps")}}, "it must be map, model or logits"),
         ({"others": {"x": OtherMetric(nothing, True)}}, "must return one number, or NaN; got None"),
         ({"others": {"x": OtherMetric(several, True)}}, r"got an array of shape \(3,\)"),
         ({"thresholds": {"tau": 1}}, r"thresholds must be Thresholds\(...\); got dict"),

@@ -11,7 +11,7 @@ from scipy import stats
 
 from xaijax.metrics import statistics as st
 from xaijax.metrics.scores import Curves, Scores
-from xaijax.metrics.statistics._friedman import groups
+from xaijax.metrics.statistics._friedman import runs
 from xaijax.metrics.statistics.pairs import compare_two, tied_differences
 
 # Demšar, JMLR 2006, table 6: AUC of C4.5, C4.5+m, C4.5+cf and C4.5+m+cf on 14 data sets.
@@ -270,9 +270,9 @@ def test_no_test_where_there_can_be_none():
 
 
 def test_groups_are_the_largest_runs():
-    assert groups([1.0, 2.0, 3.0], 0.5) == []
-    assert groups([1.0, 1.4, 1.8, 2.2], 0.9) == [(0, 3), (1, 4)]
-    assert groups([1.0, 1.4, 1.8, 2.2], 5.0) == [(0, 4)]
+    assert runs([1.0, 2.0, 3.0], 0.5) == []
+    assert runs([1.0, 1.4, 1.8, 2.2], 0.9) == [(0, 3), (1, 4)]
+    assert runs([1.0, 1.4, 1.8, 2.2], 5.0) == [(0, 4)]
 
 
 # -------------------------------------------------------------------------------------------------------- stability
@@ -405,3 +405,95 @@ def test_differences_that_only_rounding_tells_apart_are_ties():
         assert len(np.unique(np.abs(found))) == len(np.unique(np.abs(step)))
         np.testing.assert_array_equal(np.sign(found), np.sign(step))
         np.testing.assert_allclose(found, step * scale, rtol=0, atol=4e-16 * 8 * scale)
+
+
+# ------------------------------------------------------------------- what belongs together: findings, patients
+
+
+def related(rng, images, findings, methods, *, shared):
+    """`[images * findings, methods]` noise without a difference, `shared` of it common to the findings of an image."""
+    own = rng.normal(size=(images, 1, methods)) * np.sqrt(shared)
+    return (own + rng.normal(size=(images, findings, methods)) * np.sqrt(1 - shared)).reshape(-1, methods)
+
+
+def test_findings_of_one_image_do_not_make_a_difference_significant():
+    """Under the null the tests keep their level where the findings of an image rise and fall together, and whatever is
+    missing; taken for independent they reject three times as often."""
+    rng, images, findings, draws = np.random.default_rng(5), 20, 5, 400
+    groups = np.repeat(np.arange(images), findings).tolist()
+    rejected = {"t": 0, "w": 0, "interval": 0, "friedman": 0, "apart": 0}
+    for _ in range(draws):
+        table = related(rng, images, findings, 3, shared=0.8)
+        table[rng.random(table.shape[0]) < 0.2] = np.nan  # some findings have no value
+        pair = compare_two(table[:, 0], table[:, 1], groups=groups)
+        assert pair.n <= images
+        rejected["t"] += pair.p_t < 0.05
+        rejected["w"] += pair.p_w < 0.05
+        rejected["interval"] += not pair.low <= 0 <= pair.high
+        rejected["friedman"] += st.friedman(table, list("abc"), groups=groups).p < 0.05
+        rejected["apart"] += compare_two(table[:, 0], table[:, 1]).p_t < 0.05
+    most = stats.binom.ppf(0.999, draws, 0.05)  # 34 of 400
+    assert rejected["t"] <= most
+    assert rejected["w"] <= most
+    assert rejected["friedman"] <= most
+    assert rejected["interval"] <= stats.binom.ppf(
+        0.999, draws, 0.08
+    )  # a percentile bootstrap of 20 is a little narrow
+    assert rejected["apart"] > 3 * most
+
+
+def test_a_difference_of_findings_is_found_all_the_same():
+    rng = np.random.default_rng(6)
+    groups = np.repeat(np.arange(20), 5).tolist()
+    table = related(rng, 20, 5, 3, shared=0.5) + np.array([2.0, 1.0, 0.0])
+    pair, *_ = st.compare_pairs(table, list("abc"), groups=groups)
+    assert pair.n == 20
+    assert pair.p_w_holm < 0.05
+    assert st.friedman(table, list("abc"), groups=groups).methods == ("a", "b", "c")
+
+
+def test_an_image_counts_by_the_mean_of_its_findings():
+    a, b = [1.0, 3.0, np.nan, 2.0, np.nan], [0.0, 1.0, 5.0, 4.0, 1.0]
+    groups = ["x", "x", "x", "y", "z"]
+    pair = compare_two(a, b, groups=groups)
+    assert (pair.n, pair.missing, pair.difference) == (2, 1, np.mean([1.5, -2.0]))
+    peer = compare_two([2.0, 2.0], [0.5, 4.0])
+    assert (pair.t, pair.p_t, pair.w, pair.low) == (peer.t, peer.p_t, peer.w, peer.low)
+    table = np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 4.0], [9.0, np.nan, 0.0], [1.0, 2.0, 0.0]])
+    found = st.friedman(table, list("abc"), groups=["x", "x", "x", "y"])
+    by_hand = st.friedman([[2.0, 2.0, 3.5], [1.0, 2.0, 0.0]], list("abc"))
+    assert (found.methods, found.n, found.missing, found.p) == (by_hand.methods, 2, 0, by_hand.p)
+    assert found.ranks.tolist() == by_hand.ranks.tolist()
+    alone = st.over_subsets(np.repeat(DEMSAR, 2, axis=0), NAMES, groups=np.repeat(np.arange(len(DEMSAR)), 2).tolist())
+    assert alone == st.over_subsets(DEMSAR, NAMES)
+    with pytest.raises(ValueError, match="one image has no p-value"):
+        st.compare_pairs(np.arange(6.0).reshape(3, 2), ["a", "b"], groups=["x"] * 3)
+    with pytest.raises(ValueError, match="groups must name what each of the 3 rows belongs to; got 2 names"):
+        compare_two([1, 2, 3], [1, 2, 4], groups=["x", "y"])
+
+
+def test_analyse_takes_findings_and_patients_together():
+    rng = np.random.default_rng(0)
+    rows = [
+        (f"i{i}", method, "iou", float(rng.random() / 5 + j / 10), "", finding)
+        for i in range(12)
+        for finding in ("mass", "nodule", "edema")[: 1 + i % 3]
+        for j, method in enumerate(("cam", "ig", "fullgrad"))
+    ]
+    scores = Scores.from_rows(rows)
+    by_image = {(image, method): [] for image, method, *_ in rows}
+    for image, method, _, value, *_ in rows:
+        by_image[image, method].append(value)
+    means = Scores.from_rows([(image, method, "iou", np.mean(v), "") for (image, method), v in by_image.items()])
+    found, peer = st.analyse(scores)["iou"], st.analyse(means)["iou"]
+    assert found.means[0].n == 24  # the means are over all rows
+    assert [pair.p_w_holm for pair in found.pairs] == [pair.p_w_holm for pair in peer.pairs]
+    assert [pair.n for pair in found.pairs] == [12] * 3
+    assert (found.ranking.p, found.ranking.n, found.stability[0].tau) == (peer.ranking.p, 12, peer.stability[0].tau)
+    patients = {f"i{i}": i // 2 for i in range(10)}  # i10 and i11 are of unknown patients
+    grouped = st.analyse(scores, patients=patients)["iou"]
+    assert (grouped.pairs[0].n, grouped.ranking.n, grouped.means[0].n) == (7, 7, 24)
+    assert grouped.means[0].mean == found.means[0].mean
+    one = st.analyse(scores, patients=dict.fromkeys((f"i{i}" for i in range(12)), "p"))["iou"]
+    assert one.note.startswith("one image has no p-value")
+    assert np.isnan(one.means[0].low)

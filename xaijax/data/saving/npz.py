@@ -11,6 +11,8 @@ from xaijax.data.saving.placing import SavedMap
 def save_npz(path: Path, one: SavedMap) -> None:
     """Writes `raw` and `evidence` (float32 `[h, w]`) and texts: `image`, `method`, `target`, `model`, `description`.
 
+    Where the standard error of the pixels is known it is there too, as `standard_error`.
+
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "a.npz"
@@ -21,4 +23,6 @@ def save_npz(path: Path, one: SavedMap) -> None:
     """
     texts = {name: np.asarray(getattr(one, name)) for name in ("image", "method", "target", "model")}
     arrays = {"raw": one.raw, "evidence": one.evidence, **texts, "description": np.asarray(one.text())}
+    if one.error is not None:
+        arrays["standard_error"] = one.error
     write_whole(path, lambda file: np.savez_compressed(file, **arrays))  # type: ignore[arg-type]

@@ -24,6 +24,7 @@ class SavedMap:
         target: the class that is explained.
         model: of what, in a few words.
         kind: `"saliency"`, `"class activation"` or `"gradient-weighted class activation"`, the terms of DICOM.
+        error: `[h, w]` float32, the standard error of each pixel of `raw`; None where it is not known.
     """
 
     image: str
@@ -33,9 +34,10 @@ class SavedMap:
     target: str = ""
     model: str = ""
     kind: str = "saliency"
+    error: np.ndarray | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        for name in ("raw", "evidence"):
+        for name in ("raw", "evidence", *(() if self.error is None else ("error",))):
             values = np.asarray(getattr(self, name))
             if values.ndim != 2 or values.dtype.kind != "f" or values.shape != np.shape(self.raw):
                 raise InputError(f"{name} must be [h, w] floats of one size; got {values.dtype} of {values.shape}")
@@ -53,7 +55,8 @@ class SavedMap:
 
         Formats that lie on the stored pixels (DICOM, NIfTI volumes) need it.
         """
-        return replace(self, raw=self.raw.T, evidence=self.evidence.T)
+        error = None if self.error is None else self.error.T
+        return replace(self, raw=self.raw.T, evidence=self.evidence.T, error=error)
 
     def describe(self) -> dict[str, Any]:
         """What is said of the map in the files that have room for it, as JSON values."""

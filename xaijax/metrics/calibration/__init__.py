@@ -10,6 +10,7 @@ from xaijax.metrics.calibration.case import CONSTRUCTIONS, DECIDING, LEFT_OUT, C
 from xaijax.metrics.calibration.cost import NOT_JUDGED, QUICK_SETTINGS, judgeable
 from xaijax.metrics.calibration.judging import judge
 from xaijax.metrics.calibration.others import OtherMetric
+from xaijax.metrics.calibration.peers import from_captum, from_pytorch_grad_cam, from_quantus
 from xaijax.metrics.calibration.planning import Plan, plan
 from xaijax.metrics.calibration.result import Calibration, Controls, Judgement, Numbers
 from xaijax.metrics.calibration.scoring import score_case
@@ -35,6 +36,9 @@ __all__ = [
     "Thresholds",
     "calibrate",
     "evidence_free",
+    "from_captum",
+    "from_pytorch_grad_cam",
+    "from_quantus",
     "judge",
     "judgeable",
     "plan",

@@ -130,8 +130,7 @@ def score_case(
             )
         ]
     for metric, one in extra.items():
-        for name, map in maps.items():
-            value = one.score(scene, map)
+        for name, value in zip(maps, one.scores(scene, list(maps.values())), strict=True):
             rows.append(_row(case, name, metric, value, "" if np.isfinite(value) else "not_finite"))
     for control, values in _controls(maps, scene.truth).items():
         rows += [_row(case, name, control, value, "") for name, value in zip(maps, values, strict=True)]

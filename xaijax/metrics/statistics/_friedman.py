@@ -1,13 +1,14 @@
 """Do the methods differ at all, and which of them are not distinguishable: Friedman's test with Nemenyi groups."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from xaijax.metrics._groups import kept, one_of_each
 from xaijax.metrics.metric import shorten
 from xaijax.metrics.statistics.pairs import check_values
 
@@ -21,7 +22,7 @@ class Ranking:
     Attributes:
         methods: from the best mean rank to the worst.
         ranks: `[M]` mean ranks over the images, 1 is best; ties share their mean.
-        n: images that all methods have a value for; only they count.
+        n: images (or groups) that all methods have a value for; only they count.
         missing: images left out.
         statistic, p: Friedman's chi-squared (corrected for ties, M - 1 degrees of freedom) and its p-value.
         critical_difference: two methods differ where their mean ranks are at least this far apart.
@@ -50,7 +51,14 @@ class Ranking:
         return f"Ranking({shorten(order, 120)}; {self.n} images{shorten(note, 50)})"
 
 
-def friedman(values: Any, names: Sequence[str], *, higher_is_better: bool = True, alpha: float = 0.05) -> Ranking:
+def friedman(
+    values: Any,
+    names: Sequence[str],
+    *,
+    groups: Sequence[Hashable] | None = None,
+    higher_is_better: bool = True,
+    alpha: float = 0.05,
+) -> Ranking:
     """Friedman's test over images, and Nemenyi's critical difference of mean ranks.
 
     `CD = q sqrt(M (M + 1) / (6 N))` with q the upper alpha quantile of the studentized range of M means and infinite
@@ -59,6 +67,8 @@ def friedman(values: Any, names: Sequence[str], *, higher_is_better: bool = True
     Args:
         values: `[images, methods]`, NaN where there is no value; images where any method has none are left out.
         names: of the methods, distinct.
+        groups: `[images]` what belongs together, as in `compare_pairs`; the methods are ranked by their means over the
+            complete rows of each group, which counts once.
         higher_is_better: which values get rank 1.
         alpha: level of the groups, in (0, 1).
 
@@ -82,12 +92,13 @@ def friedman(values: Any, names: Sequence[str], *, higher_is_better: bool = True
     if not 0.0 < alpha < 1.0:
         raise ValueError(f"alpha must be in (0, 1); got {alpha!r}")
     complete = ~np.isnan(table).any(axis=1)
-    kept, count = table[complete], len(names)
-    n, missing = len(kept), int((~complete).sum())
+    rows, count = one_of_each(table[complete], kept(groups, complete)), len(names)
+    n = len(rows)
+    missing = len(table if groups is None else set(groups)) - n
     if n == 0:
         note = "no image has a value for every method"
         return Ranking(tuple(names), np.full(count, np.nan), 0, missing, alpha=alpha, note=note)
-    ranks = stats.rankdata(-kept if higher_is_better else kept, axis=1).mean(axis=0)
+    ranks = stats.rankdata(-rows if higher_is_better else rows, axis=1).mean(axis=0)
     order = np.argsort(ranks, kind="stable")
     methods, ranks = tuple(names[i] for i in order), ranks[order]
     ranking = Ranking(methods, ranks, n, missing, alpha=alpha)
@@ -95,9 +106,9 @@ def friedman(values: Any, names: Sequence[str], *, higher_is_better: bool = True
         return dataclasses.replace(ranking, note="fewer than three methods: see the paired tests")
     if n < 2:
         return dataclasses.replace(ranking, note="fewer than two images have a value for every method")
-    if (kept == kept[:, :1]).all():
+    if (rows == rows[:, :1]).all():
         return dataclasses.replace(ranking, note="all methods have the same value on every image")
-    found = stats.friedmanchisquare(*kept.T)
+    found = stats.friedmanchisquare(*rows.T)
     unit = np.sqrt(count * (count + 1) / (6.0 * n))
     gap = float(stats.studentized_range.ppf(1.0 - alpha, count, np.inf) / np.sqrt(2.0) * unit)
     apart = np.abs(ranks[:, None] - ranks[None, :])
@@ -108,11 +119,11 @@ def friedman(values: Any, names: Sequence[str], *, higher_is_better: bool = True
         p=float(found.pvalue),
         critical_difference=gap,
         p_nemenyi=np.asarray(p, np.float64),
-        groups=tuple(tuple(methods[i:j]) for i, j in groups(ranks, gap)),
+        groups=tuple(tuple(methods[i:j]) for i, j in runs(ranks, gap)),
     )
 
 
-def groups(ranks: Any, gap: float) -> list[tuple[int, int]]:
+def runs(ranks: Any, gap: float) -> list[tuple[int, int]]:
     """The largest runs of neighbours whose ends are less than `gap` apart, as half-open index ranges.
 
     Args:
@@ -123,7 +134,7 @@ def groups(ranks: Any, gap: float) -> list[tuple[int, int]]:
         Runs of at least two, none inside another.
 
     Example:
-        >>> groups([1.0, 1.5, 2.5, 4.0], 1.6)
+        >>> runs([1.0, 1.5, 2.5, 4.0], 1.6)
         [(0, 3), (2, 4)]
     """
     ranks = np.asarray(ranks, np.float64)

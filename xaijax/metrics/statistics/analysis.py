@@ -1,10 +1,12 @@
 """All statistics of a set of scores in one call."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from xaijax.metrics._groups import kept, units
 from xaijax.metrics._interval import mean_interval
 from xaijax.metrics.metric import ORACLE, shorten
 from xaijax.metrics.registry import METRICS
@@ -18,7 +20,8 @@ from xaijax.metrics.statistics.stability import Stability, over_masks, over_metr
 class Mean:
     """Mean of one method under one metric, with its 95 % bootstrap interval over the `n` images with a value.
 
-    NaN where no image (mean) or only one (interval) has a value; `missing` counts images without a value.
+    NaN where no image (mean) or only one (interval) has a value; `missing` counts images without a value. Where rows
+    are findings, both count pairs of image and finding.
     """
 
     method: str
@@ -56,17 +59,25 @@ class MetricStatistics:
 
 
 def analyse(
-    scores: Scores, *, leave_out: Sequence[str] = (ORACLE,), controls: Sequence[str] = (), seed: int = 0
+    scores: Scores,
+    *,
+    leave_out: Sequence[str] = (ORACLE,),
+    controls: Sequence[str] = (),
+    patients: Mapping[str, Any] | None = None,
+    seed: int = 0,
 ) -> dict[str, MetricStatistics]:
     """Means with intervals, paired tests, ranks and their stability, for every metric of some scores.
 
-    Holm's correction is over the pairs of methods of one metric; metrics are not corrected for each other.
+    Holm's correction is over the pairs of methods of one metric; metrics are not corrected for each other. The tests
+    take one value per image, or per patient: the mean over its findings and images. Means are over all rows, and their
+    intervals draw images, or patients, with all their rows.
 
     Args:
         scores: of one model, as `evaluate` gives them.
         leave_out: methods that are in the table of means only.
         controls: methods that take part in the tests, but not in the stability of the ranking: a random map that is
             always last makes any ranking look stable.
+        patients: image -> its patient, where several images are of one; an image without one stands alone.
         seed: of the bootstrap and of the subsets.
 
     Returns:
@@ -78,7 +89,8 @@ def analyse(
         >>> found.pairs[0].rank_biserial, found.pairs[0].note[:42], found.ranking.note[:24]
         (1.0, 'the difference is the same on every image,', 'fewer than three methods')
     """
-    return {metric: _metric(scores, metric, set(leave_out), set(controls), seed) for metric in scores.metrics()}
+    alone = patients or {}
+    return {metric: _metric(scores, metric, set(leave_out), set(controls), alone, seed) for metric in scores.metrics()}
 
 
 def entropy_stability(scores: Scores, curve: str, *, methods: Sequence[str]) -> Stability:
@@ -101,12 +113,21 @@ def entropy_stability(scores: Scores, curve: str, *, methods: Sequence[str]) -> 
     return over_metrics(tables, over="entropies", methods=len(methods))
 
 
-def _metric(scores: Scores, metric: str, leave_out: set[str], controls: set[str], seed: int) -> MetricStatistics:
+def _metric(
+    scores: Scores,
+    metric: str,
+    leave_out: set[str],
+    controls: set[str],
+    patients: Mapping[str, Any],
+    seed: int,
+) -> MetricStatistics:
     images, methods, values = scores.matrix(metric)
+    groups = units(scores, metric, patients)
     means = []
     for method, column in zip(methods, values.T, strict=True):
-        there = column[~np.isnan(column)]
-        low, high = mean_interval(there, seed=seed)
+        known = ~np.isnan(column)
+        there = column[known]
+        low, high = mean_interval(there, groups=kept(groups, known), seed=seed)
         mean = float(there.mean()) if len(there) else float("nan")
         means.append(Mean(method, mean, low, high, len(there), len(images) - len(there)))
     tested = [i for i, method in enumerate(methods) if method not in leave_out]
@@ -114,16 +135,16 @@ def _metric(scores: Scores, metric: str, leave_out: set[str], controls: set[str]
     higher = METRICS[metric].higher_is_better if metric in METRICS else True
     pairs: tuple[Pair, ...] = ()
     note = ""
-    if len(images) < 2:
+    if len(set(groups)) < 2:
         note = "one image has no p-value: score at least two images, better thirty"
     elif len(names) < 2:
         note = "one method has nothing to be compared with"
     else:
-        pairs = tuple(compare_pairs(values[:, tested], names, seed=seed))
+        pairs = tuple(compare_pairs(values[:, tested], names, groups=groups, seed=seed))
     ranked = [i for i in tested if methods[i] not in controls]
     explained = [methods[i] for i in ranked]
-    stability = [over_subsets(values[:, ranked], explained, higher_is_better=higher, seed=seed)]
+    stability = [over_subsets(values[:, ranked], explained, groups=groups, higher_is_better=higher, seed=seed)]
     if len(scores.curves) and (scores.curves.metric == metric).any():
         stability.append(over_masks(scores.curves, metric, explained))
-    ranking = friedman(values[:, tested], names, higher_is_better=higher)
+    ranking = friedman(values[:, tested], names, groups=groups, higher_is_better=higher)
     return MetricStatistics(metric, tuple(means), pairs, ranking, tuple(stability), note)

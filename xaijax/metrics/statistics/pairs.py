@@ -2,13 +2,14 @@
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from xaijax.metrics._groups import kept, one_of_each
 from xaijax.metrics._interval import mean_interval
 from xaijax.metrics.statistics._holm import holm
 from xaijax.metrics.statistics.effect import cohens_d, rank_biserial
@@ -31,7 +32,7 @@ class Pair:
 
     Attributes:
         first, second: names; differences are first minus second.
-        n: images compared.
+        n: images compared, or groups of them where groups were given.
         missing: images left out because at least one of the two has no value.
         difference, low, high: mean of the differences and its 95 % bootstrap interval, in the metric's unit.
         t, p_t, p_t_holm: paired t-test, two-sided, and its p-value corrected over all pairs.
@@ -73,19 +74,23 @@ def check_values(values: Any, names: Sequence[str]) -> NDArray[np.float64]:
     return table
 
 
-def compare_pairs(values: Any, names: Sequence[str], *, seed: int = 0) -> list[Pair]:
+def compare_pairs(
+    values: Any, names: Sequence[str], *, groups: Sequence[Hashable] | None = None, seed: int = 0
+) -> list[Pair]:
     """Paired tests for every pair of methods, with Holm's correction over all pairs and effect sizes.
 
     Args:
         values: `[images, methods]`, NaN where there is no value; every pair uses the images where both have one.
         names: of the methods, distinct.
+        groups: `[images]` what belongs together: the image where rows are findings, or the patient. The rows of a group
+            with a value for both give one difference, their mean. None: every row stands alone.
         seed: of the bootstrap intervals.
 
     Returns:
         One `Pair` for each of the M (M - 1) / 2 pairs, in the order of the names.
 
     Raises:
-        ValueError: for a single image: one image has no p-value.
+        ValueError: for a single image or group: one image has no p-value.
 
     References:
         Wilcoxon, "Individual Comparisons by Ranking Methods", Biometrics Bulletin 1945; Holm 1979.
@@ -97,10 +102,10 @@ def compare_pairs(values: Any, names: Sequence[str], *, seed: int = 0) -> list[P
         (0.4, 0.0048, 0.0625, 1.0)
     """
     table = check_values(values, names)
-    if len(table) == 1:
+    if len(table if groups is None else set(groups)) == 1:
         raise ValueError("one image has no p-value: score at least two images, better thirty")
     pairs = [
-        compare_two(table[:, i], table[:, j], first=names[i], second=names[j], seed=seed)
+        compare_two(table[:, i], table[:, j], groups=groups, first=names[i], second=names[j], seed=seed)
         for i, j in itertools.combinations(range(len(names)), 2)
     ]
     of_t, of_w = holm([pair.p_t for pair in pairs]), holm([pair.p_w for pair in pairs])
@@ -110,11 +115,20 @@ def compare_pairs(values: Any, names: Sequence[str], *, seed: int = 0) -> list[P
     ]
 
 
-def compare_two(a: Any, b: Any, *, first: str = "first", second: str = "second", seed: int = 0) -> Pair:
+def compare_two(
+    a: Any,
+    b: Any,
+    *,
+    groups: Sequence[Hashable] | None = None,
+    first: str = "first",
+    second: str = "second",
+    seed: int = 0,
+) -> Pair:
     """One pair; the corrected p-values are left NaN, because they depend on the other pairs.
 
     Args:
         a, b: `[images]`, NaN where there is no value.
+        groups: as in `compare_pairs`.
         first, second: names.
         seed: of the bootstrap interval.
 
@@ -123,13 +137,21 @@ def compare_two(a: Any, b: Any, *, first: str = "first", second: str = "second",
 
     Raises:
         ValueError: for arrays that are not one value per image.
+
+    Example:
+        >>> a, b = [0.5, 0.9, 0.4, 0.3], [0.3, 0.3, 0.4, 0.2]  # two findings of image x, one of y, one of z
+        >>> pair = compare_two(a, b, groups=["x", "x", "y", "z"])
+        >>> pair.n, round(pair.difference, 4)
+        (3, 0.1667)
     """
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if a.ndim != 1 or a.shape != b.shape:
         raise ValueError(f"a and b must be [images] alike; got {a.shape} and {b.shape}")
     both = ~(np.isnan(a) | np.isnan(b))
-    a, b = a[both], b[both]
-    n, missing = len(a), int((~both).sum())
+    units = len(a if groups is None else set(groups))
+    some = kept(groups, both)
+    a, b = one_of_each(a[both], some), one_of_each(b[both], some)
+    n, missing = len(a), units - len(a)
     if n < 2:
         difference = float(a[0] - b[0]) if n else NONE
         return Pair(first, second, n, missing, difference, note=NOTES["few"])

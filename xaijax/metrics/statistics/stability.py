@@ -5,13 +5,14 @@ Tau-b is 1 for the same order and -1 for the reverse; `(tau + 1) / 2` is about t
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from xaijax.metrics._groups import kept, one_of_each
 from xaijax.metrics.scores import Curves
 from xaijax.metrics.statistics.pairs import check_values
 
@@ -112,13 +113,20 @@ def agreement(
 
 
 def over_subsets(
-    values: Any, names: Sequence[str], *, higher_is_better: bool = True, splits: int = SPLITS, seed: int = 0
+    values: Any,
+    names: Sequence[str],
+    *,
+    groups: Sequence[Hashable] | None = None,
+    higher_is_better: bool = True,
+    splits: int = SPLITS,
+    seed: int = 0,
 ) -> Stability:
     """Rankings by the mean over one random half of the images and over the other half.
 
     Args:
         values: `[images, methods]`, NaN where there is no value; images where any method has none are left out.
         names: of the methods.
+        groups: `[images]` what belongs together, as in `compare_pairs`; a group is in one half.
         higher_is_better: which score is best.
         splits: how many times the images are split in halves.
         seed: of the splits.
@@ -132,18 +140,19 @@ def over_subsets(
         1.0
     """
     table = check_values(values, names)
-    kept = table[~np.isnan(table).any(axis=1)]
-    if len(kept) < 4:
+    complete = ~np.isnan(table).any(axis=1)
+    rows = one_of_each(table[complete], kept(groups, complete))
+    if len(rows) < 4:
         note = "fewer than four images have a value for every method"
-        return Stability("subsets", n=len(kept), methods=len(names), note=note)
+        return Stability("subsets", n=len(rows), methods=len(names), note=note)
     rng = np.random.default_rng(seed)
     means: list[NDArray[np.float64]] = []
     for _ in range(splits):
-        order = rng.permutation(len(kept))
-        half = len(kept) // 2
-        means += [kept[order[:half]].mean(axis=0), kept[order[half : 2 * half]].mean(axis=0)]
+        order = rng.permutation(len(rows))
+        half = len(rows) // 2
+        means += [rows[order[:half]].mean(axis=0), rows[order[half : 2 * half]].mean(axis=0)]
     pairs = [(2 * i, 2 * i + 1) for i in range(splits)]
-    return agreement(np.stack(means), over="subsets", n=len(kept), higher_is_better=higher_is_better, pairs=pairs)
+    return agreement(np.stack(means), over="subsets", n=len(rows), higher_is_better=higher_is_better, pairs=pairs)
 
 
 def over_masks(curves: Curves, metric: str, methods: Sequence[str]) -> Stability:

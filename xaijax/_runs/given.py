@@ -69,8 +69,8 @@ def open_bundles(paths: Iterable[Path]) -> tuple[Bundle, ...]:
             raise InputError(f"--maps names the bundle {path} twice; name it once")
         if one.covers != "image":
             raise InputError(
-                f"the maps of {path} cover the {one.covers} of the images and a benchmark explains whole images: make "
-                "the bundle without --crop"
+                f"the maps of {path} cover the {one.covers} of the images and whole images are needed here: make the "
+                "bundle without --crop"
             )
         found.append(one)
     return tuple(found)
@@ -107,7 +107,7 @@ def take_part(
     found: list[Given] = []
     for number, one in enumerate(bundles):
         on, own = scored[one.digest]
-        rows = _matched(one, dataset, cases, lambda share, at=number: report and report((at + share) / len(bundles)))  # type: ignore[misc]
+        rows = matched(one, dataset, cases, lambda share, at=number: report and report((at + share) / len(bundles)))  # type: ignore[misc]
         _note_missing(one, rows, len(cases), notes)
         for method in one.methods:
             key = _names.normal(method)
@@ -191,8 +191,21 @@ def _scored_on(one: Bundle, models: Sequence[Model], notes: list[str]) -> tuple[
     return frozenset(model.name for model in models), False
 
 
-def _matched(one: Bundle, dataset: Dataset, cases: Sequence[int], report: Callable[[float], Any]) -> dict[int, int]:
-    """{position of an image in the data set: in the bundle}."""
+def matched(one: Bundle, dataset: Dataset, cases: Sequence[int], report: Callable[[float], Any]) -> dict[int, int]:
+    """Which images of the data a bundle has maps of.
+
+    Args:
+        one: the bundle.
+        dataset: the data.
+        cases: positions of the images of the run.
+        report: called as `report(share)` while images are compared.
+
+    Returns:
+        {position of an image in the data set: in the bundle}.
+
+    Raises:
+        InputError: where pixels differ, or no image is in the bundle.
+    """
     by_id = {image: row for row, image in enumerate(one.images)}
     by_pixels = {digest: row for row, digest in reversed(list(enumerate(one.pixels))) if digest}
     rows: dict[int, int] = {}
