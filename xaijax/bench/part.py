@@ -76,7 +76,8 @@ def score_part(
         method: Explained(METHODS[method].evidence(raw), raw, variants.get(method, {})) for method, raw in maps.items()
     }
     sources |= _given(plan, model, cases, compared=keep is not None)
-    explainers = _explainers(plan) if any("explainer" in METRICS[metric].needs for metric in plan.metrics) else {}
+    again = any("explainer" in METRICS[metric].needs for metric in plan.metrics)
+    explainers = _explainers(plan, model) if again else {}
     scores = evaluate(
         model.classifier,
         batch.images,
@@ -200,9 +201,8 @@ def explain_all(
     maps: dict[str, np.ndarray] = {}
     size = plan.size
     methods = plan.computed
-    limits = {"seed": plan.config.seed, "batch_size": plan.config.batch_size}
     for number, name in enumerate(methods):
-        options = limits | dict(plan.options.get(name, {}))
+        options = _limits(plan, model, name) | dict(plan.options.get(name, {}))
         made = np.zeros((0, *batch.images.shape[1:3]), np.float32)
         for start in range(0, len(labels), size):
             some, own = batch.images[start : start + size], labels[start : start + size]
@@ -221,12 +221,23 @@ def explain_all(
     return maps
 
 
-def _explainers(plan: Plan) -> dict[str, Callable[..., np.ndarray]]:
+def _limits(plan: Plan, model: Model, method: str) -> dict[str, Any]:
+    """Seed and batch size of a method on a model.
+
+    A random control has other maps for each model: the same ones would agree perfectly between models, and stand as a
+    floor of agreement that no method can reach.
+    """
+    seed = plan.config.seed
+    if METHODS[method].family == "control":
+        seed = (seed + 0x9E3779B1 * plan.models.index(model)) % 2**32
+    return {"seed": seed, "batch_size": plan.config.batch_size}
+
+
+def _explainers(plan: Plan, model: Model) -> dict[str, Callable[..., np.ndarray]]:
     """The methods of a run as functions of (classifier, images, labels), for metrics that explain changed images."""
-    limits = {"seed": plan.config.seed, "batch_size": plan.config.batch_size}
 
     def explainer(name: str) -> Callable[..., np.ndarray]:
-        method, options = METHODS[name], limits | dict(plan.options.get(name, {}))
+        method, options = METHODS[name], _limits(plan, model, name) | dict(plan.options.get(name, {}))
         # One shape for all parts, as in `explain_all`; what gets one image per call has one anyway.
         size = plan.size if method.single_pass else 0
 
