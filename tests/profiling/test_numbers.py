@@ -124,7 +124,7 @@ def test_a_comparison_with_nothing_is_no_pass(tmp_path):
     for text in ("", json.dumps({"method": "a", "skipped": "why"}) + "\n"):
         path = tmp_path / "old.jsonl"
         path.write_text(text)
-        with pytest.raises(InputError, match="holds no timed cell: give the profile.jsonl"):
+        with pytest.raises(InputError, match=r"holds no timed cell: give the profile\.jsonl"):
             run(ProfileConfig(compare=path, out=tmp_path / "out"))
         assert not (tmp_path / "out").exists()
 
