@@ -26,10 +26,15 @@ def test_a_part_without_its_scores_does_not_count(made, tmp_path, monkeypatch):
     store = made.started(tmp_path / "run", {})
     scores, curves = made.parts(["x", "y"])
 
-    def killed(table, file):
-        raise KeyboardInterrupt
+    written = []
 
-    monkeypatch.setattr("xaijax.bench.store._write_parquet", killed)
+    def killed(path, write):
+        if written:
+            write_whole(path, lambda file: (file.write(b"half"), fail_with(KeyboardInterrupt)))
+        written.append(path)
+        write_whole(path, write)
+
+    monkeypatch.setattr("xaijax.bench.store.write_whole", killed)
     with pytest.raises(KeyboardInterrupt):
         store.write_part("00-m-0000", made.tables(scores, curves, {"maps": np.ones(3)}))
     assert not store.finished("00-m-0000")
@@ -103,6 +108,10 @@ def test_a_run_without_a_finished_part_leaves_nothing(made, tmp_path):
 def fail_after(work):
     work()
     raise RuntimeError
+
+
+def fail_with(error):
+    raise error
 
 
 @pytest.mark.parametrize("what", ["scores", "curves", "predictions", "gallery"])
