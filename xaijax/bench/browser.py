@@ -40,7 +40,7 @@ class Browser:
         data: JSON values: models with their images, methods, metrics, groups.
         pictures: key of an image -> JSON text of its pictures and curves, for those in the page.
         count: images that can be looked at, over all models.
-        images: of the run, over all models.
+        images: with scores, over all models; of findings pairs of image and finding.
         said: sentences on what is left out.
         colours: Matplotlib's inferno as three lists of numbers in [0, 1], for an SVG filter.
     """
@@ -83,12 +83,12 @@ def build(store: Store, run: Mapping[str, Any], judged: Mapping[str, Judged], *,
         said.append(f"Rebuilt images are left out: with them the page would hold more than {limit // 2**20} MB.")
     if folder:
         said.append(f"The pictures lie in the folder {FOLDER} next to this page: keep the two together.")
-    every = run["data"]["images"]
+    scores, predictions = paired(store.scores()), _predicted(store.predictions())
     methods = style.in_order(run["methods"])
     listed = [_described(metric, judged) for metric in run["metrics"]]
     data = {
         "models": [
-            {"name": model, "images": _images(store, model, list(own), methods, run["metrics"])}
+            {"name": model, "images": _images(scores, predictions, model, list(own), methods, run["metrics"])}
             for model, own in names.items()
         ],
         "methods": methods,
@@ -106,7 +106,8 @@ def build(store: Store, run: Mapping[str, Any], judged: Mapping[str, Judged], *,
             store.write_text(f"{folder}/{key}.js", f'xaijaxImage("{key}", {text});\n')
         else:
             pictures[key] = text
-    return Browser(data, pictures, len(keys), len(every) * len(names), tuple(said), _inferno())
+    total = scores.select(["model", "image"]).group_by(["model", "image"]).aggregate([]).num_rows
+    return Browser(data, pictures, len(keys), total, tuple(said), _inferno())
 
 
 def _remove(store: Store) -> None:
@@ -129,7 +130,7 @@ def _described(metric: str, judged: Mapping[str, Judged]) -> dict[str, Any]:
 
 
 def _images(
-    store: Store, model: str, images: list[str], methods: list[str], metrics: list[str]
+    scores: pa.Table, predictions: pa.Table, model: str, images: list[str], methods: list[str], metrics: list[str]
 ) -> list[dict[str, Any]]:
     """Name, class, prediction and scores `[metric][method]` of each image; a reason where there is no score."""
     place = {image: i for i, image in enumerate(images)}
@@ -137,12 +138,11 @@ def _images(
         {"id": image, "scores": [[""] * len(methods) for _ in metrics], "label": "", "predicted": "", "p": None}
         for image in images
     ]
-    scores = _of(paired(store.scores()), model, images)
+    scores, predictions = _of(scores, model, images), _of(predictions, model, images)
     row, column = {name: i for i, name in enumerate(metrics)}, {name: i for i, name in enumerate(methods)}
     names = ("image", "method", "metric", "value", "reason")
     for image, method, metric, value, reason in zip(*(scores[name].to_pylist() for name in names), strict=True):
         shown[place[image]]["scores"][row[metric]][column[method]] = reason or float(f"{value:.4g}")
-    predictions = _of(_predicted(store.predictions()), model, images)
     columns = (predictions[name].to_pylist() for name in ("image", "label", "predicted", "probability"))
     for image, label, guess, chance in zip(*columns, strict=True):
         shown[place[image]] |= {"label": label, "predicted": guess, "p": round(chance, 3)}

@@ -67,55 +67,63 @@ def by_group(
     dimensions |= belong
     rows: list[GroupRow] = []
     said: dict[str, None] = {}
-    for model in dict.fromkeys(scores["model"].to_pylist()):
-        images, targets, names, values = _wide(scores.filter(pc.equal(scores["model"], model)))
-        clusters = [patients.get(image, f"image {image}") for image in images]
-        if patients:
-            rows += _rows(model, ALL, ALL, names, values, clusters, seed)
-        if findings:
-            for target in dict.fromkeys(filter(None, targets)):
-                keep = np.array([one == target for one in targets])
-                own = [cluster for cluster, one in zip(clusters, keep, strict=True) if one]
-                rows += _rows(model, FINDING, target, names, values[keep], own, seed)
-        for group, own_values in dimensions.items():
-            of_image = [own_values.get(image, "") for image in images]
-            found = set(of_image) - {""}
-            if len(found) < 2:
-                continue
-            if len(found) > MOST:
-                said[f"There is no table by {group}: it has {len(found)} values, more than {MOST}."] = None
-                continue
-            order = [name for name in classes if name in found] if group == CLASS else []
-            for value in [*order, *sorted(found - set(order), key=_natural)]:
-                keep = np.array([one == value for one in of_image])
-                own = [cluster for cluster, one in zip(clusters, keep, strict=True) if one]
-                rows += _rows(model, group, value, names, values[keep], own, seed)
+    for model in dict.fromkeys(scores["model"].unique().to_pylist()):
+        of_model = scores.filter(pc.equal(scores["model"], model))
+        for metric in of_model["metric"].unique().to_pylist():  # one after the other: a run may have a million images
+            own = of_model.filter(pc.equal(of_model["metric"], metric))
+            images, targets, methods, values = _wide(own)
+            clusters = np.array([patients.get(image, f"image {image}") for image in images], object)
+
+            def add(
+                group: str,
+                value: str,
+                keep: np.ndarray,
+                names: tuple[str, str, list[str]] = (model, metric, methods),
+                found: tuple[np.ndarray, np.ndarray] = (values, clusters),
+            ) -> None:
+                rows.extend(_rows(*names, group, value, found[0][keep], found[1][keep], seed))
+
+            if patients:
+                add(ALL, ALL, np.ones(len(images), bool))
+            if findings:
+                for target in dict.fromkeys(filter(None, targets)):
+                    add(FINDING, target, np.array([one == target for one in targets]))
+            for group, values_of in dimensions.items():
+                of_image = np.array([values_of.get(image, "") for image in images], object)
+                there = set(of_image) - {""}
+                if len(there) > MOST:
+                    said[f"There is no table by {group}: it has {len(there)} values, more than {MOST}."] = None
+                elif len(there) > 1:
+                    order = [name for name in classes if name in there] if group == CLASS else []
+                    for value in [*order, *sorted(there - set(order), key=_natural)]:
+                        add(group, value, of_image == value)
     return rows, list(said)
 
 
-def _wide(scores: pa.Table) -> tuple[list[str], list[str], list[tuple[str, str]], np.ndarray]:
-    """Images (with the finding of each), (method, metric) of the columns, and values `[images, columns]`."""
+def _wide(scores: pa.Table) -> tuple[list[str], list[str], list[str], np.ndarray]:
+    """Images (with the finding of each), methods, and values `[images, methods]`, of one metric."""
     targets = scores[TARGET].to_pylist() if TARGET in scores.column_names else [""] * scores.num_rows
     pairs = list(zip(scores["image"].to_pylist(), targets, strict=True))
-    cells = list(zip(scores["method"].to_pylist(), scores["metric"].to_pylist(), strict=True))
     row = {pair: i for i, pair in enumerate(dict.fromkeys(pairs))}
-    column = {cell: i for i, cell in enumerate(dict.fromkeys(cells))}
-    values = np.full((len(row), len(column)), np.nan)
-    values[[row[pair] for pair in pairs], [column[cell] for cell in cells]] = scores["value"].to_numpy()
-    return [image for image, _ in row], [target for _, target in row], list(column), values
+    encoded = scores["method"].combine_chunks().dictionary_encode()
+    methods = encoded.dictionary.to_pylist()
+    values = np.full((len(row), len(methods)), np.nan)
+    values[[row[pair] for pair in pairs], encoded.indices.to_numpy()] = scores["value"].to_numpy()
+    return [image for image, _ in row], [target for _, target in row], methods, values
 
 
 def _rows(
     model: str,
+    metric: str,
+    methods: Sequence[str],
     group: str,
     value: str,
-    names: Sequence[tuple[str, str]],
     values: np.ndarray,
-    clusters: Sequence[str],
+    clusters: np.ndarray,
     seed: int,
 ) -> Iterator[GroupRow]:
     found = cluster_means(values, clusters, seed=seed)
-    for (method, metric), mean, low, high, n, count in zip(names, *found, strict=True):
+    for method, mean, low, high, n, count in zip(methods, *found, strict=True):
         yield GroupRow(model, method, metric, group, value, float(mean), float(low), float(high), int(n), int(count))
 
 

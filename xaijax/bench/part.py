@@ -76,6 +76,7 @@ def score_part(
         method: Explained(METHODS[method].evidence(raw), raw, variants.get(method, {})) for method, raw in maps.items()
     }
     sources |= _given(plan, model, cases, compared=keep is not None)
+    masks = _masks(model, batch) if explained.ndim == 2 else dict(batch.roles)
     again = any("explainer" in METRICS[metric].needs for metric in plan.metrics)
     explainers = _explainers(plan, model) if again else {}
     scores = evaluate(
@@ -83,7 +84,7 @@ def score_part(
         batch.images,
         explained,
         {method: dataclasses.replace(one, explainer=explainers.get(method)) for method, one in sources.items()},
-        masks=_masks(model, batch) if explained.ndim == 2 else dict(batch.roles),
+        masks=masks,
         metrics=list(plan.metrics),
         settings=plan.settings,
         ids=list(batch.ids),
@@ -96,7 +97,8 @@ def score_part(
     named = list(pairs.ids)
     if explained.ndim == 2:
         named = [f"{name}: {model.classifier.classes[k]}" for name, k in zip(pairs.ids, targets, strict=True)]
-    lesions = np.asarray(pairs.roles.get("lesion", np.zeros(pairs.images.shape[:3], bool)))
+    lesions = np.asarray(masks.get("lesion", np.zeros(batch.images.shape[:3], bool)))
+    lesions = lesions[rows, targets] if lesions.ndim == 4 else lesions[rows]  # those of the finding, where known
     evidence = {method: one.maps for method, one in sources.items()}
     if gallery and len(rows):
         drawn = set(scores.curves.paired().image)

@@ -75,7 +75,10 @@ def _open(path: Path, name: str) -> Run:
     digests = dict(zip(data["images"], data.get("digests", ()), strict=False))
     judged = calibrated.read(path, values)
     believed = {model: one.believed for model, one in judged.items()} if judged else None
-    return Run(name, path, values, store.scores(), digests, groups.patients(store.groups()), believed)
+    patients = groups.patients(store.groups())
+    if not patients:  # of a run that kept their numbers alone
+        patients = {image: str(one) for image, one in zip(data["images"], data.get("patients", ()), strict=False)}
+    return Run(name, path, values, store.scores(), digests, patients, believed)
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
