@@ -8,6 +8,7 @@ also loads from a page that was opened as a file. The page of a run of a million
 import base64
 import dataclasses
 import json
+import math
 import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -93,7 +94,7 @@ def build(store: Store, run: Mapping[str, Any], judged: Mapping[str, Judged], *,
         ],
         "methods": methods,
         "metrics": listed,
-        "groups": _groups(store, {image for own in names.values() for image in own}),
+        "groups": _groups(store, list(dict.fromkeys(image for own in names.values() for image in own))),
         "reasons": REASONS | {"": "not scored"},
         "folder": folder,
     }
@@ -142,11 +143,16 @@ def _images(
     row, column = {name: i for i, name in enumerate(metrics)}, {name: i for i, name in enumerate(methods)}
     names = ("image", "method", "metric", "value", "reason")
     for image, method, metric, value, reason in zip(*(scores[name].to_pylist() for name in names), strict=True):
-        shown[place[image]]["scores"][row[metric]][column[method]] = reason or float(f"{value:.4g}")
+        shown[place[image]]["scores"][row[metric]][column[method]] = reason or _number(value)
     columns = (predictions[name].to_pylist() for name in ("image", "label", "predicted", "probability"))
     for image, label, guess, chance in zip(*columns, strict=True):
         shown[place[image]] |= {"label": label, "predicted": guess, "p": round(chance, 3)}
     return shown
+
+
+def _number(value: float) -> float | str:
+    """A score in four digits; JSON has no infinity."""
+    return float(f"{value:.4g}") if math.isfinite(value) else "not_finite"
 
 
 def _predicted(table: pa.Table) -> pa.Table:
@@ -154,7 +160,7 @@ def _predicted(table: pa.Table) -> pa.Table:
     return paired(table) if TARGET in table.column_names else table
 
 
-def _groups(store: Store, images: set[str]) -> list[dict[str, Any]]:
+def _groups(store: Store, images: list[str]) -> list[dict[str, Any]]:
     """name, values of each image, and those to choose from, of each group that tells images apart."""
     found: dict[str, dict[str, str]] = {}
     table = store.groups()
@@ -203,10 +209,12 @@ def _lines(curves: pa.Table, responses: pa.Table) -> Iterator[tuple[str, str, st
     """Image, metric, method and points of each curve."""
     names = ("image", "curve", "entropy", "method", "position", "value")
     for image, kind, entropy, method, x, y in zip(*(curves[name].to_pylist() for name in names), strict=True):
-        yield image, f"{kind}_{entropy}", method, *_thin(x, y)
+        if np.isfinite(x).all() and np.isfinite(y).all():
+            yield image, f"{kind}_{entropy}", method, *_thin(x, y)
     columns = (responses[name].to_pylist() for name in ("image", "metric", "method", "fraction", "value"))
     for image, metric, method, x, y in zip(*columns, strict=True):
-        yield image, metric, method, *_thin(x, y)
+        if np.isfinite(x).all() and np.isfinite(y).all():
+            yield image, metric, method, *_thin(x, y)
 
 
 def _thin(x: list[float], y: list[float]) -> tuple[list[float], list[float]]:
