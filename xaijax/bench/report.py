@@ -12,7 +12,7 @@ from xaijax._runs.tables import to_csv as tables_csv
 from xaijax.bench import browser, by_group, calibrated, decisions, groups, localization, paper, statistics
 from xaijax.bench.browser import Browser
 from xaijax.bench.calibrated import BELIEVE, Judged
-from xaijax.bench.cautions import about_calibration, folded
+from xaijax.bench.cautions import about_agreement, about_calibration, folded
 from xaijax.bench.conclusion import best, conclude
 from xaijax.bench.differences import compared
 from xaijax.bench.drawing import KINDS, draw
@@ -72,6 +72,7 @@ def write_report(store: Store) -> Report:
     believed = {(model, metric) for model, one in judged.items() for metric in one.believed} if judged else None
     one_model = len(findings) == 1
     said = about_calibration(judged) + [Statement(note) for note in run.get("notes", [])]
+    said += about_agreement(run)
     if mixed := identity.mixed_note(run.get("machines", [])):
         said.append(Statement(mixed, True))
     said += statements(
