@@ -7,6 +7,7 @@
 `results/found_before.jsonl` and `found_after.jsonl` are profiles of the same cells before and after a change, from the
 same minutes on a quiet machine; found_predict.json holds the seconds of
 `jax.jit` and of `Classifier.predict`, interleaved.
+`results/bare_passes.json`, by bare_passes.py, has methods timed against the passes that they need.
 """
 
 import json
@@ -20,6 +21,14 @@ HERE = Path(__file__).parent
 RESULTS, PAGE = HERE / "results", HERE / "README.md"
 LIMITS = ("<!-- limits: written by limits.py -->", "<!-- limits: end -->")
 PRECISION = ("<!-- precision: written by limits.py -->", "<!-- precision: end -->")
+BARE = ("<!-- bare passes: written by limits.py -->", "<!-- bare passes: end -->")
+ABOVE = "## What the profiler found"
+"""Where the section of bare passes goes when it is written for the first time."""
+BARE_INTRODUCTION = """## Methods against their bare passes
+
+Each method interleaved with the compiled model passes that it needs, in the same batches and on the same image; before
+that its maps are compared with another way to the same answer (`benchmarks/bare_passes.py` says which). A gradient with
+respect to the image counts three passes."""
 FOUND = ("<!-- found: written by limits.py -->", "<!-- found: end -->")
 
 # Forward passes by a method's own definition, from its options; a gradient with respect to the image counts three.
@@ -32,6 +41,9 @@ NEEDS: dict[str, Any] = {
     "expected_gradients": lambda o: 3 * o["draws"],
     "blur_ig": lambda o: 3 * o["steps"],
     "guided_ig": lambda o: 3 * o["steps"],
+    "smooth_blur_ig": lambda o: 3 * o.get("draws", 25) * o.get("steps", 100),
+    "smooth_guided_ig": lambda o: 3 * o.get("draws", 25) * o.get("steps", 200),
+    "smooth_grad_cam_pp": lambda o: 1 + o.get("draws", 25),
     "xrai": lambda o: 2 * 3 * o["steps"],
     "xrai_fast": lambda o: 2 * 3 * o["steps"],
     "score_cam": lambda o: 1 + o["max_channels"],
@@ -145,6 +157,28 @@ def found_table(before: dict[Any, Any], after: dict[Any, Any]) -> str:
     return "\n".join([*lines, "", f"By `{commands}`, each in both versions; table by `python benchmarks/limits.py`."])
 
 
+def bare_table(found: dict[str, Any]) -> str:
+    """One row per method: passes, time, and the ratio to its bare passes next to its goal."""
+    lines = [
+        "| method | model | passes | time | bare passes | time / bare (quartiles) | goal |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in found["methods"]:
+        low, high = row["quartiles"]
+        goal = "–" if row["goal"] is None else f"{row['goal']:.2f}{'' if row['ratio'] <= row['goal'] else ' (missed)'}"
+        lines.append(
+            f"| {row['method']} | {row['model']} | {row['passes']} | {show.seconds(row['seconds'])} "
+            f"| {show.seconds(row['bare_seconds'])} | {row['ratio']:.2f} ({low:.2f} to {high:.2f}) | {goal} |"
+        )
+    machine, versions = found["machine"], found["versions"]
+    lines += [
+        "",
+        f"{machine['processor']}, {machine['threads']} threads, jax {versions['jax']}, 224 pixels, one image. By "
+        f"`{found['command']}`; table by `python benchmarks/limits.py`.",
+    ]
+    return "\n".join(lines)
+
+
 def put(page: str, marks: tuple[str, str], text: str) -> str:
     before, rest = page.split(marks[0])
     return f"{before}{marks[0]}\n{text}\n{marks[1]}{rest.split(marks[1])[1]}"
@@ -161,6 +195,11 @@ def main() -> None:
     after = records.read(RESULTS / "found_after.jsonl")
     if after:
         page = put(page, FOUND, found_table(records.read(RESULTS / "found_before.jsonl"), after))
+    path = RESULTS / "bare_passes.json"
+    if path.exists():
+        if BARE[0] not in page:
+            page = page.replace(ABOVE, f"{BARE_INTRODUCTION}\n\n{BARE[0]}\n{BARE[1]}\n\n{ABOVE}")
+        page = put(page, BARE, bare_table(json.loads(path.read_text())))
     PAGE.write_text(page)
 
 

@@ -59,7 +59,7 @@ def one(data: str, cue: str, control: bool, seed: int, options: argparse.Namespa
     trained = place / "model"
     train.run(
         TrainConfig(
-            model=("small_cnn",),
+            model="small_cnn",
             count=options.train,
             size=options.size,
             epochs=options.epochs,

@@ -32,6 +32,17 @@ def _compiled_programs_are_dropped():
         sys.modules["jax"].clear_caches()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """With XAIJAX_NO_SKIP=1 a skipped test is a failure: where everything should be there, nothing may be left out."""
+    report = yield
+    if os.environ.get("XAIJAX_NO_SKIP") == "1" and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.longrepr = f"{reason} (XAIJAX_NO_SKIP=1 makes it a failure)"
+    return report
+
+
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 

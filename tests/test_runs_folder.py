@@ -19,7 +19,7 @@ from xaijax._runs import checksums, folder
 from xaijax._runs.folder import RunFolder
 from xaijax._runs.lock import Lock
 
-MODULES = sorted(module.name for module in pkgutil.iter_modules(xaijax._runs.__path__, "xaijax._runs."))
+MODULES = sorted(module.name for module in pkgutil.walk_packages(xaijax._runs.__path__, "xaijax._runs."))
 
 
 @pytest.mark.parametrize("name", [*MODULES, "xaijax._batches"])

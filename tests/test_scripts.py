@@ -21,8 +21,14 @@ SCRIPTS = sorted([*(ROOT / "benchmarks").rglob("*.py"), *(ROOT / "tests" / "pari
 SCRIPTS += sorted((ROOT / "tests" / "regression").glob("*.py"))
 WITH_HELP = (
     *(
+<<<<<<< HEAD
+        "attention_gallery",
+=======
+        "bare_passes",
+>>>>>>> w-20b
         "cascade_cost",
         "cascade_labels",
+        "error_coverage",
         "growth",
         "kernels",
         "known_truth",
@@ -32,6 +38,7 @@ WITH_HELP = (
     ),
     "reading",
     "run_peers",
+    "shortcuts",
     "until",
 )
 NAMES = {str(script.relative_to(ROOT)): script for script in SCRIPTS}

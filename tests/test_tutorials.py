@@ -167,7 +167,7 @@ SMALLER = {"--count 12": "--count 6", "--count 24": "--count 3 --calibration non
 
 def test_the_first_benchmark(folder, capsys):
     commands = re.findall(r"^    xaijax (.*)$", FIRST, re.MULTILINE)
-    (block,) = re.findall(r"```python\n(.*?)```", FIRST, re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", FIRST, re.DOTALL)
     assert len(commands) == 5
     shutil.rmtree(folder / "brain_mri")
     batch = data.open_dataset("phantoms", count=24, size=64, seed=3).read(shape=(64, 64, 1))
@@ -181,7 +181,9 @@ def test_the_first_benchmark(folder, capsys):
         assert cli.main(shlex.split(command)) in (0, None), command
     assert (folder / "runs/first/report.html").is_file()
     capsys.readouterr()
-    exec(block, {})
+    for block in blocks:
+        exec(block, {})
+    assert (folder / "runs/first/maps.png").is_file()
     said = capsys.readouterr().out
     assert re.search(r"^grad_cam \d\.\d+ over \d images$", said, re.MULTILINE)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from xaijax import cascade, cli, explain, models
+from xaijax._errors import InputError
 from xaijax.cascade import rounds, scoring, sweep
 from xaijax.cascade.scoring import Heldout
 from xaijax.data import Batch, Element
@@ -215,6 +216,23 @@ def test_the_frozen_form_takes_the_split_that_is_wanted(finished, config, tmp_pa
     done = cascade.run(config(tmp_path / "all", **given, split="all", explained=12), console=console)
     assert done.evaluation["images"] == 12
     assert "12 images of" in console.file.getvalue()
+
+
+def test_the_frozen_form_looks_at_the_layer_that_is_given(finished, config, tmp_path, console):
+    model = rounds.place(finished.out, 0)
+    given = {"form": "frozen", "model": str(model), "compare": ("grad_cam",), "rounds": 1, "explained": 3}
+    classifier = models.load(model)
+    other = next(name for name, shape in classifier.layers().items() if len(shape) == 3)
+    assert other != classifier.default_layer
+    masses = []
+    for number, layer in enumerate((None, classifier.default_layer, other)):
+        done = cascade.run(config(tmp_path / str(number), **given, layer=layer), console=console)
+        masses.append([row["artefact_mass"] for row in done.evaluation["means"]])
+    assert masses[0] == masses[1]
+    assert all(one != two for one, two in zip(masses[0], masses[2], strict=True))
+    with pytest.raises(InputError, match="--layer is for --form frozen"):
+        cascade.run(config(tmp_path / "out", layer=other), console=console)
+    assert not (tmp_path / "out").exists()
 
 
 def test_methods_are_named_as_people_write_them(config, tmp_path):

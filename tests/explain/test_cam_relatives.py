@@ -133,7 +133,7 @@ def test_smooth_grad_cam_pp_from_its_own_noise(convention, batch_size):
         second, third = (g**2).mean(0), (g**3).mean(0)
         if convention == "torch-cam":
             used, relu = a[-1], np.maximum(g[-1], 0)
-            alpha = second / (2 * second + (third * used).sum((0, 1)) + 1e-8)
+            alpha = second / (2 * second + (third * x.astype(np.float64) ** 2).sum((0, 1)) + 1e-8)
         else:
             used, relu = x.astype(np.float64) ** 2, np.maximum(g.mean(0), 0)
             alpha = second / (2 * second + used.sum((0, 1)) * third)

@@ -13,6 +13,7 @@ import numpy as np
 
 FILES = (
     "explain/data/peers.npz",
+    "explain/data/explainer_peers.npz",
     "metrics/data/quantus.npz",
     "metrics/data/robustness.npz",
     "metrics/data/pair_curves.npz",

@@ -9,6 +9,7 @@ What a value may be stands in the annotation of its field. The command line chec
 """
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -370,7 +371,18 @@ def check(config: C) -> C:
         xaijax._errors.InputError: --batch-size is 0; it must be a whole number from 1 to 1000000
     """
     fields: Any = _options.check_fields(config, lambda name: f"--{name.replace('_', '-')}")
+    _refuse_remote(fields.get("out"))
     return dataclasses.replace(config, **fields)  # type: ignore[type-var]
+
+
+def _refuse_remote(out: Path | None) -> None:
+    """Refuses an address where a folder is wanted: a path that begins so would be made as a folder of that name."""
+    found = re.match(r"[A-Za-z][\w+.-]+:/", "" if out is None else out.as_posix())
+    if found:
+        raise InputError(
+            f"--out is {str(out).replace(':/', '://', 1)}, and results are written to a disk: name a folder, on a "
+            "network drive if need be, and copy it when the run has ended"
+        )
 
 
 def check_at_least(options: object, **least: int) -> None:

@@ -75,7 +75,7 @@ def run(config: BenchConfig, *, console: "Console | None" = None) -> Path:
         with resumable(console, out), _leaving_nothing(out), cluster.opened(config, config, _saying(console)) as pool:
             calibrated.prepare(plan, judged, out, console, pool)
             _run_parts(plan, store, console, pool)
-        if config.allow_mixed:
+        if config.allow_mixed or "machines" in folder.description():
             own = (store.made(name) for name, _, _ in plan.parts() if store.finished(name))
             folder.describe(folder.description() | {"machines": identity.kinds(own)})
         with console.status("drawing the report"):
@@ -162,8 +162,8 @@ def _check_same(plan: "Plan", folder: RunFolder) -> list[str]:
         for model, old in zip(plan.models, before["models"], strict=True):
             was, now = identity.of_model(old), identity.of_model(model.describe())
             found += identity.changed_values(f"the model {model.name}", was, now)
-        if not plan.config.allow_mixed:
-            found += identity.changed_makers(before.get("made_by", {}))
+        makers = [] if plan.config.allow_mixed else identity.changed_makers(before.get("made_by", {}))
+        found += makers
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, InputError):
             raise
@@ -174,7 +174,8 @@ def _check_same(plan: "Plan", folder: RunFolder) -> list[str]:
     if found and not plan.config.recompute_changed:
         raise InputError(
             f"the run in {folder.path} cannot be resumed: {'; '.join(found)}; add --recompute-changed to "
-            "compute again what depends on it, or start a new run with another --out"
+            f"compute again what depends on it{', --allow-mixed to keep what others made' if makers else ''}, or start "
+            "a new run with another --out"
         )
     return found
 
@@ -215,11 +216,10 @@ def _run_parts(plan: "Plan", store: "Store", console: "Console", pool: cluster.P
     from xaijax.bench import remote
     from xaijax.bench.deciding import undecided
     from xaijax.bench.part import VARIANTS, wants_variants
-    from xaijax.bench.store import encoded
 
-    def write(part: remote.Part, contents: Mapping[str, bytes], made_by: Mapping[str, Any]) -> None:
+    def write(part: remote.Part, content: Any, made_by: Mapping[str, Any]) -> None:
         name, model, cases = part
-        store.put(name, contents, _made(plan, model, cases, made_by))
+        store.write_part(name, content, _made(plan, model, cases, made_by))
 
     parts = plan.parts()
     missing = [entry for entry in parts if not store.finished(entry[0])]
@@ -245,7 +245,7 @@ def _run_parts(plan: "Plan", store: "Store", console: "Console", pool: cluster.P
             def step(share: float, before: float = before, weight: float = weight) -> None:
                 report(before + weight * share)
 
-            write(part, encoded(remote.score(plan, model, cases, keep=keep, progress=step)), made_by)
+            write(part, remote.score(plan, model, cases, keep=keep, progress=step), made_by)
             done += len(cases)
     if keep is not None:
         shutil.rmtree(keep, ignore_errors=True)

@@ -1,5 +1,6 @@
 """The parts of a benchmark on workers: what describes a run to them, what they compute, and who gets which part."""
 
+import contextlib
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -135,8 +136,7 @@ def run_parts(plan: "Plan", store: "Store", pool: cluster.Pool, write: Write, re
     next_one = next(needed, None)
     if next_one is None:
         return
-    results = pool.results(opened, described(plan), _jobs(plan, missing), wait)
-    try:
+    with contextlib.closing(pool.results(opened, described(plan), _jobs(plan, missing), wait)) as results:
         for result in results:
             for number, contents in zip(result.job.numbers, result.value, strict=True):
                 write(parts[number], contents, result.made_by)
@@ -145,8 +145,6 @@ def run_parts(plan: "Plan", store: "Store", pool: cluster.Pool, write: Write, re
                 next_one = next(needed, None)
             if next_one is None:
                 return
-    finally:
-        results.close()  # type: ignore[attr-defined]
 
 
 def _jobs(plan: "Plan", missing: Sequence[int]) -> Iterator[cluster.Job]:

@@ -32,7 +32,7 @@ import dataclasses
 import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -209,34 +209,27 @@ class Store:
             for name in files:
                 (self.root / name).unlink(missing_ok=True)
 
-    def write_part(self, part: str, tables: Tables, made: Mapping[str, Any] | None = None) -> None:
-        """Writes one part and marks it as finished.
+    def write_part(
+        self, part: str, content: Tables | Mapping[str, bytes], made: Mapping[str, Any] | None = None
+    ) -> None:
+        """Writes one part, whoever computed it, and marks it as finished.
 
         Args:
             part: its name, which becomes the file name.
-            tables: what was computed.
+            content: what was computed, or the bytes of its files, see `encoded`.
             made: JSON values that say what of and by what.
         """
-        self.put(part, encoded(tables), made or {})
-
-    def put(self, part: str, contents: Mapping[str, bytes], made: Mapping[str, Any]) -> None:
-        """Writes the files of a part, whoever computed it, and marks it as finished.
-
-        Args:
-            part: its name.
-            contents: of its files, see `encoded`.
-            made: JSON values that say what of and by what.
-        """
+        contents = encoded(content) if isinstance(content, Tables) else content
         files = []
-        for folder, content in contents.items():
+        for folder, own in contents.items():
             path = self.root / folder / f"{part}{ENDINGS[folder]}"
-            write_whole(path, lambda file, content=content: file.write(content))  # type: ignore[misc]
+            write_whole(path, lambda file, own=own: file.write(own))  # type: ignore[misc]
             files.append(path)
         for folder in OPTIONAL:  # of the part as it was before, where it is written again
             for path in (self.root / folder).glob(f"{part}.*"):
                 if path not in files:
                     path.unlink()
-        checksums.write_part(self.root, part, files, made)
+        checksums.write_part(self.root, part, files, made or {})
 
     def _read_tables(self, folder: str, schema: pa.Schema) -> pa.Table:
         """The tables of finished parts, in the order of their names."""
@@ -340,8 +333,12 @@ def encoded(tables: Tables) -> dict[str, bytes]:
 def _parquet(table: pa.Table, schema: pa.Schema) -> bytes:
     schema = of_findings(schema) if TARGET in table.column_names else schema
     file = io.BytesIO()
-    pq.write_table(table.select(schema.names).cast(schema), file, compression="zstd")
+    _write_parquet(table.select(schema.names).cast(schema), file)
     return file.getvalue()
+
+
+def _write_parquet(table: pa.Table, file: BinaryIO) -> None:
+    pq.write_table(table, file, compression="zstd")
 
 
 def _read_parquet(path: Path, schema: pa.Schema) -> pa.Table:

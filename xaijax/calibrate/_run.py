@@ -101,13 +101,10 @@ def run(
         with console.status("judging"):
             found, sensitivity = _judge(work, out, done)
         write_json(out / FILE, found)
+        if config.allow_mixed or "machines" in folder.description():
+            folder.describe(folder.description() | {"machines": identity.kinds(store.made(out))})
         page = reporting.write(out, found, folder.description(), sensitivity)
-        machines = identity.kinds(store.made(out)) if config.allow_mixed else []
-        folder.describe(
-            folder.description()
-            | {"finished": provenance.now(), "cases_done": done}
-            | ({"machines": machines} if machines else {})
-        )
+        folder.describe(folder.description() | {"finished": provenance.now(), "cases_done": done})
     if not quiet:
         reporting.show(Console(), found)
         say(Console(), f"\nreport: {page}")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xaijax._runs import folder, page, tables
+from xaijax._runs import folder, identity, page, tables
 from xaijax._runs.progress import say
 from xaijax.calibrate import figures
 from xaijax.calibrate.verdicts import VERDICTS, by_verdict, conclusion, headline, in_order, knows_nothing, next_step
@@ -55,7 +55,7 @@ def write(
         figure=drawn,
         found=found,
         run=run,
-        **_values(found, titles, sensitivity),
+        **_values(found, titles, sensitivity, mixed=identity.mixed_note(run.get("machines", []))),
     )
 
 
@@ -126,7 +126,7 @@ def warnings(found: Mapping[str, Any]) -> list[str]:
 
 
 def _values(
-    found: Mapping[str, Any], titles: Mapping[str, str], sensitivity: Sequence[Mapping[str, Any]]
+    found: Mapping[str, Any], titles: Mapping[str, str], sensitivity: Sequence[Mapping[str, Any]], *, mixed: str
 ) -> dict[str, Any]:
     """What the template shows besides the values of the two files."""
     metrics = found["metrics"]
@@ -140,7 +140,7 @@ def _values(
             for verdict, names in grouped.items()
         ],
         "next": next_step(found, titles),
-        "warnings": warnings(found),
+        "warnings": warnings(found) + ([mixed] if mixed else []),
         "nothing": _percent(knows_nothing(len(found["textures"]))),
         "limit": _percent(limit),
         "classes": classes,

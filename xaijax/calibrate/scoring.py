@@ -1,5 +1,6 @@
 """The parts of a calibration: computed here one after the other, or by workers, as long as there is time."""
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,10 @@ class Clock:
 
     def __init__(self, minutes: float | None) -> None:
         self.limit = None if minutes is None else 60 * minutes
+        self.begin()
+
+    def begin(self) -> None:
+        """Starts counting."""
         self.begun = time.monotonic()
 
     def enough(self, done: int, running: int = 0) -> bool:
@@ -89,7 +94,7 @@ def _score_here(work: "Work", out: Path, missing: Sequence[int], clock: Clock, r
                 clock.share(share), f"case {case + 1} of {len(work.plan.cases)}: {work.plan.cases[case].construction}"
             )
 
-        store.write_part(out, number, store.encoded(rows_of(work, number, step)), made_by)
+        store.write_part(out, number, rows_of(work, number, step), made_by)
 
 
 def rows_of(work: "Work", number: int, step: Callable[[int, int], None] = lambda place, case: None) -> list[Any]:
@@ -121,6 +126,7 @@ def _score_by_workers(
 
     def jobs() -> Iterator[cluster.Job]:
         nonlocal begun
+        clock.begin()  # a first worker is ready
         for number in missing:
             if not clock.enough(done, begun - done):
                 return
@@ -132,11 +138,11 @@ def _score_by_workers(
         count = f"{len(pool)} worker{'' if len(pool) == 1 else 's'}"
         report(min(clock.share(share), 1.0), f"{count}: {done} of {len(missing)} parts" if len(pool) else "waiting")
 
-    results = pool.results(opened, described(work), jobs(), wait)
-    for result in results:
-        (number,) = result.job.numbers
-        store.write_part(out, number, result.value, result.made_by)
-        done += 1
+    with contextlib.closing(pool.results(opened, described(work), jobs(), wait)) as results:
+        for result in results:
+            (number,) = result.job.numbers
+            store.write_part(out, number, result.value, result.made_by)
+            done += 1
 
 
 def described(work: "Work") -> str:

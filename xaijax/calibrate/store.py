@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from xaijax._errors import InputError
 from xaijax._files import write_whole
-from xaijax._runs import checksums
+from xaijax._runs import checksums, identity
 
 SCORES = "scores"
 SCHEMA = pa.schema(
@@ -47,15 +47,19 @@ def encoded(rows: Sequence[Sequence[Any]]) -> bytes:
     return file.getvalue()
 
 
-def write_part(root: Path, number: int, content: bytes, made_by: Mapping[str, Any]) -> None:
+def write_part(
+    root: Path, number: int, content: bytes | Sequence[Sequence[Any]], made_by: Mapping[str, Any] | None = None
+) -> None:
     """Writes a part, whole, and marks it as finished.
 
     Args:
         root: the run folder.
         number: of the part.
-        content: of `encoded`.
-        made_by: packages and machine that computed it, see `identity.made_by`.
+        content: its rows, or the bytes of its file, see `encoded`.
+        made_by: packages and machine that computed it; default: those of this process.
     """
+    content = content if isinstance(content, bytes) else encoded(content)
+    made_by = identity.made_by() if made_by is None else made_by
     path = _path(root, number)
     write_whole(path, lambda file: file.write(content))
     checksums.write_part(root, path.stem, [path], made_by)

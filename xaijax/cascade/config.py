@@ -10,7 +10,7 @@ from xaijax import _names
 from xaijax._errors import InputError
 from xaijax._options import Count, NonNegative, Range
 from xaijax._runs import options, training
-from xaijax._runs.options import RunOptions, SplitOptions
+from xaijax._runs.options import LayerOptions, RunOptions, SplitOptions
 from xaijax._runs.training import TrainingOptions
 
 # The ten methods that the paper compares its cascades with.
@@ -42,7 +42,7 @@ Rounds = Annotated[int, Range(1, 1000)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class CascadeConfig(RunOptions, TrainingOptions, SplitOptions):
+class CascadeConfig(RunOptions, LayerOptions, TrainingOptions, SplitOptions):
     """CasCAM: train or mask round by round, explain, compare with single methods."""
 
     out: Path = field()
@@ -124,6 +124,10 @@ def checked(config: CascadeConfig) -> CascadeConfig:
         raise InputError("--form frozen explains a trained classifier: give its folder or file as --model")
     if config.form == "retrain":
         config.options()
+        if config.layer is not None:
+            raise InputError(
+                "--layer is for --form frozen: the retrained form looks at the default layer of each round"
+            )
         if config.split != "auto":
             raise InputError(
                 "--split is for --form frozen: the retrained form scores its own test images, --test of all"

@@ -153,13 +153,22 @@ def environment(config: ProfileConfig) -> dict[str, Any]:
 
 def _classifier(config: ProfileConfig, name: str, precision: Precision) -> Any:
     from xaijax import models
-    from xaijax._runs.models import open_one
+    from xaijax._runs.models import open_one, with_layer
+    from xaijax._runs.options import preprocess_of
 
     if name in models.list_models():
+        if config.weights is not None:
+            raise InputError(
+                f"--weights are for a model that is named, such as timm:resnet18; {name} is timed with random ones"
+            )
         shape = None if config.size is None else (config.size, config.size, 3)
-        made = models.create(name, config.class_count, shape)
-    elif name == BUILTIN or Path(name).exists():
-        made = open_one(name, dataclasses.replace(config, size=None), [])
+        given, output = preprocess_of(config), config.output or "softmax"
+        made = models.create(name, config.class_count, shape, preprocess=given, output=output)
+        if config.layer is not None:
+            made = with_layer(made, name, config.layer)
+    elif name == BUILTIN or ":" in name or Path(name).exists():
+        sized = config if ":" in name else dataclasses.replace(config, size=None)
+        made = open_one(name, sized, [])
     else:
         match("model", name, [*models.list_models(), BUILTIN])
     if config.size is not None and made.input_shape[:2] != (config.size, config.size):

@@ -136,7 +136,7 @@ def _local(address: Address, distributed: Any) -> Callable[[], Any]:
                 n_workers=address.count,
                 threads_per_worker=1,
                 processes=True,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # any port: the usual one may be in use
                 memory_limit=0,  # what Dask would watch are arrays of its own
                 silence_logs=logging.CRITICAL,
                 preload=[worker.__name__],
@@ -148,12 +148,16 @@ def _local(address: Address, distributed: Any) -> Callable[[], Any]:
 
 def _jobs(address: Address, say: Callable[[str], None]) -> Callable[[], Any]:
     try:
+        import dask
         import dask_jobqueue
     except ImportError as error:
         raise InputError(INSTALL) from error
     say(f"asking {address.kind} for {address.count} job{'' if address.count == 1 else 's'}")
     kind = getattr(dask_jobqueue, JOBS[address.kind])
-    return lambda: kind(silence_logs=logging.CRITICAL)
+    options = dask.config.get(f"jobqueue.{address.kind}.scheduler-options", None)
+    return lambda: kind(
+        silence_logs=logging.CRITICAL, scheduler_options={"dashboard_address": ":0"} | dict(options or {})
+    )
 
 
 def _gpus() -> list[str]:
@@ -182,10 +186,12 @@ def _no_interrupt() -> Iterator[None]:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Dask's own messages are left out: what a user should know is said by the pool."""
-    logger = logging.getLogger("distributed")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+    before = [one.level for one in loggers]
+    for one in loggers:
+        one.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        for one, level in zip(loggers, before, strict=True):
+            one.setLevel(level)

@@ -11,7 +11,8 @@ import hashlib
 import itertools
 import queue
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from xaijax._errors import InputError
@@ -107,7 +108,7 @@ class Pool:
         self._workers: dict[str, _Worker] = {}
         self._arrived: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._looked = self._seen = time.monotonic()
-        self._longest = 0.0
+        self.longest = 0.0
         self._said: set[str] = set()
         self._count = itertools.count()
         self._look_around(at_once=True)
@@ -118,12 +119,12 @@ class Pool:
 
     def running(self) -> float:
         """How many parts are computed at the moment, each counted by its share of the usual time."""
-        now, usual = time.monotonic(), self._longest or float("inf")
+        now, usual = time.monotonic(), self.longest or float("inf")
         return sum(min(0.9, (now - one.since) / usual) for one in self._workers.values() if one.state == "busy")
 
     def results(
         self, opener: Opener, text: str, jobs: Iterator[Job], wait: Callable[[], None] = lambda: None
-    ) -> Iterator[Done]:
+    ) -> Generator[Done, None, None]:
         """Computes jobs in the order in which they are given, and gives each back as soon as it is done.
 
         Args:
@@ -141,11 +142,8 @@ class Pool:
         key = hashlib.sha256(f"{opener.__module__}.{opener.__qualname__} {text}".encode()).hexdigest()[:16]
         again: collections.deque[Job] = collections.deque()
         tried: dict[Job, list[str]] = {}
-        first = next(jobs, None)
-        if first is None:
-            return
-        again.append(first)
         more = True
+        self._seen = time.monotonic()
         for one in self._workers.values():
             one.state = "new" if one.state == "ready" else one.state
         try:
@@ -185,9 +183,11 @@ class Pool:
     def _send(self, one: _Worker, state: Any, work: Callable[..., Any], *args: Any, job: Job | None = None) -> None:
         one.state, one.job, one.since = state, job, time.monotonic()
         key = f"xaijax-{state}-{id(self)}-{next(self._count)}"
-        one.future = self._client.submit(
-            work, *args, key=key, workers=[one.address], allow_other_workers=False, pure=False, retries=0
-        )
+        with warnings.catch_warnings():  # the list of a million images is long, and sent once
+            warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
+            one.future = self._client.submit(
+                work, *args, key=key, workers=[one.address], allow_other_workers=False, pure=False, retries=0
+            )
         one.future.add_done_callback(lambda future, address=one.address: self._arrived.put((address, future)))
 
     def _drop(self, one: _Worker) -> None:
@@ -203,7 +203,7 @@ class Pool:
         seconds = time.monotonic() - one.since
         one.future, one.job = None, None
         try:
-            result = future.result(timeout=self._limit())
+            result = future.result(timeout=self.limit())
         except Exception as error:  # the worker ended, or cannot read what it was sent
             reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
             if job is not None:
@@ -214,9 +214,9 @@ class Pool:
         if "value" not in result:
             if job is None:
                 self._leave_out(one, worker.told(result))
-            elif "closed" in result:
-                one.state = "new"  # the process was started again
-                return None, (job, f"worker {one.name} ended")
+            elif "closed" in result or "trouble" in result:
+                one.state = "new"
+                return None, (job, f"worker {one.name}: {worker.told(result)}")
             else:
                 raise self._fault(one, job, result)
             return None, None
@@ -231,7 +231,7 @@ class Pool:
         one.state = "ready"
         if state == "open" or job is None:
             return None, None
-        self._longest = max(self._longest, seconds)
+        self.longest = max(self.longest, seconds)
         return Done(job, result["value"], one.made_by, result["seconds"]), None
 
     def _fault(self, one: _Worker, job: Job, result: Mapping[str, Any]) -> Exception:
@@ -274,17 +274,18 @@ class Pool:
         for address in there:
             self._workers.setdefault(address, _Worker(address))
         for one in list(self._workers.values()):
-            limit = self._limit() if one.state == "busy" else FIRST
+            limit = self.limit() if one.state == "busy" else FIRST
             if one.state in ("busy", "open", "look") and now - one.since > limit:
                 job = one.job
                 self._restart(one, f"it took more than {limit / 60:.3g} min")
                 lost += [] if job is None else [(job, f"worker {one.name} took more than {limit / 60:.3g} min")]
         return lost
 
-    def _limit(self) -> float:
+    def limit(self) -> float:
+        """Seconds that a part may take, as far as it is known by now."""
         if self._minutes is not None:
             return 60 * self._minutes
-        return max(LEAST, TIMES * self._longest) if self._longest else FIRST
+        return max(LEAST, TIMES * self.longest) if self.longest else FIRST
 
     def _restart(self, one: _Worker, why: str) -> None:
         """Ends a worker that does not answer; its nanny, where it has one, starts another one in its place."""

@@ -1,7 +1,8 @@
 """What runs on a worker: it says what it is, opens a run once, and computes parts of it.
 
 Nothing is raised to Dask that a run expects: a result is a mapping with "value", or with "error" (a sentence on the
-input), "failure" (a fault, with its traceback) or "closed" (the run is not open here: the process was started again).
+input), "trouble" (with a disk or a network, which another worker may not have), "failure" (a fault, with its traceback)
+or "closed" (the run is not open here: the process was started again).
 """
 
 import contextlib
@@ -75,8 +76,10 @@ def _guarded(work: Callable[[], Any]) -> dict[str, Any]:
     try:
         with _alone:
             return {"value": work(), "seconds": time.monotonic() - begun}
-    except (InputError, OSError) as error:
+    except InputError as error:
         return {"error": " ".join(str(error).split())}
+    except OSError as error:
+        return {"trouble": " ".join(str(error).split())}
     except Exception:
         return {"failure": traceback.format_exc()}
 
@@ -114,4 +117,4 @@ def told(result: Mapping[str, Any]) -> str:
     """What a result without a value says, in one sentence."""
     if "failure" in result:
         return f"an unexpected error: {result['failure'].strip().splitlines()[-1]}"
-    return str(result.get("error", "the run is not open there"))
+    return str(result.get("error") or result.get("trouble") or "the run is not open there")

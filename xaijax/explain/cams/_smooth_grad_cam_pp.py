@@ -1,7 +1,7 @@
 """Smooth Grad-CAM++: Grad-CAM++ from gradients averaged over noisy copies of the image.
 
-`convention="torch-cam"` is what the package of that name computes: the product with the activations inside the sum, the
-activations and the ReLU of the last noisy copy alone.
+`convention="torch-cam"` is what the package of that name computes: the product with the activations of the image inside
+the sum, and outside it the activations and the ReLU of the last noisy copy alone.
 """
 
 from typing import Literal
@@ -68,9 +68,9 @@ def smooth_grad_cam_pp(
 
     Differences:
         The paper prints the mean of g in the numerator of α; its square makes one draw without noise Grad-CAM++.
-        torch-cam sums `(mean g³) A` position by position, adds 1e-8, and takes activations and ReLU of the last copy
-        alone: its convention. torch-cam adds noise to normalised images, here to images in [0, 1]. ReLU is left to
-        `postprocess`.
+        torch-cam sums `(mean g³) A` position by position, adds 1e-8, and takes the ReLU of the last copy's gradient and
+        weighs the last copy's activations: its convention. torch-cam adds noise to normalised images, here to images in
+        [0, 1]. ReLU is left to `postprocess`.
 
     References:
         Omeiza et al., "Smooth Grad-CAM++: An Enhanced Inference Level Visualization Technique for Deep Convolutional
@@ -122,15 +122,15 @@ def smooth_grad_cam_pp(
 
     rows = (images, labels, image_keys(key, images), scale)
     sums = _chunk.sum_variants(part, rows, count, batch_size)
-    taps = {} if peer else _chunk.map_images(clean, images, batch_size)
+    taps = _chunk.map_images(clean, images, batch_size)
     low = []
     for name in names:
         first, second, third = (each / count for each in sums[name][:3])
+        A = taps[name]
         if peer:
-            A, last = sums[name][3:]
-            weights = _torch_cam_weights(A, last, second, third)
+            copied, last = sums[name][3:]
+            weights, A = _torch_cam_weights(A.astype(jnp.float32), last, second, third), copied
         else:
-            A = taps[name]
             weights = _weights(A.astype(jnp.float32), first, second, third)
         low.append(jnp.einsum("bhwc,bc->bhw", A, weights.astype(A.dtype), precision=jax.lax.Precision.HIGHEST))
     return _maps.finish(low, (images.shape[1], images.shape[2]), "paper")

@@ -1,0 +1,84 @@
+"""Makes an executed notebook of every tutorial, in docs/notebooks.
+
+    pip install -e '.[test]' nbclient nbformat ipykernel torch grad-cam && python docs/site_notebooks.py [NAME ...]
+
+Python blocks become cells, and so do lines that begin with `xaijax` (`pip` lines stay text). A notebook runs in an
+empty folder that holds `brain_mri`, small phantoms in one folder per class, so that it stands in for a reader's own
+images.
+"""
+
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+HERE = Path(__file__).parent
+SETUP = """# Small generated images stand in for a folder of your own.
+%matplotlib inline
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from xaijax import data
+
+phantoms = data.open_dataset("phantoms", count=48, size=96, seed=3)
+batch = phantoms.read(shape=(96, 96, 1))
+for row, (image, mask, label) in enumerate(zip(batch.images, batch.masks, batch.labels)):
+    for place, pixels in (("brain_mri", image[..., 0]), ("brain_mri/masks", np.uint8(255 * mask))):
+        path = Path(place, phantoms.classes[label], f"{row}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)"""
+BLOCK = re.compile(r"^```python[^\n]*\n([\s\S]*?)^```$|^((?:    xaijax .*\n)+)", re.MULTILINE)
+
+
+def notebook(text):
+    """The notebook of a page, not executed."""
+    cells, at = [new_code_cell(SETUP)], 0
+    for block in BLOCK.finditer(text):
+        if text[at : block.start()].strip():
+            cells.append(new_markdown_cell(text[at : block.start()].strip()))
+        code, commands = block.groups()
+        shell = re.sub(r"^    (?=xaijax )", "!", commands or "", flags=re.MULTILINE)
+        cells.append(new_code_cell((code or shell).strip()))
+        at = block.end()
+    if text[at:].strip():
+        cells.append(new_markdown_cell(text[at:].strip()))
+    cells.insert(0, cells.pop(1) if len(cells) > 1 and cells[1].cell_type == "markdown" else new_markdown_cell(""))
+    for number, cell in enumerate(cells):
+        cell["id"] = f"cell-{number}"  # the same in every run
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return new_notebook(cells=cells, metadata={"kernelspec": kernel})
+
+
+def links(text):
+    """Links that lead from docs/tutorials lead from docs/notebooks, both are one folder below docs."""
+    return re.sub(r"\]\((?!https?:|#|\.\./)([\w-]+\.md)", r"](../tutorials/\1", text)
+
+
+def main(names):
+    """Writes the notebooks of the pages with these names, or of all."""
+    out = HERE / "notebooks"
+    out.mkdir(exist_ok=True)
+    for page in sorted((HERE / "tutorials").glob("*.md")):
+        if names and page.stem not in names:
+            continue
+        made = notebook(links(page.read_text("utf-8")))
+        with tempfile.TemporaryDirectory() as folder:
+            NotebookClient(made, timeout=900, resources={"metadata": {"path": folder}}).execute()
+        for cell in made.cells:
+            cell.get("metadata", {}).pop("execution", None)  # times
+            for one in cell.get("outputs", []):
+                if "text" in one:
+                    one["text"] = re.sub(re.escape(folder) + r"/?", "", one["text"])
+                    one["text"] = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", one["text"])
+        nbformat.write(made, out / f"{page.stem}.ipynb")
+        print(out / f"{page.stem}.ipynb")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
