@@ -21,11 +21,8 @@ SCRIPTS = sorted([*(ROOT / "benchmarks").rglob("*.py"), *(ROOT / "tests" / "pari
 SCRIPTS += sorted((ROOT / "tests" / "regression").glob("*.py"))
 WITH_HELP = (
     *(
-<<<<<<< HEAD
         "attention_gallery",
-=======
         "bare_passes",
->>>>>>> w-20b
         "cascade_cost",
         "cascade_labels",
         "error_coverage",

@@ -208,15 +208,10 @@ def main() -> None:
     with np.load(STORED / "peers.npz") as file:
         peers = dict(file)
     net = Net().eval()
-<<<<<<< HEAD
-    weights = {name.partition(":")[2]: torch.as_tensor(peers[name]) for name in peers if name.startswith("weight:")}
-    net.load_state_dict(weights, strict=False)
-=======
     net.load_state_dict(
         {name.partition(":")[2]: torch.as_tensor(peers[name]) for name in peers if name.startswith("weight:")},
         strict=False,
     )
->>>>>>> w-20b
     out = every(net.double(), peers["images"], peers["labels"])
     out = {name: np.asarray(values, np.float32) for name, values in out.items()}
     versions = {p: metadata.version(p) for p in ("torch", "captum", "torchcam", "shap", "lime", "numpy", "jax")}

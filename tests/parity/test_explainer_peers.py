@@ -1,10 +1,4 @@
-<<<<<<< HEAD
-"""Captum, torch-cam, shap and lime on a PyTorch network that is converted, in one process.
-
-    pytest tests/parity -m parity
-=======
 """Captum, torch-cam, shap and lime on a PyTorch network that is converted: pytest tests/parity -m parity.
->>>>>>> w-20b
 
 The default tests compare with what the script explainer_peers.py stored of another network.
 """
