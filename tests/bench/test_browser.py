@@ -312,6 +312,7 @@ def test_what_does_not_fit_lies_in_a_folder_next_to_the_page(chromium, made, tmp
     chromium.open(page)
     assert "report-images" in chromium.js("document.querySelector('#browser p').textContent")
     chromium.wait(f"{part_of('left-stage')}.querySelector('img.map')")
+    chromium.js("document.getElementById('browser').scrollIntoView()")
     chromium.press("j")
     chromium.wait(f"{part_of('left-stage')}.querySelector('.outline')")
     folder.rename(tmp_path / "elsewhere")

@@ -154,7 +154,8 @@ def summary(changes: "list[Change]") -> str:
 
 def _show(found: Comparison, console: "Console") -> None:
     if found.configuration:
-        tables.print_rows(console, _configuration(found), title="What differs in the configuration")
+        console.print("What differs in the configuration", style="bold")
+        tables.print_rows(console, _configuration(found))
     else:
         console.print("The configurations are the same.")
     for name in found.runs[1:]:
@@ -167,8 +168,8 @@ def _show(found: Comparison, console: "Console") -> None:
             names = ("method", "first", "second", "difference", "interval", "n", "p", "better")
             rows = [{heads.get(key, key): line[key] for key in names} for line in table["lines"]]
             doubt = " (not believed)" if table["doubted"] else ""
-            console.print()
-            tables.print_rows(console, rows, title=table["title"] + doubt)
+            console.print(f"\n{table['title']}{doubt}", markup=False, highlight=False, style="bold")
+            tables.print_rows(console, rows)
 
 
 def _plain(value: Any) -> Any:
