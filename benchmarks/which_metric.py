@@ -139,7 +139,10 @@ def score(work: Work, others: Mapping[str, OtherMetric], out: Path) -> None:
 
 def judge(work: Work, others: Mapping[str, OtherMetric], out: Path) -> dict[str, Any]:
     """The verdicts of a pair, and what they rest on."""
-    found = calibration.judge(work.plan, store.read_rows(out), others=others).to_json()
+    judged = calibration.judge(work.plan, store.read_rows(out), others=others)
+    found = judged.to_json()
+    numbers = [one for metric in judged.metrics.values() for one in metric.constructions.values()]
+    sizes = np.array([one.size for one in numbers if np.isfinite(one.size)])
     return {
         "images": len(work.batch),
         "accuracy": round(
@@ -147,6 +150,12 @@ def judge(work: Work, others: Mapping[str, OtherMetric], out: Path) -> dict[str,
         ),
         "constructions": found["constructions"],
         "controls": found["controls"],
+        "leave_one_out": {name: list(one) for name, one in calibration.leave_one_out(judged).items()},
+        "size": {
+            "tests": len(sizes),
+            "mean": float(sizes.mean()),
+            "within": float(((sizes >= 0.03) & (sizes <= 0.07)).mean()),
+        },
         "metrics": found["metrics"],
     }
 
@@ -247,6 +256,23 @@ def about(pairs: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def predicted(pairs: Mapping[str, Any]) -> list[str]:
+    """How well constructions predict one another, and the size of the paired test."""
+    lines = [
+        "| data | model | construction | metrics | rank correlation | mean error of C | same side | size |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, one in pairs.items():
+        data, _, model = name.rpartition(" ")
+        for construction, (metrics, spearman, error, agree) in one["leave_one_out"].items():
+            size = f"{one['size']['mean']:.3f}"
+            share = f"{agree:.0%}".replace("%", " %")
+            lines.append(
+                f"| {data} | {model} | {construction} | {metrics} | {spearman:.2f} | {error:.2f} | {share} | {size} |"
+            )
+    return lines
+
+
 def figure(rows: Sequence[Mapping[str, str]]) -> None:
     """One square per metric and pair, coloured and marked by the verdict; metrics that are best first."""
     import matplotlib.pyplot as plt
@@ -263,7 +289,9 @@ def figure(rows: Sequence[Mapping[str, str]]) -> None:
                     continue
                 verdict = own[name][pair]["verdict"]
                 place.add_patch(plt.Rectangle((x - 0.47, y - 0.45), 0.94, 0.9, color=COLOURS[verdict], linewidth=0))
-                place.text(x, y, VERDICTS[verdict].mark, ha="center", va="center", color="white", size=7, weight="bold")
+                c = own[name][pair]["concordance"]
+                words = f"{VERDICTS[verdict].mark} {float(c):.2f}" if c else VERDICTS[verdict].mark
+                place.text(x, y, words, ha="center", va="center", color="white", size=7, weight="bold")
         words = [
             metric.replace("_", " ") if package == "xaijax" else f"{package}: {metric}" for package, metric in block
         ]
@@ -276,6 +304,9 @@ def figure(rows: Sequence[Mapping[str, str]]) -> None:
         )
         place.tick_params(length=0)
         place.spines[:].set_visible(False)
+    drawn.suptitle(
+        "Verdict on each metric, and how many pairs of maps it orders right (0.5: knows nothing)", fontsize=10
+    )
     there = [name for name in VERDICTS if any(row["verdict"] == name for row in rows)]
     handles = [plt.Rectangle((0, 0), 1, 1, color=COLOURS[name]) for name in there]
     words = [f"{VERDICTS[name].mark} {VERDICTS[name].title}" for name in there]
@@ -286,7 +317,7 @@ def figure(rows: Sequence[Mapping[str, str]]) -> None:
 def write_page(path: Path, rows: Sequence[Mapping[str, str]], pairs: Mapping[str, Any]) -> None:
     """Replaces the tables of the page."""
     text = path.read_text("utf-8")
-    for mark, lines in (("pairs", about(pairs)), ("metrics", table(rows))):
+    for mark, lines in (("pairs", about(pairs)), ("metrics", table(rows)), ("predicted", predicted(pairs))):
         begin, end = f"<!-- {mark} -->", f"<!-- end of {mark} -->"
         text = text.split(begin)[0] + "\n".join([begin, *lines, end]) + text.split(end)[1]
     path.write_text(text, "utf-8")

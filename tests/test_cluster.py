@@ -30,9 +30,8 @@ from xaijax._runs.cluster.address import Address, connected
 from xaijax.bench import BenchConfig
 from xaijax.calibrate import CalibrateConfig
 
-# A black box that sees stripes. What it does in addition is for the tests: it is slow, hangs once, or ends its process.
+# A black box that sees stripes, and is slow where a test wants it to be.
 MODEL = """
-import os
 import time
 from pathlib import Path
 
@@ -46,12 +45,6 @@ here = Path(__file__).parent
 def predict(images):
     values = np.asarray(images, np.float64)[..., 0]
     time.sleep(float((here / "slow").read_text()) if (here / "slow").exists() else 0)
-    marked = (np.abs(values[:, 0, 0] - 17 / 255) < 1e-6).any()
-    if (here / "ends").exists() and marked:
-        os._exit(3)
-    if (here / "hangs").exists() and marked:
-        (here / "hangs").unlink()
-        time.sleep(1000)
     seen = (np.diff(values, axis=2) ** 2).mean((1, 2)) - (np.diff(values, axis=1) ** 2).mean((1, 2))
     p = 1 / (1 + np.exp(-200 * seen))
     return np.stack([1 - p, p], axis=1)
@@ -60,10 +53,7 @@ def predict(images):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder with images of stripes, across or down, a part of each in a mask, and a black box that sees them.
-
-    The first pixel of every image is black but for one image, which the black box may take as a mark.
-    """
+    """A folder with images of stripes, across or down, a part of each in a mask, and a black box that sees them."""
     root = tmp_path_factory.mktemp("cluster")
     rng = np.random.default_rng(0)
     for name in ("across", "down"):
@@ -74,7 +64,6 @@ def place(tmp_path_factory):
             row, column = rng.integers(2, 18, 2)
             mask[row : row + 12, column : column + 12] = 255
             image = image.T if name == "across" else image
-            image[0, 0] = 17 if (name, number) == ("down", 5) else 0
             Image.fromarray(image.astype(np.uint8)).save(root / "data" / name / f"{number}.png")
             Image.fromarray(mask).save(root / "data" / name / f"{number}_mask.png")
     (root / "stripes.py").write_text(MODEL)
@@ -85,17 +74,10 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture
-def behaviour(place):
-    """Makes the black box slow, hang or end its process: `behaviour("slow", 0.1)`; afterwards it is itself again."""
-    made = []
-
-    def become(how, text=""):
-        made.append(place / how)
-        made[-1].write_text(str(text))
-
-    yield become
-    for path in made:
-        path.unlink(missing_ok=True)
+def slow(place):
+    """Makes each call of the black box take some seconds: `slow(0.1)`."""
+    yield lambda seconds: (place / "slow").write_text(str(seconds))
+    (place / "slow").unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="module")
@@ -218,8 +200,8 @@ def test_calibrations_are_the_same(config, workers, tmp_path):
     assert one == two
 
 
-def test_a_calibration_with_little_time_is_judged_by_its_first_parts(config, workers, behaviour, tmp_path):
-    behaviour("slow", 0.05)
+def test_a_calibration_with_little_time_is_judged_by_its_first_parts(config, workers, slow, tmp_path):
+    slow(0.05)
     own = CalibrateConfig(
         data=config.data,
         model=config.model,
@@ -233,6 +215,19 @@ def test_a_calibration_with_little_time_is_judged_by_its_first_parts(config, wor
     described = json.loads((tmp_path / "run" / "run.json").read_text())
     assert 0 < described["cases_done"] < described["cases"]
     assert len(parts(tmp_path / "run")) == described["cases_done"] / 4
+
+
+def test_the_calibration_of_a_benchmark_is_computed_by_its_workers(config, workers, tmp_path, monkeypatch):
+    monkeypatch.setattr("xaijax.bench.calibrated.MINUTES", 0.01)
+    own = dataclasses.replace(config, count=4, calibration=("quick",), metrics=("deletion_mean",))
+    _, said = run(own, tmp_path / "run", cluster=workers)
+    judged = json.loads((tmp_path / "run" / "calibration" / "stripes" / "run.json").read_text())
+    assert "judging the metrics on model stripes first" in said
+    assert 0 < judged["cases_done"] < judged["cases"]
+    assert (
+        "deletion_mean"
+        in json.loads((tmp_path / "run" / "calibration" / "stripes.json").read_text())["calibration"]["metrics"]
+    )
 
 
 def test_what_is_finished_is_not_computed_again(config, here, workers, tmp_path, monkeypatch):
@@ -284,9 +279,9 @@ def test_images_that_change_during_a_run_are_noticed_by_workers(config, place, w
         run(config, tmp_path / "other", cluster=workers)
 
 
-def test_killed_workers_cost_their_parts_only(config, here, workers, behaviour, tmp_path, monkeypatch):
+def test_killed_workers_cost_their_parts_only(config, here, workers, slow, tmp_path, monkeypatch):
     monkeypatch.setattr(pooling, "TRIES", 100)
-    behaviour("slow", 0.05)
+    slow(0.05)
     killed = []
 
     def kill(ending):
@@ -304,37 +299,101 @@ def test_killed_workers_cost_their_parts_only(config, here, workers, behaviour, 
     assert there == here
 
 
+def compute(workers, tmp_path, happens, jobs=6):
+    """What workers give for a few jobs, of which one does something; and what was said. A job squares its number."""
+    marker, said = str(tmp_path / "once"), []
+
+    def opener(text):  # a function in a function: it is sent with its code, since workers do not know this file
+        def square(numbers):
+            import os
+            import time
+
+            (number,) = numbers
+            if number == 3:
+                happens(os, time, marker)
+            time.sleep(0.05)
+            return number**2
+
+        return square
+
+    with connected(Address.read(workers), print) as client:
+        pool = pooling.Pool(
+            client, kind="scheduler", device="auto", made_by=identity.made_by(), mixed=False, minutes=None,
+            say=said.append,
+        )  # fmt: skip
+        todo = (pooling.Job(f"part-{number}", (number,)) for number in range(jobs))
+        found = {result.job.numbers[0]: result.value for result in pool.results(opener, happens.__name__, todo)}
+    return found, said
+
+
 @pytest.fixture
 def impatient(monkeypatch):
-    """A part may take one and a half times what the longest so far took, however busy this machine is."""
-    monkeypatch.setattr(pooling, "LEAST", 4.0)
-    monkeypatch.setattr(pooling, "TIMES", 1.5)
-    monkeypatch.setattr(pooling, "TRIES", 100)
+    """A part may take a few times what the longest so far took, however busy this machine is."""
+    monkeypatch.setattr(pooling, "LEAST", 3.0)
+    monkeypatch.setattr(pooling, "TIMES", 5.0)
 
 
-def test_a_worker_that_hangs_is_started_again(config, here, workers, behaviour, tmp_path, impatient):
-    behaviour("hangs")
-    there, said = run(config, tmp_path / "run", cluster=workers)
-    assert there == here
-    assert re.search(
-        r"the part 00-stripes-000\d is computed again: worker tcp://\S+ on \S+ took more than [\d.]+ min", said
+SQUARES = {number: number**2 for number in range(6)}
+
+
+def test_a_worker_that_hangs_is_started_again(workers, tmp_path, impatient):
+    def hangs(os, time, marker):
+        if not os.path.exists(marker):
+            open(marker, "w").close()
+            time.sleep(1000)
+
+    found, said = compute(workers, tmp_path, hangs)
+    assert found == SQUARES
+    assert re.fullmatch(
+        r"the part part-3 is computed again: worker tcp://\S+ on \S+ took more than [\d.]+ min", "".join(said)
     )
 
 
-def test_a_worker_that_is_stopped_is_started_again(config, here, workers, behaviour, tmp_path, impatient):
-    """One that answers nothing at all, as on a machine that froze."""
-    behaviour("slow", 0.05)
+def test_a_worker_that_answers_nothing_is_started_again(workers, tmp_path, impatient):
+    """As on a machine that froze: its connections stay."""
 
-    def stop(ending):
-        while not ending.wait(0.1):
-            if parts(tmp_path / "run") and (there := processes()):
-                there[0].send_signal(signal.SIGSTOP)
-                return
+    def stops(os, time, marker):
+        if not os.path.exists(marker):
+            open(marker, "w").close()
+            os.kill(os.getpid(), 19)  # SIGSTOP
 
-    with meanwhile(stop):
-        there, said = run(config, tmp_path / "run", cluster=workers)
-    assert there == here
-    assert " took more than " in said
+    before = {one.pid for one in processes()}
+    found, said = compute(workers, tmp_path, stops)
+    assert found == SQUARES
+    assert " took more than " in "".join(said)
+    assert len({one.pid for one in processes()} & before) <= 1
+
+
+def test_a_part_that_ends_its_workers_is_named(workers, tmp_path):
+    def ends(os, time, marker):
+        os._exit(3)
+
+    with pytest.raises(InputError, match=r"the part part-3 was given to 3 workers and none finished it: worker tcp://"):
+        compute(workers, tmp_path, ends)
+
+
+def test_errors_of_parts_are_said_with_their_worker(workers, tmp_path):
+    def bad_input(os, time, marker):
+        from xaijax._errors import InputError
+
+        raise InputError("the method sobel gives NaN")
+
+    def bad_disk(os, time, marker):
+        if not os.path.exists(marker):
+            open(marker, "w").close()
+            raise OSError("the disk is gone")
+
+    def fault(os, time, marker):
+        return 1 / 0
+
+    with pytest.raises(InputError, match=r"the method sobel gives NaN \(part part-3, worker tcp://"):
+        compute(workers, tmp_path, bad_input)
+    found, said = compute(workers, tmp_path, bad_disk)
+    assert found == SQUARES
+    assert "the disk is gone" in "".join(said)
+    with pytest.raises(RuntimeError, match=r"part-3 failed on worker .*ZeroDivisionError") as caught:
+        compute(workers, tmp_path, fault)
+    assert "return 1 / 0" in caught.value.__notes__[0]
 
 
 def test_how_long_a_part_may_take():
@@ -359,12 +418,6 @@ def test_how_long_a_part_may_take():
     assert free.limit() == 600
 
 
-def test_a_part_that_ends_its_workers_is_named(config, workers, behaviour, tmp_path):
-    behaviour("ends")
-    with pytest.raises(InputError, match=r"the part 00-stripes-000\d was given to 3 workers and none finished it: wor"):
-        run(config, tmp_path / "run", cluster=workers)
-
-
 @contextlib.contextmanager
 def mixed_workers(*, differing):
     """Workers of which the first few have another version of JAX than this process says that it has."""
@@ -381,34 +434,39 @@ def mixed_workers(*, differing):
         yield made
 
 
-def test_workers_that_differ_are_left_out(config, here, tmp_path, monkeypatch):
+def test_workers_that_differ_are_left_out(config, here, slow, tmp_path, monkeypatch):
     monkeypatch.setattr(pooling, "SETTLE", 2.0)
+    slow(0.05)
     with mixed_workers(differing=1) as made:
         there, said = run(config, tmp_path / "run", cluster=made.scheduler_address)
         assert there == here
         assert "is left out: " in said
         assert "jax is " in said
         assert " here and 0.0.9 there" in said
-        mixed, said = run(config, tmp_path / "mixed", cluster=made.scheduler_address, allow_mixed=True)
-        kinds = json.loads((tmp_path / "mixed" / "run.json").read_text())["machines"]
-        assert sum(kind["parts"] for kind in kinds) == 8
-        assert {kind["packages"]["jax"] for kind in kinds} == {"0.0.9", identity.packages()["jax"]}
-        assert "Parts were computed by several kinds of workers" in (tmp_path / "mixed" / "report.html").read_text()
-        scores = {name for name in here if name.startswith("scores/")}
-        assert {name: mixed[name] for name in scores} == {name: here[name] for name in scores}
+    for part in parts(tmp_path / "run")[2:5]:
+        (tmp_path / "run" / "parts" / f"{part}.json").unlink()
+    with mixed_workers(differing=2) as made:
+        with pytest.raises(InputError, match=r"none of the 2 workers .*jax is .* here and 0\.0\.9 there"):
+            run(config, tmp_path / "run", resume=True, cluster=made.scheduler_address)
+        mixed, _ = run(config, tmp_path / "run", resume=True, cluster=made.scheduler_address, allow_mixed=True)
+    kinds = json.loads((tmp_path / "run" / "run.json").read_text())["machines"]
+    assert [(kind["parts"], kind["packages"]["jax"]) for kind in kinds] == [
+        (5, identity.packages()["jax"]),
+        (3, "0.0.9"),
+    ]
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "Parts were computed by several kinds of workers" in page
+    scores = {name for name in here if name.startswith("scores/")}
+    assert {name: mixed[name] for name in scores} == {name: here[name] for name in scores}
     # Without the option what others made is computed again.
-    again, said = run(config, tmp_path / "mixed", resume=True)
-    assert "finished parts are computed again" in said
+    again, said = run(config, tmp_path / "run", resume=True)
+    assert "3 finished parts are computed again" in said
     assert again == here
-    with (
-        mixed_workers(differing=2) as made,
-        pytest.raises(InputError, match=r"none of the 2 workers .*jax is .*0\.0\.9"),
-    ):
-        run(config, tmp_path / "none", cluster=made.scheduler_address)
+    assert "several kinds of workers" not in (tmp_path / "run" / "report.html").read_text()
 
 
-def test_a_scheduler_that_ends_leaves_what_is_finished(config, here, behaviour, tmp_path):
-    behaviour("slow", 0.05)
+def test_a_scheduler_that_ends_leaves_what_is_finished(config, here, slow, tmp_path):
+    slow(0.05)
     with connected(Address.read("local:1"), print) as client:
         address = client.scheduler.address
 
@@ -426,9 +484,9 @@ def test_a_scheduler_that_ends_leaves_what_is_finished(config, here, behaviour, 
     assert run(config, tmp_path / "run", resume=True)[0] == here
 
 
-def test_ctrl_c_ends_all_processes_and_keeps_the_parts(config, here, behaviour, tmp_path):
+def test_ctrl_c_ends_all_processes_and_keeps_the_parts(config, here, slow, tmp_path):
     """As in a terminal: the signal reaches the whole group of processes."""
-    behaviour("slow", 0.1)
+    slow(0.1)
     out = tmp_path / "run"
     words = ["--data", config.data, "--mask-role", "lesion", "--model", *config.model, "--count", "16", "--part", "2"]
     words += ["--methods", *config.methods, "--metrics", *config.metrics, "--set", *config.set, "--gallery", "3"]
@@ -457,7 +515,8 @@ def test_ctrl_c_ends_all_processes_and_keeps_the_parts(config, here, behaviour, 
 SBATCH = """#!{python}
 import subprocess, sys, time
 log = open({folder!r} + "/log", "a")
-job = subprocess.Popen(["bash", sys.argv[-1]], stdout=log, stderr=log, start_new_session=True)
+script = open(sys.argv[-1]).read()  # the file goes away
+job = subprocess.Popen(["bash", "-c", script], stdout=log, stderr=log, start_new_session=True)
 print("Submitted batch job", job.pid)
 """
 SCANCEL = """#!{python}
@@ -505,7 +564,7 @@ def test_the_tutorial_runs_as_it_is_written(slurm_commands, tmp_path, monkeypatc
     text = PAGE.read_text("utf-8").replace("8786", port)
     slurm = yaml.safe_load(re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1])["jobqueue"]["slurm"]
     slurm |= {"interface": "lo", "job-extra-directives": [], "job-script-prologue": []}
-    found = re.findall(r"```python\n(.*?)```|^    ((?:xaijax bench|dask) .*)$", text, re.DOTALL | re.MULTILINE)
+    found = re.findall(r"```python\n(.*?)```|^    ((?:xaijax bench|dask) [^\n]*)$", text, re.DOTALL | re.MULTILINE)
     names, started = {}, []
     try:
         with dask.config.set({"jobqueue.slurm": dask.config.get("jobqueue.slurm", {}) | slurm}):

@@ -29,14 +29,18 @@ WITH_HELP = (
         "growth",
         "kernels",
         "known_truth",
+        "many_images",
         "metrics_overhead",
         "phantom_histograms",
         "pic_symmetry",
+        "reliability",
     ),
     "reading",
+    "pic_starts",
     "run_peers",
     "shortcuts",
     "until",
+    "which_metric",
 )
 NAMES = {str(script.relative_to(ROOT)): script for script in SCRIPTS}
 

@@ -140,7 +140,7 @@ def test_a_run_keeps_as_many_images_as_it_is_told(checkpoint, tmp_path):
     metrics = ("sic_shannon", "iou")
     out = run(BenchConfig(**shared, metrics=metrics, count=5, gallery=3, out=tmp_path / "run"))
     store = Store(out)
-    tables = dict(store.pictures())
+    tables = {part.name: table for part, table in store.pictures()}
     images = [image for table in tables.values() for image in dict.fromkeys(table["image"].to_pylist())]
     assert len(images) == 3
     assert set(images) <= set(store.read_run()["data"]["images"])
@@ -300,7 +300,7 @@ def test_everything_has_a_name_and_can_be_reached_by_keyboard(chromium, page):
 def test_what_does_not_fit_lies_in_a_folder_next_to_the_page(chromium, made, tmp_path, monkeypatch):
     store = kept(made, tmp_path / "run")
     sizes = [len(data) * 4 / 3 for _, table in store.pictures() for data in table["webp"].to_pylist()]
-    found = browser.build(store, store.read_run(), {}, limit=int(sum(sizes)) - 100)
+    found = browser.build(store, store.read_run(), {}, total=12, limit=int(sum(sizes)) - 100)
     assert found.said == ("Rebuilt images are left out: with them the page would hold more than 0 MB.",)
     assert "UklG" in next(iter(found.pictures.values()))
     assert all(not json.loads(text)["rebuilt"] for text in found.pictures.values())

@@ -8,7 +8,7 @@ import pytest
 
 from xaijax._runs import checksums
 from xaijax._runs.tables import latex, to_latex
-from xaijax.bench import by_group, localization, paper, report
+from xaijax.bench import by_group, columns, localization, paper, report
 from xaijax.bench.store import DETECTIONS, PREDICTIONS, Tables, of_findings
 from xaijax.bench.tables import detections_of, groups_of
 from xaijax.metrics.statistics import mean_interval
@@ -27,7 +27,8 @@ def tables_of_run(made):
 
 def test_a_group_has_the_mean_of_its_images_and_an_interval_by_patient(made):
     scores, predictions, groups = tables_of_run(made)
-    rows, said = by_group.by_group(scores, predictions, groups, ["b", "a"], seed=5)
+    models = columns.of_tables([(scores, predictions)])
+    rows, said = by_group.by_group(models, groups, ["b", "a"], seed=5)
     assert not said
     assert list(dict.fromkeys((row.group, row.value) for row in rows)) == [
         ("all images", "all images"), ("class", "b"), ("class", "a"), ("patient", "0"), ("patient", "1"),
@@ -55,7 +56,7 @@ def test_findings_have_a_table_each_and_keep_images_together(made):
     rows = [("m", image, "cam", "iou", n + 10.0 * (k == 1), "", finding)
             for n, image in enumerate(IDS) for k, finding in enumerate(("edema", "mass"))]  # fmt: skip
     scores = made.table(rows, schema)
-    found, _ = by_group.by_group(scores, of_findings(PREDICTIONS).empty_table(), groups_of([], []), [], seed=0)
+    found, _ = by_group.by_group(columns.of_table(scores), groups_of([], []), [], seed=0)
     assert [(row.group, row.value, row.mean, row.clusters) for row in found] == [
         ("finding", "edema", 5.5, 12),
         ("finding", "mass", 15.5, 12),
@@ -63,11 +64,10 @@ def test_findings_have_a_table_each_and_keep_images_together(made):
 
 
 def test_a_group_of_too_many_values_is_said(made):
-    _, predictions, _ = tables_of_run(made)
     many = [f"image {n}" for n in range(50)]
     rows = [("m", image, "cam", "iou", 0.5, "") for image in many]
     groups = groups_of(many, [{"site": str(n)} for n in range(50)])
-    found, said = by_group.by_group(made.table(rows, made.SCORES), predictions, groups, [])
+    found, said = by_group.by_group(columns.of_table(made.table(rows, made.SCORES)), groups, [])
     assert said == ["There is no table by site: it has 50 values, more than 40."]
     assert not [row for row in found if row.group == "site"]
 

@@ -26,6 +26,7 @@ QUICK = (
     ),
     *("pic.fractions=0.1,0.4", "faithfulness.draws=5", "faithfulness.grid_draws=6", "faithfulness.sizes=3"),
     *("faithfulness.size_draws=4", "faithfulness.cells=2", "faithfulness.cell_draws=3", "faithfulness.noise_draws=3"),
+    *("mosaic.confident=0", "axioms.cells=2", "axioms.draws=2", "f_fidelity.shares=0.5", "f_fidelity.draws=2"),
 )
 
 

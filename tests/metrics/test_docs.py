@@ -62,7 +62,8 @@ def test_metrics_are_described_as_data():
     (iou,) = metrics.describe("IoU")
     assert (iou.name, iou.title, iou.range, iou.unit, iou.needs) == ("iou", "IoU", "0 to 1", "share", ("lesion mask",))
     assert [one.name for one in metrics.describe("Sanity")] == [m.name for m in FAMILIES["sanity"].metrics]
-    with pytest.raises(InputError, match=r"^unknown metric 'pointng game': did you mean pointing_game\?$"):
+    meant = "pointing_game or grid_pointing_game"
+    with pytest.raises(InputError, match=rf"^unknown metric 'pointng game': did you mean {meant}\?$"):
         metrics.describe("pointng game")
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from xaijax import explain, models, training
+from xaijax._errors import InputError
+from xaijax._runs.models import unsteady
 from xaijax.classifier import Classifier, UnsupportedError
 from xaijax.explain import METHODS
 from xaijax.metrics import METRICS, Explained, evaluate
@@ -154,6 +156,131 @@ def test_one_convention_in_every_family():
         assert len({x.shape for x in seen}) == 1
         assert min(x.min() for x in seen) >= 0
         assert max(x.max() for x in seen) <= 1
+
+
+def standardised(images):
+    """The same predictions by a function that changes its images in place, as much preprocessing does."""
+    predictions = function()(images)
+    images -= images.mean()
+    images /= images.std() + 1e-6
+    return predictions
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+@pytest.mark.parametrize("kind", ["from_predict", "channels first", "object"])
+def test_a_function_that_changes_its_images_changes_nobody_elses(kind, dtype):
+    images = IMAGES[:2] if dtype == "uint8" else (IMAGES[:2] / 255).astype(np.float32)
+    maps = {"m": np.random.default_rng(3).random((2, 12, 12))}
+    options = {"metrics": ["deletion_black", "average_drop", "sic_shannon"], "settings": {"perturbation": {"steps": 5}}}
+    if kind == "object":
+
+        class Plain:
+            classes = CLASSES
+            predict = staticmethod(standardised)
+
+        model = Plain()
+    elif kind == "channels first":
+        call = lambda x: standardised(np.moveaxis(x, 1, -1))  # noqa: E731
+        model = models.from_predict(call, input_shape=SHAPE, classes=CLASSES, channels="first")
+    else:
+        model = models.from_predict(standardised, input_shape=SHAPE, classes=CLASSES)
+    before = images.copy()
+    found, wanted = evaluate(model, images, [1, 0], maps, **options), evaluate(box(), images, [1, 0], maps, **options)
+    np.testing.assert_array_equal(images, before)
+    np.testing.assert_allclose(found.value, wanted.value, rtol=1e-6)
+
+
+def test_a_function_that_gives_one_array_again_and_again():
+    kept = np.zeros((64, 3))
+
+    def predict(images):
+        kept[: len(images)] = function()(images)
+        return kept[: len(images)]
+
+    maps = {"m": np.random.default_rng(3).random((2, 12, 12))}
+    options = {"metrics": ["deletion_black", "average_drop"], "batch_size": 3}
+    model = models.from_predict(predict, input_shape=SHAPE, classes=CLASSES)
+    found, wanted = (evaluate(one, IMAGES[:2], [1, 0], maps, **options) for one in (model, box()))
+    np.testing.assert_array_equal(found.value, wanted.value)
+
+
+class Frame:
+    """A table as pandas gives it, with its classes in an order of its own."""
+
+    columns = ("c", "a", "b")
+
+    def __init__(self, values):
+        self.values = values
+
+    def __array__(self, dtype=None, copy=None):
+        return self.values[:, [2, 0, 1]]
+
+
+def masked(values):
+    return np.ma.masked_array(values, [[True, False, False]] + [[False] * 3] * (len(values) - 1))
+
+
+def test_columns_by_name_masked_values_and_half_precision():
+    def gives(change):
+        model = models.from_predict(lambda x: change(function()(x)), input_shape=SHAPE, classes=CLASSES)
+        return model.predict(IMAGES)
+
+    wanted = box().predict(IMAGES)
+    np.testing.assert_array_equal(gives(Frame), wanted)
+    found = gives(masked)
+    assert np.isnan(found[0, 0])
+    np.testing.assert_array_equal(found[1:], wanted[1:])
+    for dtype in (np.float16, jnp.bfloat16):
+        np.testing.assert_allclose(gives(lambda x, dtype=dtype: x.astype(dtype)), wanted, atol=4e-3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda p: (p, None), "must return one array of numbers; got tuple, which is none"),
+        (lambda p: (p, p[:, :2]), "return its predictions alone"),
+        (lambda p: {"logits": p}, "must return numbers"),
+        (lambda p: 100 * p, r"got \d+.* to \d+.*are these percent\? divide by 100"),
+        (lambda p: p.T, r"must return \[5, K\] for 5 images; got shape \(3, 5\)"),
+        (lambda p: p.argmax(1), r"got shape \(5,\)"),
+        (lambda p: p[:-1], r"got shape \(4, 3\)"),
+        (lambda p: p[..., None], r"got shape \(5, 3, 1\)"),
+        (lambda p: p / p.sum(0), "must sum to 1"),
+        (lambda p: None, "must return numbers"),
+        (lambda p: p.astype(complex), "must return numbers"),
+    ],
+)
+def test_other_things_than_predictions_are_refused(change, message):
+    model = models.from_predict(lambda x: change(function()(x)), input_shape=SHAPE, classes=CLASSES)
+    with pytest.raises(InputError, match=message):
+        model.predict(IMAGES)
+
+
+def test_a_softmax_is_not_applied_to_probabilities():
+    model = models.from_predict(function(), input_shape=SHAPE, classes=CLASSES, logits=True)
+    with pytest.raises(InputError, match="which are probabilities already: leave out logits=True"):
+        model.predict(IMAGES)
+
+
+def in_training(images, draws=np.random.default_rng(0)):  # noqa: B008
+    """Dropout."""
+    odds = function()(images) * (draws.random((len(images), 3)) < 0.5) + 0.01
+    return odds / odds.sum(1, keepdims=True)
+
+
+def of_a_batch(images):
+    """Batch norm by the statistics of the batch."""
+    z = images.mean((1, 2))
+    odds = np.exp((z - z.mean(0)) / (z.std(0) + 0.1))
+    return odds / odds.sum(1, keepdims=True)
+
+
+@pytest.mark.parametrize(("predict", "said"), [(in_training, True), (of_a_batch, True), (function(), False)])
+def test_a_model_in_training_mode_is_noticed(predict, said):
+    model = models.from_predict(predict, input_shape=SHAPE, classes=CLASSES)
+    notes = unsteady(model, "net.py:predict")
+    assert len(notes) == said
+    assert all("net.py:predict gives the same image other predictions" in one and "eval()" in one for one in notes)
 
 
 def test_channels_first_and_standardised():

@@ -59,6 +59,27 @@ def test_shares_and_labels_are_exact(material):
         np.testing.assert_array_equal(done, [False] * 14 + [True] * 6)
 
 
+def test_hidden_pixels_are_black_and_nothing_else_changes(material):
+    images, labels, _ = material
+    found, target, done = draw(changed(material, hidden_pixels=0.25, evidence_free=0.2), range(20))
+    np.testing.assert_array_equal(target[:16], labels[:16])
+    gone = found[:16] != images[:16]  # no pixel of these images is black by itself
+    assert (found[:16][gone] == 0).all()
+    # 16 x 64 x 64 pixels, each with chance 1/4.
+    assert abs(gone.mean() - 0.25) < 5 * np.sqrt(0.25 * 0.75 / gone.size)
+    assert done.all()
+    again, _, _ = draw(changed(material, hidden_pixels=0.25), range(20), seed=1)
+    assert (again != draw(changed(material, hidden_pixels=0.25), range(20), seed=2)[0]).any()
+
+
+def test_images_with_hidden_pixels_are_augmented_before(material):
+    augmentation = Augmentation(flip="none", shift=0.0, rotation=20.0, zoom=0.0, brightness=0.0, contrast=0.0)
+    plain, _, _ = draw(changed(material, augmentation, hidden_pixels=1e-9), range(20))
+    found, _, _ = draw(changed(material, augmentation, hidden_pixels=0.3), range(20))
+    assert ((found == plain) | (found == 0)).all()
+    assert 0.25 < (found != plain).mean() < 0.35
+
+
 def test_counterfactuals_are_the_lesion_on_the_next_background_without_its_own(material):
     images, labels, masks = material
     found, target, _ = draw(changed(material, counterfactual=0.2), range(20))

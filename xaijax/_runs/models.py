@@ -19,6 +19,8 @@ from xaijax._runs.options import ModelOptions, preprocess_of
 from xaijax.classifier import Classifier, UnsupportedError
 from xaijax.data import Dataset
 
+UNSTEADY = 1e-3  # predictions of one image may differ by so much of the largest, as rounding makes them
+
 
 @dataclasses.dataclass(frozen=True)
 class Model:
@@ -89,8 +91,28 @@ def open_one(path: str | Path, options: ModelOptions, notes: list[str]) -> Class
     found = models.load(path, output=options.output, preprocess=preprocess_of(options), notes=notes, **named)
     if options.size is not None and not named:
         found = found.with_input_shape((options.size, options.size, found.input_shape[-1]))
+    notes += unsteady(found, str(path))
     layer = getattr(options, "layer", None)
     return found if layer is None else with_layer(found, str(path), layer)
+
+
+def unsteady(found: Classifier, path: str) -> list[str]:
+    """A sentence for a black box that gives an image another prediction in another call, or next to other images.
+
+    Dropout and batch norm in training mode do, and all scores are noise then.
+    """
+    if not found.network.host:
+        return []
+    images = np.random.default_rng(0).random((3, *found.input_shape), np.float32)
+    together, turned = found.predict(images), found.predict(images[::-1])[::-1]
+    apart = np.abs(np.concatenate([turned - together, found.predict(images[:1]) - together[:1]]))
+    most = float(np.max(apart, initial=0.0, where=np.isfinite(apart)))
+    if most <= UNSTEADY * max(1.0, float(np.max(np.abs(together), initial=0.0, where=np.isfinite(together)))):
+        return []
+    return [
+        f"{path} gives the same image other predictions in another call or next to other images (by up to {most:.2g}): "
+        "is it in training mode, with dropout or batch norm? Call its eval() first."
+    ]
 
 
 def with_layer(found: Classifier, path: str, layer: str) -> Classifier:

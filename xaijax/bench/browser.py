@@ -10,7 +10,7 @@ import dataclasses
 import json
 import math
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from xaijax.bench.calibrated import Judged
 from xaijax.bench.results import describe
-from xaijax.bench.store import TARGET, Store, paired
+from xaijax.bench.store import Part, Store, paired
 from xaijax.metrics import METRICS, REASONS
 from xaijax.plot import _style as style
 
@@ -54,28 +54,34 @@ class Browser:
     colours: tuple[str, str, str]
 
 
-def build(store: Store, run: Mapping[str, Any], judged: Mapping[str, Judged], *, limit: int = LIMIT) -> Browser | None:
+def build(
+    store: Store, run: Mapping[str, Any], judged: Mapping[str, Judged], *, total: int, limit: int = LIMIT
+) -> Browser | None:
     """Gathers what the browser shows; writes `FOLDER` where it does not fit into the page.
 
     Args:
         store: of a run.
         run: the contents of run.json.
         judged: model -> its calibration.
+        total: images with scores, over all models.
         limit: bytes that the page holds.
 
     Returns:
         None for a run that kept no pictures.
     """
-    names: dict[str, dict[str, None]] = {}  # model -> its images, in the order of the parts
+    methods = style.in_order(run["methods"])
+    shown: dict[str, dict[str, dict[str, Any]]] = {}  # model -> its images, in the order of the parts
     sizes = {"rebuilt": 0, "rest": 0}
     models = [entry["name"] for entry in run["models"]]
     for part, table in store.pictures():
-        own = names.setdefault(models[int(part.partition("-")[0])], {})
+        names: dict[str, None] = {}
         for image, what, data in zip(*(table[c].to_pylist() for c in ("image", "what", "webp")), strict=True):
-            own[image] = None
+            names[image] = None
             sizes["rebuilt" if what == "rebuilt" else "rest"] += len(data) * 4 // 3
+        found = _images(part, list(names), methods, run["metrics"])
+        shown.setdefault(_model_of(part, models), {}).update(found)
     _remove(store)
-    if not names:
+    if not shown:
         return None
     said, rebuilt, folder = [], True, ""
     if sum(sizes.values()) > limit:
@@ -84,21 +90,15 @@ def build(store: Store, run: Mapping[str, Any], judged: Mapping[str, Judged], *,
         said.append(f"Rebuilt images are left out: with them the page would hold more than {limit // 2**20} MB.")
     if folder:
         said.append(f"The pictures lie in the folder {FOLDER} next to this page: keep the two together.")
-    scores, predictions = paired(store.scores()), _predicted(store.predictions())
-    methods = style.in_order(run["methods"])
-    listed = [_described(metric, judged) for metric in run["metrics"]]
     data = {
-        "models": [
-            {"name": model, "images": _images(scores, predictions, model, list(own), methods, run["metrics"])}
-            for model, own in names.items()
-        ],
+        "models": [{"name": model, "images": list(own.values())} for model, own in shown.items()],
         "methods": methods,
-        "metrics": listed,
-        "groups": _groups(store, list(dict.fromkeys(image for own in names.values() for image in own))),
+        "metrics": [_described(metric, judged) for metric in run["metrics"]],
+        "groups": _groups(store, list(dict.fromkeys(image for own in shown.values() for image in own))),
         "reasons": REASONS | {"": "not scored"},
         "folder": folder,
     }
-    keys = {(model, image): f"{m}-{i}" for m, (model, own) in enumerate(names.items()) for i, image in enumerate(own)}
+    keys = {(model, image): f"{m}-{i}" for m, (model, own) in enumerate(shown.items()) for i, image in enumerate(own)}
     pictures = {}
     for model, image, values in _payloads(store, models, rebuilt):
         key = keys[model, image]
@@ -107,8 +107,11 @@ def build(store: Store, run: Mapping[str, Any], judged: Mapping[str, Judged], *,
             store.write_text(f"{folder}/{key}.js", f'xaijaxImage("{key}", {text});\n')
         else:
             pictures[key] = text
-    total = scores.select(["model", "image"]).group_by(["model", "image"]).aggregate([]).num_rows
     return Browser(data, pictures, len(keys), total, tuple(said), _inferno())
+
+
+def _model_of(part: Part, models: list[str]) -> str:
+    return models[int(part.name.partition("-")[0])]
 
 
 def _remove(store: Store) -> None:
@@ -130,34 +133,47 @@ def _described(metric: str, judged: Mapping[str, Judged]) -> dict[str, Any]:
     }
 
 
-def _images(
-    scores: pa.Table, predictions: pa.Table, model: str, images: list[str], methods: list[str], metrics: list[str]
-) -> list[dict[str, Any]]:
-    """Name, class, prediction and scores `[metric][method]` of each image; a reason where there is no score."""
-    place = {image: i for i, image in enumerate(images)}
-    shown: list[dict[str, Any]] = [
-        {"id": image, "scores": [[""] * len(methods) for _ in metrics], "label": "", "predicted": "", "p": None}
+def _images(part: Part, images: list[str], methods: list[str], metrics: list[str]) -> dict[str, dict[str, Any]]:
+    """Name, class, prediction and scores `[metric][method]` of some images of a part; a reason for no score."""
+    shown: dict[str, dict[str, Any]] = {
+        image: {
+            "id": image,
+            "scores": [[""] * len(methods) for _ in metrics],
+            "label": "",
+            "predicted": "",
+            "p": None,
+        }
         for image in images
-    ]
-    scores, predictions = _of(scores, model, images), _of(predictions, model, images)
+    }
     row, column = {name: i for i, name in enumerate(metrics)}, {name: i for i, name in enumerate(methods)}
-    names = ("image", "method", "metric", "value", "reason")
-    for image, method, metric, value, reason in zip(*(scores[name].to_pylist() for name in names), strict=True):
-        shown[place[image]]["scores"][row[metric]][column[method]] = reason or _number(value)
-    columns = (predictions[name].to_pylist() for name in ("image", "label", "predicted", "probability"))
-    for image, label, guess, chance in zip(*columns, strict=True):
-        shown[place[image]] |= {"label": label, "predicted": guess, "p": round(chance, 3)}
+    for image, method, metric, value, reason in _rows(part, "scores", shown):
+        shown[image]["scores"][row[metric]][column[method]] = reason or _number(value)
+    for image, label, guess, chance in _rows(part, "predictions", shown):
+        shown[image] |= {"label": label, "predicted": guess, "p": round(chance, 3)}
     return shown
+
+
+COLUMNS = {
+    "scores": ("image", "method", "metric", "value", "reason"),
+    "predictions": ("image", "label", "predicted", "probability"),
+    "curves": ("image", "curve", "entropy", "method", "position", "value"),
+    "responses": ("image", "metric", "method", "fraction", "value"),
+}
+
+
+def _rows(part: Part, folder: str, images: Iterable[str]) -> Iterator[tuple[Any, ...]]:
+    """The rows of some images in a table of a part; with findings an image is "image: finding"."""
+    table = part.table(folder)
+    if table is None:
+        return
+    table = paired(table)
+    own = table.filter(pc.is_in(table["image"], value_set=pa.array(list(images), pa.string())))
+    yield from zip(*(own[name].to_pylist() for name in COLUMNS[folder]), strict=True)
 
 
 def _number(value: float) -> float | str:
     """A score in four digits; JSON has no infinity."""
     return float(f"{value:.4g}") if math.isfinite(value) else "not_finite"
-
-
-def _predicted(table: pa.Table) -> pa.Table:
-    """Predictions with the pair of image and finding as the image, where there are findings."""
-    return paired(table) if TARGET in table.column_names else table
 
 
 def _groups(store: Store, images: list[str]) -> list[dict[str, Any]]:
@@ -183,13 +199,9 @@ def _image_of(pair: str, own: Mapping[str, str]) -> str:
 
 def _payloads(store: Store, models: list[str], rebuilt: bool) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Model, name, and pictures with curves of each image, part by part."""
-    curves, responses = paired(store.curves()), paired(store.responses())
     for part, table in store.pictures():
-        model = models[int(part.partition("-")[0])]
         found: dict[str, dict[str, Any]] = {}
-        for image, what, method, share, data in zip(
-            *(table[name].to_pylist() for name in table.column_names), strict=True
-        ):
+        for image, what, method, share, data in zip(*(table[n].to_pylist() for n in table.column_names), strict=True):
             own = found.setdefault(image, {"maps": {}, "rebuilt": {}, "curves": {}})
             text = base64.b64encode(data).decode("ascii")
             if what == "map":
@@ -199,20 +211,18 @@ def _payloads(store: Store, models: list[str], rebuilt: bool) -> Iterator[tuple[
                     own["rebuilt"].setdefault(method, []).append([share, text])
             else:
                 own[what] = text
-        for image, metric, method, x, y in _lines(_of(curves, model, found), _of(responses, model, found)):
+        for image, metric, method, x, y in _lines(part, found):
             found[image]["curves"].setdefault(metric, {}).setdefault(method, [x, y])  # the first random mask
         for image, values in found.items():
-            yield model, image, values
+            yield _model_of(part, models), image, values
 
 
-def _lines(curves: pa.Table, responses: pa.Table) -> Iterator[tuple[str, str, str, list[float], list[float]]]:
+def _lines(part: Part, images: Iterable[str]) -> Iterator[tuple[str, str, str, list[float], list[float]]]:
     """Image, metric, method and points of each curve."""
-    names = ("image", "curve", "entropy", "method", "position", "value")
-    for image, kind, entropy, method, x, y in zip(*(curves[name].to_pylist() for name in names), strict=True):
+    for image, kind, entropy, method, x, y in _rows(part, "curves", images):
         if np.isfinite(x).all() and np.isfinite(y).all():
             yield image, f"{kind}_{entropy}", method, *_thin(x, y)
-    columns = (responses[name].to_pylist() for name in ("image", "metric", "method", "fraction", "value"))
-    for image, metric, method, x, y in zip(*columns, strict=True):
+    for image, metric, method, x, y in _rows(part, "responses", images):
         if np.isfinite(x).all() and np.isfinite(y).all():
             yield image, metric, method, *_thin(x, y)
 
@@ -221,12 +231,6 @@ def _thin(x: list[float], y: list[float]) -> tuple[list[float], list[float]]:
     """A curve in at most `POINTS` of its own points, with three decimals."""
     keep: Any = np.unique(np.linspace(0, len(x) - 1, min(len(x), POINTS)).round().astype(int)) if x else []
     return [round(x[i], 3) for i in keep], [round(y[i], 3) for i in keep]
-
-
-def _of(table: pa.Table, model: str, images: Any) -> pa.Table:
-    """The rows of some images on a model."""
-    own = table.filter(pc.equal(table["model"], model))
-    return own.filter(pc.is_in(own["image"], value_set=pa.array(list(images), pa.string())))
 
 
 def _safe(values: Any) -> str:

@@ -4,17 +4,16 @@ groups.csv   model, method, metric, group, value, mean, low, high, n, clusters (
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from xaijax._runs import tables
+from xaijax.bench.columns import Columns
 from xaijax.bench.groups import PATIENT
 from xaijax.bench.results import describe
-from xaijax.bench.store import TARGET
 from xaijax.metrics import ORACLE
 from xaijax.metrics.statistics import cluster_means
 from xaijax.plot import _style as style
@@ -41,14 +40,13 @@ class GroupRow:
 
 
 def by_group(
-    scores: pa.Table, predictions: pa.Table, groups: pa.Table, classes: Sequence[str], *, seed: int = 0
+    models: Mapping[str, Columns], groups: pa.Table, classes: Iterable[str], *, seed: int = 0
 ) -> tuple[list[GroupRow], list[str]]:
     """The means of a run by class and group.
 
     Args:
-        scores: of all parts.
-        predictions: likewise: they have the class of each image.
-        groups: likewise, of schema `GROUPS`.
+        models: model -> its scores.
+        groups: of all parts, of schema `GROUPS`.
         classes: of the data, in their order.
         seed: of the bootstrap.
 
@@ -59,57 +57,40 @@ def by_group(
     for image, group, value in zip(*(groups[name].to_pylist() for name in groups.column_names), strict=True):
         belong.setdefault(group, {})[image] = value
     patients = belong.get(PATIENT, {})
-    findings = TARGET in scores.column_names
-    dimensions: dict[str, Mapping[str, str]] = {}
-    if not findings and predictions.num_rows:
-        columns = (predictions[name].to_pylist() for name in ("image", "label"))
-        dimensions[CLASS] = dict(zip(*columns, strict=True))
-    dimensions |= belong
     rows: list[GroupRow] = []
     said: dict[str, None] = {}
-    for model in dict.fromkeys(scores["model"].unique().to_pylist()):
-        of_model = scores.filter(pc.equal(scores["model"], model))
-        for metric in of_model["metric"].unique().to_pylist():  # one after the other: a run may have a million images
-            own = of_model.filter(pc.equal(of_model["metric"], metric))
-            images, targets, methods, values = _wide(own)
+    for model, scores in models.items():
+        every = scores.images().to_pylist()
+        for metric in scores.metrics():  # one after the other: a run may have a million images
+            places, methods, values = scores.matrix(metric)
+            images = [every[place] for place in places]
             clusters = np.array([patients.get(image, f"image {image}") for image in images], object)
-
-            def add(
-                group: str,
-                value: str,
-                keep: np.ndarray,
-                names: tuple[str, str, list[str]] = (model, metric, methods),
-                found: tuple[np.ndarray, np.ndarray] = (values, clusters),
-            ) -> None:
-                rows.extend(_rows(*names, group, value, found[0][keep], found[1][keep], seed))
-
+            codes, there = scores.classes(places)
+            names = np.array([*there, ""], object)[codes]  # -1, not known, is the last
+            found: dict[str, tuple[np.ndarray, list[str]]] = {}
             if patients:
-                add(ALL, ALL, np.ones(len(images), bool))
-            if findings:
-                for target in dict.fromkeys(filter(None, targets)):
-                    add(FINDING, target, np.array([one == target for one in targets]))
-            for group, values_of in dimensions.items():
+                found[ALL] = np.full(len(images), ALL, object), [ALL]
+            found |= _dimension(FINDING if scores.by_finding else CLASS, names, [*classes, *there], said)
+            for group, values_of in belong.items():
                 of_image = np.array([values_of.get(image, "") for image in images], object)
-                there = set(of_image) - {""}
-                if len(there) > MOST:
-                    said[f"There is no table by {group}: it has {len(there)} values, more than {MOST}."] = None
-                elif len(there) > 1:
-                    order = [name for name in classes if name in there] if group == CLASS else []
-                    for value in [*order, *sorted(there - set(order), key=_natural)]:
-                        add(group, value, of_image == value)
+                found |= _dimension(group, of_image, sorted(set(of_image), key=_natural), said)
+            for group, (of_image, order) in found.items():
+                for value in order:
+                    keep = of_image == value
+                    rows += _rows(model, metric, methods, group, value, values[keep], clusters[keep], seed)
     return rows, list(said)
 
 
-def _wide(scores: pa.Table) -> tuple[list[str], list[str], list[str], np.ndarray]:
-    """Images (with the finding of each), methods, and values `[images, methods]`, of one metric."""
-    targets = scores[TARGET].to_pylist() if TARGET in scores.column_names else [""] * scores.num_rows
-    pairs = list(zip(scores["image"].to_pylist(), targets, strict=True))
-    row = {pair: i for i, pair in enumerate(dict.fromkeys(pairs))}
-    encoded = scores["method"].combine_chunks().dictionary_encode()
-    methods = encoded.dictionary.to_pylist()
-    values = np.full((len(row), len(methods)), np.nan)
-    values[[row[pair] for pair in pairs], encoded.indices.to_numpy()] = scores["value"].to_numpy()
-    return [image for image, _ in row], [target for _, target in row], methods, values
+def _dimension(
+    group: str, of_image: np.ndarray, order: Iterable[str], said: dict[str, None]
+) -> dict[str, tuple[np.ndarray, list[str]]]:
+    """The values of a group that has a table, in their order; nothing where it tells no images apart."""
+    there = set(of_image) - {""}
+    if len(there) > MOST:
+        said[f"There is no table by {group}: it has {len(there)} values, more than {MOST}."] = None
+    if not 1 < len(there) <= MOST:
+        return {}
+    return {group: (of_image, [value for value in dict.fromkeys(order) if value in there])}
 
 
 def _rows(

@@ -26,6 +26,7 @@ from xaijax.bench.store import Tables
 from xaijax.bench.tables import detections_of, groups_of, predictions_of, tables_of
 from xaijax.explain import METHODS
 from xaijax.metrics import FAMILIES, METRICS, ORACLE, Explained, evaluate
+from xaijax.metrics.mosaic import NAME as MOSAIC
 from xaijax.metrics.pic import rebuild, revealed
 from xaijax.metrics.pic_information import as_uint8
 
@@ -79,6 +80,7 @@ def score_part(
     masks = _masks(model, batch) if explained.ndim == 2 else dict(batch.roles)
     again = any("explainer" in METRICS[metric].needs for metric in plan.metrics)
     explainers = _explainers(plan, model) if again else {}
+    mosaics = any(METRICS[metric].family == MOSAIC for metric in plan.metrics)
     scores = evaluate(
         model.classifier,
         batch.images,
@@ -91,6 +93,7 @@ def score_part(
         oracle=ORACLE in plan.methods,
         seed=plan.config.seed,
         batch_size=plan.config.batch_size,
+        pool=plan.pool(model) if mosaics else None,
         progress=lambda done, total: progress(EXPLAINING + (1 - EXPLAINING) * done / max(total, 1)),
     )
     kept: dict[str, np.ndarray] = {}

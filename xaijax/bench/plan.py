@@ -5,6 +5,7 @@ Everything that can be refused is refused here, before a run folder exists.
 
 import dataclasses
 import functools
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -25,6 +26,10 @@ from xaijax.bench.config import DEFAULT_METRICS, PRESETS, SHOWN, BenchConfig
 from xaijax.data import Batch, Dataset
 from xaijax.explain import METHODS
 from xaijax.metrics import FAMILIES, METRICS, ORACLE
+from xaijax.metrics.mosaic import NAME as MOSAIC
+
+POOL = 8
+"""Images of each class that mosaics are made with."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,9 +102,24 @@ class Plan:
                 )
         probabilities = np.asarray(model.classifier.predict(padded(batch.images, self.size)))[: len(batch)]
         if not np.isfinite(probabilities).all():
-            raise InputError(f"model {model.name} gives NaN or infinite probabilities; its checkpoint is damaged")
+            raise InputError(
+                f"model {model.path} gives NaN or infinite probabilities; its weights or its function are damaged: "
+                "give another model"
+            )
         labels = labels_of(model, batch.labels)
         return batch, labels, probabilities, self.explained(model, labels, probabilities)
+
+    def pool(self, model: Model) -> tuple[np.ndarray, np.ndarray]:
+        """Images and labels that mosaics are made with: the first of each class, the same for every part."""
+        counts: Counter[int] = Counter()
+        cases = []
+        for case in self.cases:
+            label = self.dataset.cases[case].label
+            counts[label] += 1
+            if counts[label] <= POOL:
+                cases.append(case)
+        batch, labels, _, _ = self.read(model, cases)
+        return batch.images, labels
 
     @property
     def convention(self) -> str:
@@ -340,6 +360,9 @@ def _check_outputs(config: BenchConfig, models: Sequence[Model], dataset: Datase
     compared = [metric for metric in metrics if "variants" in METRICS[metric].needs]
     if dataset.multi_label and compared:
         raise InputError(f"the metric {compared[0]} compares models by one class per image; leave it out for findings")
+    mosaics = [metric for metric in metrics if METRICS[metric].family == MOSAIC]
+    if dataset.multi_label and mosaics:
+        raise InputError(f"the metric {mosaics[0]} needs classes that exclude each other; leave it out for findings")
 
 
 def _for_black_boxes(
@@ -406,8 +429,9 @@ def _with_masks(
 
 
 def _refuse_unread_masks(dataset: Dataset, looked: Readable, metrics: Sequence[str]) -> None:
-    """Refuses metrics that would have no value at all, because nobody said what the values of the masks mean."""
-    why = next((note for note in looked.notes if "--mask-values" in note), None)
+    """Refuses metrics that would have no value at all: nobody said what masks mean, or none of them can be read."""
+    notes = [note for note in looked.notes if "mask" in note]
+    why = next((note for note in notes if "--mask-values" in note), notes[0] if notes else None)
     wanted = {role: metric for metric in metrics for role in METRICS[metric].roles}
     for role, metric in wanted.items() if why else ():
         stored = sum(

@@ -22,7 +22,7 @@ from xaijax._runs.options import (
     SplitOptions,
 )
 
-Construction = Literal["view", "mosaic", "parts", "and", "or"]
+Construction = Literal["view", "mosaic", "parts", "and", "or", "natural"]
 
 # One metric of each kind that scores fixed maps: twenty, which "quick" judges in minutes.
 DEFAULT_METRICS = (
@@ -79,10 +79,11 @@ class CalibrateConfig(
 
     depth: Literal["quick", "full"] = "quick"
     """quick: three textures, three shares of noise, the constructions view, mosaic and parts; full: eight textures,
-    five shares, all constructions."""
+    five shares, all constructions with a guaranteed truth."""
 
     constructions: tuple[Construction, ...] = ()
-    """How truths are made, out of view, mosaic, parts, and, or; default: what --depth says."""
+    """How truths are made, out of view, mosaic, parts, and, or, natural; default: what --depth says, without natural,
+    whose truth is not guaranteed."""
 
     minutes: Positive | None = None
     """Stop after this much time and judge by the cases that are done; --resume adds more. Default: until all are

@@ -22,6 +22,7 @@ CONSTRUCTIONS = {
     "parts": "several cells decide together, with known weights; the share of each is known.",
     "and": "the weaker of two cells decides; the share of each is computed from all four combinations.",
     "or": "the stronger of two cells decides; the share of each is computed from all four combinations.",
+    "natural": "the model sees a canvas with one image of the class; that it looks there is likely, not guaranteed.",
 }
 SURE = 0.5  # a model that is surer than this of an image without evidence
 CONTROLS = {"positive": "concordance", "negative": "twin"}

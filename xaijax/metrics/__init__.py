@@ -9,6 +9,7 @@ from xaijax.metrics._evaluate import DEFAULT_MASK_METRICS, DEFAULT_METRICS, eval
 from xaijax.metrics._health import MethodHealth, MetricHealth, Statement, health, statements
 from xaijax.metrics._qge import qge, rank_maps
 from xaijax.metrics._refusals import refusals
+from xaijax.metrics._surrogates import Surrogates, surrogates
 from xaijax.metrics.localization import oracle_maps
 from xaijax.metrics.metric import ORACLE, Axes, Explained, Family, Metric
 from xaijax.metrics.pic_curve import FRACTIONS
@@ -36,6 +37,7 @@ __all__ = [
     "Scores",
     "SettingDescription",
     "Statement",
+    "Surrogates",
     "describe",
     "evaluate",
     "health",
@@ -44,5 +46,6 @@ __all__ = [
     "rank_maps",
     "refusals",
     "statements",
+    "surrogates",
     "webp_size",
 ]

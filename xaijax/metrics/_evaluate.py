@@ -50,6 +50,7 @@ def evaluate(
     batch_size: int = 64,
     num_threads: int | None = None,
     spread: float | None = None,
+    pool: tuple[Any, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Scores:
     """Scores the maps of any number of methods, per image, with a reason wherever there is no value.
@@ -85,6 +86,8 @@ def evaluate(
         num_threads: threads of the kernels; default: the processors this process may use.
         spread: of the data that a regression predicts, such as the standard deviation of its labels over a data set: a
             change of the prediction by as much is a response of 0. Default: that of the labels given.
+        pool: (images `[N, H, W, C]`, labels `[N]`), with which the metrics of mosaics put together their mosaics;
+            default: the images that are scored. An image then scores the same whatever else is scored.
         progress: called as `progress(done, total)` with numbers of images, over all families that run the model.
 
     Returns:
@@ -159,6 +162,7 @@ def evaluate(
         seed=seed,
         batch_size=batch_size,
         num_threads=num_threads,
+        pool=None if pool is None else checks.check_pool(pool, images),
     )
     if output == "regression" and any("model" in metric.needs for metric in asked):
         given = _with_intact(given, every, spread)

@@ -83,14 +83,16 @@ def predictor(classifier: Any, output: Output, classes: Sequence[str] | None, *,
     """The function that metrics call: one convention for all of them.
 
     A `xaijax.classifier.Classifier` takes images as they are. Any other object's `predict` always sees float32 in
-    [0, 1] (beyond it only where a metric's definition changes images so far), and what it gives is checked; without
-    `ranged` logits will do.
+    [0, 1] (beyond it only where a metric's definition changes images so far), in an array of its own that it may
+    change, and what it gives is checked; without `ranged` logits will do.
     """
     if hasattr(classifier, "network") and hasattr(classifier, "params"):
         return classifier.predict
 
     def predict(images: NDArray[Any]) -> NDArray[np.float64]:
-        found = classifier.predict(float_images(images).astype(np.float32, copy=False))
+        found = classifier.predict(
+            float_images(images).astype(np.float32, copy=np.issubdtype(images.dtype, np.floating))
+        )
         return _outputs.check_predictions(found, output, len(images), classes, ranged=ranged)
 
     return predict

@@ -271,3 +271,22 @@ def check_settings(settings: Mapping[str, Mapping[str, Any]] | None, families: M
             raise InputError(f"settings of {family} must be a dictionary of options; got {type(options).__name__}")
         given[family] = options
     return {name: family.read_settings(given.get(name, {})) for name, family in families.items()}
+
+
+def check_pool(pool: Any, images: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.integer]]:
+    """Images and labels that mosaics are made with: of the size and dtype of the images that are scored.
+
+    Raises:
+        InputError: for anything else.
+    """
+    if not isinstance(pool, tuple | list) or len(pool) != 2:
+        raise InputError(f"pool must be a pair (images, labels); got {type(pool).__name__}")
+    given, labels = np.asarray(pool[0]), np.asarray(pool[1])
+    if given.shape[1:] != images.shape[1:] or given.dtype != images.dtype:
+        raise InputError(
+            f"the images of pool must be like those that are scored, {images.dtype} of {images.shape[1:]}; got "
+            f"{given.dtype} of {given.shape[1:]}"
+        )
+    if labels.shape != (len(given),) or labels.dtype.kind not in "iu":
+        raise InputError(f"the labels of pool must be {len(given)} whole numbers; got {labels.dtype} of {labels.shape}")
+    return given, labels

@@ -198,6 +198,7 @@ class Inputs:
         output: what its predictions are; default: what the classifier says.
         intact: `[B, K]`, what a regression gives for the unchanged images.
         spread: of a regression's data.
+        pool: (images `[N, H, W, C]`, labels `[N]`) that mosaics are made with; None: the images themselves.
     """
 
     classifier: Any
@@ -218,6 +219,7 @@ class Inputs:
     output: Output = None  # type: ignore[assignment]
     intact: NDArray[np.float64] | None = None
     spread: float = float("nan")
+    pool: tuple[NDArray[Any], NDArray[np.integer]] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.output is None:

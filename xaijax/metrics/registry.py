@@ -6,11 +6,14 @@ from xaijax import _names
 from xaijax._errors import InputError
 from xaijax.metrics import (
     artefact,
+    axioms,
     complexity,
     confidence,
     consistency,
+    f_fidelity,
     faithfulness,
     localization,
+    mosaic,
     perturbation,
     pic,
     robustness,
@@ -25,13 +28,16 @@ FAMILIES: dict[str, Family] = {
         pic.FAMILY,
         perturbation.FAMILY,
         faithfulness.FAMILY,
+        f_fidelity.FAMILY,
         confidence.FAMILY,
         localization.FAMILY,
+        mosaic.FAMILY,
         artefact.FAMILY,
         complexity.FAMILY,
         robustness.FAMILY,
         consistency.FAMILY,
         sanity.FAMILY,
+        axioms.FAMILY,
     )
 }
 

@@ -8,6 +8,9 @@ perturbation metrics make. Three changes, each on a share of every batch, say ot
 * `evidence_free`: no class is right, the target is the uniform distribution.
 * `lesion_alone`: the lesion on a background without evidence; the label stays.
 
+The other images may have a share of their pixels hidden (`hidden_pixels`), the label staying: what F-Fidelity
+(`xaijax.metrics.f_fidelity`) fine-tunes a network with.
+
 What is drawn follows from the seed, the epoch and the step.
 """
 
@@ -44,6 +47,7 @@ class Interventions:
         counterfactual: share with the lesion, and the label, of another image.
         evidence_free: share without evidence, whose target is the uniform distribution.
         lesion_alone: share that shows the lesion on a background without evidence.
+        hidden_pixels: share of the pixels of all other images that become black at random.
         kinds: of images without evidence; they take turns, and one that is named twice has two.
 
     Raises:
@@ -60,6 +64,7 @@ class Interventions:
     counterfactual: Part = 0.0
     evidence_free: Part = 0.0
     lesion_alone: Part = 0.0
+    hidden_pixels: Part = 0.0
     kinds: tuple[Kind, ...] = KINDS
 
     def __post_init__(self) -> None:
@@ -74,7 +79,7 @@ class Interventions:
             raise InputError("kinds is empty; name one for the images without evidence, or leave evidence_free out")
 
     def __bool__(self) -> bool:
-        return bool(self.counterfactual or self.evidence_free or self.lesion_alone)
+        return bool(self.counterfactual or self.evidence_free or self.lesion_alone or self.hidden_pixels)
 
     @property
     def need_masks(self) -> bool:
@@ -165,7 +170,8 @@ class Changed:
         bare[needy] = self._among(self.with_lesion, bare[needy], rng)
         single = self._among(self.with_lesion, positions[len(positions) - alone :], rng)
 
-        parts = [self.images[positions[:rest]]]
+        hidden = self.interventions.hidden_pixels
+        parts = [self._hidden(positions[:rest], hidden, rng, key) if hidden else self.images[positions[:rest]]]
         if counterfactual:
             parts.append(self._counterfactual(swapped, np.roll(swapped, -1)))
         if free or alone:
@@ -182,7 +188,14 @@ class Changed:
             [self.labels[positions[:rest]], self.labels[swapped], np.full(free, NO_CLASS), self.labels[single]]
         ).astype(np.int32)
         done = np.arange(len(positions)) >= rest + counterfactual
+        done[:rest] = hidden > 0
         return np.concatenate(parts), labels, done
+
+    def _hidden(self, positions: np.ndarray, share: float, rng: np.random.Generator, key: Any) -> np.ndarray:
+        """Images of which a random share of the pixels is black, all channels together."""
+        images, _ = self._augmented(positions, jax.random.fold_in(key, 1))
+        gone = rng.random(images.shape[:3], np.float32) < share
+        return np.where(gone[..., None], np.zeros((), images.dtype), images)
 
     def _among(self, allowed: np.ndarray, positions: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Positions, those that are not allowed replaced by others at random, so that shares stay exact."""

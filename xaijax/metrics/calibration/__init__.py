@@ -12,6 +12,7 @@ from xaijax.metrics.calibration.judging import judge
 from xaijax.metrics.calibration.others import OtherMetric
 from xaijax.metrics.calibration.peers import from_captum, from_pytorch_grad_cam, from_quantus
 from xaijax.metrics.calibration.planning import Plan, plan
+from xaijax.metrics.calibration.prediction import Predicted, leave_one_out
 from xaijax.metrics.calibration.result import Calibration, Controls, Judgement, Numbers
 from xaijax.metrics.calibration.scoring import score_case
 from xaijax.metrics.calibration.textures import TEXTURES
@@ -31,6 +32,7 @@ __all__ = [
     "Numbers",
     "OtherMetric",
     "Plan",
+    "Predicted",
     "Row",
     "Scene",
     "Thresholds",
@@ -41,6 +43,7 @@ __all__ = [
     "from_quantus",
     "judge",
     "judgeable",
+    "leave_one_out",
     "plan",
     "score_case",
 ]

@@ -6,10 +6,12 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from xaijax.metrics.calibration.models import Mosaic, Parts, View
+from xaijax.metrics.calibration.models import Mosaic, Natural, Parts, View
 
-Construction = Literal["view", "mosaic", "parts", "and", "or"]
-CONSTRUCTIONS: tuple[Construction, ...] = ("view", "mosaic", "parts", "and", "or")
+Construction = Literal["view", "mosaic", "parts", "and", "or", "natural"]
+CONSTRUCTIONS: tuple[Construction, ...] = ("view", "mosaic", "parts", "and", "or", "natural")
+FULL = CONSTRUCTIONS[:5]
+"""Of the depth `"full"`; `natural` guarantees nothing, and is made on request."""
 DECIDING: tuple[Construction, ...] = ("view", "mosaic", "parts")
 """Constructions that a verdict rests on; `and` and `or` show what fails under conjunction and redundancy."""
 
@@ -22,6 +24,8 @@ LEFT_OUT = {
     "not_finite": "the model answers NaN or infinity",
     "not_predicted_small": "the model does not predict the label at half the size",
     "no_view": "no part of the image that was tried (the lesion, then random ones) keeps a probability of 0.8",
+    "not_predicted_canvas": "the model predicts another class for the whole canvas",
+    "no_other_class": "the canvas needs images of other classes that the model predicts at half the size",
     "no_gain": "the model does not prefer the cells to a uniform image",
     "constant_truth": "all cells have the same Shapley value",
     "one_image": "the canvas needs another image",
@@ -66,7 +70,7 @@ class Case:
         label: the class that maps explain, of the user's model.
         label_class: its name.
         sources: positions of the images that it is made of, in the order of the cells.
-        weights: `[4]` of the cells; of a mosaic 1 for the cell that the model sees.
+        weights: `[4]` of the cells; of a mosaic 1 for the cell that the model sees, or that shows the class.
         visible: `[H, W]` of a view; None otherwise.
         ends: of `Parts`.
     """
@@ -98,7 +102,7 @@ class Scene:
         truth: T, `[H, W]`, any scale.
     """
 
-    classifier: View | Mosaic | Parts
+    classifier: View | Mosaic | Natural | Parts
     image: NDArray[Any]
     label: int
     truth: NDArray[np.float64]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xaijax.metrics import checks
+from xaijax.metrics.axioms import COMPLETENESS
 from xaijax.metrics.metric import Metric
 from xaijax.metrics.registry import FAMILIES, METRICS, resolve
 
@@ -14,6 +15,7 @@ QUICK_SETTINGS: dict[str, dict[str, Any]] = {
         "noise_draws": 10,
     },
     "robustness": {"draws": 50},
+    "f_fidelity": {"shares": (0.1, 0.3, 0.6), "draws": 10},
 }  # fmt: skip
 """Shorter curves, where `quick` is given no others: its verdicts hold for metrics with these settings."""
 
@@ -21,6 +23,7 @@ NOT_JUDGED = {
     "needs_explainer": "it needs an explainer instead of a map",
     "needs_variants": "it compares several maps of an image",
     "reads_mask": "it reads the mask, not the model",
+    "reads_sum": "it reads the sum of the map, which has no truth here: maps are scaled to [0, 1]",
     "rounded": "it changes images by less than a grey level, which this model does not see",
 }
 """Why a metric is not judged at all."""
@@ -39,6 +42,8 @@ def why_not(metric: Metric, classifier: Any = None) -> str:
         return "needs_explainer"
     if "variants" in metric.needs:
         return "needs_variants"
+    if metric.name == COMPLETENESS:
+        return "reads_sum"
     rounds = getattr(getattr(classifier, "network", None), "rounds", False)
     return "rounded" if rounds and metric.name in ("infidelity", "pgi", "pgu") else ""
 

@@ -175,6 +175,28 @@ class Mosaic(_OfPart):
         return cells.enlarge(parts, self.size)
 
 
+class Natural(_OfPart):
+    """`g(X) = f(X)`, X a canvas with one image of the class: where f looks is not guaranteed.
+
+    Args:
+        model: f.
+        size: (H, W) of the images that f takes.
+    """
+
+    def __init__(self, model: Model, size: tuple[int, int]) -> None:
+        super().__init__(model)
+        self.size = size
+
+    def seen(self, images: NDArray[Any]) -> NDArray[np.float32]:
+        """`[n, 2h, 2w, C]`: all of it."""
+        return float_images(np.asarray(images)).astype(np.float32, copy=False)
+
+    def whole(self, parts: NDArray[np.float32]) -> NDArray[np.float32]:
+        """`[n, H, W, C]`: an odd side repeats its last pixel once more."""
+        missing = [(0, 0), (0, self.size[0] - parts.shape[1]), (0, self.size[1] - parts.shape[2]), (0, 0)]
+        return np.pad(parts, missing, mode="edge") if parts.shape[1:3] != self.size else parts
+
+
 class Parts:
     """A known function of the margins of some cells: weighted sum, minimum or maximum, then a sigmoid.
 

@@ -21,6 +21,7 @@ from xaijax.metrics.calibration import cells
 from xaijax.metrics.calibration.blobs import PROBABILITY, blob
 from xaijax.metrics.calibration.case import (
     CONSTRUCTIONS,
+    FULL,
     FULL_LEVELS,
     QUICK_LEVELS,
     QUICK_TEXTURES,
@@ -30,7 +31,7 @@ from xaijax.metrics.calibration.case import (
 )
 from xaijax.metrics.calibration.cost import passes_of, with_defaults
 from xaijax.metrics.calibration.ladder import map_names
-from xaijax.metrics.calibration.models import SPAN, Model, Mosaic, Parts, View
+from xaijax.metrics.calibration.models import SPAN, Model, Mosaic, Natural, Parts, View
 from xaijax.metrics.calibration.shapley import values_of
 from xaijax.metrics.calibration.textures import TEXTURES
 from xaijax.metrics.metric import LESION_ROLE
@@ -105,14 +106,10 @@ class Plan:
             )
         image = _canvas(self.images, case.sources)
         weights = np.asarray(case.weights)
-        if case.construction == "mosaic":
-            cell = int(weights.argmax())
-            return Scene(
-                Mosaic(self.model, cell, size),
-                image,
-                case.label,
-                cells.spread(weights, (image.shape[0], image.shape[1])),
-            )
+        if case.construction in ("mosaic", "natural"):
+            seen = Natural(self.model, size) if case.construction == "natural" else None
+            truth = cells.spread(weights, (image.shape[0], image.shape[1]))
+            return Scene(seen or Mosaic(self.model, int(weights.argmax()), size), image, case.label, truth)
         how = _how(case.construction)
         made = Parts(self.model, case.label, how, weights, size, case.ends)
         present, absent = made.margins(np.stack([image, np.broadcast_to(_median(image, same=True), image.shape)]))
@@ -207,7 +204,7 @@ def plan(
         raise InputError(f"calibration needs images of 8 pixels or more along each side; got {images.shape[1:3]}")
     _, labels, _ = checks.check_labels(labels, names, model.output, model.classes)
     chosen = [_one_of("construction", name, CONSTRUCTIONS) for name in _listed("constructions", constructions)]
-    asked = tuple(dict.fromkeys(chosen)) or (CONSTRUCTIONS[:3] if depth == "quick" else CONSTRUCTIONS)
+    asked = tuple(dict.fromkeys(chosen)) or (CONSTRUCTIONS[:3] if depth == "quick" else FULL)
     kinds = tuple(dict.fromkeys(_one_of("texture", name, TEXTURES) for name in _listed("textures", textures)))
     kinds = kinds or (QUICK_TEXTURES if depth == "quick" else tuple(TEXTURES))
     steps = tuple(_options.check(Share, level, "levels") for level in _listed("levels", levels))
@@ -292,7 +289,8 @@ class _Finder:
     def find(self, name: Construction, most: int) -> tuple[list[Case], dict[str, int]]:
         """Cases of a construction, and how many images were left out for which reason."""
         make: Callable[[int, np.random.Generator], Case | str] = {
-            "view": self.view, "mosaic": self.mosaic, "parts": self.parts, "and": self.parts, "or": self.parts
+            "view": self.view, "mosaic": self.mosaic, "parts": self.parts, "and": self.parts, "or": self.parts,
+            "natural": self.natural,
         }[name]  # fmt: skip
         self.construction: Construction = name
         cases: list[Case] = []
@@ -350,6 +348,20 @@ class _Finder:
         sources.insert(cell, i)
         weights = tuple(float(k == cell) for k in range(cells.CELLS))
         return self._case(i, sources, weights=weights)
+
+    def natural(self, i: int, rng: np.random.Generator) -> Case | str:
+        if not self.small[i]:
+            return "not_predicted_small"
+        unlike = np.flatnonzero((self.labels != self.labels[i]) & self.small & self.predicted)
+        if not unlike.size:
+            return "no_other_class"
+        cell = int(rng.integers(cells.CELLS))
+        sources = _draw(rng, unlike, cells.CELLS - 1)
+        sources.insert(cell, i)
+        canvas = Natural(self.model, self.size).whole(float_images(_canvas(self.images, sources))[None])
+        if not self.agrees(canvas, self.labels[i : i + 1])[0]:
+            return "not_predicted_canvas"
+        return self._case(i, sources, weights=tuple(float(k == cell) for k in range(cells.CELLS)))
 
     def parts(self, i: int, rng: np.random.Generator) -> Case | str:
         if not self.small[i]:
