@@ -3,6 +3,7 @@
 import importlib.metadata
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -140,3 +141,42 @@ def test_the_source_archive_holds_every_tracked_file(tmp_path):
         held = {name.partition("/")[2] for name in tar.getnames()}
     assert {"CMakeLists.txt", "csrc/include/xaijax/reveal.hpp", "bindings/module.cpp", "xaijax/_core.pyi"} <= tracked
     assert sorted(tracked - held) == []
+
+
+def test_the_version_is_the_same_everywhere():
+    import xaijax
+
+    places = {
+        "pyproject.toml": r'^version = "(.+)"$',
+        "CITATION.cff": r"^version: (.+)$",
+        ".conda/meta.yaml": r'set version = "(.+)"',
+    }
+    found = {
+        place: re.search(pattern, (ROOT / place).read_text("utf-8"), re.MULTILINE)[1]
+        for place, pattern in places.items()
+    }
+    assert set(found.values()) == {xaijax.__version__}, found
+
+
+def test_the_recipe_and_the_project_need_the_same_packages():
+    """The run-time requirements of the conda recipe are those of pyproject.toml, with conda's own names."""
+    import tomllib
+
+    named = {"matplotlib-base": "matplotlib", "docstring_parser": "docstring-parser"}
+    recipe = (ROOT / ".conda/meta.yaml").read_text("utf-8")
+    run = recipe[recipe.index("  run:") : recipe.index("test:")]
+    conda = {named.get(name, name): floor for name, floor in re.findall(r"^    - (\S+) >=(\S+)$", run, re.MULTILINE)}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
+    assert conda == dict(one.split(">=") for one in project)
+
+
+def test_the_oldest_packages_are_the_floors():
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
+    floors = dict(one.split(">=") for one in project)
+    lines = (ROOT / "tests/oldest.txt").read_text("utf-8").splitlines()
+    oldest = dict(line.split("==") for line in lines if "==" in line)
+    assert {name for name in floors if name not in oldest} == set()
+    for name, floor in floors.items():
+        assert oldest[name].split(".")[: len(floor.split("."))] == floor.split("."), name

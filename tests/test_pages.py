@@ -61,7 +61,7 @@ def test_every_study_has_its_command():
         if path.name != "index.md":
             text = path.read_text("utf-8")
             assert re.search(
-                r"xaijax (?:bench|train|cascade|profile) |python (?:-m )?benchmarks|benchmarks/\w+\.py", text
+                r"xaijax (?:bench|train|cascade|profile|study) |python (?:-m )?benchmarks|benchmarks/\w+\.py", text
             ), path
 
 

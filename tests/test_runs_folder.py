@@ -1,6 +1,7 @@
 """Run folders: written whole, locked, resumed only as what was started, cleaned up with care."""
 
 import doctest
+import errno
 import importlib
 import json
 import os
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -186,6 +188,14 @@ def test_a_resumed_run_that_is_killed_still_knows_its_files(tmp_path):
     assert [one.file for one in checksums.problems(path, folder.DESCRIPTION)] == ["model.safetensors"]
 
 
+def said(file):
+    """The values of a signed file, or its name where it is refused by name."""
+    try:
+        return checksums.signed(checksums.read_signed(file))
+    except InputError as error:
+        return file.name if file.name in str(error) else str(error)
+
+
 def test_every_changed_byte_of_a_run_is_noticed(tmp_path):
     """Or reads as the same values, such as another space in a JSON file."""
     path = tmp_path / "out"
@@ -204,6 +214,8 @@ def test_every_changed_byte_of_a_run_is_noticed(tmp_path):
                 found = [one.file for one in checksums.problems(path, folder.DESCRIPTION)]
                 if name not in found:
                     assert json.loads(file.read_text("utf-8")) == values, (name, place, changed)
+                if values is not None:  # what reads the file says so too, or reads the same
+                    assert said(file) in (values, file.name), (name, place, changed)
         file.write_bytes(kept)
     assert checksums.problems(path, folder.DESCRIPTION) == []
 
@@ -297,3 +309,48 @@ def test_ctrl_c_says_how_to_resume_what_there_is(tmp_path):
     with pytest.raises(KeyboardInterrupt), progress.resumable(said, tmp_path / "run"):
         raise KeyboardInterrupt
     assert "add --resume to resume it" in said.file.getvalue().replace("\n", "")
+
+
+def test_a_full_disk_names_the_file_and_leaves_no_part_of_it(tmp_path, monkeypatch, capsys):
+    """The system names no file where a write fails; the command says which, and what to do."""
+    from xaijax import _files, cli
+
+    def full(path, write):
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(_files, "_write_and_sync", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        folder.write_text(tmp_path / "report.html", "page")
+    assert caught.value.filename == str(tmp_path / "report.html")
+    assert list(tmp_path.iterdir()) == []
+    assert cli._report(caught.value) == 2
+    assert capsys.readouterr().err.endswith(
+        "report.html: No space left on device; free some space, or name another folder with --out\n"
+    )
+
+
+def test_a_folder_that_cannot_be_written_to_is_said_to_be_one(capsys):
+    from xaijax import cli
+
+    with pytest.raises(OSError, match=r"/proc/nowhere") as caught:
+        RunFolder(Path("/proc/nowhere/run"), "run", resume=False)
+    assert cli._report(caught.value) == 2
+    assert "/proc/nowhere" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("moment", [0, 4_000_000_000], ids=["1970", "2096"])
+def test_a_clock_that_jumps_changes_nothing(tmp_path, moment):
+    """Files, and the lock of a process that was killed, from long ago or from the future."""
+    path = tmp_path / "out"
+    with RunFolder(path, "run", resume=False) as run:
+        run.describe({"config": {"seed": 0}})
+        part(path, "a", "some numbers")
+    (path / ".lock").write_text("{}")
+    for file in [path, *path.rglob("*")]:
+        os.utime(file, (moment, moment))
+    assert checksums.problems(path, folder.DESCRIPTION) == []
+    with RunFolder(path, "run", resume=True) as run:
+        run.check_same({"seed": 0})
+        assert run.repair() == []
+        assert checksums.part_files(path) == ["a"]

@@ -70,6 +70,11 @@ def test_every_long_command_can_resume(name):
     assert {"out", "resume", "config", "preset"} <= known
 
 
+def test_a_study_can_resume():
+    known = {option.name for option in command_line.options(cli.config_class("study"))}
+    assert {"out", "resume", "plan"} <= known  # its file takes the place of --config
+
+
 def test_what_a_file_does_not_say_can_be_stated_in_every_command():
     """Of a model: its preprocessing, its output and its layer; of images: their window."""
     for name in cli.COMMANDS:

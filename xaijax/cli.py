@@ -3,6 +3,7 @@
 Exit status: 0 done, 1 an unexpected error, 2 bad input (one sentence on stderr), 130 interrupted.
 """
 
+import errno
 import importlib
 import os
 import sys
@@ -21,10 +22,11 @@ COMMANDS = {
         "judge metrics: which can be believed for a model and its images",
     ),
     "train": ("xaijax.train", "TrainConfig", "train a classifier"),
-    "evaluate": ("xaijax.evaluate", "EvaluateConfig", "score a trained classifier, or compare two"),
+    "evaluate": ("xaijax.evaluate", "EvaluateConfig", "score trained classifiers and compare them"),
     "explain": ("xaijax.explain_images", "ExplainConfig", "draw heat maps over images"),
     "profile": ("xaijax.profiling", "ProfileConfig", "time explainers and kernels, and name what limits them"),
     "cascade": ("xaijax.cascade", "CascadeConfig", "CasCAM: train or mask round by round, and explain"),
+    "study": ("xaijax.study", "StudyConfig", "run a whole study from one file: train, evaluate, explain, report"),
     "clusters": ("xaijax.clusters", "ClustersConfig", "find shortcuts: cluster the maps of a data set"),
     "data": ("xaijax.describe_data", "DescribeDataConfig", "say what is understood of a data set"),
     "verify": ("xaijax.verify", "VerifyConfig", "check that every file of a run is as it was written"),
@@ -35,6 +37,11 @@ COMMANDS = {
     "completion": ("xaijax.completion", "CompletionConfig", "print a completion script for bash, zsh or fish"),
 }
 INTERRUPTED = 130
+FULL, CLOSED = "; free some space, or name another folder with --out", "; name a folder that can be written to"
+ADVICE = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), FULL) | dict.fromkeys(
+    (errno.EROFS, errno.EACCES, errno.EPERM), CLOSED
+)
+"""What to do where the system refuses to write, by its number of the error."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -116,7 +123,7 @@ def _report(error: Exception) -> int:
 
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, OSError) and error.filename is not None:
-        text = f"{error.filename}: {error.strerror or text}"
+        text = f"{error.filename}: {error.strerror or text}{ADVICE.get(error.errno or 0, '')}"
     if isinstance(error, ValueError | TypeError | OSError | ImportError | BackendError):
         _say(f"error: {text}")
         return 2

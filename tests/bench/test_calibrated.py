@@ -150,7 +150,8 @@ def found(made, quality, metrics=("deletion_mean", "irof"), n=30):
     """Statistics of made-up scores: {method: its quality}, equal in all metrics; lower is better in both."""
     import numpy as np
 
-    from xaijax.bench.store import CURVES, SCORES
+    from xaijax.bench import columns
+    from xaijax.bench.store import SCORES
 
     rng = np.random.default_rng(0)
     rows = []
@@ -159,7 +160,7 @@ def found(made, quality, metrics=("deletion_mean", "irof"), n=30):
             for method, one in quality.items():
                 sign = -1 if metric == "deletion_mean" else 1
                 rows.append(("m", f"case {number}", method, metric, sign * (one + 0.1 * rng.random()), ""))
-    return statistics.tabulate(made.table(rows, SCORES), made.table([], CURVES))
+    return statistics.tabulate(columns.of_table(made.table(rows, SCORES)))
 
 
 def test_the_best_method_is_named_and_what_random_beats_is_not_recommended(made):

@@ -9,8 +9,7 @@ from PIL import Image
 
 from xaijax import data, models
 from xaijax._errors import InputError
-from xaijax.bench import BenchConfig, run
-from xaijax.bench.results import accuracy
+from xaijax.bench import BenchConfig, reading, run
 from xaijax.bench.store import Store
 from xaijax.evaluate import EvaluateConfig
 from xaijax.evaluate import run as evaluate
@@ -94,7 +93,7 @@ def test_tables_and_report_name_the_findings(scored):
     predictions = Store(scored).predictions()
     assert predictions.num_rows == 18
     assert set(predictions["target"].to_pylist()) == set(FINDINGS)
-    assert accuracy(predictions)["model"][1] == 18
+    assert reading.read(Store(scored)).right["model"][1] == 18
     assert (scored / "statistics.csv").read_text().count("\n") > 1
     run_json = json.loads((scored / "run.json").read_text())
     assert run_json["models"][0]["output"] == "sigmoid"
@@ -136,14 +135,13 @@ def test_what_is_explained_can_be_chosen(trained, tmp_path, target):
 
 
 def test_evaluate_scores_each_finding(trained, tmp_path):
-    found = evaluate(
-        EvaluateConfig(**PHANTOMS, data_seed=9, split="all", count=16, model=(str(trained),), out=tmp_path / "scores")
-    )
+    given = {**PHANTOMS, "data": (PHANTOMS["data"],), "data_seed": 9, "split": "all", "count": 16}
+    found = evaluate(EvaluateConfig(**given, model=(str(trained),), out=tmp_path / "scores"))
     (metrics,) = found.metrics
     assert metrics["images"] == 16
     assert metrics["per_finding"]["nodule"]["present"] == 8
     lines = (tmp_path / "scores" / "predictions.csv").read_text().splitlines()
-    assert lines[0].split(",")[:3] == ["id", "opacity", "opacity: probability"]
+    assert lines[0].split(",") == ["id", *FINDINGS, *(f"{name}: probability" for name in FINDINGS)]
     assert len(lines) == 17
 
 
@@ -164,17 +162,21 @@ def test_two_classifiers_of_findings_are_compared(trained, tmp_path):
     for name, order in (("one", [0, 1, 2]), ("two", [2, 0, 1])):
         (tmp_path / f"{name}.py").write_text(FINDINGS_SCRIPT.format(classes=[FINDINGS[k] for k in order], order=order))
         paths.append(f"{tmp_path / name}.py:predict")
-    options = {**PHANTOMS, "data_seed": 9, "split": "all", "count": 16}
-    same = evaluate(EvaluateConfig(**options, model=tuple(paths[1:]), out=tmp_path / "same")).comparison
-    assert same["macro_auroc"] == {"difference": 0.0, "low": 0.0, "high": 0.0}
+    options = {**PHANTOMS, "data": (PHANTOMS["data"],), "data_seed": 9, "split": "all", "count": 16}
+    (same,) = evaluate(EvaluateConfig(**options, model=tuple(paths[1:]), out=tmp_path / "same")).data[0]["comparisons"]
+    assert same["scores"]["macro_auroc"] == {"difference": 0.0, "low": 0.0, "high": 0.0}
     found = evaluate(EvaluateConfig(**options, model=tuple(paths[:2]), out=tmp_path / "scores"))
     first, second = found.metrics
-    assert (found.comparison["resampled"], found.comparison["units"]) == ("images", 16)
+    (pair,) = found.data[0]["comparisons"]
+    assert (pair["resampled"], pair["units"]) == ("images", 16)
     for finding in FINDINGS:
         expected = second["per_finding"][finding]["auroc"] - first["per_finding"][finding]["auroc"]
-        assert found.comparison["per_finding"][finding]["auroc"]["difference"] == pytest.approx(expected, abs=1e-9)
+        assert pair["per_finding"][finding]["auroc"]["difference"] == pytest.approx(expected, abs=1e-9)
     kept = json.loads((tmp_path / "scores" / "evaluation.json").read_text())
-    assert kept["comparison"] == found.comparison
+    assert kept["data"][0]["comparisons"] == [pair]
+    mean = found.metrics[0]["intervals"]["macro_auroc"]
+    assert mean["low"] <= mean["value"] == first["macro_auroc"] <= mean["high"]
+    assert "The best AUROC is" in (tmp_path / "scores" / "evaluation.html").read_text("utf-8")
     head = (tmp_path / "scores" / "predictions.csv").read_text().splitlines()[0].split(",")
     assert head[:2] == ["id", "opacity"]
     assert sum(cell.endswith(": probability") for cell in head) == 2 * len(FINDINGS)
@@ -214,12 +216,12 @@ def test_chexpert_as_published_is_trained_scored_and_explained(tmp_path):
     train(TrainConfig(data=str(home), size=32, epochs=1, model="small_cnn", own_split=True, out=out))
     classifier = models.load(out)
     assert (classifier.output, classifier.classes) == ("sigmoid", OBSERVATIONS)
-    found = evaluate(EvaluateConfig(data=str(home), model=(str(out),), split="validation", out=tmp_path / "scores"))
+    found = evaluate(EvaluateConfig(data=(str(home),), model=(str(out),), split="validation", out=tmp_path / "scores"))
     rows = found.metrics[0]["per_finding"]
     assert found.metrics[0]["images"] == 6
     assert rows["Cardiomegaly"]["present"] == rows["Cardiomegaly"]["absent"] == 3
     assert rows["Fracture"]["auroc"] is None
-    whole = evaluate(EvaluateConfig(data=str(home), model=(str(out),), split="all", out=tmp_path / "whole"))
+    whole = evaluate(EvaluateConfig(data=(str(home),), model=(str(out),), split="all", out=tmp_path / "whole"))
     assert whole.metrics[0]["resampled"] == "patients"
     assert whole.metrics[0]["per_finding"]["Edema"]["unknown"] == sum(",-1.0," in row for row in tables["train"]) == 9
     config = {"methods": ("gradient",), "metrics": ("deletion_black",), "gallery": 0}
@@ -292,7 +294,7 @@ def test_a_black_box_is_explained_and_evaluated(script, tmp_path):
     words = ["explain", str(image), "--model", script, "--methods", "rise", "--set", "rise.count=8"]
     assert main([*words, "--out", str(tmp_path / "drawn")]) in (0, None)
     assert (tmp_path / "drawn" / "one.rise.png").is_file()
-    found = evaluate(EvaluateConfig(data="phantoms", count=6, model=(script,), out=tmp_path / "scores"))
+    found = evaluate(EvaluateConfig(data=("phantoms",), count=6, model=(script,), out=tmp_path / "scores"))
     assert found.metrics[0]["images"] == 6
 
 

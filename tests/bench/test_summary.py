@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from xaijax.bench import columns
 from xaijax.bench.store import SCORES
 from xaijax.bench.summary import summarise, to_csv
 from xaijax.metrics.statistics import mean_interval
@@ -39,7 +40,7 @@ def test_interval_of_few_or_equal_values():
 
 
 def test_summary_counts_values_and_reasons(made):
-    rows = summarise(made.table(made.score_rows([f"i{n}" for n in range(6)]), SCORES))
+    rows = summarise(columns.of_table(made.table(made.score_rows([f"i{n}" for n in range(6)]), SCORES)))
     found = {(row.method, row.metric): row for row in rows}
     row = found["grad_cam", "sic_webp"]
     assert (row.n, row.skipped, row.reasons) == (5, 1, "1 information_not_larger")
@@ -49,7 +50,7 @@ def test_summary_counts_values_and_reasons(made):
 
 
 def test_a_method_without_any_value_is_still_a_line(made):
-    rows = summarise(made.table([("m", "x", "a", "iou", float("nan"), "empty_mask")], SCORES))
+    rows = summarise(columns.of_table(made.table([("m", "x", "a", "iou", float("nan"), "empty_mask")], SCORES)))
     assert len(rows) == 1
     assert np.isnan(rows[0].mean)
     assert rows[0].skipped == 1
@@ -57,7 +58,7 @@ def test_a_method_without_any_value_is_still_a_line(made):
 
 
 def test_summary_csv_reads_back(made):
-    rows = summarise(made.table(made.score_rows(["a", "b", "c"]), SCORES))
+    rows = summarise(columns.of_table(made.table(made.score_rows(["a", "b", "c"]), SCORES)))
     read = list(csv.DictReader(io.StringIO(to_csv(rows))))
     assert list(read[0]) == [
         "model", "method", "metric", "mean", "median", "low", "high", "n", "skipped", "reasons",

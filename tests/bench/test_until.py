@@ -15,7 +15,7 @@ from PIL import Image
 from xaijax import cli
 from xaijax._errors import InputError
 from xaijax._runs import command_line
-from xaijax.bench import BenchConfig, config, deciding, decisions, run
+from xaijax.bench import BenchConfig, columns, config, deciding, decisions, run
 from xaijax.bench.plan import prepare
 from xaijax.bench.store import Store
 
@@ -433,7 +433,7 @@ def test_missing_scores_are_counted():
     ]]  # fmt: skip
     names = ("model", "image", "method", "metric", "value", "reason")
     table = pa.table({name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)})
-    (one,) = decisions.decide(run_json, table, pa.table({"image": ["1", "2", "3", "4"]}))
+    (one,) = decisions.decide(run_json, columns.of_table(table), pa.array(["1", "2", "3", "4"]))
     # Two values were missing when the fourth image left no doubt: both images with values show the same sign.
     assert (one.n, one.missing, one.outcome, one.better) == (2, 2, "decided", "a")
     assert one.decided_after <= 4

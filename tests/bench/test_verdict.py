@@ -6,9 +6,9 @@ import re
 import numpy as np
 import pytest
 
-from xaijax.bench import calibrated, conclusion, report, results, statistics, verdict
+from xaijax.bench import calibrated, columns, conclusion, report, results, statistics, verdict
 from xaijax.bench.cautions import folded
-from xaijax.bench.store import CURVES, SCORES
+from xaijax.bench.store import SCORES
 from xaijax.metrics import Statement
 
 IDS = [f"case {n}" for n in range(12)]
@@ -27,7 +27,7 @@ def statistics_of(made, quality, *, n=30, metrics=("irof",), noise=0.1):
         for metric in metrics
         for method, one in quality.items()
     ]
-    return statistics.tabulate(made.table(rows, SCORES), made.table([], CURVES))
+    return statistics.tabulate(columns.of_table(made.table(rows, SCORES)))
 
 
 def concluded(found, **verdicts):
@@ -79,7 +79,7 @@ def test_without_a_random_control_nothing_is_the_best(made):
 def test_the_gap_has_the_direction_of_the_metric(made):
     rows = [("m", f"c{n}", method, "deletion_mean", value + 0.01 * (n % 3), "") for n in range(12)
             for method, value in (("grad_cam", 0.2), ("random", 0.6))]  # fmt: skip
-    found = statistics.tabulate(made.table(rows, SCORES), made.table([], CURVES))
+    found = statistics.tabulate(columns.of_table(made.table(rows, SCORES)))
     (gap,) = conclusion.gaps("deletion_mean", found.models["m"]["deletion_mean"])
     assert (gap.method, round(gap.mean, 9)) == ("grad_cam", 0.4)
     assert gap.low <= gap.mean <= gap.high

@@ -14,10 +14,10 @@ EACH = 16
 
 
 def blob(place, rng):
-    """A map with its evidence around a place, a little noise, and negative evidence in a corner."""
+    """A map with its evidence at a place under noise, and negative evidence in a corner."""
     rows, columns = (np.mgrid[:SIDE, :SIDE] + 0.5) / SIDE
-    row, column = np.asarray(place) + 0.03 * rng.normal(size=2)
-    heat = np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / (2 * 0.09**2)) + 0.1 * rng.random((SIDE, SIDE))
+    row, column = place
+    heat = np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / (2 * 0.09**2)) + 0.3 * rng.random((SIDE, SIDE))
     heat[-4:, -4:] = -1
     return heat.astype(np.float32)
 

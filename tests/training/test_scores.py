@@ -10,12 +10,16 @@ from xaijax import models
 from xaijax.training import (
     bootstrap_difference,
     confusion_matrix,
+    drawn_scores,
+    interval,
     mcnemar,
     penultimate,
     principal_components,
     reliability,
+    repeated_difference,
     scores_of_confusion,
     scores_of_logits,
+    swapped,
 )
 from xaijax.training._trainer import class_weights
 
@@ -89,11 +93,44 @@ def test_mcnemar_is_the_binomial_tail():
     assert mcnemar(labels, first, first)["p_value"] == 1
 
 
+def certain(predicted, classes):
+    """Probabilities of a classifier that is always sure."""
+    return np.eye(classes)[predicted]
+
+
+def test_drawn_scores_equal_scikit_learn_on_the_images_and_on_a_sample():
+    random = np.random.default_rng(4)
+    labels = random.integers(0, 3, 60)
+    chances = random.dirichlet(np.ones(3), 60) + 0.5 * np.eye(3)[labels]
+    chances /= chances.sum(axis=1, keepdims=True)
+    found = drawn_scores(chances, labels, seed=8, draws=5)
+    # The first draw of the generator stands for the images; sample 1 is the second.
+    counts = np.random.default_rng(8).multinomial(60, np.full(60, 1 / 60), size=6)
+    for row, weights in ((0, np.ones(60, int)), (1, counts[1]), (5, counts[5])):
+        taken = np.repeat(np.arange(60), weights)
+        own, p = labels[taken], chances[taken]
+        areas = [sklearn_metrics.roc_auc_score(own == k, p[:, k]) for k in range(3)]
+        assert found["auroc"][row] == pytest.approx(np.mean(areas), abs=1e-12)
+        assert found["accuracy"][row] == pytest.approx(sklearn_metrics.accuracy_score(own, p.argmax(1)), abs=1e-12)
+        macro = sklearn_metrics.f1_score(own, p.argmax(1), average="macro")
+        assert found["macro_f1"][row] == pytest.approx(macro, abs=1e-12)
+        assert found["ece"][row] == pytest.approx(reliability(p, own)["ece"], abs=1e-12)
+
+
+def test_a_sample_without_a_class_has_the_area_of_the_others():
+    """Of two images one is drawn twice in half of the samples: then no class has images in and outside of it."""
+    found = drawn_scores([[0.9, 0.1], [0.2, 0.8]], [0, 1], draws=50)
+    assert found["auroc"][0] == 1
+    assert np.isnan(found["auroc"]).any()
+    assert interval(found["auroc"]) == {"value": 1, "low": 1, "high": 1}
+    assert interval(drawn_scores([[0.9, 0.1], [0.2, 0.8]], [0, 1], groups=["a", "a"])["accuracy"])["low"] is None
+
+
 def test_bootstrap_interval_of_a_difference():
     random = np.random.default_rng(0)
     labels = random.integers(0, 3, 400)
     first, second = (np.where(random.random(400) < p, labels, random.integers(0, 3, 400)) for p in (0.6, 0.7))
-    found = bootstrap_difference(labels, first, second, 3)
+    found = bootstrap_difference(labels, certain(first, 3), certain(second, 3))
     each = [scores_of_confusion(confusion_matrix(labels, predicted, 3), "abc") for predicted in (first, second)]
     for name in ("accuracy", "macro_f1"):
         assert found[name]["difference"] == pytest.approx(each[1][name] - each[0][name], abs=1e-12)
@@ -102,7 +139,7 @@ def test_bootstrap_interval_of_a_difference():
     half = stats.norm.ppf(0.975) * differences.std() / 20
     assert found["accuracy"]["low"] == pytest.approx(differences.mean() - half, abs=0.1 * half)
     assert found["accuracy"]["high"] == pytest.approx(differences.mean() + half, abs=0.1 * half)
-    same = bootstrap_difference(labels, first, first, 3)["macro_f1"]
+    same = bootstrap_difference(labels, certain(first, 3), certain(first, 3))["macro_f1"]
     assert same == {"difference": 0, "low": 0, "high": 0}
 
 
@@ -110,13 +147,40 @@ def test_bootstrap_draws_whole_patients():
     """Three copies of each image are as much evidence as one, if they are one patient's."""
     random = np.random.default_rng(0)
     labels, first, second = random.integers(0, 2, (3, 50))
-    alone = bootstrap_difference(labels, first, second, 2)
-    copies = [np.repeat(values, 3) for values in (labels, first, second)]
+    alone = bootstrap_difference(labels, certain(first, 2), certain(second, 2))
+    copies = [np.repeat(values, 3, axis=0) for values in (labels, certain(first, 2), certain(second, 2))]
     names = np.repeat([f"{number:02d}" for number in range(50)], 3)
-    grouped = bootstrap_difference(*copies, 2, groups=names)
+    grouped = bootstrap_difference(*copies, groups=names)
     assert grouped["units"] == 50
-    for name in ("accuracy", "macro_f1"):
+    for name in ("accuracy", "macro_f1", "auroc", "ece"):
         assert grouped[name] == pytest.approx(alone[name], abs=1e-12)
+
+
+def test_swapping_patients_is_mcnemar_where_each_has_one_image_and_counts_copies_once():
+    random = np.random.default_rng(3)
+    labels, first, second = random.integers(0, 2, (3, 16))
+    assert swapped(labels, first, second, range(16)) == pytest.approx(mcnemar(labels, first, second)["p_value"])
+    copies = [np.repeat(values, 5) for values in (labels, first, second)]
+    assert swapped(*copies, np.repeat(range(16), 5)) == pytest.approx(mcnemar(labels, first, second)["p_value"])
+    assert swapped(labels, first, first, range(16)) == 1
+    assert swapped(labels, first, second, ["one patient"] * 16) == 1
+
+
+def test_repeats_are_the_paired_t_test_and_the_correction_widens_it():
+    random = np.random.default_rng(5)
+    first, second = random.random(5), random.random(5) + 0.2
+    plain = repeated_difference(first, second)
+    theirs = stats.ttest_rel(second, first)
+    assert plain["p_value"] == pytest.approx(theirs.pvalue)
+    bounds = theirs.confidence_interval()
+    assert (plain["low"], plain["high"]) == pytest.approx((bounds.low, bounds.high))
+    wide = repeated_difference(first, second, overlap=1 / 9)
+    ratio = (wide["high"] - wide["low"]) / (plain["high"] - plain["low"])
+    assert ratio == pytest.approx(np.sqrt((1 / 5 + 1 / 9) / (1 / 5)))  # Nadeau and Bengio, equation 9
+    t = theirs.statistic / ratio
+    assert wide["p_value"] == pytest.approx(2 * stats.t.sf(abs(t), 4))
+    assert repeated_difference([0.5], [0.7])["p_value"] is None
+    assert repeated_difference([0.5, 0.6], [0.7, 0.8])["low"] is None  # no spread
 
 
 def test_the_penultimate_layer_gives_the_logits():

@@ -256,7 +256,7 @@ def test_a_split_file_is_used_repeated_and_scored(config, tabled, tmp_path, cons
     assert "is on more than one, 2 images, such as high-06.png (training) and high-07.png (test)." in said
     assert described["split"]["leaks"]["groups"]["count"] == 1
     assert "twice" not in json.dumps(described["split"])
-    config = EvaluateConfig(data=str(tabled), model=(str(out),), out=tmp_path / "scores")
+    config = EvaluateConfig(data=(str(tabled),), model=(str(out),), out=tmp_path / "scores")
     assert evaluate.run(config, console=console).metrics[0]["confusion"] == done.test["confusion"]
 
 

@@ -348,8 +348,10 @@ def read(path: str | Path) -> Bundle:
         raise InputError(f"{path} is not an evidence bundle: it has no {MANIFEST}")
     try:
         said = json.loads(manifest.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{manifest} cannot be read: {' '.join(str(error).split())}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"{manifest} cannot be read: {' '.join(str(error).split())}; write the bundle again"
+        ) from error
     if not isinstance(said, dict) or said.get("schema") != SCHEMA:
         raise InputError(f"{manifest} does not describe an evidence bundle: its schema is not {SCHEMA!r}")
     if said.get("version") != VERSION:
@@ -369,7 +371,7 @@ def _read(folder: Path, said: Mapping[str, Any]) -> Bundle:
     for name, kept in said["files"].items():
         file = _inside(folder, name)
         if not file.is_file():
-            raise InputError(f"the bundle {folder} lacks its file {name}")
+            raise InputError(f"the bundle {folder} lacks its file {name}: put it back, or write the bundle again")
         if digest(file) != kept:
             raise InputError(
                 f"the file {name} of the bundle {folder} is not the one that was written: its SHA-256 differs"
@@ -402,7 +404,7 @@ def _read(folder: Path, said: Mapping[str, Any]) -> Bundle:
         own = dict(entry.get("options", {}))
         methods[name] = MapsOf(name, entry["file"], shape, bool(entry.get("absolute")), own, errors)
     if not methods:
-        raise InputError(f"the bundle {folder} has no maps")
+        raise InputError(f"the bundle {folder} has no maps: write it again with the maps of a method")
     return Bundle(
         path=folder,
         digest=digest(folder / MANIFEST),
@@ -425,7 +427,7 @@ def _inside(folder: Path, name: str) -> Path:
     outside = not parts or name.startswith("/") or ".." in (*parts, *windows.parts) or windows.anchor or "\0" in name
     path = folder / name
     if outside or not path.resolve().is_relative_to(folder.resolve()):
-        raise InputError(f"the manifest of {folder} names {name!r}, which is outside the bundle")
+        raise InputError(f"the manifest of {folder} names {name!r}, which is outside the bundle: put the file inside")
     return path
 
 

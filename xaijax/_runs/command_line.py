@@ -365,7 +365,7 @@ def read_file(path: Path, known: Iterable[str]) -> dict[str, Any]:
     """
     path = path.expanduser()
     if not path.is_file():
-        raise InputError(f"the configuration file {path} does not exist")
+        raise InputError(f"the configuration file {path} does not exist: give a .yaml or .toml file with --config")
     kind = path.suffix.lower()
     if kind not in (".toml", ".yaml", ".yml"):
         raise InputError(f"the configuration file {path} must end in .yaml, .yml or .toml")

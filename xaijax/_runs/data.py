@@ -156,10 +156,9 @@ def choose(labels: np.ndarray, count: int, seed: int) -> list[int]:
         [0, 1, 0, 1]
     """
     rng = np.random.default_rng(seed)
-    queues = [list(rng.permutation(np.flatnonzero(labels == label))) for label in np.unique(labels)]
-    order: list[int] = []
-    while any(queues):
-        order += [int(queue.pop(0)) for queue in queues if queue]
+    queues = [rng.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
+    turns = np.concatenate([np.arange(len(queue)) for queue in queues]) if queues else np.zeros(0, int)
+    order = [int(case) for case in np.concatenate([*queues, np.zeros(0, int)])[np.argsort(turns, kind="stable")]]
     return order[: count or None]
 
 
@@ -322,7 +321,7 @@ def _own_fold(options: _Split, dataset: Dataset) -> Drawn:
     own = dataset.splits
     if options.split not in own:
         there = ", ".join(own) or "no split of their own"
-        raise InputError(f"--split is {options.split}, and the data {options.data} have {there}")
+        raise InputError(f"--split is {options.split}, and the data {options.data} have {there}: use --split all")
     note = f"Images are drawn from {options.split} of the data's own split, whatever the models were trained on."
     return Drawn([int(position) for position in own[options.split]], f"images of {options.split}", False, [note])
 

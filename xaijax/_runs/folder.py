@@ -94,7 +94,11 @@ class RunFolder:
         above = [path, *path.parents]
         self._made = [folder for folder in above if not folder.exists()]
         path.mkdir(parents=True, exist_ok=True)
-        self._lock: Lock | None = Lock(path)
+        try:
+            self._lock: Lock | None = Lock(path)
+        except BaseException:
+            self._remove_made()
+            raise
         self._watch = contextlib.ExitStack()
         self._written = self._watch.enter_context(watched())
         self._listed: set[str] = set()
@@ -200,6 +204,10 @@ class RunFolder:
             with contextlib.suppress(OSError):  # something is in it
                 inner.rmdir()
         self.close()
+        self._remove_made()
+
+    def _remove_made(self) -> None:
+        """Removes the folders that were not there before, the lowest first, as far as nothing else is in them."""
         for folder in self._made:
             try:
                 folder.rmdir()

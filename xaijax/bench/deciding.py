@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from xaijax._runs.given import Given
     from xaijax._runs.models import Model
+    from xaijax.bench.columns import Columns
     from xaijax.bench.plan import Plan
     from xaijax.bench.store import Store
 
@@ -202,6 +203,33 @@ def differences(values: Values, comparison: Sequence[str], images: Sequence[str]
         both = [difference for difference in both if difference == difference]
         if both:
             found[place] = sum(both) / len(both)
+    return _bounded(metric, found)
+
+
+def differences_in(models: "Mapping[str, Columns]", comparison: Sequence[str], images: "pa.Array") -> np.ndarray:
+    """`[images]` the same from the columns of a run; see `differences`."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    model, metric, first, second = comparison
+    found = np.full(len(images), np.nan)
+    one = models.get(model)
+    if one is None or metric not in one.metrics():
+        return found
+    rows, methods, values = one.matrix(metric)
+    if first not in methods or second not in methods:
+        return found
+    gap = values[:, methods.index(first)] - values[:, methods.index(second)]
+    there = ~np.isnan(gap)
+    place = np.asarray(pc.fill_null(pc.index_in(one.images().take(pa.array(rows[there])), images), -1), np.int64)
+    known = place >= 0
+    counts = np.bincount(place[known], minlength=len(images))
+    sums = np.bincount(place[known], weights=gap[there][known], minlength=len(images))
+    found[counts > 0] = sums[counts > 0] / counts[counts > 0]
+    return _bounded(metric, found)
+
+
+def _bounded(metric: str, found: np.ndarray) -> np.ndarray:
     bound = width(metric)
     if (np.abs(found) > bound * (1 + 1e-6)).any():
         raise InputError(

@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from xaijax._runs import tables
 from xaijax.bench.calibrated import BELIEVE
-from xaijax.bench.deciding import differences, values_of, width
+from xaijax.bench.columns import Columns
+from xaijax.bench.deciding import differences_in, width
 from xaijax.calibrate import VERDICTS
 from xaijax.metrics import METRICS, Statement
 from xaijax.metrics.statistics import betting
@@ -49,12 +51,13 @@ class Decision:
     p: float
 
 
-def decide(run: Mapping[str, Any], scores: pa.Table, predictions: pa.Table) -> list[Decision]:
+def decide(run: Mapping[str, Any], models: Mapping[str, Columns], predicted: pa.Array) -> list[Decision]:
     """What a run decided.
 
     Args:
         run: the contents of run.json.
-        scores, predictions: of all its parts; an image without a finding to explain is in the second alone.
+        models: their scores.
+        predicted: names of the images in all its parts; one without a finding to explain has no scores.
 
     Returns:
         One `Decision` for each comparison, in their order; none for a run without `--until`.
@@ -62,14 +65,13 @@ def decide(run: Mapping[str, Any], scores: pa.Table, predictions: pa.Table) -> l
     until = run.get("until")
     if not until:
         return []
-    there = set(predictions["image"].to_pylist())
-    images = [image for image in run["data"]["images"] if image in there]
-    values = values_of([scores])
+    images = pa.array(run["data"]["images"], pa.string())
+    images = images.filter(pc.is_in(images, predicted))
     alpha = float(until["alpha"]) / len(until["comparisons"])
     found = []
     for comparison in until["comparisons"]:
         model, metric, first, second = comparison
-        d = differences(values, comparison, images)
+        d = differences_in(models, comparison, images)
         seen = betting(d, bound=width(metric), alpha=alpha, population=int(until["population"]))
         outcome, better = "open", ""
         if seen.decided_after is not None:

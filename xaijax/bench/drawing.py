@@ -6,41 +6,41 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
+import pyarrow.compute as pc
 
 from xaijax import plot
 from xaijax._outputs import THRESHOLD, check_output, targets, unfold
 from xaijax._runs import page
+from xaijax.bench import curves
+from xaijax.bench.reading import Read
 from xaijax.bench.results import describe
-from xaijax.bench.store import Store, paired
+from xaijax.bench.store import Store
 from xaijax.bench.summary import Row
 from xaijax.metrics import METRICS, ORACLE
-from xaijax.metrics.pic_curve import area, positions, read_curve
 
 KINDS = ("curves", "responses", "randomised", "gallery", "rebuilt", "intervals")
 
 
 def draw(
-    store: Store, rows: Sequence[Row], curves: pa.Table, seed: int, pairs: bool
+    store: Store, run: Mapping[str, Any], read: Read, rows: Sequence[Row], pairs: bool
 ) -> dict[str, dict[str, list[dict[str, Any]]]]:
     """Draws every figure; returns {model: {kind: [{path, alt, wide}]}}."""
     folder = store.root / "figures"
+    seed = int(run["config"]["seed"])
     drawn: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    answers = paired(store.responses())
-    titles = {metric: describe(metric)["title"] for metric in dict.fromkeys(answers["metric"].to_pylist())}
     for model in dict.fromkeys(row.model for row in rows):
         prefix = re.sub(r"[^\w-]", "-", model)
         drawn[model] = {
-            "curves": _draw_curves(folder, prefix, curves, model, pairs),
+            "curves": _draw_curves(folder, prefix, store, read, model, pairs),
             "intervals": _draw_intervals(folder, prefix, [row for row in rows if row.model == model], pairs),
         }
-        for entry in _draw_responses(folder, model, answers, titles, pairs, seed=seed):
+        for entry in _draw_responses(folder, model, store, read, pairs, seed=seed):
             drawn[model].setdefault(entry["kind"], []).append(entry)
-    classes = {entry["name"]: entry["classes"] for entry in store.read_run()["models"]}
+    classes = {entry["name"]: entry["classes"] for entry in run["models"]}
     shown: dict[str, list[dict[str, np.ndarray]]] = {}
-    order = [entry["name"] for entry in store.read_run()["models"]]
-    for part, arrays in store.galleries().items():
-        shown.setdefault(order[int(part.partition("-")[0])], []).append(arrays)
+    order = [entry["name"] for entry in run["models"]]
+    for part in read.gallery:
+        shown.setdefault(order[int(part.partition("-")[0])], []).append(store.part(part).gallery())
     for model, parts in shown.items():
         if model in drawn:
             prefix = re.sub(r"[^\w-]", "-", model)
@@ -49,23 +49,13 @@ def draw(
     return drawn
 
 
-def _draw_curves(folder: Path, prefix: str, table: pa.Table, model: str, pairs: bool) -> list[dict[str, Any]]:
-    read: dict[tuple[str, str], dict[str, dict[str, list[np.ndarray]]]] = {}
-    names = ("model", "entropy", "curve", "method", "image", "position", "value")
-    for m, entropy, kind, method, image, x, y in zip(*(table[n].to_pylist() for n in names), strict=True):
-        if m == model:
-            images = read.setdefault((entropy, kind), {}).setdefault(method, {})
-            images.setdefault(image, []).append(read_curve(x, y))
+def _draw_curves(folder: Path, prefix: str, store: Store, read: Read, model: str, pairs: bool) -> list[dict[str, Any]]:
+    lines = curves.mean_lines(curves.table_of(store, read.curves.get(model, ()), "curves", model))
     drawn = []
     metrics = {(metric.measure, metric.kind): metric for metric in METRICS.values() if metric.family == "pic"}
     order = list(metrics)
-    for (entropy, kind), methods in sorted(read.items(), key=lambda entry: (entry[0][1], order.index(entry[0]))):
-        # First over the random masks of an image, then over images, so that its area is the table's mean.
-        lines = {m: np.mean([np.mean(c, axis=0) for c in images.values()], axis=0) for m, images in methods.items()}
-        count = max(len(images) for images in methods.values())
-        found = {
-            m: plot.MeanCurve(positions(), y, None, None, len(methods[m]), float(area(y))) for m, y in lines.items()
-        }
+    for (entropy, kind), found in sorted(lines.items(), key=lambda entry: (entry[0][1], order.index(entry[0]))):
+        count = curves.counts(found)
         axes = metrics[entropy, kind].axes
         assert axes is not None
         figure = plot.curves(
@@ -97,37 +87,39 @@ def _draw_intervals(folder: Path, prefix: str, rows: Sequence[Row], pairs: bool)
     return drawn
 
 
-def response_lines(table: pa.Table, model: str, *, seed: int = 0) -> dict[str, dict[str, plot.MeanCurve]]:
-    """{metric: {method: its line}} of a model, from the table of a run's responses."""
-    rows: dict[tuple[str, str], list[tuple[Any, Any, float]]] = {}
-    names = ("model", "metric", "method", "fraction", "value", "area")
-    for m, metric, method, fraction, value, size in zip(*(table[n].to_pylist() for n in names), strict=True):
-        if m == model and fraction:
-            rows.setdefault((metric, method), []).append((fraction, value, size))
-    found: dict[str, dict[str, plot.MeanCurve]] = {}
-    for (metric, method), curves in rows.items():
-        fractions, values, areas = zip(*curves, strict=True)
-        found.setdefault(metric, {})[method] = plot.mean_curve(fractions, values, areas, seed=seed)
-    return found
-
-
 def _draw_responses(
-    folder: Path, model: str, table: pa.Table, titles: dict[str, str], pairs: bool, *, seed: int = 0
+    folder: Path, model: str, store: Store, read: Read, pairs: bool, *, seed: int = 0
 ) -> list[dict[str, Any]]:
     """Draws every metric that has curves; `[{path, alt, kind}]`, kind "responses" or "randomised"."""
     prefix = re.sub(r"[^\w-]", "-", model)
+    parts = read.responses.get(model, ())
     drawn = []
-    for metric, found in response_lines(table, model, seed=seed).items():
-        count = max(line.images for line in found.values())
-        title = f"{titles[metric]}, {counted(count, pairs)}"
+    # One metric at a time: the curves of all of them could be larger than the memory.
+    for metric in _metrics_of(store, parts, model):
+        found = curves.response_lines(curves.table_of(store, parts, "responses", model, metric), seed=seed)
+        if metric not in found:
+            continue
+        count = curves.counts(found[metric])
+        heading = describe(metric)["title"]
+        title = f"{heading}, {counted(count, pairs)}"
         axes = METRICS[metric].axes
         assert axes is not None  # it has responses
-        figure = plot.curves(found, title=title, x_label=axes.x, y_label=axes.y)
+        figure = plot.curves(found[metric], title=title, x_label=axes.x, y_label=axes.y)
         path = page.save_figure(figure, folder / f"{prefix}-curve-{metric}.svg")
-        alt = f"{titles[metric]}: mean curve and 95 % interval per method, {model}"
+        alt = f"{heading}: mean curve and 95 % interval per method, {model}"
         where = "randomised" if axes.kind == "randomisation" else "responses"
         drawn.append({"path": path, "alt": alt, "kind": where, "metric": metric})
     return drawn
+
+
+def _metrics_of(store: Store, parts: Sequence[str], model: str) -> list[str]:
+    """The metrics with responses in some parts, in the order of the first one that has rows of the model."""
+    found: dict[str, None] = {}
+    for name in parts:
+        table = store.part(name).table("responses")
+        if table is not None:
+            found |= dict.fromkeys(table.filter(pc.equal(table["model"], model))["metric"].unique().to_pylist())
+    return list(found)
 
 
 def _draw_gallery(

@@ -102,7 +102,10 @@ class Plan:
                 )
         probabilities = np.asarray(model.classifier.predict(padded(batch.images, self.size)))[: len(batch)]
         if not np.isfinite(probabilities).all():
-            raise InputError(f"model {model.name} gives NaN or infinite probabilities; its checkpoint is damaged")
+            raise InputError(
+                f"model {model.path} gives NaN or infinite probabilities; its weights or its function are damaged: "
+                "give another model"
+            )
         labels = labels_of(model, batch.labels)
         return batch, labels, probabilities, self.explained(model, labels, probabilities)
 
@@ -255,7 +258,7 @@ def prepare(
             f"{reason}"
         )
     if not known:
-        _refuse_unread_masks(dataset, looked, metrics)
+        _refuse_unread_masks(dataset, looked, metrics, named=config.metrics != DEFAULT_METRICS)
     notes += [f"{line}." for line in note_lines(looked.notes)]
     _note_sizes(dataset, cases, opened, notes)
     computed = tuple(method for method in methods if method != ORACLE)
@@ -413,9 +416,14 @@ def _with_masks(
     return explained, tuple(metric for metric in metrics if metric not in needing)
 
 
-def _refuse_unread_masks(dataset: Dataset, looked: Readable, metrics: Sequence[str]) -> None:
-    """Refuses metrics that would have no value at all, because nobody said what the values of the masks mean."""
+def _refuse_unread_masks(dataset: Dataset, looked: Readable, metrics: Sequence[str], *, named: bool) -> None:
+    """Refuses metrics that would have no value at all, because nobody said what the values of the masks mean.
+
+    Metrics that were named are refused too where no mask can be read.
+    """
     why = next((note for note in looked.notes if "--mask-values" in note), None)
+    if why is None and named:
+        why = next((note for note in looked.notes if "a mask cannot be read" in note), None)
     wanted = {role: metric for metric in metrics for role in METRICS[metric].roles}
     for role, metric in wanted.items() if why else ():
         stored = sum(

@@ -80,11 +80,12 @@ def opened(text: str) -> Callable[[Sequence[int]], list[dict[str, bytes]]]:
     if differing:
         raise InputError(f"{', '.join(differing)} of the run are others on this worker than where it was started")
 
+    parts = plan.parts()
+
     def compute(numbers: Sequence[int]) -> list[dict[str, bytes]]:
         from xaijax.bench.part import wants_variants
         from xaijax.bench.store import encoded
 
-        parts = plan.parts()
         with tempfile.TemporaryDirectory() as folder:
             keep = Path(folder) if wants_variants(plan.metrics) else None
             return [encoded(score(plan, *parts[number][1:], keep=keep)) for number in numbers]

@@ -5,17 +5,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from xaijax._runs import identity, page
-from xaijax.bench import calibrated, decisions, statistics
+from xaijax.bench import calibrated, decisions, reading, statistics
 from xaijax.bench.calibrated import BELIEVE, Judged
 from xaijax.bench.cautions import about_calibration, folded
+from xaijax.bench.columns import Columns
 from xaijax.bench.conclusion import best, conclude
 from xaijax.bench.differences import compared
 from xaijax.bench.drawing import KINDS, draw
-from xaijax.bench.results import accuracy, by_class, describe, tables
-from xaijax.bench.store import Store, paired
+from xaijax.bench.results import by_class, describe, tables
+from xaijax.bench.store import Store
 from xaijax.bench.summary import Row, summarise, to_csv
 from xaijax.bench.verdict import boxes
 from xaijax.calibrate import VERDICTS
@@ -55,33 +54,29 @@ def write_report(store: Store) -> Report:
         The summary, the statements and the conclusion, and the path of the report.
     """
     run = store.read_run()
-    scores, curves = store.scores(), store.curves()
+    read = reading.read(store, predicted=bool(run.get("until")))
     seed = int(run["config"]["seed"])
     judged = calibrated.read(store.root, run)
     patients = _patients(run)
-    every = summarise(scores, patients=patients, seed=seed)
+    every = summarise(read.models, patients=patients, seed=seed)
     verdicts = {(model, metric): one.verdicts[metric][0] for model, one in judged.items() for metric in one.verdicts}
     store.write_text("summary.csv", to_csv(every, verdicts))
     rows = [row for row in every if not row.target]
-    findings = statistics.by_model(scores, curves)
-    curves = paired(curves)  # each finding of an image has a curve of its own
-    predictions = store.predictions()
-    labels = {} if "target" in predictions.column_names else _labels(predictions)
     believed = {(model, metric) for model, one in judged.items() for metric in one.believed} if judged else None
-    one_model = len(findings) == 1
+    one_model = len(read.models) == 1
     said = about_calibration(judged) + [Statement(note) for note in run.get("notes", [])]
     if mixed := identity.mixed_note(run.get("machines", [])):
         said.append(Statement(mixed, True))
+    said += _about_curves(read.models)
     said += statements(
-        next(iter(findings.values())) if one_model else findings,
-        labels,
+        next(iter(read.models.values())) if one_model else read.models,
         skipped=run["data"]["skipped"],
         believed={("", metric) for _, metric in believed} if believed is not None and one_model else believed,
         patients=patients,
         seed=seed,
     )
-    found = statistics.tabulate(scores, curves, patients=patients, seed=seed)
-    decided = decisions.decide(run, store.scores(), predictions)
+    found = statistics.tabulate(read.models, patients=patients, seed=seed)
+    decided = decisions.decide(run, read.models, read.predicted)
     if decided:
         store.write_text("decisions.csv", decisions.to_csv(decided))
         said += decisions.statements(run, decided)
@@ -89,7 +84,7 @@ def write_report(store: Store) -> Report:
     store.write_text("ranks.csv", statistics.ranks_csv(found))
     store.write_text("stability.csv", statistics.stability_csv(found))
     pairs = len(rows) < len(every)
-    drawn = draw(store, rows, curves, seed, pairs)
+    drawn = draw(store, run, read, rows, pairs)
     unit = "patients" if patients else "images"
     marked = {
         model: {metric: best(metric, one) for metric, one in metrics.items()} for model, metrics in found.models.items()
@@ -104,11 +99,11 @@ def write_report(store: Store) -> Report:
         said,
         drawn,
         store.root,
-        accuracy=accuracy(predictions),
+        accuracy=read.right,
         differences=compared(store.root / "figures", rows, found, unit, judged),
         judged=judged,
         verdicts=boxes(run, found, judged, conclusions, said, decided),
-        scored=by_class(findings, labels),
+        scored=by_class(read.models),
         decided=decided,
         best=marked,
     )
@@ -120,9 +115,16 @@ def _patients(run: Mapping[str, Any]) -> dict[str, int]:
     return dict(zip(run["data"]["images"], run["data"].get("patients", ()), strict=False))
 
 
-def _labels(predictions: pa.Table) -> dict[str, str]:
-    """image -> its true class."""
-    return dict(zip(predictions["image"].to_pylist(), predictions["label"].to_pylist(), strict=True))
+def _about_curves(models: Mapping[str, Columns]) -> list[Statement]:
+    """That curves are of some images alone, where there are very many."""
+    return [
+        Statement(
+            f"Curves, and what is said of them, are of {one.curve_images} of {one.images_there} images"
+            f"{f' of {name}' if len(models) > 1 else ''}, evenly from all parts; scores and tables are of all."
+        )
+        for name, one in models.items()
+        if one.curve_images
+    ]
 
 
 def render(

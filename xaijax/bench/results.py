@@ -4,25 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from xaijax.bench.calibrated import BELIEVE, Judged
+from xaijax.bench.columns import Columns
 from xaijax.bench.summary import Row
 from xaijax.calibrate import VERDICTS
-from xaijax.metrics import FAMILIES, METRICS, ORACLE, Scores
+from xaijax.metrics import FAMILIES, METRICS, ORACLE
 from xaijax.metrics._health import usage
 from xaijax.plot import _style as style
-
-
-def accuracy(predictions: pa.Table) -> dict[str, tuple[int, int]]:
-    """{model: (images it classifies right, images)}; of findings those that are known."""
-    counts: dict[str, tuple[int, int]] = {}
-    for model, label, guess in zip(*(predictions[n].to_pylist() for n in ("model", "label", "predicted")), strict=True):
-        if "target" in predictions.column_names and label == "unknown":
-            continue
-        right, total = counts.get(model, (0, 0))
-        counts[model] = right + (label == guess), total + 1
-    return counts
 
 
 def describe(name: str) -> dict[str, str]:
@@ -117,11 +106,11 @@ def _table(chosen: Sequence[Row], title: str, best: Mapping[str, Sequence[str]],
     }
 
 
-def by_class(models: Mapping[str, Scores], labels: Mapping[str, str]) -> list[dict[str, Any]]:
+def by_class(models: Mapping[str, Columns]) -> list[dict[str, Any]]:
     """For each model the images of each class that each metric scored."""
     found = []
     for model, scores in models.items():
-        lines = usage(scores, labels)
+        lines = usage(scores)
         classes = list(dict.fromkeys(name for line in lines for name in line.classes))
         shown = [
             {

@@ -5,18 +5,19 @@ ranks.csv        mean ranks of the methods, Friedman's test, Nemenyi's groups
 stability.csv    Kendall's tau of the ranking over subsets of the images, random masks and entropies
 """
 
+import copy
 import dataclasses
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from xaijax._runs.tables import to_csv
+from xaijax.bench.columns import Columns, units_of
+from xaijax.bench.pooled import Pooled, aligned
 from xaijax.metrics import ORACLE
-from xaijax.metrics._groups import units
-from xaijax.metrics.scores import Curves, Scores
+from xaijax.metrics._groups import numbered
+from xaijax.metrics.scores import Curves, ScoreTable
 from xaijax.metrics.statistics import MetricStatistics, Pair, Stability, analyse, compare_pairs, entropy_stability
 from xaijax.plot import p_text
 from xaijax.plot._style import controls
@@ -41,99 +42,63 @@ class RunStatistics:
     between: Mapping[str, Mapping[str, tuple[Pair, ...]]]
 
 
-def by_model(scores: pa.Table, curves: pa.Table) -> dict[str, Scores]:
-    """{model: its scores, with the curves' information but without their points}, for `xaijax.metrics.statements`."""
-    names = list(dict.fromkeys(scores["model"].to_pylist()))
-    rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in names}
-    columns = ("model", "image", "method", "curve", "entropy", "draw", "information", "response")
-    for model, image, method, curve, entropy, draw, x, y in zip(*(curves[n].to_pylist() for n in columns), strict=True):
-        rows[model].append((image, method, f"{curve}_{entropy}", draw, np.nan, [], [], x, y))
-    return {
-        name: dataclasses.replace(
-            Scores.from_arrow(scores.filter(pc.equal(scores["model"], name))), curves=Curves.from_rows(rows[name])
-        )
-        for name in names
-    }
-
-
 def tabulate(
-    scores: pa.Table, curves: pa.Table, *, patients: Mapping[str, int] | None = None, seed: int = 0
+    models: Mapping[str, Columns], *, patients: Mapping[str, int] | None = None, seed: int = 0
 ) -> RunStatistics:
     """All statistics of a run.
 
     Args:
-        scores: table with the columns model, image, method, metric, value, reason, and target where images have
-            several findings: an image has one value in every test, the mean over them.
-        curves: table of schema `CURVES`, with pairs of image and finding as images; may have no rows.
+        models: their scores, with the curves behind them. An image with several findings has one value in every test,
+            the mean over them.
         patients: image -> its patient, where several images are of one: a patient has one value in every test.
         seed: of bootstrap and subsets.
 
     Returns:
         A `RunStatistics`; the oracle is left out of all tests, controls out of the stability of rankings.
     """
-    names = list(dict.fromkeys(scores["model"].to_pylist()))
-    by_model = {name: _scores_of(scores, curves, name) for name in names}
-    if len(names) > 1:
-        by_model[ALL_MODELS] = pooled(list(by_model.values()))
+    tables: dict[str, ScoreTable] = {name: _with_masks(one) for name, one in models.items()}
+    if len(models) > 1:
+        tables[ALL_MODELS] = Pooled(list(models.values()))
     found, entropies = {}, {}
-    for name, some in by_model.items():
+    for name, some in tables.items():
         found[name] = analyse(some, leave_out=(ORACLE,), controls=controls(), patients=patients, seed=seed)
         explained = [method for method in some.methods() if method not in (ORACLE, *controls())]
         kinds = {kind: entropy_stability(some, kind, methods=explained) for kind in KINDS}
         entropies[name] = {kind: entry for kind, entry in kinds.items() if entry.rankings > 1}
-    own = {name: by_model[name] for name in names}
-    between = between_models(own, patients=patients, seed=seed) if len(names) > 1 else {}
+    between = between_models(models, patients=patients, seed=seed) if len(models) > 1 else {}
     return RunStatistics(found, entropies, between)
 
 
-def pooled(models: Sequence[Scores]) -> Scores:
-    """One score per image, method and metric: the mean over models, with a value only where every model has one.
-
-    Where images have several findings, one for each.
-    """
-    values: dict[tuple[str, ...], list[float]] = {}
-    reasons: dict[tuple[str, ...], str] = {}
-    for scores in models:
-        columns = (scores.image, scores.method, scores.metric, scores.target, scores.value, scores.reason)
-        for *names, value, reason in zip(*columns, strict=True):
-            key = tuple(map(str, names))
-            values.setdefault(key, []).append(float(value))
-            if reason:
-                reasons.setdefault(key, reason)
-    rows = []
-    for key, numbers in values.items():
-        if len(numbers) == len(models):
-            *names, target = key
-            rows.append((*names, float(np.mean(numbers)), reasons.get(key, ""), target))
-    return Scores.from_rows(rows)
+def _with_masks(one: Columns) -> Columns:
+    """The scores, with their curves only where there are several random masks to compare."""
+    if len(one.curves) and one.curves.draw.max() > 0:
+        return one
+    plain = copy.copy(one)
+    plain.curves = Curves()
+    return plain
 
 
 def between_models(
-    models: Mapping[str, Scores], *, patients: Mapping[str, int] | None = None, seed: int = 0
+    models: Mapping[str, Columns], *, patients: Mapping[str, int] | None = None, seed: int = 0
 ) -> dict[str, dict[str, tuple[Pair, ...]]]:
     """Paired tests between models for every method and metric; Holm's correction is over the pairs of models.
 
     An image, or a patient, has one difference: the mean over its findings and images.
     """
     names = list(models)
+    first = models[names[0]]
     found: dict[str, dict[str, tuple[Pair, ...]]] = {}
-    for metric in models[names[0]].metrics():
-        tables = {name: scores.matrix(metric) for name, scores in models.items()}
-        belongs: dict[str, Hashable] = {}
-        for name, scores in models.items():
-            belongs |= dict(zip(tables[name][0], units(scores, metric, patients or {}), strict=True))
-        images = list(belongs)
-        if len(set(belongs.values())) < 2:
+    for metric in first.metrics():
+        with_it = {name: one for name, one in models.items() if metric in one.metrics()}
+        methods, there, _, images = aligned(list(with_it.values()), metric)
+        groups = units_of(images, patients)
+        if numbered(groups)[1] < 2:
             continue
-        place = {image: i for i, image in enumerate(images)}
-        for method in tables[names[0]][1]:
-            values = np.full((len(images), len(names)), np.nan)
-            for column, (own, methods, numbers) in enumerate(tables.values()):
-                if method in methods:
-                    values[[place[image] for image in own], column] = numbers[:, methods.index(method)]
-            found.setdefault(method, {})[metric] = tuple(
-                compare_pairs(values, names, groups=list(belongs.values()), seed=seed)
-            )
+        for method in first.matrix(metric)[1]:
+            values = np.full((there.shape[1], len(names)), np.nan)
+            for table, name in zip(there, with_it, strict=True):
+                values[:, names.index(name)] = table[:, methods.index(method)]
+            found.setdefault(method, {})[metric] = tuple(compare_pairs(values, names, groups=groups, seed=seed))
     return found
 
 
@@ -209,27 +174,6 @@ def overview(statistics: RunStatistics, model: str) -> list[dict[str, Any]]:
 
 def _words(one: Stability) -> str:
     return f"{one.over} {one.tau:.2f} ({one.low:.2f} to {one.high:.2f})"
-
-
-def _scores_of(scores: pa.Table, curves: pa.Table, model: str) -> Scores:
-    chosen = scores.filter(pc.equal(scores["model"], model))
-    plain = Scores.from_arrow(chosen)
-    return dataclasses.replace(plain, curves=_curves_of(curves, model))
-
-
-def _curves_of(table: pa.Table, model: str) -> Curves:
-    """The areas of a model's curves, where there are several random masks to compare."""
-    from xaijax.metrics.pic_curve import area, read_curve
-
-    if not table.num_rows or max(table["draw"].to_pylist()) == 0:
-        return Curves()
-    chosen = table.filter(pc.equal(table["model"], model))
-    names = ("image", "method", "curve", "entropy", "draw", "position", "value")
-    rows: list[tuple[Any, ...]] = []
-    for image, method, curve, entropy, draw, x, y in zip(*(chosen[n].to_pylist() for n in names), strict=True):
-        found = float(area(read_curve(np.asarray(x), np.asarray(y))))
-        rows.append((image, method, f"{curve}_{entropy}", draw, found, x, y, [], []))
-    return Curves.from_rows(rows)
 
 
 def _csv(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

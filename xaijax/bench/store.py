@@ -25,12 +25,13 @@ loses only the part it was in. What is read back must have the bytes that were w
 
 import dataclasses
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from xaijax._errors import InputError
@@ -128,6 +129,65 @@ class Tables:
     gallery: Mapping[str, np.ndarray]
 
 
+SCHEMAS = {"scores": SCORES, "curves": CURVES, "responses": RESPONSES, "predictions": PREDICTIONS}
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """A finished part of a run folder; what is read of it has the bytes that were written, or is refused.
+
+    Attributes:
+        root: the run folder.
+        name: of the part.
+        files: its files, by their paths in the run folder -> their digests.
+    """
+
+    root: Path
+    name: str
+    files: Mapping[str, str]
+
+    def has(self, folder: str) -> bool:
+        """Whether it has a file in "scores", "curves", "responses", "predictions" or "gallery"."""
+        return self._file(folder) in self.files
+
+    def table(self, folder: str) -> pa.Table | None:
+        """Its table in "scores", "curves", "responses" or "predictions"; None where it has none.
+
+        Raises:
+            InputError: for a file that is gone, was changed, or is no such table.
+        """
+        if not self.has(folder):
+            return None
+        content = self._content(folder)
+        return _read_parquet(pa.BufferReader(content), self.root / self._file(folder), SCHEMAS[folder])
+
+    def checked(self, folder: str) -> Path | None:
+        """The path of its file in a folder, which has the bytes that were written; None where it has none."""
+        if not self.has(folder):
+            return None
+        self._content(folder)
+        return self.root / self._file(folder)
+
+    def gallery(self) -> dict[str, np.ndarray]:
+        """Its arrays for the figures; empty where it has none."""
+        if not self.has("gallery"):
+            return {}
+        with np.load(io.BytesIO(self._content("gallery"))) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+
+    def _file(self, folder: str) -> str:
+        return f"{folder}/{self.name}{ENDINGS[folder]}"
+
+    def _content(self, folder: str) -> bytes:
+        path = self.root / self._file(folder)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            raise InputError(f"{path} is gone; the command of the run with --resume computes it again") from None
+        checksums.check_content(self.root, path, content, self.files)
+        return content
+
+
 class Store:
     """The results in a run folder.
 
@@ -187,66 +247,55 @@ class Store:
             write_whole(path, lambda file, own=own: file.write(own))  # type: ignore[misc]
             files.append(path)
         for folder in OPTIONAL:  # of the part as it was before, where it is written again
-            for path in (self.root / folder).glob(f"{part}.*"):
-                if path not in files:
-                    path.unlink()
+            if folder not in contents:
+                (self.root / folder / f"{part}{ENDINGS[folder]}").unlink(missing_ok=True)
         checksums.write_part(self.root, part, files, made or {})
 
-    def _read_tables(self, folder: str, schema: pa.Schema) -> pa.Table:
-        """The tables of finished parts, in the order of their names."""
-        # One file at a time and no data-set discovery: that would read a column out of a folder name.
-        tables = [_read_parquet(path, schema) for path in self._listed(folder, ".parquet")]
-        if not tables:
-            return schema.empty_table()
-        if any(TARGET in table.column_names for table in tables):  # a part may have no finding to score, so no column
-            tables = [table for table in tables if table.num_rows] or [of_findings(schema).empty_table()]
-        return pa.concat_tables(tables)
+    def parts(self) -> Iterator[Part]:
+        """The finished parts in their order, one at a time."""
+        for name in checksums.part_files(self.root):
+            yield self.part(name)
 
-    def _listed(self, folder: str, ending: str) -> list[Path]:
-        """The files of finished parts in a folder, in the order of the parts, each with the bytes that were written."""
-        found = []
-        for part in checksums.part_files(self.root):
-            files = checksums.read_part(self.root, part)["files"]
-            name = f"{folder}/{part}{ending}"
-            if name in files:
-                path = self.root / name
-                if not path.is_file():
-                    raise InputError(f"{path} is gone; the command of the run with --resume computes it again")
-                checksums.check(self.root, path, files)
-                found.append(path)
-        return found
+    def part(self, name: str) -> Part:
+        """A finished part.
+
+        Raises:
+            InputError: where its description is not as it was written.
+        """
+        return Part(self.root, name, checksums.read_part(self.root, name)["files"])
+
+    def _read_tables(self, folder: str) -> pa.Table:
+        """The tables of finished parts, in their order."""
+        return together(list(self.parts()), folder)
 
     def scores(self) -> pa.Table:
         """All finished scores, in the order of the parts."""
-        return self._read_tables("scores", SCORES)
+        return self._read_tables("scores")
 
     def scores_of(self, part: str) -> pa.Table:
         """The scores of one finished part."""
-        path = self.root / "scores" / f"{part}.parquet"
-        if not path.is_file():
-            raise InputError(f"{path} is gone; the command of the run with --resume computes it again")
-        checksums.check(self.root, path, checksums.read_part(self.root, part)["files"])
-        return _read_parquet(path, SCORES)
+        found = self.part(part).table("scores")
+        if found is None:
+            raise InputError(
+                f"the part {part} in {self.root} lists no scores; the command with --resume computes it again"
+            )
+        return found
 
     def curves(self) -> pa.Table:
         """The curves of all finished parts, in the order of the parts."""
-        return self._read_tables("curves", CURVES)
+        return self._read_tables("curves")
 
     def responses(self) -> pa.Table:
         """The perturbation curves of all finished parts, in the order of the parts."""
-        return self._read_tables("responses", RESPONSES)
+        return self._read_tables("responses")
 
     def predictions(self) -> pa.Table:
         """What the models predicted for the images of all finished parts, in the order of the parts."""
-        return self._read_tables("predictions", PREDICTIONS)
+        return self._read_tables("predictions")
 
     def galleries(self) -> dict[str, dict[str, np.ndarray]]:
         """The arrays kept for the figures, by part."""
-        found = {}
-        for path in self._listed("gallery", ".npz"):
-            with np.load(path) as arrays:
-                found[path.stem] = {name: arrays[name] for name in arrays.files}
-        return found
+        return {part.name: arrays for part in self.parts() if (arrays := part.gallery())}
 
     def write_text(self, name: str, text: str) -> Path:
         """Writes a text file of the run, whole, and returns its path."""
@@ -282,12 +331,38 @@ def _write_parquet(table: pa.Table, file: BinaryIO) -> None:
     pq.write_table(table, file, compression="zstd")
 
 
-def _read_parquet(path: Path, schema: pa.Schema) -> pa.Table:
+def _read_parquet(source: Any, path: Path, schema: pa.Schema) -> pa.Table:
     try:
-        table = pq.ParquetFile(path).read()
-        return table.cast(of_findings(schema) if TARGET in table.column_names else schema)
+        table = pq.ParquetFile(source).read(use_threads=False)
+        wanted = of_findings(schema) if TARGET in table.column_names else schema
+        return table if table.schema.equals(wanted) else table.cast(wanted)
     except (OSError, pa.ArrowException, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"{path} is not a table of a run ({reason}); the command of the run with --resume computes it again"
         ) from error
+
+
+def together(parts: Sequence[Part], folder: str) -> pa.Table:
+    """The tables of several parts one below the other; with a column of findings where one of them has it.
+
+    Args:
+        parts: of one run.
+        folder: "scores", "curves", "responses" or "predictions"; a part without a table there has no rows.
+
+    Raises:
+        InputError: for a file that is gone, was changed, or is no such table.
+    """
+    schema = SCHEMAS[folder]
+    paths = [str(path) for part in parts if (path := part.checked(folder)) is not None]
+    if not paths:
+        return schema.empty_table()
+    try:
+        # The files are named one by one: discovery would read a column out of a folder name.
+        table = pads.dataset(paths, schema=of_findings(schema), format="parquet").to_table()
+    except (OSError, pa.ArrowException, ValueError):
+        for part in parts:
+            part.table(folder)  # names the file
+        raise
+    # A part may have no finding to score, so no column, and no rows either.
+    return table if table[TARGET].null_count < table.num_rows else table.drop_columns([TARGET])

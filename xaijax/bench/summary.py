@@ -3,11 +3,12 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-import pyarrow as pa
-import pyarrow.compute as pc
+import numpy as np
+from numpy.typing import NDArray
 
 from xaijax._runs import tables
-from xaijax.metrics import Scores
+from xaijax.bench.columns import Columns
+from xaijax.metrics.statistics import mean_interval
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,25 +32,54 @@ class Row:
     target: str = ""
 
 
-def summarise(scores: pa.Table, *, patients: Mapping[str, int] | None = None, seed: int = 0) -> list[Row]:
+def summarise(models: Mapping[str, Columns], *, patients: Mapping[str, int] | None = None, seed: int = 0) -> list[Row]:
     """Groups per-image scores by model, method and metric, in their order of appearance.
 
     Args:
-        scores: Table with the columns model, image, method, metric, value, reason.
+        models: their scores.
         patients: image -> its patient, where several images are of one: they are drawn together.
-        seed: Seed of the bootstrap.
+        seed: of the bootstrap.
 
     Returns:
-        One `Row` per group; `reasons` reads like "12 x_0 already right; 3 constant image".
+        One `Row` per group, those over all findings first; `reasons` reads like "12 x_0 already right; 3 constant
+        image".
     """
-    rows = []
-    for model in dict.fromkeys(scores["model"].to_pylist()):
-        own = Scores.from_arrow(scores.filter(pc.equal(scores["model"], model)))
-        for row in own.summary(patients=patients, seed=seed):
-            reasons = "; ".join(f"{count} {reason}" for reason, count in sorted(row.skipped.items()))
-            numbers = (row.mean, row.median, row.low, row.high, row.n)
-            rows.append(Row(model, row.method, row.metric, *numbers, sum(row.skipped.values()), reasons, row.target))
-    return rows
+    return [row for model, scores in models.items() for row in _of_model(model, scores, patients, seed)]
+
+
+def _of_model(model: str, scores: Columns, patients: Mapping[str, int] | None, seed: int) -> list[Row]:
+    rows: dict[tuple[str, str, str], Row] = {}
+    targets, there = scores.targets()
+    for metric in scores.metrics():
+        images, methods, values = scores.matrix(metric)
+        codes, names = scores.reasons(metric)
+        groups = scores.units(metric, patients)
+        for target in dict.fromkeys(one for one, _, name in scores.order if name == metric):
+            own = targets[images] == there.index(target) if target else np.ones(len(images), bool)
+            for column, method in enumerate(methods):
+                if (target, method, metric) in scores.order:
+                    numbers = _numbers(values[own, column], codes[own, column], names, groups[own], seed)
+                    rows[target, method, metric] = Row(model, method, metric, *numbers, target)
+    every = list(dict.fromkeys(target for target, _, _ in scores.order))
+    return [rows[key] for key in sorted(scores.order, key=lambda key: every.index(key[0]))]
+
+
+def _numbers(
+    values: NDArray[np.float64],
+    codes: NDArray[np.int16],
+    names: Sequence[str],
+    groups: NDArray[np.int64],
+    seed: int,
+) -> tuple[float, float, float, float, int, int, str]:
+    """Mean, median, interval, values, missing values and their reasons, of one method under one metric."""
+    there = codes == 0
+    own = values[there]
+    mean, median = (float(own.mean()), float(np.median(own))) if len(own) else (float("nan"), float("nan"))
+    low, high = mean_interval(own, groups=groups[there], seed=seed)
+    counts = np.bincount(codes[codes > 0], minlength=len(names))
+    skipped = {names[code]: int(counts[code]) for code in np.flatnonzero(counts).tolist()}
+    reasons = "; ".join(f"{count} {reason}" for reason, count in sorted(skipped.items()))
+    return mean, median, low, high, len(own), sum(skipped.values()), reasons
 
 
 def to_csv(rows: Sequence[Row], verdicts: Mapping[tuple[str, str], str] | None = None) -> str:

@@ -96,7 +96,8 @@ def run(
                 say(console, line)
         else:
             folder.describe(describe(work))
-        with resumable(console, out), _workers(config, console, pool) as workers:
+        needed = bool(store.missing(out, len(work.parts)))
+        with resumable(console, out), _workers(config, console, pool, needed) as workers:
             done = scoring.score(work, out, console, workers)
         with console.status("judging"):
             found, sensitivity = _judge(work, out, done)
@@ -113,9 +114,9 @@ def run(
 
 @contextlib.contextmanager
 def _workers(
-    config: CalibrateConfig, console: "Console", pool: "cluster.Pool | None"
+    config: CalibrateConfig, console: "Console", pool: "cluster.Pool | None", needed: bool
 ) -> Iterator["cluster.Pool | None"]:
-    if pool is not None:
+    if pool is not None or not needed:
         yield pool
         return
     with cluster.opened(config, config, lambda text: say(console, text)) as own:
@@ -173,8 +174,8 @@ def _check_same(work: "Work", folder: RunFolder) -> None:
         found = [] if before["data"]["pixels"] == work.pixels() else [f"the images of {work.config.data} are others"]
         own = identity.of_model(work.model.describe())
         found += identity.changed_values(f"the model {work.model.name}", identity.of_model(was), own)
-        if not work.config.allow_mixed:
-            found += identity.changed_makers(made)
+        makers = [] if work.config.allow_mixed else identity.changed_makers(made)
+        found += makers
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise InputError(
             f"{folder.path / 'run.json'} does not describe a whole calibration ({error}); start a new one in another "
@@ -182,8 +183,9 @@ def _check_same(work: "Work", folder: RunFolder) -> None:
         ) from error
     if found:
         raise InputError(
-            f"the calibration in {folder.path} cannot be resumed: {'; '.join(found)}; put back what changed, or start "
-            "again in another folder with --out"
+            f"the calibration in {folder.path} cannot be resumed: {'; '.join(found)}; put back what changed, "
+            f"{'add --allow-mixed to keep what others made, ' if makers else ''}or start again in another folder with "
+            "--out"
         )
 
 

@@ -42,7 +42,9 @@ class Archive:
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError, zlib.error) as error:
             if isinstance(error, InputError):
                 raise
-            raise InputError(f"{path} is not a NumPy archive, or it is damaged ({_words(error)})") from error
+            raise InputError(
+                f"{path} is not a NumPy archive, or it is damaged ({_words(error)}): write it again"
+            ) from error
 
     def _read_header(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
         name = member.filename.removesuffix(".npy")

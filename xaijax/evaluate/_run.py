@@ -1,13 +1,15 @@
-"""The work of `xaijax evaluate`: one classifier is scored on labelled images, two are compared.
+"""The work of `xaijax evaluate`: any number of classifiers on any number of data sets, scored and compared.
 
     xaijax evaluate --data brain_mri/ --model runs/brain --out runs/brain_scores
-    xaijax evaluate --data brain_mri/ --model runs/brain runs/fine --out runs/both
+    xaijax evaluate --data brain_mri/ chest/ --model runs/brain_* runs/chest_* --out runs/all
 
-The out folder holds `run.json` (configuration, versions), `evaluation.json` (accuracy, macro-F1, micro-F1, precision,
-recall and F1 of each class, confusion matrix, reliability; for two classifiers their comparison), `predictions.csv`
-(one line per image) and the figures `confusion.png`, `reliability.png` and `embedding.png`, numbered for two.
+The out folder holds `evaluation.html` (one page), `evaluation.json` (all numbers), `summary.csv` (a row for each data
+set and recipe), `tests.csv` (every pair), `per_class.csv`, `predictions.csv` (one line per image), `run.json`
+(configuration, versions) and the figures `scores.svg`, `confusion.png`, `reliability.png` and `embedding.png`, the last
+three one for each classifier. With several data sets or classifiers their names carry these.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xaijax import _names
 from xaijax._errors import InputError
 from xaijax._runs import (
     classifier_figures,
@@ -26,22 +29,14 @@ from xaijax._runs import (
     options,
     progress,
     provenance,
-    tables,
 )
-from xaijax._runs.models import Model
 from xaijax._runs.training import Images
-from xaijax.classifier import Classifier
 from xaijax.data import Dataset
-from xaijax.evaluate.config import EvaluateConfig
-from xaijax.training import (
-    bootstrap_difference,
-    compare_findings,
-    log_softmax,
-    logits,
-    mcnemar,
-    scores_of_logits,
-    two_columns,
-)
+from xaijax.evaluate import gathering, report
+from xaijax.evaluate.comparing import compare
+from xaijax.evaluate.config import EvaluateConfig, OneData, checked, with_data
+from xaijax.evaluate.gathering import Block, Recipe
+from xaijax.evaluate.scoring import Scored, of_recipes, score
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,11 +44,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EvaluateResult:
-    """What `run` gives: the out folder, the scores of each classifier, and the comparison of two or None."""
+    """What `run` gives.
+
+    Attributes:
+        out: the out folder.
+        data: of each data set what `evaluation.json` says: `models`, `recipes`, `comparisons`.
+    """
 
     out: Path
-    metrics: tuple[dict[str, Any], ...]
-    comparison: dict[str, Any] | None
+    data: tuple[dict[str, Any], ...]
+
+    @property
+    def metrics(self) -> tuple[dict[str, Any], ...]:
+        """The scores of every classifier, of one data set after the other."""
+        return tuple(row for one in self.data for row in one["models"])
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A data set with the classifiers that know its classes."""
+
+    name: str
+    config: OneData
+    dataset: Dataset
+    recipes: tuple[Recipe, ...]
+    blocks: list[Block]
+    lines: list[str]
+    left_out: dict[str, str]
 
 
 def run(config: EvaluateConfig, *, console: "Console | None" = None) -> EvaluateResult:
@@ -64,10 +81,10 @@ def run(config: EvaluateConfig, *, console: "Console | None" = None) -> Evaluate
         console: where to print; default: standard error.
 
     Returns:
-        The out folder, the scores and the comparison.
+        The out folder and the scores.
 
     Raises:
-        InputError: for an out folder that is not empty, no classifier or more than two, classes that one does not know,
+        InputError: for an out folder that is not empty, no classifier, a classifier or a data set that fits no other,
             or one that does not name its validation images where they are wanted.
         FileNotFoundError, NotADirectoryError: for data or classifiers that are not there.
         ValueError: for data of one class.
@@ -75,196 +92,141 @@ def run(config: EvaluateConfig, *, console: "Console | None" = None) -> Evaluate
     from rich.console import Console
 
     console = console or Console(stderr=True)
-    config = options.check(config)
+    config = checked(config)
     options.use_device(config)
     out = config.out.expanduser()
-    if len(config.model) not in (1, 2):
-        raise InputError(f"--model takes one classifier, or two to compare; got {len(config.model)}")
     folder.check_free(out, "evaluation", resume=None)
     assumed: list[str] = []
-    classifiers = models.load(config.model, config, config.data, assumed)
-    dataset = data.open_data(config, size=classifiers[0].input_shape[0], findings=True)
-    _check_outputs(config, classifiers, dataset)
-    chosen, notes = models.with_classes(config.model, classifiers, dataset, config.data)
-    drawn = data.held_out(config, config.model, dataset)
-    which = drawn.which
-    positions = data.counted(config, dataset, drawn.positions)
-    images = Images.read(dataset, np.asarray(positions), classifiers[0].input_shape)
-    found = data.found_lines(dataset)
-    lines = (*assumed, *found, *notes, *drawn.notes, f"{len(positions)} {which} of {dataset.name}")
-    for line in (*lines, *data.note_lines(images.notes)):
+    classifiers = dict(zip(config.model, models.load(config.model, config, config.data[0], assumed), strict=True))
+    opened = [_open(config, name, classifiers) for name in zip(_names.short(config.data), config.data, strict=True)]
+    _refuse_unused(config, opened)
+    for line in assumed:
         progress.say(console, line)
-    epochs.say_skipped(console, images.skipped)
+    command = command_line.repeat("evaluate", config, skip=("config", "json"))
     with folder.RunFolder(out, "evaluation", resume=None) as place:
+        found: list[dict[str, Any]] = []
+        described = []
+        every: list[tuple[str, list[Scored]]] = []
+        for one in opened:
+            for line in one.lines:
+                progress.say(console, line)
+            scored = _score(config, one, out, console, alone=len(opened) == 1)
+            every.append((one.name, scored))
+            found.append(_found(one, scored, config.seed))
+            described.append(_described(one, scored))
         place.describe(
             {
-                "command": command_line.repeat("evaluate", config),
+                "command": command,
                 "config": command_line.plain(config),
-                "models": [model.describe() for model in chosen],
-                "data": data.described(dataset, images.notes) | {"which": which, "images": images.ids},
+                "models": [model.describe() for model in _models(opened)],
+                # One data set as other commands describe theirs; several as a list.
+                "data": described[0] if len(described) == 1 else described,
             }
             | provenance.describe()
         )
-        scored, predictions = _score(config, chosen, images, which, out, console)
-        comparison = _compare(config, images, predictions) if len(chosen) == 2 else None
-        if comparison is not None:
-            _say_comparison(console, comparison)
-        folder.write_text(out / "predictions.csv", _table(images, [model.name for model in chosen], predictions))
-        folder.write_json(
-            out / "evaluation.json",
-            {
-                "command": command_line.repeat("evaluate", config),
-                "data": {"name": dataset.name, "which": which, "images": len(images)},
-                "skipped": [list(item) for item in images.skipped],
-                "models": scored,
-                "comparison": comparison,
-            },
-        )
+        whole = {"command": command, "data": found}
+        folder.write_json(out / "evaluation.json", whole)
+        report.write(out, whole, every, place.description())
+    report.say(console, whole)
     progress.say(console, f"written to {out}")
-    return EvaluateResult(out, tuple(scored), comparison)
+    if config.json:
+        print(json.dumps(whole, indent=2, ensure_ascii=False))
+    return EvaluateResult(out, tuple(found))
 
 
-def _check_outputs(config: EvaluateConfig, classifiers: Sequence[Classifier], dataset: Dataset) -> None:
-    """Refuses labels that the classifiers' outputs are not about."""
-    for path, classifier in zip(config.model, classifiers, strict=True):
-        if classifier.output == "regression":
-            raise InputError(f"the model {path} predicts numbers; data sets have classes or findings to score against")
-        if (classifier.output == "sigmoid") != dataset.multi_label:
-            wanted = "several findings to an image" if classifier.output == "sigmoid" else "one class per image"
-            raise InputError(
-                f"the output of the model {path} is {classifier.output}, which needs data with {wanted}; those of "
-                f"{config.data} have {'several findings' if dataset.multi_label else 'one class per image'}: give "
-                "--output, or other data"
-            )
+def _open(config: EvaluateConfig, named: tuple[str, str], classifiers: dict[str, Any]) -> _Opened:
+    name, source = named
+    own = with_data(config, source)
+    first = next(iter(classifiers.values()))
+    dataset = data.open_data(own, size=first.input_shape[0], findings=True)
+    chosen, notes, left_out = gathering.fitting(own, classifiers, dataset, only=len(config.data) == 1)
+    found = gathering.recipes(chosen)
+    blocks = gathering.blocks(own, found, dataset)
+    drawn = [note for block in blocks for note in block.drawn.notes]
+    lines = [*data.found_lines(dataset), *notes, *dict.fromkeys(drawn)]
+    lines += [f"not scored on {name}: {why}" for why in left_out.values()]
+    return _Opened(name, own, dataset, found, blocks, lines, left_out)
 
 
-def _score(
-    config: EvaluateConfig, chosen: Sequence[Model], images: Images, which: str, out: Path, console: "Console"
-) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
-    """Scores and figures of every classifier, and its probabilities `[N, K]` in the order of the data's classes."""
-    scored: list[dict[str, Any]] = []
-    predictions: list[np.ndarray] = []
-    for number, model in enumerate(chosen, 1):
-        classifier = model.classifier
-        if classifier.input_shape != images.shape:
-            images = Images.read(images.dataset, images.indices, classifier.input_shape)
-        own = models.labels_of(model, images.labels)
-        raw = logits(classifier, images, batch_size=config.batch_size)
-        given: dict[str, Any] = {}
-        if classifier.output == "sigmoid":
-            given = {"thresholds": classifier.thresholds, "groups": images.groups, "seed": config.seed}
-        metrics = scores_of_logits(raw, own, classifier.classes, output=classifier.output, **given)
-        raw = two_columns(raw, classifier.output)
-        suffix = f"_{number}" if len(chosen) > 1 else ""
-        title = f"{model.name} on {images.dataset.name}, {which}"
-        classifier_figures.write_figures(out, classifier, images, own, raw.argmax(axis=1), metrics, title, suffix)
-        epochs.say_scores(console, metrics, title)
-        chances = 1 / (1 + np.exp(-raw)) if classifier.output == "sigmoid" else np.exp(log_softmax(raw))
-        predictions.append(_in_order(chances, model.class_index))
-        scored.append({"model": model.path, "name": model.name} | metrics)
-    return scored, predictions
+def _models(opened: Sequence[_Opened]) -> list[models.Model]:
+    return list({model.path: model for one in opened for block in one.blocks for model in block.models}.values())
 
 
-def _in_order(probabilities: np.ndarray, order: Sequence[int]) -> np.ndarray:
-    """Columns in the order of the data's classes; classes that the data do not have come last."""
-    rest = [column for column in range(probabilities.shape[1]) if column not in order]
-    return probabilities[:, [*order, *rest]]
+def _refuse_unused(config: EvaluateConfig, opened: Sequence[_Opened]) -> None:
+    """Refuses a classifier that knows the classes of no data set."""
+    used = {model.path for model in _models(opened)}
+    for path in config.model:
+        if path not in used:
+            raise InputError(f"the model {path} fits none of the data sets: {opened[0].left_out[path]}")
 
 
-def _compare(config: EvaluateConfig, images: Images, predictions: Sequence[np.ndarray]) -> dict[str, Any]:
-    groups = [images.dataset.cases[index].group for index in images.indices]
-    by_patient = all(group is not None for group in groups)
-    if images.dataset.multi_label:
-        known = len(images.dataset.classes)
-        return {"difference": "second minus first", "resampled": "patients" if by_patient else "images"} | (
-            compare_findings(
-                predictions[0][:, :known],
-                predictions[1][:, :known],
-                images.labels,
-                images.dataset.classes,
-                groups=groups if by_patient else None,
-                seed=config.seed,
-            )
-        )
-    first, second = (probabilities.argmax(axis=1) for probabilities in predictions)
+def _score(config: EvaluateConfig, one: _Opened, out: Path, console: "Console", *, alone: bool) -> list[Scored]:
+    """Scores and figures of every classifier on its images of a data set."""
+    recipe_of = {model.path: (recipe.name, len(recipe.models)) for recipe in one.recipes for model, _ in recipe.models}
+    many = len({model.path for block in one.blocks for model in block.models}) > 1
+    found: list[Scored] = []
+    for block in one.blocks:
+        positions = np.asarray(data.counted(one.config, one.dataset, block.drawn.positions))
+        images = Images.read(one.dataset, positions, block.models[0].classifier.input_shape)
+        which = f"{block.drawn.which} of {one.dataset.name}" + (f" ({block.repeat})" if block.repeat else "")
+        for line in (f"{len(images)} {which}", *data.note_lines(images.notes)):
+            progress.say(console, line)
+        epochs.say_skipped(console, images.skipped)
+        for model in block.models:
+            name = recipe_of[model.path][0]
+            made = score(model, images, name, block.repeat, seed=config.seed, batch_size=config.batch_size)
+            found.append(made)
+            words = [] if alone else [one.name]
+            words += [model.name] if many else []
+            words += [block.repeat.replace(" ", "").replace(",", "-")] if _twice(model.path, one.blocks) else []
+            suffix = "".join(f"-{report.file_name(word)}" for word in words)
+            classifier_figures.write_figures(
+                out, model.classifier, made.images, models.labels_of(model, made.images.labels),
+                _own_places(made), made.metrics, f"{model.name} on {which}", suffix,
+            )  # fmt: skip
+            made.metrics["figures"] = suffix
+    return found
+
+
+def _twice(path: str, blocks: Sequence[Block]) -> bool:
+    return sum(path == model.path for block in blocks for model in block.models) > 1
+
+
+def _own_places(made: Scored) -> np.ndarray:
+    """`[N]` predicted classes as the model counts them, from their places among the data's."""
+    order = list(made.model.class_index)
+    order += [column for column in range(made.chances.shape[1]) if column not in order]
+    return np.asarray(order)[made.predicted]
+
+
+def _found(one: _Opened, scored: Sequence[Scored], seed: int) -> dict[str, Any]:
+    """What `evaluation.json` says of a data set."""
+    which = list(dict.fromkeys(block.drawn.which for block in one.blocks))
+    skipped = {tuple(item): None for made in scored for item in made.images.skipped}
     return {
-        "difference": "second minus first",
-        "resampled": "patients" if by_patient else "images",
-        "mcnemar": mcnemar(images.labels, first, second),
-        "bootstrap": bootstrap_difference(
-            images.labels,
-            first,
-            second,
-            max(probabilities.shape[1] for probabilities in predictions),
-            groups=groups if by_patient else None,
-            seed=config.seed,
-        ),
+        "name": one.name,
+        "source": one.config.data,
+        "which": " and ".join(which),
+        "images": len({name for made in scored for name in made.images.ids}),
+        "classes": list(one.dataset.classes),
+        "skipped": [list(item) for item in skipped],
+        "left_out": one.left_out,
+        "models": [
+            {"model": made.model.path, "name": made.model.name, "recipe": made.recipe, "repeat": made.repeat}
+            | made.metrics
+            for made in scored
+        ],
+        "recipes": of_recipes(one.recipes, scored),
+        "comparisons": compare(one.recipes, scored, seed=seed),
     }
 
 
-def _say_comparison(console: "Console", comparison: dict[str, Any]) -> None:
-    if "per_finding" in comparison:
-        _say_findings(console, comparison)
-        return
-    for name, what in (("accuracy", "accuracy"), ("macro_f1", "macro-F1")):
-        row = comparison["bootstrap"][name]
-        progress.say(
-            console,
-            f"second minus first, {what}: {row['difference']:+.3f} (95 % interval {row['low']:+.3f} to "
-            f"{row['high']:+.3f})",
-        )
-    test = comparison["mcnemar"]
-    progress.say(
-        console,
-        f"only the first is right on {test['only_first_right']} images, only the second on "
-        f"{test['only_second_right']}; McNemar p = {test['p_value']:.3g}",
-    )
-
-
-def _say_findings(console: "Console", comparison: dict[str, Any]) -> None:
-    rows = []
-    every = {"mean over findings": {name: comparison[f"macro_{name}"] for name in ("auroc", "auprc")}}
-    for finding, one in (comparison["per_finding"] | every).items():
-        row: dict[str, Any] = {"finding": finding}
-        for name in ("auroc", "auprc"):
-            row[name.upper()] = one[name]["difference"]
-            low, high = one[name]["low"], one[name]["high"]
-            row[f"{name.upper()} 95 %"] = "–" if low is None else f"{low:+.3f} to {high:+.3f}"
-        rows.append(row)
-    tables.print_rows(console, rows, title=f"second minus first, resampling {comparison['resampled']}")
-
-
-def _table(images: Images, names: Sequence[str], predictions: Sequence[np.ndarray]) -> str:
-    """One line per image: its id, its class, and for each classifier the predicted class and the probabilities."""
-    dataset: Dataset = images.dataset
-    count = len(dataset.classes)
-    prefixes = [f"{name}: " for name in names] if len(names) > 1 else [""]
-    heads = ["id", "class", *(f"{prefix}{what}" for prefix in prefixes for what in ("predicted", *dataset.classes))]
-    rows: list[dict[str, str]] = []
-    if dataset.multi_label:
-        return _findings_table(images, prefixes, predictions)
-    for row, (name, label) in enumerate(zip(images.ids, images.labels, strict=True)):
-        cells = [name, dataset.classes[label]]
-        for probabilities in predictions:
-            best = int(probabilities[row].argmax())
-            cells.append(dataset.classes[best] if best < count else "another class")
-            cells += [f"{value:.6f}" for value in probabilities[row, :count]]
-        # By position: two headings may agree, such as those of a class that is called "class".
-        rows.append({str(place): cell for place, cell in enumerate(cells)})
-    return tables.to_csv(rows, {str(place): head for place, head in enumerate(heads)})
-
-
-def _findings_table(images: Images, prefixes: Sequence[str], predictions: Sequence[np.ndarray]) -> str:
-    """One line per image: its id, and of each finding whether it is there (nothing: not known) and its probability for
-    each classifier."""
-    names = images.dataset.classes
-    rows = []
-    for row, name in enumerate(images.ids):
-        cells: dict[str, Any] = {"id": name}
-        for k, finding in enumerate(names):
-            there = images.labels[row, k]
-            cells[finding] = "" if np.isnan(there) else str(int(there))
-            for prefix, chances in zip(prefixes, predictions, strict=True):
-                cells[f"{prefix}{finding}: probability"] = f"{chances[row, k]:.6f}"
-        rows.append(cells)
-    return tables.to_csv(rows)
+def _described(one: _Opened, scored: Sequence[Scored]) -> dict[str, Any]:
+    """What `run.json` says of a data set: its images by block where there are several."""
+    blocks = {made.repeat: made.images for made in scored}
+    notes = data.added_notes(*(images.notes for images in blocks.values()))
+    ids = {repeat: images.ids for repeat, images in blocks.items()}
+    return data.described(one.dataset, notes) | {
+        "which": " and ".join(dict.fromkeys(block.drawn.which for block in one.blocks)),
+        "images": next(iter(ids.values())) if len(ids) == 1 else ids,
+    }

@@ -5,16 +5,17 @@ three findings that rise and fall together would find a difference far more ofte
 or patient is independent of the others, whatever the correlation within them.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xaijax.metrics.scores import Scores
+Groups = Sequence[Hashable] | NDArray[np.int64]
+"""What rows belong to: names, or numbers."""
 
 
-def one_of_each(values: Any, groups: Sequence[Hashable] | None) -> NDArray[np.float64]:
+def one_of_each(values: Any, groups: Groups | None) -> NDArray[np.float64]:
     """The mean of the rows of each group.
 
     Args:
@@ -36,37 +37,46 @@ def one_of_each(values: Any, groups: Sequence[Hashable] | None) -> NDArray[np.fl
     if groups is None:
         return table
     _check(groups, len(table))
-    place = {name: at for at, name in enumerate(dict.fromkeys(groups))}
-    if len(place) == len(table):
+    member, count = numbered(groups)
+    if count == len(table):
         return table
-    member = np.array([place[name] for name in groups])
-    sums = np.zeros((len(place), *table.shape[1:]))
+    sums = np.zeros((count, *table.shape[1:]))
     np.add.at(sums, member, table)
     return np.asarray(sums / np.bincount(member).reshape(-1, *(1 for _ in table.shape[1:])))
 
 
-def _check(groups: Sequence[Hashable] | None, count: int) -> None:
+def numbered(groups: Groups) -> tuple[NDArray[np.int64], int]:
+    """Groups as numbers in the order of their first appearance, and how many there are.
+
+    Example:
+        >>> member, count = numbered(["b", "a", "b"])
+        >>> member.tolist(), count
+        ([0, 1, 0], 2)
+    """
+    if not isinstance(groups, np.ndarray):
+        place: dict[Any, int] = {}
+        member = np.array([place.setdefault(name, len(place)) for name in groups], np.int64)
+        return member, len(place)
+    if (np.diff(groups) > 0).all():  # each row is a group of its own
+        return np.arange(len(groups)), len(groups)
+    _, first, found = np.unique(groups, return_index=True, return_inverse=True)
+    numbers = np.empty(len(first), np.int64)
+    numbers[np.argsort(first, kind="stable")] = np.arange(len(first))
+    return numbers[found], len(first)
+
+
+def _check(groups: Groups | None, count: int) -> None:
     if groups is not None and len(groups) != count:
         raise ValueError(f"groups must name what each of the {count} rows belongs to; got {len(groups)} names")
 
 
-def kept(groups: Sequence[Hashable] | None, rows: Any) -> list[Hashable] | None:
+def kept(groups: Groups | None, rows: Any) -> Any:
     """The groups of some rows: `[N]` groups, `[N]` bool -> as many as are true.
 
     Raises:
         ValueError: for another number of groups than of rows.
     """
     _check(groups, len(rows))
+    if isinstance(groups, np.ndarray):
+        return groups[rows]
     return None if groups is None else [name for name, there in zip(groups, rows, strict=True) if there]
-
-
-def units(scores: Scores, metric: str, patients: Mapping[str, Any]) -> list[Hashable]:
-    """What each row of `scores.matrix(metric)` belongs to: its patient, or else its image.
-
-    Example:
-        >>> rows = [("a", "cam", "iou", 0.5, "", "mass"), ("a", "cam", "iou", 0.2, "", "nodule")]
-        >>> units(Scores.from_rows(rows), "iou", {})
-        [(False, 'a'), (False, 'a')]
-    """
-    images = scores.images_of(metric)
-    return [(True, patients[image]) if image in patients else (False, image) for image in images]

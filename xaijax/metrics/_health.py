@@ -6,18 +6,18 @@ images what it claims to measure.
 """
 
 from collections import Counter
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xaijax.metrics._groups import kept, one_of_each, units
+from xaijax.metrics._groups import Groups, kept, one_of_each
 from xaijax.metrics._interval import mean_interval
 from xaijax.metrics.metric import ORACLE, RANDOM
 from xaijax.metrics.registry import METRICS, REASONS
-from xaijax.metrics.scores import Curves, Scores
+from xaijax.metrics.scores import Curves, HealthTable, Scores
 
 TOLERANCE = 1e-9  # of a scaled information value: rounding, not a fall
 FEW_IMAGES = 10
@@ -188,7 +188,7 @@ def as_dict(report: dict[str, MetricHealth]) -> dict[str, Any]:
     return {metric: plain(asdict(entry)) for metric, entry in report.items()}
 
 
-def usage(scores: Scores, labels: Mapping[str, str] | None = None) -> list[Usage]:
+def usage(scores: HealthTable, labels: Mapping[str, str] | None = None) -> list[Usage]:
     """Counts images, not scores: an image counts as scored when any method but the oracle has a value for it.
 
     Args:
@@ -198,36 +198,33 @@ def usage(scores: Scores, labels: Mapping[str, str] | None = None) -> list[Usage
     Returns:
         One `Usage` per metric, in the order of the scores.
     """
-    found: dict[str, dict[tuple[str, str], str]] = {}
-    for row in scores:
-        if row.method != ORACLE:
-            images = found.setdefault(row.metric, {})
-            image = (row.image, row.target)
-            if row.reason:
-                images.setdefault(image, row.reason)
-            else:
-                images[image] = ""
-    return [
-        Usage(
-            metric,
-            sum(not r for r in images.values()),
-            dict(Counter(r for r in images.values() if r)),
-            _by_class(images, labels or {}),
-        )
-        for metric, images in found.items()
-    ]
+    found = []
+    for metric in scores.metrics():
+        images, methods, _ = scores.matrix(metric)
+        codes, names = scores.reasons(metric)
+        codes = codes[:, [method != ORACLE for method in methods]]
+        there = np.flatnonzero((codes >= 0).any(axis=1))
+        if not len(there):
+            continue
+        codes = codes[there]
+        scored = (codes == 0).any(axis=1)
+        # Of an image without a value the reason of the first method counts.
+        first = codes[np.arange(len(codes)), (codes > 0).argmax(axis=1)][~scored]
+        every, place, count = np.unique(first, return_index=True, return_counts=True)
+        reasons = {names[every[i]]: int(count[i]) for i in np.argsort(place)}
+        kept = [images[i] for i in there] if isinstance(images, list) else images[there]
+        found.append(Usage(metric, int(scored.sum()), reasons, _by_class(scored, *scores.classes(kept, labels))))
+    return found
 
 
-def _by_class(reasons: Mapping[tuple[str, str], str], labels: Mapping[str, str]) -> dict[str, tuple[int, int]]:
+def _by_class(scored: NDArray[np.bool_], codes: NDArray[np.int32], names: Sequence[str]) -> dict[str, tuple[int, int]]:
     """class -> (images with a value, images), in the order of the classes' names."""
-    counts: dict[str, list[int]] = {}
-    for (image, target), reason in reasons.items():
-        name = target or labels.get(image)
-        if name is not None:
-            own = counts.setdefault(name, [0, 0])
-            own[0] += not reason
-            own[1] += 1
-    return {name: (scored, images) for name, (scored, images) in sorted(counts.items())}
+    known = codes >= 0
+    images = np.bincount(codes[known], minlength=len(names))
+    good = np.bincount(codes[known & scored], minlength=len(names))
+    return {
+        name: (int(good[i]), int(images[i])) for i, name in sorted(enumerate(names), key=lambda x: x[1]) if images[i]
+    }
 
 
 def falling_share(curves: Curves) -> dict[str, tuple[int, int]]:
@@ -246,7 +243,7 @@ def falling_share(curves: Curves) -> dict[str, tuple[int, int]]:
 
 
 def paired_difference(
-    images: Sequence[str], first: Any, second: Any, *, groups: Sequence[Hashable] | None = None, seed: int = 0
+    images: Sequence[str], first: Any, second: Any, *, groups: Groups | None = None, seed: int = 0
 ) -> Difference:
     """Compares two methods on the images that both have a value for.
 
@@ -266,15 +263,20 @@ def paired_difference(
         2.0
     """
     order = sorted(range(len(images)), key=lambda i: images[i])
-    deltas = (np.asarray(first, np.float64) - np.asarray(second, np.float64))[order]
+    first, second = (np.asarray(one, np.float64)[order] for one in (first, second))
+    return _difference(first - second, None if groups is None else [groups[i] for i in order], seed)
+
+
+def _difference(deltas: NDArray[np.float64], groups: Groups | None, seed: int) -> Difference:
+    """The mean of differences in a fixed order, NaN for none, with its interval."""
     known = ~np.isnan(deltas)
-    deltas = one_of_each(deltas[known], None if groups is None else kept([groups[i] for i in order], known))
+    deltas = one_of_each(deltas[known], kept(groups, known))
     low, high = mean_interval(deltas, seed=seed)
     return Difference(float(deltas.mean()) if len(deltas) else float("nan"), low, high, len(deltas))
 
 
 def statements(
-    scores: Scores | Mapping[str, Scores],
+    scores: HealthTable | Mapping[str, HealthTable],
     labels: Mapping[str, str] | None = None,
     *,
     skipped: Sequence[Sequence[str]] = (),
@@ -301,7 +303,7 @@ def statements(
         >>> statements(Scores.from_rows(rows))[0].text
         'cam scores worse than the random control in iou (95 % interval without 0).'
     """
-    models = {"": scores} if isinstance(scores, Scores) else dict(scores)
+    models: dict[str, HealthTable] = dict(scores) if isinstance(scores, Mapping) else {"": scores}
     several = len(models) > 1
     found: list[Statement] = []
     if skipped:
@@ -363,7 +365,7 @@ def _falling(curves: Curves, model: str, several: bool) -> list[Statement]:
 
 
 def _against_controls(
-    scores: Scores, metrics: Sequence[str], model: str, several: bool, patients: Mapping[str, Any], seed: int
+    scores: HealthTable, metrics: Sequence[str], model: str, several: bool, patients: Mapping[str, Any], seed: int
 ) -> list[Statement]:
     """Compares the controls with the methods: what random beats is not shown to explain anything."""
     upset: list[str] = []
@@ -372,21 +374,26 @@ def _against_controls(
     level: dict[str, list[str]] = {}
     for metric in metrics:
         images, methods, values = scores.matrix(metric)
-        groups = units(scores, metric, patients)
         # Only methods with a value, in the order in which their first values come.
         order = np.where(np.isnan(values), np.inf, np.arange(values.size).reshape(values.shape)).min(axis=0)
+        if RANDOM not in methods:
+            continue
+        # The bootstrap draws images in the order of their names, whatever their order in the table.
+        places, groups = scores.alphabetical(images), scores.units(metric, patients)
+        values = values[places]
+        groups = groups[places] if isinstance(groups, np.ndarray) else [groups[i] for i in places]
         columns = {methods[i]: values[:, i] for i in np.argsort(order) if np.isfinite(order[i])}
         if RANDOM not in columns:
             continue
         sign = 1.0 if _higher_is_better(metric) else -1.0
         if ORACLE in columns:
-            gap = paired_difference(images, columns[RANDOM], columns[ORACLE], groups=groups, seed=seed)
+            gap = _difference(columns[RANDOM] - columns[ORACLE], groups, seed)
             if sign * gap.mean > 0:
                 upset.append(f"{metric} by {abs(gap.mean):.3f}{_sure(gap.low, gap.high)}")
         for method, own in columns.items():
             if method in (RANDOM, ORACLE):
                 continue
-            gap = paired_difference(images, own, columns[RANDOM], groups=groups, seed=seed)
+            gap = _difference(own - columns[RANDOM], groups, seed)
             if not np.isfinite(gap.low):
                 continue
             if gap.low <= 0 <= gap.high:

@@ -1,19 +1,26 @@
 """How sure is a mean: bootstrap intervals."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xaijax.metrics._groups import Groups, numbered
+
 DRAWS = 2000
+LARGE = 10_000
+"""Values beyond which the resampling distribution is expanded: 2,000 draws would say less, and take hours."""
+BATCH = 1 << 21  # values that are resampled at once
 LEVEL = 0.95
 
 
 def mean_interval(
-    values: Any, *, groups: Sequence[Any] | None = None, seed: int = 0, draws: int = DRAWS, level: float = LEVEL
+    values: Any, *, groups: Groups | None = None, seed: int = 0, draws: int = DRAWS, level: float = LEVEL
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of the mean, by `scipy.stats.bootstrap`.
+
+    For more than 10,000 values the quantiles of the resampled mean come from their Cornish-Fisher expansion,
+    `mean + se (z + skewness (z^2 - 1) / (6 sqrt N))`: its error is below that of 2,000 draws.
 
     Values that belong together are drawn together: those of the findings of one image are not independent.
 
@@ -47,8 +54,12 @@ def mean_interval(
         raise ValueError("values must be finite; leave out what has no value")
     if len(array) < 2:
         return float("nan"), float("nan")
-    if groups is not None and len(set(groups)) < len(array):
-        return _of_groups(array, groups, seed, draws, level)
+    if groups is not None:
+        member, count = numbered(groups)
+        if count < len(array):
+            return _of_groups(array, member, seed, draws, level)
+    if len(array) > LARGE:
+        return expanded(float(array.mean()), array - array.mean(), level)
     from scipy import stats
 
     found = stats.bootstrap(
@@ -57,20 +68,48 @@ def mean_interval(
         n_resamples=draws,
         confidence_level=level,
         method="percentile",
+        batch=max(1, BATCH // len(array)),  # the same draws in less memory
         rng=np.random.default_rng(seed),
     ).confidence_interval
     return float(found.low), float(found.high)
 
 
+def expanded(mean: float, deviations: NDArray[np.float64], level: float = LEVEL) -> tuple[float, float]:
+    """The quantiles of the resampled mean of many values, without resampling; see `mean_interval`.
+
+    Args:
+        mean: of the values.
+        deviations: `[N]` from it.
+        level: coverage.
+
+    Example:
+        >>> low, high = expanded(0.0, np.tile([-1.0, 1.0], 20_000))
+        >>> round(low, 5), round(high, 5)
+        (-0.0098, 0.0098)
+    """
+    from scipy.special import ndtri
+
+    root = np.sqrt(len(deviations))
+    spread = float(np.sqrt(np.mean(deviations**2)))
+    if spread == 0:
+        return mean, mean
+    skewness = float(np.mean((deviations / spread) ** 3))
+    z = np.array([ndtri((1 - level) / 2), ndtri((1 + level) / 2)])
+    low, high = mean + spread / root * (z + skewness * (z**2 - 1) / (6 * root))
+    return float(low), float(high)
+
+
 def _of_groups(
-    array: NDArray[np.float64], groups: Sequence[Any], seed: int, draws: int, level: float
+    array: NDArray[np.float64], member: NDArray[np.int64], seed: int, draws: int, level: float
 ) -> tuple[float, float]:
     """The interval of the mean over all values where whole groups are drawn."""
-    place = {name: at for at, name in enumerate(dict.fromkeys(groups))}
-    if len(place) < 2:
+    count = int(member.max()) + 1
+    if count < 2:
         return float("nan"), float("nan")
-    member = np.array([place[name] for name in groups])
     sums, sizes = np.bincount(member, weights=array), np.bincount(member)
-    drawn = np.random.default_rng(seed).multinomial(len(place), np.full(len(place), 1 / len(place)), size=draws)
+    if count > LARGE:
+        mean = float(sums.sum() / sizes.sum())
+        return expanded(mean, (sums - mean * sizes) / sizes.mean(), level)
+    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
     low, high = np.quantile((drawn @ sums) / (drawn @ sizes), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

@@ -11,7 +11,7 @@ import importlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -345,6 +345,42 @@ def _with_target(made: Self, table: pa.Table) -> Self:
     return dataclasses.replace(made, target=_texts(table.column(TARGET).to_pylist()))  # type: ignore[type-var]
 
 
+class ScoreTable(Protocol):
+    """Scores of one model as statistics read them, one metric at a time; `Scores` is one.
+
+    `images` are whatever the table calls its images, each once: names, or numbers of rows.
+    """
+
+    @property
+    def curves(self) -> Curves:
+        """The curves behind the information metrics."""
+
+    def methods(self) -> list[str]:
+        """The methods, in order of first appearance."""
+
+    def metrics(self) -> list[str]:
+        """The metrics, in order of first appearance."""
+
+    def matrix(self, metric: str) -> tuple[Any, list[str], Floats]:
+        """One metric as a table: `(images, methods, values [images, methods])`, NaN where there is no value."""
+
+    def units(self, metric: str, patients: Mapping[str, Any] | None = None) -> Any:
+        """What each row of `matrix` belongs to, as numbers or names: its patient, or else its image."""
+
+
+class HealthTable(ScoreTable, Protocol):
+    """Scores with what is needed to say whether they can be trusted."""
+
+    def reasons(self, metric: str) -> tuple[NDArray[np.int16], list[str]]:
+        """For the images and methods of `matrix` 0 for a value, else the number of the reason, -1 for no row; names."""
+
+    def classes(self, images: Any, labels: Mapping[str, str] | None = None) -> tuple[NDArray[np.int32], list[str]]:
+        """`[N]` the class of some images as a number, -1 where it is not known, and the names of the classes."""
+
+    def alphabetical(self, images: Any) -> NDArray[np.int64]:
+        """`[N]` the order of some images by their names."""
+
+
 class Score(NamedTuple):
     """One row of `Scores`: `value` is NaN exactly where there is a `reason`; `target` is a finding or `""`."""
 
@@ -476,16 +512,55 @@ class Scores(_Columns):
             values[row[image], column[method]] = value
         return images, methods, values
 
-    def images_of(self, metric: str) -> list[str]:
-        """The image of each row of `matrix(metric)`; one that has several findings is there once for each.
+    def reasons(self, metric: str) -> tuple[NDArray[np.int16], list[str]]:
+        """Why values of `matrix` are missing: `(codes [images, methods], reasons)`.
+
+        A code is 0 for a value, else the place of the reason among the reasons, and -1 where there is no row.
+        """
+        chosen = self.metric == metric
+        pairs = self._pairs()[chosen]
+        row, column = ({name: i for i, name in enumerate(dict.fromkeys(c))} for c in (pairs, self.method[chosen]))
+        known = {"": 0}
+        codes = np.full((len(row), len(column)), -1, np.int16)
+        for image, method, reason in zip(pairs, self.method[chosen], self.reason[chosen], strict=True):
+            codes[row[image], column[method]] = known.setdefault(reason, len(known))
+        return codes, list(known)
+
+    def classes(
+        self, images: Sequence[str], labels: Mapping[str, str] | None = None
+    ) -> tuple[NDArray[np.int32], list[str]]:
+        """The class of some images of `matrix`: `(codes, names)`, the code is -1 where the class is not known.
+
+        Args:
+            images: as `matrix` names them.
+            labels: image -> its class; a finding is a class by itself.
+        """
+        known: dict[str, int] = {}
+        labels = labels or {}
+        named = {
+            pair: target or labels.get(image)
+            for pair, image, target in zip(self._pairs(), self.image, self.target, strict=True)
+        }
+        found = [named[image] for image in images]
+        return np.array([-1 if one is None else known.setdefault(one, len(known)) for one in found], np.int32), list(
+            known
+        )
+
+    def alphabetical(self, images: Sequence[str]) -> NDArray[np.int64]:
+        """The order of some images by their names."""
+        return np.array(sorted(range(len(images)), key=lambda i: images[i]), np.int64)
+
+    def units(self, metric: str, patients: Mapping[str, Any] | None = None) -> list[Any]:
+        """What each row of `matrix(metric)` belongs to: its patient, or else its image.
 
         Example:
             >>> rows = [("a", "cam", "iou", 0.5, "", "mass"), ("a", "cam", "iou", 0.2, "", "nodule")]
-            >>> Scores.from_rows(rows).images_of("iou")
-            ['a', 'a']
+            >>> Scores.from_rows(rows).units("iou")
+            [(False, 'a'), (False, 'a')]
         """
-        chosen = self.metric == metric
-        return list(dict(zip(self._pairs()[chosen], self.image[chosen], strict=True)).values())
+        known, chosen = patients or {}, self.metric == metric
+        images = dict(zip(self._pairs()[chosen], self.image[chosen], strict=True)).values()
+        return [(True, known[image]) if image in known else (False, image) for image in images]
 
     def to_arrow(self) -> pa.Table:
         """The columns image, method, metric, value (NaN, not null, where there is none) and reason.

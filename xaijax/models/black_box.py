@@ -9,6 +9,7 @@ import hashlib
 import importlib.util
 import inspect
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +18,7 @@ import numpy as np
 
 from xaijax import _outputs
 from xaijax._errors import InputError
-from xaijax._network.host import HostNetwork, as_numpy
+from xaijax._network.host import HostNetwork
 from xaijax._outputs import Output
 from xaijax.classifier import Classifier
 from xaijax.models._notes import Note
@@ -28,6 +29,8 @@ SCRIPT_OPTIONS = (
     *("classes", "input_shape", "output", "channels", "mean", "std", "dtype", "batch_size", "logits", "thresholds"),
     "name",
 )
+LARGEST = 1 << 26
+"""Values of one image of a black box, 256 MiB as float32: no network takes more, and a wrong number means more."""
 _number = itertools.count()
 
 
@@ -162,7 +165,10 @@ def from_script(text: str, *, output: Output | None = None, notes: list[str] | N
         said = f'output assumed for {text}: softmax; a line such as output = "sigmoid" in the file says another'
         notes.append(Note(said, "output"))
     print_ = hashlib.sha256(source).hexdigest()[:16]
-    return from_predict(_blamed(function, text), **{"name": text, "fingerprint": print_, **given})
+    try:
+        return from_predict(_blamed(function, text), **{"name": text, "fingerprint": print_, **given})
+    except (InputError, TypeError) as error:
+        raise (error if path.name in str(error) else InputError(f"{text}: {error}")) from None
 
 
 def _blamed(function: Any, text: str) -> Any:
@@ -252,6 +258,11 @@ def _shape(input_shape: Sequence[int]) -> tuple[int, int, int]:
     shape = tuple(int(side) for side in input_shape)
     if len(shape) != 3 or min(shape) < 1:
         raise InputError(f"input_shape must be (H, W, C), all positive; got {tuple(input_shape)}")
+    if math.prod(shape) > LARGEST:
+        raise InputError(
+            f"input_shape {shape} means {4 * math.prod(shape) / 2**30:,.0f} GiB for one image; images may have at most "
+            f"{LARGEST:,} values: give the size in pixels that the function takes"
+        )
     return shape
 
 
@@ -274,6 +285,6 @@ def _count(
 ) -> list[str]:
     """Names "0", "1", ... for as many classes as one call with black images gives."""
     images = np.zeros((batch or 1, *shape), dtype)
-    found = as_numpy(call(np.ascontiguousarray(np.moveaxis(images, -1, 1)) if channels == "first" else images))
+    found = _outputs.as_numpy(call(np.ascontiguousarray(np.moveaxis(images, -1, 1)) if channels == "first" else images))
     width = 2 if output == "binary" else found.shape[1] if found.ndim == 2 else 1
     return [str(number) for number in range(width)]

@@ -12,11 +12,13 @@ Methods look the same in every figure: explanations in colours that colour-blind
 the oracle black.
 """
 
+from xaijax.plot._bars import score_bars
 from xaijax.plot._certain import certain
 from xaijax.plot._classifier import confusion, course, embedding, reliability
 from xaijax.plot._curves import MeanCurve, curves, mean_curve
 from xaijax.plot._gallery import gallery, picture_table, rebuilt
 from xaijax.plot._overlay import display_scale, outline, overlay, to_rgb
+from xaijax.plot._planes import planes
 from xaijax.plot._samples import samples, write_samples
 from xaijax.plot._statistics import critical_difference, p_matrix, p_text, summary, summary_of_models
 from xaijax.plot._style import encode
@@ -38,9 +40,11 @@ __all__ = [
     "p_matrix",
     "p_text",
     "picture_table",
+    "planes",
     "rebuilt",
     "reliability",
     "samples",
+    "score_bars",
     "summary",
     "summary_of_models",
     "to_rgb",

@@ -14,7 +14,8 @@ measured comes as JSON values.
 * `classification_scores`: loss, accuracy, F1, confusion matrix, reliability of the probabilities.
 * `finding_scores`, `auroc`, `average_precision`: of several findings to an image, with intervals.
 * `Interventions`: training images that are changed on purpose; `without_evidence`, `lesion_alone`, `pasted` make them.
-* `mcnemar`, `bootstrap_difference`, of findings `compare_findings`: two classifiers on the same images.
+* `drawn_scores`, `interval`: scores with intervals; `mcnemar`, `swapped`, `bootstrap_difference`, `differences`, of
+  findings `compare_findings`: two classifiers on the same images; `repeated_difference`: over folds or seeds.
 * `penultimate`, `principal_components`: what the last layer reads of every image.
 
 `xaijax train`, `xaijax evaluate` and `xaijax cascade` are made from these.
@@ -22,7 +23,15 @@ measured comes as JSON values.
 
 from xaijax.training._augment import Augmentation
 from xaijax.training._checkpoints import Checkpoints
-from xaijax.training._comparison import bootstrap_difference, mcnemar
+from xaijax.training._comparison import (
+    bootstrap_difference,
+    differences,
+    drawn_scores,
+    interval,
+    mcnemar,
+    repeated_difference,
+    swapped,
+)
 from xaijax.training._embedding import penultimate, principal_components
 from xaijax.training._evidence import Kind, lesion_alone, pasted, without_evidence
 from xaijax.training._findings import auroc, average_precision, compare_findings, finding_scores
@@ -63,8 +72,11 @@ __all__ = [
     "classification_scores",
     "compare_findings",
     "confusion_matrix",
+    "differences",
+    "drawn_scores",
     "finding_scores",
     "head_names",
+    "interval",
     "lesion_alone",
     "log_softmax",
     "logits",
@@ -73,10 +85,12 @@ __all__ = [
     "penultimate",
     "principal_components",
     "reliability",
+    "repeated_difference",
     "run_epochs",
     "scores_of_confusion",
     "scores_of_logits",
     "start_from",
+    "swapped",
     "train",
     "two_columns",
     "without_evidence",

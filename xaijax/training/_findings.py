@@ -10,7 +10,7 @@ References:
     Davis, Goadrich, "The Relationship Between Precision-Recall and ROC Curves", ICML 2006.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,23 @@ def average_precision(truth: Any, chances: Any) -> float:
     return float(_auprc(*_sorted(truth, chances), np.ones((1, len(np.asarray(truth)))))[0])
 
 
+def class_areas(chances: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Mean area under the ROC curve of each class against the rest.
+
+    Args:
+        chances: `[N, K]` probabilities.
+        labels: `[N]` int.
+        counts: `[R, N]` how often each image counts.
+
+    Returns:
+        `[R]`; the mean is over the classes with images in and outside of them, NaN where there is none.
+    """
+    areas = np.stack([_auroc(*_sorted(labels == k, chances[:, k]), counts) for k in np.unique(labels)])
+    there = np.isfinite(areas)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(there, areas, 0).sum(axis=0) / there.sum(axis=0))
+
+
 def finding_scores(
     chances: np.ndarray,
     labels: np.ndarray,
@@ -73,9 +90,10 @@ def finding_scores(
 
     Returns:
         JSON values, None where there is no value: `images`, `classes`, `loss` (mean binary cross-entropy over the known
-        labels, nats), `accuracy` and `macro_f1` (means over findings), `macro_auroc` and `macro_auprc` (likewise), and
-        `per_finding`: `present`, `absent`, `threshold`, `sensitivity`, `specificity`, `precision`, `f1`, `accuracy`,
-        `auroc`, `auprc` with `auroc_low`, `auroc_high`, `auprc_low`, `auprc_high`.
+        labels, nats), `accuracy` and `macro_f1` (means over findings), `macro_auroc` and `macro_auprc` (likewise, with
+        the bounds of their intervals `macro_auroc_low` and so on), and `per_finding`: `present`, `absent`, `threshold`,
+        `sensitivity`, `specificity`, `precision`, `f1`, `accuracy`, `auroc`, `auprc` with `auroc_low`, `auroc_high`,
+        `auprc_low`, `auprc_high`.
 
     Raises:
         InputError: for probabilities that are not finite or labels of another shape.
@@ -95,8 +113,10 @@ def finding_scores(
         raise InputError(f"the classifier gives NaN or infinity for {bad} of {len(chances)} images; train it again")
     limits = np.broadcast_to(THRESHOLD if thresholds is None else np.asarray(thresholds), len(findings))
     counts = _counts(len(chances), groups, samples, seed)
+    drawn: dict[str, list[np.ndarray]] = {"auroc": [], "auprc": []}
     rows = {
-        name: _one(chances[:, k], labels[:, k], float(limits[k]), counts) for k, name in enumerate(map(str, findings))
+        name: _one(chances[:, k], labels[:, k], float(limits[k]), counts, drawn)
+        for k, name in enumerate(map(str, findings))
     }
     known = ~np.isnan(labels)
     safe = np.clip(chances, 1e-12, 1 - 1e-12)
@@ -114,6 +134,7 @@ def finding_scores(
         "macro_f1": mean("f1") or 0.0,
         "macro_auroc": mean("auroc"),
         "macro_auprc": mean("auprc"),
+        **_means_over_findings(drawn),
         "resampled": "images" if groups is None else "patients",
         "per_finding": rows,
     }
@@ -201,8 +222,26 @@ def _difference(values: np.ndarray) -> dict[str, float | None]:
     return {"difference": _plain(values[0]), "low": _plain(low), "high": _plain(high)}
 
 
-def _one(chances: np.ndarray, labels: np.ndarray, threshold: float, counts: np.ndarray | None) -> dict[str, Any]:
-    """The scores of one finding."""
+def _means_over_findings(drawn: Mapping[str, Sequence[np.ndarray]]) -> dict[str, float | None]:
+    """Intervals of the means over findings: of every sample over those that have an area there."""
+    found: dict[str, float | None] = {}
+    for name, areas in drawn.items():
+        there = np.isfinite(np.stack(areas)) if areas else np.zeros((0, 0), bool)
+        some = there.any(axis=0)
+        values = np.where(there, np.stack(areas), 0).sum(axis=0)[some] / there.sum(axis=0)[some] if areas else []
+        low, high = np.percentile(values, [2.5, 97.5]) if len(values) > 1 else (np.nan, np.nan)
+        found |= {f"macro_{name}_low": _plain(low), f"macro_{name}_high": _plain(high)}
+    return found
+
+
+def _one(
+    chances: np.ndarray,
+    labels: np.ndarray,
+    threshold: float,
+    counts: np.ndarray | None,
+    every: Mapping[str, list[np.ndarray]],
+) -> dict[str, Any]:
+    """The scores of one finding; its areas on the samples are added to `every`, where it has one on the images."""
     known = ~np.isnan(labels)
     truth, p = labels[known] == 1, chances[known]
     guess = p >= threshold
@@ -224,6 +263,8 @@ def _one(chances: np.ndarray, labels: np.ndarray, threshold: float, counts: np.n
         value = curve(*order, np.ones((1, len(truth))))[0] if len(truth) else np.nan
         row[name] = _plain(value)
         drawn = curve(*order, counts[:, known]) if counts is not None and len(truth) else np.full(1, np.nan)
+        if counts is not None and np.isfinite(value):
+            every[name].append(drawn)
         drawn = drawn[~np.isnan(drawn)]
         enough = len(drawn) > 1 and np.isfinite(value)
         low, high = np.percentile(drawn, [2.5, 97.5]) if enough else (np.nan, np.nan)

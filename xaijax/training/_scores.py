@@ -208,9 +208,8 @@ def reliability(probabilities: Any, labels: Any, *, bins: int = BINS) -> dict[st
             f"probabilities and labels must be as many and not none, bins 1 or more; got {len(probabilities)}, "
             f"{len(labels)} and {bins}"
         )
-    confidence = probabilities.max(axis=1)
+    confidence, member = bins_of(probabilities, bins)
     hits = probabilities.argmax(axis=1) == labels
-    member = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
     rows, error = [], 0.0
     for index in range(bins):
         inside = member == index
@@ -221,3 +220,9 @@ def reliability(probabilities: Any, labels: Any, *, bins: int = BINS) -> dict[st
             error += row["images"] / len(labels) * abs(row["accuracy"] - row["confidence"])
         rows.append(row)
     return {"ece": float(error), "bins": rows}
+
+
+def bins_of(probabilities: np.ndarray, bins: int = BINS) -> tuple[np.ndarray, np.ndarray]:
+    """`[N]` probability of the predicted class, and `[N]` the bin (0, 1/bins], (1/bins, 2/bins], ... that it is in."""
+    confidence = probabilities.max(axis=1)
+    return confidence, np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)

@@ -101,7 +101,7 @@ def read_table(path: Path) -> TextTable:
             f"{path}, line {reader.line_num}: its quotes or delimiters are broken ({error}); save it as CSV in UTF-8"
         ) from error
     if not rows:
-        raise InputError(f"{path} has no rows")
+        raise InputError(f"{path} has no rows: give a table with a header and a row for each image")
     return TextTable(path, columns, rows, lines, tuple(ragged))
 
 
@@ -109,7 +109,7 @@ def _of_sheet(path: Path, cells: list[list[str]]) -> TextTable:
     """The rows of a spreadsheet, blank ones left out."""
     filled = [(line, row) for line, row in enumerate(cells, 1) if any(row)]
     if len(filled) < 2:
-        raise InputError(f"{path} has no rows")
+        raise InputError(f"{path} has no rows: give a table with a header and a row for each image")
     columns = tuple(filled[0][1])
     once: dict[str, str] = {}
     rows = [tuple([once.setdefault(cell, cell) for cell in row]) for _, row in filled[1:]]

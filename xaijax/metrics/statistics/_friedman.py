@@ -1,14 +1,14 @@
 """Do the methods differ at all, and which of them are not distinguishable: Friedman's test with Nemenyi groups."""
 
 import dataclasses
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from xaijax.metrics._groups import kept, one_of_each
+from xaijax.metrics._groups import Groups, kept, numbered, one_of_each
 from xaijax.metrics.metric import shorten
 from xaijax.metrics.statistics.pairs import check_values
 
@@ -55,7 +55,7 @@ def friedman(
     values: Any,
     names: Sequence[str],
     *,
-    groups: Sequence[Hashable] | None = None,
+    groups: Groups | None = None,
     higher_is_better: bool = True,
     alpha: float = 0.05,
 ) -> Ranking:
@@ -94,7 +94,7 @@ def friedman(
     complete = ~np.isnan(table).any(axis=1)
     rows, count = one_of_each(table[complete], kept(groups, complete)), len(names)
     n = len(rows)
-    missing = len(table if groups is None else set(groups)) - n
+    missing = (len(table) if groups is None else numbered(groups)[1]) - n
     if n == 0:
         note = "no image has a value for every method"
         return Ranking(tuple(names), np.full(count, np.nan), 0, missing, alpha=alpha, note=note)

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from xaijax.metrics._groups import kept, units
+from xaijax.metrics._groups import kept, numbered
 from xaijax.metrics._interval import mean_interval
 from xaijax.metrics.metric import ORACLE, shorten
 from xaijax.metrics.registry import METRICS
-from xaijax.metrics.scores import Scores
+from xaijax.metrics.scores import ScoreTable
 from xaijax.metrics.statistics._friedman import Ranking, friedman
 from xaijax.metrics.statistics.pairs import Pair, compare_pairs
 from xaijax.metrics.statistics.stability import Stability, over_masks, over_metrics, over_subsets
@@ -59,7 +59,7 @@ class MetricStatistics:
 
 
 def analyse(
-    scores: Scores,
+    scores: ScoreTable,
     *,
     leave_out: Sequence[str] = (ORACLE,),
     controls: Sequence[str] = (),
@@ -84,6 +84,7 @@ def analyse(
         metric -> `MetricStatistics`, in the order of the scores.
 
     Example:
+        >>> from xaijax.metrics import Scores
         >>> rows = [(str(i), m, "iou", 0.1 * i + s, "") for i in range(4) for m, s in (("cam", 0.2), ("random", 0.0))]
         >>> found = analyse(Scores.from_rows(rows))["iou"]
         >>> found.pairs[0].rank_biserial, found.pairs[0].note[:42], found.ranking.note[:24]
@@ -93,7 +94,7 @@ def analyse(
     return {metric: _metric(scores, metric, set(leave_out), set(controls), alone, seed) for metric in scores.metrics()}
 
 
-def entropy_stability(scores: Scores, curve: str, *, methods: Sequence[str]) -> Stability:
+def entropy_stability(scores: ScoreTable, curve: str, *, methods: Sequence[str]) -> Stability:
     """Stability of the ranking over the information measures of one curve, over the images that all could score.
 
     Args:
@@ -114,7 +115,7 @@ def entropy_stability(scores: Scores, curve: str, *, methods: Sequence[str]) -> 
 
 
 def _metric(
-    scores: Scores,
+    scores: ScoreTable,
     metric: str,
     leave_out: set[str],
     controls: set[str],
@@ -122,7 +123,7 @@ def _metric(
     seed: int,
 ) -> MetricStatistics:
     images, methods, values = scores.matrix(metric)
-    groups = units(scores, metric, patients)
+    groups = scores.units(metric, patients)
     means = []
     for method, column in zip(methods, values.T, strict=True):
         known = ~np.isnan(column)
@@ -135,7 +136,7 @@ def _metric(
     higher = METRICS[metric].higher_is_better if metric in METRICS else True
     pairs: tuple[Pair, ...] = ()
     note = ""
-    if len(set(groups)) < 2:
+    if numbered(groups)[1] < 2:
         note = "one image has no p-value: score at least two images, better thirty"
     elif len(names) < 2:
         note = "one method has nothing to be compared with"

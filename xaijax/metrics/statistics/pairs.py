@@ -2,14 +2,14 @@
 
 import dataclasses
 import itertools
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from xaijax.metrics._groups import kept, one_of_each
+from xaijax.metrics._groups import Groups, kept, numbered, one_of_each
 from xaijax.metrics._interval import mean_interval
 from xaijax.metrics.statistics._holm import holm
 from xaijax.metrics.statistics.effect import cohens_d, rank_biserial
@@ -74,9 +74,7 @@ def check_values(values: Any, names: Sequence[str]) -> NDArray[np.float64]:
     return table
 
 
-def compare_pairs(
-    values: Any, names: Sequence[str], *, groups: Sequence[Hashable] | None = None, seed: int = 0
-) -> list[Pair]:
+def compare_pairs(values: Any, names: Sequence[str], *, groups: Groups | None = None, seed: int = 0) -> list[Pair]:
     """Paired tests for every pair of methods, with Holm's correction over all pairs and effect sizes.
 
     Args:
@@ -102,7 +100,7 @@ def compare_pairs(
         (0.4, 0.0048, 0.0625, 1.0)
     """
     table = check_values(values, names)
-    if len(table if groups is None else set(groups)) == 1:
+    if (len(table) if groups is None else numbered(groups)[1]) == 1:
         raise ValueError("one image has no p-value: score at least two images, better thirty")
     pairs = [
         compare_two(table[:, i], table[:, j], groups=groups, first=names[i], second=names[j], seed=seed)
@@ -119,7 +117,7 @@ def compare_two(
     a: Any,
     b: Any,
     *,
-    groups: Sequence[Hashable] | None = None,
+    groups: Groups | None = None,
     first: str = "first",
     second: str = "second",
     seed: int = 0,
@@ -148,7 +146,7 @@ def compare_two(
     if a.ndim != 1 or a.shape != b.shape:
         raise ValueError(f"a and b must be [images] alike; got {a.shape} and {b.shape}")
     both = ~(np.isnan(a) | np.isnan(b))
-    units = len(a if groups is None else set(groups))
+    units = len(a) if groups is None else numbered(groups)[1]
     some = kept(groups, both)
     a, b = one_of_each(a[both], some), one_of_each(b[both], some)
     n, missing = len(a), units - len(a)

@@ -5,14 +5,14 @@ Tau-b is 1 for the same order and -1 for the reverse; `(tau + 1) / 2` is about t
 
 import dataclasses
 import itertools
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from xaijax.metrics._groups import kept, one_of_each
+from xaijax.metrics._groups import Groups, kept, one_of_each
 from xaijax.metrics.scores import Curves
 from xaijax.metrics.statistics.pairs import check_values
 
@@ -116,7 +116,7 @@ def over_subsets(
     values: Any,
     names: Sequence[str],
     *,
-    groups: Sequence[Hashable] | None = None,
+    groups: Groups | None = None,
     higher_is_better: bool = True,
     splits: int = SPLITS,
     seed: int = 0,
@@ -181,7 +181,7 @@ def over_masks(curves: Curves, metric: str, methods: Sequence[str]) -> Stability
     return agreement(table[:, complete].mean(axis=1), over="masks", n=int(complete.sum()))
 
 
-def over_metrics(tables: Sequence[tuple[Sequence[str], Any]], *, over: str, methods: int) -> Stability:
+def over_metrics(tables: Sequence[tuple[Any, Any]], *, over: str, methods: int) -> Stability:
     """Rankings of the same methods by several metrics, over the images that all of them could score.
 
     Args:
@@ -192,15 +192,20 @@ def over_metrics(tables: Sequence[tuple[Sequence[str], Any]], *, over: str, meth
     Returns:
         A `Stability` over the pairs of metrics.
     """
-    shared: list[str] | None = None
-    complete = []
-    for images, values in tables:
-        table = np.asarray(values, np.float64)
-        complete.append({name: row for name, row in zip(images, table, strict=True) if not np.isnan(row).any()})
-        shared = [name for name in (images if shared is None else shared) if name in complete[-1]]
-    if len(tables) < 2 or not shared:
+    given = [(np.asarray(images), np.asarray(values, np.float64)) for images, values in tables]
+    complete = [(images[good], table[good]) for images, table in given for good in [~np.isnan(table).any(axis=1)]]
+    shared = complete[0][0] if complete else np.zeros(0)
+    for images, _ in complete[1:]:
+        shared = shared[np.isin(shared, images)]
+    if len(tables) < 2 or not len(shared):
         few = f"fewer than two {over} to compare"
         note = few if len(tables) < 2 else f"no image has a value for every method by all {over}"
         return Stability(over, rankings=len(tables), methods=methods, note=note)
-    means = np.stack([np.mean([rows[name] for name in shared], axis=0) for rows in complete])
+    means = np.stack([_rows(images, table, shared).mean(axis=0) for images, table in complete])
     return agreement(means, over=over, n=len(shared))
+
+
+def _rows(images: NDArray[Any], table: NDArray[np.float64], wanted: NDArray[Any]) -> NDArray[np.float64]:
+    """The rows of some images, in the order of these."""
+    order = np.argsort(images, kind="stable")
+    return np.ascontiguousarray(table[order[np.searchsorted(images, wanted, sorter=order)]])

@@ -129,7 +129,10 @@ def _convert(
             entries[name] = array
     row = next((row for row in sources() if row.library == LIBRARY and row.matches(entries)), None)
     if row is None:
-        raise InputError(f"{what} holds neither MobileNetV2 nor SqueezeNet in the layout of `from_arrays`")
+        raise InputError(
+            f"{what} holds neither MobileNetV2 nor SqueezeNet in the layout of `from_arrays`: save the model as "
+            ".safetensors, .keras or .onnx"
+        )
     return build(
         row,
         entries,
