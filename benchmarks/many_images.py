@@ -154,7 +154,7 @@ def report(root: Path) -> dict[str, Any]:
 
     for module, name in (
         (reading, "read"), (reports, "summarise"), (reports, "statements"), (statistics, "tabulate"),
-        (reports, "_by_class"), (reports, "_draw"), (reports, "_compared"),
+        (reports, "by_class"), (reports, "draw"), (reports, "compared"),
     ):  # fmt: skip
         timed(module, name)
     assert summary

@@ -289,7 +289,9 @@ def figure(rows: Sequence[Mapping[str, str]]) -> None:
                     continue
                 verdict = own[name][pair]["verdict"]
                 place.add_patch(plt.Rectangle((x - 0.47, y - 0.45), 0.94, 0.9, color=COLOURS[verdict], linewidth=0))
-                place.text(x, y, VERDICTS[verdict].mark, ha="center", va="center", color="white", size=7, weight="bold")
+                c = own[name][pair]["concordance"]
+                words = f"{VERDICTS[verdict].mark} {float(c):.2f}" if c else VERDICTS[verdict].mark
+                place.text(x, y, words, ha="center", va="center", color="white", size=7, weight="bold")
         words = [
             metric.replace("_", " ") if package == "xaijax" else f"{package}: {metric}" for package, metric in block
         ]
@@ -302,6 +304,9 @@ def figure(rows: Sequence[Mapping[str, str]]) -> None:
         )
         place.tick_params(length=0)
         place.spines[:].set_visible(False)
+    drawn.suptitle(
+        "Verdict on each metric, and how many pairs of maps it orders right (0.5: knows nothing)", fontsize=10
+    )
     there = [name for name in VERDICTS if any(row["verdict"] == name for row in rows)]
     handles = [plt.Rectangle((0, 0), 1, 1, color=COLOURS[name]) for name in there]
     words = [f"{VERDICTS[name].mark} {VERDICTS[name].title}" for name in there]

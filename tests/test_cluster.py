@@ -515,7 +515,8 @@ def test_ctrl_c_ends_all_processes_and_keeps_the_parts(config, here, slow, tmp_p
 SBATCH = """#!{python}
 import subprocess, sys, time
 log = open({folder!r} + "/log", "a")
-job = subprocess.Popen(["bash", sys.argv[-1]], stdout=log, stderr=log, start_new_session=True)
+script = open(sys.argv[-1]).read()  # the file goes away
+job = subprocess.Popen(["bash", "-c", script], stdout=log, stderr=log, start_new_session=True)
 print("Submitted batch job", job.pid)
 """
 SCANCEL = """#!{python}
@@ -563,7 +564,7 @@ def test_the_tutorial_runs_as_it_is_written(slurm_commands, tmp_path, monkeypatc
     text = PAGE.read_text("utf-8").replace("8786", port)
     slurm = yaml.safe_load(re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1])["jobqueue"]["slurm"]
     slurm |= {"interface": "lo", "job-extra-directives": [], "job-script-prologue": []}
-    found = re.findall(r"```python\n(.*?)```|^    ((?:xaijax bench|dask) .*)$", text, re.DOTALL | re.MULTILINE)
+    found = re.findall(r"```python\n(.*?)```|^    ((?:xaijax bench|dask) [^\n]*)$", text, re.DOTALL | re.MULTILINE)
     names, started = {}, []
     try:
         with dask.config.set({"jobqueue.slurm": dask.config.get("jobqueue.slurm", {}) | slurm}):

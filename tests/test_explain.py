@@ -70,8 +70,8 @@ def test_errors_are_those_of_the_function_in_text_files_and_bundle(scans, checkp
                 assert drawn.width > 2 * drawn.height
         # Student's t of 60 draws
         rise = explain.uncertainty("rise", classifier, image, label, key=5, **own["rise"])
-        certain = (np.abs(rise.maps) > 2.001 * rise.standard_errors).mean()
-        assert one["errors"]["rise"]["sign_certain"] == pytest.approx(certain, abs=2e-3)
+        certain = (np.abs(rise.maps - rise.maps.mean()) > 2.001 * rise.standard_errors).mean()
+        assert one["errors"]["rise"]["side_of_mean_certain"] == pytest.approx(certain, abs=2e-3)
 
 
 def test_a_bundle_without_errors_says_so_and_a_changed_one_is_refused(scans, checkpoints, tmp_path):
@@ -103,10 +103,13 @@ def test_a_tolerance_gives_each_image_the_draws_it_needs(scans, checkpoints, tmp
 
 
 def test_the_text_names_draws_error_and_certain_pixels(scans, checkpoints, tmp_path, capsys):
-    options = ("--model", checkpoints[0], "--methods", "rise", "deeplift", "--uncertainty", "--save", "npz")
-    assert call(scans, *options, "--out", tmp_path / "a", "--set", "rise.count=40") == 0
+    methods = ("rise", "kernel_shap", "deeplift")
+    options = ("--model", checkpoints[0], "--methods", *methods, "--uncertainty", "--save", "npz")
+    few = ("--set", "rise.count=40", "kernel_shap.count=60")
+    assert call(scans, *options, "--out", tmp_path / "a", *few) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "40 draws" in said
+    assert "above or below the mean certain" in said
     assert "sign certain" in said
     assert "completeness gap" in said
 

@@ -51,7 +51,7 @@ def test_the_indexes_have_every_page():
 
 def test_the_site_has_every_page():
     """mkdocs warns of a page that is missing in its navigation; this finds it without mkdocs."""
-    listed = set(re.findall(r"[\w/]+\.md", text_of("mkdocs.yml")[text_of("mkdocs.yml").index("\nnav:") :]))
+    listed = set(re.findall(r"[\w/-]+\.md", text_of("mkdocs.yml")[text_of("mkdocs.yml").index("\nnav:") :]))
     pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")} - {"dev/LOG.md"}
     assert listed - {"benchmarks.md", "performance.md", "changelog.md", "contributing.md"} == pages
 
@@ -61,7 +61,7 @@ def test_every_study_has_its_command():
         if path.name != "index.md":
             text = path.read_text("utf-8")
             assert re.search(
-                r"xaijax (?:bench|train|cascade|profile) |python (?:-m )?benchmarks|benchmarks/\w+\.py", text
+                r"xaijax (?:bench|train|cascade|profile|study) |python (?:-m )?benchmarks|benchmarks/\w+\.py", text
             ), path
 
 

@@ -197,6 +197,36 @@ def present(output: Output, predictions: NDArray[Any], thresholds: Sequence[floa
     return np.asarray(chances >= np.asarray(THRESHOLD if thresholds is None else thresholds))
 
 
+def as_numpy(found: Any, classes: Sequence[str] | None = None, function: str = "predict") -> NDArray[Any]:
+    """What somebody's function returned, as an array: a tensor on any device, a data frame, a masked array, lists.
+
+    Columns of a data frame that are named after the classes come in their order; masked values are NaN.
+
+    Raises:
+        InputError: for what is not one array.
+
+    Example:
+        >>> as_numpy(np.ma.masked_greater([[0.25, 0.75]], 0.5)).tolist()
+        [[0.25, nan]]
+    """
+    if hasattr(found, "detach"):  # a tensor of PyTorch, perhaps part of a graph
+        found = found.detach().cpu()
+        found = found.float() if str(found.dtype) == "torch.bfloat16" else found
+    names = [str(name) for name in getattr(found, "columns", ())]
+    if classes is not None and set(names) == set(classes) and len(names) == len(classes):
+        found = np.asarray(found)[:, [names.index(name) for name in classes]]
+    if isinstance(found, np.ma.MaskedArray):
+        return np.asarray(np.ma.filled(found.astype(np.float64), np.nan))
+    try:
+        values = np.asarray(found)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise InputError(
+            f"{function} must return one array of numbers; got {type(found).__name__}, which is none ({error}): where "
+            "the model returns several things, return its predictions alone"
+        ) from None
+    return values.astype(np.float32) if values.dtype.name in ("bfloat16", "float8_e4m3fn", "float8_e5m2") else values
+
+
 def check_predictions(
     found: Any,
     output: Output,
@@ -228,7 +258,7 @@ def check_predictions(
         Traceback (most recent call last):
         xaijax._errors.InputError: predict must give probabilities in [0, 1] (softmax); got -2 to 4: ...
     """
-    values = np.asarray(found)
+    values = as_numpy(found, classes, function)
     if values.dtype.kind not in "fiub":
         raise InputError(f"{function} must return numbers [{count}, K]; got {type(found).__name__} of {values.dtype}")
     values = values.astype(np.float64)
@@ -251,6 +281,8 @@ def check_predictions(
         guess = (
             "are these logarithms of probabilities? return their exponential"
             if high <= TOLERANCE
+            else "are these percent? divide by 100"
+            if low >= 0 and output == "softmax" and np.abs(known.sum(axis=1) - 100).max() <= 100 * SUM_TOLERANCE
             else f"are these logits? apply the {'softmax' if output == 'softmax' else 'sigmoid'}, or are they numbers? "
             "give output='regression'"
         )

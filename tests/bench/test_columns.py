@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from xaijax.bench import columns, curves, reading, report, spool
+from xaijax.bench import columns, curves, pooled, reading, report, spool
 from xaijax.bench.store import CURVES, PREDICTIONS, SCORES, TARGET
 from xaijax.metrics import Scores, statements
 from xaijax.metrics._health import usage
@@ -54,26 +54,46 @@ def test_columns_hold_what_the_rows_say(both):
     assert found.images().to_pylist() == [image.partition(":")[0] for image in found.names().to_pylist()]
 
 
-def test_statistics_and_statements_are_those_of_the_rows(both):
+@pytest.mark.parametrize("patients", [{}, {name: number // 4 for number, name in enumerate(IDS[:20])}], ids=len)
+def test_statistics_and_statements_are_those_of_the_rows(both, patients):
     rows, found = both
-    assert repr(analyse(found)) == repr(analyse(rows))
-    for metric, one in analyse(rows).items():
-        other = analyse(found)[metric]
-        assert other.pairs == one.pairs
-        assert other.means == one.means
+    ours, theirs = analyse(found, patients=patients), analyse(rows, patients=patients)
+    assert repr(ours) == repr(theirs)
+    for metric, one in theirs.items():
+        # NaN is no number, so pairs are compared as texts.
+        assert repr(ours[metric].pairs) == repr(one.pairs)
+        assert repr(ours[metric].means) == repr(one.means)
     assert usage(found) == usage(rows)
-    assert statements(found) == statements(rows)
+    assert statements(found, patients=patients) == statements(rows, patients=patients)
 
 
-def test_the_summary_is_that_of_the_rows(both):
+@pytest.mark.parametrize("patients", [{}, {name: number // 4 for number, name in enumerate(IDS[:20])}], ids=len)
+def test_the_summary_is_that_of_the_rows(both, patients):
     from xaijax.bench.summary import summarise
 
     rows, found = both
-    lines, peers = summarise({"m": found}), rows.summary()
+    lines, peers = summarise({"m": found}, patients=patients), rows.summary(patients=patients)
     assert [(x.target, x.method, x.metric) for x in lines] == [(x.target, x.method, x.metric) for x in peers]
     for line, peer in zip(lines, peers, strict=True):
         np.testing.assert_equal((line.mean, line.median, line.low, line.high, line.n), peer[2:7])
         assert line.skipped == sum(peer.skipped.values())
+
+
+def test_models_with_other_images_are_aligned_by_name(made):
+    first, second = (columns.of_table(scored(made, ids))["m"] for ids in (IDS[:6], IDS[8:2:-1]))
+    methods, values, there, images = pooled.aligned([first, second], "iou")
+    every = [*IDS[:6], *IDS[8:5:-1]]
+    assert images.to_pylist() == every
+    for number, one in enumerate((first, second)):
+        rows, own, numbers = one.matrix("iou")
+        place = [every.index(name) for name in one.names().take(pa.array(rows)).to_pylist()]
+        assert own == methods
+        np.testing.assert_array_equal(values[number][place], numbers)
+        assert there[number].any(axis=1).sum() == len(place)
+    rows, own, numbers = pooled.Pooled([first, second]).matrix("iou")
+    assert (rows.tolist(), own) == ([3, 4, 5], methods)
+    np.testing.assert_allclose(numbers, values[:, 3:6].mean(axis=0))
+    assert len(set(pooled.Pooled([first, second]).units("iou", {IDS[3]: 0, IDS[4]: 0}).tolist())) == 2
 
 
 def test_files_of_columns_go_away_with_them(made, tmp_path, monkeypatch):

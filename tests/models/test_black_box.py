@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from xaijax import explain, models, training
+from xaijax._errors import InputError
 from xaijax._runs.models import unsteady
 from xaijax.classifier import Classifier, UnsupportedError
 from xaijax.explain import METHODS
@@ -201,6 +202,64 @@ def test_a_function_that_gives_one_array_again_and_again():
     model = models.from_predict(predict, input_shape=SHAPE, classes=CLASSES)
     found, wanted = (evaluate(one, IMAGES[:2], [1, 0], maps, **options) for one in (model, box()))
     np.testing.assert_array_equal(found.value, wanted.value)
+
+
+class Frame:
+    """A table as pandas gives it, with its classes in an order of its own."""
+
+    columns = ("c", "a", "b")
+
+    def __init__(self, values):
+        self.values = values
+
+    def __array__(self, dtype=None, copy=None):
+        return self.values[:, [2, 0, 1]]
+
+
+def masked(values):
+    return np.ma.masked_array(values, [[True, False, False]] + [[False] * 3] * (len(values) - 1))
+
+
+def test_columns_by_name_masked_values_and_half_precision():
+    def gives(change):
+        model = models.from_predict(lambda x: change(function()(x)), input_shape=SHAPE, classes=CLASSES)
+        return model.predict(IMAGES)
+
+    wanted = box().predict(IMAGES)
+    np.testing.assert_array_equal(gives(Frame), wanted)
+    found = gives(masked)
+    assert np.isnan(found[0, 0])
+    np.testing.assert_array_equal(found[1:], wanted[1:])
+    for dtype in (np.float16, jnp.bfloat16):
+        np.testing.assert_allclose(gives(lambda x, dtype=dtype: x.astype(dtype)), wanted, atol=4e-3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda p: (p, None), "must return one array of numbers; got tuple, which is none"),
+        (lambda p: (p, p[:, :2]), "return its predictions alone"),
+        (lambda p: {"logits": p}, "must return numbers"),
+        (lambda p: 100 * p, r"got \d+.* to \d+.*are these percent\? divide by 100"),
+        (lambda p: p.T, r"must return \[5, K\] for 5 images; got shape \(3, 5\)"),
+        (lambda p: p.argmax(1), r"got shape \(5,\)"),
+        (lambda p: p[:-1], r"got shape \(4, 3\)"),
+        (lambda p: p[..., None], r"got shape \(5, 3, 1\)"),
+        (lambda p: p / p.sum(0), "must sum to 1"),
+        (lambda p: None, "must return numbers"),
+        (lambda p: p.astype(complex), "must return numbers"),
+    ],
+)
+def test_other_things_than_predictions_are_refused(change, message):
+    model = models.from_predict(lambda x: change(function()(x)), input_shape=SHAPE, classes=CLASSES)
+    with pytest.raises(InputError, match=message):
+        model.predict(IMAGES)
+
+
+def test_a_softmax_is_not_applied_to_probabilities():
+    model = models.from_predict(function(), input_shape=SHAPE, classes=CLASSES, logits=True)
+    with pytest.raises(InputError, match="which are probabilities already: leave out logits=True"):
+        model.predict(IMAGES)
 
 
 def in_training(images, draws=np.random.default_rng(0)):  # noqa: B008

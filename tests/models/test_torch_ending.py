@@ -8,7 +8,7 @@ import pytest
 from xaijax._errors import InputError
 from xaijax.classifier import Classifier
 from xaijax.models.importers.endings import output_of
-from xaijax.models.importers.torch_graph.ending import without_ending
+from xaijax.models.importers.torch_graph.ending import depends_on_batch, without_ending
 from xaijax.models.importers.torch_graph.graph import Graph, ModuleCall, Operation, Ref, Tensor
 from xaijax.models.importers.torch_graph.network import GraphNetwork
 
@@ -57,6 +57,50 @@ def test_a_model_that_ends_in_its_weights_stays_as_it_is():
 def test_other_activations_give_no_logits(op):
     with pytest.raises(InputError, match=rf"^net.pt2 ends in {op} \(end\), which gives no logits.*from_predict$"):
         without_ending(graph(("p", op, {"input": Ref("dense")})), "net.pt2")
+
+
+CLAMPED = ("p", "sigmoid", {"input": Ref("dense")}), ("c", "clamp", {"input": Ref("p"), "min": 0.01})
+HUNDRED = ("p", "softmax", {"input": Ref("dense"), "dim": 1}), ("c", "mul", {"input": Ref("p"), "other": 100.0})
+OPPOSITE = ("p", "sigmoid", {"input": Ref("dense")}), ("c", "rsub", {"input": Ref("p"), "other": 1})
+ENSEMBLE = (
+    ("p", "softmax", {"input": Ref("dense"), "dim": 1}),
+    ("twice", "mul", {"input": Ref("dense"), "other": 2.0}),
+    ("q", "softmax", {"input": Ref("twice"), "dim": 1}),
+    ("both", "add", {"input": Ref("p"), "other": Ref("q")}),
+    ("c", "div", {"input": Ref("both"), "other": 2}),
+)
+SHARES = (
+    ("p", "sigmoid", {"input": Ref("dense")}),
+    ("all", "sum", {"input": Ref("p"), "dim": [1], "keepdim": True}),
+    ("c", "div", {"input": Ref("p"), "other": Ref("all")}),
+)
+
+
+@pytest.mark.parametrize("ends", [CLAMPED, HUNDRED, OPPOSITE, ENSEMBLE, SHARES])
+def test_arithmetic_with_probabilities_gives_no_logits(ends):
+    with pytest.raises(InputError, match=r"calculates with the results of its (sigmoid|softmax) \(end\).*from_predict"):
+        without_ending(graph(*ends), "net.pt2")
+
+
+def test_a_gate_on_logits_leaves_logits():
+    gated = graph(
+        ("gate", "sigmoid", {"input": Ref("dense")}), ("out", "mul", {"input": Ref("dense"), "other": Ref("gate")})
+    )
+    assert without_ending(gated, "net.pt2") == (gated, "linear")
+
+
+def test_what_mixes_the_images_of_a_batch_is_named():
+    assert depends_on_batch(graph()) == []
+    centred = graph(
+        ("mean", "mean", {"input": Ref("dense"), "dim": [0]}),
+        ("out", "sub", {"input": Ref("dense"), "other": Ref("mean")}),
+    )
+    assert depends_on_batch(centred) == ["mean over the batch (end)"]
+    norm = {"input": Ref("dense"), "weight": None, "bias": None, "running_mean": None, "running_var": None}
+    untracked = graph(("out", "batch_norm", norm | {"training": True, "momentum": 0.1, "eps": 1e-5}))
+    assert depends_on_batch(untracked) == ["batch norm without stored statistics (end)"]
+    across = graph(("out", "mean", {"input": Ref("dense"), "dim": [1], "keepdim": True}))
+    assert depends_on_batch(across) == []
 
 
 def test_a_softmax_over_the_batch_is_an_error():

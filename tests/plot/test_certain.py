@@ -28,7 +28,10 @@ def test_evidence_error_and_signs():
         np.testing.assert_allclose(signs[where], (1 - _certain.PAINT) * grey + _certain.PAINT * rgb, atol=1)
     texts = [text.get_text() for text in figure.texts]
     assert f"{SURE.mean():.0%} of the pixels" in texts[2]
+    assert texts[2].endswith("blue for, orange against")
     assert texts[3] == "rise, 60 draws"
+    other = plot.certain(IMAGE, np.abs(RAW), RAW, ERROR, SURE, sides=("above", "below"))
+    assert other.texts[2].get_text().endswith("blue above, orange below")
 
 
 def test_arrays_of_another_size_are_refused():

@@ -16,11 +16,13 @@ import numpy as np
 
 from xaijax import _outputs
 from xaijax._batches import in_batches
+from xaijax._errors import InputError
 from xaijax._network.base import Array, Network, Recorder, UnsupportedError
 from xaijax._outputs import Output
 
 TINY = 1e-30  # probabilities below are taken for it where their logarithm is needed
 MOST = 64  # images in one call
+PROBABILITIES = 1e-5  # how near to 1 the sums of probabilities are, and those of logits never
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,16 +103,22 @@ class HostNetwork(Network):
     def _checked(self, ready: np.ndarray) -> np.ndarray:
         with self._lock:  # most functions of others were not written for several threads
             found = self.function(ready)
-        values = as_numpy(found)
+        values = _outputs.as_numpy(found, self.classes, self.name)
         if not self.gives_logits:
             return _outputs.check_predictions(values, self.output, len(ready), self.classes, function=self.name)
         if self.output == "binary":
             return _outputs.check_predictions(
                 np.reshape(values, (len(ready), -1)), "sigmoid", len(ready), ["logit"], ranged=False, function=self.name
             )
-        return _outputs.check_predictions(
+        values = _outputs.check_predictions(
             values, self.output, len(ready), self.classes, ranged=False, function=self.name
         )
+        if self.output == "softmax" and values.min() >= 0 and (np.abs(values.sum(axis=1) - 1) <= PROBABILITIES).all():
+            raise InputError(
+                f"{self.name} gives numbers from 0 to 1 that sum to 1, which are probabilities already: leave out "
+                "logits=True, which would apply the softmax again"
+            )
+        return values
 
     def _ready(self, images: np.ndarray) -> np.ndarray:
         """Images as the function takes them."""
@@ -132,10 +140,3 @@ def _unit(images: np.ndarray) -> np.ndarray:
     if np.issubdtype(images.dtype, np.floating):
         return images.astype(np.float32, copy=False)
     return (images / np.float32(np.iinfo(images.dtype).max)).astype(np.float32, copy=False)
-
-
-def as_numpy(found: Any) -> np.ndarray:
-    """What a function returned, as an array; a tensor of PyTorch may be on a device and part of a graph."""
-    if hasattr(found, "detach"):
-        found = found.detach().cpu()
-    return np.asarray(found)

@@ -20,8 +20,9 @@ from xaijax._runs.checksums import CHECKSUMS, LOCK, PARTS, Problem
 from xaijax._runs.lock import Lock
 
 DESCRIPTION = "run.json"
-REWRITTEN = frozenset({".html", ".png", ".csv", ".md", ".json", ".svg"})
-"""Endings of files in the run folder itself and in `figures` that every command writes again at its end."""
+REWRITTEN = frozenset({".html", ".png", ".csv", ".md", ".json", ".svg", ".js", ".tex"})
+"""Endings of files in the run folder itself and in `AT_THE_END` that every command writes again at its end."""
+AT_THE_END = ("figures", "tables", "report-images")
 
 LASTING = (
     *("checkpoints", "rounds", "calibration", "model.safetensors", "cascade.safetensors"),
@@ -94,7 +95,11 @@ class RunFolder:
         above = [path, *path.parents]
         self._made = [folder for folder in above if not folder.exists()]
         path.mkdir(parents=True, exist_ok=True)
-        self._lock: Lock | None = Lock(path)
+        try:
+            self._lock: Lock | None = Lock(path)
+        except BaseException:
+            self._remove_made()
+            raise
         self._watch = contextlib.ExitStack()
         self._written = self._watch.enter_context(watched())
         self._listed: set[str] = set()
@@ -200,6 +205,10 @@ class RunFolder:
             with contextlib.suppress(OSError):  # something is in it
                 inner.rmdir()
         self.close()
+        self._remove_made()
+
+    def _remove_made(self) -> None:
+        """Removes the folders that were not there before, the lowest first, as far as nothing else is in them."""
         for folder in self._made:
             try:
                 folder.rmdir()
@@ -213,7 +222,7 @@ class RunFolder:
 
 def _written_again(name: str, endings: Collection[str]) -> bool:
     path = Path(name)
-    return name != DESCRIPTION and path.suffix in endings and str(path.parent) in (".", "figures")
+    return name != DESCRIPTION and path.suffix in endings and str(path.parent) in (".", *AT_THE_END)
 
 
 def check_start(path: Path, what: str, config: Mapping[str, Any], *, resume: bool, free: Collection[str] = ()) -> None:

@@ -39,7 +39,11 @@ class Lock:
         self._descriptor = self._system_lock(folder)
         if self._descriptor is None:
             self._refuse_living(folder, WATCH * beat / BEAT)
-        self._file.write_text(json.dumps(_me()), "utf-8")
+        try:
+            self._file.write_text(json.dumps(_me()), "utf-8")
+        except OSError as error:  # a full disk, which names no file
+            self.close()
+            raise OSError(error.errno, error.strerror, str(self._file)) from error
         if self._descriptor is None:
             threading.Thread(target=self._live, args=(beat,), daemon=True).start()
 

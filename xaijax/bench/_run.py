@@ -72,7 +72,9 @@ def run(config: BenchConfig, *, console: "Console | None" = None) -> Path:
                 say(console, line)
         if not config.resume or changed:
             folder.describe((folder.description() if config.resume else {}) | describe(plan))
-        with resumable(console, out), _leaving_nothing(out), cluster.opened(config, config, _saying(console)) as pool:
+        missing = bool(plan.until) or not all(store.finished(name) for name, _, _ in plan.parts())
+        workers = cluster.opened(config, config, _saying(console)) if missing else contextlib.nullcontext()
+        with resumable(console, out), _leaving_nothing(out), workers as pool:
             calibrated.prepare(plan, judged, out, console, pool)
             _run_parts(plan, store, console, pool)
         if config.allow_mixed or "machines" in folder.description():

@@ -22,7 +22,7 @@ from xaijax._runs.metrics import complete_settings, expand_metrics
 from xaijax._runs.models import Model, labels_of, open_models, refuse_untrained
 from xaijax.bench import calibrated, deciding
 from xaijax.bench import config as configuration
-from xaijax.bench.config import DEFAULT_METRICS, PRESETS, BenchConfig
+from xaijax.bench.config import DEFAULT_METRICS, PRESETS, SHOWN, BenchConfig
 from xaijax.data import Batch, Dataset
 from xaijax.explain import METHODS
 from xaijax.metrics import FAMILIES, METRICS, ORACLE
@@ -143,6 +143,18 @@ class Plan:
         """Images in one part: no more than there are, since a part that is not full is filled up."""
         return min(self.config.part, len(self.cases))
 
+    @property
+    def shown(self) -> int:
+        """How many images the report can show."""
+        wanted = SHOWN if self.config.gallery == "all" else int(self.config.gallery)
+        return min(wanted, len(self.cases))
+
+    def in_report(self, cases: Sequence[int]) -> np.ndarray:
+        """`[B]` which images of a part the report can show: spread evenly over the run, whatever part they are in."""
+        places = np.array(self.places(cases), np.int64)
+        total = len(self.cases)
+        return (places + 1) * self.shown // total > places * self.shown // total
+
     def parts(self) -> list[tuple[str, Model, tuple[int, ...]]]:
         """Name, model and cases of each part."""
         size = self.size
@@ -258,7 +270,7 @@ def prepare(
             f"{reason}"
         )
     if not known:
-        _refuse_unread_masks(dataset, looked, metrics)
+        _refuse_unread_masks(dataset, looked, metrics, named=config.metrics != DEFAULT_METRICS)
     notes += [f"{line}." for line in note_lines(looked.notes)]
     _note_sizes(dataset, cases, opened, notes)
     computed = tuple(method for method in methods if method != ORACLE)
@@ -416,9 +428,14 @@ def _with_masks(
     return explained, tuple(metric for metric in metrics if metric not in needing)
 
 
-def _refuse_unread_masks(dataset: Dataset, looked: Readable, metrics: Sequence[str]) -> None:
-    """Refuses metrics that would have no value at all, because nobody said what the values of the masks mean."""
+def _refuse_unread_masks(dataset: Dataset, looked: Readable, metrics: Sequence[str], *, named: bool) -> None:
+    """Refuses metrics that would have no value at all, because nobody said what the values of the masks mean.
+
+    Metrics that were named are refused too where no mask can be read.
+    """
     why = next((note for note in looked.notes if "--mask-values" in note), None)
+    if why is None and named:
+        why = next((note for note in looked.notes if "a mask cannot be read" in note), None)
     wanted = {role: metric for metric in metrics for role in METRICS[metric].roles}
     for role, metric in wanted.items() if why else ():
         stored = sum(

@@ -96,7 +96,8 @@ def run(
                 say(console, line)
         else:
             folder.describe(describe(work))
-        with resumable(console, out), _workers(config, console, pool) as workers:
+        needed = bool(store.missing(out, len(work.parts)))
+        with resumable(console, out), _workers(config, console, pool, needed) as workers:
             done = scoring.score(work, out, console, workers)
         with console.status("judging"):
             found, sensitivity = _judge(work, out, done)
@@ -113,9 +114,9 @@ def run(
 
 @contextlib.contextmanager
 def _workers(
-    config: CalibrateConfig, console: "Console", pool: "cluster.Pool | None"
+    config: CalibrateConfig, console: "Console", pool: "cluster.Pool | None", needed: bool
 ) -> Iterator["cluster.Pool | None"]:
-    if pool is not None:
+    if pool is not None or not needed:
         yield pool
         return
     with cluster.opened(config, config, lambda text: say(console, text)) as own:

@@ -66,7 +66,8 @@ class ExplainConfig(OutOptions, DeviceOptions, TargetOptions, MethodOptions, Mod
 
     uncertainty: bool = False
     """Show the error of each map: of methods that draw the standard error of every pixel and the share of pixels whose
-    sign is certain, of paths how far they miss the change of the score."""
+    sign is certain (in maps without signs: above or below the mean), of paths how far they miss the change of the
+    score."""
 
     tolerance: Positive | None = None
     """With --uncertainty: as much work as an image needs. rise and smoothgrad draw until the mean standard error of a

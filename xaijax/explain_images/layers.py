@@ -96,7 +96,7 @@ def run(
     if "png" in config.save:
         for method, maps in found.items():
             files.append(config.out / f"{method}{FIGURE}")
-            _draw(files[-1], images, maps, config)
+            _draw(files[-1], images, maps, inside, config)
     said = {
         "images": [
             {
@@ -225,19 +225,30 @@ def _scores(
     return found
 
 
-def _draw(path: Path, images: np.ndarray, maps: Mapping[str, np.ndarray], config: ExplainConfig) -> None:
+def _draw(
+    path: Path,
+    images: np.ndarray,
+    maps: Mapping[str, np.ndarray],
+    masks: np.ndarray | None,
+    config: ExplainConfig,
+) -> None:
+    """A row for each layer, a column for each image, lesions outlined."""
     from PIL import Image
 
-    from xaijax.plot import overlay, picture_table, to_rgb
+    from xaijax.plot import outline, overlay, picture_table, to_rgb
 
     some = range(min(len(images), MOST_DRAWN))
     behind = [np.zeros_like(images[i]) if config.bare else images[i] for i in some]
-    rows = [("image", [to_rgb(images[i]) for i in some])]
-    rows += [
-        (layer, [overlay(behind[i], heat[i], opacity=config.opacity) for i in some]) for layer, heat in maps.items()
-    ]
-    drawn = Image.fromarray(picture_table(rows))
-    write_whole(path, lambda file: drawn.save(file, "PNG", optimize=True))
+
+    def outlined(drawn: np.ndarray, number: int) -> np.ndarray:
+        return drawn if masks is None else outline(drawn, masks[number])
+
+    rows = [("image", [outlined(to_rgb(images[i]), i) for i in some])]
+    for layer, heat in maps.items():
+        drawn = [overlay(behind[i], heat[i], opacity=config.opacity) for i in some]
+        rows.append((layer, [outlined(one, i) for i, one in zip(some, drawn, strict=True)]))
+    sheet = Image.fromarray(picture_table(rows))
+    write_whole(path, lambda file: sheet.save(file, "PNG", optimize=True))
 
 
 def _say(config: ExplainConfig, said: Mapping[str, Any]) -> None:

@@ -72,7 +72,9 @@ class Explained:
 
         sure = self.errors[method]
         title = f"{method.replace('_', ' ')}, {sure.draws} draws"
-        figure = certain(self.given, self.evidence[method], self.raw[method], sure.error, sure.certain, title=title)
+        sides = ("above the mean", "below it") if sure.middle else ("for", "against")
+        arrays = self.evidence[method], self.raw[method] - sure.middle, sure.error, sure.certain
+        figure = certain(self.given, *arrays, sides=sides, title=title)
         return encode(figure, "png")
 
     def overlay(self, one: SavedMap, config: ExplainConfig, *, whole: bool) -> np.ndarray:

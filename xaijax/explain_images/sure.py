@@ -19,7 +19,8 @@ class Sure:
     Attributes:
         draws: independent draws that the map is a mean of, or points on its path; 0 where it has none.
         error: `[H, W]` the standard error of each pixel, in the unit of the map; None for a path.
-        certain: `[H, W]` bool, whether the sign of a pixel is certain (95 %); None for a path.
+        certain: `[H, W]` bool, whether the side of `middle` on which a pixel lies is certain (95 %); None for a path.
+        middle: 0 for maps with a sign; the mean of the map for those without, of which no pixel is below 0 anyway.
         gap: how far the attributions along a path miss the change of the score, in its unit; None for draws.
         change: of the score, from the baseline to the image; None for draws.
     """
@@ -27,20 +28,21 @@ class Sure:
     draws: int
     error: np.ndarray | None = None
     certain: np.ndarray | None = None
+    middle: float = 0.0
     gap: float | None = None
     change: float | None = None
 
     @property
     def share(self) -> float | None:
-        """The share of pixels whose sign is certain."""
+        """The share of pixels whose sign is certain, or in maps without signs their side of the mean."""
         return None if self.certain is None else float(self.certain.mean())
 
     def describe(self) -> dict[str, Any]:
         """As JSON values."""
         if self.error is None:
             return {"steps": self.draws, "completeness_gap": self.gap, "change_of_score": self.change}
-        error = float(self.error.mean())
-        return {"draws": self.draws, "mean_standard_error": error, "sign_certain": self.share}
+        what = "side_of_mean_certain" if self.middle else "sign_certain"
+        return {"draws": self.draws, "mean_standard_error": float(self.error.mean()), what: self.share}
 
     def words(self) -> str:
         """One line for a table."""
@@ -50,7 +52,8 @@ class Sure:
             return f"{steps}completeness gap {self.gap:.3g} of {self.change:.3g}{share}"
         assert self.error is not None
         assert self.share is not None
-        return f"{self.draws} draws, mean standard error {self.error.mean():.3g}, sign certain {self.share:.1%}"
+        what = "above or below the mean" if self.middle else "sign"
+        return f"{self.draws} draws, mean standard error {self.error.mean():.3g}, {what} certain {self.share:.1%}"
 
 
 def allowed() -> tuple[str, ...]:
@@ -101,6 +104,8 @@ def with_error(
         # Student's t: of few replicates the standard error is itself uncertain.
         factor = stats.t.ppf((1 + LEVEL) / 2, max(count - 1, 1))
         heat, error = drawn.maps[0], drawn.standard_errors[0]
-        return heat, Sure(count, error=error, certain=np.abs(heat) > factor * error)
+        signed = explain.METHODS[method].signed or heat.min() < 0
+        middle = 0.0 if signed else float(heat.mean())
+        return heat, Sure(count, error=error, certain=np.abs(heat - middle) > factor * error, middle=middle)
     found = explain.completeness(method, classifier, batch, labels, tolerance=config.tolerance, **given)
     return found.maps[0], Sure(int(found.steps[0]), gap=float(found.gaps[0]), change=float(found.changes[0]))

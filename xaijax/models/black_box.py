@@ -18,7 +18,7 @@ import numpy as np
 
 from xaijax import _outputs
 from xaijax._errors import InputError
-from xaijax._network.host import HostNetwork, as_numpy
+from xaijax._network.host import HostNetwork
 from xaijax._outputs import Output
 from xaijax.classifier import Classifier
 from xaijax.models._notes import Note
@@ -285,6 +285,6 @@ def _count(
 ) -> list[str]:
     """Names "0", "1", ... for as many classes as one call with black images gives."""
     images = np.zeros((batch or 1, *shape), dtype)
-    found = as_numpy(call(np.ascontiguousarray(np.moveaxis(images, -1, 1)) if channels == "first" else images))
+    found = _outputs.as_numpy(call(np.ascontiguousarray(np.moveaxis(images, -1, 1)) if channels == "first" else images))
     width = 2 if output == "binary" else found.shape[1] if found.ndim == 2 else 1
     return [str(number) for number in range(width)]

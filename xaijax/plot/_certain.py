@@ -1,4 +1,4 @@
-"""One map with its error: the map, the standard error of each pixel, and the pixels whose sign is certain."""
+"""One map with its error: the map, the standard error of each pixel, and the pixels whose side is certain."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -14,19 +14,29 @@ if TYPE_CHECKING:
 PAINT = 0.65  # how much a colour covers the image
 
 
-def certain(image: Any, evidence: Any, raw: Any, error: Any, sure: Any, *, title: str = "") -> "Figure":
-    """Three images: the evidence, the standard error, and which pixels have a certain sign.
+def certain(
+    image: Any,
+    evidence: Any,
+    raw: Any,
+    error: Any,
+    sure: Any,
+    *,
+    sides: tuple[str, str] = ("for", "against"),
+    title: str = "",
+) -> "Figure":
+    """Three images: the evidence, the standard error, and which pixels lie on a certain side.
 
     Args:
         image: `[H, W, C]`, uint8 or float in [0, 1].
         evidence: `[H, W]`, what the first one shows; its positive part.
-        raw: `[H, W]` the map with its sign.
+        raw: `[H, W]` the map with its sign, or less its mean where it has none.
         error: `[H, W]` its standard error.
-        sure: `[H, W]` bool, whether the sign of a pixel is certain; the others stay grey.
+        sure: `[H, W]` bool, whether the sign of a pixel of `raw` is certain; the others stay grey.
+        sides: what a positive and a negative value of `raw` mean.
         title: above the figure.
 
     Returns:
-        A figure 2.2 inches wide per image.
+        A figure 2.3 inches wide per image.
 
     Raises:
         ValueError: for arrays of different sizes.
@@ -34,7 +44,7 @@ def certain(image: Any, evidence: Any, raw: Any, error: Any, sure: Any, *, title
     Example:
         >>> figure = certain(np.zeros((8, 8, 1)), np.eye(8), np.eye(8), np.ones((8, 8)), np.eye(8) > 0)
         >>> [text.get_text().splitlines()[0] for text in figure.texts[:3]]
-        ['evidence', 'standard error', 'certain sign']
+        ['evidence', 'standard error', 'certain']
     """
     drawn = to_rgb(image)
     arrays = {
@@ -52,13 +62,13 @@ def certain(image: Any, evidence: Any, raw: Any, error: Any, sure: Any, *, title
         signs[where] = (1 - PAINT) * grey[where] + PAINT * rgb
     shown = [overlay(image, arrays["evidence"]), overlay(image, arrays["error"], colormap="viridis")]
     shown.append(np.rint(signs).astype(np.uint8))
-    sheet = _Sheet([shown], tile=2.2, below=0.34, above_first=0.35 if title else 0.08)
+    sheet = _Sheet([shown], tile=2.3, below=0.34, above_first=0.35 if title else 0.08)
     error_words = f"mean {arrays['error'].mean():.3g}, largest {arrays['error'].max():.3g}"
     for column, (name, words) in enumerate(
         (
             ("evidence", f"largest {arrays['evidence'].max():.3g}"),
             ("standard error", error_words),
-            ("certain sign", f"{arrays['sure'].mean():.0%} of the pixels: blue for, orange against"),
+            ("certain", f"{arrays['sure'].mean():.0%} of the pixels: blue {sides[0]}, orange {sides[1]}"),
         )
     ):
         sheet.below(0, column, f"{name}\n{words}", fontsize=7.5, linespacing=1.3)

@@ -1,6 +1,6 @@
 """The cells of a study: trainings, an evaluation of each data set, and for each chapter and data set a run.
 
-A training lies in a folder that its content names: the options and a hash of the data. Another study with the same
+A training lies in a folder that its content names, the options and a hash of the data. Another study with the same
 options on the same data takes it.
 """
 
@@ -145,7 +145,7 @@ def plan(study: Study, opened: Mapping[str, Opened], out: Path, trainings: Path,
                 config = _training(study, name, model, given, trainings, device)
                 key = content_key(config, opened[name].dataset)
                 words = "-".join(filter(None, (name, model, repeat.replace(" ", ""))))
-                folder = trainings / f"{file_name(words)}-{key}"
+                folder = trainings / key / file_name(words)  # its name is what reports call the model
                 config = dataclasses.replace(config, out=folder)
                 cells.append(Cell("training", words, name, (model,), folder, repeat=repeat, config=config))
         cells.append(Cell("evaluation", f"evaluation-{name}", name, tuple(study.models), out / "evaluations" / name))

@@ -213,6 +213,7 @@ def _bench_part(out: Path, made: Plan, chapter: Chapter, cell: Cell) -> tuple[di
     metrics = list(dict.fromkeys(key[2] for key in found))
     heads, lines = _method_lines(out, found, metrics, cell.name)
     more = []
+    behind: list[str] = []
     ours = _method_values(found)
     if chapter.per_class:
         rows = results.per_class(cell, chapter.per_class, names)
@@ -222,6 +223,7 @@ def _bench_part(out: Path, made: Plan, chapter: Chapter, cell: Cell) -> tuple[di
         }
         _table(out, f"{cell.name}-per-class", rows)
         more.append(_class_table(rows))
+        behind = results.behind(rows)
     figures = sorted(
         path for path in (cell.folder / "figures").glob("*.svg") if "-aic-" in path.name or "-sic-" in path.name
     )
@@ -235,7 +237,7 @@ def _bench_part(out: Path, made: Plan, chapter: Chapter, cell: Cell) -> tuple[di
         "figures": _figures([*figures[:FIGURES], *galleries]),
         "more": more,
     }
-    return part, results.answers(found, metrics)
+    return part, [*results.answers(found, metrics), *behind]
 
 
 def _model_names(made: Plan, cell: Cell) -> dict[str, str]:

@@ -144,6 +144,32 @@ def per_class(cell: Cell, metrics: Sequence[str], names: Mapping[str, str]) -> l
     ]
 
 
+def behind(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """In which classes the mean of a method is no better than that of the random map, in sentences; of `per_class`.
+
+    Example:
+        >>> same = {"model": "m", "metric": "road", "class": "a", "images": 9}
+        >>> behind([same | {"method": "cam", "mean": 0.7}, same | {"method": "random", "mean": 0.5}])
+        ['m, road: cam is no better than the random map on a (means over 9 images).']
+    """
+    means = {(row["model"], row["metric"], row["class"], row["method"]): row for row in rows}
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for (model, metric, label, method), row in means.items():
+        other = means.get((model, metric, label, RANDOM))
+        if method in (RANDOM, ORACLE) or other is None:
+            continue
+        ahead = row["mean"] > other["mean"] if METRICS[metric].higher_is_better else row["mean"] < other["mean"]
+        if not ahead:
+            found.setdefault((model, metric, method), []).append(label)
+    images = sorted({row["images"] for row in rows})
+    counted = "" if not images else f"{images[0]}" if len(images) == 1 else f"{images[0]} to {images[-1]}"
+    return [
+        f"{model}, {_title(metric)}: {method} is no better than the random map on {', '.join(labels)} (means over "
+        f"{counted} images)."
+        for (model, metric, method), labels in found.items()
+    ]
+
+
 def of_cascade(cell: Cell) -> Scores:
     """The scores of a cascade and of the methods that it is compared with."""
     (model,) = cell.models

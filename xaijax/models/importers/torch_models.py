@@ -149,11 +149,20 @@ def _converted(
     if preprocess is None and usual is None:
         text = f"{name} does not state its preprocessing: pixels in [0, 1] are assumed; --preprocess overrides"
         _say(notes, Note(text, "preprocess"))
+    for mixed in ending.depends_on_batch(made.graph):
+        text = f"{name}: the predictions of an image depend on the other images of its batch, by {mixed}"
+        _say(notes, Note(text, "model"))
     arrays = _as_jax(params)
     if output != "regression":  # whose numbers are what the model gives
         graph, activation = ending.without_ending(made.graph, str(name))
         made = dataclasses.replace(made, graph=graph)
     shapes = network.shapes(made, arrays)
+    if len(shapes[made.graph.output]) != 2:
+        got = ", ".join(["n", *map(str, shapes[made.graph.output][1:])])
+        raise InputError(
+            f"{name} returns an array of shape [{got}] for n images, and must return [n, classes]: flatten it or "
+            "average it at the end of the module"
+        )
     if output != "regression":
         said: list[str] = []
         output = check_output(output_of(activation, shapes[made.graph.output][-1], output, str(name), said))
