@@ -43,6 +43,10 @@ class Detection:
     found: NDArray[np.int64]
     false: NDArray[np.int64]
 
+    def __repr__(self) -> str:
+        hit = "hit" if self.hit else "missed"
+        return f"Detection({self.lesions} lesions, {hit}, {len(self.iou)} thresholds, best IoU {self.iou.max():.2f})"
+
 
 def detect(
     heat: NDArray[np.floating], mask: NDArray[np.bool_], thresholds: tuple[float, ...] = THRESHOLDS
