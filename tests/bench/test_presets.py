@@ -155,7 +155,7 @@ def test_agreement_does_not_depend_on_how_a_run_was_cut(pair, tmp_path, monkeypa
     small = {"metrics": ("agreement_pearson",), "methods": ("grad_cam", "gradient"), "gallery": 0}
     whole = study("study-reliability", pair, tmp_path, **small)
     written = []
-    original = Store.put
+    original = Store.write_part
 
     def interrupted(self, part, *tables):
         if len(written) == 2:
@@ -163,7 +163,7 @@ def test_agreement_does_not_depend_on_how_a_run_was_cut(pair, tmp_path, monkeypa
         written.append(part)
         original(self, part, *tables)
 
-    monkeypatch.setattr(Store, "put", interrupted)
+    monkeypatch.setattr(Store, "write_part", interrupted)
     out = tmp_path / "again"
     with pytest.raises(KeyboardInterrupt):
         study("study-reliability", pair, tmp_path, **small, out=out)
