@@ -216,9 +216,13 @@ def main() -> int:
         for end in run(chosen)
     ]
     print("\n".join(table(rows)))
-    if options.every == 1 and not options.kinds:
+    if options.every == 1:
         from xaijax._runs import provenance
 
+        before = json.loads(RESULTS.read_text())["inputs"] if RESULTS.is_file() and options.kinds else []
+        kinds = list(dict.fromkeys(one.kind for one in inputs()))
+        rows += [row for row in before if row["kind"] not in options.kinds]
+        rows.sort(key=lambda row: kinds.index(row["kind"]))
         about = {"versions": provenance.versions(), "machine": provenance.machine()}
         RESULTS.write_text(json.dumps({"inputs": rows} | about, indent=1) + "\n")
         if options.write is not None:

@@ -609,12 +609,14 @@ def conditions() -> Iterator[Input]:
     for name, arguments in commands.items():
         for size in (0, 1000):
             full = functools.partial(_limit_files, size)
-            yield Input("conditions", f"{name}: disk full after {size} bytes", _nothing, arguments, "run.json", full)
+            yield Input(
+                "conditions", f"{name}: disk full after {size} bytes", _nothing, arguments, "run.json|.lock", full
+            )
         other = (*arguments[:-1], "/proc/nowhere")
         yield Input("conditions", f"{name}: a folder that cannot be written to", _nothing, other, "/proc/nowhere")
-        inside = (*arguments[:-1], "{}/run", "--resume")
-        yield Input("conditions", f"{name}: another process uses the folder", _held, inside, "another process is using")
-    explain = ("explain", "{}/1.png", "--methods", "random", "--out", "out")
+    inside = (*BENCH[:-1], "{}/run", "--resume")
+    yield Input("conditions", "another process uses the folder", _held, inside, "another process is using")
+    explain = ("explain", "{}/1.png", "--methods", "random", "--model", "builtin", "--out", "out")
     full = functools.partial(_limit_files, 0)
     yield Input("conditions", "explain: disk full", lambda place: _good_images(place, "1.png"), explain, "1", full)
 

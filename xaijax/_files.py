@@ -1,6 +1,7 @@
 """Files written whole: under a temporary name in their folder, then renamed, so that no reader sees half of one."""
 
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 TEMPORARY = ".writing-"
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Numbers of the errors of a disk that takes no more."""
 _watching: list[set[Path]] = []
 
 
@@ -34,6 +37,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
 
 def with_temporary(path: Path, write: Callable[[Path], Any]) -> None:
     """Lets `write` make a file or a folder at a temporary path with the same suffix, and renames it to `path`."""
+    above = [folder for folder in path.parents if not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
     try:
@@ -47,9 +51,17 @@ def with_temporary(path: Path, write: Callable[[Path], Any]) -> None:
                 shutil.rmtree(temporary, ignore_errors=True)
             else:
                 temporary.unlink(missing_ok=True)
+            for folder in above:
+                folder.rmdir()
         if isinstance(error, OSError) and error.errno is not None and error.filename in (None, str(temporary)):
             raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk names no file by itself
         raise
+
+
+def refuse_full(error: BaseException) -> None:
+    """Raises an error again that says that the disk is full: it is not one of the input that was worked on."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        raise error
 
 
 def _write_and_sync(path: Path, write: Callable[[BinaryIO], Any]) -> None:

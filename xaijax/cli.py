@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from xaijax import __version__
+from xaijax import __version__, _files
 
 # command -> (package, its configuration class, what it does); every package has `run(config)`
 COMMANDS = {
@@ -38,10 +38,8 @@ COMMANDS = {
     "completion": ("xaijax.completion", "CompletionConfig", "print a completion script for bash, zsh or fish"),
 }
 INTERRUPTED = 130
-FULL, CLOSED = "; free some space, or name another folder with --out", "; name a folder that can be written to"
-ADVICE = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), FULL) | dict.fromkeys(
-    (errno.EROFS, errno.EACCES, errno.EPERM), CLOSED
-)
+NO_ROOM, CLOSED = "; free some space, or name another folder with --out", "; name a folder that can be written to"
+ADVICE = dict.fromkeys(_files.FULL, NO_ROOM) | dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), CLOSED)
 """What to do where the system refuses to write, by its number of the error."""
 
 

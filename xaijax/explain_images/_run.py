@@ -10,7 +10,7 @@ import numpy as np
 
 from xaijax import _names, _options
 from xaijax._errors import InputError
-from xaijax._files import write_whole
+from xaijax._files import refuse_full, write_whole
 from xaijax._runs.options import use_device
 from xaijax.explain_images.config import BUNDLE, SUFFIXES, ExplainConfig, check
 
@@ -135,6 +135,7 @@ def _work(
             found = explain_image(path, classifier, config, options)
             written, refused = files.write(config, path, name, found, series, model)
         except (OSError, ValueError) as error:
+            refuse_full(error)
             if isinstance(error, InputError):
                 raise
             failed.append((path, reason(error)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xaijax._errors import InputError
-from xaijax._files import write_whole
+from xaijax._files import refuse_full, write_whole
 from xaijax.explain_images.config import ExplainConfig
 from xaijax.explain_images.seen import Seen, see
 
@@ -74,6 +74,7 @@ def run(
             seen.append(see(path, classifier, config, mask))
             shown.append(name)
         except (OSError, ValueError) as error:
+            refuse_full(error)
             failed.append((path, reason(error)))
     if not seen:
         raise InputError(f"no image could be explained; the first, {failed[0][0]}: {failed[0][1]}")
