@@ -271,7 +271,7 @@ def test_what_does_not_fit_is_refused_in_one_sentence():
 
 
 def test_every_metric_takes_findings():
-    """No family is left behind: each of its metrics gives rows about the findings; mosaics need classes of their own."""
+    """No family is left behind: each of its metrics gives rows about the findings. Mosaics need one class an image."""
     masks = np.zeros((3, 12, 12), bool)
     masks[:, 2:5, 3:9] = True
     model = Classifier.from_function(
