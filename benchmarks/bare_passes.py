@@ -246,11 +246,8 @@ def check_finer_cam(model: Model, options: Mapping[str, Any], maps: np.ndarray) 
 
 
 def check_smooth_grad_cam_pp(model: Model, options: Mapping[str, Any], maps: np.ndarray) -> None:
-    """Without noise it is Grad-CAM++."""
-    still = explain.smooth_grad_cam_pp(model.classifier, model.image, model.label, **{**options, "std": 0.0})
-    agree("smooth_grad_cam_pp", still, explain.grad_cam_pp(model.classifier, model.image, model.label))
-    if np.array_equal(maps, still):
-        raise AssertionError("smooth_grad_cam_pp: noise changes nothing")
+    """Grad-CAM++: behind the last block are pooling and one dense layer, whose gradient no noise changes."""
+    agree("smooth_grad_cam_pp", maps, explain.grad_cam_pp(model.classifier, model.image, model.label))
 
 
 def check_recipro_cam(model: Model, options: Mapping[str, Any], maps: np.ndarray) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 HERE = Path(__file__).parent
 SETUP = """# Small generated images stand in for a folder of your own.
@@ -45,7 +45,8 @@ def notebook(text):
         if text[at : block.start()].strip():
             cells.append(new_markdown_cell(text[at : block.start()].strip()))
         code, commands = block.groups()
-        shell = re.sub(r"^    (?=xaijax )", "!", commands or "", flags=re.MULTILINE)
+        # Not "!": that is a terminal, on which bars move.
+        shell = "%%bash\n" + re.sub(r"^    ", "", commands or "", flags=re.MULTILINE)
         cells.append(new_code_cell((code or shell).strip()))
         at = block.end()
     if text[at:].strip():
@@ -62,9 +63,22 @@ def links(text):
     return re.sub(r"\]\((?!https?:|#|\.\./)([\w-]+\.md)", r"](../tutorials/\1", text)
 
 
+def cleaned(outputs, folder):
+    """Outputs with each stream in one piece, without colours, bars and the name of the temporary folder."""
+    found = [one for one in outputs if one.output_type != "stream"]
+    for name in ("stderr", "stdout"):
+        text = "".join(one.text for one in outputs if one.output_type == "stream" and one.name == name)
+        text = re.sub(r"[^\n]*\x1b\[2K", "", text)  # a line that was erased
+        text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).replace(f"{folder}/", "")
+        lines = [line for line in text.splitlines(keepends=True) if line.strip() and not re.search("[━⠀-⣿]", line)]
+        if lines:
+            found.insert(0, new_output("stream", name=name, text="".join(lines)))
+    return found
+
+
 def main(names):
     """Writes the notebooks of the pages with these names, or of all."""
-    os.environ |= {"TERM": "dumb", "COLUMNS": "110"}  # no moving bars
+    os.environ["COLUMNS"] = "110"
     out = HERE / "notebooks"
     out.mkdir(exist_ok=True)
     for page in sorted((HERE / "tutorials").glob("*.md")):
@@ -75,11 +89,8 @@ def main(names):
             NotebookClient(made, timeout=900, resources={"metadata": {"path": folder}}).execute()
         for cell in made.cells:
             cell.get("metadata", {}).pop("execution", None)  # times
-            for one in cell.get("outputs", []):
-                if "text" in one:
-                    one["text"] = re.sub(re.escape(folder) + r"/?", "", one["text"])
-                    one["text"] = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", one["text"])
-                    one["text"] = re.sub(r"[^\n]*\r(?!\n)", "", one["text"].replace("\r\n", "\n"))  # progress
+            if cell.cell_type == "code":
+                cell.outputs = cleaned(cell.outputs, folder)
         nbformat.write(made, out / f"{page.stem}.ipynb")
         print(out / f"{page.stem}.ipynb")
 

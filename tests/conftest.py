@@ -118,7 +118,7 @@ class Browser:
     def wait(self, expression, seconds=10):
         """Waits until an expression is true."""
         until = time.monotonic() + seconds
-        while not self.js(expression):
+        while not self.js(f"!!({expression})"):
             assert time.monotonic() < until, f"never true: {expression}"
             time.sleep(0.02)
 

@@ -29,6 +29,7 @@ COMMANDS = {
     "study": ("xaijax.study", "StudyConfig", "run a whole study from one file: train, evaluate, explain, report"),
     "clusters": ("xaijax.clusters", "ClustersConfig", "find shortcuts: cluster the maps of a data set"),
     "data": ("xaijax.describe_data", "DescribeDataConfig", "say what is understood of a data set"),
+    "compare": ("xaijax.compare", "CompareConfig", "compare runs: configuration first, then paired scores"),
     "verify": ("xaijax.verify", "VerifyConfig", "check that every file of a run is as it was written"),
     "methods": ("xaijax.catalogue", "MethodsConfig", "list the explanation methods, or describe one"),
     "metrics": ("xaijax.catalogue", "MetricsConfig", "list the metrics, or describe one"),

@@ -211,11 +211,13 @@ def wrong(arrays, predictions):
         ({"labels": labels + 1, "classes": CLASSES, "ids": IDS}, r"labels must be in \[0, 2\)"),
         ({"output": "multi-label"}, "it must be softmax, sigmoid, binary or regression"),
         ({"gallery": -1}, "gallery is -1"),
+        ({"gallery": "some"}, "gallery is 'some'"),
+        ({"groups": {"site": ["north"]}}, r"groups\['site'\] has 1 values and there are"),
         ({"model": ""}, "model is ''"),
     ]
 
 
-@pytest.mark.parametrize("case", range(12))
+@pytest.mark.parametrize("case", range(14))
 def test_what_does_not_fit_is_refused_in_one_sentence_and_nothing_is_written(
     case, arrays, scores, predictions, tmp_path
 ):

@@ -280,7 +280,7 @@ def test_a_run_resumes_with_the_same_bundle_alone(config, dataset, tmp_path, mon
     place = handmade(tmp_path / "theirs", dataset)
     wanted = dataclasses.replace(config, maps=(place,), target="label")
     whole = Store(run(dataclasses.replace(wanted, out=tmp_path / "whole")))
-    original, written = Store.put, []
+    original, written = Store.write_part, []
 
     def interrupted(self, part, *tables):
         if written:
@@ -288,7 +288,7 @@ def test_a_run_resumes_with_the_same_bundle_alone(config, dataset, tmp_path, mon
         written.append(part)
         original(self, part, *tables)
 
-    monkeypatch.setattr(Store, "put", interrupted)
+    monkeypatch.setattr(Store, "write_part", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(wanted)
     monkeypatch.undo()

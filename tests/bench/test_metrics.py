@@ -96,8 +96,29 @@ def test_every_metric_of_the_registry_can_be_named_in_a_run(everything):
     # No method lacks its explainer or its other models' maps; the oracle is a map without a method.
     assert all(row["reason"] not in ("no_explainer", "no_variants") for row in rows if row["method"] != "oracle")
     valued = {row["metric"] for row in rows if not row["reason"]}
-    # Untrained networks may find every blurred image as probable as its original; all else has a value.
-    assert set(METRICS) - valued <= {m.name for m in FAMILIES["pic"].metrics}
+    # Untrained networks may find every blurred image as probable as its original, and predict one class; three images
+    # of three classes hold no two of one; and every cell moves the answer. All else has a value.
+    without = {m.name for m in (*FAMILIES["pic"].metrics, *FAMILIES["mosaic"].metrics)} | {"non_sensitivity"}
+    assert set(METRICS) - valued <= without
+
+
+def test_mosaics_do_not_depend_on_how_images_are_parted(checkpoint):
+    options = {"methods": ("grad_cam", "random"), "metrics": ("focus",), "count": 9, "gallery": 0, "split": "all"}
+    job = prepare(BenchConfig(model=(str(checkpoint),), part=9, **options))
+    found = []
+    for size in (9, 4):
+        rows = []
+        for start in range(0, 9, size):
+            made = score_part(
+                job, job.models[0], job.cases[start : start + size], gallery=0, progress=lambda share: None
+            )
+            rows += made.scores.to_pylist()
+        found.append({(row["method"], row["image"]): row["value"] for row in rows})
+    assert found[0].keys() == found[1].keys()
+    assert len(found[0]) == 18
+    values = np.array([list(one.values()) for one in found])
+    np.testing.assert_allclose(values[0], values[1], atol=1e-6)
+    assert np.isfinite(values).all()
 
 
 def test_what_a_run_finds_is_what_its_arrays_say(everything, two_roles):

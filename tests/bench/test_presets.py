@@ -134,19 +134,28 @@ def test_study_reliability_compares_the_models(pair, tmp_path):
     for model, image, method, metric, value in rows:
         if metric.startswith("agreement") and model == "one":
             np.testing.assert_allclose(value, values["two", image, method, metric], atol=1e-12)
-    # A random map knows nothing of the model: both models have the same one.
-    random = [row[4] for row in rows if (row[2], row[3]) == ("random", "agreement_spearman")]
-    np.testing.assert_allclose(random, 1.0, atol=1e-12)
     gradient = [row[4] for row in rows if (row[2], row[3]) == ("gradient", "agreement_spearman")]
     assert max(gradient) < 0.9
     assert not (store.root / "maps").exists()  # dropped with the last part
+
+
+def test_the_random_control_is_a_floor_of_agreement_and_no_ceiling(pair, tmp_path):
+    """Each model has random maps of its own: the same ones would agree perfectly."""
+    some = {"metrics": ("agreement_spearman",), "methods": ("gradient", "random"), "gallery": 0}
+    table = study("study-reliability", pair, tmp_path, **some).scores().to_pydict()
+    rows = list(zip(table["method"], table["value"], strict=True))
+    random = [value for method, value in rows if method == "random"]
+    assert len(random) == 8  # two models, four images
+    # Independent maps of 32 by 32 pixels: the standard deviation is 1 / sqrt(1023).
+    assert np.abs(random).max() < 5 / np.sqrt(1023)
+    assert np.mean([value for method, value in rows if method == "gradient"]) > np.mean(random)
 
 
 def test_agreement_does_not_depend_on_how_a_run_was_cut(pair, tmp_path, monkeypatch):
     small = {"metrics": ("agreement_pearson",), "methods": ("grad_cam", "gradient"), "gallery": 0}
     whole = study("study-reliability", pair, tmp_path, **small)
     written = []
-    original = Store.put
+    original = Store.write_part
 
     def interrupted(self, part, *tables):
         if len(written) == 2:
@@ -154,7 +163,7 @@ def test_agreement_does_not_depend_on_how_a_run_was_cut(pair, tmp_path, monkeypa
         written.append(part)
         original(self, part, *tables)
 
-    monkeypatch.setattr(Store, "put", interrupted)
+    monkeypatch.setattr(Store, "write_part", interrupted)
     out = tmp_path / "again"
     with pytest.raises(KeyboardInterrupt):
         study("study-reliability", pair, tmp_path, **small, out=out)

@@ -99,7 +99,7 @@ def test_scores_do_not_depend_on_how_images_are_parted(whole, config, tmp_path):
 @pytest.mark.parametrize("killed_in", [0, 1, 2])
 def test_an_interrupted_run_resumes_to_the_same_result(whole, config, tmp_path, monkeypatch, killed_in):
     out = tmp_path / "run"
-    original = Store.put
+    original = Store.write_part
     written = []
 
     def interrupted(self, part, tables, made):
@@ -108,7 +108,7 @@ def test_an_interrupted_run_resumes_to_the_same_result(whole, config, tmp_path, 
         written.append(part)
         original(self, part, tables, made)
 
-    monkeypatch.setattr(Store, "put", interrupted)
+    monkeypatch.setattr(Store, "write_part", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(dataclasses.replace(config, out=out))
     monkeypatch.undo()
@@ -137,7 +137,7 @@ def test_a_killed_process_loses_only_its_part(config, tmp_path):
     process.wait()
     assert not (out / "report.html").exists(), "the run was over before it could be killed"
     small = dataclasses.replace(
-        config, methods=("random", "sobel"), metrics=("sic_mutual",), part=1, count=40, gallery=6,
+        config, methods=("random", "sobel"), metrics=("sic_mutual",), part=1, count=40, gallery="all",
     )  # fmt: skip
     resumed = Store(run(dataclasses.replace(small, out=out, resume=True)))
     fresh = Store(run(dataclasses.replace(small, out=tmp_path / "fresh")))
@@ -153,7 +153,7 @@ def environment():
 
 
 def test_a_finished_run_can_be_resumed_and_only_draws_its_report_again(whole, config, monkeypatch):
-    monkeypatch.setattr(Store, "put", lambda *_: pytest.fail("no part is missing"))
+    monkeypatch.setattr(Store, "write_part", lambda *_: pytest.fail("no part is missing"))
     before = (whole.root / "summary.csv").read_bytes()
     run(dataclasses.replace(config, resume=True))
     assert (whole.root / "summary.csv").read_bytes() == before

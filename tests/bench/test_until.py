@@ -127,7 +127,7 @@ def test_the_run_says_what_it_decided(stopped, capsys):
 @pytest.mark.parametrize("killed_after", [1, 3])
 def test_a_killed_run_decides_the_same(stopped, tmp_path, monkeypatch, killed_after):
     store, settings = stopped
-    out, written, original = tmp_path / "run", [], Store.put
+    out, written, original = tmp_path / "run", [], Store.write_part
 
     def interrupted(self, part, tables, made):
         if len(written) == killed_after:
@@ -135,7 +135,7 @@ def test_a_killed_run_decides_the_same(stopped, tmp_path, monkeypatch, killed_af
         written.append(part)
         original(self, part, tables, made)
 
-    monkeypatch.setattr(Store, "put", interrupted)
+    monkeypatch.setattr(Store, "write_part", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(dataclasses.replace(settings, out=out))
     monkeypatch.undo()
@@ -149,7 +149,7 @@ def test_a_decided_run_stays_decided(stopped, tmp_path, monkeypatch):
     store, settings = stopped
     out = tmp_path / "run"
     shutil.copytree(store.root, out)
-    monkeypatch.setattr(Store, "put", lambda *args: pytest.fail("a part was computed"))
+    monkeypatch.setattr(Store, "write_part", lambda *args: pytest.fail("a part was computed"))
     run(dataclasses.replace(settings, out=out, resume=True))
     assert (out / "decisions.csv").read_bytes() == (store.root / "decisions.csv").read_bytes()
     with pytest.raises(InputError, match=r"--alpha was 0\.1, now 0\.2"):

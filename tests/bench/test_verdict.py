@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from xaijax.bench import calibrated, columns, conclusion, report, results, statistics, verdict
-from xaijax.bench.cautions import folded
+from xaijax.bench.cautions import about_agreement, folded
 from xaijax.bench.store import SCORES
 from xaijax.metrics import Statement
 
@@ -126,6 +126,15 @@ def test_the_command_of_the_box_calibrates_the_model_and_the_data_of_the_run(mad
     run["config"] |= {"data": "my scans"}
     (box,) = verdict.boxes(run, statistics_of(made, CLEAR), {}, [], [])
     assert box["command"] == "xaijax calibrate --data 'my scans' --model m"
+
+
+def test_a_control_that_ignores_the_model_is_no_floor_of_agreement():
+    run = {"metrics": ["agreement_spearman", "iou"], "methods": ["grad_cam", "random", "sobel"]}
+    (one,) = about_agreement(run)
+    assert one.warns
+    assert one.text.startswith("sobel agrees perfectly between models in")
+    assert about_agreement(run | {"metrics": ["iou"]}) == []
+    assert about_agreement(run | {"methods": ["grad_cam", "random"]}) == []  # it has maps of its own for each model
 
 
 def test_cautions_are_folded_by_kind_those_that_warn_first():

@@ -19,6 +19,7 @@ from xaijax.metrics import Curves, Explained, Responses, Scores, health
 from xaijax.metrics.calibration import case as calibration_case
 from xaijax.metrics.calibration.case import CONSTRUCTIONS, QUICK_TEXTURES
 from xaijax.metrics.calibration.planning import Plan
+from xaijax.metrics.detection import Detection
 from xaijax.metrics.faithfulness import Settings as FaithfulnessSettings
 from xaijax.metrics.faithfulness.probe import Scene
 from xaijax.metrics.metric import Inputs, Result
@@ -79,6 +80,7 @@ def examples(scores):
         betting(np.full(40, 0.5), bound=1.0),
         health(scores)["iou"],
         case,
+        Detection(3, True, *np.ones((2, 99)), *np.ones((2, 99), np.int64)),
         calibration_case.Scene(print, images[0], 3, maps[0]),  # type: ignore[arg-type]
         Plan(
             (case,) * 90,

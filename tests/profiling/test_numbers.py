@@ -8,7 +8,7 @@ import pytest
 
 from xaijax import _options
 from xaijax._errors import InputError
-from xaijax.profiling import compare, config, records, roofline, show, statistics
+from xaijax.profiling import compare, config, records, roofline, run, show, statistics
 from xaijax.profiling.config import ProfileConfig
 
 
@@ -115,6 +115,18 @@ def test_compare_marks_what_got_slower_beyond_noise():
     table = compare.table(found, Path("old.jsonl"))
     assert table.marked == {0}
     assert "1 of 3 slower" in table.notes[0]
+
+
+def test_a_comparison_with_nothing_is_no_pass(tmp_path):
+    table = compare.table([], Path("old.jsonl"))
+    assert "nothing was compared" in table.notes[0]
+    assert "0 of 0" not in table.notes[0]
+    for text in ("", json.dumps({"method": "a", "skipped": "why"}) + "\n"):
+        path = tmp_path / "old.jsonl"
+        path.write_text(text)
+        with pytest.raises(InputError, match=r"holds no timed cell: give the profile\.jsonl"):
+            run(ProfileConfig(compare=path, out=tmp_path / "out"))
+        assert not (tmp_path / "out").exists()
 
 
 def test_numbers_as_they_are_shown():

@@ -20,8 +20,9 @@ from xaijax._runs.checksums import CHECKSUMS, LOCK, PARTS, Problem
 from xaijax._runs.lock import Lock
 
 DESCRIPTION = "run.json"
-REWRITTEN = frozenset({".html", ".png", ".csv", ".md", ".json", ".svg"})
-"""Endings of files in the run folder itself and in `figures` that every command writes again at its end."""
+REWRITTEN = frozenset({".html", ".png", ".csv", ".md", ".json", ".svg", ".js", ".tex"})
+"""Endings of files in the run folder itself and in `AT_THE_END` that every command writes again at its end."""
+AT_THE_END = ("figures", "tables", "report-images")
 
 LASTING = (
     *("checkpoints", "rounds", "calibration", "model.safetensors", "cascade.safetensors"),
@@ -221,7 +222,7 @@ class RunFolder:
 
 def _written_again(name: str, endings: Collection[str]) -> bool:
     path = Path(name)
-    return name != DESCRIPTION and path.suffix in endings and str(path.parent) in (".", "figures")
+    return name != DESCRIPTION and path.suffix in endings and str(path.parent) in (".", *AT_THE_END)
 
 
 def check_start(path: Path, what: str, config: Mapping[str, Any], *, resume: bool, free: Collection[str] = ()) -> None:

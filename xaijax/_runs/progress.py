@@ -42,8 +42,9 @@ def bar(console: "Console", text: str) -> Iterator[Report]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    # In a file or a pipe it would leave an empty line.
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    # In a file or a pipe it would leave an empty line; a notebook, which forces colours, would keep every step.
+    moves = console.is_terminal and console.file.isatty()
+    with Progress(*columns, console=console, transient=True, disable=not moves) as progress:
         task = progress.add_task(text, total=1.0)
 
         def report(share: float, words: str | None = None) -> None:

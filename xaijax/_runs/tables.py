@@ -1,8 +1,8 @@
-"""Rows as CSV for programs, as Markdown for people, and as a table in the terminal."""
+"""Rows as CSV for programs, as Markdown for people, as LaTeX for papers, and as a table in the terminal."""
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -58,6 +58,68 @@ def to_markdown(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str] | 
     lines = [f"| {' | '.join(columns.values())} |", "|" + "---|" * len(columns)]
     lines += [f"| {' | '.join(rounded(row.get(key)) for key in columns)} |" for row in rows]
     return "\n".join(lines)
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    **{sign: "\\" + sign for sign in "&%$#_{}"},
+    **{"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "−": "$-$", "…": r"\ldots{}", "·": r"$\cdot$"},
+    **{"↑": r"$\uparrow$", "↓": r"$\downarrow$", "±": r"$\pm$", "×": r"$\times$", "≥": r"$\geq$", "≤": r"$\leq$"},
+    **{"∞": r"$\infty$", "<": r"\textless{}", ">": r"\textgreater{}"},
+}
+
+
+def latex(text: Any) -> str:
+    """A text as LaTeX shows it.
+
+    Example:
+        >>> print(latex("top-15 % energy ↑ of grad_cam"))
+        top-15 \\% energy $\\uparrow$ of grad\\_cam
+    """
+    return "".join(_LATEX.get(sign, sign) for sign in str(text))
+
+
+def to_latex(
+    rows: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, str] | None = None,
+    *,
+    caption: str = "",
+    label: str = "",
+    bold: Collection[tuple[int, str]] = (),
+) -> str:
+    """Rows as a LaTeX table with the rules of the package booktabs.
+
+    Args:
+        rows: mappings.
+        columns: {key: heading}; default: the keys of the first row, with spaces for underscores.
+        caption: below the table.
+        label: for references.
+        bold: (row, key) of the cells that are set in bold.
+
+    Example:
+        >>> print(to_latex([{"method": "grad_cam", "iou": 0.25}], bold=[(0, "iou")]), end="")
+        \\begin{table}
+        \\centering
+        \\begin{tabular}{lr}
+        \\toprule
+        method & iou \\\\
+        \\midrule
+        grad\\_cam & \\textbf{0.250} \\\\
+        \\bottomrule
+        \\end{tabular}
+        \\end{table}
+    """
+    columns = columns or {key: key.replace("_", " ") for key in (rows[0] if rows else ())}
+    lines = [r"\begin{table}", r"\centering", rf"\begin{{tabular}}{{{'l' + 'r' * (len(columns) - 1)}}}", r"\toprule"]
+    lines += [" & ".join(map(latex, columns.values())) + r" \\", r"\midrule"]
+    for place, row in enumerate(rows):
+        cells = [latex(rounded(row.get(key))) for key in columns]
+        cells = [rf"\textbf{{{c}}}" if (place, k) in bold else c for k, c in zip(columns, cells, strict=True)]
+        lines.append(" & ".join(cells) + r" \\")
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    lines += [rf"\caption{{{latex(caption)}}}"] if caption else []
+    lines += [rf"\label{{{label}}}"] if label else []
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 
 def print_rows(console: "Console", rows: Sequence[Mapping[str, Any]], *, title: str = "") -> None:

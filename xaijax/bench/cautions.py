@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xaijax.bench.calibrated import Judged
-from xaijax.metrics import Statement
+from xaijax.bench.conclusion import RANDOM
+from xaijax.metrics import METRICS, Statement
+from xaijax.plot._style import controls
 
 KINDS = {
     "Methods and controls": ("oracle", "worse", "level", "artefact"),
@@ -35,6 +37,20 @@ def about_calibration(judged: Mapping[str, Judged]) -> list[Statement]:
             found.append(Statement(one.why, True, "calibration"))
         found += [Statement(note, True, "calibration") for note in one.notes]
     return found
+
+
+def about_agreement(run: Mapping[str, Any]) -> list[Statement]:
+    """That controls which ignore the model agree perfectly between models, where models are compared."""
+    compared = [METRICS[metric].title for metric in run["metrics"] if "variants" in METRICS[metric].needs]
+    blind = [method for method in run["methods"] if method in controls() and method != RANDOM]
+    if not compared or not blind:
+        return []
+    verb = "agrees" if len(blind) == 1 else "agree"
+    text = (
+        f"{' and '.join(blind)} {verb} perfectly between models in {', '.join(compared)}, because nothing of the model "
+        "enters: agreement alone says nothing of a map."
+    )
+    return [Statement(text, True, "level")]
 
 
 def folded(said: Sequence[Statement]) -> list[dict[str, Any]]:

@@ -37,6 +37,13 @@ DEFAULT_METRICS = (
 """What is scored where nothing is known of the model and the data: candidates that a quick calibration judges. Where a
 calibration is there, the metrics that it supports take the place of the first row."""
 
+Gallery = Literal["all"] | Annotated[int, Range(0, 10_000)]
+"""How many images the report can show."""
+SHOWN = 1000
+"""Images that `--gallery all` keeps at most: what a page can hold and a reader look through."""
+DRAWN = 6
+"""Images in the figure of heat maps."""
+
 Preset = Literal["study-pic", "study-confidence", "study-reliability"]
 PRESETS: dict[str, dict[str, Any]] = {
     # AIC and SIC of eight methods and a random control, by every information measure.
@@ -120,8 +127,8 @@ class BenchConfig(
     part: Count = 8
     """Images in one part: the most that a killed run can lose, for one model."""
 
-    gallery: Annotated[int, Range(0, 1000)] = 6
-    """Images shown in the gallery of heat maps."""
+    gallery: Gallery = "all"
+    """Images that the report can show with their maps: all (at most 1000, evenly over the run), a number, or 0."""
 
     preset: Preset | None = None
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from xaijax._errors import InputError
 from xaijax._outputs import check_output, check_predictions
 from xaijax._runs import checksums, provenance
 from xaijax._runs.folder import DESCRIPTION, read_json, write_folder
+from xaijax.bench.config import DRAWN, SHOWN
 from xaijax.metrics import METRICS, Scores, checks
 from xaijax.metrics._evaluate import of_findings
 from xaijax.metrics.metric import LESION_ROLE
@@ -33,7 +34,8 @@ def report(
     model: str = "model",
     output: str = "softmax",
     notes: Sequence[str] = (),
-    gallery: int = 6,
+    gallery: int | Literal["all"] = "all",
+    groups: Mapping[str, Sequence[Any]] | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Writes the report of a benchmark from scores: report.html, tables (CSV), figures and the scores as Parquet.
@@ -53,7 +55,9 @@ def report(
         model: name of the model that was explained.
         output: what its predictions are: `"softmax"`, `"sigmoid"` (findings), `"binary"` or `"regression"`.
         notes: sentences on how the maps were made; the report shows them.
-        gallery: how many images are shown, 0 or more.
+        gallery: how many images the report can show with their maps: `"all"` (at most 1000), or a number.
+        groups: what images belong to, such as `{"patient": [...], "site": [...]}`, one value for each image of `ids`;
+            None or "" where it is not known.
         overwrite: replace a folder that `report` wrote.
 
     Returns:
@@ -79,18 +83,21 @@ def report(
         if metric not in METRICS:
             raise InputError(f"scores has the metric {metric!r}: {_names.closest(metric, METRICS)}")
     kind = check_output(output)
-    if isinstance(gallery, bool) or not isinstance(gallery, int | np.integer) or gallery < 0:
-        raise InputError(f"gallery is {gallery!r}; it must be how many images are shown, 0 or more")
+    if gallery != "all" and (isinstance(gallery, bool) or not isinstance(gallery, int | np.integer) or gallery < 0):
+        raise InputError(f'gallery is {gallery!r}; it must be "all", or how many images are shown, 0 or more')
+    count = SHOWN if gallery == "all" else int(gallery)
     if isinstance(notes, str):
         raise InputError(f"notes must be a list of sentences; got the string {notes!r}: pass [{notes!r}]")
     if not model or not isinstance(model, str):
         raise InputError(f"model is {model!r}; it must be the name of the model that was explained")
     arrays = _Arrays(scores, images, maps, masks, labels, predictions, classes, ids, kind)
+    belong = _belonging(groups, arrays.ids)
 
     def fill(folder: Path) -> None:
+        from xaijax.bench.pictures import table_of
         from xaijax.bench.report import write_report
         from xaijax.bench.store import PREDICTIONS, Store
-        from xaijax.bench.tables import predictions_of, tables_of
+        from xaijax.bench.tables import detections_of, groups_of, predictions_of, tables_of
 
         checksums.write_signed(folder / DESCRIPTION, _description(scores, arrays, Path(out).name, model, notes))
         predicted = PREDICTIONS.empty_table()
@@ -99,14 +106,31 @@ def report(
             if kind != "sigmoid" or known.ndim == 2:  # one finding of each image says nothing of the others
                 predicted = predictions_of(model, arrays.ids, known, arrays.predictions, arrays.classes)
         store = Store(folder)
-        store.write_part(PART, tables_of(scores, model, predicted, arrays.for_figures(gallery)))
+        drawn = arrays.for_figures(min(DRAWN, count))
+        own = table_of(row for place in arrays.chosen(count) for row in arrays.pictures(place))
+        named = groups_of(arrays.ids, belong)
+        found = detections_of(model, arrays.names, arrays.lesions(), arrays.maps) if arrays.maps else None
+        store.write_part(PART, tables_of(scores, model, predicted, drawn, pictures=own, groups=named, detections=found))
         write_report(store)
-        own = (DESCRIPTION, checksums.PARTS)
-        checksums.seal(folder, [path.name for path in folder.iterdir() if path.name not in own])
+        apart = (DESCRIPTION, checksums.PARTS)
+        checksums.seal(folder, [path.name for path in folder.iterdir() if path.name not in apart])
 
     folder = Path(out).expanduser()
     write_folder(folder, fill, KIND, is_one=_is_report, overwrite=overwrite)
     return folder / "report.html"
+
+
+def _belonging(groups: Mapping[str, Sequence[Any]] | None, ids: Sequence[str]) -> list[dict[str, str]]:
+    """For each image {group: value}."""
+    for name, values in (groups or {}).items():
+        if len(values) != len(ids):
+            raise InputError(
+                f"groups[{name!r}] has {len(values)} values and there are {len(ids)} images: give one for each"
+            )
+    known = {
+        name: ["" if one is None else str(one).strip() for one in values] for name, values in (groups or {}).items()
+    }
+    return [{name: values[place] for name, values in known.items() if values[place]} for place in range(len(ids))]
 
 
 def _is_report(folder: Path) -> bool:
@@ -248,6 +272,29 @@ class _Arrays:
         if self.labels.dtype.kind not in "iub":
             return ()  # refused with the labels
         return tuple(map(str, range(max(2, int(self.labels.max()) + 1))))
+
+    def lesions(self) -> np.ndarray:
+        """`[N, H, W]` bool, the lesion of each map; False where there is none."""
+        assert self.images is not None
+        return np.asarray(self.masks.get(LESION_ROLE, np.zeros((len(self.rows), *self.images.shape[1:3]), bool)))
+
+    def chosen(self, count: int) -> list[int]:
+        """Positions of the maps that the report can show, spread evenly."""
+        total = len(self.rows) if self.maps and self.images is not None else 0
+        count = min(count, total)
+        return [place for place in range(total) if (place + 1) * count // total > place * count // total]
+
+    def pictures(self, place: int) -> list[tuple[str, str, str, float, bytes]]:
+        """What the report's browser shows of one image."""
+        from xaijax.bench.pictures import pictures_of
+
+        assert self.images is not None
+        image = self.images[self.rows[place]]
+        if image.dtype == np.uint16:
+            image = (image / np.float32(65535)).astype(np.float32)
+        mask = self.masks.get(LESION_ROLE)
+        maps = {method: np.asarray(values[place]) for method, values in self.maps.items()}
+        return pictures_of(self.names[place], image, None if mask is None else np.asarray(mask[place]), maps)
 
     def for_figures(self, count: int) -> dict[str, np.ndarray]:
         """The arrays of the gallery, as the parts of a benchmark keep them; none without images and maps."""

@@ -7,7 +7,7 @@ maps/<model number>-<first case>.npz
 import dataclasses
 import re
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,15 @@ from xaijax._files import write_whole
 from xaijax._outputs import agrees
 from xaijax._runs.given import resized
 from xaijax._runs.models import Model
+from xaijax.bench.groups import belongs
+from xaijax.bench.pictures import nearest, pictures_of, table_of
 from xaijax.bench.plan import Plan
 from xaijax.bench.store import Tables
-from xaijax.bench.tables import predictions_of, tables_of
+from xaijax.bench.tables import detections_of, groups_of, predictions_of, tables_of
 from xaijax.explain import METHODS
 from xaijax.metrics import FAMILIES, METRICS, ORACLE, Explained, evaluate
 from xaijax.metrics.mosaic import NAME as MOSAIC
-from xaijax.metrics.pic import rebuild
+from xaijax.metrics.pic import rebuild, revealed
 from xaijax.metrics.pic_information import as_uint8
 
 VARIANTS = "maps"
@@ -75,14 +77,16 @@ def score_part(
         method: Explained(METHODS[method].evidence(raw), raw, variants.get(method, {})) for method, raw in maps.items()
     }
     sources |= _given(plan, model, cases, compared=keep is not None)
-    explainers = _explainers(plan) if any("explainer" in METRICS[metric].needs for metric in plan.metrics) else {}
+    masks = _masks(model, batch) if explained.ndim == 2 else dict(batch.roles)
+    again = any("explainer" in METRICS[metric].needs for metric in plan.metrics)
+    explainers = _explainers(plan, model) if again else {}
     mosaics = any(METRICS[metric].family == MOSAIC for metric in plan.metrics)
     scores = evaluate(
         model.classifier,
         batch.images,
         explained,
         {method: dataclasses.replace(one, explainer=explainers.get(method)) for method, one in sources.items()},
-        masks=_masks(model, batch) if explained.ndim == 2 else dict(batch.roles),
+        masks=masks,
         metrics=list(plan.metrics),
         settings=plan.settings,
         ids=list(batch.ids),
@@ -93,21 +97,43 @@ def score_part(
         progress=lambda done, total: progress(EXPLAINING + (1 - EXPLAINING) * done / max(total, 1)),
     )
     kept: dict[str, np.ndarray] = {}
+    named = list(pairs.ids)
+    if explained.ndim == 2:
+        named = [f"{name}: {model.classifier.classes[k]}" for name, k in zip(pairs.ids, targets, strict=True)]
+    lesions = np.asarray(masks.get("lesion", np.zeros(batch.images.shape[:3], bool)))
+    lesions = lesions[rows, targets] if lesions.ndim == 4 else lesions[rows]  # those of the finding, where known
+    evidence = {method: one.maps for method, one in sources.items()}
     if gallery and len(rows):
-        if explained.ndim == 2:
-            named = [f"{name}: {model.classifier.classes[k]}" for name, k in zip(pairs.ids, targets, strict=True)]
-        else:
-            named = list(pairs.ids)
         drawn = set(scores.curves.paired().image)
         curved = np.array([name in drawn for name in named])
         shown = targets if explained.ndim == 2 else labels
         count = min(gallery, len(rows))
-        evidence = {method: one.maps for method, one in sources.items()}
         kept = _for_figures(plan, model, pairs, evidence, shown, targets, probabilities[rows], curved, count)
+    shown_rows = np.flatnonzero(plan.in_report(cases)[rows])
+    pictures = table_of(row for i in shown_rows for row in _pictures(plan, pairs, named[i], int(i), sources))
+    groups = groups_of(batch.ids, [belongs(plan.dataset.cases[case]) for case in cases])
+    there = {method: one.there for method, one in sources.items() if one.there is not None}
+    detections = detections_of(model.name, named, lesions, evidence, there)
     progress(1.0)
     made = model.classifier
     predicted = predictions_of(model.name, batch.ids, labels, probabilities, made.classes, made.thresholds)
-    return tables_of(scores, model.name, predicted, kept)
+    return tables_of(scores, model.name, predicted, kept, pictures=pictures, groups=groups, detections=detections)
+
+
+def _pictures(
+    plan: Plan, batch: Any, name: str, row: int, sources: Mapping[str, Explained]
+) -> list[tuple[str, str, str, float, bytes]]:
+    """What the report's browser shows of one image."""
+    maps = {method: one.maps[row] for method, one in sources.items() if one.there is None or one.there[row]}
+    rebuilt: dict[str, list[tuple[float, np.ndarray]]] = {}
+    if maps and any(METRICS[metric].family == "pic" for metric in plan.metrics):
+        settings = FAMILIES["pic"].read_settings(plan.settings.get("pic", {}))
+        fractions = [settings.fractions[place] for place in nearest(settings.fractions)]
+        some = dataclasses.replace(settings, fractions=tuple(fractions))
+        images = as_uint8(revealed(batch.images[row], maps, name=batch.ids[row], settings=some, seed=plan.config.seed))
+        rebuilt = {method: list(zip(fractions, images[i], strict=True)) for i, method in enumerate(maps)}
+    masks = batch.roles.get("lesion")
+    return pictures_of(name, batch.images[row], None if masks is None else np.asarray(masks)[row], maps, rebuilt)
 
 
 def _at(batch: Any, rows: np.ndarray) -> Any:
@@ -180,9 +206,8 @@ def explain_all(
     maps: dict[str, np.ndarray] = {}
     size = plan.size
     methods = plan.computed
-    limits = {"seed": plan.config.seed, "batch_size": plan.config.batch_size}
     for number, name in enumerate(methods):
-        options = limits | dict(plan.options.get(name, {}))
+        options = _limits(plan, model, name) | dict(plan.options.get(name, {}))
         made = np.zeros((0, *batch.images.shape[1:3]), np.float32)
         for start in range(0, len(labels), size):
             some, own = batch.images[start : start + size], labels[start : start + size]
@@ -201,12 +226,23 @@ def explain_all(
     return maps
 
 
-def _explainers(plan: Plan) -> dict[str, Callable[..., np.ndarray]]:
+def _limits(plan: Plan, model: Model, method: str) -> dict[str, Any]:
+    """Seed and batch size of a method on a model.
+
+    A random control has other maps for each model: the same ones would agree perfectly between models, and stand as a
+    floor of agreement that no method can reach.
+    """
+    seed = plan.config.seed
+    if METHODS[method].family == "control":
+        seed = (seed + 0x9E3779B1 * plan.models.index(model)) % 2**32
+    return {"seed": seed, "batch_size": plan.config.batch_size}
+
+
+def _explainers(plan: Plan, model: Model) -> dict[str, Callable[..., np.ndarray]]:
     """The methods of a run as functions of (classifier, images, labels), for metrics that explain changed images."""
-    limits = {"seed": plan.config.seed, "batch_size": plan.config.batch_size}
 
     def explainer(name: str) -> Callable[..., np.ndarray]:
-        method, options = METHODS[name], limits | dict(plan.options.get(name, {}))
+        method, options = METHODS[name], _limits(plan, model, name) | dict(plan.options.get(name, {}))
         # One shape for all parts, as in `explain_all`; what gets one image per call has one anyway.
         size = plan.size if method.single_pass else 0
 

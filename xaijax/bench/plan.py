@@ -22,7 +22,7 @@ from xaijax._runs.metrics import complete_settings, expand_metrics
 from xaijax._runs.models import Model, labels_of, open_models, refuse_untrained
 from xaijax.bench import calibrated, deciding
 from xaijax.bench import config as configuration
-from xaijax.bench.config import DEFAULT_METRICS, PRESETS, BenchConfig
+from xaijax.bench.config import DEFAULT_METRICS, PRESETS, SHOWN, BenchConfig
 from xaijax.data import Batch, Dataset
 from xaijax.explain import METHODS
 from xaijax.metrics import FAMILIES, METRICS, ORACLE
@@ -142,6 +142,18 @@ class Plan:
     def size(self) -> int:
         """Images in one part: no more than there are, since a part that is not full is filled up."""
         return min(self.config.part, len(self.cases))
+
+    @property
+    def shown(self) -> int:
+        """How many images the report can show."""
+        wanted = SHOWN if self.config.gallery == "all" else int(self.config.gallery)
+        return min(wanted, len(self.cases))
+
+    def in_report(self, cases: Sequence[int]) -> np.ndarray:
+        """`[B]` which images of a part the report can show: spread evenly over the run, whatever part they are in."""
+        places = np.array(self.places(cases), np.int64)
+        total = len(self.cases)
+        return (places + 1) * self.shown // total > places * self.shown // total
 
     def parts(self) -> list[tuple[str, Model, tuple[int, ...]]]:
         """Name, model and cases of each part."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from xaijax._errors import InputError
 from xaijax._runs import cluster, command_line, identity
-from xaijax.bench.config import NONE, BenchConfig
+from xaijax.bench.config import DRAWN, NONE, BenchConfig
 from xaijax.metrics import ORACLE
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def score(
     from xaijax.bench.part import score_part
 
     place = next(iter(plan.places(cases)))
-    shown = max(0, plan.config.gallery - place)
+    shown = max(0, min(DRAWN, plan.shown) - place)
     return score_part(plan, model, cases, gallery=shown, progress=progress, keep=keep)
 
 

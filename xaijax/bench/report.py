@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from xaijax._runs import identity, page
-from xaijax.bench import calibrated, decisions, reading, statistics
+from xaijax._runs.tables import to_csv as tables_csv
+from xaijax.bench import browser, by_group, calibrated, decisions, groups, localization, paper, reading, statistics
+from xaijax.bench.browser import Browser
 from xaijax.bench.calibrated import BELIEVE, Judged
-from xaijax.bench.cautions import about_calibration, folded
+from xaijax.bench.cautions import about_agreement, about_calibration, folded
 from xaijax.bench.columns import Columns
 from xaijax.bench.conclusion import best, conclude
 from xaijax.bench.differences import compared
@@ -65,6 +67,7 @@ def write_report(store: Store) -> Report:
     believed = {(model, metric) for model, one in judged.items() for metric in one.believed} if judged else None
     one_model = len(read.models) == 1
     said = about_calibration(judged) + [Statement(note) for note in run.get("notes", [])]
+    said += about_agreement(run)
     if mixed := identity.mixed_note(run.get("machines", [])):
         said.append(Statement(mixed, True))
     said += _about_curves(read.models)
@@ -93,6 +96,15 @@ def write_report(store: Store) -> Report:
     where = {one.model: f"On {one.model}: " if len(conclusions) > 1 else "" for one in conclusions}
     sentences = [where[one.model] + line for one in conclusions for line in one.sentences()]
     sentences += decisions.caution(decided) if any(one.believed for one in judged.values()) else []
+    grouped, left_out = by_group.by_group(read.models, store.groups(), run["data"]["classes"], seed=seed)
+    detections = localization.read(store.detections())
+    localized = localization.summary(detections, groups.patients(store.groups()), seed=seed)
+    if grouped:
+        store.write_text("groups.csv", by_group.to_csv(grouped))
+    if localized:
+        store.write_text("localization.csv", tables_csv(localized))
+        store.write_text("detections.csv", localization.to_csv(detections))
+    paper.write(store, rows, found, marked, grouped, localized)
     text = render(
         run,
         every,
@@ -103,9 +115,12 @@ def write_report(store: Store) -> Report:
         differences=compared(store.root / "figures", rows, found, unit, judged),
         judged=judged,
         verdicts=boxes(run, found, judged, conclusions, said, decided),
+        browser=browser.build(store, run, judged, total=sum(len(one) for one in read.models.values())),
         scored=by_class(read.models),
         decided=decided,
         best=marked,
+        grouped=(by_group.shown(grouped, {model: one.believed for model, one in judged.items()} or None), left_out),
+        localized=(localized, localization.draw(store.root / "figures", detections, seed=seed)),
     )
     return Report(rows, said, sentences, judged, store.write_text("report.html", text), marked)
 
@@ -138,9 +153,12 @@ def render(
     differences: Mapping[str, Any],
     judged: Mapping[str, Judged],
     verdicts: Sequence[Mapping[str, Any]],
+    browser: Browser | None,
     scored: Sequence[Mapping[str, Any]],
     decided: Sequence[decisions.Decision] = (),
     best: Best,
+    grouped: tuple[Sequence[Mapping[str, Any]], Sequence[str]] = ((), ()),
+    localized: tuple[Sequence[Mapping[str, Any]], Mapping[str, Sequence[Mapping[str, Any]]]] = ((), {}),
 ) -> str:
     """The report as one HTML text with everything in it: no script, font or picture is loaded from elsewhere."""
     models = list(dict.fromkeys(row.model for row in rows))
@@ -179,7 +197,12 @@ def render(
         compared=differences,
         calibrated=bool(judged),
         verdicts=verdicts,
+        browser=browser,
         by_class=scored,
+        by_group=grouped[0],
+        groups_said=grouped[1],
+        localized=localized[0],
+        detected=[[page.inline(entry) for entry in entries] for entries in localized[1].values()],
         pairs=any(row.target for row in rows),
         decided=decisions.shown(decided, {model: one.verdicts for model, one in judged.items()}),
     )

@@ -13,7 +13,12 @@ then "present", "absent" or "unknown", and the probability is that of the findin
 
     calibration/<model>.json which metrics can be believed (`xaijax.bench.calibrated`)
     gallery/<part>.npz       images, masks and maps that the figures show
+    pictures/<part>.parquet  image, what, method, fraction, webp: what the report shows of it (`xaijax.bench.pictures`)
+    detections/<part>.parquet model, image, method, and what the map finds of the lesions at each threshold
+                             (`xaijax.metrics.detection`)
+    groups/<part>.parquet    image, group, value: patient, sex, site ... of each image, as far as the data say it
     maps/                    raw maps that several models' parts need, during a run that compares models
+    report-images/           of the report, where they do not fit into the page
     figures/, report.html, summary.csv, statistics.csv, ranks.csv, stability.csv
 
     parts/<part>.json        the digests of a part's files, and what it was made of: images, model, versions, device
@@ -44,10 +49,13 @@ ENDINGS = {
     "gallery": ".npz",
     "curves": ".parquet",
     "responses": ".parquet",
+    "pictures": ".parquet",
+    "groups": ".parquet",
+    "detections": ".parquet",
     "predictions": ".parquet",
     "scores": ".parquet",
 }
-OPTIONAL = ("gallery", "curves", "responses")
+OPTIONAL = ("gallery", "curves", "responses", "pictures", "groups", "detections")
 """Folders in which a part may have no file."""
 SCORES = pa.schema(
     [
@@ -94,6 +102,31 @@ PREDICTIONS = pa.schema(
     ]
 )
 
+PICTURES = pa.schema(
+    [
+        ("image", pa.string()),
+        ("what", pa.string()),
+        ("method", pa.string()),
+        ("fraction", pa.float64()),
+        ("webp", pa.binary()),
+    ]
+)
+GROUPS = pa.schema([("image", pa.string()), ("group", pa.string()), ("value", pa.string())])
+
+DETECTIONS = pa.schema(
+    [
+        ("model", pa.string()),
+        ("image", pa.string()),
+        ("method", pa.string()),
+        ("lesions", pa.int64()),
+        ("hit", pa.bool_()),
+        ("iou", pa.list_(pa.float64())),
+        ("box_iou", pa.list_(pa.float64())),
+        ("found", pa.list_(pa.int64())),
+        ("false", pa.list_(pa.int64())),
+    ]
+)
+
 
 def of_findings(schema: pa.Schema) -> pa.Schema:
     """A schema with the column of findings."""
@@ -120,6 +153,9 @@ class Tables:
         responses: of schema `RESPONSES`; may have no rows.
         predictions: of schema `PREDICTIONS`.
         gallery: arrays for the figures; may be empty.
+        pictures: of schema `PICTURES`; may have no rows.
+        groups: of schema `GROUPS`; may have no rows.
+        detections: of schema `DETECTIONS`; may have no rows.
     """
 
     scores: pa.Table
@@ -127,9 +163,20 @@ class Tables:
     responses: pa.Table
     predictions: pa.Table
     gallery: Mapping[str, np.ndarray]
+    pictures: pa.Table = dataclasses.field(default_factory=PICTURES.empty_table)
+    groups: pa.Table = dataclasses.field(default_factory=GROUPS.empty_table)
+    detections: pa.Table = dataclasses.field(default_factory=DETECTIONS.empty_table)
 
 
-SCHEMAS = {"scores": SCORES, "curves": CURVES, "responses": RESPONSES, "predictions": PREDICTIONS}
+SCHEMAS = {
+    "scores": SCORES,
+    "curves": CURVES,
+    "responses": RESPONSES,
+    "predictions": PREDICTIONS,
+    "pictures": PICTURES,
+    "groups": GROUPS,
+    "detections": DETECTIONS,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -297,6 +344,21 @@ class Store:
         """The arrays kept for the figures, by part."""
         return {part.name: arrays for part in self.parts() if (arrays := part.gallery())}
 
+    def pictures(self) -> Iterator[tuple[Part, pa.Table]]:
+        """The parts with what the report's browser shows, and a table of it of schema `PICTURES`, one at a time."""
+        for part in self.parts():
+            table = part.table("pictures")
+            if table is not None:
+                yield part, table
+
+    def detections(self) -> pa.Table:
+        """What the maps of all finished parts find of the lesions, in the order of the parts."""
+        return self._read_tables("detections")
+
+    def groups(self) -> pa.Table:
+        """What the images belong to, each said once, in the order of the parts."""
+        return self._read_tables("groups").group_by(GROUPS.names, use_threads=False).aggregate([])
+
     def write_text(self, name: str, text: str) -> Path:
         """Writes a text file of the run, whole, and returns its path."""
         write_text(self.root / name, text)
@@ -315,6 +377,13 @@ def encoded(tables: Tables) -> dict[str, bytes]:
         found["curves"] = _parquet(tables.curves, CURVES)
     if tables.responses.num_rows:
         found["responses"] = _parquet(tables.responses, RESPONSES)
+    for folder, table, schema in (
+        ("pictures", tables.pictures, PICTURES),
+        ("groups", tables.groups, GROUPS),
+        ("detections", tables.detections, DETECTIONS),
+    ):
+        if table.num_rows:
+            found[folder] = _parquet(table, schema)
     found["predictions"] = _parquet(tables.predictions, PREDICTIONS)
     found["scores"] = _parquet(tables.scores, SCORES)
     return found

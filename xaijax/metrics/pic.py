@@ -387,6 +387,52 @@ def rebuild(
     Returns:
         The images with their information and probabilities.
     """
+    chosen, one = _with_one_mask(image, maps, name, measures, settings, seed, num_threads)
+    image = one.image
+    stack = one.reveal(0, list(maps))
+    images = np.concatenate([stack, np.broadcast_to(image, (len(maps), 1, *image.shape))], axis=1)
+    flat = np.ascontiguousarray(images).reshape(-1, *image.shape)
+    shape = images.shape[:2]
+    information = {measure: values.reshape(shape) for measure, values in one.measure(flat).items()}
+    probabilities = np.asarray(classifier.predict(flat)).reshape(*shape, -1)
+    return Rebuilt(tuple(maps), chosen.fractions, images, probabilities, information)
+
+
+def revealed(
+    image: NDArray[Any],
+    maps: Mapping[str, Any],
+    *,
+    name: str,
+    settings: Settings | None = None,
+    seed: int = 0,
+    num_threads: int | None = None,
+) -> NDArray[Any]:
+    """One image rebuilt from each fraction of some maps, as AIC and SIC do with its first random mask, unmeasured.
+
+    Args:
+        image: `[H, W, C]`, uint8, uint16, or float in [0, 1].
+        maps: method -> `[H, W]`.
+        name: of the image; its random mask follows from it and `seed`.
+        settings: of the family.
+        seed: of the random mask.
+        num_threads: threads of the kernels.
+
+    Returns:
+        `[M, T, H, W, C]`, in the order of the maps and of the fractions.
+    """
+    _, one = _with_one_mask(image, maps, name, (), settings, seed, num_threads)
+    return one.reveal(0, list(maps))[:, 1:]
+
+
+def _with_one_mask(
+    image: NDArray[Any],
+    maps: Mapping[str, Any],
+    name: str,
+    measures: Sequence[str],
+    settings: Settings | None,
+    seed: int,
+    num_threads: int | None,
+) -> tuple[Settings, _ImageCurves]:
     chosen = Settings() if settings is None else settings
     image = np.ascontiguousarray(float_images(image) if chosen.convention == "medical" else image)
     one_mask = dataclasses.asdict(chosen) | {"random_masks": 1}
@@ -398,13 +444,7 @@ def rebuild(
         {method: np.ascontiguousarray(values) for method, values in maps.items()},
         given,
     )
-    stack = one.reveal(0, list(maps))
-    images = np.concatenate([stack, np.broadcast_to(image, (len(maps), 1, *image.shape))], axis=1)
-    flat = np.ascontiguousarray(images).reshape(-1, *image.shape)
-    shape = images.shape[:2]
-    information = {measure: values.reshape(shape) for measure, values in one.measure(flat).items()}
-    probabilities = np.asarray(classifier.predict(flat)).reshape(*shape, -1)
-    return Rebuilt(tuple(maps), chosen.fractions, images, probabilities, information)
+    return chosen, one
 
 
 FAMILY = Family(

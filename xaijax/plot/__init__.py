@@ -16,6 +16,7 @@ from xaijax.plot._bars import score_bars
 from xaijax.plot._certain import certain
 from xaijax.plot._classifier import confusion, course, embedding, reliability
 from xaijax.plot._curves import MeanCurve, curves, mean_curve
+from xaijax.plot._detection import froc
 from xaijax.plot._gallery import gallery, picture_table, rebuilt
 from xaijax.plot._overlay import display_scale, outline, overlay, to_rgb
 from xaijax.plot._planes import planes
@@ -33,6 +34,7 @@ __all__ = [
     "display_scale",
     "embedding",
     "encode",
+    "froc",
     "gallery",
     "mean_curve",
     "outline",

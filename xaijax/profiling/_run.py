@@ -45,6 +45,10 @@ def run(config: ProfileConfig) -> Path:
     check_free(out, "profile", resume=config.resume)
     console = Console(stderr=True)
     old = records.read(config.compare) if config.compare is not None else None
+    if old is not None and not any(records.calls(record) for record in old.values()):
+        raise InputError(
+            f"--compare names {config.compare}, which holds no timed cell: give the profile.jsonl of a profile"
+        )
     config = _matched(config)
     with RunFolder(out, "profile", resume=config.resume) as folder:
         if config.resume:

@@ -79,5 +79,7 @@ def table(changes: list[Change], path: Path | None) -> show.Table:
         f"{len(marked)} of {len(changes)} slower beyond noise (the interval of the ratio lies above "
         f"{1 + statistics.NOISE:g}); the ratio in forward passes leaves out how fast the machine was"
     )
+    if not changes:
+        note = "nothing was compared: no cell was timed in both profiles (method, model, size, batch, device ...)"
     title = "ratios, now over before" if path is None else f"against {path}"
     return show.Table(title, headings, rows, marked, (note,))

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 FIGURES = 8
 """Figures of a cell in the page; its own report has all."""
-CASCADE_METRICS = ("average_precision", "iou", "pointing_game", "top15_energy", "artefact_mass", "artefact_top15")
+LESION = ("average_precision", "iou", "pointing_game", "top15_energy")
+CASCADE_METRICS = (*LESION, "artefact_mass", "artefact_top15")
 SHORT = {
     "macro_f1": "macro-F1", "micro_f1": "micro-F1", "accuracy": "accuracy", "auroc": "AUROC", "ece": "ECE",
     "average_precision": "AP", "iou": "IoU", "pointing_game": "pointing game", "top15_energy": "top-15 % energy",
@@ -335,7 +336,8 @@ def _cascade_part(out: Path, made: Plan, cell: Cell) -> tuple[dict[str, Any], li
         more.insert(0, _plain_table("Settings", sweep))
     said = []
     for row in written.get("tests", []):
-        if row["metric"] in CASCADE_METRICS[:1] and row["p_wilcoxon_holm"] == row["p_wilcoxon_holm"]:
+        # Of the first metric that the masks allow.
+        if row["metric"] == metrics[0] and row["p_wilcoxon_holm"] == row["p_wilcoxon_holm"]:
             word = "more" if row["difference"] > 0 else "less"
             if row["p_wilcoxon_holm"] <= 0.05 and row["images"] >= results.ENOUGH:
                 said.append(
@@ -343,9 +345,12 @@ def _cascade_part(out: Path, made: Plan, cell: Cell) -> tuple[dict[str, Any], li
                     f"by {abs(row['difference']):.3f}."
                 )
     if not said and metrics:
-        said = ["no cascade differs from a single method in average precision (Wilcoxon, Holm) on these images."]
+        said = [f"no cascade differs from a single method in {SHORT[metrics[0]]} (Wilcoxon, Holm) on these images."]
     if not metrics:
         said = ["the data have no masks: nothing was localized."]
+    elif metrics[0] not in LESION:
+        said.append("the masks outline the artefact and not the object: nothing is said of localization.")
+    said += results.without_value(cell)
     figures = [cell.folder / name for name in ("cascade.png", "sweep.png")]
     part = {
         "heads": heads,

@@ -11,7 +11,7 @@ import numpy as np
 
 from xaijax._runs.folder import read_json
 from xaijax.bench.store import Store
-from xaijax.metrics import METRICS, ORACLE
+from xaijax.metrics import METRICS, ORACLE, REASONS
 from xaijax.metrics.pic_curve import area, read_curve
 from xaijax.study.plan import Cell
 
@@ -183,6 +183,20 @@ def of_cascade(cell: Cell) -> Scores:
         reach = 1.96 * sd / math.sqrt(len(own))
         found[(model, method, metric)] = Score(mean, mean - reach, mean + reach, sd, len(own))
     return found
+
+
+def without_value(cell: Cell) -> list[str]:
+    """Which methods of a cascade's comparison have no value on some images, and why, in sentences."""
+    rows = read_rows(cell.folder / "scores.csv")
+    images = len({row["image"] for row in rows})
+    found: dict[tuple[str, str], set[str]] = {}
+    for row in rows:
+        if row["reason"]:
+            found.setdefault((row["method"], row["reason"]), set()).add(row["image"])
+    return [
+        f"{method} has no value on {len(own)} of {images} images ({REASONS.get(reason, reason)})."
+        for (method, reason), own in found.items()
+    ]
 
 
 def evaluation_of(cell: Cell) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from xaijax.metrics.statistics._holm import holm
 from xaijax.metrics.statistics.analysis import Mean, MetricStatistics, analyse, entropy_stability
 from xaijax.metrics.statistics.anytime import Anytime
 from xaijax.metrics.statistics.bernstein import empirical_bernstein
+from xaijax.metrics.statistics.clusters import ClusterMeans, cluster_means
 from xaijax.metrics.statistics.effect import cohens_d, rank_biserial
 from xaijax.metrics.statistics.pairs import Pair, compare_pairs, compare_two
 from xaijax.metrics.statistics.stability import Stability, agreement, over_masks, over_metrics, over_subsets, tau
@@ -27,6 +28,7 @@ from xaijax.metrics.statistics.stability import Stability, agreement, over_masks
 __all__ = [
     "Anytime",
     "Bets",
+    "ClusterMeans",
     "Mean",
     "MetricStatistics",
     "Pair",
@@ -37,6 +39,7 @@ __all__ = [
     "benjamini_hochberg",
     "benjamini_yekutieli",
     "betting",
+    "cluster_means",
     "cohens_d",
     "compare_pairs",
     "compare_two",

@@ -1,0 +1,181 @@
+"""Compares runs: prints, and with --out writes compare.html, compare.csv and configuration.csv."""
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xaijax._runs import checksums, page, provenance, tables
+from xaijax._runs.folder import DESCRIPTION, read_json, write_folder, write_text
+from xaijax.compare.config import CompareConfig
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from xaijax.compare.runs import Run
+    from xaijax.compare.scores import Change
+
+KIND = "comparison"
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """What a comparison found.
+
+    Attributes:
+        runs: their names.
+        configuration: rows of what differs in the configurations.
+        changes: each further run against the first.
+        said: sentences on what was assumed and left out, by the name of the further run.
+    """
+
+    runs: list[str]
+    configuration: list[dict[str, Any]]
+    changes: "list[Change]"
+    said: dict[str, list[str]]
+
+
+def run(config: CompareConfig) -> Comparison:
+    """Compares runs and prints what differs.
+
+    Args:
+        config: which.
+
+    Returns:
+        What was found.
+
+    Raises:
+        InputError: for folders that cannot be compared, in one sentence; nothing is written then.
+    """
+    from rich.console import Console
+
+    from xaijax.compare.configuration import differences
+    from xaijax.compare.runs import open_runs
+    from xaijax.compare.scores import compare
+
+    opened = open_runs(config.runs)
+    changes: list[Change] = []
+    said: dict[str, list[str]] = {}
+    for other in opened[1:]:
+        own, said[other.name] = compare(opened[0], other)
+        changes += own
+    found = Comparison([one.name for one in opened], differences(opened), changes, said)
+    if config.out is not None:
+        _write(config.out.expanduser(), found, opened)
+    if config.json:
+        print(json.dumps(_plain(dataclasses.asdict(found)), indent=2, ensure_ascii=False))
+    else:
+        _show(found, Console())
+        if config.out is not None:
+            print(f"\nreport: {config.out.expanduser() / 'compare.html'}")
+    return found
+
+
+def _write(out: Path, found: Comparison, opened: "list[Run]") -> None:
+    def fill(folder: Path) -> None:
+        about = {"kind": KIND, "runs": [str(one.path) for one in opened], **provenance.describe()}
+        checksums.write_signed(folder / DESCRIPTION, about)
+        write_text(folder / "configuration.csv", tables.to_csv(_configuration(found)))
+        names = [field.name for field in dataclasses.fields(found.changes[0])] if found.changes else []
+        write_text(folder / "compare.csv", tables.to_csv([dataclasses.asdict(one) for one in found.changes], names))
+        page.write(
+            folder / "compare.html",
+            "xaijax.compare",
+            "compare.html.j2",
+            found=found,
+            sections=[_section(found, name) for name in found.runs[1:]],
+            version=about["versions"]["xaijax"],
+        )
+        checksums.seal(folder, [path.name for path in folder.iterdir() if path.name != DESCRIPTION])
+
+    write_folder(out, fill, KIND, is_one=_is_comparison)
+
+
+def _is_comparison(folder: Path) -> bool:
+    return (folder / DESCRIPTION).is_file() and read_json(folder / DESCRIPTION, KIND).get("kind") == KIND
+
+
+def _configuration(found: Comparison) -> list[dict[str, Any]]:
+    return [
+        {"about": row["about"], "what": row["what"], **dict(zip(found.runs, row["values"], strict=True))}
+        for row in found.configuration
+    ]
+
+
+def _section(found: Comparison, name: str) -> dict[str, Any]:
+    """One further run against the first: sentences and a table for each model and metric."""
+    from xaijax.bench.results import describe
+
+    own = [one for one in found.changes if one.second == name]
+    grids: dict[tuple[str, str], list[Change]] = {}
+    for change in own:
+        grids.setdefault((change.model, change.metric), []).append(change)
+    several = len({model for model, _ in grids}) > 1
+    made = [
+        {
+            "title": describe(metric)["title"] + (f", {model}" if several else ""),
+            "doubted": lines[0].believed is False,
+            "unjudged": lines[0].believed is None,
+            "lines": [_line(one) for one in lines],
+        }
+        for (model, metric), lines in grids.items()
+    ]
+    return {"name": name, "summary": summary(own), "said": found.said[name], "tables": made}
+
+
+def _line(one: "Change") -> dict[str, Any]:
+    sure = math.isfinite(one.low)
+    return {
+        "method": one.method.replace("_", " "),
+        "first": tables.rounded(one.mean_first),
+        "second": tables.rounded(one.mean_second),
+        "difference": f"{one.difference:+.3f}" if math.isfinite(one.difference) else "–",
+        "interval": f"{one.low:+.3f} to {one.high:+.3f}" if sure else "",
+        "n": one.n,
+        "p": tables.rounded(one.p_holm),
+        "better": one.better or ("no difference shown" if sure else "–"),
+        "differs": bool(one.better),
+        "note": one.note,
+    }
+
+
+def summary(changes: "list[Change]") -> str:
+    """How many comparisons differ, in one sentence: of metrics that are believed, where some are."""
+    chosen = [one for one in changes if one.believed] or changes
+    what = "believed metrics" if any(one.believed for one in changes) else "metrics that are not known to be believed"
+    differing = [one for one in chosen if one.better]
+    if not differing:
+        return f"By {what} no method differs between the runs (0 of {len(chosen)} intervals are without 0)."
+    counts = {name: sum(one.better == name for one in differing) for name in dict.fromkeys(o.better for o in differing)}
+    parts = " and ".join(f"{count} better in {name}" for name, count in counts.items())
+    return f"By {what} {len(differing)} of {len(chosen)} comparisons differ (95 % interval without 0): {parts}."
+
+
+def _show(found: Comparison, console: "Console") -> None:
+    if found.configuration:
+        console.print("What differs in the configuration", style="bold")
+        tables.print_rows(console, _configuration(found))
+    else:
+        console.print("The configurations are the same.")
+    for name in found.runs[1:]:
+        section = _section(found, name)
+        console.print(f"\n{name} against {found.runs[0]}\n{section['summary']}", markup=False, highlight=False)
+        for line in section["said"]:
+            console.print(f"· {line}", markup=False, highlight=False, style="dim")
+        for table in section["tables"]:
+            heads = {"first": found.runs[0], "second": name, "interval": "95 % interval", "p": "p (Holm)"}
+            names = ("method", "first", "second", "difference", "interval", "n", "p", "better")
+            rows = [{heads.get(key, key): line[key] for key in names} for line in table["lines"]]
+            doubt = " (not believed)" if table["doubted"] else ""
+            console.print(f"\n{table['title']}{doubt}", markup=False, highlight=False, style="bold")
+            tables.print_rows(console, rows)
+
+
+def _plain(value: Any) -> Any:
+    """Values as JSON has them: NaN as null."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
