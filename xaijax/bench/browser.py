@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from markupsafe import Markup
 
 from xaijax.bench.calibrated import Judged
 from xaijax.bench.results import describe
@@ -106,7 +107,7 @@ def build(
         if folder:
             store.write_text(f"{folder}/{key}.js", f'xaijaxImage("{key}", {text});\n')
         else:
-            pictures[key] = text
+            pictures[key] = Markup(text)  # `_safe` has escaped what could end the script
     return Browser(data, pictures, len(keys), total, tuple(said), _inferno())
 
 

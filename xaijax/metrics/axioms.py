@@ -1,6 +1,7 @@
 """Axioms as tests of a method on a model: completeness, input invariance, non-sensitivity. 0 means that one holds.
 
-With Φ the raw map with its sign, y the logit of the label, x in [0, 1]:
+With Φ the raw map with its sign, y the logit of the label (where a model gives no logits its probability, which methods
+for black boxes explain), x in [0, 1]:
 
 * completeness_gap: `|Σ Φ - (y(x) - y(b))| / |y(x) - y(b)|`, b a black image or one of the image's mean colour: do the
   pixels share out the whole answer? A map with one number per pixel must be the sum over channels (`reduce="sum"`), and
