@@ -462,6 +462,6 @@ def test_names_are_escaped_in_every_template():
         "xaijax.bench",
         "statistics.html.j2",
         pairs=False,
-        compared={"sections": [], "models": [{"alt": "<script>", "source": '"><script>'}]},
+        compared={"sections": [], "unit": "images", "models": [{"alt": "<script>", "source": '"><script>'}]},
     )
     assert "<script>" not in text
