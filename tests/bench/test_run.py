@@ -326,12 +326,16 @@ def test_several_models_share_a_run(config, checkpoint, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(checkpoint, other)
     wanted = dataclasses.replace(
-        config, model=(str(checkpoint), str(other)), methods=("random",), metrics=("sic_mutual",), count=2,
+        config, model=(str(checkpoint), str(other)), methods=("grad_cam", "random"), metrics=("sic_mutual",), count=2,
         out=tmp_path / "run",
     )  # fmt: skip
     store = Store(run(wanted))
     table = store.scores()
-    values = {m: [v for v, n in zip(table["value"].to_pylist(), table["model"].to_pylist(), strict=True) if n == m]
-              for m in ("tiny", "other")}  # fmt: skip
-    assert repr(values["tiny"]) == repr(values["other"])
+    values = {
+        (model, method): [row["value"] for row in table.to_pylist() if (row["model"], row["method"]) == (model, method)]
+        for model in ("tiny", "other")
+        for method in ("grad_cam", "random")
+    }
+    assert repr(values["tiny", "grad_cam"]) == repr(values["other", "grad_cam"])
+    assert repr(values["tiny", "random"]) != repr(values["other", "random"])  # a control has maps of its own on each
     assert "Figures: other" in (store.root / "report.html").read_text()
