@@ -223,7 +223,7 @@ def test_the_calibration_of_a_benchmark_is_computed_by_its_workers(config, worke
     _, said = run(own, tmp_path / "run", cluster=workers)
     judged = json.loads((tmp_path / "run" / "calibration" / "stripes" / "run.json").read_text())
     assert "judging the metrics on model stripes first" in said
-    assert 0 < judged["cases_done"] < judged["cases"]
+    assert 0 < judged["cases_done"] <= judged["cases"]  # as many as the time allowed
     assert (
         "deletion_mean"
         in json.loads((tmp_path / "run" / "calibration" / "stripes.json").read_text())["calibration"]["metrics"]

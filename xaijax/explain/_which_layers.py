@@ -47,7 +47,7 @@ def usable_layers(name: str, classifier: Classifier, *, most: int = 8) -> Usable
     Example:
         >>> from xaijax import models
         >>> found = usable_layers("grad_cam", models.create("small_cnn", 3, (32, 32, 1)), most=3)
-        >>> len(found.layers), found.left_out["head"]
+        >>> len(found.layers), found.left_out["dense"]
         (3, 'no positions: its output is (3) per image')
     """
     name = _names.match("method", name, METHODS)
