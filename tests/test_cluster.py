@@ -486,7 +486,7 @@ def test_a_scheduler_that_ends_leaves_what_is_finished(config, here, slow, tmp_p
 
 def test_ctrl_c_ends_all_processes_and_keeps_the_parts(config, here, slow, tmp_path):
     """As in a terminal: the signal reaches the whole group of processes."""
-    slow(0.1)
+    slow(0.3)
     out = tmp_path / "run"
     words = ["--data", config.data, "--mask-role", "lesion", "--model", *config.model, "--count", "16", "--part", "2"]
     words += ["--methods", *config.methods, "--metrics", *config.metrics, "--set", *config.set, "--gallery", "3"]
@@ -559,6 +559,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "tutorials" / "cluster.md"
 def test_the_tutorial_runs_as_it_is_written(slurm_commands, tmp_path, monkeypatch):
     """But for the port, the network of the nodes and their GPUs."""
     import dask
+    import dask_jobqueue  # noqa: F401 - its defaults, which stay when the settings below are taken back
     import yaml
 
     monkeypatch.chdir(tmp_path)

@@ -177,7 +177,7 @@ def test_a_black_box_says_what_it_cannot(tmp_path, capsys):
     refused_metrics = {one["metric"]: one["reason"] for one in found["metrics_refused"]}
     assert set(refused_metrics) == {
         "infidelity", "max_sensitivity", "local_lipschitz", "mprt_spearman", "mprt_ssim", "emprt", "smprt_spearman",
-        "smprt_ssim", "pgi", "pgu", "ris", "ros", "rrs",
+        "smprt_ssim", "pgi", "pgu", "ris", "ros", "rrs", "input_invariance",
     }  # fmt: skip
     images, maps = np.zeros((1, *box.input_shape), np.uint8), np.ones((1, *box.input_shape[:2]), np.float32)
     for name, words in (("infidelity", "less than a grey level"), ("mprt_ssim", "need the layers of a model")):

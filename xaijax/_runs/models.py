@@ -104,8 +104,11 @@ def unsteady(found: Classifier, path: str) -> list[str]:
     if not found.network.host:
         return []
     images = np.random.default_rng(0).random((3, *found.input_shape), np.float32)
-    together, turned = found.predict(images), found.predict(images[::-1])[::-1]
-    apart = np.abs(np.concatenate([turned - together, found.predict(images[:1]) - together[:1]]))
+    try:
+        together, turned, alone = (found.predict(some) for some in (images, images[::-1], images[:1]))
+    except InputError:  # what is wrong with the predictions is said where they are used
+        return []
+    apart = np.abs(np.concatenate([turned[::-1] - together, alone - together[:1]]))
     most = float(np.max(apart, initial=0.0, where=np.isfinite(apart)))
     if most <= UNSTEADY * max(1.0, float(np.max(np.abs(together), initial=0.0, where=np.isfinite(together)))):
         return []
