@@ -6,12 +6,13 @@ import pytest
 from xaijax import cli
 from xaijax._runs import command_line
 
-EXPLAINING = ("bench", "cascade", "explain", "models", "profile")
+EXPLAINING = ("bench", "cascade", "clusters", "explain", "models", "profile")
 """Commands in which a method looks at a layer."""
 WORDS = {
     "bench": ["--data", "phantoms", "--count", "3", "--methods", "grad_cam", "--metrics", "iou", "--gallery", "0"],
     "calibrate": ["--count", "4", "--metrics", "deletion_black"],
     "cascade": ["--data", "phantoms", "--count", "6", "--form", "frozen", "--rounds", "1", "--compare", "grad_cam"],
+    "clusters": ["--data", "phantoms", "--count", "12", "--methods", "grad_cam"],
     "evaluate": ["--data", "phantoms", "--count", "3"],
     "explain": ["image.png", "--methods", "grad_cam"],
     "profile": ["--methods", "grad_cam", "--batch", "1", "--repeat", "1"],
