@@ -80,7 +80,7 @@ def one(data: str, cue: str, control: bool, seed: int, options: argparse.Namespa
                 split="all",
                 covered=covered,
                 out=place / name,
-                **shown,
+                **(shown | {"data": (shown["data"],)}),
             ),
             console=QUIET,
         )

@@ -125,7 +125,7 @@ def test_some_images_of_a_folder_are_taken_evenly_and_the_others_are_not_scored(
     assert len(used) == 18
     assert len(data["left_out"]) == 49 - 18
     assert not used & set(data["left_out"])
-    given = {"data": str(folder), "model": (str(out),)}
+    given = {"data": (str(folder),), "model": (str(out),)}
     same = evaluate.run(evaluate.EvaluateConfig(**given, out=tmp_path / "same"), console=console)
     assert same.metrics[0]["confusion"] == done.test["confusion"]  # the test images alone
     some = evaluate.run(evaluate.EvaluateConfig(**given, out=tmp_path / "some", split="all", count=9), console=console)
