@@ -300,7 +300,7 @@ def write_page(page: Path, lines: Sequence[str], mark: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Does what is asked for and writes the results."""
+    """Runs the parts that were chosen and writes the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=0, help="of all commands together")
     parser.add_argument("--commands", nargs="+", default=list(COMMANDS), choices=list(COMMANDS))

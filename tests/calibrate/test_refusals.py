@@ -90,7 +90,7 @@ def test_options_that_belong_to_others(tmp_path, capsys):
     assert "--recompute-changed belongs to --resume: add --resume, or leave it out" in said
     few = ("--calibration", "none", "--until", "decided", "--count", "4", "--methods", "sobel", "random")
     said = refused(capsys, "bench", *few, "--metrics", "sparseness", "--against", "grad_cam", "--out", out)
-    assert "--against is grad_cam, which is no method of this run: choose from sobel, random, or name it" in said
+    assert "--against is grad_cam, which is not a method of this run: choose from sobel, random, or name it" in said
     assert not out.exists()
 
 

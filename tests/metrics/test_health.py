@@ -267,5 +267,5 @@ def test_metrics_that_are_not_believed_compare_no_methods():
     assert not [one for one in statements(scores, believed=()) if one.kind in ("worse", "level", "oracle")]
     models = statements({"small": scores, "large": scores}, believed={("large", "iou")})
     assert [one.text for one in models if one.kind == "worse"] == [
-        "cam on large scores worse than the random control in iou (95 % interval without 0)."
+        "cam on large scores worse than the random control in iou (95 % interval excludes 0)."
     ]

@@ -113,7 +113,7 @@ def test_every_tiny_form_is_small_and_needs_no_files(name):
             {"chapters": {"one": {"question": "?", "options": {"set": ["pic.convention=medicl"]}}}},
             "options: --set has pic.convention=medicl; it must be stable, pair or medical",
         ),
-        ({"chapters": {"one": {"question": "?", "options": {"model": ["a"]}}}}, "model is no option of a chapter"),
+        ({"chapters": {"one": {"question": "?", "options": {"model": ["a"]}}}}, "model is not an option of a chapter"),
         (
             {"chapters": {"one": {"question": "?", "run": "cascade", "options": {"rounds": 0}}}},
             "options: --rounds is '0'; it must be a whole number from 1",

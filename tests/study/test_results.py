@@ -64,7 +64,7 @@ def test_a_method_is_ahead_of_the_random_map_in_the_direction_of_the_metric():
     [
         (
             Score(0.3, 0.2, 0.4, 0.1, 20, beats=True, verdict="believe"),
-            "m: ahead of a random map, by intervals without 0: road: cam.",
+            "m: ahead of a random map, by intervals that exclude 0: road: cam.",
         ),
         (Score(0.3, 0.2, 0.4, 0.1, 20, beats=True), "Nobody judged these metrics for this model"),
         (

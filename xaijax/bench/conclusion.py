@@ -1,7 +1,7 @@
 """What a run says about its methods, by the metrics that are believed and by no other.
 
 A method is called best where all of this holds: it leads by mean rank or is not distinguishable from the one that does
-(Friedman, Nemenyi), on ten images or more, its difference from the random control has an interval without 0, and no
+(Friedman, Nemenyi), on ten images or more, the interval of its difference from the random control excludes 0, and no
 other control has a better mean.
 """
 

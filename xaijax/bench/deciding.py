@@ -127,7 +127,7 @@ def agree(
         there = [name for name in every if name != ORACLE]
         if _names.normal(config.against) not in map(_names.normal, there):
             raise InputError(
-                f"--against is {config.against}, which is no method of this run: choose from {', '.join(there)}, or "
+                f"--against is {config.against}, which is not a method of this run: choose from {', '.join(there)}, or "
                 "name it with --methods too"
             )
         against = _names.match("method", config.against, there)

@@ -9,7 +9,7 @@ A cluster is named by the first of these that holds for it:
     carried     its images carry an artefact more often than others, but its evidence lies elsewhere
     wrong       its images are predicted wrongly more often than others
     class       its images are of one class more often than others
-    place       nothing but its place
+    place       its place alone
 """
 
 from collections.abc import Sequence

@@ -146,10 +146,10 @@ def summary(changes: "list[Change]") -> str:
     what = "believed metrics" if any(one.believed for one in changes) else "metrics that are not known to be believed"
     differing = [one for one in chosen if one.better]
     if not differing:
-        return f"By {what} no method differs between the runs (0 of {len(chosen)} intervals are without 0)."
+        return f"By {what} no method differs between the runs (0 of {len(chosen)} intervals exclude 0)."
     counts = {name: sum(one.better == name for one in differing) for name in dict.fromkeys(o.better for o in differing)}
     parts = " and ".join(f"{count} better in {name}" for name, count in counts.items())
-    return f"By {what} {len(differing)} of {len(chosen)} comparisons differ (95 % interval without 0): {parts}."
+    return f"By {what} {len(differing)} of {len(chosen)} comparisons differ (95 % interval excludes 0): {parts}."
 
 
 def _show(found: Comparison, console: "Console") -> None:

@@ -35,7 +35,7 @@ class Change:
         difference, low, high: second minus first, with its 95 % interval.
         p, p_holm: Wilcoxon's signed rank test, or Mann and Whitney's where images are not paired, and after Holm's
             correction over the comparisons of the two runs.
-        better: name of the run that is better by the metric's direction, where the interval is without 0; else "".
+        better: name of the run that is better by the metric's direction, where the interval excludes 0; else "".
         believed: whether the calibrations of both runs support the metric; None where a run was not calibrated.
         note: what limits the comparison.
     """

@@ -56,7 +56,7 @@ def write(
 
 
 def _capital(line: str, found: Sequence[Mapping[str, Any]]) -> str:
-    """A sentence with a capital; the name of a data set or model in front of it stays as it is."""
+    """A sentence with a capital; the name of a data set or model in front of it is kept."""
     names = [one["name"] for one in found] + [row["recipe"] for one in found for row in one["recipes"]]
     return line if line.startswith(tuple(names)) else line[:1].upper() + line[1:]
 

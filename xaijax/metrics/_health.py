@@ -301,7 +301,7 @@ def statements(
     Example:
         >>> rows = [(str(i), m, "iou", v + 0.01 * i, "") for i in range(12) for m, v in (("cam", 0.2), ("random", 0.5))]
         >>> statements(Scores.from_rows(rows))[0].text
-        'cam scores worse than the random control in iou (95 % interval without 0).'
+        'cam scores worse than the random control in iou (95 % interval excludes 0).'
     """
     models: dict[str, HealthTable] = dict(scores) if isinstance(scores, Mapping) else {"": scores}
     several = len(models) > 1
@@ -411,17 +411,18 @@ def _against_controls(
         )
         found.append(Statement(text, True, "oracle"))
     for method, names in beaten.items():
-        text = f"{method}{where} scores worse than the random control in {_join(names)} (95 % interval without 0)."
+        text = f"{method}{where} scores worse than the random control in {_join(names)} (95 % interval excludes 0)."
         found.append(Statement(text, True, "worse"))
     for method, names in marked.items():
         text = (
             f"{method}{where} marks the artefact more than the random control in {_join(names)} (95 % interval "
-            "without 0): a faithful map does where the model uses the artefact."
+            "excludes 0): a faithful map does where the model uses the artefact."
         )
         found.append(Statement(text, True, "artefact"))
     if level:
         parts = "; ".join(f"{method} in {_join(names)}" for method, names in level.items())
-        text = f"Not distinguishable from the random control{where} with these images (95 % interval with 0): {parts}."
+        how = "with these images (95 % interval includes 0)"
+        text = f"Not distinguishable from the random control{where} {how}: {parts}."
         found.append(Statement(text, kind="level"))
     return found
 

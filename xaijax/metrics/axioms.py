@@ -129,7 +129,7 @@ def _invariance(inputs: Inputs, images: NDArray[np.float32], settings: Settings)
         if method not in inputs.explainers:
             found[method] = np.full(len(images), np.nan), ["no_explainer"] * len(images)
             continue
-        # Both maps are made here, from float images, so that nothing but the shift tells them apart.
+        # Both maps are made here, from float images, so that they differ by the shift alone.
         first = explain(inputs, method, images)
         second = explain(inputs, method, images + np.float32(settings.shift), classifier=other)
         size = np.linalg.norm(first.reshape(len(first), -1), axis=1)

@@ -10,7 +10,7 @@
     seeds: [0]   folds: 5                   repeats of every training; folds takes the place of seeds
     embeddings: true                        draw the images of the chosen models by pixels and features in the plane
     choose: {best: 3, by: macro_f1}         the models that are explained, by their validation images
-    chapters: {NAME: {...}}                 what is asked: question, run (bench or cascade), data, models, options
+    chapters: {NAME: {...}}                 one question: question, run (bench or cascade), data, models, options
     published: [{...}]                      numbers to print next to ours
     tiny: {...}                             keys that the tiny form has in place of these
 
@@ -196,8 +196,8 @@ def _whole(name: str) -> tuple[dict[str, Any], str, bool]:
         path = Path(name).expanduser()
         if path.suffix not in (".yaml", ".yml"):
             raise InputError(
-                f"unknown study {name!r}: {_names.closest(name, [one.stem for one in FILES.glob('*.yaml')])} Or give a "
-                "file that ends in .yaml or .yml"
+                f"unknown study {name!r}: {_names.closest(name, [one.stem for one in FILES.glob('*.yaml')])}, or "
+                "give a file that ends in .yaml or .yml"
             )
     seen: list[Path] = []
     table: dict[str, Any] = {}
@@ -225,7 +225,7 @@ def _load(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"the study file {path} cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(table, dict):
-        raise InputError(f"the study file {path} must hold a table; it holds {type(table).__name__}")
+        raise InputError(f"the study file {path} must hold a table of keys such as data and models, and holds none")
     return {str(key): value for key, value in table.items()}
 
 
@@ -366,7 +366,7 @@ def _chapter(name: str, value: Any, data: list[str], models: list[str], where: s
     options = _options_of(command, _table(table.get("options", {}), where_options), where_options)
     for key, there in (("data", "data"), ("model", "models")):
         if key in options:
-            raise InputError(f"{where_options}: {key} is no option of a chapter; name {there} in the chapter itself")
+            raise InputError(f"{where_options}: {key} is not an option of a chapter; name {there} in the chapter")
     if command == "bench":
         options = options | _method_names(options, where_options)
         made = configured("bench", options, where_options)

@@ -30,7 +30,7 @@ class Score:
         n: images with a value.
         median_area: of AIC and SIC the area under the median curve, as publications give it; else None.
         verdict: of the calibration; "" without one.
-        beats: whether it is better than the random control, by an interval of the paired difference without 0; None
+        beats: whether it is better than the random control: the interval of the paired difference excludes 0; None
             where that was not tested.
     """
 
@@ -233,7 +233,7 @@ def answers(found: Scores, metrics: Sequence[str]) -> list[str]:
             tail = "" if judged else ". Nobody judged these metrics for this model: they describe and conclude nothing"
             if better[judged]:
                 words = "; ".join(f"{_title(metric)}: {', '.join(own)}" for metric, own in better[judged].items())
-                said.append(f"{model}: ahead of a random map, by intervals without 0: {words}{tail}.")
+                said.append(f"{model}: ahead of a random map, by intervals that exclude 0: {words}{tail}.")
             elif tested[judged]:
                 said.append(
                     f"{model}: no method is ahead of a random map in {', '.join(map(_title, tested[judged]))}{tail}."

@@ -220,4 +220,4 @@ def _few(d: NDArray[np.float64]) -> str:
     least = 2.0 ** (1 - n)
     if least <= ALPHA:
         return ""
-    return f"{n} images that differ: Wilcoxon's p cannot be below {least:g}"
+    return f"{n} image{'' if n == 1 else 's'} with a difference: Wilcoxon's p cannot be below {least:g}"
