@@ -114,7 +114,7 @@ class Summary:
         }
 
 
-def summarise(
+def summarize(
     dataset: Dataset, positions: Iterable[int] | None = None, report: Callable[[float], object] | None = None
 ) -> Summary:
     """Reads images and masks once and counts what they are.
@@ -129,7 +129,7 @@ def summarise(
 
     Example:
         >>> from xaijax import data
-        >>> found = data.summarise(data.open_dataset("phantoms", count=6, size=32))
+        >>> found = data.summarize(data.open_dataset("phantoms", count=6, size=32))
         >>> found.sizes, found.masks["lesion"].images
         ({(32, 32): 6}, 6)
     """
