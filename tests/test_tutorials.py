@@ -206,7 +206,7 @@ STUDY = (PAGE.parent / "paper_study.md").read_text("utf-8")
 
 
 def test_a_papers_study(folder, capsys):
-    """The page as it is written, except that the plan of the published study is smaller."""
+    """The page as it is written, on smaller images."""
     shutil.rmtree(folder / "brain_mri")
     write_phantoms(folder, count=48, size=64)
     found = re.findall(
