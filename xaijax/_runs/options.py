@@ -19,7 +19,8 @@ from xaijax._errors import InputError
 from xaijax._options import Count, Form, Positive, Range, Share
 from xaijax._outputs import Output
 from xaijax._runs.cluster.address import WORDS, form
-from xaijax.data import MaskRole, side_name
+from xaijax.data._own_split import side_name
+from xaijax.data.reading import MaskRole
 from xaijax.preprocess import Preprocess, Style
 
 Device = Literal["auto", "cpu", "gpu", "tpu"]
