@@ -4,7 +4,9 @@ import dataclasses
 import hashlib
 import io
 import json
+import logging
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -36,6 +38,7 @@ class Service:
     """moto's server, with faults: each rule sees a request and may answer in its place."""
 
     def __init__(self):
+        logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
         self._app = moto.server.DomainDispatcherApplication(moto.server.create_backend_app)
         self._server = werkzeug.serving.make_server("127.0.0.1", 0, self, threaded=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -69,8 +72,9 @@ def fails(method, name, times, *, stored=False, drops=False):
         else:
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         if drops:
-            environ["werkzeug.socket"].close()
-            return []
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            start_response("200 OK", [])
+            return [b""]
         start_response("503 Service Unavailable", [("Content-Type", "application/xml")])
         return [b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"]
 
@@ -498,7 +502,7 @@ def test_what_is_missing_is_said(address, service, capsys, monkeypatch):
     assert "is not a place where a run can be kept: name s3://" in refused(capsys, "bench", "--out", "sftp://host/run")
     assert "holds no run: give an address" in refused(capsys, "verify", address)
     for command in ("train", "profile"):
-        assert "bench and calibrate alone write to object storage" in refused(capsys, command, "--out", address)
+        assert "bench, calibrate and clusters alone write to object storage" in refused(capsys, command, "--out", address)
     for name in CREDENTIALS:
         monkeypatch.delenv(name)
     text = refused(capsys, "bench", "--out", address)

@@ -381,8 +381,8 @@ def _refuse_remote(out: Path | None) -> None:
     address = address_of(out)
     if address is not None:
         raise InputError(
-            f"--out is {address}, and of all commands bench and calibrate alone write to object storage: name a "
-            "folder, on a network drive if need be, and copy it when the command has ended"
+            f"--out is {address}, and of all commands bench, calibrate and clusters alone write to object storage: "
+            "name a folder, on a network drive if need be, and copy it when the command has ended"
         )
 
 
