@@ -1,5 +1,6 @@
 """Runs in object storage, against moto's server: the same bytes as on a disk, whatever the network and others do."""
 
+import contextlib
 import dataclasses
 import hashlib
 import io
@@ -314,6 +315,64 @@ def test_faults_of_the_network_change_nothing(address, expected, service, elsewh
     assert there(address) == expected
 
 
+def dies(number, *, stored):
+    """A rule: the service is gone from a writing request on, which it stored or not; as if the process were killed."""
+    count = [0]
+
+    def rule(environ, app, start_response):
+        count[0] += environ["REQUEST_METHOD"] != "GET" and environ["REQUEST_METHOD"] != "HEAD"
+        if count[0] < number:
+            return None
+        if count[0] == number and stored:
+            count[0] += 1
+            list(app(environ, lambda status, headers, error=None: None))
+        environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+        start_response("200 OK", [])
+        return [b""]
+
+    rule.count = count
+    return rule
+
+
+def last_requests(address, service, elsewhere, step, begin):
+    """Runs that end at a writing request, each taken up on another machine; how many requests a run has."""
+    service.rules[:] = [counter := dies(10**9, stored=False)]
+    work(f"{address}-whole")
+    for number in range(begin, counter.count[0] + 1, step):
+        for stored in (False, True):
+            place = f"{address}-{number}-{stored}"
+            service.rules[:] = [dies(number, stored=stored)]
+            with contextlib.suppress(InputError):
+                work(place)
+            service.rules.clear()
+            elsewhere()
+            begun = bool(manifest.Manifest(objects.Objects(place)).files)
+            yield number, stored, work(place, resume=begun), there(place)
+    assert counter.count[0] > 20
+
+
+@pytest.fixture
+def short_waits(monkeypatch):
+    import s3fs
+
+    monkeypatch.setattr(s3fs.S3FileSystem, "retries", 1)
+    monkeypatch.setattr(objects, "TRIES", 1)
+    monkeypatch.setattr(working_copy, "WATCH", 0.05)
+    monkeypatch.setattr(working_copy, "BEAT", 100)
+
+
+def test_the_last_request_of_a_process_may_be_any(address, expected, service, elsewhere, short_waits):
+    for _number, _stored, _computed, found in last_requests(address, service, elsewhere, 5, 2):
+        assert found == expected
+
+
+@pytest.mark.slow
+def test_the_last_request_of_a_process_may_be_any_at_all(address, expected, service, elsewhere, short_waits):
+    found = list(last_requests(address, service, elsewhere, 1, 1))
+    assert all(one[-1] == expected for one in found)
+    print(len(found), sum(len(computed) < len(PARTS) for _, _, computed, _ in found))
+
+
 def test_a_service_that_does_not_answer_ends_a_run_in_one_sentence(address, expected, service):
     def before(name):
         if name == PARTS[1]:
@@ -502,7 +561,9 @@ def test_what_is_missing_is_said(address, service, capsys, monkeypatch):
     assert "is not a place where a run can be kept: name s3://" in refused(capsys, "bench", "--out", "sftp://host/run")
     assert "holds no run: give an address" in refused(capsys, "verify", address)
     for command in ("train", "profile"):
-        assert "bench, calibrate and clusters alone write to object storage" in refused(capsys, command, "--out", address)
+        assert "bench, calibrate and clusters alone write to object storage" in refused(
+            capsys, command, "--out", address
+        )
     for name in CREDENTIALS:
         monkeypatch.delenv(name)
     text = refused(capsys, "bench", "--out", address)
