@@ -67,7 +67,7 @@ def test_every_option_has_a_text_and_no_old_name(name):
 @pytest.mark.parametrize("name", ["bench", "calibrate", "clusters", "train", "cascade", "profile"])
 def test_every_long_command_can_resume(name):
     known = {option.name for option in command_line.options(cli.config_class(name))}
-    assert {"out", "resume", "config", "preset"} <= known
+    assert {"out", "resume", "config"} <= known
 
 
 def test_a_study_can_resume():
