@@ -45,8 +45,8 @@ def test_commands_that_share_an_option_share_its_text():
         for field, found in owners.items()
         if len({text_of(owner, field) for owner in found}) > 1
     }
-    # A name is what a command lists, the comparison of a profile is a file, that of a cascade methods, and --config lists
-    # the files of its command.
+    # A name is what a command lists, the comparison of a profile is a file, that of a cascade methods; --config says
+    # which files come with the command.
     assert set(differing) <= {"name", "compare", "config"}, differing
 
 
