@@ -166,6 +166,36 @@ def test_the_traceback_is_shown_when_asked_for(monkeypatch):
         cli.main(["benhc"])
 
 
+def test_an_interrupt_inside_a_callback_of_the_garbage_collector_is_not_lost(monkeypatch, capsys):
+    import gc
+    import time
+
+    hook = sys.unraisablehook
+    sent = []
+
+    def callback(phase, details):
+        if not sent:
+            sent.append(phase)
+            raise KeyboardInterrupt  # as a signal's handler does; Python drops it here
+
+    def command(name, args):
+        gc.callbacks.append(callback)
+        try:
+            gc.collect()
+        finally:
+            gc.callbacks.remove(callback)
+        assert sent
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            time.sleep(0.01)
+        return 0
+
+    monkeypatch.setattr(cli, "_run", command)
+    assert cli.main(["bench"]) == 130
+    assert capsys.readouterr().err == "xaijax: interrupted\n"
+    assert sys.unraisablehook is hook
+
+
 def test_interruption_is_status_130_and_an_unexpected_error_is_status_1(monkeypatch, capsys):
     monkeypatch.delenv("XAIJAX_DEBUG", raising=False)
 
