@@ -303,7 +303,8 @@ class OutOptions:
     """Folder for the results; it must be new or empty."""
 
     config: Path | None = None
-    """A YAML or TOML file with any of these options; the command line has the last word."""
+    """A YAML or TOML file with any of these options, or the name of one that comes with the command; the command line
+    has the last word."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,9 +313,6 @@ class RunOptions(OutOptions):
 
     resume: bool = False
     """Resume what is in --out: its options hold, and what is finished is kept."""
-
-    preset: str | None = None
-    """A named set of options, which hold where they are given neither on the command line nor in a file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -355,7 +353,7 @@ def preprocess_of(options: ModelOptions) -> Preprocess | Style | None:
 
 WHERE = frozenset({"cluster", "allow_mixed", "part_minutes"})
 """Options that say on which machines a run computes: they enter no result."""
-FREE = frozenset({"out", "resume", "config", "preset"}) | WHERE
+FREE = frozenset({"out", "resume", "config"}) | WHERE
 """Options that may differ between the command that started a run and the one that resumes it: they enter no result."""
 
 

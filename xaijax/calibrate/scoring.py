@@ -148,7 +148,7 @@ def _score_by_workers(
 def described(work: "Work") -> str:
     """A calibration as a worker needs it, as JSON: its options, and digests of what they must lead to."""
     options = cluster.absolute(command_line.plain(work.config)) | {
-        **dict.fromkeys(("out", "config", "preset", "cluster", "minutes"), None),
+        **dict.fromkeys(("out", "config", "cluster", "minutes"), None),
         **dict.fromkeys(("resume", "plan"), False),
     }
     return json.dumps({"options": options, "same": work.same()})
