@@ -16,6 +16,8 @@ measured comes as JSON values.
 * `Interventions`: training images that are changed on purpose; `without_evidence`, `lesion_alone`, `pasted` make them.
 * `drawn_scores`, `interval`: scores with intervals; `mcnemar`, `swapped`, `bootstrap_difference`, `differences`, of
   findings `compare_findings`: two classifiers on the same images; `repeated_difference`: over folds or seeds.
+* `plant_cue`: a copy of a classifier that follows a planted cue, for `xaijax.metrics.calibration`; its parts are
+  `check_trainable`, `tune_to_cue`, `planted_cue` and `planted_images`; `cue_passes` says what it costs.
 * `penultimate`, `principal_components`: what the last layer reads of every image.
 
 `xaijax train`, `xaijax evaluate` and `xaijax cascade` are made from these.
@@ -31,6 +33,16 @@ from xaijax.training._comparison import (
     mcnemar,
     repeated_difference,
     swapped,
+)
+from xaijax.training._cue import (
+    CueImages,
+    Tuned,
+    check_trainable,
+    cue_passes,
+    plant_cue,
+    planted_cue,
+    planted_images,
+    tune_to_cue,
 )
 from xaijax.training._embedding import penultimate, principal_components
 from xaijax.training._evidence import Kind, lesion_alone, pasted, without_evidence
@@ -54,6 +66,7 @@ from xaijax.training._trainer import Trainer
 __all__ = [
     "Augmentation",
     "Checkpoints",
+    "CueImages",
     "DivergedError",
     "Exchange",
     "Interventions",
@@ -66,12 +79,15 @@ __all__ = [
     "Start",
     "Trained",
     "Trainer",
+    "Tuned",
     "auroc",
     "average_precision",
     "bootstrap_difference",
+    "check_trainable",
     "classification_scores",
     "compare_findings",
     "confusion_matrix",
+    "cue_passes",
     "differences",
     "drawn_scores",
     "finding_scores",
@@ -83,6 +99,9 @@ __all__ = [
     "mcnemar",
     "pasted",
     "penultimate",
+    "plant_cue",
+    "planted_cue",
+    "planted_images",
     "principal_components",
     "reliability",
     "repeated_difference",
@@ -92,6 +111,7 @@ __all__ = [
     "start_from",
     "swapped",
     "train",
+    "tune_to_cue",
     "two_columns",
     "without_evidence",
 ]
