@@ -120,6 +120,7 @@ def test_what_was_learnt_is_not_learnt_again(whole, options, tmp_path, monkeypat
     monkeypatch.setattr(training, "tune_to_cue", None)
     run(CalibrateConfig(**options, out=out, resume=True), quiet=True)
     assert files(out) == files(whole)
+    assert {"cue/gate.json", "cue/model.safetensors"} <= set(checksums.listed(out))
 
 
 def test_weights_that_were_changed_are_refused(whole, tmp_path, capsys):
@@ -137,7 +138,10 @@ def test_a_copy_that_does_not_learn_is_left_out_in_one_sentence(options, tmp_pat
     assert (one["cases"], one["left_out"], one["gate"]["passed"]) == (0, {"gate": 8}, False)
     (said,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("cue: ")]
     assert "left out, and no number rests on it: on 299 unseen images the prediction changed with the cue in" in said
-    assert "1 epochs of fine-tuning were not enough to learn it; start again in another folder with more images" in said
+    assert (
+        "the fine-tuning ended after epoch 1 before the cue was learnt; start again in another folder with more images"
+        in said
+    )
     assert all("cue" not in metric["constructions"] for metric in found["metrics"].values())
     # The others are what they are without it.
     plain = options | {"constructions": ("view", "mosaic", "parts")}

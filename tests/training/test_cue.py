@@ -77,7 +77,7 @@ def test_a_network_that_cannot_learn_fails_the_gate():
         classifier(Still()), images(64, 1), validation=images(20, 2),
         options=Options(epochs=2, augmentation=None),
     )  # fmt: skip
-    assert tuned.stopped == "2 epochs of fine-tuning were not enough to learn it"
+    assert tuned.stopped == "the fine-tuning ended after epoch 2 before the cue was learnt"
     found = planted_cue(tuned.classifier, images(20, 0), unseen=images(290, 3)).gate
     assert (found.with_cue, found.passed) == (0, False)
 

@@ -184,7 +184,7 @@ def tune_to_cue(
             trainer, judged, judged.labels, checkpoints=checkpoints, on_epoch=note, on_step=step, on_resume=note,
             stop=learnt,
         )  # fmt: skip
-        ended = "" if learnt(done) else f"{len(done.log)} epochs of fine-tuning were not enough to learn it"
+        ended = "" if learnt(done) else f"the fine-tuning ended after epoch {len(done.log)} before the cue was learnt"
     except _EnoughError:
         ended = f"the time was spent in epoch {len(done.log) + 1} of the fine-tuning"
     except DivergedError as error:
