@@ -167,7 +167,7 @@ def test_the_reason_is_noise_where_the_place_is_seen(found):
 def test_the_figure_and_the_terminal_say_what_truth_and_noise_are(found, capsys):
     from rich.console import Console
 
-    assert any("The truth is a map of exactly these" in one for one in texts(figures.calibration(found, {})))
+    assert any("The truth is a map of exactly" in one for one in texts(figures.calibration(found, {})))
     report.show(Console(width=120), found)
     said = capsys.readouterr().out
     for name in ("concordance", "twin", "noise beats truth"):

@@ -102,8 +102,8 @@ def run(
         begun = time.monotonic()
         with resumable(console, out):
             work = cue.planted(work, out, console)
-        spent = 0.0 if work.cue is None else time.monotonic() - begun
-        if work.cue is not None:
+        spent = 0.0 if work.sides is None else time.monotonic() - begun
+        if work.sides is not None:
             folder.describe(folder.description() | counts(work))
         needed = bool(store.missing(out, len(work.parts)))
         with resumable(console, out), _workers(config, console, pool, needed) as workers:
@@ -148,11 +148,11 @@ def estimate(work: "Work") -> list[str]:
         f"about {_thousands(passes)} model passes of {1000 * each:.2g} ms: {_minutes(passes * each)}, and the metrics' "
         "own work",
     ]
-    if work.cue is not None:
+    if work.sides is not None:
         extra = cue.passes(work)
         lines.append(
-            f"first a copy of the model learns the cue on {len(work.cue.training)} images and is checked on "
-            f"{len(work.batch) + len(work.cue.unseen)} others: at most the time of {_thousands(extra)} more passes, "
+            f"first a copy of the model learns the cue on {len(work.sides.training)} images and is checked on "
+            f"{len(work.batch) + len(work.sides.unseen)} others: at most the time of {_thousands(extra)} more passes, "
             f"{_minutes(extra * each)}; it ends when the cue is learnt"
         )
     if work.config.minutes is not None:

@@ -135,11 +135,11 @@ def cases(work: "Work") -> int:
 
 def passes(work: "Work") -> int:
     """Model passes of the fine-tuning and the gate, at most."""
-    if work.cue is None:
+    if work.sides is None:
         return 0
     from xaijax.training import cue_passes
 
-    return sum(cue_passes(unseen=len(work.batch) + len(work.cue.unseen)))
+    return sum(cue_passes(unseen=len(work.batch) + len(work.sides.unseen)))
 
 
 def planted(work: "Work", out: Path, console: "Console") -> "Work":
@@ -153,11 +153,11 @@ def planted(work: "Work", out: Path, console: "Console") -> "Work":
     Returns:
         The work as it is without the construction `cue`.
     """
-    if work.cue is None:
+    if work.sides is None:
         return work
     place = out / FOLDER
     if not (place / GATE).is_file():
-        _learn(work, work.cue, place, console)
+        _learn(work, work.sides, place, console)
     shutil.rmtree(place / "checkpoints", ignore_errors=True)
     found = taken_up(work, place)
     planted = found.plan.planted
@@ -190,7 +190,7 @@ def taken_up(work: "Work", place: Path) -> "Work":
 
     from xaijax.training import planted_images
 
-    assert work.cue is not None
+    assert work.sides is not None
     kept = read_json(place / GATE, "calibration")
     try:
         content = (place / WEIGHTS).read_bytes()

@@ -55,7 +55,7 @@ class Work:
         settings: {family: {option: value}} that were given, for those families that have them.
         plan: the cases; those of a planted cue come when it is there, see `xaijax.calibrate.cue`.
         groups: of the images: patients where they are named.
-        cue: which images a cue is learnt on; None without the construction.
+        sides: which images a cue is learnt on; None without the construction.
         notes: sentences on what was assumed or left out.
     """
 
@@ -70,7 +70,7 @@ class Work:
     plan: calibration.Plan = dataclasses.field(repr=False)
     notes: tuple[str, ...]
     groups: tuple[str, ...] = dataclasses.field(default=(), repr=False)
-    cue: cue.Sides | None = None
+    sides: cue.Sides | None = None
 
     @property
     def parts(self) -> list[range]:
@@ -193,7 +193,7 @@ def prepare(config: CalibrateConfig, report: Callable[[float], None] | None = No
         plan=made,
         notes=tuple(notes),
         groups=tuple(groups),
-        cue=planting,
+        sides=planting,
     )
 
 

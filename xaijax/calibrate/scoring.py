@@ -156,7 +156,7 @@ def described(work: "Work", out: Path) -> str:
         **dict.fromkeys(("out", "config", "preset", "cluster", "minutes"), None),
         **dict.fromkeys(("resume", "plan"), False),
     }
-    place = None if work.cue is None else str((out / cue.FOLDER).absolute())
+    place = None if work.sides is None else str((out / cue.FOLDER).absolute())
     return json.dumps({"options": options, "same": work.same(), "cue": place})
 
 
