@@ -9,6 +9,25 @@ from xaijax.training import reliability
 CLASSES = ("glioma", "meningioma", "pituitary")
 
 
+def luminance(color):
+    from matplotlib.colors import to_rgb
+
+    parts = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in to_rgb(color)]
+    return np.dot((0.2126, 0.7152, 0.0722), parts)
+
+
+def test_the_counts_can_be_read_on_every_shade():
+    """With the better one of two colours of letters no cell has a contrast below 4.3."""
+    import matplotlib
+
+    for percent in range(0, 101, 5):
+        counts = np.array([[percent, 100 - percent], [0, 1]])
+        axes = plot.confusion(counts, CLASSES[:2]).axes[0]
+        for text, share in zip(axes.texts, (percent / 100, 1 - percent / 100), strict=False):
+            light, dark = sorted((luminance(text.get_color()), luminance(matplotlib.colormaps["Blues"](share))))[::-1]
+            assert (light + 0.05) / (dark + 0.05) >= 4.3, (percent, text.get_text())
+
+
 def test_the_confusion_matrix_shows_counts_and_shares():
     counts = np.array([[8, 2, 0], [1, 9, 0], [0, 0, 0]])
     axes = plot.confusion_matrix(counts, CLASSES, title="t").axes[0]

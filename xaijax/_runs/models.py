@@ -50,7 +50,7 @@ class Model:
             "classes": list(self.classifier.classes),
             "input_shape": list(self.classifier.input_shape),
             "output": self.classifier.output,
-            "preprocess": dataclasses.asdict(self.classifier.preprocess),
+            "preprocess": self.classifier.preprocess.describe(),
         }
 
 

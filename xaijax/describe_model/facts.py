@@ -132,6 +132,7 @@ def _preprocess(classifier: Classifier, path: str, config: ModelsConfig, notes: 
         own = classifier.preprocess
         scale, order = own.scale, own.order
         mean, std = (np.broadcast_to(v, channels) for v in (own.mean, own.std))
+    pixels = None if isinstance(classifier.network, HostNetwork) else classifier.preprocess.pixels
     return {
         "scale": scale,
         "mean": [float(v) for v in mean],
@@ -139,6 +140,7 @@ def _preprocess(classifier: Classifier, path: str, config: ModelsConfig, notes: 
         "order": order if channels == 3 else "grey",
         "black": [float((0 - m) / s) for m, s in zip(mean, std, strict=True)],
         "white": [float((scale - m) / s) for m, s in zip(mean, std, strict=True)],
+        "pixels": None if pixels is None else list(pixels.shape[:2]),
         "from": where,
         "note": why,
     }

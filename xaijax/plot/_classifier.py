@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xaijax.plot._style import GREY, LETTERS, PALETTE, SETTINGS, new_figure
+from xaijax.plot._style import GREY, PALETTE, SETTINGS, letters_on, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -100,7 +100,7 @@ def confusion_matrix(counts: Any, classes: Sequence[str], *, title: str = "") ->
         axes.set(xlabel="predicted class", ylabel="true class")
         _head(figure, title)
         for row, column in np.ndindex(counts.shape) if cell > SMALLEST else ():
-            color = "white" if shares[row, column] > 0.5 else LETTERS
+            color = letters_on(tuple(shown.to_rgba(shares[row, column])))
             axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=color, fontsize=size)
     return figure
 

@@ -13,6 +13,7 @@ measured comes as JSON values.
   changed on purpose); `start_from` puts new classes on trained weights.
 * `classification_scores`: loss, accuracy, F1, confusion matrix, reliability of the probabilities;
   `confusion_matrix` and `reliability` alone.
+* `plant_cue`: a copy of a classifier that follows a planted cue, for `xaijax.metrics.calibration`.
 * `finding_scores`, `auroc`, `average_precision`: of several findings to an image, with intervals.
 * `mcnemar`, `permutation_test`, `bootstrap_difference`, of findings `compare_findings`: two classifiers on the same
   images; `corrected_t_test`: over folds or seeds.
@@ -23,6 +24,7 @@ What was predicted comes after the labels in every call, as in scikit-learn. `xa
 
 from xaijax.training._augment import Augmentation
 from xaijax.training._comparison import bootstrap_difference, corrected_t_test, mcnemar, permutation_test
+from xaijax.training._cue import plant_cue
 from xaijax.training._findings import auroc, average_precision, compare_findings, finding_scores
 from xaijax.training._interventions import Interventions
 from xaijax.training._options import Options
@@ -47,6 +49,7 @@ __all__ = [
     "finding_scores",
     "mcnemar",
     "permutation_test",
+    "plant_cue",
     "reliability",
     "start_from",
     "train",
