@@ -123,7 +123,7 @@ def _run(name: str, args: list[str]) -> int:
 
 
 def parse(name: str, args: Sequence[str]) -> Any:
-    """Builds a command's configuration from its arguments, a file named by --config, a run to resume, and a preset.
+    """Builds a command's configuration from its arguments, a file named by --config, and a run to resume.
 
     Args:
         name: of the command.
@@ -140,8 +140,7 @@ def parse(name: str, args: Sequence[str]) -> Any:
 
     found = config_class(name)
     if not {"-h", "--help"} & set(args):
-        presets = getattr(importlib.import_module(COMMANDS[name][0]), "PRESETS", {})
-        args = command_line.complete(found, args, presets)
+        args = command_line.complete(found, args)
     return command_line.parse(found, name, args)
 
 

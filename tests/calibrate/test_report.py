@@ -10,7 +10,7 @@ import pytest
 from xaijax._runs import provenance
 from xaijax.calibrate import VERDICTS, figures, report
 from xaijax.calibrate.verdicts import by_verdict, conclusion, headline, images_to_decide, in_order, short_reason
-from xaijax.plot import encode
+from xaijax.plot._style import encode
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 

@@ -29,7 +29,7 @@ from xaijax.metrics.perturbed import ImageResponses
 from xaijax.metrics.perturbed import Settings as PerturbationSettings
 from xaijax.metrics.pic import Rebuilt
 from xaijax.metrics.scores import Score
-from xaijax.metrics.statistics import analyse, betting
+from xaijax.metrics.statistics import analyze, betting
 
 NAMES = [f"a method with a long name {i}" for i in range(30)]
 METRICS = ("iou", "sic_webp", "deletion_black", "pointing_game")
@@ -65,7 +65,7 @@ def examples(scores):
         seed=0, batch_size=64, num_threads=None,
     )  # fmt: skip
     few = Scores.from_rows(row for row in scores if row.metric == "iou" and row.method in NAMES[:4])
-    statistics = analyse(few)["iou"]
+    statistics = analyze(few)["iou"]
     case = calibration_case.Case(3, "view", "9" * 20, 1, "glioma", (7,), (), maps[0] > 0)
     objects = [
         scores,

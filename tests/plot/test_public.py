@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 import xaijax
 from xaijax import plot
+from xaijax.plot._style import encode
 
 MODULES = [f"xaijax.plot.{module.name}" for module in pkgutil.iter_modules(plot.__path__) if module.name != "__main__"]
 ALONE = """
@@ -21,7 +22,7 @@ assert not {"matplotlib", "jax", "xaijax.metrics", "xaijax.explain"} & set(sys.m
 import numpy as np
 picture = np.zeros((1, 8, 8, 1), np.uint8)
 xaijax.plot.encode(xaijax.plot.gallery(picture, {"cam": np.ones((1, 8, 8))}), "png")
-xaijax.plot.encode(xaijax.plot.confusion([[1]], ["a"]), "svg")
+xaijax.plot.encode(xaijax.plot.confusion_matrix([[1]], ["a"]), "svg")
 assert "matplotlib.pyplot" not in sys.modules
 """
 
@@ -52,7 +53,7 @@ def test_the_same_figure_gives_the_same_bytes():
 
     assert isinstance(drawn(), Figure)
     for kind, head in (("svg", b"<?xml"), ("png", b"\x89PNG")):
-        first, second = (plot.encode(drawn(), kind) for _ in range(2))
+        first, second = (encode(drawn(), kind) for _ in range(2))
         assert first == second
         assert first.startswith(head)
         assert b"Software" not in first

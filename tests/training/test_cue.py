@@ -10,7 +10,9 @@ from xaijax import models
 from xaijax._errors import InputError
 from xaijax._network.trees import flatten
 from xaijax.classifier import Classifier
-from xaijax.training import Checkpoints, Options, plant_cue, planted_cue, tune_to_cue
+from xaijax.training import Options, plant_cue
+from xaijax.training._checkpoints import Checkpoints
+from xaijax.training._cue import planted_cue, tune_to_cue
 
 CLASSES = ("benign", "malignant")
 SHAPE = (32, 32, 1)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xaijax._errors import InputError
-from xaijax._runs import cluster, command_line, data, identity, provenance
+from xaijax._runs import cluster, command_line, data, identity, provenance, storage
 from xaijax._runs.folder import RunFolder, check_start, write_json
 from xaijax._runs.options import use_device
 from xaijax._runs.progress import bar, resumable, say
@@ -62,7 +62,7 @@ def run(
         pool: workers that a caller has already; default: those of `config.cluster`.
 
     Returns:
-        The run folder and the verdicts.
+        The run folder, of a run in object storage its copy on this disk, and the verdicts.
 
     Raises:
         InputError: bad input, said in one sentence; nothing is left behind unless a part was finished.
@@ -73,6 +73,14 @@ def run(
     from rich.console import Console
 
     console = console or Console(stderr=True)
+    shown = console
+    with storage.placed(config, KIND, lambda text: say(shown, text)) as here:
+        return _run(here, console, quiet=quiet, pool=pool)
+
+
+def _run(config: CalibrateConfig, console: "Console", *, quiet: bool, pool: "cluster.Pool | None") -> CalibrateResult:
+    from rich.console import Console
+
     config = configuration.checked(config)
     out = (config.out or configuration.default_out(config, datetime.datetime.now())).expanduser()
     if not config.plan:

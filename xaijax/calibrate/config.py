@@ -1,10 +1,9 @@
 """The configuration of `xaijax calibrate`, from which the command line is made."""
 
 import datetime
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from xaijax import _names
 from xaijax._errors import InputError
@@ -34,25 +33,6 @@ DEFAULT_METRICS = (
     *("pixel_flipping", "irof", "road", "average_drop", "infidelity_patches", "sparseness"),
 )
 
-PRESETS: Mapping[str, Mapping[str, Any]] = {
-    # How the calibration that comes with the built-in model was made.
-    "builtin": {
-        "model": ["builtin"],
-        "data": "phantoms",
-        "count": 48,
-        "metrics": [
-            *("sic_mutual", "aic_mutual", "sic_webp", "aic_webp", "deletion_black", "deletion_mean", "deletion_blur"),
-            *("insertion_mean", "insertion_linear", "pixel_flipping", "infidelity_patches", "road", "average_drop"),
-            "sparseness",
-        ],
-        # Those of a benchmark, which a quick calibration would shorten: a verdict holds for a metric with its settings.
-        "set": [
-            *("perturbation.steps=32", "perturbation.flip_steps=224", "perturbation.regions=100"),
-            *("perturbation.segments=300", "robustness.draws=100"),
-        ],
-    },
-}
-
 FREE = options.FREE | {"minutes", "plan", "device"}
 """Options that may differ when a calibration is resumed: they change no finished part."""
 
@@ -77,7 +57,10 @@ class CalibrateConfig(
     model: tuple[str, ...] = (_names.BUILTIN,)
     count: Images = 32
     metrics: tuple[str, ...] = DEFAULT_METRICS
-    preset: Literal["builtin"] | None = None
+
+    config: Path | None = None
+    """A YAML or TOML file with any of these options, or builtin (how the calibration that comes with the built-in model
+    was made); the command line has the last word."""
 
     depth: Literal["quick", "full"] = "quick"
     """quick: three textures, three shares of noise, the constructions view, mosaic and parts; full: eight textures,

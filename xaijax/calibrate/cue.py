@@ -82,7 +82,7 @@ def sides(
     Raises:
         InputError: for a model that cannot be fine-tuned, and for too few images.
     """
-    from xaijax.training import check_trainable
+    from xaijax.training._cue import check_trainable
 
     check_trainable(model.classifier, model.path)
     rng = np.random.default_rng([config.seed, 1])
@@ -137,7 +137,7 @@ def passes(work: "Work") -> int:
     """Model passes of the fine-tuning and the gate, at most."""
     if work.sides is None:
         return 0
-    from xaijax.training import cue_passes
+    from xaijax.training._cue import cue_passes
 
     return sum(cue_passes(unseen=len(work.batch) + len(work.sides.unseen)))
 
@@ -188,7 +188,7 @@ def taken_up(work: "Work", place: Path) -> "Work":
     """
     from safetensors.numpy import load
 
-    from xaijax.training import planted_images
+    from xaijax.training._cue import planted_images
 
     assert work.sides is not None
     kept = read_json(place / GATE, "calibration")
@@ -214,7 +214,8 @@ def _learn(work: "Work", sides: Sides, place: Path, console: "Console") -> None:
     """Fine-tunes a copy, measures it, and keeps both."""
     from safetensors.numpy import save
 
-    from xaijax.training import Checkpoints, planted_cue, tune_to_cue
+    from xaijax.training._checkpoints import Checkpoints
+    from xaijax.training._cue import planted_cue, tune_to_cue
 
     place.mkdir(exist_ok=True)
     begun = time.monotonic()

@@ -155,7 +155,7 @@ def described(work: "Work", out: Path) -> str:
     A planted cue is read from the run folder `out`, which the workers must reach.
     """
     options = cluster.absolute(command_line.plain(work.config)) | {
-        **dict.fromkeys(("out", "config", "preset", "cluster", "minutes"), None),
+        **dict.fromkeys(("out", "config", "cluster", "minutes"), None),
         **dict.fromkeys(("resume", "plan"), False),
     }
     place = None if work.sides is None else str((out / cue.FOLDER).absolute())

@@ -447,7 +447,7 @@ def _options_of(command: str, table: Mapping[str, Any], where: str) -> dict[str,
     return options
 
 
-NOT_IN_FILES = {"out", "resume", "config", "preset", "until", "device", *WHERE}
+NOT_IN_FILES = {"out", "resume", "config", "until", "device", *WHERE}
 """Options of commands that a study decides itself."""
 
 

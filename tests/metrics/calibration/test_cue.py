@@ -18,7 +18,7 @@ from xaijax.metrics.calibration import (
     score_case,
     with_cue,
 )
-from xaijax.training import CueImages, planted_cue, planted_images
+from xaijax.training._cue import CueImages, planted_cue, planted_images
 
 SIZE = (32, 32)
 IMAGES = np.random.default_rng(0).integers(60, 190, (320, *SIZE, 1)).astype(np.uint8)
