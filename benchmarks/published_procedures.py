@@ -184,13 +184,16 @@ def degradation(classifier: Classifier, images: Any, labels: Any, maps: Maps, se
 
 
 def changed_model(classifier: Classifier, spread: float, rng: np.random.Generator) -> Classifier:
-    """The same network, each weight times N(1, spread²)."""
+    """The same network, each weight times N(1, spread²); batch statistics stay, a variance must not be negative."""
     import jax
 
-    return classifier.with_params(
-        jax.tree.map(lambda leaf: np.asarray(leaf) * rng.normal(1, spread, np.shape(leaf)).astype(np.float32),
-                     classifier.params)
-    )  # fmt: skip
+    from xaijax._network import nnx_module
+
+    def changed(leaf: Any, moves: bool) -> Any:
+        return np.asarray(leaf) * rng.normal(1, spread, np.shape(leaf)).astype(np.float32) if moves else leaf
+
+    mask = nnx_module.trainable(classifier.network, classifier.params)
+    return classifier.with_params(jax.tree.map(changed, classifier.params, mask))
 
 
 def metaquantus(
