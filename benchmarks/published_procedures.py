@@ -184,13 +184,16 @@ def degradation(classifier: Classifier, images: Any, labels: Any, maps: Maps, se
 
 
 def changed_model(classifier: Classifier, spread: float, rng: np.random.Generator) -> Classifier:
-    """The same network, each weight times N(1, spread²)."""
+    """The same network, each weight times N(1, spread²); batch statistics stay, a variance must not be negative."""
     import jax
 
-    return classifier.with_params(
-        jax.tree.map(lambda leaf: np.asarray(leaf) * rng.normal(1, spread, np.shape(leaf)).astype(np.float32),
-                     classifier.params)
-    )  # fmt: skip
+    from xaijax._network import nnx_module
+
+    def changed(leaf: Any, moves: bool) -> Any:
+        return np.asarray(leaf) * rng.normal(1, spread, np.shape(leaf)).astype(np.float32) if moves else leaf
+
+    mask = nnx_module.trainable(classifier.network, classifier.params)
+    return classifier.with_params(jax.tree.map(changed, classifier.params, mask))
 
 
 def metaquantus(
@@ -198,7 +201,7 @@ def metaquantus(
 ) -> dict[str, Any]:
     """metric -> the four numbers under changes of the input and of the model, and MC."""
     rng = np.random.default_rng([seed, 2])
-    plain = images.astype(np.float32) / 255
+    plain = images.astype(np.uint16) * 257  # fine enough for the minor noise
     first = scored(classifier, plain, labels, maps)
     before = np.asarray(classifier.predict(plain)).argmax(axis=1)
     found: dict[str, dict[str, list[float]]] = {name: {} for name in CHOSEN}
@@ -209,7 +212,7 @@ def metaquantus(
                 model, shown = classifier, plain
                 if what == "input":
                     noise = rng.uniform(-INPUT[kind], INPUT[kind], plain.shape)
-                    shown = np.clip(plain + noise, 0, 1).astype(np.float32)
+                    shown = np.rint(np.clip(plain / 65535 + noise, 0, 1) * 65535).astype(np.uint16)
                 else:
                     model = changed_model(classifier, WEIGHTS[kind], rng)
                 now = np.asarray(model.predict(shown)).argmax(axis=1)

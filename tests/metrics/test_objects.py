@@ -18,6 +18,8 @@ import xaijax.metrics
 from xaijax.metrics import Curves, Explained, Responses, Scores, health
 from xaijax.metrics.calibration import case as calibration_case
 from xaijax.metrics.calibration.case import CONSTRUCTIONS, QUICK_TEXTURES
+from xaijax.metrics.calibration.cue import PlantedCue
+from xaijax.metrics.calibration.gate import Gate
 from xaijax.metrics.calibration.planning import Plan
 from xaijax.metrics.detection import Detection
 from xaijax.metrics.faithfulness import Settings as FaithfulnessSettings
@@ -82,6 +84,9 @@ def examples(scores):
         case,
         Detection(3, True, *np.ones((2, 99)), *np.ones((2, 99), np.int64)),
         calibration_case.Scene(print, images[0], 3, maps[0]),  # type: ignore[arg-type]
+        PlantedCue(
+            print, images, np.zeros(64, np.int32), np.eye(224, dtype=bool)[None].repeat(64, 0), Gate(999, 999, 9)
+        ),
         Plan(
             (case,) * 90,
             {},

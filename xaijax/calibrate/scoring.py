@@ -52,7 +52,9 @@ class Clock:
     def share(self, done: float) -> float:
         """The finished share for a progress bar: of the parts, or of the time where that ends first."""
         spent = time.monotonic() - self.begun
-        return done if self.limit is None else max(done, min(1.0, spent / self.limit))
+        if self.limit is None:
+            return done
+        return max(done, min(1.0, spent / self.limit)) if self.limit else 1.0
 
 
 def score(work: "Work", out: Path, console: "Console", pool: cluster.Pool | None = None, *, spent: float = 0.0) -> int:

@@ -17,7 +17,7 @@ from xaijax._errors import InputError
 from xaijax._network import nnx_module
 from xaijax.classifier import Classifier
 from xaijax.data.cues import sign
-from xaijax.metrics.calibration import Gate, PlantedCue, gate
+from xaijax.metrics.calibration import Gate, PlantedCue, measure_gate
 from xaijax.training._checkpoints import Checkpoints
 from xaijax.training._options import Options
 from xaijax.training._train import DivergedError, Record, run_epochs
@@ -262,7 +262,7 @@ def _measured(tuned: Classifier, images: Any, classes: int, seed: int, batch_siz
     every = np.arange(count)
     others = (drawn.labels + rng.integers(1, classes, count)) % classes
     elsewhere = (drawn.content + rng.integers(1, max(count, 2), count)) % count
-    return gate(
+    return measure_gate(
         tuned,
         drawn[every],
         drawn.drawn(every, labels=others)[0],

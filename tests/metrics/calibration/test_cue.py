@@ -12,8 +12,8 @@ from xaijax.metrics.calibration import (
     Gate,
     PlantedCue,
     calibrate,
-    gate,
     judge,
+    measure_gate,
     plan,
     score_case,
     with_cue,
@@ -106,7 +106,7 @@ def test_bounds_are_those_of_the_binomial_distribution():
     assert "at least 98.6 %" in Gate(352, 351, 1).sentence()
     assert "at most 1.4 %" in Gate(352, 351, 1).sentence()
     with pytest.raises(InputError, match="as many images"):
-        gate(network(reader), IMAGES[:2], IMAGES[:2], IMAGES[:1])
+        measure_gate(network(reader), IMAGES[:2], IMAGES[:2], IMAGES[:1])
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])

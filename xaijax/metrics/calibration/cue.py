@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,12 +42,12 @@ class PlantedCue:
         gate: of the fine-tuned network.
     """
 
-    classifier: Any = field(repr=False)
-    images: NDArray[Any] = field(repr=False)
-    labels: NDArray[np.int32] = field(repr=False)
-    masks: NDArray[np.bool_] = field(repr=False)
+    classifier: Any
+    images: NDArray[Any]
+    labels: NDArray[np.int32]
+    masks: NDArray[np.bool_]
     gate: Gate
-    groups: tuple[str, ...] = field(default=(), repr=False)
+    groups: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         count = len(self.images)
@@ -59,6 +59,11 @@ class PlantedCue:
         covered = self.masks.mean(axis=(1, 2))
         if not ((covered > 0) & (covered < 1)).all():
             raise InputError("the mask of a planted cue must show a part of its image; one shows nothing, or all of it")
+
+    def __repr__(self) -> str:
+        size = "x".join(map(str, self.images.shape[1:]))
+        passed = "passed" if self.gate.passed else "not passed"
+        return f"PlantedCue({len(self.images)} images of {size}, gate {passed} on {self.gate.images})"
 
     def scene(self, case: Case, batch_size: int) -> Scene:
         """The image with its cue, the fine-tuned network, and the region of the cue."""

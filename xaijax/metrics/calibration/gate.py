@@ -91,8 +91,8 @@ class Gate:
 
         Example:
             >>> print(Gate(352, 352, 1).sentence())
-            on 352 unseen images the prediction changed with the cue in 352 (at least 99.2 %, 99 % needed) and with \
-everything else in 1 (at most 1.3 %, 1 % allowed)
+            on 352 unseen images the prediction changed with the cue in 352 (at least 99.1 %, 99 % needed) and with \
+everything else in 1 (at most 1.4 %, 1 % allowed)
         """
         return (
             f"on {self.images} unseen images the prediction changed with the cue in {self.with_cue} (at least "
@@ -120,7 +120,7 @@ everything else in 1 (at most 1.3 %, 1 % allowed)
         return cls(int(given["images"]), int(given["with_cue"]), int(given["with_rest"]))
 
 
-def gate(classifier: Any, shown: Any, other_cue: Any, other_rest: Any, *, batch_size: int = 64) -> Gate:
+def measure_gate(classifier: Any, shown: Any, other_cue: Any, other_rest: Any, *, batch_size: int = 64) -> Gate:
     """Measures a network on changed images.
 
     Args:
@@ -140,7 +140,7 @@ def gate(classifier: Any, shown: Any, other_cue: Any, other_rest: Any, *, batch_
         ...         return np.stack([1 - images[:, 0, 0, 0], images[:, 0, 0, 0]], axis=1)
         >>> dark, bright, moved = np.zeros((2, 8, 8, 1)), np.zeros((2, 8, 8, 1)), np.full((2, 8, 8, 1), 0.5)
         >>> bright[:, 0, 0], moved[:, 0, 0] = 1, 0
-        >>> gate(Corner(), dark, bright, moved)
+        >>> measure_gate(Corner(), dark, bright, moved)
         Gate(images=2, with_cue=2, with_rest=0)
     """
     if not len(shown) == len(other_cue) == len(other_rest) > 0:
