@@ -61,7 +61,9 @@ class PixelStatistics:
         Raises:
             InputError: where there is no image.
         """
-        count, total, squares = 0, np.zeros(0), np.zeros(0)
+        count = 0
+        total: NDArray[np.float64] = np.zeros(0)
+        squares: NDArray[np.float64] = np.zeros(0)
         for part in parts:
             if not len(part):
                 continue

@@ -100,7 +100,7 @@ def confusion(counts: Any, classes: Sequence[str], *, title: str = "") -> "Figur
         axes.set(xlabel="predicted class", ylabel="true class")
         _head(figure, title)
         for row, column in np.ndindex(counts.shape) if cell > SMALLEST else ():
-            color = letters_on(shown.to_rgba(shares[row, column]))
+            color = letters_on([float(value) for value in shown.to_rgba(shares[row, column])])
             axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=color, fontsize=size)
     return figure
 
