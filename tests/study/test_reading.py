@@ -75,7 +75,7 @@ def test_every_tiny_form_is_small_and_needs_no_files(name):
     assert all(str(one.options["data"]).startswith("phantoms:") for one in study.data.values())
     assert len(study.models) == 2
     assert set(study.models) <= {"small_cnn", "small_resnet", "small_vit"}
-    assert study.training["epochs"] <= 2
+    assert study.training["epochs"] <= 20
     assert study.chapters
 
 
