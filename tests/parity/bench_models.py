@@ -5,8 +5,8 @@ python tests/parity/bench_models.py --data $XAIJAX_DATA/brain-cheng --out runs/k
 
 A small convolutional network is trained in PyTorch until it classifies most images right, which takes a minute or two.
 The ONNX file and the Keras file have its weights, and the function runs it, so the scores of one map must be the same
-from all four, except infidelity, whose unit is another for black boxes. AIC and SIC have no value where the blurred image is classified as the intact one. Fails where scores
-differ, and where a metric scored no image.
+from all four, except infidelity, whose unit is another for black boxes. AIC and SIC have no value where the blurred
+image is classified as the intact one. Fails where scores differ, and where a metric scored no image.
 """
 
 import argparse
