@@ -61,14 +61,18 @@ class PixelStatistics:
         Raises:
             InputError: where there is no image.
         """
-        count, total, squares = 0, np.float64(0), np.float64(0)
+        count = 0
+        total: NDArray[np.float64] = np.zeros(0)
+        squares: NDArray[np.float64] = np.zeros(0)
         for part in parts:
             if not len(part):
                 continue
             values = np.asarray(part, np.float64) / (255 if part.dtype == np.uint8 else 1)
+            if not count:
+                total, squares = (np.zeros(values.shape[1:]) for _ in range(2))
             count += len(values)
-            total = total + values.sum(axis=0)
-            squares = squares + (values**2).sum(axis=0)
+            total += values.sum(axis=0)
+            squares += (values**2).sum(axis=0)
         if not count:
             raise InputError("the mean of every pixel needs images; got none")
         mean = total / count

@@ -20,9 +20,10 @@ import sys
 import xaijax.plot
 assert not {"matplotlib", "jax", "xaijax.metrics", "xaijax.explain"} & set(sys.modules), sorted(sys.modules)
 import numpy as np
+from xaijax.plot._style import encode
 picture = np.zeros((1, 8, 8, 1), np.uint8)
-xaijax.plot.encode(xaijax.plot.gallery(picture, {"cam": np.ones((1, 8, 8))}), "png")
-xaijax.plot.encode(xaijax.plot.confusion_matrix([[1]], ["a"]), "svg")
+encode(xaijax.plot.gallery(picture, {"cam": np.ones((1, 8, 8))}), "png")
+encode(xaijax.plot.confusion_matrix([[1]], ["a"]), "svg")
 assert "matplotlib.pyplot" not in sys.modules
 """
 

@@ -75,7 +75,7 @@ def test_every_tiny_form_is_small_and_needs_no_files(name):
     assert all(str(one.options["data"]).startswith("phantoms:") for one in study.data.values())
     assert len(study.models) == 2
     assert set(study.models) <= {"small_cnn", "small_resnet", "small_vit"}
-    assert study.training["epochs"] <= 2
+    assert study.training["epochs"] <= 20
     assert study.chapters
 
 
@@ -172,6 +172,10 @@ def test_a_study_extends_another_key_by_key(write):
     # Numbers of a chapter that was taken away go with it.
     path = write({"extends": "base.yaml", "chapters": {"one": None, "two": {"question": "Why?"}}})
     assert read(path).published == ()
+    # What a file removes stays away in those that extend it.
+    write({"extends": "base.yaml", "chapters": {"one": None, "two": {"question": "Why?"}}}, "middle.yaml")
+    path = write({"extends": "middle.yaml", "chapters": {"two": {"note": "more"}, "three": {"question": "How?"}}})
+    assert {name: one.note for name, one in read(path).chapters.items()} == {"two": "more", "three": ""}
     path = write({"extends": "mine.yaml"})
     with pytest.raises(InputError, match="extends itself"):
         read(path)

@@ -4,12 +4,14 @@ import dataclasses
 import json
 import re
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from xaijax import cli, explain, models, train
 from xaijax._errors import InputError
+from xaijax._network import nnx_module
 from xaijax._runs.training import TrainingOptions, base, prepare, start
 from xaijax.classifier import Classifier
 from xaijax.data import open_dataset
@@ -117,7 +119,7 @@ def test_a_linear_model_of_standardised_pixels_is_explained_in_displayed_pixels(
     made = Classifier.from_function(
         logits, jnp.asarray(weights), input_shape=(4, 4, 1), preprocess=Preprocess(pixels=statistics)
     )
-    found = explain.gradient(made, RANDOM.random((1, 4, 4, 1)).astype(np.float32), jnp.array([0]), channels="sum")
+    found = explain.gradient(made, RANDOM.random((1, 4, 4, 1)).astype(np.float32), jnp.array([0]), reduce="sum")
     np.testing.assert_allclose(found[0], (weights / statistics.std)[..., 0], rtol=1e-5)
 
 
@@ -147,6 +149,18 @@ def test_the_recipe_of_the_study_trains(config, tmp_path, console, capsys):
     assert re.search(r"every pixel of \d+x\d+ minus its own mean", said)
 
 
+@pytest.mark.parametrize("name", ["small_cnn", "small_resnet"])
+def test_dropout_is_there_in_training_alone(name):
+    made, plain = (models.create(name, 2, (32, 32, 1), **options) for options in ({"dropout": 0.5}, {}))
+    images = RANDOM.random((4, 32, 32, 1)).astype(np.float32)
+    np.testing.assert_array_equal(made.logits(made.params, images), plain.logits(plain.params, images))
+    first, second = (
+        nnx_module.apply_training(made.network, made.params, images, jax.random.key(seed), statistics=False)[0]
+        for seed in (0, 1)
+    )
+    assert not np.allclose(first, second)
+
+
 @pytest.mark.parametrize("pool", ["average", "max", "flatten"])
 @pytest.mark.parametrize("side", [16, 23, 32])
 def test_the_head_of_the_small_network(pool, side):
@@ -164,7 +178,7 @@ def test_the_head_of_the_small_network(pool, side):
         (["--standardize", "training", "--preprocess", "tf"], "--standardize and --preprocess each say"),
         (["--momentum", "0.5"], "--momentum and --no-nesterov are for --optimizer sgd, and it is adamw"),
         (["--model", "squeezenet", "--size", "32", "--head", "flatten"], "squeezenet has no head that --head"),
-        (["--head", "flat"], "--head is 'flat'; it must be average, max or flatten"),
+        (["--head", "flat"], "--head is 'flat'; it must be average, max, flatten or none"),
         (["--dropout", "1"], "--dropout is '1'; it must be"),
     ],
 )

@@ -22,7 +22,7 @@ from xaijax.classifier import to_float
 from xaijax.training import _devices as devices
 from xaijax.training._augment import Augmentation
 from xaijax.training._interventions import NO_CLASS
-from xaijax.training._options import Optimizer, Options, Precision, Schedule
+from xaijax.training._options import MOMENTUM, Optimizer, Options, Precision, Schedule
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class Descent:
     weight_decay: float
     warmup_steps: int
     steps: int
-    momentum: float
-    nesterov: bool
+    momentum: float = MOMENTUM
+    nesterov: bool = True
 
     def rates(self) -> optax.Schedule:
         """Step (from 0) -> learning rate."""

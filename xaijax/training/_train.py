@@ -201,7 +201,7 @@ def run_epochs(
         if not np.isfinite(found).all():
             raise DivergedError(epoch)
         # Intervals are for the report: they cost more than an epoch of a small model.
-        quick = {"samples": 0} if candidate.output == "sigmoid" else {}
+        quick = {"draws": 0} if candidate.output == "sigmoid" else {}
         scores = scores_of_logits(found, labels, candidate.classes, output=candidate.output, **quick)
         frozen = epoch <= options.frozen_epochs
         if record.add(epoch, losses, scores, trainer.learning_rate(epoch), frozen) and on_best is not None:

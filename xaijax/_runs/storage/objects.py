@@ -89,8 +89,7 @@ class Objects:
         try:
             from fsspec.core import url_to_fs
 
-            # An instance of its own: one that is shared keeps the credentials and the listings of before.
-            self._system, self._root = url_to_fs(address, skip_instance_cache=True)
+            self._system, self._root = url_to_fs(address)
         except ImportError as error:
             raise InputError(f"{address} needs {self._package}, which is not installed: {install}") from error
         except Exception as error:  # gcsfs and adlfs look for credentials here
@@ -258,4 +257,5 @@ def _of_credentials(error: BaseException) -> bool:
 
 def _refused(error: BaseException) -> bool:
     """Whether a service says that an object is there already, in a form that its package did not translate."""
-    return any(word in f"{type(error).__name__} {error}" for word in ("PreconditionFailed", "conditionNotMet", "412"))
+    said = f"{type(error).__name__} {error} {error.__cause__}"
+    return any(word in said for word in ("PreconditionFailed", "pre-conditions", "conditionNotMet", "412"))
