@@ -24,7 +24,7 @@ from rich.console import Console
 
 from xaijax import bench, calibrate, cli, models
 from xaijax._errors import InputError
-from xaijax._runs import checksums, cluster, identity
+from xaijax._runs import checksums, cluster, identity, storage
 from xaijax._runs.cluster import pool as pooling
 from xaijax._runs.cluster.address import Address, connected
 from xaijax.bench import BenchConfig
@@ -601,12 +601,16 @@ def test_other_addresses_are_refused(text):
     assert cli.main(["bench", "--cluster", text]) == 2
 
 
-@pytest.mark.parametrize("out", ["s3://bucket/run", "gs://bucket/run", "memory://run"])
-def test_object_storage_is_refused(config, out, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=rf"--out is {out}, and results are written to a disk: name a folder"):
-        run(config, Path(out))
-    assert not any(tmp_path.iterdir())
+def test_a_run_in_object_storage_is_written_from_here_alone(config, here, workers, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    address = "memory://bucket/run"  # of this process: workers do not see it
+    said = io.StringIO()
+    out = bench.run(
+        dataclasses.replace(config, out=Path(address), cluster=workers), console=Console(file=said, width=10_000)
+    )
+    with storage.reading((Path(address),)) as (copy,):
+        assert files(copy) == files(out) == here
+    assert f"kept in {address}" in said.getvalue()
 
 
 def test_a_scheduler_that_is_not_there_is_said(config, tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ TEMPORARY = ".writing-"
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """Numbers of the errors of a disk that takes no more."""
 _watching: list[set[Path]] = []
+_told: list[Callable[[Path], None]] = []
 
 
 @contextlib.contextmanager
@@ -23,6 +24,16 @@ def watched() -> Iterator[set[Path]]:
         yield written
     finally:
         _watching[:] = [one for one in _watching if one is not written]
+
+
+@contextlib.contextmanager
+def told(tell: Callable[[Path], None]) -> Iterator[None]:
+    """Calls `tell` with the absolute path of every file and folder that this process has written whole meanwhile."""
+    _told.append(tell)
+    try:
+        yield
+    finally:
+        _told.remove(tell)
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
@@ -56,6 +67,8 @@ def with_temporary(path: Path, write: Callable[[Path], Any]) -> None:
         if isinstance(error, OSError) and error.errno is not None and error.filename in (None, str(temporary)):
             raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk names no file by itself
         raise
+    for tell in tuple(_told):
+        tell(path.absolute())
 
 
 def refuse_full(error: BaseException) -> None:

@@ -27,7 +27,7 @@ from xaijax._outputs import Output
 from xaijax._ranges import check_range
 from xaijax.preprocess import Preprocess, Style
 
-__all__ = ["PREPROCESS_LAYER", "Architecture", "Classifier", "UnsupportedError", "merge_params", "to_float"]
+__all__ = ["Architecture", "Classifier", "UnsupportedError"]
 
 SHOWN = 10  # names of classes in a notebook
 PREPROCESS_LAYER = "preprocess"  # name of the layer that the preprocessing is, where there is one

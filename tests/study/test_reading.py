@@ -172,6 +172,10 @@ def test_a_study_extends_another_key_by_key(write):
     # Numbers of a chapter that was taken away go with it.
     path = write({"extends": "base.yaml", "chapters": {"one": None, "two": {"question": "Why?"}}})
     assert read(path).published == ()
+    # What a file removes stays away in those that extend it.
+    write({"extends": "base.yaml", "chapters": {"one": None, "two": {"question": "Why?"}}}, "middle.yaml")
+    path = write({"extends": "middle.yaml", "chapters": {"two": {"note": "more"}, "three": {"question": "How?"}}})
+    assert {name: one.note for name, one in read(path).chapters.items()} == {"two": "more", "three": ""}
     path = write({"extends": "mine.yaml"})
     with pytest.raises(InputError, match="extends itself"):
         read(path)

@@ -16,7 +16,8 @@ import xaijax.training
 from xaijax import cli, evaluate, train
 from xaijax._errors import InputError
 from xaijax._runs import command_line
-from xaijax.training import Augmentation, Options, Record
+from xaijax.training import Augmentation, Options
+from xaijax.training._train import Record
 
 PACKAGES = ("xaijax.training", "xaijax.train", "xaijax.evaluate")
 MODULES = [

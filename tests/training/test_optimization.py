@@ -11,8 +11,11 @@ import pytest
 from xaijax import models, training
 from xaijax._errors import InputError
 from xaijax.classifier import Classifier
-from xaijax.training import Record, Trainer, head_names, logits
+from xaijax.training._scores import logits
+from xaijax.training._start import head_names
 from xaijax.training._step import Descent, step
+from xaijax.training._train import Record
+from xaijax.training._trainer import Trainer
 
 
 def test_train_learns_and_keeps_the_best_epoch():

@@ -93,9 +93,18 @@ def read_signed(path: Path) -> dict[str, Any]:
         InputError: for a file that cannot be read, is no JSON object, or is not as it was written.
     """
     try:
-        values = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror or error})") from error
+    return parse_signed(content, path)
+
+
+def parse_signed(content: bytes, path: Path | str) -> dict[str, Any]:
+    """The same from the bytes of a file; `path` is what messages call it."""
+    try:
+        values = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())
         raise InputError(f"{path} cannot be read ({reason})") from error
     if not isinstance(values, dict):
         raise InputError(f"{path} holds no JSON object")

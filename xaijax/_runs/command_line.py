@@ -331,7 +331,7 @@ def complete(config_class: Any, args: Sequence[str]) -> list[str]:
     Raises:
         InputError: for a file or a run that cannot be read.
     """
-    from xaijax._runs import folder, options
+    from xaijax._runs import options
 
     known = {field.name for field in dataclasses.fields(config_class)}
     args = list(args)
@@ -339,8 +339,8 @@ def complete(config_class: Any, args: Sequence[str]) -> list[str]:
     if "config" in known and path is not None:
         args = _merge(args, read_file(_file(config_class, path), known - {"config"}))
     out = _given(args, "out")
-    if "resume" in known and out is not None and "--resume" in args and (Path(out) / folder.DESCRIPTION).is_file():
-        stored = folder.read_json(Path(out).expanduser() / folder.DESCRIPTION, "run").get("config")
+    if "resume" in known and out is not None and "--resume" in args:
+        stored = _described(out).get("config")
         if isinstance(stored, dict):
             kept = {key: value for key, value in stored.items() if key in known and key not in options.FREE}
             args = _merge(args, kept)
@@ -373,6 +373,17 @@ def _file(config_class: Any, given: str) -> Path:
             f"the command: {_names.closest(given, files)}"
         )
     return path
+
+
+def _described(out: str) -> Mapping[str, Any]:
+    """What run.json says in a folder or in object storage; empty where there is none."""
+    from xaijax._runs import folder, storage
+
+    address = storage.address_of(out)
+    if address is not None:
+        return storage.stored(address)
+    path = Path(out).expanduser() / folder.DESCRIPTION
+    return folder.read_json(path, "run") if path.is_file() else {}
 
 
 def read_file(path: Path, known: Iterable[str]) -> dict[str, Any]:

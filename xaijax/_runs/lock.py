@@ -40,7 +40,7 @@ class Lock:
         if self._descriptor is None:
             self._refuse_living(folder, WATCH * beat / BEAT)
         try:
-            self._file.write_text(json.dumps(_me()), "utf-8")
+            self._file.write_text(json.dumps(me()), "utf-8")
         except OSError as error:  # a full disk, which names no file
             self.close()
             raise OSError(error.errno, error.strerror, str(self._file)) from error
@@ -89,15 +89,23 @@ class Lock:
 
     def _taken(self, folder: Path) -> InputError:
         try:
-            owner = json.loads(self._file.read_text("utf-8"))
-            who = f" ({owner['command']!r}, process {owner['process']} on {owner['host']}, since {owner['since']})"
-        except (OSError, ValueError, KeyError, TypeError):
+            who = named(json.loads(self._file.read_text("utf-8")))
+        except (OSError, ValueError):
             who = ""
         return InputError(f"another process is using {folder}{who}; wait for it, or name another folder with --out")
 
 
-def _me() -> dict[str, Any]:
+def me() -> dict[str, Any]:
+    """This process, for others that want the same folder."""
     from xaijax._runs.provenance import now
 
     command = " ".join(["xaijax", *sys.argv[1:2]]) if Path(sys.argv[0]).name == "xaijax" else Path(sys.argv[0]).name
     return {"process": os.getpid(), "host": platform.node(), "since": now(), "command": command or "python"}
+
+
+def named(owner: Any) -> str:
+    """Words on a process, as `me` describes it, to follow "another process"; "" where they cannot be made."""
+    try:
+        return f" ({owner['command']!r}, process {owner['process']} on {owner['host']}, since {owner['since']})"
+    except (KeyError, TypeError):
+        return ""

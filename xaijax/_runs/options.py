@@ -9,7 +9,6 @@ What a value may be stands in the annotation of its field. The command line chec
 """
 
 import dataclasses
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -19,7 +18,8 @@ from xaijax._errors import InputError
 from xaijax._options import Count, Form, Positive, Range, Share
 from xaijax._outputs import Output
 from xaijax._runs.cluster.address import WORDS, form
-from xaijax.data import MaskRole, side_name
+from xaijax.data._own_split import side_name
+from xaijax.data.reading import MaskRole
 from xaijax.preprocess import Preprocess, Style
 
 Device = Literal["auto", "cpu", "gpu", "tpu"]
@@ -375,11 +375,13 @@ def check(config: C) -> C:
 
 def _refuse_remote(out: Path | None) -> None:
     """Refuses an address where a folder is wanted: a path that begins so would be made as a folder of that name."""
-    found = re.match(r"[A-Za-z][\w+.-]+:/", "" if out is None else out.as_posix())
-    if found:
+    from xaijax._runs.storage import address_of
+
+    address = address_of(out)
+    if address is not None:
         raise InputError(
-            f"--out is {str(out).replace(':/', '://', 1)}, and results are written to a disk: name a folder, on a "
-            "network drive if need be, and copy it when the run has ended"
+            f"--out is {address}, and of all commands bench, calibrate and clusters alone write to object storage: "
+            "name a folder, on a network drive if need be, and copy it when the command has ended"
         )
 
 

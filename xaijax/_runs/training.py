@@ -23,8 +23,11 @@ from xaijax._runs.options import (
 )
 from xaijax.classifier import Classifier
 from xaijax.data import Dataset, phantoms
+from xaijax.models import zoo
 from xaijax.preprocess import PixelStatistics, Preprocess
-from xaijax.training import Augmentation, Exchange, Optimizer, Options, Schedule, start_from
+from xaijax.training import Augmentation, Options, start_from
+from xaijax.training._interventions import Exchange
+from xaijax.training._options import Optimizer, Schedule
 
 DEFAULT_MODEL = "small_cnn"
 CACHE_BYTES = 1 << 30  # images that need more are read from their files in every epoch
@@ -387,7 +390,7 @@ def prepare(options: TrainingOptions, *, lesions: bool = False) -> Material:
 def base(options: TrainingOptions) -> Classifier | None:
     """The classifier with the weights to start from, or None for random ones."""
     if options.weights is None:
-        models.entry(options.model or DEFAULT_MODEL)
+        zoo.entry(options.model or DEFAULT_MODEL)
         return None
     found = models.load(
         options.weights,
@@ -409,7 +412,7 @@ def base(options: TrainingOptions) -> Classifier | None:
 
 def side_of(options: TrainingOptions, found: Classifier | None) -> int:
     """Side in pixels of the images that the weights or the architecture are made for."""
-    return (models.entry(options.model or DEFAULT_MODEL) if found is None else found).input_shape[0]
+    return (zoo.entry(options.model or DEFAULT_MODEL) if found is None else found).input_shape[0]
 
 
 def start(options: TrainingOptions, found: Classifier | None, dataset: Dataset) -> tuple[Classifier, str]:
@@ -422,7 +425,7 @@ def start(options: TrainingOptions, found: Classifier | None, dataset: Dataset) 
         begun = start_from(found, dataset.classes, options.size, options.seed, output=output or "softmax", options=head)
         kept = "its head too" if begun.head_kept else "a new head"
         return begun.classifier, f" from {options.weights} ({kept})"
-    entry = models.entry(options.model or DEFAULT_MODEL)
+    entry = zoo.entry(options.model or DEFAULT_MODEL)
     height, width, _ = entry.input_shape
     if options.size is not None:
         height = width = options.size
@@ -445,7 +448,7 @@ def head_options(options: TrainingOptions, name: str) -> dict[str, Any]:
     Raises:
         InputError: for an architecture whose head is its own.
     """
-    known = models.entry(name).options
+    known = zoo.entry(name).options
     given = {"pool": options.head, "dropout": options.dropout}
     wanted = {key: value for key, value in given.items() if value is not None}
     if not set(wanted) <= set(known):

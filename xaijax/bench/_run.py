@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xaijax._errors import InputError
-from xaijax._runs import cluster, command_line, identity, provenance
+from xaijax._runs import cluster, command_line, identity, provenance, storage
 from xaijax._runs.folder import RunFolder, check_free
 from xaijax._runs.options import use_device
 from xaijax._runs.progress import bar, resumable, say
@@ -33,7 +33,7 @@ def run(config: BenchConfig, *, console: "Console | None" = None) -> Path:
         console: where to show progress; default: standard error.
 
     Returns:
-        The run folder.
+        The run folder; of a run in object storage its copy on this disk.
 
     Raises:
         InputError: bad input, said in one sentence; nothing is left behind unless a part was finished.
@@ -44,6 +44,11 @@ def run(config: BenchConfig, *, console: "Console | None" = None) -> Path:
     from rich.console import Console
 
     console = console or Console(stderr=True)
+    with storage.placed(config, "run", _saying(console)) as here:
+        return _run(here, console)
+
+
+def _run(config: BenchConfig, console: "Console") -> Path:
     config = configuration.check(config)
     out = configuration.out_of(config)
     check_free(out, "run", resume=config.resume)
@@ -86,6 +91,8 @@ def run(config: BenchConfig, *, console: "Console | None" = None) -> Path:
         before = folder.description()
         total = round(before.get("seconds", 0) + seconds, 1)
         folder.describe(before | {"finished": provenance.now(), "seconds": total})
+    from rich.console import Console
+
     show(made)
     say(Console(), f"\nreport: {made.path}   ({seconds:.0f} s)")
     return out

@@ -21,7 +21,9 @@ from xaijax._runs.options import (
     SplitOptions,
 )
 
-Construction = Literal["view", "mosaic", "parts", "and", "or", "natural"]
+Construction = Literal["view", "mosaic", "parts", "and", "or", "natural", "cue"]
+CUE = "cue"
+"""The construction that fine-tunes a copy of the model."""
 
 # One metric of each kind that scores fixed maps: twenty, which "quick" judges in minutes.
 DEFAULT_METRICS = (
@@ -65,12 +67,12 @@ class CalibrateConfig(
     five shares, all constructions with a guaranteed truth."""
 
     constructions: tuple[Construction, ...] = ()
-    """How truths are made, out of view, mosaic, parts, and, or, natural; default: what --depth says, without natural,
-    whose truth is not guaranteed."""
+    """How truths are made, out of view, mosaic, parts, and, or, natural, cue; default: what --depth says, without
+    natural, whose truth is not guaranteed, and cue, for which a copy of the model is fine-tuned first."""
 
     minutes: Positive | None = None
-    """Stop after this much time and judge by the cases that are done; --resume adds more. Default: until all are
-    done."""
+    """Stop after this much time and judge by the cases that are done; --resume adds more. Fine-tuning for the
+    construction cue takes at most half of it. Default: until all are done."""
 
     plan: bool = False
     """Print what would be done, the model passes and an estimate of the time, and stop."""
@@ -94,6 +96,10 @@ def checked(config: CalibrateConfig) -> CalibrateConfig:
         raise InputError(f"--model takes one model to calibrate for; got {len(config.model)}: calibrate one by one")
     if len(set(config.constructions)) < len(config.constructions):
         raise InputError(f"--constructions names one twice: {' '.join(config.constructions)}; name each once")
+    if config.constructions == (CUE,):
+        raise InputError(
+            "--constructions names cue alone, and no verdict rests on it: add view mosaic parts, or leave it out"
+        )
     if config.resume and config.out is None:
         raise InputError("--resume needs --out with the folder of the calibration to resume")
     return config

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xaijax._errors import InputError
-from xaijax._runs import command_line, data, identity, provenance
+from xaijax._runs import command_line, data, identity, provenance, storage
 from xaijax._runs.folder import RunFolder, check_start
 from xaijax._runs.options import use_device
 from xaijax._runs.progress import bar, resumable, say
@@ -49,7 +49,7 @@ def run(config: ClustersConfig, *, console: "Console | None" = None, quiet: bool
         quiet: leave out the conclusion in the terminal.
 
     Returns:
-        The run folder, and what was found.
+        The run folder, of a run in object storage its copy on this disk, and what was found.
 
     Raises:
         InputError: bad input, said in one sentence; nothing is left behind unless a part was finished.
@@ -60,6 +60,14 @@ def run(config: ClustersConfig, *, console: "Console | None" = None, quiet: bool
     from rich.console import Console
 
     console = console or Console(stderr=True)
+    shown = console
+    with storage.placed(config, KIND, lambda text: say(shown, text)) as here:
+        return _run(here, console, quiet=quiet)
+
+
+def _run(config: ClustersConfig, console: "Console", *, quiet: bool) -> ClustersResult:
+    from rich.console import Console
+
     config = configuration.checked(config)
     out = (config.out or configuration.default_out(config, datetime.datetime.now())).expanduser()
     check_start(out, KIND, command_line.plain(config), resume=config.resume, free=FREE)

@@ -3,17 +3,17 @@
 import dataclasses
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xaijax._runs import checksums, page, provenance, tables
+from xaijax._runs import checksums, page, provenance, storage, tables
 from xaijax._runs.folder import DESCRIPTION, read_json, write_folder, write_text
 from xaijax.compare.config import CompareConfig
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from xaijax.compare.runs import Run
     from xaijax.compare.scores import Change
 
 KIND = "comparison"
@@ -54,7 +54,8 @@ def run(config: CompareConfig) -> Comparison:
     from xaijax.compare.runs import open_runs
     from xaijax.compare.scores import compare
 
-    opened = open_runs(config.runs)
+    with storage.reading(config.runs) as folders:
+        opened = open_runs(folders)
     changes: list[Change] = []
     said: dict[str, list[str]] = {}
     for other in opened[1:]:
@@ -62,7 +63,7 @@ def run(config: CompareConfig) -> Comparison:
         changes += own
     found = Comparison([one.name for one in opened], differences(opened), changes, said)
     if config.out is not None:
-        _write(config.out.expanduser(), found, opened)
+        _write(config.out.expanduser(), found, config.runs)
     if config.json:
         print(json.dumps(_plain(dataclasses.asdict(found)), indent=2, ensure_ascii=False))
     else:
@@ -72,9 +73,13 @@ def run(config: CompareConfig) -> Comparison:
     return found
 
 
-def _write(out: Path, found: Comparison, opened: "list[Run]") -> None:
+def _write(out: Path, found: Comparison, places: Sequence[Path]) -> None:
     def fill(folder: Path) -> None:
-        about = {"kind": KIND, "runs": [str(one.path) for one in opened], **provenance.describe()}
+        about = {
+            "kind": KIND,
+            "runs": [storage.address_of(one) or str(one.expanduser().resolve()) for one in places],
+            **provenance.describe(),
+        }
         checksums.write_signed(folder / DESCRIPTION, about)
         write_text(folder / "configuration.csv", tables.to_csv(_configuration(found)))
         names = [field.name for field in dataclasses.fields(found.changes[0])] if found.changes else []

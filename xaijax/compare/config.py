@@ -16,7 +16,8 @@ class CompareConfig(OutOptions):
     """
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
-    """Two run folders or more (folders of xaijax.report too); differences are the others minus the first."""
+    """Two run folders or more (folders of xaijax.report and addresses in object storage too);
+    differences are the others minus the first."""
 
     json: bool = False
     """Print JSON instead of text."""

@@ -20,6 +20,8 @@ EXTRAS = {
     "medical": (("h5py", "pydicom"), "reads .mat and DICOM"),
     "keras": (("h5py",), "reads Keras weights from .h5 and .keras files"),
     "torch": (("torch",), "reads PyTorch .pth files"),
+    "cluster": (("distributed", "dask-jobqueue"), "runs on several machines, --cluster"),
+    "cloud": (("s3fs",), "runs in object storage, --out s3://..."),
 }
 REINSTALL = "pip install --force-reinstall --no-deps xaijax   (in a checkout: pip install .)"
 

@@ -1,11 +1,14 @@
 """Says which files of a folder are gone or changed, and how to get them back."""
 
+import dataclasses
 import json
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from xaijax._errors import InputError
-from xaijax._runs import bundle, checksums
+from xaijax._runs import bundle, checksums, storage
 from xaijax._runs.checksums import Problem
 from xaijax._runs.folder import DESCRIPTION, read_json
 from xaijax.verify.config import VerifyConfig
@@ -41,7 +44,7 @@ def verify(path: Path) -> dict[str, Any]:
     """What is damaged in a folder that a command wrote.
 
     Args:
-        path: the folder.
+        path: the folder, or an address in object storage.
 
     Returns:
         JSON values: `path`, `kind` ("run", "training", ..., "bundle"), `finished` (whether a command ended there),
@@ -50,15 +53,32 @@ def verify(path: Path) -> dict[str, Any]:
     Raises:
         InputError: for what is no folder, or one that holds neither a run nor a bundle.
     """
+    address = storage.address_of(path)
+    if address is None:
+        return _folder(path, {})
+    with tempfile.TemporaryDirectory() as above:
+        folder = Path(above) / "run"
+        folder.mkdir()
+        found = _folder(folder, storage.copied(address, folder))
+        return found | {"path": address}
+
+
+def _folder(path: Path, damaged: Mapping[str, str]) -> dict[str, Any]:
+    """The same of a folder on this disk.
+
+    Args:
+        path: the folder.
+        damaged: files that were left out of it -> what is wrong with them.
+    """
     if (path / bundle.MANIFEST).is_file() and not (path / DESCRIPTION).is_file():
         return _bundle(path)
     if not path.is_dir():
         raise InputError(
             f"{path} is {'a file' if path.exists() else 'not there'}: give the folder that a command wrote with --out"
         )
-    if not any((path / name).exists() for name in (DESCRIPTION, checksums.CHECKSUMS, checksums.PARTS)):
+    if not damaged and not any((path / name).exists() for name in (DESCRIPTION, checksums.CHECKSUMS, checksums.PARTS)):
         raise InputError(f"{path} holds no run and no bundle: give the folder that a command wrote with --out")
-    found = checksums.problems(path, DESCRIPTION)
+    found = _with(checksums.problems(path, DESCRIPTION), damaged)
     kind = "run"
     if not any(one.file == DESCRIPTION for one in found):
         kind = str(read_json(path / DESCRIPTION, "run").get("kind", "run"))
@@ -71,6 +91,15 @@ def verify(path: Path) -> dict[str, Any]:
         "problems": [{"file": one.file, "what": one.what, "part": one.part} for one in found],
         "remedy": _remedy(kind, found, finished=finished),
     }
+
+
+def _with(found: list[Problem], damaged: Mapping[str, str]) -> list[Problem]:
+    """Problems with those of files that were left out: what is wrong with them is not that they are gone."""
+    others = [dataclasses.replace(one, what=damaged.get(one.file, one.what)) for one in found]
+    known = {one.file for one in others}
+    parts = {f"{checksums.PARTS}/{Path(file).stem}.json": Path(file).stem for file in damaged}
+    more = [Problem(file, what, parts.get(file)) for file, what in damaged.items() if file not in known]
+    return sorted([*others, *more], key=lambda one: one.file)
 
 
 def _bundle(path: Path) -> dict[str, Any]:

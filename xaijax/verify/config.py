@@ -11,7 +11,7 @@ class VerifyConfig:
     """Check that every file of a run, a training, a cascade or a bundle has the bytes that were written."""
 
     path: tyro.conf.Positional[Path]
-    """Its folder."""
+    """Its folder, or its address in object storage."""
 
     json: bool = False
     """Print JSON instead of text."""
