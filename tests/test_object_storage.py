@@ -394,7 +394,7 @@ def test_a_service_that_does_not_answer_ends_a_run_in_one_sentence(address, expe
 def test_time_runs_out(address, service):
     def slow(environ, app, start_response):
         if environ["REQUEST_METHOD"] == "PUT":
-            time.sleep(3)
+            time.sleep(8)
 
     service.rules.append(slow)
     objects_there = objects.Objects(address)
