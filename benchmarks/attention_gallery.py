@@ -21,6 +21,7 @@ from xaijax import data, explain, metrics, plot
 from xaijax.classifier import Classifier
 from xaijax.models.zoo.layers import Chain, conv
 from xaijax.models.zoo.vit import EncoderBlock, layer_norm
+from xaijax.plot._overlay import to_rgb
 
 MARKS = ("<!-- transformer: written by benchmarks/attention_gallery.py -->", "<!-- transformer: end -->")
 SIDE, PATCH, WIDTH, DEPTH, HEADS, BATCH = 64, 8, 64, 4, 4, 32
@@ -116,10 +117,10 @@ def main() -> None:
     print(text)
     if given.image:
         some = range(min(6, len(rows)))
-        table = [("image", [plot.outline(plot.to_rgb(images[i]), masks[i]) for i in some])]
+        table = [("image", [plot.outline(to_rgb(images[i]), masks[i]) for i in some])]
         for name, heat in maps.items():
             table.append((name, [plot.outline(plot.overlay(images[i], heat[i]), masks[i]) for i in some]))
-        sheet = Image.fromarray(plot.picture_table(table, tile=80))
+        sheet = Image.fromarray(plot.image_table(table, tile=80))
         sheet.quantize(256, dither=Image.Dither.NONE).save(given.image, optimize=True)
     if given.write:
         before, rest = given.write.read_text("utf-8").split(MARKS[0])

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from xaijax import kernels
-from xaijax.metrics import FRACTIONS
+from xaijax.metrics.pic_curve import FRACTIONS
 
 STEPS = len(FRACTIONS)
 SCORES = ("average_precision", "iou", "pointing_game", "energy")

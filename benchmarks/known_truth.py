@@ -9,7 +9,7 @@ Measured on images that no training saw (`--seed`), every share with its one-sid
 * **exchange**, by the generator (`xaijax.data.phantoms.exchange`): the share of predictions that another class's lesion
   in the same head changes, and the share that another head around the same lesion changes;
 * **pasted**: the same on the plain phantoms, where the pixels of a lesion go into another image
-  (`xaijax.training.pasted`);
+  (as `--interventions.counterfactual` does);
 * **without evidence**: the share of images of each kind that get a class above 0.5;
 * **kept**: the share of plain phantoms that are predicted right, and that are still so when the lesion alone is kept;
 * **AIC and SIC**: how many images of each class they score, and the mean difference between the ground truth and a
@@ -33,6 +33,7 @@ from xaijax._runs import folder, provenance
 from xaijax.classifier import Classifier
 from xaijax.data import Batch, open_dataset, phantoms
 from xaijax.metrics import statistics
+from xaijax.training import _evidence as evidence
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "models.md"
@@ -45,7 +46,7 @@ TRAINED_ON = (
 LEVEL = 0.95
 BATCH = 250
 BLUR = 10 / 128  # of the side: the baseline of the perturbation metrics
-WITHOUT: tuple[tuple[str, training.Kind, float | None], ...] = (
+WITHOUT: tuple[tuple[str, evidence.Kind, float | None], ...] = (
     ("black", "black", None),
     ("mean", "mean", None),
     ("blurred, sigma 10 px", "blurred", BLUR),
@@ -116,7 +117,7 @@ def pasted(classifier: Classifier, batch: Batch, seed: int) -> dict[str, Any]:
     others, heads = partners(batch.labels, np.random.default_rng(seed))
 
     def image(head: int, lesion: int) -> Any:
-        return training.pasted(batch.images[lesion], batch.masks[lesion], batch.images[head], batch.masks[head])
+        return evidence.pasted(batch.images[lesion], batch.masks[lesion], batch.images[head], batch.masks[head])
 
     first, swapped, moved = (
         said(classifier, np.stack([image(*pair) for pair in zip(*pairs, strict=True)]))
@@ -131,7 +132,7 @@ def without_evidence(classifier: Classifier, batch: Batch, seed: int) -> dict[st
     for name, kind, amount in WITHOUT:
         rng = np.random.default_rng([seed, len(found)])
         images = [
-            training.without_evidence(image, mask, kind, rng, amount=amount)
+            evidence.without_evidence(image, mask, kind, rng, amount=amount)
             for image, mask in zip(batch.images, batch.masks, strict=True)
         ]
         answers = chances(classifier, np.stack(images))
@@ -177,7 +178,7 @@ def measure(classifier: Classifier, *, count: int, scored: int, seed: int) -> di
     fixed = open_dataset("phantoms", count=count, size=shape[0], seed=seed, fixed_anatomy=True).read(shape=shape)
     some = open_dataset("phantoms", count=scored, size=shape[0], seed=seed).read(shape=shape)
     rng = np.random.default_rng(seed)
-    alone = np.stack([training.lesion_alone(*pair, rng) for pair in zip(batch.images, batch.masks, strict=True)])
+    alone = np.stack([evidence.lesion_alone(*pair, rng) for pair in zip(batch.images, batch.masks, strict=True)])
     return {
         "exchange": exchanged(classifier, count, seed),
         "pasted": pasted(classifier, batch, seed),

@@ -15,7 +15,8 @@ from scipy.optimize import minimize
 
 from xaijax import data
 from xaijax.data.phantoms import MODALITIES
-from xaijax.training import confusion_matrix, scores_of_confusion
+from xaijax.training import confusion_matrix
+from xaijax.training._scores import scores_of_confusion
 
 BINS = 32
 WEIGHTS = (1e-4, 1e-3, 1e-2, 1e-1)

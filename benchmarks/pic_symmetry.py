@@ -74,7 +74,7 @@ def prepare(work: Path) -> None:
     from scipy.ndimage import gaussian_filter
 
     from xaijax import kernels
-    from xaijax.metrics import FRACTIONS
+    from xaijax.metrics.pic_curve import FRACTIONS
 
     root = os.environ.get("XAIJAX_DATA")
     images = real_images(Path(root)) if root else phantoms()
@@ -129,7 +129,7 @@ def areas(image: np.ndarray, rebuilt: np.ndarray) -> dict[str, float]:
 
 def report(work: Path, peer_file: Path, out: Path, page: Path) -> None:
     from xaijax import __version__, kernels
-    from xaijax.metrics import FRACTIONS
+    from xaijax.metrics.pic_curve import FRACTIONS
 
     rows = []
     with np.load(work) as stored, np.load(peer_file) as theirs:

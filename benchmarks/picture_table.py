@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image
 
 from xaijax.metrics import ORACLE
-from xaijax.plot import outline, overlay, picture_table, to_rgb
+from xaijax.plot import image_table, outline, overlay
+from xaijax.plot._overlay import to_rgb
 
 
 def rows(run: Path, count: int) -> list[tuple[str, list[np.ndarray]]]:
@@ -38,7 +39,7 @@ def rows(run: Path, count: int) -> list[tuple[str, list[np.ndarray]]]:
 def main(arguments: Sequence[str]) -> int:
     """Writes the picture."""
     run, out = map(Path, arguments[:2])
-    table = picture_table(rows(run, int(arguments[2]) if len(arguments) > 2 else 5), tile=64)
+    table = image_table(rows(run, int(arguments[2]) if len(arguments) > 2 else 5), tile=64)
     Image.fromarray(table).quantize(96, dither=Image.Dither.NONE).save(out, optimize=True)
     print(out, table.shape, out.stat().st_size, "bytes")
     return 0

@@ -2,9 +2,9 @@
 
     pip install -e '.[test]' nbclient nbformat ipykernel torch grad-cam && python docs/site_notebooks.py [NAME ...]
 
-Python blocks become cells, and so do lines that begin with `xaijax` (`pip` lines stay text). A notebook runs in an
-empty folder that holds `brain_mri`, small phantoms in one folder per class, so that it stands in for a reader's own
-images.
+Python blocks become cells, and so do lines that begin with `xaijax` (`pip` lines stay text) and files with a title. A
+notebook runs in an empty folder that holds `brain_mri`, small phantoms in one folder per class, so that it stands in
+for a reader's own images. Processes that a page starts end with its notebook; what needs a batch system stays text.
 """
 
 import os
@@ -34,20 +34,33 @@ for row, (image, mask, label) in enumerate(zip(batch.images, batch.masks, batch.
         path = Path(place, phantoms.classes[label], f"{row}.png")
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path)"""
-LEFT_OUT = ("cluster",)  # it starts processes that stay
-BLOCK = re.compile(r"^```python[^\n]*\n([\s\S]*?)^```$|^((?:    xaijax .*\n)+)", re.MULTILINE)
+START = """# These processes take the place of a terminal on each machine; they end with the notebook.
+import atexit
+import shlex
+import subprocess
+
+for line in {lines!r}:
+    process = subprocess.Popen(shlex.split(line), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    atexit.register(process.terminate)"""
+BLOCK = re.compile(
+    r"^```python[^\n]*\n(?P<python>[\s\S]*?)^```$"
+    r"|^```\w+ title=\"(?P<title>[^\"]+)\"\n(?P<file>[\s\S]*?)^```$"
+    r"|^(?P<commands>(?:    xaijax .*\n)+)"
+    r"|^(?P<processes>(?:    dask .*\n)+)",
+    re.MULTILINE,
+)
+BATCH = re.compile(r"--cluster (slurm|pbs|lsf|sge)")
 
 
 def notebook(text):
     """The notebook of a page, not executed."""
     cells, at = [new_code_cell(SETUP)], 0
     for block in BLOCK.finditer(text):
+        if BATCH.search(block.group()):
+            continue
         if text[at : block.start()].strip():
             cells.append(new_markdown_cell(text[at : block.start()].strip()))
-        code, commands = block.groups()
-        # Not "!": that is a terminal, on which bars move.
-        shell = "%%bash\n" + re.sub(r"^    ", "", commands or "", flags=re.MULTILINE)
-        cells.append(new_code_cell((code or shell).strip()))
+        cells.append(new_code_cell(code(block).strip()))
         at = block.end()
     if text[at:].strip():
         cells.append(new_markdown_cell(text[at:].strip()))
@@ -56,6 +69,18 @@ def notebook(text):
         cell["id"] = f"cell-{number}"  # the same in every run
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     return new_notebook(cells=cells, metadata={"kernelspec": kernel})
+
+
+def code(block):
+    """The code of a block."""
+    if block["title"]:
+        return f"%%writefile {block['title']}\n{block['file']}"
+    if block["processes"]:
+        return START.format(lines=[line.strip() for line in block["processes"].splitlines()])
+    if block["commands"]:
+        # Not "!": that is a terminal, on which bars move.
+        return "%%bash\n" + re.sub(r"^    ", "", block["commands"], flags=re.MULTILINE)
+    return block["python"]
 
 
 def links(text):
@@ -82,7 +107,7 @@ def main(names):
     out = HERE / "notebooks"
     out.mkdir(exist_ok=True)
     for page in sorted((HERE / "tutorials").glob("*.md")):
-        if page.stem not in names if names else page.stem in LEFT_OUT:
+        if names and page.stem not in names:
             continue
         made = notebook(links(page.read_text("utf-8")))
         with tempfile.TemporaryDirectory() as folder:

@@ -569,7 +569,7 @@ def test_bad_preprocessing_is_refused():
     with pytest.raises(ValueError, match='order must be "rgb" or "bgr"'):
         Preprocess(order="hsv")
     with pytest.raises(ValueError, match="does not fit images of 1 channel"):
-        Preprocess(order="bgr").check_channels(1)
+        Preprocess(order="bgr").check_shape((8, 8, 1))
 
 
 class TestInOneLine:

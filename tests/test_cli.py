@@ -95,7 +95,7 @@ def test_bad_input_is_one_sentence_and_status_2(arguments, sentence, capsys, tmp
             ["profile", "--precision", "float32", "float16"],
             "--precision is 'float16'; it must be float32 or bfloat16: did",
         ),
-        (["bench", "--preset=study"], "--preset is 'study'; it must be study-pic, study-confidence, "),
+        (["bench", "--config=pic-medcal"], "--config is 'pic-medcal': did you mean pic-medical"),
         (["bench", "--count", "many"], "--count is 'many'; it must be a whole number"),
         (["bench", "--count", "3", "4"], "--count takes one value, and '4' is one more: leave one out"),
         (["bench", "--count", "--resume"], "--count needs a value: a whole number"),
@@ -164,6 +164,36 @@ def test_the_traceback_is_shown_when_asked_for(monkeypatch):
     monkeypatch.setenv("XAIJAX_DEBUG", "1")
     with pytest.raises(ValueError, match="unknown command"):
         cli.main(["benhc"])
+
+
+def test_an_interrupt_inside_a_callback_of_the_garbage_collector_is_not_lost(monkeypatch, capsys):
+    import gc
+    import time
+
+    hook = sys.unraisablehook
+    sent = []
+
+    def callback(phase, details):
+        if not sent:
+            sent.append(phase)
+            raise KeyboardInterrupt  # as a signal's handler does; Python drops it here
+
+    def command(name, args):
+        gc.callbacks.append(callback)
+        try:
+            gc.collect()
+        finally:
+            gc.callbacks.remove(callback)
+        assert sent
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            time.sleep(0.01)
+        return 0
+
+    monkeypatch.setattr(cli, "_run", command)
+    assert cli.main(["bench"]) == 130
+    assert capsys.readouterr().err == "xaijax: interrupted\n"
+    assert sys.unraisablehook is hook
 
 
 def test_interruption_is_status_130_and_an_unexpected_error_is_status_1(monkeypatch, capsys):

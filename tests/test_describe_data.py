@@ -92,10 +92,10 @@ def test_one_class_is_a_warning(scans, capsys):
 
 
 def test_the_sheet_shows_as_many_images_as_count_says(scans, tmp_path, monkeypatch):
-    from xaijax import plot
+    from xaijax.plot import _samples
 
     drawn = []
-    monkeypatch.setattr(plot, "write_samples", lambda dataset, *_, **__: drawn.append(dataset.class_counts()))
+    monkeypatch.setattr(_samples, "write_samples", lambda dataset, *_, **__: drawn.append(dataset.class_counts()))
     for count in ("2", "0"):
         assert cli.main(["data", str(scans), "--count", count, "--sheet", str(tmp_path / "look.png")]) == 0
     assert drawn == [{"benign": 1, "malignant": 1}, {"benign": 3, "malignant": 3}]

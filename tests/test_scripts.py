@@ -33,6 +33,7 @@ WITH_HELP = (
         "metrics_overhead",
         "phantom_histograms",
         "pic_symmetry",
+        "published_procedures",
         "reliability",
     ),
     "reading",

@@ -47,16 +47,21 @@ def predict(images):
 )
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """Phantoms as a folder of classes with masks, which is the working directory."""
-    batch = data.open_dataset("phantoms", count=COUNT, size=96, seed=3).read(shape=(96, 96, 1))
+def write_phantoms(folder, *, count, size):
+    """Phantoms as a folder of classes with masks."""
+    batch = data.open_dataset("phantoms", count=count, size=size, seed=3).read(shape=(size, size, 1))
     names = ("glioma", "meningioma", "pituitary")
     for row, (image, mask, label) in enumerate(zip(batch.images, batch.masks, batch.labels, strict=True)):
         for place, pixels in (("brain_mri", image[..., 0]), ("brain_mri/masks", np.uint8(255 * mask))):
-            path = tmp_path / place / names[label] / f"{row}.png"
+            path = folder / place / names[label] / f"{row}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Phantoms as a folder of classes with masks, which is the working directory."""
+    write_phantoms(tmp_path, count=COUNT, size=96)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -195,3 +200,36 @@ def test_kernels_in_another_program(capsys):
         exec(block, names)
     good, bad = (line.split("[")[1].rstrip("]").split() for line in capsys.readouterr().out.splitlines())
     assert float(good[1]) > float(bad[1])  # the image with the evidence shown is recognised earlier
+
+
+STUDY = (PAGE.parent / "paper_study.md").read_text("utf-8")
+
+
+def test_a_papers_study(folder, capsys):
+    """The page as it is written, on smaller images and with fewer epochs."""
+    shutil.rmtree(folder / "brain_mri")
+    write_phantoms(folder, count=48, size=64)
+    found = re.findall(
+        r'```yaml title="(.*?)"\n(.*?)```|^    xaijax ([^\n]*)$|```python\n(.*?)```', STUDY, re.DOTALL | re.MULTILINE
+    )
+    names: dict = {}
+    for title, file, command, code in found:
+        if title:
+            (folder / title).write_text(file.replace("epochs: 6", "epochs: 1"), "utf-8")
+        elif command:
+            assert cli.main(shlex.split(command)) in (0, None), command
+        else:
+            exec(compile(code, "paper_study.md", "exec"), names)
+    said = capsys.readouterr()
+    trained = sorted(path.name for path in (folder / "runs/trainings").glob("*/*"))
+    assert trained == ["brain-small_cnn", "brain-small_resnet"]  # of both studies
+    assert len(re.findall(r"^small_\w+ macro-F1 0\.\d+ from 0\.\d+ to [01]\.\d+$", said.out, re.MULTILINE)) == 2
+    assert len(re.findall(r"^\w+ SIC: published 0\.\d+ here \d\.\d+ \(mean \d\.\d+\)$", said.out, re.MULTILINE)) == 3
+    kept = re.findall(r"^(grad_cam|random) (\w+) [-+.e\d]+ over (\d+) images$", said.out, re.MULTILINE)
+    assert {(method, label) for method, label, _ in kept} == {
+        (method, label) for method in ("grad_cam", "random") for label in ("glioma", "meningioma", "pituitary")
+    }
+    assert sum(int(count) for method, _, count in kept if method == "random") == 12  # a quarter of 48
+    page = (folder / "runs/mine/report.html").read_text("utf-8")
+    assert "AIC and SIC on our brain scans" in page
+    assert "InceptionResNetV2" in page

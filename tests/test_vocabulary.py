@@ -45,8 +45,9 @@ def test_commands_that_share_an_option_share_its_text():
         for field, found in owners.items()
         if len({text_of(owner, field) for owner in found}) > 1
     }
-    # A name is what a command lists, and the comparison of a profile is a file, that of a cascade methods.
-    assert set(differing) <= {"name", "compare"}, differing
+    # A name is what a command lists, the comparison of a profile is a file, that of a cascade methods; --config says
+    # which files come with the command.
+    assert set(differing) <= {"name", "compare", "config"}, differing
 
 
 def text_of(owner, field):
@@ -67,7 +68,27 @@ def test_every_option_has_a_text_and_no_old_name(name):
 @pytest.mark.parametrize("name", ["bench", "calibrate", "clusters", "train", "cascade", "profile"])
 def test_every_long_command_can_resume(name):
     known = {option.name for option in command_line.options(cli.config_class(name))}
-    assert {"out", "resume", "config", "preset"} <= known
+    assert {"out", "resume", "config"} <= known
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (command, name)
+        for command in ("bench", "calibrate", "clusters", "train", "cascade", "profile")
+        for name in command_line.shipped(cli.config_class(command))
+    ],
+)
+def test_every_option_file_that_comes_with_a_command_is_read_and_named_in_its_help(command, name):
+    config = cli.config_class(command)
+    needed = [f"--{one.name}" for one in command_line.options(config) if one.required]
+    made = cli.parse(command, ["--config", name, *(word for option in needed for word in (option, "x"))])
+    table = command_line.read_file(command_line.shipped(config)[name], config.__dataclass_fields__)
+    for key, value in table.items():
+        if key == "set":
+            value = [f"{family}.{option}={one}" for family, own in value.items() for option, one in own.items()]
+        assert getattr(made, key) == (tuple(value) if isinstance(value, list) else value)
+    assert name in text_of(config, "config")
 
 
 def test_a_study_can_resume():

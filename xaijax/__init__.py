@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from xaijax.bench.from_scores import report as report
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _SUBMODULES = ("bundle", "classifier", "data", "explain", "kernels", "metrics", "models", "plot", "training")
 

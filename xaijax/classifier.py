@@ -27,7 +27,7 @@ from xaijax._outputs import Output
 from xaijax._ranges import check_range
 from xaijax.preprocess import Preprocess, Style
 
-__all__ = ["PREPROCESS_LAYER", "Architecture", "Classifier", "UnsupportedError", "merge_params", "to_float"]
+__all__ = ["Architecture", "Classifier", "UnsupportedError"]
 
 SHOWN = 10  # names of classes in a notebook
 PREPROCESS_LAYER = "preprocess"  # name of the layer that the preprocessing is, where there is one
@@ -488,7 +488,8 @@ class Classifier:
     def biases(self, params: Params) -> dict[str, Array]:
         """What each layer adds to its output whatever the input: its bias.
 
-        Of batch norm `β - μ γ / sqrt(σ² + ε)`; of the preprocessing `-mean / std`, as the layer `"preprocess"`.
+        Of batch norm `β - μ γ / sqrt(σ² + ε)`; of the preprocessing `-mean / std`, as the layer `"preprocess"`
+        (`[H, W, C]` where every pixel has its own mean).
 
         Args:
             params: pytree like `self.params`.
@@ -503,7 +504,9 @@ class Classifier:
         calls = tuple(call for call in trace.calls.values() if call.name != PREPROCESS_LAYER)
         found = dict(self.network.biases(params, calls))
         if PREPROCESS_LAYER in trace.calls:
-            found[PREPROCESS_LAYER] = jnp.broadcast_to(self.preprocess.shift(), self.input_shape[-1:])
+            added = self.preprocess.shift()
+            wide = added.ndim == 3  # every pixel has its own
+            found[PREPROCESS_LAYER] = added if wide else jnp.broadcast_to(added, self.input_shape[-1:])
         return {name: found[name] for name in trace.calls if name in found}
 
     def param_groups(self, params: Params) -> dict[str, Params]:
@@ -596,7 +599,7 @@ class Classifier:
         if isinstance(preprocess, str):
             preprocess = Preprocess.named(preprocess)
             preprocess = preprocess.grey() if self.input_shape[2] == 1 else preprocess
-        preprocess.check_channels(self.input_shape[2])
+        preprocess.check_shape(self.input_shape)
         return dataclasses.replace(self, preprocess=preprocess)
 
     def with_output(self, output: Output, *, thresholds: Sequence[float] | None = None) -> "Classifier":
@@ -879,7 +882,7 @@ def _check_input_shape(input_shape: Sequence[int], preprocess: Preprocess) -> Sh
     shape = tuple(int(size) for size in input_shape)
     if len(shape) != 3 or min(shape) < 1:
         raise ValueError(f"input_shape must be (H, W, C), all positive; got {tuple(input_shape)}")
-    preprocess.check_channels(shape[2])
+    preprocess.check_shape(shape)
     return shape
 
 

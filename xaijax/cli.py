@@ -3,12 +3,15 @@
 Exit status: 0 done, 1 an unexpected error, 2 bad input (one sentence on stderr), 130 interrupted.
 """
 
+import _thread
+import contextlib
 import errno
 import importlib
 import os
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from xaijax import __version__, _files
@@ -62,7 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if os.environ.get("XAIJAX_DEBUG") == "1":
         return _run(args[0], args[1:])
     try:
-        return _run(args[0], args[1:])
+        with interrupts_repeated():
+            return _run(args[0], args[1:])
     except KeyboardInterrupt:
         # The shell's convention; what is finished stays, and the commands that can resume say so themselves.
         _say("interrupted")
@@ -72,6 +76,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except Exception as error:
         return _report(error)
+
+
+@contextlib.contextmanager
+def interrupts_repeated(seconds: float = 0.05) -> Iterator[None]:
+    """Repeats a Ctrl-C that Python dropped, so that one is always enough.
+
+    An interrupt that arrives while Python runs a finalizer or a callback of the garbage collector (JAX has one) cannot
+    leave it: Python prints "Exception ignored" and goes on with the command.
+
+    Args:
+        seconds: after which the interrupt is repeated, for the callback to end.
+    """
+    before, waiting = sys.unraisablehook, list[threading.Timer]()
+
+    def hear(dropped: Any) -> None:
+        if not issubclass(dropped.exc_type, KeyboardInterrupt):
+            before(dropped)
+            return
+        waiting.append(threading.Timer(seconds, _thread.interrupt_main))
+        waiting[-1].daemon = True
+        waiting[-1].start()
+
+    sys.unraisablehook = hear
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+        for timer in waiting:
+            timer.cancel()
 
 
 def config_class(name: str) -> Any:
@@ -90,7 +123,7 @@ def _run(name: str, args: list[str]) -> int:
 
 
 def parse(name: str, args: Sequence[str]) -> Any:
-    """Builds a command's configuration from its arguments, a file named by --config, a run to resume, and a preset.
+    """Builds a command's configuration from its arguments, a file named by --config, and a run to resume.
 
     Args:
         name: of the command.
@@ -107,8 +140,7 @@ def parse(name: str, args: Sequence[str]) -> Any:
 
     found = config_class(name)
     if not {"-h", "--help"} & set(args):
-        presets = getattr(importlib.import_module(COMMANDS[name][0]), "PRESETS", {})
-        args = command_line.complete(found, args, presets)
+        args = command_line.complete(found, args)
     return command_line.parse(found, name, args)
 
 

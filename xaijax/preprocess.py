@@ -1,29 +1,128 @@
-"""What weights expect of their pixels: range, channel order, mean and standard deviation.
+"""What weights expect of pixels: range, channel order, mean and standard deviation of channels or of every pixel.
 
 Images of xaijax are float, NHWC, RGB or grey, in [0, 1]. The preprocessing that belongs to a model's weights is part
 of `Classifier.logits`, so that a black baseline is a black picture and attributions are per displayed pixel.
 """
 
-from collections.abc import Sequence
+import base64
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xaijax._errors import InputError
 
 Style = Literal["identity", "tf", "caffe", "torch", "xrv"]
 
 
-@dataclass(frozen=True)
+GREY_LEVEL = 1 / 255
+
+
+class PixelStatistics:
+    """The mean and standard deviation of every pixel over a set of images.
+
+    Args:
+        mean: `[H, W, C]`, of pixels in [0, 1].
+        std: `[H, W, C]`, positive.
+
+    Raises:
+        InputError: for arrays of other shapes, or a std that is not positive.
+
+    Example:
+        >>> PixelStatistics(np.zeros((2, 3, 1)), np.ones((2, 3, 1))).shape
+        (2, 3, 1)
+    """
+
+    def __init__(self, mean: Any, std: Any) -> None:
+        self.mean, self.std = (np.ascontiguousarray(value, np.float32) for value in (mean, std))
+        if self.mean.ndim != 3 or self.mean.shape != self.std.shape:
+            raise InputError(f"mean and std must be [H, W, C], both; got {self.mean.shape} and {self.std.shape}")
+        if not (np.isfinite(self.mean).all() and np.isfinite(self.std).all() and (self.std > 0).all()):
+            raise InputError("mean and std of every pixel must be finite, std above 0")
+        for value in (self.mean, self.std):
+            value.setflags(write=False)
+        self.digest = hashlib.sha256(self.mean.tobytes() + self.std.tobytes()).hexdigest()[:16]
+
+    @classmethod
+    def of(cls, parts: Iterable[NDArray[Any]]) -> "PixelStatistics":
+        """Those of images.
+
+        A pixel that varies by less than a grey level (the black border of a scan) is divided by a grey level, 1/255.
+
+        Args:
+            parts: batches `[n, H, W, C]`, uint8 or float in [0, 1].
+
+        Returns:
+            The statistics over all images of all parts.
+
+        Raises:
+            InputError: where there is no image.
+        """
+        count = 0
+        total: NDArray[np.float64] = np.zeros(0)
+        squares: NDArray[np.float64] = np.zeros(0)
+        for part in parts:
+            if not len(part):
+                continue
+            values = np.asarray(part, np.float64) / (255 if part.dtype == np.uint8 else 1)
+            if not count:
+                total, squares = (np.zeros(values.shape[1:]) for _ in range(2))
+            count += len(values)
+            total += values.sum(axis=0)
+            squares += (values**2).sum(axis=0)
+        if not count:
+            raise InputError("the mean of every pixel needs images; got none")
+        mean = total / count
+        std = np.sqrt(np.maximum(squares / count - mean**2, 0))
+        return cls(mean, np.maximum(std, GREY_LEVEL))
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> "PixelStatistics":
+        """From what `plain` gave."""
+        shape = tuple(int(side) for side in plain["shape"])
+        mean, std = (
+            np.frombuffer(base64.b64decode(plain[name], validate=True), "<f4").reshape(shape)
+            for name in ("mean", "std")
+        )
+        return cls(mean, std)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(H, W, C)."""
+        return self.mean.shape
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON values; the numbers as base64 of little-endian float32."""
+        texts = {
+            name: base64.b64encode(getattr(self, name).astype("<f4").tobytes()).decode() for name in ("mean", "std")
+        }
+        return {"shape": list(self.shape), **texts}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PixelStatistics) and (self.shape, self.digest) == (other.shape, other.digest)
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __repr__(self) -> str:
+        return f"PixelStatistics({'x'.join(map(str, self.shape))}, {self.digest})"
+
+
+@dataclass(frozen=True, repr=False)
 class Preprocess:
     """Pixels in [0, 1] -> what a model's weights expect: `(scale · order(x) - mean) / std`.
+
+    With `pixels` every pixel of that is standardised by its own mean and standard deviation.
 
     Args:
         scale: factor on the pixels in [0, 1]: 1 or 255.
         mean: per channel, in the scaled unit and in `order`; one number for all channels.
         std: per channel, in the scaled unit and in `order`; one number for all channels; not zero.
         order: `"rgb"` leaves the channels, `"bgr"` turns them round first.
+        pixels: mean and standard deviation of every pixel, for images of one size; None for none.
 
     Raises:
         ValueError: for a std of zero, another order, or values that are not finite.
@@ -39,6 +138,11 @@ class Preprocess:
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     order: Literal["rgb", "bgr"] = "rgb"
+    pixels: PixelStatistics | None = None
+
+    def __repr__(self) -> str:
+        text = f"scale={self.scale}, mean={self.mean}, std={self.std}, order={self.order!r}"
+        return f"Preprocess({text}{'' if self.pixels is None else f', pixels={self.pixels}'})"
 
     def __post_init__(self) -> None:
         for name in ("mean", "std"):
@@ -48,6 +152,8 @@ class Preprocess:
             )
         object.__setattr__(self, "scale", float(self.scale))
         numbers = (self.scale, *self.mean, *self.std)
+        if self.pixels is not None and not isinstance(self.pixels, PixelStatistics):
+            raise ValueError(f"pixels must be PixelStatistics or None; got {type(self.pixels).__name__}")
         if not all(abs(number) < float("inf") for number in numbers) or 0.0 in self.std or not self.scale:
             raise ValueError(f"scale, mean and std must be finite, scale and std not zero; got {self}")
         if self.order not in ("rgb", "bgr"):
@@ -93,6 +199,26 @@ class Preprocess:
             Preprocess(scale=2048.0, mean=(1024.0,), std=(1.0,), order='rgb')
         """
         return cls(scale=high - low, mean=(-low,))
+
+    @classmethod
+    def standardized(cls, *parts: NDArray[Any]) -> "Preprocess":
+        """Every pixel minus its mean over images, divided by its standard deviation over them.
+
+        Args:
+            *parts: batches `[n, H, W, C]` of images, uint8 or float in [0, 1].
+
+        Returns:
+            The preprocessing, for images of that size.
+
+        Raises:
+            InputError: where there is no image.
+
+        Example:
+            >>> images = np.stack([np.zeros((2, 2, 1)), np.ones((2, 2, 1))])
+            >>> Preprocess.standardized(images)(images).ravel().tolist()
+            [-1.0, -1.0, -1.0, -1.0, 1.0, 1.0, 1.0, 1.0]
+        """
+        return cls(pixels=PixelStatistics.of(parts))
 
     @classmethod
     def words(cls, style: str) -> str:
@@ -172,8 +298,22 @@ class Preprocess:
         mean, std = (sum(values) / len(values) for values in (self.mean, self.std))
         return Preprocess(self.scale, (mean,), (std,))
 
-    def check_channels(self, channels: int) -> None:
-        """Refuse images whose channels the numbers do not fit."""
+    def describe(self) -> dict[str, Any]:
+        """As JSON values, for a run: of `pixels` the shape and a digest."""
+        numbers = {"scale": self.scale, "mean": list(self.mean), "std": list(self.std), "order": self.order}
+        if self.pixels is None:
+            return numbers
+        return numbers | {"pixels": {"shape": list(self.pixels.shape), "digest": self.pixels.digest}}
+
+    def check_shape(self, shape: Sequence[int]) -> None:
+        """Refuse images (H, W, C) that the numbers do not fit."""
+        channels = shape[2]
+        if self.pixels is not None and self.pixels.shape != tuple(shape):
+            height, width = self.pixels.shape[:2]
+            raise ValueError(
+                f"every pixel is standardised for images of {list(self.pixels.shape)}, and these are {list(shape)}: "
+                f"take images of {height}x{width} pixels, or another preprocessing"
+            )
         counts = {len(values) for values in (self.mean, self.std)} - {1}
         if counts - {channels} or (self.order == "bgr" and channels != 3):
             raise ValueError(f"{self} does not fit images of {channels} channel{'s' * (channels != 1)}")
@@ -188,13 +328,18 @@ class Preprocess:
             images = images[..., ::-1]
         # One product and one sum, so that `shift` is exactly what is added.
         factor = jnp.asarray([self.scale / std for std in self.std], images.dtype)
+        if self.pixels is not None:
+            factor = factor / jnp.asarray(self.pixels.std, images.dtype)
         return images * factor + self.shift(images.dtype)
 
     def shift(self, dtype: Any = np.float32) -> Any:
-        """What is added to every pixel, `[C]` or `[1]`: `-mean / std`, the model's first bias."""
+        """What is added to every pixel, `-mean / std`, the first bias: `[C]` or `[1]`, with `pixels` `[H, W, C]`."""
         import jax.numpy as jnp
 
         mean, std = self.mean, self.std
         count = max(len(mean), len(std))
         mean, std = (values * count if len(values) == 1 else values for values in (mean, std))
-        return jnp.asarray([-m / s for m, s in zip(mean, std, strict=True)], dtype)
+        added = jnp.asarray([-m / s for m, s in zip(mean, std, strict=True)], dtype)
+        if self.pixels is None:
+            return added
+        return (added - jnp.asarray(self.pixels.mean, dtype)) / jnp.asarray(self.pixels.std, dtype)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import kendalltau
 
-from xaijax.metrics import FRACTIONS, ORACLE
+from xaijax.metrics import ORACLE
 from xaijax.metrics import pic_curve as curve
-from xaijax.metrics.pic_curve import Convention
+from xaijax.metrics.pic_curve import FRACTIONS, Convention
 
 # "pixels" is no information measure: the axis is the revealed share itself, as in a plain insertion curve.
 MEASURES = ("shannon", "webp", "mean", "mutual", "pixels")

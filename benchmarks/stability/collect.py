@@ -18,8 +18,9 @@ import numpy as np
 from xaijax import data, explain, kernels, models
 from xaijax._runs.data import choose
 from xaijax._runs.models import sides_of, training_of
-from xaijax.metrics import FRACTIONS, ORACLE, oracle_maps
+from xaijax.metrics import ORACLE, oracle_maps
 from xaijax.metrics.metric import image_seed
+from xaijax.metrics.pic_curve import FRACTIONS
 from xaijax.metrics.pic_information import as_uint8, measure_information
 from xaijax.metrics.webp import webp_size
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from benchmarks.stability import analysis
 from benchmarks.stability.analysis import Run
-from xaijax.metrics import FRACTIONS, ORACLE
+from xaijax.metrics import ORACLE
+from xaijax.metrics.pic_curve import FRACTIONS
 from xaijax.plot._style import styles
 
 NAMES = {

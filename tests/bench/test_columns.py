@@ -9,7 +9,7 @@ from xaijax.bench.store import CURVES, PREDICTIONS, SCORES, TARGET
 from xaijax.metrics import Scores, statements
 from xaijax.metrics._health import usage
 from xaijax.metrics._interval import LARGE, expanded, mean_interval
-from xaijax.metrics.statistics import analyse
+from xaijax.metrics.statistics import analyze
 
 IDS = [f"i{(7 * n) % 30:02d}" for n in range(30)]
 WHY = ("empty_mask", "flat_map")
@@ -57,7 +57,7 @@ def test_columns_hold_what_the_rows_say(both):
 @pytest.mark.parametrize("patients", [{}, {name: number // 4 for number, name in enumerate(IDS[:20])}], ids=len)
 def test_statistics_and_statements_are_those_of_the_rows(both, patients):
     rows, found = both
-    ours, theirs = analyse(found, patients=patients), analyse(rows, patients=patients)
+    ours, theirs = analyze(found, patients=patients), analyze(rows, patients=patients)
     assert repr(ours) == repr(theirs)
     for metric, one in theirs.items():
         # NaN is no number, so pairs are compared as texts.

@@ -10,6 +10,7 @@ from xaijax._runs import page
 from xaijax.bench import columns, curves, statistics
 from xaijax.bench.store import CURVES, SCORES
 from xaijax.metrics import statistics as st
+from xaijax.plot._statistics import p_matrix
 
 IDS = [f"i{n}" for n in range(9)]
 
@@ -120,7 +121,7 @@ def test_figures_are_drawn_for_any_number_of_methods(count, tmp_path):
     ranking, pairs = st.friedman(table, names), st.compare_pairs(table, names)
     drawn = (
         plot.critical_difference(ranking, title="a title"),
-        plot.p_matrix(pairs, ranking.methods, title="a title", higher_is_better=True),
+        p_matrix(pairs, ranking.methods, title="a title", higher_is_better=True),
     )
     for number, figure in enumerate(drawn):
         path = page.save_figure(figure, tmp_path / f"{number}.svg")

@@ -331,8 +331,6 @@ def test_the_count_says_how_many_images_there_are_to_take_from():
     assert config.check(BenchConfig(until="decided", data="scans", count=64)).count == 64
     assert config.check(BenchConfig(until="decided")).count == 32  # phantoms are generated
     assert config.check(BenchConfig(data="scans")).count == 32
-    study = config.check(config.preset("study-pic", until="decided", data="scans"))
-    assert study.count == 0
     words = command_line.repeat("bench", config.check(BenchConfig(until="decided", data="scans", max_count=9)))
     assert words == "xaijax bench --data scans --count 0 --until decided --max-count 9"
 

@@ -10,7 +10,7 @@ import pytest
 from xaijax._runs import provenance
 from xaijax.calibrate import VERDICTS, figures, report
 from xaijax.calibrate.verdicts import by_verdict, conclusion, headline, images_to_decide, in_order, short_reason
-from xaijax.plot import encode
+from xaijax.plot._style import encode
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
@@ -146,10 +146,10 @@ def test_undecided_metrics_ask_for_images_or_time(found):
 @pytest.mark.parametrize(
     ("metric", "words"),
     [
-        ("sic_mutual", "ranks the truer map higher"),
+        ("sic_mutual", "the truer map wins, and noise rarely does"),
         ("sparseness", "does not see where the map points"),
         ("road", "too often misses where the map points"),
-        ("insertion_linear", "noise beats the truth in 31 % of the images"),
+        ("insertion_linear", "right within one kind of map only"),
         ("pixel_flipping", "too few images to decide"),
         ("aic_webp", "scores only 10 % of class glioma"),
         ("pointing_game", "it reads the lesion mask, which is no statement about the model"),
@@ -157,3 +157,45 @@ def test_undecided_metrics_ask_for_images_or_time(found):
 )
 def test_reasons_in_a_few_words(found, metric, words):
     assert short_reason(found["metrics"][metric], found["thresholds"]) == words
+
+
+def test_the_reason_is_noise_where_the_place_is_seen(found):
+    one = {"verdict": "no", "twin_interval": [0.85, 0.95], "twin": 0.9, "random_dominance": 0.55}
+    assert short_reason(one, found["thresholds"]) == "noise beats the truth in 55 % of the images"
+
+
+def test_the_figure_and_the_terminal_say_what_truth_and_noise_are(found, capsys):
+    from rich.console import Console
+
+    assert any("The truth is a map of exactly" in one for one in texts(figures.calibration(found, {})))
+    report.show(Console(width=120), found)
+    said = capsys.readouterr().out
+    for name in ("concordance", "twin", "noise beats truth"):
+        assert re.search(rf"^{name}: ", said, re.MULTILINE)
+
+
+GATE = {"sentence": "on 352 unseen images it changed in 340", "passed": False}
+
+
+def test_a_cue_that_was_left_out_is_said_on_the_page(found, tmp_path):
+    cue = {"cases": 0, "groups": 0, "left_out": {"gate": 24}, "gate": GATE}
+    found["constructions"]["cue"] = cue
+    run = {"command": "xaijax calibrate", "config": {}, **provenance.describe()}
+    text = report.write(tmp_path / "run", found, run, []).read_text("utf-8")
+    assert "The construction cue was left out: on 352 unseen images it changed in 340." in text
+    assert "24 left out: the fine-tuned network did not pass the acceptance gate" in text
+    assert "Not accepted: on 352 unseen images" in text
+
+
+def test_believed_metrics_that_fail_on_the_cue_are_named(found):
+    found["constructions"]["cue"] = {"cases": 24, "groups": 24, "left_out": {}, "gate": GATE | {"passed": True}}
+    for one in found["metrics"].values():
+        if one["constructions"]:
+            one["constructions"]["cue"] = dict(one["constructions"]["view"])
+    assert report.about_cue(found) == []
+    found["metrics"]["irof"]["constructions"]["cue"] |= {"twin": 0.5, "twin_interval": [0.4, 0.6]}
+    found["metrics"]["road"]["constructions"]["cue"] |= {"twin": 0.1, "twin_interval": [0.0, 0.2]}
+    assert report.about_cue(found) == [
+        "On the planted cue, on which no verdict rests, irof misses what believe needs: look at the table by "
+        "construction."
+    ]

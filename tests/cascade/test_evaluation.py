@@ -184,11 +184,11 @@ def test_cascade_is_an_explainer_of_the_registry():
     assert explain.METHODS["cascade"].function is explain.cascade.cascade
 
 
-def test_the_preset_is_the_paper():
-    made = cli.parse("cascade", ["--data", "d", "--out", "o", "--preset", "paper"])
+def test_the_file_that_comes_with_it_is_the_paper():
+    made = cli.parse("cascade", ["--data", "d", "--out", "o", "--config", "cascam"])
     assert (made.rounds, made.theta, made.threshold, made.decay) == (10, 0.3, "top_k:10", 0.1)
     assert (made.base, made.scale) == (("cam",), "raw")
-    assert cli.parse("cascade", ["--data", "d", "--out", "o", "--preset", "paper", "--rounds", "3"]).rounds == 3
+    assert cli.parse("cascade", ["--data", "d", "--out", "o", "--config", "cascam", "--rounds", "3"]).rounds == 3
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from xaijax._runs import command_line
 from xaijax.cascade import rounds
 from xaijax.data import open_dataset, partition
 from xaijax.explain.cascade import Cascade
-from xaijax.training import Checkpoints
+from xaijax.training._checkpoints import Checkpoints
 
 DATA = {"count": 30, "size": 32, "cues": ("text",)}
 

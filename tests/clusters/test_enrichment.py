@@ -110,6 +110,7 @@ SITE = {"site": ("other", "B", "A")}
         (made(border=0.8, place="top"), {}, "border", "lies at the border of the image, at the top: the outer eighth"),
         (made(), {"prediction": ("right", "wrong", "right")}, "wrong", "is predicted wrongly more often"),
         (made(), {"class": ("class", "ill", "well")}, "class", "is of class ill"),
+        (made(), {"predicted class": ("predicted", "ill", "well")}, "place", "middle; predicted as ill: 90 % of its"),
         (made(), {}, "place", "no column is tied to it"),
     ],
 )

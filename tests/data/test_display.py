@@ -47,7 +47,7 @@ def examples():
     for number in range(2):
         census.leave(f"{number} <name>", LONG, LONG)
     yield census.found()
-    yield data.summarise(dataset.take(range(2)))
+    yield data.summarize(dataset.take(range(2)))
     yield data.Leaks(2, 3, (LONG,), 1, (f"<name> {LONG}",))
 
 

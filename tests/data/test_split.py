@@ -14,7 +14,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from xaijax._errors import InputError
-from xaijax.data import Case, Dataset, fold_sides, folds, leaks, open_dataset, own_split, partition, read_split, split
+from xaijax.data import Case, Dataset, folds, leaks, open_dataset, own_split, partition, read_split, split
+from xaijax.data._own_split import fold_sides
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def folder(tmp_path):
 
 
 def test_everything_is_counted(tmp_path):
-    found = data.summarise(data.open_dataset(folder(tmp_path), mask_role="lesion"))
+    found = data.summarize(data.open_dataset(folder(tmp_path), mask_role="lesion"))
     assert found.images == 5
     assert found.classes == {"cyst": 2, "normal": 3}
     assert found.groups == (3, 2)
@@ -57,7 +57,7 @@ def test_everything_is_counted(tmp_path):
 
 def test_only_some_are_decoded_and_progress_is_told(tmp_path):
     shares = []
-    found = data.summarise(data.open_dataset(folder(tmp_path)), [3, 4], shares.append)
+    found = data.summarize(data.open_dataset(folder(tmp_path)), [3, 4], shares.append)
     assert (found.images, found.read) == (5, 1)
     assert set(found.masks) == {"unknown"}
     assert shares == [0.5, 1.0]
@@ -83,7 +83,7 @@ def test_leaks_between_the_sides_of_the_own_split():
         Case("c", 0, Fixed(2), "patient 2", split="training"),
         Case("d", 1, Fixed(2), "patient 3", split="validation"),
     ]
-    found = data.summarise(Dataset("stub", ("x", "y"), None, tuple(cases)))
+    found = data.summarize(Dataset("stub", ("x", "y"), None, tuple(cases)))
     assert found.sides == {"test": {"x": 0, "y": 1}, "training": {"x": 2, "y": 0}, "validation": {"x": 0, "y": 1}}
     assert len(found.leaks) == 2
     assert "1 group (patient) is on more than one, 2 images" in found.leaks[0]
@@ -98,7 +98,7 @@ def test_findings():
     dataset = Dataset("findings", ("effusion", "mass"), None, cases)
     assert dataset.multi_label
     assert dataset.read().labels.shape == (3, 2)
-    found = data.summarise(dataset)
+    found = data.summarize(dataset)
     assert found.classes == {"effusion": 2, "mass": 1}
     assert found.unknown == {"effusion": 1}
 
@@ -113,7 +113,7 @@ def test_elements_of_several_roles_in_one_image():
             elements = (Element("", "lesion", first), Element("", "lesion", second), Element("", "organ", ~first))
             return Content(grey(0)[..., None], elements)
 
-    found = data.summarise(Dataset("two", ("x", "y"), "lesion", (Case("a", 0, Two(0)),)))
+    found = data.summarize(Dataset("two", ("x", "y"), "lesion", (Case("a", 0, Two(0)),)))
     assert (found.masks["lesion"].images, found.masks["lesion"].elements) == (1, 2)
     assert found.masks["lesion"].area == (0.5, 0.5, 0.5)
     assert found.masks["organ"].area == (0.75, 0.75, 0.75)

@@ -50,7 +50,7 @@ def test_steps_are_doubled_until_the_gap_is_small_twice(fourth):
     assert (np.abs(found.gaps) <= 0.02 * np.abs(found.changes)).all()
     exact = completeness("integrated_gradients", fourth, IMAGES, 0, tolerance=1e-3)
     assert exact.steps.tolist() == [16, 16]  # Gauss and Legendre's points are exact for a polynomial
-    cut = completeness("integrated_gradients", fourth, IMAGES, 0, rule="left", tolerance=1e-6, most=70)
+    cut = completeness("integrated_gradients", fourth, IMAGES, 0, rule="left", tolerance=1e-6, max_steps=70)
     assert cut.steps.tolist() == [64, 64]
     assert (np.abs(cut.gaps) > 1e-6 * np.abs(cut.changes)).all()
 
@@ -76,7 +76,7 @@ def test_other_options_and_methods(fourth):
         ("guided_ig", {"tolerance": 0}, "tolerance is 0; it must be a number above 0"),
         ("guided_ig", {"tolerance": 0.1, "steps": 9}, "tolerance chooses the steps; leave one of the two out"),
         ("deeplift", {"tolerance": 0.1}, "tolerance chooses steps, and deeplift has none"),
-        ("guided_ig", {"tolerance": 0.1, "most": 9}, "most is 9; it must be at least 16"),
+        ("guided_ig", {"tolerance": 0.1, "max_steps": 9}, "max_steps is 9; it must be at least 16"),
         ("guided_ig", {"draws": 3}, "guided_ig has no option 'draws'"),
     ],
 )

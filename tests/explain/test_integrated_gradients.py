@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from xaijax.classifier import Classifier
-from xaijax.explain import integrated_gradients, integrated_gradients_with_gap
+from xaijax.explain import integrated_gradients
 from xaijax.explain._baselines import make_baselines
-from xaijax.explain.gradients._integrated_gradients import Rule, quadrature
+from xaijax.explain.gradients._integrated_gradients import Rule, integrated_gradients_with_gap, quadrature
 
 RNG = np.random.default_rng(0)
 W = RNG.normal(size=(4, 5, 2, 3)).astype(np.float32)

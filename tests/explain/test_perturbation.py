@@ -7,6 +7,7 @@ import pytest
 
 from xaijax import explain
 from xaijax.classifier import Classifier, UnsupportedError
+from xaijax.explain.cams._fullgrad import fullgrad_with_gap
 from xaijax.explain.cams._split import split
 from xaijax.explain.perturbation._rise import rise_mask
 
@@ -138,7 +139,7 @@ def test_first_projection_is_that_of_an_svd(shape, center):
 
 def test_fullgrad_is_complete(model, images, labels):
     """ReLU network: input, convolution, batch-norm and dense biases make up the logit, preprocessing's shift too."""
-    maps, gap = explain.fullgrad_with_gap(model, images, labels)
+    maps, gap = fullgrad_with_gap(model, images, labels)
     assert maps.shape == (3, 16, 16)
     np.testing.assert_allclose(gap, 0, atol=2e-5 * float(np.abs(model.logits(model.params, images)).max()))
 
@@ -148,7 +149,7 @@ def test_fullgrad_counts_the_preprocessing(net_class, images, labels):
 
     shifted = Classifier.from_nnx(net_class(nnx.Rngs(1)), input_shape=(16, 16, 3), preprocess="torch")
     y = np.abs(shifted.logits(shifted.params, images)).max()
-    _, gap = explain.fullgrad_with_gap(shifted, images, labels)
+    _, gap = fullgrad_with_gap(shifted, images, labels)
     np.testing.assert_allclose(gap, 0, atol=2e-5 * float(y))
 
 

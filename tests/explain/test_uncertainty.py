@@ -151,10 +151,10 @@ def test_a_tolerance_draws_as_much_as_each_image_needs(name, curved):
         name, curved, images[:1], 1, **{"count" if name == "rise" else "draws": int(found.draws[0])}, **options
     )
     np.testing.assert_allclose(found.maps[:1], fixed.maps, rtol=1e-4, atol=1e-4)
-    cut = uncertainty(name, curved, images[:1], 1, tolerance=aim, most=100, **options)
+    cut = uncertainty(name, curved, images[:1], 1, tolerance=aim, max_draws=100, **options)
     assert cut.draws.tolist() == [96]
     assert cut.standard_errors.mean() > aim
-    few = uncertainty(name, curved, images[:1], 1, tolerance=aim, most=30, batch_size=4, **options)
+    few = uncertainty(name, curved, images[:1], 1, tolerance=aim, max_draws=30, batch_size=4, **options)
     assert few.draws.tolist() == [30]
 
 
@@ -187,7 +187,7 @@ def test_black_boxes_and_predicted_classes(curved):
             "gradient has no standard errors, since it draws nothing; choose from ",
         ),
         ("Rise", {"tolerance": 0}, "tolerance is 0; it must be a number above 0"),
-        ("rise", {"tolerance": 1, "most": 20}, "most is 20; it must be at least 30"),
+        ("rise", {"tolerance": 1, "max_draws": 20}, "max_draws is 20; it must be at least 30"),
         ("random", {}, "random has no standard errors"),
         ("vargrad", {"tolerance": 1}, "tolerance is for rise and smoothgrad; vargrad takes the number"),
         ("smooth_blur_ig", {"noise": np.zeros((2, *SHAPE))}, "of smooth_blur_ig are for noise from a key"),

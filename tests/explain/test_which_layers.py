@@ -27,7 +27,7 @@ def test_every_layer_is_used_or_has_a_reason():
     classifier = models.create("small_cnn", 3, (32, 32, 1))
     known = classifier.layers()
     for name in ("grad_cam", "recipro_cam"):
-        found = usable_layers(name, classifier, most=4)
+        found = usable_layers(name, classifier, max_layers=4)
         assert {*found.layers, *found.left_out} == set(known)
         assert classifier.default_layer in found.layers
         assert all(found.left_out.values())

@@ -214,11 +214,11 @@ CALLS = {
         },
     ),
     "reveal": (
-        {"images": IMAGES, "levels": LEVELS, "n_levels": 3},
+        {"images": IMAGES, "levels": LEVELS, "num_levels": 3},
         {
             "images": set(),
             "levels": set(),
-            "n_levels": INTEGERS,
+            "num_levels": INTEGERS,
             "fill": {*COLOURS, "memoryview"},
             "direction": set(),
             "sigma": NUMBERS,
@@ -228,11 +228,11 @@ CALLS = {
         },
     ),
     "reveal_chunks": (
-        {"images": IMAGES, "levels": LEVELS, "n_levels": 3},
+        {"images": IMAGES, "levels": LEVELS, "num_levels": 3},
         {
             "images": set(),
             "levels": set(),
-            "n_levels": INTEGERS,
+            "num_levels": INTEGERS,
             "fill": {*COLOURS, "memoryview"},
             "max_bytes": {*INTEGERS, "2**70", "10**400"},
             "direction": set(),

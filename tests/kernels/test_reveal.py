@@ -19,8 +19,8 @@ def random_image(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -
     return rng.normal(size=shape).astype(dtype)
 
 
-def random_levels(rng: np.random.Generator, shape: tuple[int, ...], n_levels: int) -> np.ndarray:
-    return rng.integers(0, n_levels + 1, shape).astype(np.uint16)
+def random_levels(rng: np.random.Generator, shape: tuple[int, ...], num_levels: int) -> np.ndarray:
+    return rng.integers(0, num_levels + 1, shape).astype(np.uint16)
 
 
 def background_of(image: np.ndarray, fill: object) -> np.ndarray:
@@ -73,13 +73,13 @@ def test_linear_backends_agree(dtype: str, size: tuple[int, int], monkeypatch: p
     """Two independent ways: one incremental triangulation in C++, SciPy's per level with merged cells."""
     rng = np.random.default_rng(1)
     image = random_image(rng, (*size, 2), dtype)
-    for n_levels in (1, 5):
+    for num_levels in (1, 5):
         for direction in ("insertion", "deletion"):
-            levels = random_levels(rng, size, n_levels)
+            levels = random_levels(rng, size, num_levels)
             got = []
             for name in ("native", "numba"):
                 monkeypatch.setenv("XAIJAX_BACKEND", name)
-                got.append(kernels.reveal(image, levels, n_levels, direction=direction))
+                got.append(kernels.reveal(image, levels, num_levels, direction=direction))
             if dtype.startswith("uint"):
                 np.testing.assert_array_equal(*got)
             else:
@@ -248,8 +248,8 @@ def test_reads_dlpack_and_array_interface_without_a_copy() -> None:
         (((4, 4), "uint8", (4, 4), 1), ValueError, "images must be"),
         (((4, 4, 1), "int32", (4, 4), 1), TypeError, "got int32"),
         (((4, 4, 1), "uint8", (4, 5), 1), ValueError, "levels must be"),
-        (((4, 4, 1), "uint8", (4, 4), 0), ValueError, "n_levels"),
-        (((4, 4, 1), "uint8", (4, 4), 70000), ValueError, "n_levels"),
+        (((4, 4, 1), "uint8", (4, 4), 0), ValueError, "num_levels"),
+        (((4, 4, 1), "uint8", (4, 4), 70000), ValueError, "num_levels"),
         (((2, 4, 4, 1), "uint8", (3, 4, 4), 1), ValueError, "broadcast"),
         (((4, 4, 1), "uint8", (4, 4), 1, "cubic"), ValueError, "fill must be"),
         (((4, 4, 1), "uint8", (4, 4), 1, 256), ValueError, "0 to 255"),

@@ -18,6 +18,8 @@ import xaijax.metrics
 from xaijax.metrics import Curves, Explained, Responses, Scores, health
 from xaijax.metrics.calibration import case as calibration_case
 from xaijax.metrics.calibration.case import CONSTRUCTIONS, QUICK_TEXTURES
+from xaijax.metrics.calibration.cue import PlantedCue
+from xaijax.metrics.calibration.gate import Gate
 from xaijax.metrics.calibration.planning import Plan
 from xaijax.metrics.detection import Detection
 from xaijax.metrics.faithfulness import Settings as FaithfulnessSettings
@@ -27,7 +29,7 @@ from xaijax.metrics.perturbed import ImageResponses
 from xaijax.metrics.perturbed import Settings as PerturbationSettings
 from xaijax.metrics.pic import Rebuilt
 from xaijax.metrics.scores import Score
-from xaijax.metrics.statistics import analyse, betting
+from xaijax.metrics.statistics import analyze, betting
 
 NAMES = [f"a method with a long name {i}" for i in range(30)]
 METRICS = ("iou", "sic_webp", "deletion_black", "pointing_game")
@@ -63,7 +65,7 @@ def examples(scores):
         seed=0, batch_size=64, num_threads=None,
     )  # fmt: skip
     few = Scores.from_rows(row for row in scores if row.metric == "iou" and row.method in NAMES[:4])
-    statistics = analyse(few)["iou"]
+    statistics = analyze(few)["iou"]
     case = calibration_case.Case(3, "view", "9" * 20, 1, "glioma", (7,), (), maps[0] > 0)
     objects = [
         scores,
@@ -82,6 +84,9 @@ def examples(scores):
         case,
         Detection(3, True, *np.ones((2, 99)), *np.ones((2, 99), np.int64)),
         calibration_case.Scene(print, images[0], 3, maps[0]),  # type: ignore[arg-type]
+        PlantedCue(
+            print, images, np.zeros(64, np.int32), np.eye(224, dtype=bool)[None].repeat(64, 0), Gate(999, 999, 9)
+        ),
         Plan(
             (case,) * 90,
             {},

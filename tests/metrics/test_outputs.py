@@ -9,7 +9,7 @@ import pytest
 from xaijax import explain
 from xaijax.classifier import Classifier
 from xaijax.metrics import METRICS, Explained, Scores, evaluate, health
-from xaijax.metrics.statistics import analyse
+from xaijax.metrics.statistics import analyze
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (3, 12, 12, 1)).astype(np.uint8)
@@ -234,7 +234,7 @@ def test_rows_are_paired_by_image_and_finding(scores):
     images, methods, values = scores.matrix("deletion_black")
     assert images == ["x: effusion", "x: mass", "z: nodule", "z: mass"]
     assert values.shape == (4, len(methods))
-    assert analyse(scores)["deletion_black"].ranking.n == 2  # an image has one value in every test
+    assert analyze(scores)["deletion_black"].ranking.n == 2  # an image has one value in every test
     assert health(scores)["deletion_black"].images == 4
 
 

@@ -2,7 +2,9 @@
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
+from xaijax._errors import InputError
 from xaijax.classifier import Classifier
 from xaijax.metrics import evaluate, health
 
@@ -41,3 +43,18 @@ def test_a_map_of_the_evidence_beats_its_opposite_and_noise():
     assert report["sic_mutual"].used == 4
     _, _, precision = scores.matrix("average_precision")
     np.testing.assert_allclose(precision[:, 0], 1.0)
+
+
+def test_noise_may_carry_images_of_floats_out_of_their_range_and_the_users_own_may_not():
+    rng = np.random.default_rng(0)
+    images = np.round(rng.random((3, 24, 24, 1))).astype(np.float32)  # black and white: every noise leaves [0, 1]
+    maps = {"random": rng.random((3, 24, 24))}
+    labels = np.zeros(3, np.int32)
+    names = ["road", "insertion_noisy_linear", "infidelity", "pgi", "monotonicity_correlation"]
+    scores = evaluate(make_classifier([]), images, labels, maps, metrics=names)
+    for name in names:
+        assert np.isfinite(scores.matrix(name)[2]).all(), name
+    with pytest.raises(InputError, match=r"must be in \[0, 1\]"):
+        evaluate(make_classifier([]), images - 0.5, labels, maps, metrics=names)
+    with pytest.raises(InputError, match=r"must be in \[0, 1\]"):
+        make_classifier([]).predict(images - 0.5)

@@ -11,6 +11,7 @@ from scipy.ndimage import binary_dilation
 
 from xaijax import models
 from xaijax.data import open_dataset
+from xaijax.models._load import BUILTIN_FILE
 from xaijax.training import classification_scores
 
 ROOT = Path(__file__).parents[2]
@@ -37,10 +38,10 @@ def batch(classifier):
 
 
 def test_it_is_small_and_says_how_it_was_made(classifier):
-    assert models.BUILTIN_FILE.stat().st_size < 2_000_000
-    info = models.read_info(models.BUILTIN_FILE)
+    assert BUILTIN_FILE.stat().st_size < 2_000_000
+    info = models.read_info(BUILTIN_FILE)
     assert "--data-seed 1" in info["command"]
-    page = (models.BUILTIN_FILE.parent / "README.md").read_text("utf-8")
+    page = (BUILTIN_FILE.parent / "README.md").read_text("utf-8")
     joined = " ".join(page.replace("\\\n", " ").split())
     for command in info["command"].split(" && "):
         assert command in joined
@@ -48,7 +49,7 @@ def test_it_is_small_and_says_how_it_was_made(classifier):
 
 
 def test_its_card_is_the_table_of_the_docs_and_says_what_it_was_trained_on(known_truth):
-    info = models.read_info(models.BUILTIN_FILE)
+    info = models.read_info(BUILTIN_FILE)
     assert "the kinds of images that perturbation metrics produce" in info["trained_on"]
     page = (ROOT / "docs" / "models.md").read_text("utf-8")
     written = page.partition(known_truth.BEGIN)[2].partition(known_truth.END)[0].strip()

@@ -10,6 +10,7 @@ from safetensors.numpy import save_file
 
 from xaijax import models
 from xaijax._errors import InputError
+from xaijax._names import BUILTIN
 from xaijax.models import importers, zoo
 from xaijax.models.zoo import _entry
 
@@ -20,7 +21,7 @@ def test_all_architectures_are_described():
     found = models.describe()
     assert tuple(each.name for each in found) == models.list_models()
     for each in found:
-        entry = models.entry(each.name)
+        entry = zoo.entry(each.name)
         assert (each.input_shape, each.minimum, each.options) == (entry.input_shape, entry.minimum, entry.options)
         assert each.summary
         assert not each.is_file
@@ -29,7 +30,7 @@ def test_all_architectures_are_described():
 
 @pytest.mark.parametrize("spelling", ["resnet50", "ResNet-50", "RESNET 50", "res_net_50"])
 def test_names_are_found_in_any_spelling(spelling):
-    assert models.describe(spelling)[0].name == models.entry(spelling).name == "resnet50"
+    assert models.describe(spelling)[0].name == zoo.entry(spelling).name == "resnet50"
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ def test_names_are_found_in_any_spelling(spelling):
     ],
 )
 def test_names_as_papers_write_them(spelling, name):
-    assert models.entry(spelling).name == models.describe(spelling)[0].name == name
+    assert zoo.entry(spelling).name == models.describe(spelling)[0].name == name
 
 
 def test_a_classifier_made_by_another_spelling_is_the_same():
@@ -56,7 +57,7 @@ def test_a_classifier_made_by_another_spelling_is_the_same():
 @pytest.mark.parametrize("name", ["small_cnn", "squeezenet", "vit_b16"])
 def test_parameters_and_layers_are_those_of_the_model(name):
     found = models.describe(name)[0]
-    side = models.entry(name).input_shape
+    side = zoo.entry(name).input_shape
     made = models.create(name, found.num_classes, side)
     assert found.parameters == made.parameter_count()
     assert found.layers == made.layers()
@@ -86,7 +87,7 @@ def test_the_built_in_model_is_described():
     (found,) = models.describe("Builtin")
     assert found.classes == models.builtin().classes
     assert "xaijax train" in found.info["command"]
-    assert found == models.describe(models.BUILTIN)[0]
+    assert found == models.describe(BUILTIN)[0]
 
 
 def test_what_is_neither_is_refused(tmp_path):
@@ -114,7 +115,7 @@ class TestRegistry:
         assert files <= set(vars(zoo))
 
     def test_names_are_registered_once(self):
-        entry = models.entry("small_cnn")
+        entry = zoo.entry("small_cnn")
         with pytest.raises(ValueError, match="has an architecture 'Small-CNN' already"):
             zoo.register(dataclasses.replace(entry, name="Small-CNN"))
 
@@ -122,9 +123,10 @@ class TestRegistry:
         assert {source.architecture for source in _entry.sources()} == set(models.list_models()) - {
             "small_cnn",
             "small_resnet",
+            "small_vit",
         }
         for source in _entry.sources():
-            assert source.variant in models.entry(source.architecture).variants
+            assert source.variant in zoo.entry(source.architecture).variants
 
     def test_the_documentation_lists_every_architecture(self):
         text = DOCS.read_text()

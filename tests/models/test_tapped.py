@@ -20,9 +20,9 @@ from xaijax.classifier import Classifier
 QUICK_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 SIDES = {"xception": 71, "inception_v3": 75, "inception_resnet_v2": 75}
 OPTIONS = {"vgg16": {"hidden": (8,)}, "vgg19": {"hidden": (8,)}}  # the usual head has a hundred million weights
-QUICK = ("small_cnn", "small_resnet", "squeezenet")
+QUICK = ("small_cnn", "small_resnet", "small_vit", "squeezenet")
 CLASSES = 4
-MIDDLE = {"vit_b16": None}  # its biases reach the class token, which has no offset
+MIDDLE = {"vit_b16": None, "small_vit": None}  # their biases reach the class token, which has no offset
 
 
 def zoo(name):
@@ -58,7 +58,7 @@ def behind_vit(classifier, images, layer):
     x = module.patches(classifier.preprocess(images)).reshape(images.shape[0], -1, module.class_token.shape[-1])
     first = jnp.broadcast_to(module.class_token[...], (x.shape[0], 1, x.shape[-1]))
     x = jnp.concatenate([first, x], axis=1) + module.positions[...]
-    *earlier, last = (f"block{number}" for number in range(1, 13))
+    *earlier, last = (name for name, _ in nnx.iter_children(module.blocks))
     assert layer == f"blocks.{last}.norm1"
     for name in earlier:
         x = getattr(module.blocks, name)(x)

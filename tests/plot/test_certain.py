@@ -15,7 +15,7 @@ SURE = np.abs(RAW) > ERROR
 
 
 def test_evidence_error_and_signs():
-    figure = plot.certain(IMAGE, np.abs(RAW), RAW, ERROR, SURE, title="rise, 60 draws")
+    figure = plot.uncertainty(IMAGE, np.abs(RAW), RAW, ERROR, SURE, title="rise, 60 draws")
     evidence, error, signs = (axes.get_images()[0].get_array() for axes in figure.axes)
     np.testing.assert_array_equal(evidence, plot.overlay(IMAGE, np.abs(RAW)))
     np.testing.assert_array_equal(error, plot.overlay(IMAGE, ERROR, colormap="viridis"))
@@ -30,10 +30,10 @@ def test_evidence_error_and_signs():
     assert f"{SURE.mean():.0%} of the pixels" in texts[2]
     assert texts[2].endswith("blue for, orange against")
     assert texts[3] == "rise, 60 draws"
-    other = plot.certain(IMAGE, np.abs(RAW), RAW, ERROR, SURE, sides=("above", "below"))
+    other = plot.uncertainty(IMAGE, np.abs(RAW), RAW, ERROR, SURE, sides=("above", "below"))
     assert other.texts[2].get_text().endswith("blue above, orange below")
 
 
 def test_arrays_of_another_size_are_refused():
     with pytest.raises(ValueError, match=r"error is \(3, 3\) but the image is \(12, 16\)"):
-        plot.certain(IMAGE, RAW, RAW, np.ones((3, 3)), SURE)
+        plot.uncertainty(IMAGE, RAW, RAW, np.ones((3, 3)), SURE)

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from xaijax.plot import display_scale, outline, overlay, to_rgb
+from xaijax.plot import outline, overlay
+from xaijax.plot._overlay import display_scale, to_rgb
 
 
 def test_where_there_is_no_evidence_the_image_shows():

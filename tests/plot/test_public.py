@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 import xaijax
 from xaijax import plot
+from xaijax.plot._style import encode
 
 MODULES = [f"xaijax.plot.{module.name}" for module in pkgutil.iter_modules(plot.__path__) if module.name != "__main__"]
 ALONE = """
@@ -19,9 +20,10 @@ import sys
 import xaijax.plot
 assert not {"matplotlib", "jax", "xaijax.metrics", "xaijax.explain"} & set(sys.modules), sorted(sys.modules)
 import numpy as np
+from xaijax.plot._style import encode
 picture = np.zeros((1, 8, 8, 1), np.uint8)
-xaijax.plot.encode(xaijax.plot.gallery(picture, {"cam": np.ones((1, 8, 8))}), "png")
-xaijax.plot.encode(xaijax.plot.confusion([[1]], ["a"]), "svg")
+encode(xaijax.plot.gallery(picture, {"cam": np.ones((1, 8, 8))}), "png")
+encode(xaijax.plot.confusion_matrix([[1]], ["a"]), "svg")
 assert "matplotlib.pyplot" not in sys.modules
 """
 
@@ -52,7 +54,7 @@ def test_the_same_figure_gives_the_same_bytes():
 
     assert isinstance(drawn(), Figure)
     for kind, head in (("svg", b"<?xml"), ("png", b"\x89PNG")):
-        first, second = (plot.encode(drawn(), kind) for _ in range(2))
+        first, second = (encode(drawn(), kind) for _ in range(2))
         assert first == second
         assert first.startswith(head)
         assert b"Software" not in first

@@ -7,6 +7,7 @@ from xaijax import plot
 from xaijax.metrics.pic_curve import area, read_curve
 from xaijax.metrics.scores import Curves, Responses, Scores
 from xaijax.metrics.statistics import mean_interval
+from xaijax.plot._statistics import summary_of_models
 
 IMAGES = tuple("abcdef")
 METHODS = ("grad_cam", "random")
@@ -126,8 +127,8 @@ def test_bad_curves_in_one_sentence(found, message):
 
 def test_models_side_by_side():
     found = {"first": {"cam": (0.5, 0.4, 0.6), "random": (0.1, np.nan, np.nan)}, "second": {"cam": (0.7, 0.6, 0.8)}}
-    figure = plot.summary_of_models(found, title="IoU")
+    figure = summary_of_models(found, title="IoU")
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["cam", "random"]
     assert legend(figure) == ["first", "second"]
     with pytest.raises(ValueError, match="no means to draw"):
-        plot.summary_of_models({"first": {}})
+        summary_of_models({"first": {}})

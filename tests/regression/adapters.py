@@ -30,7 +30,7 @@ DATA: Mapping[str, tuple[str, ...]] = {"count": ("count", "n")}
 
 # What is not at the top of a public package -> where it is, as "module:name".
 PLACES: Mapping[str, tuple[str, ...]] = {
-    "BUILTIN_FILE": ("xaijax.models:BUILTIN_FILE", "xaijax.models:BUILTIN"),
+    "BUILTIN_FILE": ("xaijax.models._load:BUILTIN_FILE", "xaijax.models:BUILTIN_FILE", "xaijax.models:BUILTIN"),
     "open_dataset": ("xaijax.data:open_dataset",),
     "plant": ("xaijax.data:plant",),
     "cover": ("xaijax.data:cover",),

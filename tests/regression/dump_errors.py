@@ -105,7 +105,6 @@ def bench() -> Iterator[Line]:
         "setting out of range": {"metric_settings": ["perturbation.steps=-3"]},
         "setting twice": {"metric_settings": ["perturbation.steps=3", "perturbation.steps=4"]},
         "fractions": {"metric_settings": ["pic.fractions=0.5,0.1"]},
-        "preset": {"preset": "study-pick"},
         "cue": {"cues": ["txt"]},
         "cue without class": {"cues": ["ruler"]},
         "correlation": {"cues": ["text"], "correlation": 1.5},

@@ -35,6 +35,9 @@ def test_the_shipped_studies_have_the_contents_of_their_publications():
         "efficientnet_b0",
     ]  # fmt: skip
     assert (pic.training["size"], pic.training["optimizer"], pic.choose.best) == (225, "sgd", 3)
+    recipe = {"standardize": "all", "head": "flatten", "dropout": 0.5, "momentum": 0.939, "nesterov": False}
+    assert {name: pic.training[name] for name in recipe} == recipe
+    assert (pic.training["validation"], pic.training["test"]) == (0.1, 0.1)
     medical = pic.chapters["medical"].options
     assert len(medical["methods"]) == 14
     assert "random" in medical["methods"]
@@ -49,8 +52,9 @@ def test_the_shipped_studies_have_the_contents_of_their_publications():
         "grad_cam",
     }
     assert lung.chapters["transformer"].models == ("vit_b16",)
-    # Every model has the same random maps, which would agree perfectly.
-    assert "random" not in lung.chapters["between"].options["methods"]
+    # Every model has random maps of its own.
+    assert "random" in lung.chapters["between"].options["methods"]
+    assert "grid_pointing_game" in lung.chapters["localization"].options["metrics"]  # there are no masks
     confidence = read("cam-confidence")
     assert len(confidence.data) == 3
     assert confidence.chapters["confidence"].per_class == ("confidence_gain",)
@@ -69,8 +73,9 @@ def test_the_shipped_studies_have_the_contents_of_their_publications():
 def test_every_tiny_form_is_small_and_needs_no_files(name):
     study = read(name, tiny=True)
     assert all(str(one.options["data"]).startswith("phantoms:") for one in study.data.values())
-    assert set(study.models) <= {"small_cnn", "small_resnet"}
-    assert study.training["epochs"] <= 2
+    assert len(study.models) == 2
+    assert set(study.models) <= {"small_cnn", "small_resnet", "small_vit"}
+    assert study.training["epochs"] <= 20
     assert study.chapters
 
 
@@ -167,6 +172,10 @@ def test_a_study_extends_another_key_by_key(write):
     # Numbers of a chapter that was taken away go with it.
     path = write({"extends": "base.yaml", "chapters": {"one": None, "two": {"question": "Why?"}}})
     assert read(path).published == ()
+    # What a file removes stays away in those that extend it.
+    write({"extends": "base.yaml", "chapters": {"one": None, "two": {"question": "Why?"}}}, "middle.yaml")
+    path = write({"extends": "middle.yaml", "chapters": {"two": {"note": "more"}, "three": {"question": "How?"}}})
+    assert {name: one.note for name, one in read(path).chapters.items()} == {"two": "more", "three": ""}
     path = write({"extends": "mine.yaml"})
     with pytest.raises(InputError, match="extends itself"):
         read(path)

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from xaijax import cli, study, train
 from xaijax.study import StudyConfig
+from xaijax.study.reading import read
 
 FILE = {
     "study": "mine",
@@ -148,12 +149,29 @@ def test_a_cell_that_fails_is_said_and_the_others_are_done(tmp_path, capsys):
     assert "heads-wild could not be done" in (out / "report.html").read_text("utf-8")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["pic-medical", "cam-reliability", "cam-confidence", "cascam"])
 def test_the_tiny_form_of_a_shipped_study_runs(name, tmp_path):
+    """Two architectures are trained, and every chapter has numbers."""
     out = tmp_path / "out"
     done = study.run(StudyConfig(study=name, tiny=True, out=out), console=quiet())
     assert all(done.cells.values())
     page = (out / "report.html").read_text("utf-8")
     assert "This is the tiny form" in page
     assert page.count("next to ours") >= 1
+    made = read(name, tiny=True)
+    assert len(made.models) == 2
+    tables = {path.stem: rows(path) for path in (out / "tables").glob("*.csv")}
+    for chapter, one in made.chapters.items():
+        for data in one.data:
+            found = [row for stem, table in tables.items() if stem.startswith(f"{chapter}-{data}") for row in table]
+            values = [value for row in found for key, value in row.items() if key not in ("model", "method", "class")]
+            assert any(value not in ("", "nan", "0") for value in values), (chapter, data)
+    if name == "cam-reliability":
+        # The attention family next to Grad-CAM, on the transformer; localization without masks.
+        assert {row["method"] for row in tables["transformer-lung"]} > {
+            "attention_rollout",
+            "generic_attention",
+            "grad_cam",
+        }
+        games = [row["grid_pointing_game"] for row in tables["localization-lung"]]
+        assert any(0 <= float(value) <= 1 for value in games if value)

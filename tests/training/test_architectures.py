@@ -5,17 +5,19 @@ import numpy as np
 import pytest
 
 from xaijax import models, training
+from xaijax.models import zoo
+from xaijax.training._trainer import Trainer
 
 NAMES = models.list_models()
 
 
 def trainer(name, precision):
-    entry = models.entry(name)
+    entry = zoo.entry(name)
     side = max(entry.minimum, 32)
     images = np.random.default_rng(0).random((2, side, side, 3)).astype(np.float32)
     options = training.Options(epochs=1, batch_size=2, precision=precision, warmup=0.0)
     start = models.create(name, 2, (side, side, 3))
-    return training.Trainer(start, images, [0, 1], options)
+    return Trainer(start, images, [0, 1], options)
 
 
 def test_no_class_map_of_squeezenet_starts_dead():

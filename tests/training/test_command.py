@@ -1,5 +1,6 @@
-"""What the commands that train share: values checked where they enter, failed starts, --count, presets."""
+"""What the commands that train share: values checked where they enter, failed starts, --count, option files."""
 
+import dataclasses
 import doctest
 import importlib
 import json
@@ -15,7 +16,8 @@ import xaijax.training
 from xaijax import cli, evaluate, train
 from xaijax._errors import InputError
 from xaijax._runs import command_line
-from xaijax.training import Augmentation, Options, Record
+from xaijax.training import Augmentation, Options
+from xaijax.training._train import Record
 
 PACKAGES = ("xaijax.training", "xaijax.train", "xaijax.evaluate")
 MODULES = [
@@ -132,18 +134,22 @@ def test_some_images_of_a_folder_are_taken_evenly_and_the_others_are_not_scored(
     assert [sum(row) for row in some.metrics[0]["confusion"]] == [3, 3, 3]
 
 
-@pytest.mark.parametrize("name", train.PRESETS)
-def test_presets_are_options_of_the_command(name):
-    words = ["--data", "d", "--out", "o", "--preset", name]
+@pytest.mark.parametrize(
+    ("name", "some"),
+    [("quick", {"size": 64, "epochs": 10, "batch_size": 16}), ("fine-tune", {"frozen_epochs": 2, "epochs": 12})],
+)
+def test_the_files_that_come_with_it_are_options_of_the_command(name, some):
+    words = ["--data", "d", "--out", "o", "--config", name]
     made = cli.parse("train", words)
-    assert {option: getattr(made, option) for option in train.PRESETS[name]} == train.PRESETS[name]
+    assert {option: getattr(made, option) for option in some} == some
     assert cli.parse("train", [*words, "--epochs", "7"]).epochs == 7
     if name == "fine-tune":
         with pytest.raises(InputError, match="--frozen-epochs needs --weights"):
             made.options()
     else:
         made.options()
-    assert f"--preset {name}" in command_line.repeat("train", made)
+    repeated = shlex.split(command_line.repeat("train", made))[2:]
+    assert cli.parse("train", repeated) == dataclasses.replace(made, config=None)
 
 
 def test_the_example_of_the_page_runs(capsys):

@@ -21,7 +21,7 @@ start = models.create("small_cnn", 3, (16, 16, 1), width=4)
 found = {}
 for count in (1, 2):
     options = training.Options(epochs=2, batch_size=8, learning_rate=0.01, warmup=0.0, devices=count)
-    trainer = training.Trainer(start, images, labels, options)
+    trainer = Trainer(start, images, labels, options)
     losses = [*trainer.epoch(1), *trainer.epoch(2)]
     made = trainer.trained(2)
     assert all(leaf.devices() == {jax.devices()[0]} for leaf in jax.tree.leaves(made.params))
@@ -33,7 +33,7 @@ labels = trainer.labels[:8]
 compiled = step.lower(trainer.recipe(2), trainer.state, part, labels, trainer._weights, jax.random.key(0)).compile()
 text = compiled.as_text()
 found["all-reduce"], found["all-gather"] = ("all-reduce" in text), re.findall(r".*all-gather\\(.*", text)
-assert training.Trainer(start, images, [0] * 16, training.Options(batch_size=8)).mesh.size == 2  # all there are
+assert Trainer(start, images, [0] * 16, training.Options(batch_size=8)).mesh.size == 2  # all there are
 print(json.dumps(found))
 """
 

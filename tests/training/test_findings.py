@@ -42,7 +42,7 @@ def test_every_finding_has_its_scores_over_the_images_where_it_is_known():
     labels[::7, 1] = np.nan
     labels[:, 2] = 0  # no image has it
     chances = 0.3 * (labels == 1) + 0.7 * RNG.random((60, 3))
-    found = finding_scores(chances, labels, ["a", "b", "c"], seed=3)
+    found = finding_scores(labels, chances, ["a", "b", "c"], seed=3)
     for k, name in enumerate("ab"):
         known = ~np.isnan(labels[:, k])
         row = found["per_finding"][name]
@@ -69,7 +69,7 @@ def test_the_interval_is_the_percentile_over_samples_of_the_images():
     """The same draws, one by one with scikit-learn."""
     labels = (RNG.random((30, 1)) < 0.5).astype(float)
     chances = np.clip(0.3 * labels + 0.8 * RNG.random((30, 1)), 0, 1)
-    row = finding_scores(chances, labels, ["a"], samples=200, seed=5)["per_finding"]["a"]
+    row = finding_scores(labels, chances, ["a"], draws=200, seed=5)["per_finding"]["a"]
     drawn = np.random.default_rng(5).multinomial(30, np.full(30, 1 / 30), size=200)
     for name, score in (("auroc", roc_auc_score), ("auprc", average_precision_score)):
         values = [score(labels[:, 0], chances[:, 0], sample_weight=weights) for weights in drawn]
@@ -80,9 +80,9 @@ def test_patients_are_drawn_together():
     """Copies of an image of the same patient add nothing: the interval is that of the patients."""
     labels = (RNG.random((20, 1)) < 0.5).astype(float)
     chances = np.clip(0.3 * labels + 0.8 * RNG.random((20, 1)), 0, 1)
-    once = finding_scores(chances, labels, ["a"], seed=1)["per_finding"]["a"]
+    once = finding_scores(labels, chances, ["a"], seed=1)["per_finding"]["a"]
     names = [f"p{i}" for i in range(20)] * 4
-    copies = finding_scores(np.tile(chances, (4, 1)), np.tile(labels, (4, 1)), ["a"], groups=names, seed=1)
+    copies = finding_scores(np.tile(labels, (4, 1)), np.tile(chances, (4, 1)), ["a"], groups=names, seed=1)
     assert copies["resampled"] == "patients"
     row = copies["per_finding"]["a"]
     assert (row["auroc_low"], row["auroc_high"]) == pytest.approx((once["auroc_low"], once["auroc_high"]))
@@ -144,7 +144,7 @@ class TestComparison:
     FIRST, SECOND = 0.1 * (LABELS == 1) + 0.9 * NOISE[0], 0.4 * (LABELS == 1) + 0.6 * NOISE[1]
 
     def test_the_differences_are_those_of_scikit_learn(self):
-        found = compare_findings(self.FIRST, self.SECOND, self.LABELS, ["a", "b", "c"], samples=50)
+        found = compare_findings(self.LABELS, self.FIRST, self.SECOND, ["a", "b", "c"], draws=50)
         areas = {"auroc": roc_auc_score, "auprc": average_precision_score}
         for name, area in areas.items():
             expected = []
@@ -160,7 +160,7 @@ class TestComparison:
 
     def test_images_are_resampled_with_all_their_findings_for_both(self):
         """The interval of the mean over findings by the definition, image by image."""
-        found = compare_findings(self.FIRST, self.SECOND, self.LABELS, ["a", "b", "c"], samples=200, seed=5)
+        found = compare_findings(self.LABELS, self.FIRST, self.SECOND, ["a", "b", "c"], draws=200, seed=5)
         assert (found["units"], found["draws"]) == (50, 200)
         counts = np.random.default_rng(5).multinomial(50, np.full(50, 1 / 50), size=200)
         drawn = []
@@ -178,18 +178,18 @@ class TestComparison:
         assert found["macro_auroc"]["high"] == pytest.approx(high, abs=1e-9)
 
     def test_equal_classifiers_do_not_differ(self):
-        found = compare_findings(self.FIRST, self.FIRST, self.LABELS, ["a", "b", "c"], samples=50)
+        found = compare_findings(self.LABELS, self.FIRST, self.FIRST, ["a", "b", "c"], draws=50)
         assert found["macro_auprc"] == {"difference": 0.0, "low": 0.0, "high": 0.0}
 
     def test_patients_are_drawn_whole(self):
         groups = [f"p{i // 10}" for i in range(50)]
-        found = compare_findings(self.FIRST, self.SECOND, self.LABELS, ["a", "b", "c"], groups=groups, samples=50)
+        found = compare_findings(self.LABELS, self.FIRST, self.SECOND, ["a", "b", "c"], groups=groups, draws=50)
         assert found["units"] == 5
 
     def test_a_finding_that_no_image_has_has_no_difference(self):
         labels = self.LABELS.copy()
         labels[:, 2] = 0
-        found = compare_findings(self.FIRST, self.SECOND, labels, ["a", "b", "c"], samples=50)
+        found = compare_findings(labels, self.FIRST, self.SECOND, ["a", "b", "c"], draws=50)
         assert found["per_finding"]["c"]["auroc"] == {"difference": None, "low": None, "high": None}
         both = [found["per_finding"][name]["auroc"]["difference"] for name in "ab"]
         assert found["macro_auroc"]["difference"] == pytest.approx(np.mean(both))

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from xaijax import models, train, training
+from xaijax import models, train
 from xaijax._errors import InputError
 from xaijax.data import phantoms
-from xaijax.training import Augmentation, Interventions, Options, Trainer, run_epochs
-from xaijax.training._evidence import KINDS
+from xaijax.training import Augmentation, Interventions, Options
+from xaijax.training._evidence import KINDS, lesion_alone, pasted, without_evidence
 from xaijax.training._interventions import NO_CLASS, Changed
 from xaijax.training._step import _loss_or_uniform
+from xaijax.training._train import run_epochs
+from xaijax.training._trainer import Trainer
 
 SIDE = 64
 SOFT = round(3 / 128 * SIDE)
@@ -119,7 +121,7 @@ def test_images_without_evidence_are_what_their_kind_says(material, kind):
     images, _, masks = material
     image, mask = images[3], masks[3]
     for seed in range(6):
-        found = training.without_evidence(image, mask, kind, np.random.default_rng(seed))
+        found = without_evidence(image, mask, kind, np.random.default_rng(seed))
         assert found.shape == image.shape
         assert found.dtype == image.dtype
         same = (found == image)[..., 0]
@@ -149,11 +151,11 @@ def test_images_without_evidence_are_what_their_kind_says(material, kind):
 def test_amounts_can_be_given_and_are_exact(material):
     images, _, _ = material
     rng = np.random.default_rng(0)
-    found = training.without_evidence(images[0], None, "scattered", rng, amount=0.05)
+    found = without_evidence(images[0], None, "scattered", rng, amount=0.05)
     known = int(0.05 * SIDE * SIDE)
     values, counts = np.unique(found, return_counts=True)
     assert known <= SIDE * SIDE - counts[np.isin(values, (0, np.rint(images[0].mean())))].max() + 10
-    blurred = training.without_evidence(images[0], None, "blurred", rng, amount=0.1)
+    blurred = without_evidence(images[0], None, "blurred", rng, amount=0.1)
     wanted = ndimage.gaussian_filter(images[0][..., 0].astype(float), 0.1 * SIDE, mode="reflect", truncate=4)
     assert np.abs(blurred[..., 0] - wanted).max() <= 1
 
@@ -161,7 +163,7 @@ def test_amounts_can_be_given_and_are_exact(material):
 def test_a_lesion_alone_keeps_its_pixels_and_nothing_else(material):
     images, _, masks = material
     for seed in range(20):
-        found = training.lesion_alone(images[5], masks[5], np.random.default_rng(seed))
+        found = lesion_alone(images[5], masks[5], np.random.default_rng(seed))
         np.testing.assert_array_equal(found[masks[5]], images[5][masks[5]])
         outside = ~ndimage.binary_dilation(masks[5], iterations=SOFT)
         assert (found[outside] == images[5][outside]).mean() < 0.15
@@ -284,10 +286,10 @@ def test_a_network_learns_what_the_interventions_say():
     best = []
     run_epochs(trainer, images, labels, on_best=lambda classifier, record: best.append(classifier))
     last = trainer.trained(20)
-    swapped = np.stack([training.pasted(images[i], masks[i], images[i - 1], masks[i - 1]) for i in range(60)])
+    swapped = np.stack([pasted(images[i], masks[i], images[i - 1], masks[i - 1]) for i in range(60)])
     assert (np.asarray(last.predict(swapped)).argmax(1) == labels).mean() > 0.9
     removed = np.stack(
-        [training.without_evidence(image, mask, "removed", random) for image, mask in zip(images, masks, strict=True)]
+        [without_evidence(image, mask, "removed", random) for image, mask in zip(images, masks, strict=True)]
     )
     assert np.asarray(last.predict(removed)).max(axis=1).mean() < 0.75
     assert best
@@ -353,9 +355,7 @@ def test_the_command_pastes_the_lesions_of_other_data_and_needs_masks(tmp_path, 
 def test_every_pair_of_kinds_and_masks_is_drawn_the_same_for_floats(material):
     images, _, masks = material
     for kind, seed in itertools.product(KINDS, range(2)):
-        whole = training.without_evidence(images[1], masks[1], kind, np.random.default_rng(seed))
-        share = training.without_evidence(
-            images[1].astype(np.float32) / 255, masks[1], kind, np.random.default_rng(seed)
-        )
+        whole = without_evidence(images[1], masks[1], kind, np.random.default_rng(seed))
+        share = without_evidence(images[1].astype(np.float32) / 255, masks[1], kind, np.random.default_rng(seed))
         assert share.dtype == np.float32
         np.testing.assert_allclose(share, whole / 255, atol=0.6 / 255)

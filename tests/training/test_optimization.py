@@ -9,9 +9,13 @@ import optax
 import pytest
 
 from xaijax import models, training
+from xaijax._errors import InputError
 from xaijax.classifier import Classifier
-from xaijax.training import Record, Trainer, head_names, logits
+from xaijax.training._scores import logits
+from xaijax.training._start import head_names
 from xaijax.training._step import Descent, step
+from xaijax.training._train import Record
+from xaijax.training._trainer import Trainer
 
 
 def test_train_learns_and_keeps_the_best_epoch():
@@ -111,8 +115,8 @@ def test_the_optimisers_in_closed_form():
     gradient = {"kernel": jnp.array([[2.0, -3.0]]), "bias": jnp.array([2.0, -3.0])}
     sign = np.array([1.0, -1.0])
 
-    def two_steps(name):
-        transformation = Descent(name, "constant", 0.1, 0.5, 0, 10).transformation()
+    def two_steps(name, momentum=0.9, nesterov=True):
+        transformation = Descent(name, "constant", 0.1, 0.5, 0, 10, momentum, nesterov).transformation()
         params, moments = start, transformation.init(start)
         for _ in range(2):
             updates, moments = transformation.update(gradient, moments, params)
@@ -133,6 +137,14 @@ def test_the_optimisers_in_closed_form():
         bias = bias - 0.1 * (0.9 * trace + slope)
     np.testing.assert_allclose(found["kernel"][0], kernel, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(found["bias"], bias, rtol=1e-5)
+    plain = two_steps("sgd", 0.939, nesterov=False)
+    np.testing.assert_allclose(plain["bias"], 1 - 0.1 * (slope + 1.939 * slope), rtol=1e-5)
+
+
+def test_momentum_of_another_optimiser_is_refused():
+    with pytest.raises(InputError, match="momentum and nesterov are for optimizer='sgd'; it is 'adamw'"):
+        training.Options(momentum=0.5)
+    assert training.Options(optimizer="sgd", momentum=0.939, nesterov=False).momentum == 0.939
 
 
 def test_the_head_is_what_stands_behind_the_trunk():

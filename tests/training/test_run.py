@@ -80,7 +80,7 @@ def assert_same_training(left, right):
 KILLED = """
 import os, signal, sys
 from xaijax import cli
-from xaijax.training import Checkpoints
+from xaijax.training._checkpoints import Checkpoints
 before = Checkpoints.save
 def kill(self, epoch, *rest):
     if epoch == 3:

@@ -10,17 +10,14 @@ from xaijax import models
 from xaijax.training import (
     bootstrap_difference,
     confusion_matrix,
-    drawn_scores,
-    interval,
+    corrected_t_test,
     mcnemar,
-    penultimate,
-    principal_components,
+    permutation_test,
     reliability,
-    repeated_difference,
-    scores_of_confusion,
-    scores_of_logits,
-    swapped,
 )
+from xaijax.training._comparison import drawn_scores, interval
+from xaijax.training._embedding import penultimate, principal_components
+from xaijax.training._scores import scores_of_confusion, scores_of_logits
 from xaijax.training._trainer import class_weights
 
 
@@ -58,7 +55,7 @@ def test_class_weights_make_classes_count_alike():
 def test_calibration_error_by_hand():
     """Bins (0.4, 0.6] and (0.8, 1]: |1/2 - 0.55| of two images in five, |2/3 - 0.9| of three."""
     probabilities = [[0.5, 0.5], [0.6, 0.4], [0.9, 0.1], [0.1, 0.9], [0.1, 0.9]]
-    found = reliability(probabilities, [1, 0, 0, 1, 0], bins=5)
+    found = reliability([1, 0, 0, 1, 0], probabilities, bins=5)
     assert found["ece"] == pytest.approx(2 / 5 * 0.05 + 3 / 5 * (0.9 - 2 / 3))
     assert [row["images"] for row in found["bins"]] == [0, 0, 2, 0, 3]
     assert found["bins"][4]["accuracy"] == pytest.approx(2 / 3)
@@ -70,11 +67,11 @@ def test_probabilities_that_are_true_are_calibrated():
     random = np.random.default_rng(0)
     probabilities = random.dirichlet(np.ones(3), 60_000)
     labels = (random.random((60_000, 1)) > probabilities.cumsum(axis=1)).sum(axis=1)
-    assert reliability(probabilities, labels)["ece"] < 0.01
+    assert reliability(labels, probabilities)["ece"] < 0.01
     sharper = probabilities**2 / (probabilities**2).sum(axis=1, keepdims=True)
-    assert reliability(sharper, labels)["ece"] > 0.1
+    assert reliability(labels, sharper)["ece"] > 0.1
     with pytest.raises(ValueError, match="as many and not none"):
-        reliability(np.zeros((0, 3)), [])
+        reliability([], np.zeros((0, 3)))
 
 
 def test_logits_that_are_no_numbers_are_refused():
@@ -114,7 +111,7 @@ def test_drawn_scores_equal_scikit_learn_on_the_images_and_on_a_sample():
         assert found["accuracy"][row] == pytest.approx(sklearn_metrics.accuracy_score(own, p.argmax(1)), abs=1e-12)
         macro = sklearn_metrics.f1_score(own, p.argmax(1), average="macro")
         assert found["macro_f1"][row] == pytest.approx(macro, abs=1e-12)
-        assert found["ece"][row] == pytest.approx(reliability(p, own)["ece"], abs=1e-12)
+        assert found["ece"][row] == pytest.approx(reliability(own, p)["ece"], abs=1e-12)
 
 
 def test_a_sample_without_a_class_has_the_area_of_the_others():
@@ -159,28 +156,32 @@ def test_bootstrap_draws_whole_patients():
 def test_swapping_patients_is_mcnemar_where_each_has_one_image_and_counts_copies_once():
     random = np.random.default_rng(3)
     labels, first, second = random.integers(0, 2, (3, 16))
-    assert swapped(labels, first, second, range(16)) == pytest.approx(mcnemar(labels, first, second)["p_value"])
+    assert permutation_test(labels, first, second, range(16)) == pytest.approx(
+        mcnemar(labels, first, second)["p_value"]
+    )
     copies = [np.repeat(values, 5) for values in (labels, first, second)]
-    assert swapped(*copies, np.repeat(range(16), 5)) == pytest.approx(mcnemar(labels, first, second)["p_value"])
-    assert swapped(labels, first, first, range(16)) == 1
-    assert swapped(labels, first, second, ["one patient"] * 16) == 1
+    assert permutation_test(*copies, np.repeat(range(16), 5)) == pytest.approx(
+        mcnemar(labels, first, second)["p_value"]
+    )
+    assert permutation_test(labels, first, first, range(16)) == 1
+    assert permutation_test(labels, first, second, ["one patient"] * 16) == 1
 
 
 def test_repeats_are_the_paired_t_test_and_the_correction_widens_it():
     random = np.random.default_rng(5)
     first, second = random.random(5), random.random(5) + 0.2
-    plain = repeated_difference(first, second)
+    plain = corrected_t_test(first, second)
     theirs = stats.ttest_rel(second, first)
     assert plain["p_value"] == pytest.approx(theirs.pvalue)
     bounds = theirs.confidence_interval()
     assert (plain["low"], plain["high"]) == pytest.approx((bounds.low, bounds.high))
-    wide = repeated_difference(first, second, overlap=1 / 9)
+    wide = corrected_t_test(first, second, overlap=1 / 9)
     ratio = (wide["high"] - wide["low"]) / (plain["high"] - plain["low"])
     assert ratio == pytest.approx(np.sqrt((1 / 5 + 1 / 9) / (1 / 5)))  # Nadeau and Bengio, equation 9
     t = theirs.statistic / ratio
     assert wide["p_value"] == pytest.approx(2 * stats.t.sf(abs(t), 4))
-    assert repeated_difference([0.5], [0.7])["p_value"] is None
-    assert repeated_difference([0.5, 0.6], [0.7, 0.8])["low"] is None  # no spread
+    assert corrected_t_test([0.5], [0.7])["p_value"] is None
+    assert corrected_t_test([0.5, 0.6], [0.7, 0.8])["low"] is None  # no spread
 
 
 def test_the_penultimate_layer_gives_the_logits():

@@ -8,7 +8,7 @@ import numpy as np
 
 from xaijax import _files, plot
 from xaijax.classifier import Classifier
-from xaijax.training import penultimate, principal_components
+from xaijax.training._embedding import penultimate, principal_components
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,8 +44,8 @@ def write_figures(
     if "confusion" not in metrics:
         return
     title = f"{title}, {metrics['images']} images"
-    save(plot.confusion(metrics["confusion"], metrics["classes"], title=title), out / f"confusion{suffix}.png")
-    save(plot.reliability(metrics["reliability"], title=title), out / f"reliability{suffix}.png")
+    save(plot.confusion_matrix(metrics["confusion"], metrics["classes"], title=title), out / f"confusion{suffix}.png")
+    save(plot.reliability_diagram(metrics["reliability"], title=title), out / f"reliability{suffix}.png")
     if classifier.network.host:
         return  # nobody knows what its last layer reads
     coordinates, shares = principal_components(penultimate(classifier, images))

@@ -8,6 +8,7 @@ put into one line.
 import contextlib
 import dataclasses
 import difflib
+import inspect
 import io
 import json
 import re
@@ -235,7 +236,7 @@ def plain(config: Any) -> dict[str, Any]:
     Example:
         >>> from xaijax._runs.options import RunOptions
         >>> plain(RunOptions(out=Path("runs/a")))
-        {'out': 'runs/a', 'config': None, 'resume': False, 'preset': None}
+        {'out': 'runs/a', 'config': None, 'resume': False}
     """
     return json.loads(json.dumps(dataclasses.asdict(config), default=str))
 
@@ -315,16 +316,14 @@ def _changed(config: Any, base: Any = None) -> dict[str, Any]:
     return found
 
 
-def complete(config_class: Any, args: Sequence[str], presets: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Arguments with what a file, a run to resume and a preset say where the arguments say nothing.
+def complete(config_class: Any, args: Sequence[str]) -> list[str]:
+    """Arguments with what a file and a run to resume say where the arguments say nothing.
 
-    The command line has the last word, then the file of `--config`, then the run in `--out` with `--resume`, then
-    `--preset`.
+    The command line has the last word, then the file of `--config`, then the run in `--out` with `--resume`.
 
     Args:
         config_class: the configuration, a dataclass.
         args: arguments after the command.
-        presets: {name: {option: value}}.
 
     Returns:
         Arguments for `parse`.
@@ -338,16 +337,41 @@ def complete(config_class: Any, args: Sequence[str], presets: Mapping[str, Mappi
     args = list(args)
     path = _given(args, "config")
     if "config" in known and path is not None:
-        args = _merge(args, read_file(Path(path), known - {"config"}))
+        args = _merge(args, read_file(_file(config_class, path), known - {"config"}))
     out = _given(args, "out")
     if "resume" in known and out is not None and "--resume" in args:
         stored = _described(out).get("config")
         if isinstance(stored, dict):
             kept = {key: value for key, value in stored.items() if key in known and key not in options.FREE}
             args = _merge(args, kept)
-    name = _given(args, "preset")
-    # An unknown preset is refused by the parser, which names the known ones.
-    return _merge(args, presets[name]) if name is not None and name in presets else args
+    return args
+
+
+def shipped(config_class: Any) -> dict[str, Path]:
+    """The files of options that come with a command, which `--config` takes by their names: name -> file.
+
+    Args:
+        config_class: the configuration, a dataclass; its package has the files in the folder `configs`.
+
+    Example:
+        >>> from xaijax.train import TrainConfig
+        >>> list(shipped(TrainConfig))
+        ['fine-tune', 'quick']
+    """
+    folder = Path(inspect.getfile(config_class)).parent / "configs"
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def _file(config_class: Any, given: str) -> Path:
+    """The file that `--config` names, by its path or by the name of one that comes with the command."""
+    path, files = Path(given), shipped(config_class)
+    if given in files:
+        return files[given]
+    if files and not path.suffix and len(path.parts) == 1:
+        raise InputError(
+            f"--config is {given!r}: {_names.closest(given, files)}, or give a file that ends in .yaml, .yml or .toml"
+        )
+    return path
 
 
 def _described(out: str) -> Mapping[str, Any]:

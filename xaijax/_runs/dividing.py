@@ -10,6 +10,7 @@ from xaijax import data
 from xaijax._runs.options import DivisionOptions
 from xaijax.data import Dataset
 from xaijax.data import Leaks as Shared
+from xaijax.data._own_split import fold_sides
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def divide(options: DivisionOptions, dataset: Dataset) -> Division:
     notes = _own_split_unused(dataset)
     if options.folds is not None:
         assert options.fold is not None  # `check_division` refuses that
-        sides = data.fold_sides(data.folds(dataset, options.folds, options.seed), options.fold - 1)
+        sides = fold_sides(data.folds(dataset, options.folds, options.seed), options.fold - 1)
         how = f"fold {options.fold} of {options.folds} for test"
         shares = {side: len(positions) / len(dataset) for side, positions in sides.items()}
         shares |= {"test": 1 / options.folds}

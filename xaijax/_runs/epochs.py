@@ -10,7 +10,10 @@ from xaijax._runs import folder, identity, progress, tables
 from xaijax._runs.data import found_lines, note_lines
 from xaijax._runs.training import Material
 from xaijax.classifier import Classifier
-from xaijax.training import Checkpoints, DivergedError, Record, Trainer, run_epochs
+from xaijax.training import DivergedError
+from xaijax.training._checkpoints import Checkpoints
+from xaijax.training._train import Record, run_epochs
+from xaijax.training._trainer import Trainer
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -25,7 +25,7 @@ REWRITTEN = frozenset({".html", ".png", ".csv", ".md", ".json", ".svg", ".js", "
 AT_THE_END = ("figures", "tables", "report-images")
 
 LASTING = (
-    *("checkpoints", "rounds", "calibration", "model.safetensors", "cascade.safetensors"),
+    *("checkpoints", "rounds", "calibration", "cue", "model.safetensors", "cascade.safetensors"),
     *("log.jsonl", "rounds.jsonl", "profile.jsonl"),
 )
 """What a command may find finished by a process that was killed, and does not write again."""

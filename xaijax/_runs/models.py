@@ -18,6 +18,7 @@ from xaijax._runs import folder
 from xaijax._runs.options import ModelOptions, preprocess_of
 from xaijax.classifier import Classifier, UnsupportedError
 from xaijax.data import Dataset
+from xaijax.models._load import is_named, is_unnamed
 
 UNSTEADY = 1e-3  # predictions of one image may differ by so much of the largest, as rounding makes them
 
@@ -49,7 +50,7 @@ class Model:
             "classes": list(self.classifier.classes),
             "input_shape": list(self.classifier.input_shape),
             "output": self.classifier.output,
-            "preprocess": dataclasses.asdict(self.classifier.preprocess),
+            "preprocess": self.classifier.preprocess.describe(),
         }
 
 
@@ -82,7 +83,7 @@ def load(paths: Sequence[str], options: ModelOptions, source: str, notes: list[s
 def open_one(path: str | Path, options: ModelOptions, notes: list[str]) -> Classifier:
     """One model as the options say it is read; sentences on what had to be assumed are added to `notes`."""
     named: dict[str, Any] = {}
-    if models.is_named(path):
+    if is_named(path):
         named = {"weights": options.weights}
         if options.size is not None:
             named["input_shape"] = (options.size, options.size, 3)
@@ -136,7 +137,7 @@ def with_classes(
     found: list[Model] = []
     notes: list[str] = []
     for name, path, classifier in zip(short(paths), paths, classifiers, strict=True):
-        if models.is_unnamed(classifier.classes) and len(classifier.classes) == len(dataset.classes):
+        if is_unnamed(classifier.classes) and len(classifier.classes) == len(dataset.classes):
             classes = tuple(dataset.classes)
             if classes != classifier.classes:
                 notes.append(f"Model {name} does not name its classes: taken as {', '.join(classes)}, in this order.")

@@ -19,7 +19,8 @@ from xaijax._options import Count, Form, Positive, Range, Share
 from xaijax._outputs import Output
 from xaijax._runs.cluster.address import WORDS, form
 from xaijax._runs.folder import refuse_address
-from xaijax.data import MaskRole, side_name
+from xaijax.data._own_split import side_name
+from xaijax.data.reading import MaskRole
 from xaijax.preprocess import Preprocess, Style
 
 Device = Literal["auto", "cpu", "gpu", "tpu"]
@@ -303,7 +304,8 @@ class OutOptions:
     """Folder for the results; it must be new or empty."""
 
     config: Path | None = None
-    """A YAML or TOML file with any of these options; the command line has the last word."""
+    """A YAML or TOML file with any of these options, or the name of one that comes with the command; the command line
+    has the last word."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,9 +314,6 @@ class RunOptions(OutOptions):
 
     resume: bool = False
     """Resume what is in --out: its options hold, and what is finished is kept."""
-
-    preset: str | None = None
-    """A named set of options, which hold where they are given neither on the command line nor in a file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -355,7 +354,7 @@ def preprocess_of(options: ModelOptions) -> Preprocess | Style | None:
 
 WHERE = frozenset({"cluster", "allow_mixed", "part_minutes"})
 """Options that say on which machines a run computes: they enter no result."""
-FREE = frozenset({"out", "resume", "config", "preset"}) | WHERE
+FREE = frozenset({"out", "resume", "config"}) | WHERE
 """Options that may differ between the command that started a run and the one that resumes it: they enter no result."""
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from xaijax import _files
 from xaijax._runs import folder
 from xaijax.plot import _style as style
-from xaijax.plot import encode
+from xaijax.plot._style import encode
 
 if TYPE_CHECKING:
     import numpy as np

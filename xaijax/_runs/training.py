@@ -1,8 +1,7 @@
 """What the commands that train share: their options, and what a training starts with."""
 
-import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal
 
@@ -24,7 +23,11 @@ from xaijax._runs.options import (
 )
 from xaijax.classifier import Classifier
 from xaijax.data import Dataset, phantoms
-from xaijax.training import Augmentation, Exchange, Optimizer, Options, Schedule, start_from
+from xaijax.models import zoo
+from xaijax.preprocess import PixelStatistics, Preprocess
+from xaijax.training import Augmentation, Options, start_from
+from xaijax.training._interventions import Exchange
+from xaijax.training._options import Optimizer, Schedule
 
 DEFAULT_MODEL = "small_cnn"
 CACHE_BYTES = 1 << 30  # images that need more are read from their files in every epoch
@@ -42,11 +45,29 @@ class TrainingOptions(PrecisionOptions, DeviceOptions, DivisionOptions, ModelOpt
     channels: Literal["auto", "1", "3"] = "auto"
     """Channels of the images; auto takes those of the weights, or without weights looks whether the images are grey."""
 
+    standardize: Literal["training", "all"] | None = None
+    """Standardise every pixel by its own mean and standard deviation over the training images, or over all (the
+    training then knows something of the test images); in place of --preprocess. Default: what the architecture
+    expects."""
+
+    head: Literal["average", "max", "flatten"] | None = None
+    """What stands behind the last convolution: the mean or maximum over all positions, or all of them, then one dense
+    layer. Default: what the architecture has."""
+
+    dropout: Annotated[float, Range(0, 1, without_high=True)] | None = None
+    """Share of the values that the head drops in training, before each dense layer. Default: 0."""
+
     epochs: Count = 30
     """Maximum number of epochs."""
 
     optimizer: Optimizer = "adamw"
-    """AdamW, or stochastic gradient descent with Nesterov momentum 0.9."""
+    """AdamW, or stochastic gradient descent with momentum."""
+
+    momentum: Annotated[float, Range(0, 1, without_high=True)] = 0.9
+    """Momentum of --optimizer sgd."""
+
+    nesterov: bool = True
+    """With --optimizer sgd: Nesterov's momentum, which looks ahead; else the plain one."""
 
     learning_rate: Positive = 1e-3
     """Peak learning rate, after the warm-up."""
@@ -98,6 +119,12 @@ class TrainingOptions(PrecisionOptions, DeviceOptions, DivisionOptions, ModelOpt
             )
         if self.frozen_epochs > self.epochs:
             raise InputError(f"--frozen-epochs is {self.frozen_epochs}; it must be at most --epochs, {self.epochs}")
+        if self.optimizer != "sgd" and (self.momentum, self.nesterov) != (Options.momentum, Options.nesterov):
+            raise InputError(
+                f"--momentum and --no-nesterov are for --optimizer sgd, and it is {self.optimizer}: leave them out"
+            )
+        if self.standardize is not None and self.preprocess:
+            raise InputError("--standardize and --preprocess each say what the pixels become: leave one out")
         same = {one.name: getattr(self, one.name) for one in fields(Options) if hasattr(self, one.name)}
         return Options(**(same | {"augmentation": self.augmentation if self.augment else None}))
 
@@ -202,6 +229,11 @@ class Images:
 
         return exchanged
 
+    def parts(self) -> Iterator[np.ndarray]:
+        """The images in batches."""
+        for start in range(0, len(self), READ_AT_ONCE):
+            yield self[np.arange(start, min(start + READ_AT_ONCE, len(self)))]
+
     def __len__(self) -> int:
         return len(self.indices)
 
@@ -296,7 +328,7 @@ class Material:
                 "classes": list(self.classifier.classes),
                 "input_shape": list(self.classifier.input_shape),
                 "output": self.classifier.output,
-                "preprocess": dataclasses.asdict(self.classifier.preprocess),
+                "preprocess": self.classifier.preprocess.describe(),
             },
             "data": data.described(self.dataset, self.notes)
             | {
@@ -346,6 +378,10 @@ def prepare(options: TrainingOptions, *, lesions: bool = False) -> Material:
         Images.read(dataset, division.sides[side], classifier.input_shape, lesions=lesions and side == "training")
         for side in ("training", "validation", "test")
     )
+    if options.standardize is not None:
+        looked_at = (training,) if options.standardize == "training" else (training, validation, test)
+        statistics = PixelStatistics.of(part for side in looked_at for part in side.parts())
+        classifier = classifier.with_preprocess(Preprocess(pixels=statistics))
     taken = {dataset.cases[at].id for positions in division.sides.values() for at in positions}
     left_out = tuple(case.id for case in whole.cases if case.id not in taken)
     return Material(classifier, origin, training, validation, test, division, left_out)
@@ -354,7 +390,7 @@ def prepare(options: TrainingOptions, *, lesions: bool = False) -> Material:
 def base(options: TrainingOptions) -> Classifier | None:
     """The classifier with the weights to start from, or None for random ones."""
     if options.weights is None:
-        models.entry(options.model or DEFAULT_MODEL)
+        zoo.entry(options.model or DEFAULT_MODEL)
         return None
     found = models.load(
         options.weights,
@@ -376,7 +412,7 @@ def base(options: TrainingOptions) -> Classifier | None:
 
 def side_of(options: TrainingOptions, found: Classifier | None) -> int:
     """Side in pixels of the images that the weights or the architecture are made for."""
-    return (models.entry(options.model or DEFAULT_MODEL) if found is None else found).input_shape[0]
+    return (zoo.entry(options.model or DEFAULT_MODEL) if found is None else found).input_shape[0]
 
 
 def start(options: TrainingOptions, found: Classifier | None, dataset: Dataset) -> tuple[Classifier, str]:
@@ -384,10 +420,12 @@ def start(options: TrainingOptions, found: Classifier | None, dataset: Dataset) 
     output = "sigmoid" if dataset.multi_label else options.output
     if found is not None:
         # A head of another kind of output is not kept.
-        begun = start_from(found, dataset.classes, options.size, options.seed, output=output or "softmax")
+        assert found.architecture is not None  # others were refused
+        head = head_options(options, found.architecture.name)
+        begun = start_from(found, dataset.classes, options.size, options.seed, output=output or "softmax", options=head)
         kept = "its head too" if begun.head_kept else "a new head"
         return begun.classifier, f" from {options.weights} ({kept})"
-    entry = models.entry(options.model or DEFAULT_MODEL)
+    entry = zoo.entry(options.model or DEFAULT_MODEL)
     height, width, _ = entry.input_shape
     if options.size is not None:
         height = width = options.size
@@ -398,9 +436,25 @@ def start(options: TrainingOptions, found: Classifier | None, dataset: Dataset) 
         classes=dataset.classes,
         key=options.seed,
         output=output or "softmax",
+        **head_options(options, entry.name),
     )
     given = preprocess_of(options)
     return (made if given is None else made.with_preprocess(given)), ""
+
+
+def head_options(options: TrainingOptions, name: str) -> dict[str, Any]:
+    """What --head and --dropout say, as options of an architecture.
+
+    Raises:
+        InputError: for an architecture whose head is its own.
+    """
+    known = zoo.entry(name).options
+    given = {"pool": options.head, "dropout": options.dropout}
+    wanted = {key: value for key, value in given.items() if value is not None}
+    if not set(wanted) <= set(known):
+        raise InputError(f"{name} has no head that --head or --dropout can change: leave them out")
+    # A head that is named has no hidden layers.
+    return wanted | ({"hidden": ()} if "pool" in wanted and "hidden" in known else {})
 
 
 def is_grey(dataset: Dataset, looked_at: int = 24) -> bool:

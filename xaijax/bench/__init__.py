@@ -5,6 +5,6 @@ Importing it is cheap; JAX, Matplotlib and Arrow come in when a run starts.
 """
 
 from xaijax.bench._run import run
-from xaijax.bench.config import PRESETS, BenchConfig, preset
+from xaijax.bench.config import BenchConfig
 
-__all__ = ["PRESETS", "BenchConfig", "preset", "run"]
+__all__ = ["BenchConfig", "run"]

@@ -237,7 +237,7 @@ def quick_config(plan: "Plan", model: str, metrics: Sequence[str], out: Path) ->
     own = {field.name for field in dataclasses.fields(CalibrateConfig)} & {
         field.name for field in dataclasses.fields(BenchConfig)
     }
-    kept = {name: getattr(plan.config, name) for name in own - {"out", "resume", "config", "preset"}}
+    kept = {name: getattr(plan.config, name) for name in own - {"out", "resume", "config"}}
     families = {METRICS[metric].family for metric in metrics}
     # What "quick" would shorten stays as in the run: a verdict holds for a metric with the settings it is scored with.
     texts = [text for text in plan.config.set if text.partition(".")[0] in families]

@@ -1,9 +1,9 @@
-"""The configuration of `xaijax bench`, and the studies as presets."""
+"""The configuration of `xaijax bench`."""
 
 import dataclasses
 import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from xaijax import _names
 from xaijax._errors import InputError
@@ -43,51 +43,6 @@ SHOWN = 1000
 """Images that `--gallery all` keeps at most: what a page can hold and a reader look through."""
 DRAWN = 6
 """Images in the figure of heat maps."""
-
-Preset = Literal["study-pic", "study-confidence", "study-reliability"]
-PRESETS: dict[str, dict[str, Any]] = {
-    # AIC and SIC of eight methods and a random control, by every information measure.
-    "study-pic": {
-        "model": ("inception_resnet_v2",),
-        "methods": (
-            "integrated_gradients",
-            "smoothgrad_ig",
-            "guided_ig",
-            "xrai",
-            "xrai_fast",
-            "grad_cam",
-            "grad_cam_pp",
-            "score_cam",
-            "random",
-        ),
-        "metrics": ("aic", "sic"),
-        "count": 100,
-    },
-    # What is left of the class's probability under five class activation maps of four architectures.
-    "study-confidence": {
-        "model": ("resnet50", "densenet121", "vgg16", "efficientnet_b0"),
-        "methods": ("grad_cam", "grad_cam_pp", "xgrad_cam", "layer_cam", "eigen_grad_cam"),
-        "metrics": ("confidence_increase", "confidence_gain", "average_drop"),
-        "count": 100,
-    },
-    # Localization, faithfulness, and consistency between five architectures, a vision transformer among them.
-    "study-reliability": {
-        "model": ("resnet50", "densenet121", "vgg16", "efficientnet_b0", "vit_b16"),
-        "methods": ("grad_cam", "grad_cam_pp", "layer_cam", "gradient", "random"),
-        "metrics": (
-            "pointing_game",
-            "average_precision",
-            "iou",
-            "energy",
-            "insertion_blur",
-            "deletion_blur",
-            "agreement_spearman",
-            "agreement_ssim",
-            "agreement_topk_iou",
-        ),
-        "count": 100,
-    },
-}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -130,7 +85,9 @@ class BenchConfig(
     gallery: Gallery = "all"
     """Images that the report can show with their maps: all (at most 1000, evenly over the run), a number, or 0."""
 
-    preset: Preset | None = None
+    config: Path | None = None
+    """A YAML or TOML file with any of these options, or pic-medical, cam-confidence or cam-reliability, the methods and
+    metrics of a study for models that you have trained; the command line has the last word."""
 
     recompute_changed: bool = False
     """With --resume: where images, masks, models or packages are others than before, compute the parts again that
@@ -143,29 +100,14 @@ class BenchConfig(
             >>> BenchConfig(count=8, methods=("random",)).command()
             'xaijax bench --methods random --count 8'
         """
-        base = None if self.preset is None else dataclasses.replace(preset(self.preset), preset=None)
-        return command_line.repeat("bench", self, base=base, skip=FREE - {"preset"})
+        return command_line.repeat("bench", self, skip=FREE)
 
 
-def preset(name: str, **changed: Any) -> BenchConfig:
-    """The configuration of a study, with any option changed; the command line's `--preset`.
-
-    Args:
-        name: of a preset.
-        **changed: fields of `BenchConfig`; they override the preset's.
-
-    Returns:
-        A configuration.
-
-    Raises:
-        InputError: for an unknown preset.
-
-    Example:
-        >>> preset("study-pic", count=8).metrics, preset("study-pic", count=8).count
-        (('aic', 'sic'), 8)
-    """
-    name = _names.match("preset", name, PRESETS)
-    return BenchConfig(**{**PRESETS[name], "preset": name, **changed})
+def study_metrics() -> list[tuple[str, ...]]:
+    """The metrics of the files that come with the command. Those that the data do not allow are left out of them."""
+    fields = set(BenchConfig.__dataclass_fields__)
+    files = command_line.shipped(BenchConfig).values()
+    return [tuple(command_line.read_file(path, fields)["metrics"]) for path in files]
 
 
 def no_methods(config: BenchConfig) -> bool:
@@ -193,10 +135,6 @@ def word_of(config: BenchConfig) -> str | None:
 
 def check(config: BenchConfig) -> BenchConfig:
     """Refuses what no data set and no model could make right; raises `InputError`."""
-    if config.preset is not None:
-        default, table = BenchConfig(), PRESETS[config.preset]
-        if all(getattr(config, key) == getattr(default, key) for key in table):
-            raise InputError(f"the preset {config.preset} was named but not applied: use preset({config.preset!r})")
     config = options.check(config)
     check_at_least(config, size=16)
     if not config.model:
@@ -215,9 +153,8 @@ def check(config: BenchConfig) -> BenchConfig:
 
 def _all_images(config: BenchConfig) -> BenchConfig:
     """With `--until` images are taken from all there are, where `--count` says nothing else."""
-    usual = PRESETS.get(config.preset or "", {}).get("count", BenchConfig().count)
     generated = config.data.partition(":")[0] == "phantoms"
-    return config if generated or config.count != usual else dataclasses.replace(config, count=0)
+    return config if generated or config.count != BenchConfig().count else dataclasses.replace(config, count=0)
 
 
 def out_of(config: BenchConfig) -> Path:

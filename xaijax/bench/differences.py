@@ -15,6 +15,7 @@ from xaijax.bench.drawing import intervals
 from xaijax.bench.results import describe
 from xaijax.bench.summary import Row
 from xaijax.metrics import METRICS
+from xaijax.plot._statistics import p_matrix, summary_of_models
 
 
 def compared(
@@ -41,7 +42,7 @@ def compared(
                 )
             if any(np.isfinite(pair.p_w_holm) for pair in entry.pairs):
                 higher = METRICS[metric].higher_is_better
-                figure = plot.p_matrix(
+                figure = p_matrix(
                     entry.pairs, entry.ranking.methods, title=f"{title}, every pair", higher_is_better=higher
                 )
                 path = page.save_figure(figure, folder / f"{prefix}-pairs-{metric}.svg")
@@ -72,7 +73,7 @@ def compared(
             info = describe(metric)
             models = dict.fromkeys(row.model for row in rows if row.metric == metric)
             chosen = {m: intervals([row for row in rows if (row.metric, row.model) == (metric, m)]) for m in models}
-            figure = plot.summary_of_models(chosen, title=f"{info['title']}, {info['unit']}")
+            figure = summary_of_models(chosen, title=f"{info['title']}, {info['unit']}")
             path = page.save_figure(figure, folder / f"models-mean-{metric}.svg")
             several.append({"path": path, "alt": f"{info['title']}: mean and 95 % interval per method and model"})
     return {"sections": sections, "models": [page.inline(entry) for entry in several], "unit": unit}

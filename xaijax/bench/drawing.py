@@ -17,6 +17,7 @@ from xaijax.bench.results import describe
 from xaijax.bench.store import Store
 from xaijax.bench.summary import Row
 from xaijax.metrics import METRICS, ORACLE
+from xaijax.plot._gallery import rebuilt
 
 KINDS = ("curves", "responses", "randomised", "gallery", "rebuilt", "intervals")
 
@@ -181,7 +182,7 @@ def _draw_rebuilt(
         identity = Path(str(arrays["ids"][case])).name
         title = f"{method.replace('_', ' ')}: {identity} ({classes[label]}); information by {', '.join(measures)}"
         mask = arrays["masks"][case]
-        figure = plot.rebuilt(arrays["case_pictures"][row], texts, title=title, mask=mask if mask.any() else None)
+        figure = rebuilt(arrays["case_pictures"][row], texts, title=title, mask=mask if mask.any() else None)
         path = page.save_figure(figure, folder / f"{prefix}-rebuilt-{re.sub(r'[^a-zA-Z0-9_-]', '-', method)}.png")
         drawn.append({"path": path, "alt": f"{title}, rebuilt from more and more pixels", "wide": True})
     return drawn

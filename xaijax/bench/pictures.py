@@ -1,7 +1,7 @@
 """What the report's browser shows of an image, small enough to keep for every image of a run: WebP of a few kilobytes.
 
 `image` is the image, `outline` the border of its lesion mask on nothing, `map` a method's map as grey levels (scaled
-for display, `xaijax.plot.display_scale`), `rebuilt` the image rebuilt from a fraction of a map's most important pixels,
+for display, `display_scale`), `rebuilt` the image rebuilt from a fraction of a map's most important pixels,
 as AIC and SIC do it. The same arrays give the same bytes with the same libwebp.
 """
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from xaijax import plot
 from xaijax.bench.store import PICTURES
+from xaijax.plot._overlay import display_scale, to_rgb
 
 SIDE = 384
 """Longest side in pixels: larger images are shrunk."""
@@ -55,14 +56,14 @@ def pictures_of(
         >>> [(row[1], row[2], row[4][:4]) for row in rows]
         [('image', '', b'RIFF'), ('map', 'cam', b'RIFF')]
     """
-    rows: list[Row] = [(name, "image", "", np.nan, encoded(plot.to_rgb(image), "image"))]
+    rows: list[Row] = [(name, "image", "", np.nan, encoded(to_rgb(image), "image"))]
     if mask is not None and mask.any():
         rows.append((name, "outline", "", np.nan, _outline(mask)))
     for method, heat in maps.items():
-        grey = np.rint(255 * plot.display_scale(heat)).astype(np.uint8)
-        rows.append((name, "map", method, np.nan, encoded(plot.to_rgb(grey), "map")))
+        grey = np.rint(255 * display_scale(heat)).astype(np.uint8)
+        rows.append((name, "map", method, np.nan, encoded(to_rgb(grey), "map")))
     for method, steps in (rebuilt or {}).items():
-        rows += [(name, "rebuilt", method, share, encoded(plot.to_rgb(step), "rebuilt")) for share, step in steps]
+        rows += [(name, "rebuilt", method, share, encoded(to_rgb(step), "rebuilt")) for share, step in steps]
     return rows
 
 
@@ -84,7 +85,7 @@ def _outline(mask: np.ndarray) -> bytes:
 
     size = _size(mask.shape)
     small = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST)) if size else mask
-    drawn = plot.outline(np.zeros((*small.shape, 3), np.uint8), small, colour=COLOUR)
+    drawn = plot.outline(np.zeros((*small.shape, 3), np.uint8), small, color=COLOUR)
     seen = drawn.any(axis=2)
     return _webp(np.dstack([drawn, np.where(seen, 255, 0).astype(np.uint8)]), lossless=True, quality=60, method=2)
 

@@ -22,7 +22,7 @@ from xaijax._runs.metrics import complete_settings, expand_metrics
 from xaijax._runs.models import Model, labels_of, open_models, refuse_untrained
 from xaijax.bench import calibrated, deciding
 from xaijax.bench import config as configuration
-from xaijax.bench.config import DEFAULT_METRICS, PRESETS, SHOWN, BenchConfig
+from xaijax.bench.config import DEFAULT_METRICS, SHOWN, BenchConfig, study_metrics
 from xaijax.data import Batch, Dataset
 from xaijax.explain import METHODS
 from xaijax.metrics import FAMILIES, METRICS, ORACLE
@@ -405,8 +405,7 @@ def _with_masks(
     for metric in metrics:
         if "variants" in METRICS[metric].needs and len(config.model) < 2:
             raise InputError(f"the metric {metric} compares the maps of several models: give two or more with --model")
-    study = {} if config.preset is None else PRESETS[config.preset]
-    optional = config.metrics in (DEFAULT_METRICS, study.get("metrics"))
+    optional = config.metrics in (DEFAULT_METRICS, *study_metrics())
     needing = [metric for metric in metrics if not set(METRICS[metric].roles) <= set(dataset.roles)]
     explained = tuple(method for method in methods if method != ORACLE)
     try:

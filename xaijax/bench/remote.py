@@ -28,7 +28,7 @@ def described(plan: "Plan") -> str:
         "methods": list(methods or (NONE,)),
         "metrics": list(plan.metrics),
         "calibration": [NONE],
-        **dict.fromkeys(("out", "config", "preset", "cluster"), None),
+        **dict.fromkeys(("out", "config", "cluster"), None),
         **dict.fromkeys(("resume", "recompute_changed"), False),
     }
     return json.dumps(

@@ -18,8 +18,9 @@ from xaijax.bench.pooled import Pooled, aligned
 from xaijax.metrics import ORACLE
 from xaijax.metrics._groups import numbered
 from xaijax.metrics.scores import Curves, ScoreTable
-from xaijax.metrics.statistics import MetricStatistics, Pair, Stability, analyse, compare_pairs, entropy_stability
-from xaijax.plot import p_text
+from xaijax.metrics.statistics import MetricStatistics, Pair, Stability, analyze, compare_pairs
+from xaijax.metrics.statistics.analysis import entropy_stability
+from xaijax.plot._statistics import p_text
 from xaijax.plot._style import controls
 
 ALL_MODELS = "all models"
@@ -61,7 +62,7 @@ def tabulate(
         tables[ALL_MODELS] = Pooled(list(models.values()))
     found, entropies = {}, {}
     for name, some in tables.items():
-        found[name] = analyse(some, leave_out=(ORACLE,), controls=controls(), patients=patients, seed=seed)
+        found[name] = analyze(some, leave_out=(ORACLE,), controls=controls(), patients=patients, seed=seed)
         explained = [method for method in some.methods() if method not in (ORACLE, *controls())]
         kinds = {kind: entropy_stability(some, kind, methods=explained) for kind in KINDS}
         entropies[name] = {kind: entry for kind, entry in kinds.items() if entry.rankings > 1}

@@ -14,7 +14,7 @@ from xaijax.bench.statistics import RunStatistics
 from xaijax.calibrate import VERDICTS
 from xaijax.metrics import METRICS, Statement
 from xaijax.metrics.statistics import MetricStatistics
-from xaijax.plot import p_text
+from xaijax.plot._statistics import p_text
 
 BADGES = {
     "best": "one best method",

@@ -5,12 +5,11 @@ Importing it is cheap; JAX, Matplotlib and Arrow come in when a calibration star
 """
 
 from xaijax.calibrate._run import CalibrateResult, run
-from xaijax.calibrate.config import PRESETS, CalibrateConfig
+from xaijax.calibrate.config import CalibrateConfig
 from xaijax.calibrate.files import Found, load, matching, nearby, shipped
 from xaijax.calibrate.verdicts import VERDICTS, Verdict
 
 __all__ = [
-    "PRESETS",
     "VERDICTS",
     "CalibrateConfig",
     "CalibrateResult",

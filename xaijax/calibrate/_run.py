@@ -7,6 +7,7 @@ The out folder holds what `xaijax.calibrate.store` says. `--plan` prints what wo
 
 import contextlib
 import datetime
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from xaijax.metrics.calibration import Plan
 
 KIND = "calibration"
+FEWEST = 16
+"""Images of a construction with which Wilson's bound of random dominance can be as low as believe needs it."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +97,8 @@ def _run(config: CalibrateConfig, console: "Console", *, quiet: bool, pool: "clu
         say(console, line)
     if config.plan:
         return CalibrateResult(out, None)
+    from xaijax.calibrate import cue, scoring, store
     from xaijax.calibrate import report as reporting
-    from xaijax.calibrate import scoring, store
 
     with RunFolder(out, KIND, resume=config.resume) as folder:
         if config.resume:
@@ -104,9 +107,15 @@ def _run(config: CalibrateConfig, console: "Console", *, quiet: bool, pool: "clu
                 say(console, line)
         else:
             folder.describe(describe(work))
+        begun = time.monotonic()
+        with resumable(console, out):
+            work = cue.planted(work, out, console)
+        spent = 0.0 if work.sides is None else time.monotonic() - begun
+        if work.sides is not None:
+            folder.describe(folder.description() | counts(work))
         needed = bool(store.missing(out, len(work.parts)))
         with resumable(console, out), _workers(config, console, pool, needed) as workers:
-            done = scoring.score(work, out, console, workers)
+            done = scoring.score(work, out, console, workers, spent=spent)
         with console.status("judging"):
             found, sensitivity = _judge(work, out, done)
         write_json(out / FILE, found)
@@ -133,20 +142,51 @@ def _workers(
 
 def estimate(work: "Work") -> list[str]:
     """What a calibration takes, in sentences; runs the model on one batch."""
+    from xaijax.calibrate import cue
     from xaijax.calibrate.plan import seconds_per_pass
 
     counts = {name: one["cases"] for name, one in work.plan.describe()["constructions"].items()}
-    words = ", ".join(f"{count} {name}" for name, count in counts.items())
+    more = cue.cases(work)
+    words_of = [f"{count} {name}" for name, count in counts.items()] + [f"up to {more} cue"] * bool(more)
+    words = ", ".join(words_of)
     passes, each = work.passes(), seconds_per_pass(work)
-    thousands = f"{passes:,}".replace(",", " ")
     lines = [
         f"{_several(len(work.metrics), 'metric')} on {_several(len(work.batch), 'image')} of {work.dataset.name}: "
-        f"{_several(len(work.plan.cases), 'case')} ({words}) of {len(work.plan.maps)} maps",
-        f"about {thousands} model passes of {1000 * each:.2g} ms: {_minutes(passes * each)}, and the metrics' own work",
+        f"{_several(len(work.plan.cases) + more, 'case')} ({words}) of {len(work.plan.maps)} maps",
+        f"about {_thousands(passes)} model passes of {1000 * each:.2g} ms: {_minutes(passes * each)}, and the metrics' "
+        "own work",
     ]
+    if work.sides is not None:
+        extra = cue.passes(work)
+        lines.append(
+            f"first a copy of the model learns the cue on {len(work.sides.training)} images and is checked on "
+            f"{len(work.batch) + len(work.sides.unseen)} others: at most the time of {_thousands(extra)} more passes, "
+            f"{_minutes(extra * each)}; it ends when the cue is learnt"
+        )
     if work.config.minutes is not None:
         lines.append(f"stops after {_minutes(60 * work.config.minutes)} and judges by the cases that are done")
+        lines += _short_of_time(60 * work.config.minutes, passes * each, len(work.plan.cases) + more, len(words_of))
     return lines
+
+
+def _short_of_time(given: float, needed: float, cases: int, constructions: int) -> list[str]:
+    """What a time in seconds that is too short for all cases means for the verdicts; nothing where it is enough.
+
+    Example:
+        >>> _short_of_time(60, 30, 72, 3)
+        []
+        >>> _short_of_time(60, 600, 72, 3)[0].partition(":")[0]
+        'by this estimate about 7 of the 72 cases are done in that time, 2 of each construction'
+    """
+    if needed <= given:
+        return []
+    done = int(cases * given / needed)
+    each = done // constructions
+    advice = f": believe needs {FEWEST}, so give more --minutes or fewer --metrics" if each < FEWEST else ""
+    return [
+        f"by this estimate about {done} of the {cases} cases are done in that time, {each} of each construction"
+        + advice
+    ]
 
 
 def describe(work: "Work") -> dict[str, Any]:
@@ -166,11 +206,15 @@ def describe(work: "Work") -> dict[str, Any]:
         "models": [work.model.describe()],
         "metrics": list(work.metrics),
         "settings": work.settings_in_use(),
-        "cases": len(work.plan.cases),
-        "passes": work.passes(),
+        **counts(work),
         "notes": list(work.notes),
         "made_by": identity.made_by(),
     }
+
+
+def counts(work: "Work") -> dict[str, int]:
+    """How many cases and passes: fewer than at the start where a planted cue was left out."""
+    return {"cases": len(work.plan.cases), "passes": work.passes()}
 
 
 def _check_same(work: "Work", folder: RunFolder) -> None:
@@ -235,6 +279,10 @@ def _described(plan: "Plan", done: int) -> dict[str, Any]:
 
 def _several(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _thousands(number: int) -> str:
+    return f"{number:,}".replace(",", " ")
 
 
 def _minutes(seconds: float) -> str:

@@ -1,10 +1,9 @@
 """The configuration of `xaijax calibrate`, from which the command line is made."""
 
 import datetime
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from xaijax import _names
 from xaijax._errors import InputError
@@ -22,7 +21,9 @@ from xaijax._runs.options import (
     SplitOptions,
 )
 
-Construction = Literal["view", "mosaic", "parts", "and", "or", "natural"]
+Construction = Literal["view", "mosaic", "parts", "and", "or", "natural", "cue"]
+CUE = "cue"
+"""The construction that fine-tunes a copy of the model."""
 
 # One metric of each kind that scores fixed maps: twenty, which "quick" judges in minutes.
 DEFAULT_METRICS = (
@@ -31,25 +32,6 @@ DEFAULT_METRICS = (
     *("insertion_black", "insertion_mean", "insertion_blur", "insertion_linear"),
     *("pixel_flipping", "irof", "road", "average_drop", "infidelity_patches", "sparseness"),
 )
-
-PRESETS: Mapping[str, Mapping[str, Any]] = {
-    # How the calibration that comes with the built-in model was made.
-    "builtin": {
-        "model": ["builtin"],
-        "data": "phantoms",
-        "count": 48,
-        "metrics": [
-            *("sic_mutual", "aic_mutual", "sic_webp", "aic_webp", "deletion_black", "deletion_mean", "deletion_blur"),
-            *("insertion_mean", "insertion_linear", "pixel_flipping", "infidelity_patches", "road", "average_drop"),
-            "sparseness",
-        ],
-        # Those of a benchmark, which a quick calibration would shorten: a verdict holds for a metric with its settings.
-        "set": [
-            *("perturbation.steps=32", "perturbation.flip_steps=224", "perturbation.regions=100"),
-            *("perturbation.segments=300", "robustness.draws=100"),
-        ],
-    },
-}
 
 FREE = options.FREE | {"minutes", "plan", "device"}
 """Options that may differ when a calibration is resumed: they change no finished part."""
@@ -75,19 +57,22 @@ class CalibrateConfig(
     model: tuple[str, ...] = (_names.BUILTIN,)
     count: Images = 32
     metrics: tuple[str, ...] = DEFAULT_METRICS
-    preset: Literal["builtin"] | None = None
+
+    config: Path | None = None
+    """A YAML or TOML file with any of these options, or builtin (how the calibration that comes with the built-in model
+    was made); the command line has the last word."""
 
     depth: Literal["quick", "full"] = "quick"
     """quick: three textures, three shares of noise, the constructions view, mosaic and parts; full: eight textures,
     five shares, all constructions with a guaranteed truth."""
 
     constructions: tuple[Construction, ...] = ()
-    """How truths are made, out of view, mosaic, parts, and, or, natural; default: what --depth says, without natural,
-    whose truth is not guaranteed."""
+    """How truths are made, out of view, mosaic, parts, and, or, natural, cue; default: what --depth says, without
+    natural, whose truth is not guaranteed, and cue, for which a copy of the model is fine-tuned first."""
 
     minutes: Positive | None = None
-    """Stop after this much time and judge by the cases that are done; --resume adds more. Default: until all are
-    done."""
+    """Stop after this much time and judge by the cases that are done; --resume adds more. Fine-tuning for the
+    construction cue takes at most half of it. Default: until all are done."""
 
     plan: bool = False
     """Print what would be done, the model passes and an estimate of the time, and stop."""
@@ -111,6 +96,10 @@ def checked(config: CalibrateConfig) -> CalibrateConfig:
         raise InputError(f"--model takes one model to calibrate for; got {len(config.model)}: calibrate one by one")
     if len(set(config.constructions)) < len(config.constructions):
         raise InputError(f"--constructions names one twice: {' '.join(config.constructions)}; name each once")
+    if config.constructions == (CUE,):
+        raise InputError(
+            "--constructions names cue alone, and no verdict rests on it: add view mosaic parts, or leave it out"
+        )
     if config.resume and config.out is None:
         raise InputError("--resume needs --out with the folder of the calibration to resume")
     return config

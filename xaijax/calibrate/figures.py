@@ -21,6 +21,12 @@ COLOURS = {
 }
 MARKERS = {"believe": "o", "same_kind": "D", "undecided": "s", "no": "X", "not_judged": "v", "no_verdict": "v"}
 LEFT = 0.3  # where the axis of the concordance starts
+HEAD, FOOT = 1.45, 0.62  # inches above and below the rows
+TEST = (
+    "Tested on images in which the pixels that decide the model's answer are known. The truth is a map of exactly\n"
+    "these pixels, noise a map that has nothing to do with them, and the truer of two maps has less noise mixed in.\n"
+    "A good metric prefers the truer map, whatever the noise looks like."
+)
 
 
 def calibration(found: Mapping[str, Any], titles: Mapping[str, str]) -> "Figure":
@@ -40,8 +46,9 @@ def calibration(found: Mapping[str, Any], titles: Mapping[str, str]) -> "Figure"
     rows = len(metrics) + sum(1.35 for _ in groups)
     with matplotlib.rc_context(SETTINGS):
         height = 0.27 * rows
-        figure = new_figure(10, height + 1.6, layout="none")
-        bottom, top = 0.62 / (height + 1.6), 1 - 0.98 / (height + 1.6)
+        inches = height + HEAD + FOOT
+        figure = new_figure(10, inches, layout="none")
+        bottom, top = FOOT / inches, 1 - HEAD / inches
         box: dict[str, Any] = {"bottom": bottom, "top": top}
         left, right = figure.subplots(
             1,
@@ -71,7 +78,7 @@ def calibration(found: Mapping[str, Any], titles: Mapping[str, str]) -> "Figure"
                 figure.text(0.735, place, _folded(text), va="center", color=INK, size=8)
                 line += 1.0
             line += 0.35
-        _words(figure, found, height + 1.6)
+        _words(figure, found, inches)
     return figure
 
 
@@ -143,7 +150,8 @@ def _words(figure: "Figure", found: Mapping[str, Any], inches: float) -> None:
     """The heading, and over each panel the question that it answers."""
     figure.text(0.012, 1 - 0.12 / inches, headline(found), va="top", fontweight="bold", size=13, color=INK)
     below: dict[str, Any] = {"va": "top", "size": 9.5, "color": INK, "fontweight": "bold"}
-    top = 1 - 0.58 / inches
+    figure.text(0.012, 1 - 0.42 / inches, TEST, va="top", size=8.5, color=INK)
+    top = 1 - 1.05 / inches
     figure.text(0.2, top, "Does it rank the truer map higher?", **below)
     figure.text(0.48, top, "Does noise beat the truth?", **below)
     figure.text(0.735, top, "In words", **below)

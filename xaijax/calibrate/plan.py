@@ -29,7 +29,8 @@ from xaijax._runs.data import (
 )
 from xaijax._runs.metrics import complete_settings, expand_metrics
 from xaijax._runs.models import Model, labels_of, open_models, refuse_untrained
-from xaijax.calibrate.config import DEFAULT_METRICS, CalibrateConfig
+from xaijax.calibrate import cue
+from xaijax.calibrate.config import CUE, DEFAULT_METRICS, CalibrateConfig
 from xaijax.data import Batch, Dataset
 from xaijax.metrics import FAMILIES, METRICS, calibration
 from xaijax.metrics.calibration.cost import why_not
@@ -52,7 +53,9 @@ class Work:
         reading: what was noted while they were read -> images.
         metrics: names.
         settings: {family: {option: value}} that were given, for those families that have them.
-        plan: the cases.
+        plan: the cases; those of a planted cue come when it is there, see `xaijax.calibrate.cue`.
+        groups: of the images: patients where they are named.
+        sides: which images a cue is learnt on; None without the construction.
         notes: sentences on what was assumed or left out.
     """
 
@@ -66,6 +69,8 @@ class Work:
     settings: Mapping[str, Mapping[str, Any]]
     plan: calibration.Plan = dataclasses.field(repr=False)
     notes: tuple[str, ...]
+    groups: tuple[str, ...] = dataclasses.field(default=(), repr=False)
+    sides: cue.Sides | None = None
 
     @property
     def parts(self) -> list[range]:
@@ -74,8 +79,9 @@ class Work:
         return [range(start, min(start + CASES, many)) for start in range(0, many, CASES)]
 
     def passes(self) -> int:
-        """Model passes that the whole calibration takes, as an estimate."""
-        return int(self.plan.passes(self.metrics, self.settings))
+        """Model passes that scoring takes, as an estimate; without the fine-tuning of a planted cue."""
+        more = 0 if self.plan.planted is not None else cue.cases(self)
+        return int(self.plan.passes(self.metrics, self.settings, more=more))
 
     def settings_in_use(self) -> dict[str, dict[str, Any]]:
         """All options of the families that are judged, defaults included, as JSON values."""
@@ -163,12 +169,14 @@ def prepare(config: CalibrateConfig, report: Callable[[float], None] | None = No
         groups=groups,
         ids=list(batch.ids),
         depth=config.depth,
-        constructions=config.constructions or None,
+        constructions=[name for name in config.constructions if name != CUE] or None,
         seed=config.seed,
         batch_size=config.batch_size,
     )
     if not made.cases:
         raise InputError(f"metrics cannot be calibrated for {model.path} on {config.data}: {_why_none(made)}")
+    wanted = CUE in config.constructions
+    planting = cue.sides(config, model, dataset, looked.cases, drawn.positions) if wanted else None
     settings = {family: given[family] for family in given if family in {METRICS[name].family for name in metrics}}
     unused = sorted(set(given) - set(settings))
     if unused:
@@ -184,6 +192,8 @@ def prepare(config: CalibrateConfig, report: Callable[[float], None] | None = No
         settings=settings,
         plan=made,
         notes=tuple(notes),
+        groups=tuple(groups),
+        sides=planting,
     )
 
 

@@ -1,5 +1,6 @@
 """What a calibration writes for people: figure, page, table, and the lines in the terminal."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,14 @@ CONSTRUCTIONS = {
     "and": "the weaker of two cells decides; the share of each is computed from all four combinations.",
     "or": "the stronger of two cells decides; the share of each is computed from all four combinations.",
     "natural": "the model sees a canvas with one image of the class; that it looks there is likely, not guaranteed.",
+    "cue": "a copy of the model was fine-tuned to follow a sign in the image and nothing else; how well it does so was "
+    "measured, and no verdict rests on it.",
 }
+MEANINGS = (
+    "concordance: how often the truer of two maps scores better; a metric that knows nothing has 0.50",
+    "twin: how often a map scores better than the same map in a wrong place; 0.50 does not see the place",
+    "noise beats truth: images in which the best of the noise maps scores at least as well as the true map",
+)
 SURE = 0.5  # a model that is surer than this of an image without evidence
 CONTROLS = {"positive": "concordance", "negative": "twin"}
 
@@ -99,6 +107,9 @@ def show(console: "Console", found: Mapping[str, Any]) -> None:
         grid.add_row(Text(title(name), bold), Text(f"{word.mark} {word.title}"), *numbers)
     console.print(grid)
     console.print()
+    for line in MEANINGS:
+        say(console, line)
+    console.print()
     for line in conclusion(found, {name: title(name) for name in found["metrics"]}):
         say(console, line)
 
@@ -113,6 +124,7 @@ def warnings(found: Mapping[str, Any]) -> list[str]:
             f"The model is sure of images that hold no evidence: {parts}. Metrics that replace pixels by such values "
             "favour maps of that class."
         )
+    lines += about_cue(found)
     limit = found["thresholds"].get("scored", 0.5)
     missing: dict[str, list[str]] = {}
     for name, one in found["metrics"].items():
@@ -124,6 +136,30 @@ def warnings(found: Mapping[str, Any]) -> list[str]:
         for label, names in missing.items()
     ]
     return lines
+
+
+def about_cue(found: Mapping[str, Any]) -> list[str]:
+    """What a planted cue says of the verdicts: why it was left out, or which believed metrics fail on it."""
+    gate = found["constructions"].get("cue", {}).get("gate")
+    if gate is None:
+        return []
+    if not gate["passed"]:
+        return [f"The construction cue was left out: {gate['sentence']}."]
+    limits = found["thresholds"]
+    failing = []
+    for name, one in found["metrics"].items():
+        numbers = one["constructions"].get("cue")
+        if one["verdict"] != "believe" or numbers is None:
+            continue
+        highs = ((numbers["interval"], "concordance"), (numbers["twin_interval"], "twin"))
+        if any(high is not None and high < limits[key] for (_, high), key in highs):
+            failing.append(title(name))
+    if not failing:
+        return []
+    return [
+        f"On the planted cue, on which no verdict rests, {', '.join(failing)} "
+        f"{'misses' if len(failing) == 1 else 'miss'} what believe needs: look at the table by construction."
+    ]
 
 
 def _values(
@@ -140,7 +176,8 @@ def _values(
             {**vars(VERDICTS[verdict]), "metrics": [titles[name] for name in names]}
             for verdict, names in grouped.items()
         ],
-        "next": next_step(found, titles),
+        # Options apart, so that no line breaks after their hyphens.
+        "next": re.split(r"(--[a-z]+)", next_step(found, titles)),
         "warnings": warnings(found) + ([mixed] if mixed else []),
         "nothing": _percent(knows_nothing(len(found["textures"]))),
         "limit": _percent(limit),
@@ -152,6 +189,7 @@ def _values(
                 "name": name,
                 "meaning": _meaning(name),
                 "left_out": {calibration.LEFT_OUT.get(code, code): count for code, count in one["left_out"].items()},
+                "gate": _gate(one.get("gate")),
             }
             for name, one in found["constructions"].items()
         ],
@@ -231,6 +269,11 @@ def _controls(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     if not found["passed"]:
         lines.append({"text": f"No verdict is given: {found.get('reason') or 'a control failed'}.", "passed": False})
     return lines
+
+
+def _gate(gate: Mapping[str, Any] | None) -> str:
+    """The sentence of a planted cue's gate, with its outcome."""
+    return "" if gate is None else f"{'Accepted' if gate['passed'] else 'Not accepted'}: {gate['sentence']}."
 
 
 def _meaning(name: str) -> str:

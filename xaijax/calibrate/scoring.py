@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from xaijax._errors import InputError
 from xaijax._runs import cluster, command_line, identity
 from xaijax._runs.progress import bar, say
-from xaijax.calibrate import store
+from xaijax.calibrate import cue, store
 from xaijax.calibrate.config import CalibrateConfig
 
 if TYPE_CHECKING:
@@ -24,10 +24,11 @@ class Clock:
 
     Args:
         minutes: that it may take; None for as many as it needs.
+        spent: seconds of them that are gone already.
     """
 
-    def __init__(self, minutes: float | None) -> None:
-        self.limit = None if minutes is None else 60 * minutes
+    def __init__(self, minutes: float | None, spent: float = 0.0) -> None:
+        self.limit = None if minutes is None else max(0.0, 60 * minutes - spent)
         self.begin()
 
     def begin(self) -> None:
@@ -51,10 +52,12 @@ class Clock:
     def share(self, done: float) -> float:
         """The finished share for a progress bar: of the parts, or of the time where that ends first."""
         spent = time.monotonic() - self.begun
-        return done if self.limit is None else max(done, min(1.0, spent / self.limit))
+        if self.limit is None:
+            return done
+        return max(done, min(1.0, spent / self.limit)) if self.limit else 1.0
 
 
-def score(work: "Work", out: Path, console: "Console", pool: cluster.Pool | None = None) -> int:
+def score(work: "Work", out: Path, console: "Console", pool: cluster.Pool | None = None, *, spent: float = 0.0) -> int:
     """Scores the parts that are missing, as long as there is time; returns how many cases are done.
 
     Args:
@@ -62,11 +65,12 @@ def score(work: "Work", out: Path, console: "Console", pool: cluster.Pool | None
         out: its run folder.
         console: where to show progress.
         pool: the workers of `--cluster`, where there are some.
+        spent: seconds of --minutes that are gone already, for the planted cue.
     """
     missing = store.missing(out, len(work.parts))
     if len(missing) < len(work.parts):
         say(console, f"{len(work.parts) - len(missing)} of {len(work.parts)} parts are finished already")
-    clock = Clock(work.config.minutes)
+    clock = Clock(work.config.minutes, spent)
     with bar(console, "scoring maps whose truth is known") as report:
         if pool is None:
             _score_here(work, out, missing, clock, report)
@@ -138,20 +142,24 @@ def _score_by_workers(
         count = f"{len(pool)} worker{'' if len(pool) == 1 else 's'}"
         report(min(clock.share(share), 1.0), f"{count}: {done} of {len(missing)} parts" if len(pool) else "waiting")
 
-    with contextlib.closing(pool.results(opened, described(work), jobs(), wait)) as results:
+    with contextlib.closing(pool.results(opened, described(work, out), jobs(), wait)) as results:
         for result in results:
             (number,) = result.job.numbers
             store.write_part(out, number, result.value, result.made_by)
             done += 1
 
 
-def described(work: "Work") -> str:
-    """A calibration as a worker needs it, as JSON: its options, and digests of what they must lead to."""
+def described(work: "Work", out: Path) -> str:
+    """A calibration as a worker needs it, as JSON: its options, and digests of what they must lead to.
+
+    A planted cue is read from the run folder `out`, which the workers must reach.
+    """
     options = cluster.absolute(command_line.plain(work.config)) | {
-        **dict.fromkeys(("out", "config", "preset", "cluster", "minutes"), None),
+        **dict.fromkeys(("out", "config", "cluster", "minutes"), None),
         **dict.fromkeys(("resume", "plan"), False),
     }
-    return json.dumps({"options": options, "same": work.same()})
+    place = None if work.sides is None else str((out / cue.FOLDER).absolute())
+    return json.dumps({"options": options, "same": work.same(), "cue": place})
 
 
 def opened(text: str) -> Callable[[Sequence[int]], bytes]:
@@ -170,6 +178,8 @@ def opened(text: str) -> Callable[[Sequence[int]], bytes]:
 
     values = json.loads(text)
     work = prepare(CalibrateConfig(**values["options"]))
+    if values["cue"] is not None:
+        work = cue.taken_up(work, Path(values["cue"]))
     differing = [name for name, value in work.same().items() if value != values["same"].get(name)]
     if differing:
         raise InputError(f"{', '.join(differing)} of the calibration are others on this worker than where it began")

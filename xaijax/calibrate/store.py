@@ -3,6 +3,7 @@
     run.json                 configuration, versions, machine, data, model, the command that repeats the calibration
     scores/<number>.parquet  construction, case, group, label_class, map, metric, value (NaN for none), reason
     parts/<number>.json      the digest of a part's scores, and what they were made by; a part counts once this is there
+    cue/                     the fine-tuned copy of a planted cue (`xaijax.calibrate.cue`)
     calibration.json         the verdicts (docs/calibration.md has the schema)
     summary.csv, figures/calibration.png, report.html
 

@@ -83,7 +83,7 @@ def short_reason(judgement: Mapping[str, Any], thresholds: Mapping[str, float]) 
     """
     verdict = judgement["verdict"]
     if verdict == "believe":
-        return "ranks the truer map higher"
+        return "the truer map wins, and noise rarely does"
     if verdict == "undecided":
         return "too few images to decide"
     if verdict == "not_judged":
@@ -99,6 +99,8 @@ def short_reason(judgement: Mapping[str, Any], thresholds: Mapping[str, float]) 
         blind = judgement.get("twin", high) < 0.6
         return "does not see where the map points" if blind else "too often misses where the map points"
     dominance = judgement.get("random_dominance")
+    if verdict == "same_kind":
+        return "right within one kind of map only"
     if dominance is not None and dominance > thresholds.get("random_dominance", 0.1):
         return f"noise beats the truth in {dominance:.0%} of the images".replace("%", " %")
     return "changes its order with the texture of the map"

@@ -5,7 +5,7 @@ the other, so `save` and `load` stand here, above both.
 """
 
 from xaijax.cascade._run import CascadeResult, run
-from xaijax.cascade.config import PRESETS, CascadeConfig
+from xaijax.cascade.config import CascadeConfig
 from xaijax.cascade.files import load, save
 
-__all__ = ["PRESETS", "CascadeConfig", "CascadeResult", "load", "run", "save"]
+__all__ = ["CascadeConfig", "CascadeResult", "load", "run", "save"]

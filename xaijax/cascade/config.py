@@ -1,10 +1,9 @@
 """The configuration of `xaijax cascade`, from which the command line is made."""
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from xaijax import _names
 from xaijax._errors import InputError
@@ -18,17 +17,6 @@ CAMS = (
     *("cam", "grad_cam", "hires_cam", "grad_cam_pp", "score_cam"),
     *("ablation_cam", "xgrad_cam", "fullgrad", "eigen_grad_cam", "layer_cam"),
 )
-
-PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "paper": {
-        "rounds": 10,
-        "base": ["cam"],
-        "threshold": "top_k:10",
-        "theta": 0.3,
-        "decay": 0.1,
-        "scale": "raw",
-    }
-}
 
 FREE = (
     options.FREE
@@ -47,7 +35,9 @@ class CascadeConfig(RunOptions, LayerOptions, TrainingOptions, SplitOptions):
 
     out: Path = field()
 
-    preset: Literal["paper"] | None = None
+    config: Path | None = None
+    """A YAML or TOML file with any of these options, or cascam (the settings of the publication); the command line has
+    the last word."""
 
     form: Literal["retrain", "frozen"] = "retrain"
     """retrain: a classifier for every round, trained on what the rounds before left; frozen: one trained classifier

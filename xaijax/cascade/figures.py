@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from xaijax import plot
+from xaijax.plot._overlay import to_rgb
 
 CUE = (255, 170, 0)
 
@@ -43,12 +44,12 @@ def rounds(
     for row in range(many):
         top, bottom = grid[2 * row], grid[2 * row + 1]
         for k in range(count):
-            top[k].imshow(plot.to_rgb(seen[k, row]))
+            top[k].imshow(to_rgb(seen[k, row]))
             bottom[k].imshow(plot.overlay(seen[k, row], maps[k, row]))
-        intact = plot.to_rgb(images[row])
+        intact = to_rgb(images[row])
         for role, outlines in masks.items():
             colour = CUE if role == "artefact" else (0, 230, 255)
-            intact = plot.outline(intact, outlines[row], colour=colour)
+            intact = plot.outline(intact, outlines[row], color=colour)
         top[count].imshow(intact)
         bottom[count].imshow(plot.overlay(images[row], combined[row]))
         top[0].set_ylabel(names[row], fontsize="small")

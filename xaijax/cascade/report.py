@@ -9,7 +9,7 @@ import pyarrow.csv
 from xaijax import _files
 from xaijax._runs import folder, progress, tables
 from xaijax.metrics import Scores
-from xaijax.plot import p_text
+from xaijax.plot._statistics import p_text
 
 if TYPE_CHECKING:
     from rich.console import Console

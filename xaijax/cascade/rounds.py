@@ -25,7 +25,9 @@ from xaijax.classifier import Classifier
 from xaijax.explain import METHODS
 from xaijax.explain.cascade import apply_threshold, suppress
 from xaijax.explain.cascade._steps import base_map, base_names
-from xaijax.training import Checkpoints, Record, Trainer
+from xaijax.training._checkpoints import Checkpoints
+from xaijax.training._train import Record
+from xaijax.training._trainer import Trainer
 
 if TYPE_CHECKING:
     from rich.console import Console

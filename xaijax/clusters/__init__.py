@@ -7,6 +7,6 @@ Importing it is cheap; JAX, Matplotlib and scikit-learn come in when a run start
 """
 
 from xaijax.clusters._run import ClustersResult, run
-from xaijax.clusters.config import PRESETS, ClustersConfig
+from xaijax.clusters.config import ClustersConfig
 
-__all__ = ["PRESETS", "ClustersConfig", "ClustersResult", "run"]
+__all__ = ["ClustersConfig", "ClustersResult", "run"]

@@ -107,7 +107,9 @@ def _finding(one: Cluster, tests: Sequence[Test], total: int) -> Finding:
     if by_class is not None:
         text = f"{name} is of class {by_class.value}: {_shares(by_class)}; its evidence lies {_at(one)}{on_lesion}."
         return Finding(one.number, "class", text, by_class)
-    return Finding(one.number, "place", f"{name}: its evidence lies {_at(one)}{on_lesion}; no column is tied to it.")
+    predicted = best("predicted")  # with the true class no more frequent than elsewhere
+    tied = "no column is tied to it" if predicted is None else f"predicted as {predicted.value}: {_shares(predicted)}"
+    return Finding(one.number, "place", f"{name}: its evidence lies {_at(one)}{on_lesion}; {tied}.", predicted)
 
 
 def percent(share: float) -> str:

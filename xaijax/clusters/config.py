@@ -2,10 +2,9 @@
 
 import dataclasses
 import datetime
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from xaijax import _names
 from xaijax._errors import InputError
@@ -25,11 +24,6 @@ from xaijax._runs.options import (
 
 METHOD = "grad_cam"
 """The method where none is named."""
-
-PRESETS: Mapping[str, Mapping[str, Any]] = {
-    # A first look.
-    "quick": {"count": 60, "prototypes": 4},
-}
 
 FREE = options.FREE | {"clusters", "grid", "embedding", "prototypes"}
 """Options that may differ when clusters are resumed: the maps stay the same."""
@@ -56,7 +50,9 @@ class ClustersConfig(
     methods: tuple[str, ...] = ()
     target: str = "predicted"
     count: Images = 200
-    preset: Literal["quick"] | None = None
+
+    config: Path | None = None
+    """A YAML or TOML file with any of these options, or quick (a first look); the command line has the last word."""
 
     clusters: Annotated[int, Range(2, 100)] | None = None
     """How many clusters; default: as many as the eigenvalues before their largest gap, and more than the explained

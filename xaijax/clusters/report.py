@@ -15,6 +15,7 @@ from xaijax.clusters.conclusion import Finding, findings, headline, percent, q_t
 from xaijax.clusters.describing import Cluster
 from xaijax.clusters.enrichment import Test
 from xaijax.clusters.plan import Work
+from xaijax.plot._overlay import to_rgb
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -246,7 +247,7 @@ def _pictures(out: Path, work: Work, made: Made) -> dict[int, dict[str, Any]]:
             cards.append(
                 {
                     "name": Path(made.ids[position]).name,
-                    "image": page.picture(plot.to_rgb(image)),
+                    "image": page.picture(to_rgb(image)),
                     "overlay": page.picture(drawn),
                     "label": label,
                     "predicted": guess,
@@ -268,7 +269,7 @@ def _write_table(out: Path, rows: Sequence[tuple[str, list[np.ndarray]]]) -> Non
 
     most = max(len(drawn) for _, drawn in rows)
     blank = np.full_like(rows[0][1][0], 255)
-    table = plot.picture_table([(name, [*drawn, *[blank] * (most - len(drawn))]) for name, drawn in rows])
+    table = plot.image_table([(name, [*drawn, *[blank] * (most - len(drawn))]) for name, drawn in rows])
     write_whole(out / PROTOTYPES, lambda file: Image.fromarray(table).save(file, "PNG", optimize=True))
 
 

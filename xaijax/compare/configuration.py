@@ -7,7 +7,7 @@ from typing import Any
 from xaijax.compare.runs import Run
 from xaijax.metrics import METRICS
 
-LEFT_OUT = {"out", "resume", "config", "preset", "recompute_changed", "batch_size", "devices", "part", "gallery"}
+LEFT_OUT = {"out", "resume", "config", "recompute_changed", "batch_size", "devices", "part", "gallery"}
 """Options that enter no score."""
 
 

@@ -9,19 +9,17 @@ Images are uint8 `[B, H, W, C]`, masks bool `[B, H, W]`. Nothing here imports JA
 """
 
 from xaijax.data._leaks import Leaks, leaks
-from xaijax.data._own_split import fold_sides, own_split, side_name
+from xaijax.data._own_split import own_split
 from xaijax.data._partition import folds, partition
 from xaijax.data._split import split
 from xaijax.data._split_file import read_split
 from xaijax.data.cues import cover, plant
-from xaijax.data.dataset import MASK_ROLES, Batch, Case, Content, Dataset, Element, Source
+from xaijax.data.dataset import Batch, Case, Content, Dataset, Element, Source
 from xaijax.data.found import Found
 from xaijax.data.opening import open_dataset
-from xaijax.data.reading import MaskRole
-from xaijax.data.summary import Summary, summarise
+from xaijax.data.summary import Summary, summarize
 
 __all__ = [
-    "MASK_ROLES",
     "Batch",
     "Case",
     "Content",
@@ -29,11 +27,9 @@ __all__ = [
     "Element",
     "Found",
     "Leaks",
-    "MaskRole",
     "Source",
     "Summary",
     "cover",
-    "fold_sides",
     "folds",
     "leaks",
     "open_dataset",
@@ -41,7 +37,6 @@ __all__ = [
     "partition",
     "plant",
     "read_split",
-    "side_name",
     "split",
-    "summarise",
+    "summarize",
 ]

@@ -114,22 +114,22 @@ class Summary:
         }
 
 
-def summarise(
-    dataset: Dataset, positions: Iterable[int] | None = None, report: Callable[[float], object] | None = None
+def summarize(
+    dataset: Dataset, positions: Iterable[int] | None = None, progress: Callable[[float], object] | None = None
 ) -> Summary:
     """Reads images and masks once and counts what they are.
 
     Args:
         dataset: any data set.
         positions: images to decode; default: all. What needs no pixels is counted over all images.
-        report: called as `report(share)`, 0 to 1, while images are decoded.
+        progress: called as `progress(share)`, 0 to 1, while images are decoded.
 
     Returns:
         The `Summary`.
 
     Example:
         >>> from xaijax import data
-        >>> found = data.summarise(data.open_dataset("phantoms", count=6, size=32))
+        >>> found = data.summarize(data.open_dataset("phantoms", count=6, size=32))
         >>> found.sizes, found.masks["lesion"].images
         ({(32, 32): 6}, 6)
     """
@@ -167,8 +167,8 @@ def summarise(
                 inside[role] = inside.get(role, False) | element.mask
             for role, mask in inside.items():
                 areas[role].append(float(mask.mean()))
-        if report is not None:
-            report((number + 1) / len(wanted))
+        if progress is not None:
+            progress((number + 1) / len(wanted))
     groups = Counter(case.group for case in dataset.cases if case.group is not None)
     labels = dataset.labels
     twice = [tuple(positions) for positions in same.values() if len(positions) > 1]

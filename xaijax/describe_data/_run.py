@@ -34,7 +34,7 @@ def run(config: DescribeDataConfig) -> int:
     positions = some if config.decode else []
     errors = Console(stderr=True)
     with progress.bar(errors, f"reading {len(positions)} images") as report:
-        summary = data.summarise(dataset, positions, report)
+        summary = data.summarize(dataset, positions, report)
     found = {} if dataset.found is None else dataset.found.describe()
     whole: dict[str, Any] = {
         **summary.describe(),
@@ -48,9 +48,9 @@ def run(config: DescribeDataConfig) -> int:
         for line in lines(whole):
             progress.say(Console(), line)
     if config.sheet is not None:
-        from xaijax.plot import write_samples
+        from xaijax.plot._samples import write_samples
 
-        write_samples(dataset.take(some), config.sheet, columns=6, seed=config.seed, most_classes=CLASSES_SHOWN)
+        write_samples(dataset.take(some), config.sheet, columns=6, seed=config.seed, max_classes=CLASSES_SHOWN)
         more = len(dataset.classes) - CLASSES_SHOWN
         progress.say(errors, f"images of each class: {config.sheet}" + (f" ({more} more classes)" if more > 0 else ""))
     return 0

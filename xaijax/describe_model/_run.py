@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from xaijax import models
-from xaijax._names import match
+from xaijax._names import BUILTIN, match
 from xaijax._runs import progress, tables
 from xaijax._runs.models import open_one
 from xaijax.describe_model import facts, predictions
 from xaijax.describe_model.config import ModelsConfig, check
 from xaijax.describe_model.report import lines
+from xaijax.models._describe import is_architecture
+from xaijax.models._load import is_named
+from xaijax.models.black_box import is_script
 
 
 def run(config: ModelsConfig) -> int:
@@ -50,7 +53,7 @@ def describe(config: ModelsConfig) -> dict[str, Any]:
     """What is understood of a model, as JSON values."""
     path = _meant(config.model[0])
     notes: list[str] = []
-    if models.is_architecture(path):
+    if is_architecture(path):
         classifier = facts.untrained(path, config)
         return facts.of_classifier(classifier, path, config, notes) | {"predictions": None}
     classifier = open_one(path, config, notes)
@@ -60,10 +63,10 @@ def describe(config: ModelsConfig) -> dict[str, Any]:
 
 def _meant(text: str) -> str:
     """A model as it was typed, or the known name that is meant; refuses a bare word that is neither."""
-    if models.is_named(text) or models.is_script(text) or Path(text).expanduser().exists():
+    if is_named(text) or is_script(text) or Path(text).expanduser().exists():
         return text
     bare = not Path(text).suffix and Path(text).name == text
-    return match("model", text, [*models.list_models(), models.BUILTIN]) if bare else text
+    return match("model", text, [*models.list_models(), BUILTIN]) if bare else text
 
 
 def _listed(one: models.ModelDescription) -> dict[str, Any]:

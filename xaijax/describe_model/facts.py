@@ -9,11 +9,15 @@ import numpy as np
 
 from xaijax import explain, metrics, models
 from xaijax._errors import InputError
+from xaijax._names import BUILTIN
 from xaijax._network.host import HostNetwork
 from xaijax._runs.models import digest_of, with_layer
 from xaijax._runs.options import preprocess_of
 from xaijax.classifier import Classifier, UnsupportedError
 from xaijax.describe_model.config import ModelsConfig
+from xaijax.models import _describe, zoo
+from xaijax.models._format import format_of
+from xaijax.models._load import BUILTIN_FILE, is_unnamed
 
 SCHEMA = 1  # of the JSON; a number that only grows when an entry changes its meaning
 
@@ -26,7 +30,7 @@ def untrained(name: str, config: ModelsConfig) -> Classifier:
                 f"{option} needs trained weights, and {name} is an architecture: give a file of weights or a folder of "
                 "xaijax train"
             )
-    found = models.untrained(name, side=config.size, output=config.output, preprocess=preprocess_of(config))
+    found = _describe.untrained(name, side=config.size, output=config.output, preprocess=preprocess_of(config))
     return found if config.layer is None else with_layer(found, name, config.layer)
 
 
@@ -64,17 +68,17 @@ def of_classifier(classifier: Classifier, path: str, config: ModelsConfig, notes
 
 
 def _source(path: str) -> dict[str, Any]:
-    if models.is_architecture(path):
+    if _describe.is_architecture(path):
         return {"format": "architecture without weights", "file": None, "bytes": None}
-    words, file = models.format_of(path)
+    words, file = format_of(path)
     return {"format": words, "file": _text(file), "bytes": None if file is None else file.stat().st_size}
 
 
 def _training(path: str) -> dict[str, Any]:
     """What a training kept with the weights: its command, its scores."""
-    if models.is_architecture(path) or not models.format_of(path)[0].startswith("xaijax checkpoint"):
+    if _describe.is_architecture(path) or not format_of(path)[0].startswith("xaijax checkpoint"):
         return {}
-    found = models.read_info(models.BUILTIN_FILE if path == models.BUILTIN else path)
+    found = models.read_info(BUILTIN_FILE if path == BUILTIN else path)
     return {key: value for key, value in found.items() if key not in ("architecture", "classes", "input_shape")}
 
 
@@ -90,7 +94,7 @@ def _architecture(classifier: Classifier) -> dict[str, Any]:
         "name": made.name,
         "kind": "an architecture of xaijax",
         "options": dict(made.options),
-        "summary": models.entry(made.name).summary,
+        "summary": zoo.entry(made.name).summary,
     }
 
 
@@ -103,7 +107,7 @@ def _input(classifier: Classifier) -> dict[str, Any]:
         "channels": channels,
         "dtypes": ["uint8", "uint16", "float32"],
         "range": [0, 1],  # of floats
-        "minimum": None if made is None else models.entry(made.name).minimum,
+        "minimum": None if made is None else zoo.entry(made.name).minimum,
     }
 
 
@@ -114,7 +118,7 @@ def _where(about: str, given: bool, path: str, notes: Sequence[str]) -> tuple[st
             return note.source, str(note)
     if given:
         return "option", None
-    return "library" if models.is_architecture(path) else "file", None
+    return "library" if _describe.is_architecture(path) else "file", None
 
 
 def _preprocess(classifier: Classifier, path: str, config: ModelsConfig, notes: Sequence[str]) -> dict[str, Any]:
@@ -128,6 +132,7 @@ def _preprocess(classifier: Classifier, path: str, config: ModelsConfig, notes: 
         own = classifier.preprocess
         scale, order = own.scale, own.order
         mean, std = (np.broadcast_to(v, channels) for v in (own.mean, own.std))
+    pixels = None if isinstance(classifier.network, HostNetwork) else classifier.preprocess.pixels
     return {
         "scale": scale,
         "mean": [float(v) for v in mean],
@@ -135,6 +140,7 @@ def _preprocess(classifier: Classifier, path: str, config: ModelsConfig, notes: 
         "order": order if channels == 3 else "grey",
         "black": [float((0 - m) / s) for m, s in zip(mean, std, strict=True)],
         "white": [float((scale - m) / s) for m, s in zip(mean, std, strict=True)],
+        "pixels": None if pixels is None else list(pixels.shape[:2]),
         "from": where,
         "note": why,
     }
@@ -153,7 +159,7 @@ def _output(classifier: Classifier, path: str, config: ModelsConfig, notes: Sequ
 
 def _classes(classifier: Classifier) -> dict[str, Any]:
     names = list(classifier.classes)
-    return {"count": len(names), "names": names, "from": "none" if models.is_unnamed(names) else "file"}
+    return {"count": len(names), "names": names, "from": "none" if is_unnamed(names) else "file"}
 
 
 def _parameters(classifier: Classifier) -> dict[str, Any]:

@@ -110,7 +110,10 @@ def _preprocess(one: Mapping[str, Any]) -> str:
     black, white = (_numbers(one[name]) for name in ("black", "white"))
     order = ", channels as BGR" if one["order"] == "bgr" else ""
     usual = one["scale"] == 1 and set(one["mean"]) == {0.0} and set(one["std"]) == {1.0}
-    if usual:
+    if usual and one["pixels"]:
+        height, width = one["pixels"]
+        text = f"every pixel of {height}x{width} minus its own mean, divided by its own standard deviation{order}"
+    elif usual:
         text = f"none: pixels stay in [0, 1]{order}"
     else:
         scale = "" if one["scale"] == 1 else f"scale {one['scale']:g}, "

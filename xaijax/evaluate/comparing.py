@@ -10,7 +10,8 @@ from xaijax._runs import models
 from xaijax.evaluate.gathering import Recipe
 from xaijax.evaluate.scoring import Scored
 from xaijax.metrics.statistics import holm
-from xaijax.training import compare_findings, differences, mcnemar, repeated_difference, swapped
+from xaijax.training import compare_findings, corrected_t_test, mcnemar, permutation_test
+from xaijax.training._comparison import differences
 
 OVER_IMAGES, OVER_REPEATS = "images", "repeats"
 
@@ -54,7 +55,7 @@ def _over_images(first: Scored, second: Scored, seed: int) -> dict[str, Any]:
     if images.dataset.multi_label:
         known = len(images.dataset.classes)
         chances = (first.chances[:, :known], second.chances[:, :known])
-        made = compare_findings(*chances, images.labels, images.dataset.classes, groups=groups, seed=seed)
+        made = compare_findings(images.labels, *chances, images.dataset.classes, groups=groups, seed=seed)
         scores = {name: made[name] for name in ("macro_auroc", "macro_auprc")}
         return row | {"scores": scores, "per_finding": made["per_finding"], "units": made["units"], "test": None}
     row["scores"] = differences(first.drawn, second.drawn)
@@ -62,7 +63,7 @@ def _over_images(first: Scored, second: Scored, seed: int) -> dict[str, Any]:
     row |= mcnemar(images.labels, first.predicted, second.predicted) | {"test": "McNemar, exact"}
     if row["units"] < len(images):
         # McNemar's test takes every image for independent.
-        p_value = swapped(images.labels, first.predicted, second.predicted, groups or (), seed=seed)
+        p_value = permutation_test(images.labels, first.predicted, second.predicted, groups or (), seed=seed)
         row |= {"test": "permutation of patients", "p_value": p_value}
     return row
 
@@ -73,8 +74,8 @@ def _over_repeats(first: Sequence[Scored], second: Sequence[Scored]) -> dict[str
     for name in first[0].metrics["intervals"]:
         values = [[one.metrics["intervals"][name]["value"] for one in side] for side in (first, second)]
         if None not in values[0] + values[1]:
-            scores[name] = repeated_difference(*values, overlap=overlap)
-            scores[name]["p_uncorrected"] = repeated_difference(*values)["p_value"]
+            scores[name] = corrected_t_test(*values, overlap=overlap)
+            scores[name]["p_uncorrected"] = corrected_t_test(*values)["p_value"]
     return {
         "over": OVER_REPEATS,
         "repeats": [one.repeat for one in first],

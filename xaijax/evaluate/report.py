@@ -11,6 +11,7 @@ from xaijax import plot
 from xaijax._runs import folder, page, progress, tables
 from xaijax.evaluate.comparing import OVER_IMAGES, OVER_REPEATS
 from xaijax.evaluate.scoring import FINDINGS, LOWER, NAMES, Scored
+from xaijax.plot._statistics import p_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -185,7 +186,7 @@ def _difference_words(pair: Mapping[str, Any]) -> tuple[bool, str] | None:
 
 
 def _p(value: float) -> str:
-    text = plot.p_text(value)
+    text = p_text(value)
     return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
@@ -301,8 +302,8 @@ def _test_line(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, st
         "difference": "–" if row["difference"] is None else f"{row['difference']:+.3f}",
         "bounds": "" if row["low"] is None else f"{row['low']:+.3f} to {row['high']:+.3f}",
         "test": row["test"] or "",
-        "p": "" if row["p_value"] is None else plot.p_text(row["p_value"]),
-        "p_holm": "" if row["p_holm"] is None else plot.p_text(row["p_holm"]),
+        "p": "" if row["p_value"] is None else p_text(row["p_value"]),
+        "p_holm": "" if row["p_holm"] is None else p_text(row["p_holm"]),
     }
 
 

@@ -10,15 +10,9 @@ from xaijax._runs import models
 from xaijax._runs.models import Model
 from xaijax._runs.training import Images
 from xaijax.evaluate.gathering import Recipe
-from xaijax.training import (
-    drawn_scores,
-    interval,
-    log_softmax,
-    logits,
-    repeated_difference,
-    scores_of_logits,
-    two_columns,
-)
+from xaijax.training import corrected_t_test
+from xaijax.training._comparison import drawn_scores, interval
+from xaijax.training._scores import log_softmax, logits, scores_of_logits, two_columns
 
 NAMES = {"accuracy": "accuracy", "macro_f1": "macro-F1", "micro_f1": "micro-F1", "auroc": "AUROC", "ece": "ECE"}
 """Scores of classes that exclude each other, as tables name them; ECE is lower where it is better."""
@@ -118,7 +112,7 @@ def _over_repeats(intervals: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         if not values:
             found[name] = {"value": None, "low": None, "high": None}
             continue
-        mean = repeated_difference(np.zeros(len(values)), values)
+        mean = corrected_t_test(np.zeros(len(values)), values)
         spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
         found[name] = {"value": mean["difference"], "low": mean["low"], "high": mean["high"], "sd": spread}
         found[name]["repeats"] = values

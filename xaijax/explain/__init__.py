@@ -33,13 +33,9 @@ from xaijax.explain._registry import METHODS as METHODS, Method as Method, expla
 from xaijax.explain._registry import refusals as refusals
 from xaijax.explain._resize import resize as resize
 from xaijax.explain._targets import LogitDifference as LogitDifference
-from xaijax.explain._completeness import (
-    Complete as Complete,
-    complete_methods as complete_methods,
-    completeness as completeness,
-)
+from xaijax.explain._completeness import Complete as Complete, completeness as completeness
 from xaijax.explain._which_layers import Usable as Usable, usable_layers as usable_layers
-from xaijax.explain._uncertainty import Uncertain as Uncertain, sampling as sampling, uncertainty as uncertainty
+from xaijax.explain._uncertainty import Uncertain as Uncertain, uncertainty as uncertainty
 
 _PACKAGES = {"attention", "cams", "controls", "gradients", "perturbation", "regions"}
 __all__ = [name for name in dir() if not name.startswith("_") and name not in _PACKAGES]

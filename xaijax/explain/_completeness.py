@@ -59,7 +59,7 @@ def completeness(
     labels: Any = None,
     *,
     tolerance: float | None = None,
-    most: int = 1024,
+    max_steps: int = 1024,
     **options: Any,
 ) -> Complete:
     """Maps of a path method, with how far they miss the change of the score, and as many steps as an image needs.
@@ -72,7 +72,7 @@ def completeness(
         tolerance: of methods with steps: 8 steps are doubled until the gap is at most this share of the change of the
             score, for two numbers of steps in a row (one gap may be small by chance). The default is the method's own
             number of steps.
-        most: most steps with `tolerance`; where it is not reached, the gaps say so.
+        max_steps: most steps with `tolerance`; where it is not reached, the gaps say so.
         **options: the method's own.
 
     Returns:
@@ -98,13 +98,13 @@ def completeness(
     given = _options.check_all(name, options, method.kinds)
     if tolerance is not None:
         tolerance = _options.check(_options.Positive, tolerance, "tolerance")
-        most = _options.check(_options.Count, most, "most")
+        max_steps = _options.check(_options.Count, max_steps, "max_steps")
         if "steps" not in method.options:
             raise InputError(f"tolerance chooses steps, and {name} has none")
         if given.get("steps") is not None:
             raise InputError("tolerance chooses the steps; leave one of the two out")
-        if most < 2 * FEWEST:
-            raise InputError(f"most is {most}; it must be at least {2 * FEWEST}")
+        if max_steps < 2 * FEWEST:
+            raise InputError(f"max_steps is {max_steps}; it must be at least {2 * FEWEST}")
     options = {**method.options, **given}
     images, labels = check_batch(classifier, images, labels)
     if labels is None:
@@ -114,7 +114,7 @@ def completeness(
     for row in range(len(images)):
         image, label = images[row : row + 1], labels[row : row + 1]
         change = _change(classifier, image, label, options)
-        found.append(_one(name, (classifier, image, label), options, change, tolerance, most))
+        found.append(_one(name, (classifier, image, label), options, change, tolerance, max_steps))
     maps, gaps, changes, steps = zip(*found, strict=True)
     return Complete(
         np.concatenate(maps), np.array(gaps, np.float32), np.array(changes, np.float32), np.array(steps, np.int64)
@@ -134,7 +134,7 @@ def _change(classifier: Classifier, image: Any, label: np.ndarray, options: dict
 
 
 def _one(
-    name: str, given: tuple, options: dict[str, Any], change: float, tolerance: float | None, most: int
+    name: str, given: tuple, options: dict[str, Any], change: float, tolerance: float | None, max_steps: int
 ) -> tuple[np.ndarray, float, float, int]:
     own = options.get("steps", 0)
     steps = (_own_steps(name, options) if own is None else own) if tolerance is None else FEWEST
@@ -144,7 +144,7 @@ def _one(
         full = METHODS[name].function(*given, **{**options, **more, "reduce": "none"})
         gap = float(np.asarray(full, np.float64).sum()) - change
         small = tolerance is not None and abs(gap) <= tolerance * abs(change)
-        if tolerance is None or (small and enough) or 2 * steps > most:
+        if tolerance is None or (small and enough) or 2 * steps > max_steps:
             return np.asarray(reduce_channels(full, options["reduce"]), np.float32), gap, change, steps
         enough, steps = small, 2 * steps
 

@@ -67,7 +67,7 @@ def uncertainty(
     labels: Any = None,
     *,
     tolerance: float | None = None,
-    most: int = 10_000,
+    max_draws: int = 10_000,
     replicates: int = FEWEST_REPLICATES,
     **options: Any,
 ) -> Uncertain:
@@ -86,7 +86,7 @@ def uncertainty(
         labels: `[B]` int class indices, or None for the predicted class.
         tolerance: `rise` and `smoothgrad` alone: each image draws until the mean of its standard errors over the
             pixels is at most this, in the unit of the map; at least 30 draws. The method's own number is not used.
-        most: most draws of an image with `tolerance`; where it is not reached, the errors say so.
+        max_draws: most draws of an image with `tolerance`; where it is not reached, the errors say so.
         replicates: 8 or more, each with the whole cost of the method; `rise`, `smoothgrad` and `kernel_shap` need none.
         **options: the method's own.
 
@@ -114,9 +114,9 @@ def uncertainty(
         raise InputError(f"tolerance is for {' and '.join(_DRAWS)}; {name} takes the number of its evaluations itself")
     if tolerance is not None:
         tolerance = _options.check(_options.Positive, tolerance, "tolerance")
-        most = _options.check(_options.Count, most, "most")
-        if most < FEWEST:
-            raise InputError(f"most is {most}; it must be at least {FEWEST}")
+        max_draws = _options.check(_options.Count, max_draws, "max_draws")
+        if max_draws < FEWEST:
+            raise InputError(f"max_draws is {max_draws}; it must be at least {FEWEST}")
     replicates = _options.check(_options.Count, replicates, "replicates")
     if replicates < FEWEST_REPLICATES:
         raise InputError(f"replicates is {replicates}; it must be at least {FEWEST_REPLICATES}")
@@ -130,7 +130,7 @@ def uncertainty(
     for row in range(len(images)):
         given = classifier, images[row : row + 1], np.asarray(labels)[row : row + 1]
         if name in _DRAWS:
-            found.append(_draw(name, given, options, tolerance, most))
+            found.append(_draw(name, given, options, tolerance, max_draws))
         else:
             found.append(
                 _kernel_shap(given, options) if name == "kernel_shap" else _repeat(name, given, options, replicates)
@@ -139,12 +139,12 @@ def uncertainty(
     return Uncertain(np.concatenate(maps), np.concatenate(errors), np.array(draws))
 
 
-def _draw(name: str, given: tuple, options: dict[str, Any], tolerance: float | None, most: int) -> One:
+def _draw(name: str, given: tuple, options: dict[str, Any], tolerance: float | None, max_draws: int) -> One:
     """Draws one image until its errors are small enough, or its fixed number."""
     count = options[_DRAWS[name]]
     if tolerance is None and count < 2:
         raise InputError(f"a standard error needs two draws or more; {name}.{_DRAWS[name]} is {count}")
-    step = count if tolerance is None else min(most, max(FEWEST, options["batch_size"]))
+    step = count if tolerance is None else min(max_draws, max(FEWEST, options["batch_size"]))
     moments, finish = (_rise, _finish_rise) if name == "rise" else (_smoothgrad, _finish_smoothgrad)
     first: Any = 0.0
     second: Any = 0.0
@@ -155,7 +155,7 @@ def _draw(name: str, given: tuple, options: dict[str, Any], tolerance: float | N
         drawn += step
         maps, variances = finish(first / drawn, second / drawn, options)
         errors = np.sqrt(np.maximum(variances, 0.0) / (drawn - 1))
-        if tolerance is None or errors.mean() <= tolerance or drawn + step > most:
+        if tolerance is None or errors.mean() <= tolerance or drawn + step > max_draws:
             return maps.astype(np.float32), errors.astype(np.float32), drawn
 
 

@@ -28,7 +28,7 @@ class Usable(NamedTuple):
     left_out: dict[str, str]
 
 
-def usable_layers(name: str, classifier: Classifier, *, most: int = 8) -> Usable:
+def usable_layers(name: str, classifier: Classifier, *, max_layers: int = 8) -> Usable:
     """The layers that a method can explain by, evenly over the depth of the model.
 
     Nothing runs: the model and the method are traced.
@@ -36,7 +36,7 @@ def usable_layers(name: str, classifier: Classifier, *, most: int = 8) -> Usable
     Args:
         name: of a method with the option `layer`.
         classifier: with layers.
-        most: at most so many; the default layer of the model and the last usable one are always among them.
+        max_layers: at most so many; the default layer of the model and the last usable one are always among them.
 
     Returns:
         `Usable(layers, left_out)`.
@@ -46,12 +46,12 @@ def usable_layers(name: str, classifier: Classifier, *, most: int = 8) -> Usable
 
     Example:
         >>> from xaijax import models
-        >>> found = usable_layers("grad_cam", models.create("small_cnn", 3, (32, 32, 1)), most=3)
+        >>> found = usable_layers("grad_cam", models.create("small_cnn", 3, (32, 32, 1)), max_layers=3)
         >>> len(found.layers), found.left_out["dense"]
         (3, 'no positions: its output is (3) per image')
     """
     name = _names.match("method", name, METHODS)
-    most = _options.check(_options.Count, most, "most")
+    max_layers = _options.check(_options.Count, max_layers, "max_layers")
     method = METHODS[name]
     if "layer" not in method.options:
         raise InputError(f"{name} looks at no layer; choose a method with the option layer, such as grad_cam")
@@ -67,7 +67,7 @@ def usable_layers(name: str, classifier: Classifier, *, most: int = 8) -> Usable
         else:
             able.append(layer)
     default = None if wants_attention else classifier.default_layer
-    chosen = _spread(able, most, default)
+    chosen = _spread(able, max_layers, default)
     for layer in able:
         if layer not in chosen:
             left_out[layer] = f"{len(able)} layers could be drawn, and {len(chosen)} are, evenly over the depth"
@@ -93,11 +93,13 @@ def _unfit(shape: tuple[int, ...], attention: bool, wanted: bool) -> str:
     return "" if shape[0] * shape[1] > 1 else "one position alone"
 
 
-def _spread(able: list[str], most: int, default: str | None) -> list[str]:
-    """At most `most` of them, evenly, with the default one in place of its nearest neighbour."""
-    if len(able) <= most:
+def _spread(able: list[str], max_layers: int, default: str | None) -> list[str]:
+    """At most `max_layers` of them, evenly, with the default one in place of its nearest neighbour."""
+    if len(able) <= max_layers:
         return able
-    places = sorted({int(place) for place in np.rint(np.linspace(len(able) - 1, 0, most, endpoint=most > 1))})
+    places = sorted(
+        {int(place) for place in np.rint(np.linspace(len(able) - 1, 0, max_layers, endpoint=max_layers > 1))}
+    )
     if default in able and able.index(default) not in places:
         own = able.index(default)
         inner = places[:-1] or places

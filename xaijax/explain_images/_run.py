@@ -285,9 +285,9 @@ def find_images(given: tuple[Path, ...]) -> list[Path]:
 def _write_gallery(path: Path, columns: list[dict[str, np.ndarray]], *, quiet: bool) -> None:
     from PIL import Image
 
-    from xaijax.plot import picture_table
+    from xaijax.plot import image_table
 
-    table = Image.fromarray(picture_table([(name, [column[name] for column in columns]) for name in columns[0]]))
+    table = Image.fromarray(image_table([(name, [column[name] for column in columns]) for name in columns[0]]))
     write_whole(path, lambda file: table.save(file, "PNG", optimize=True))
     if not quiet:
         print(f"table of overlays written to {path}")

@@ -53,7 +53,7 @@ def _text(path: str) -> str:
 
 def targets(config: ExplainConfig, stem: str) -> dict[tuple[str, str], Path]:
     """{(method, format): file} of one image."""
-    from xaijax.explain import complete_methods
+    from xaijax.explain._completeness import complete_methods
 
     kinds: list[str] = [kind for kind in dict.fromkeys(config.save) if kind != BUNDLE]
     found = {(m, kind): config.out / f"{stem}.{m}{SUFFIXES[kind]}" for m in config.methods for kind in kinds}

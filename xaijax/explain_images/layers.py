@@ -236,7 +236,8 @@ def _draw(
     """A row for each layer, a column for each image, lesions outlined."""
     from PIL import Image
 
-    from xaijax.plot import outline, overlay, picture_table, to_rgb
+    from xaijax.plot import image_table, outline, overlay
+    from xaijax.plot._overlay import to_rgb
 
     some = range(min(len(images), MOST_DRAWN))
     behind = [np.zeros_like(images[i]) if config.bare else images[i] for i in some]
@@ -248,7 +249,7 @@ def _draw(
     for layer, heat in maps.items():
         drawn = [overlay(behind[i], heat[i], opacity=config.opacity) for i in some]
         rows.append((layer, [outlined(one, i) for i, one in zip(some, drawn, strict=True)]))
-    sheet = Image.fromarray(picture_table(rows))
+    sheet = Image.fromarray(image_table(rows))
     write_whole(path, lambda file: sheet.save(file, "PNG", optimize=True))
 
 

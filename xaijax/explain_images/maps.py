@@ -12,7 +12,8 @@ from xaijax.data.saving import SavedMap, on_image
 from xaijax.explain_images.config import ExplainConfig
 from xaijax.explain_images.seen import see
 from xaijax.explain_images.sure import Sure, with_error
-from xaijax.plot import overlay, to_rgb
+from xaijax.plot import overlay
+from xaijax.plot._overlay import to_rgb
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -68,13 +69,14 @@ class Explained:
 
     def drawn_error(self, method: str) -> bytes:
         """The figure of a map with its standard error, as a PNG."""
-        from xaijax.plot import certain, encode
+        from xaijax.plot import uncertainty
+        from xaijax.plot._style import encode
 
         sure = self.errors[method]
         title = f"{method.replace('_', ' ')}, {sure.draws} draws"
         sides = ("above the mean", "below it") if sure.middle else ("for", "against")
         arrays = self.evidence[method], self.raw[method] - sure.middle, sure.error, sure.certain
-        figure = certain(self.given, *arrays, sides=sides, title=title)
+        figure = uncertainty(self.given, *arrays, sides=sides, title=title)
         return encode(figure, "png")
 
     def overlay(self, one: SavedMap, config: ExplainConfig, *, whole: bool) -> np.ndarray:

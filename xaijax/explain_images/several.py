@@ -169,7 +169,8 @@ def _write(
     names: Sequence[str],
 ) -> list[Path]:
     from xaijax.data.saving import on_image
-    from xaijax.plot import encode, gallery
+    from xaijax.plot import gallery
+    from xaijax.plot._style import encode
 
     mean, spread = maps.mean(0), maps.std(0, ddof=1)
     files = []

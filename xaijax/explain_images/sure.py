@@ -58,7 +58,9 @@ class Sure:
 
 def allowed() -> tuple[str, ...]:
     """The methods whose maps have an error: those that draw, and those of paths."""
-    from xaijax.explain import METHODS, complete_methods, sampling
+    from xaijax.explain import METHODS
+    from xaijax.explain._completeness import complete_methods
+    from xaijax.explain._uncertainty import sampling
 
     named = {*sampling(), *complete_methods()}
     return tuple(name for name in METHODS if name in named)
@@ -93,12 +95,13 @@ def with_error(
     from scipy import stats
 
     from xaijax import explain
+    from xaijax.explain._uncertainty import sampling
 
     kinds = explain.METHODS[method].options
     given: dict[str, Any] = {"batch_size": config.batch_size} if "batch_size" in kinds else {}
     given |= {"key": config.seed} if "key" in kinds else {}
     given |= dict(options)
-    if method in explain.sampling():
+    if method in sampling():
         drawn = explain.uncertainty(method, classifier, batch, labels, tolerance=config.tolerance, **given)
         count = int(drawn.draws[0])
         # Student's t: of few replicates the standard error is itself uncertain.

@@ -32,7 +32,7 @@ MAX_SIDE = 16384
 def reveal(
     images: Any,
     levels: Any,
-    n_levels: int,
+    num_levels: int,
     fill: Any = "linear",
     *,
     direction: Direction = "insertion",
@@ -63,7 +63,7 @@ def reveal(
         levels: `[..., H, W]`, uint16. Leading axes broadcast against those of `images`: one image `[H, W, C]` with
             the levels `[M, H, W]` of M maps gives M results, and maps that know the same pixels at level 0 then
             share that part of the work.
-        n_levels: images per map, from 1 to 65535; with F fractions F + 1, image 0 being the most perturbed one.
+        num_levels: images per map, from 1 to 65535; with F fractions F + 1, image 0 being the most perturbed one.
         fill: see above. Numbers must be representable in the images' dtype, an array must have it.
         direction: `"insertion"`, or `"deletion"`: image i hides the pixels with level 1 to i and knows the others
             (those of level 0 always), so that image 0 is intact.
@@ -74,7 +74,7 @@ def reveal(
         num_threads: threads over the maps; default: the processors this process may use. JAX arrays use XLA's pool.
 
     Returns:
-        `[..., n_levels, H, W, C]` in the images' dtype, the leading axes being the broadcast ones. In insertion
+        `[..., num_levels, H, W, C]` in the images' dtype, the leading axes being the broadcast ones. In insertion
         the values of a fill `"linear"`, `"mean"` or `"blur"` lie within the range of the image's channel.
 
     Raises:
@@ -97,8 +97,8 @@ def reveal(
         >>> rebuilt.shape, bool((rebuilt == ramp).all())
         ((2, 5, 5, 1), True)
     """
-    call = _checked(images, levels, n_levels, fill, direction, sigma, noise, seed, num_threads)
-    count, options = call.n_levels, call.options
+    call = _checked(images, levels, num_levels, fill, direction, sigma, noise, seed, num_threads)
+    count, options = call.num_levels, call.options
     shape = (*call.lead, count, *call.images.shape[-3:])
     if call.home.on_jax:
         import jax
@@ -128,7 +128,7 @@ def reveal(
 def reveal_chunks(
     images: Any,
     levels: Any,
-    n_levels: int,
+    num_levels: int,
     fill: Any = "linear",
     *,
     max_bytes: int = 1 << 28,
@@ -147,7 +147,7 @@ def reveal_chunks(
     Args:
         images: as in `reveal`, but with values: it does not run inside `jit`.
         levels: as in `reveal`.
-        n_levels: as in `reveal`.
+        num_levels: as in `reveal`.
         fill: as in `reveal`.
         max_bytes: size of a chunk, bytes; one image is the least there is.
         direction: as in `reveal`.
@@ -175,7 +175,7 @@ def reveal_chunks(
         _arrays.concrete(array, name, "reveal_chunks")
         for array, name in ((images, "images"), (levels, "levels"), (fill, "fill"))
     )
-    return _chunks(_checked(images, levels, n_levels, fill, direction, sigma, noise, seed, num_threads), max_bytes)
+    return _chunks(_checked(images, levels, num_levels, fill, direction, sigma, noise, seed, num_threads), max_bytes)
 
 
 class _Options(NamedTuple):
@@ -198,7 +198,7 @@ class _Call(NamedTuple):
     background: Any
     leads: list[tuple[int, ...]]  # of the three arrays
     lead: tuple[int, ...]  # of all together
-    n_levels: int
+    num_levels: int
     options: _Options
     threads: int
 
@@ -209,7 +209,7 @@ _ITEM_AXES = (3, 2, 3)  # of images, levels and backgrounds
 def _checked(
     images: Any,
     levels: Any,
-    n_levels: Any,
+    num_levels: Any,
     fill: Any,
     direction: Any,
     sigma: Any,
@@ -217,7 +217,7 @@ def _checked(
     seed: Any,
     num_threads: Any,
 ) -> _Call:
-    n_levels = _checks.integer(n_levels, "n_levels", "an integer from 1 to 65535", 1, 65535)
+    num_levels = _checks.integer(num_levels, "num_levels", "an integer from 1 to 65535", 1, 65535)
     direction = _checks.choice(direction, "direction", DIRECTIONS)
     sigma = _checks.number(sigma, "sigma", "above 0 and below 10000 pixels", lambda value: 0.0 < value < 1e4)
     noise = _checks.number(noise, "noise", "0 or more, and below 1000000", lambda value: 0.0 <= value < 1e6)
@@ -253,7 +253,7 @@ def _checked(
         home.ready(background, bools=np.uint8),
         leads,
         lead,
-        n_levels,
+        num_levels,
         _Options(direction == "deletion", code, sigma, noise * LARGEST.get(dtype, 1), seed),
         threads,
     )
@@ -280,11 +280,11 @@ def _chunks(call: _Call, max_bytes: int) -> Iterator[tuple[int, int, Any]]:
     owners = [_arrays.owners(own, call.lead) for own in call.leads]
     levels = call.levels.reshape(-1, *call.levels.shape[-2:])
     one = math.prod(call.images.shape[-3:]) * call.images.itemsize
-    maps, steps = max(1, max_bytes // (one * call.n_levels)), min(call.n_levels, max(1, max_bytes // one))
+    maps, steps = max(1, max_bytes // (one * call.num_levels)), min(call.num_levels, max(1, max_bytes // one))
     for first in range(0, math.prod(call.lead), maps):
         image_of, level_of, background_of = (items[first : first + maps] for items in owners)
-        for start in range(0, call.n_levels, steps):
-            count = min(steps, call.n_levels - start)
+        for start in range(0, call.num_levels, steps):
+            count = min(steps, call.num_levels - start)
             part, skip = _between(levels[level_of], start, call.options.deletion)
             stack = _on_host(call, part, [image_of, np.arange(len(part), dtype=np.int64), background_of], count + skip)
             yield first, start, call.home.give(stack[:, skip:], call.dtype)
@@ -301,23 +301,25 @@ def _between(levels: np.ndarray, start: int, deletion: bool) -> tuple[np.ndarray
     return np.where(levels == 0, np.uint16(0), hidden), 1
 
 
-def _on_host(call: _Call, levels: np.ndarray, owners: Sequence[np.ndarray], n_levels: int) -> np.ndarray:
-    """`[items, n_levels, H, W, C]`: item i has the image, levels and background of the numbers in `owners`."""
+def _on_host(call: _Call, levels: np.ndarray, owners: Sequence[np.ndarray], num_levels: int) -> np.ndarray:
+    """`[items, num_levels, H, W, C]`: item i has the image, levels and background of the numbers in `owners`."""
     if _backend.use_numba():
         from xaijax.kernels._numba import reveal as numba_reveal
 
-        return numba_reveal.reveal((call.images, levels, call.background), owners, n_levels, *call.options)
-    return _backend.core().reveal(call.images, levels, call.background, *owners, n_levels, *call.options, call.threads)
+        return numba_reveal.reveal((call.images, levels, call.background), owners, num_levels, *call.options)
+    return _backend.core().reveal(
+        call.images, levels, call.background, *owners, num_levels, *call.options, call.threads
+    )
 
 
-def _numba(operands: Sequence[np.ndarray], n_levels: int, *options: Any) -> np.ndarray:
+def _numba(operands: Sequence[np.ndarray], num_levels: int, *options: Any) -> np.ndarray:
     from xaijax.kernels._numba import reveal as numba_reveal
 
     # Under vmap the leading axes are others than those of the call.
     leads = [array.shape[:-axes] for array, axes in zip(operands, _ITEM_AXES, strict=True)]
     lead = np.broadcast_shapes(*leads)
     owners = [_arrays.owners(own, lead) for own in leads]
-    stacks = numba_reveal.reveal(operands, owners, n_levels, *options)
+    stacks = numba_reveal.reveal(operands, owners, num_levels, *options)
     return stacks.reshape(*lead, *stacks.shape[1:])
 
 

@@ -5,27 +5,22 @@ methods; `METRICS` defines each metric's numbers, `health` tells whether they ca
 """
 
 from xaijax.metrics._describe import MetricDescription, SettingDescription, describe
-from xaijax.metrics._evaluate import DEFAULT_MASK_METRICS, DEFAULT_METRICS, evaluate
+from xaijax.metrics._evaluate import evaluate
 from xaijax.metrics._health import MethodHealth, MetricHealth, Statement, health, statements
 from xaijax.metrics._qge import qge, rank_maps
 from xaijax.metrics._refusals import refusals
 from xaijax.metrics._surrogates import Surrogates, surrogates
 from xaijax.metrics.localization import oracle_maps
-from xaijax.metrics.metric import ORACLE, Axes, Explained, Family, Metric
-from xaijax.metrics.pic_curve import FRACTIONS
+from xaijax.metrics.metric import ORACLE, Explained, Family, Metric
 from xaijax.metrics.registry import FAMILIES, METRICS, REASONS
 from xaijax.metrics.scores import Curves, Responses, Scores
 from xaijax.metrics.webp import webp_size
 
 __all__ = [
-    "DEFAULT_MASK_METRICS",
-    "DEFAULT_METRICS",
     "FAMILIES",
-    "FRACTIONS",
     "METRICS",
     "ORACLE",
     "REASONS",
-    "Axes",
     "Curves",
     "Explained",
     "Family",

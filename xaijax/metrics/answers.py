@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from xaijax import _outputs
 from xaijax._outputs import Output
+from xaijax._ranges import beyond
 from xaijax.metrics._stream import float_images
 
 Floats = NDArray[np.float64]
@@ -82,12 +83,18 @@ def output_of(classifier: Any) -> Output:
 def predictor(classifier: Any, output: Output, classes: Sequence[str] | None, *, ranged: bool = True) -> Predict:
     """The function that metrics call: one convention for all of them.
 
-    A `xaijax.classifier.Classifier` takes images as they are. Any other object's `predict` always sees float32 in
-    [0, 1] (beyond it only where a metric's definition changes images so far), in an array of its own that it may
-    change, and what it gives is checked; without `ranged` logits will do.
+    A `xaijax.classifier.Classifier` takes images as they are, those that a metric's noise carries out of [0, 1]
+    too: the user's own were checked before. Any other object's `predict` always sees float32 in [0, 1] (beyond it
+    only where a metric's definition changes images so far), in an array of its own that it may change, and what it
+    gives is checked; without `ranged` logits will do.
     """
     if hasattr(classifier, "network") and hasattr(classifier, "params"):
-        return classifier.predict
+
+        def unchecked(images: NDArray[Any]) -> Any:
+            with beyond():
+                return classifier.predict(images)
+
+        return unchecked
 
     def predict(images: NDArray[Any]) -> NDArray[np.float64]:
         found = classifier.predict(

@@ -27,7 +27,7 @@ from xaijax.models import _files
 from xaijax.models._files import Stored, reading, regular_file
 from xaijax.models.importers.torch_graph import store
 from xaijax.models.zoo import _create, entry
-from xaijax.preprocess import Preprocess
+from xaijax.preprocess import PixelStatistics, Preprocess
 
 FILE = "model.safetensors"
 FORMAT = 1
@@ -124,7 +124,8 @@ def _graph(file: Path, header: Mapping[str, Any]) -> Classifier:
 
 def _preprocess(header: Mapping[str, Any]) -> Preprocess:
     style = header["preprocess"]
-    return Preprocess(style["scale"], tuple(style["mean"]), tuple(style["std"]), style["order"])
+    pixels = PixelStatistics.from_plain(style["pixels"]) if "pixels" in style else None
+    return Preprocess(style["scale"], tuple(style["mean"]), tuple(style["std"]), style["order"], pixels)
 
 
 def open_one(path: str | Path) -> tuple[Path, dict[str, Any]]:
@@ -148,12 +149,8 @@ def describe(classifier: Classifier) -> dict[str, Any]:
         "options": dict(architecture.options),
         "classes": list(classifier.classes),
         "input_shape": list(classifier.input_shape),
-        "preprocess": {
-            "scale": preprocess.scale,
-            "mean": list(preprocess.mean),
-            "std": list(preprocess.std),
-            "order": preprocess.order,
-        },
+        "preprocess": preprocess.describe()
+        | ({} if preprocess.pixels is None else {"pixels": preprocess.pixels.plain()}),
     } | kind
 
 

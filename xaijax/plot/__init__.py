@@ -13,42 +13,31 @@ the oracle black.
 """
 
 from xaijax.plot._bars import score_bars
-from xaijax.plot._certain import certain
-from xaijax.plot._classifier import confusion, course, embedding, reliability
+from xaijax.plot._certain import uncertainty
+from xaijax.plot._classifier import confusion_matrix, embedding, reliability_diagram, training_curves
 from xaijax.plot._curves import MeanCurve, curves, mean_curve
 from xaijax.plot._detection import froc
-from xaijax.plot._gallery import gallery, picture_table, rebuilt
-from xaijax.plot._overlay import display_scale, outline, overlay, to_rgb
-from xaijax.plot._planes import planes
-from xaijax.plot._samples import samples, write_samples
-from xaijax.plot._statistics import critical_difference, p_matrix, p_text, summary, summary_of_models
-from xaijax.plot._style import encode
+from xaijax.plot._gallery import gallery, image_table
+from xaijax.plot._overlay import outline, overlay
+from xaijax.plot._samples import samples
+from xaijax.plot._statistics import critical_difference, summary
 
 __all__ = [
     "MeanCurve",
-    "certain",
-    "confusion",
-    "course",
+    "confusion_matrix",
     "critical_difference",
     "curves",
-    "display_scale",
     "embedding",
-    "encode",
     "froc",
     "gallery",
+    "image_table",
     "mean_curve",
     "outline",
     "overlay",
-    "p_matrix",
-    "p_text",
-    "picture_table",
-    "planes",
-    "rebuilt",
-    "reliability",
+    "reliability_diagram",
     "samples",
     "score_bars",
     "summary",
-    "summary_of_models",
-    "to_rgb",
-    "write_samples",
+    "training_curves",
+    "uncertainty",
 ]

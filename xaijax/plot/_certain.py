@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 PAINT = 0.65  # how much a colour covers the image
 
 
-def certain(
+def uncertainty(
     image: Any,
     evidence: Any,
     raw: Any,
@@ -42,7 +42,7 @@ def certain(
         ValueError: for arrays of different sizes.
 
     Example:
-        >>> figure = certain(np.zeros((8, 8, 1)), np.eye(8), np.eye(8), np.ones((8, 8)), np.eye(8) > 0)
+        >>> figure = uncertainty(np.zeros((8, 8, 1)), np.eye(8), np.eye(8), np.ones((8, 8)), np.eye(8) > 0)
         >>> [text.get_text().splitlines()[0] for text in figure.texts[:3]]
         ['evidence', 'standard error', 'certain']
     """

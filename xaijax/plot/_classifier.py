@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xaijax.plot._style import GREY, LETTERS, PALETTE, SETTINGS, new_figure
+from xaijax.plot._style import GREY, PALETTE, SETTINGS, letters_on, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,7 +16,7 @@ SMALLEST = 0.3  # inches, the smallest cell with a number in it
 LABEL = 0.12  # inches, the smallest distance of two class names
 
 
-def course(log: Sequence[Mapping[str, Any]], best_epoch: int, *, title: str = "") -> "Figure":
+def training_curves(log: Sequence[Mapping[str, Any]], best_epoch: int, *, title: str = "") -> "Figure":
     """Loss, accuracy and macro-F1 over the epochs.
 
     Args:
@@ -30,7 +30,7 @@ def course(log: Sequence[Mapping[str, Any]], best_epoch: int, *, title: str = ""
 
     Example:
         >>> names = ("train_loss", "validation_loss", "validation_accuracy", "validation_macro_f1")
-        >>> figure = course([{"epoch": epoch, **dict.fromkeys(names, 0.5)} for epoch in (1, 2)], 2)
+        >>> figure = training_curves([{"epoch": epoch, **dict.fromkeys(names, 0.5)} for epoch in (1, 2)], 2)
         >>> [axes.get_title("left") for axes in figure.axes]
         ['Loss', 'Validation']
     """
@@ -57,7 +57,7 @@ def course(log: Sequence[Mapping[str, Any]], best_epoch: int, *, title: str = ""
     return figure
 
 
-def confusion(counts: Any, classes: Sequence[str], *, title: str = "") -> "Figure":
+def confusion_matrix(counts: Any, classes: Sequence[str], *, title: str = "") -> "Figure":
     """The confusion matrix with its counts; shades are shares of the true class.
 
     Args:
@@ -72,7 +72,7 @@ def confusion(counts: Any, classes: Sequence[str], *, title: str = "") -> "Figur
         ValueError: for counts that are not `[K, K]`.
 
     Example:
-        >>> confusion([[8, 2], [1, 9]], ["benign", "malignant"]).axes[0].get_ylabel()
+        >>> confusion_matrix([[8, 2], [1, 9]], ["benign", "malignant"]).axes[0].get_ylabel()
         'true class'
     """
     counts = np.asarray(counts)
@@ -100,12 +100,12 @@ def confusion(counts: Any, classes: Sequence[str], *, title: str = "") -> "Figur
         axes.set(xlabel="predicted class", ylabel="true class")
         _head(figure, title)
         for row, column in np.ndindex(counts.shape) if cell > SMALLEST else ():
-            color = "white" if shares[row, column] > 0.5 else LETTERS
+            color = letters_on(tuple(shown.to_rgba(shares[row, column])))
             axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=color, fontsize=size)
     return figure
 
 
-def reliability(found: Mapping[str, Any], *, title: str = "") -> "Figure":
+def reliability_diagram(found: Mapping[str, Any], *, title: str = "") -> "Figure":
     """Reliability diagram: accuracy over the probability of the predicted class, and the images in each bin.
 
     Args:
@@ -119,7 +119,7 @@ def reliability(found: Mapping[str, Any], *, title: str = "") -> "Figure":
     Example:
         >>> bins = [{"low": 0.0, "images": 0, "accuracy": None, "confidence": None},
         ...         {"low": 0.5, "images": 10, "accuracy": 0.8, "confidence": 0.9}]
-        >>> reliability({"ece": 0.1, "bins": bins}).axes[1].get_ylabel()
+        >>> reliability_diagram({"ece": 0.1, "bins": bins}).axes[1].get_ylabel()
         'images'
     """
     import matplotlib

@@ -17,7 +17,7 @@ LETTER = 7  # pixels that a letter of the names takes, about
 MOST_ROWS = 12  # longer tables are folded into blocks side by side
 
 
-def picture_table(rows: Sequence[tuple[str, Sequence[np.ndarray]]], *, tile: int = 112) -> np.ndarray:
+def image_table(rows: Sequence[tuple[str, Sequence[np.ndarray]]], *, tile: int = 112) -> np.ndarray:
     """Images in rows with names at the left, on white, as one image.
 
     A table of more than twelve rows is folded: its second half stands to the right of the first.
@@ -33,7 +33,7 @@ def picture_table(rows: Sequence[tuple[str, Sequence[np.ndarray]]], *, tile: int
         ValueError: for no images, or rows of different lengths.
 
     Example:
-        >>> picture_table([("a", [np.zeros((8, 16, 3), np.uint8)] * 2)], tile=32).shape
+        >>> image_table([("a", [np.zeros((8, 16, 3), np.uint8)] * 2)], tile=32).shape
         (35, 179, 3)
     """
     from PIL import Image, ImageDraw, ImageFont

@@ -101,14 +101,14 @@ def overlay(image: np.ndarray, heat: np.ndarray, *, colormap: str = "inferno", o
 
 
 def outline(
-    image: np.ndarray, mask: np.ndarray, *, colour: tuple[int, int, int] = (0, 230, 255), width: int = 1
+    image: np.ndarray, mask: np.ndarray, *, color: tuple[int, int, int] = (0, 230, 255), width: int = 1
 ) -> np.ndarray:
     """Draws the border of a mask, just outside it, so that the pixels inside stay visible.
 
     Args:
         image: [H, W, 3] uint8.
         mask: [H, W] bool.
-        colour: RGB, each 0..255.
+        color: RGB, each 0..255.
         width: Pixels.
 
     Returns:
@@ -127,5 +127,5 @@ def outline(
     if mask.shape != image.shape[:2]:
         raise ValueError(f"the mask is {mask.shape} but the image is {image.shape[:2]}; resize one of them")
     drawn = image.copy()
-    drawn[ndimage.binary_dilation(mask, np.ones((3, 3), bool), iterations=width) & ~mask] = colour
+    drawn[ndimage.binary_dilation(mask, np.ones((3, 3), bool), iterations=width) & ~mask] = color
     return drawn

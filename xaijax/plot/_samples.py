@@ -22,7 +22,7 @@ OUTLINES = {"lesion": OUTLINE, "organ": "#009E73", "artefact": "#56B4E9"}
 
 
 def samples(
-    dataset: "Dataset", *, columns: int = 6, rows: int = 1, seed: int = 0, most_classes: int | None = None
+    dataset: "Dataset", *, columns: int = 6, rows: int = 1, seed: int = 0, max_classes: int | None = None
 ) -> "Figure":
     """Some images of each class, each shown twice: without and with the outlines of its elements.
 
@@ -33,7 +33,7 @@ def samples(
         columns: images in a row.
         rows: rows of images per class.
         seed: of the choice of images.
-        most_classes: show the first classes alone; default: all.
+        max_classes: show the first classes alone; default: all.
 
     Returns:
         A black figure, 1.5 inches wide per column.
@@ -48,7 +48,7 @@ def samples(
     rng = np.random.default_rng(seed)
     picked: list[tuple[str, list[Batch]]] = []
     for label, name in enumerate(dataset.classes):
-        if most_classes is not None and len(picked) == most_classes:
+        if max_classes is not None and len(picked) == max_classes:
             break
         members = np.flatnonzero(labels[:, label] == 1 if dataset.multi_label else labels == label)
         shown = []

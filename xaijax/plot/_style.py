@@ -126,6 +126,25 @@ def metric_title(name: str) -> str:
     return f"{METRICS[name].title} {'↑' if METRICS[name].higher_is_better else '↓'}"
 
 
+def letters_on(color: Sequence[float]) -> str:
+    """The colour of letters on a cell, that of the larger contrast.
+
+    Args:
+        color: red, green, blue in [0, 1]; more is ignored.
+
+    References:
+        Web Content Accessibility Guidelines 2.1, relative luminance and contrast ratio.
+
+    Example:
+        >>> letters_on((0.9, 0.95, 1.0)), letters_on((0.1, 0.1, 0.5))
+        ('#101010', 'white')
+    """
+    parts = (value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in color[:3])
+    luminance = sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), parts, strict=True))
+    # Dark letters (luminance 0.0052) have the contrast (l + 0.05) / 0.0552, white ones 1.05 / (l + 0.05).
+    return LETTERS if luminance + 0.05 > (1.05 * 0.0552) ** 0.5 else "white"
+
+
 def new_figure(width: float, height: float, *, layout: Any = "constrained") -> "Figure":
     """An empty figure of this size in inches, outside pyplot."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -1,6 +1,6 @@
 """`xaijax profile`: what explainers and kernels cost, and what limits them."""
 
 from xaijax.profiling._run import run
-from xaijax.profiling.config import PRESETS, ProfileConfig
+from xaijax.profiling.config import ProfileConfig
 
-__all__ = ["PRESETS", "ProfileConfig", "run"]
+__all__ = ["ProfileConfig", "run"]

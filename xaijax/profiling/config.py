@@ -3,7 +3,6 @@
 import dataclasses
 import datetime
 from pathlib import Path
-from typing import Any, Literal
 
 from xaijax._errors import InputError
 from xaijax._names import BUILTIN
@@ -21,11 +20,6 @@ from xaijax._runs.options import (
 
 FORWARD = "forward"
 """The bare forward pass: a row of every profile, and the unit of the others."""
-Preset = Literal["quick"]
-PRESETS: dict[str, dict[str, Any]] = {
-    # A first look: small batches, few calls.
-    "quick": {"batch": (1, 8), "repeat": 5, "limit": 10.0},
-}
 DECIDES = ("optimized", "class_count")
 """Options that a profile may not change when it resumes. All others say which cells are measured, and how often."""
 
@@ -78,7 +72,8 @@ class ProfileConfig(RunOptions, DeviceOptions, PrecisionOptions, MethodOptions, 
     threads: tuple[int, ...] = ()
     """With --kernels: numbers of threads; default: 1, 2, 4 ... to the processors this process may use."""
 
-    preset: Preset | None = None
+    config: Path | None = None
+    """A YAML or TOML file with any of these options, or quick (a first look); the command line has the last word."""
 
     def command(self) -> str:
         """The line that repeats the profile: what differs from the defaults."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from xaijax.metrics import FRACTIONS
+from xaijax.metrics.pic_curve import FRACTIONS
 from xaijax.profiling import references
 
 NOISY = (0.1, 0.3, 0.5)

@@ -60,10 +60,10 @@ def network(name: str, size: int | None, channels: int) -> Network:
     import jax
 
     from xaijax.classifier import Architecture
-    from xaijax.models import entry
+    from xaijax.models import zoo
     from xaijax.models.zoo._create import assemble, param_shapes
 
-    found = entry(name)
+    found = zoo.entry(name)
     height, width, own = found.input_shape
     if size is not None:
         height = width = size

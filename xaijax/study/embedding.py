@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from xaijax import models, plot
+from xaijax import models
 from xaijax._runs import page
 from xaijax._runs.models import sides_of, training_of
 from xaijax._runs.training import Images
 from xaijax.evaluate.report import file_name
+from xaijax.plot import _planes
 from xaijax.study.plan import Cell
-from xaijax.training import penultimate, principal_components
+from xaijax.training._embedding import penultimate, principal_components
 
 
 def draw(out: Path, cell: Cell, dataset: Any, seed: int) -> Path | None:
@@ -41,7 +42,7 @@ def draw(out: Path, cell: Cell, dataset: Any, seed: int) -> Path | None:
             found[f"{name} of the {what}"] = coordinates
     places = [list(classifier.classes).index(name) for name in dataset.classes]
     labels = np.asarray(places)[images.labels]
-    figure = plot.planes(
+    figure = _planes.planes(
         found, labels, classifier.classes, title=f"{cell.models[0]} on {cell.data}, {len(labels)} images"
     )
     return page.save_figure(figure, path)

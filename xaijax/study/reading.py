@@ -200,19 +200,21 @@ def _whole(name: str) -> tuple[dict[str, Any], str, bool]:
                 "give a file that ends in .yaml or .yml"
             )
     seen: list[Path] = []
-    table: dict[str, Any] = {}
+    tables: list[dict[str, Any]] = []
     while True:
         if path in seen:
             raise InputError(f"the study file {path} extends itself")
         seen.append(path)
-        own = _load(path)
-        table = _merged(own, table)
-        if own.get("extends") is None:
-            table.pop("extends", None)
-            words = seen[0].stem if seen[0].parent == FILES else seen[0].name
-            return table, f"the study {words}", len(seen) > 1
-        base = str(own["extends"])
-        path = FILES / f"{base}.yaml" if (FILES / f"{base}.yaml").is_file() else path.parent / base
+        tables.append(_load(path))
+        base = tables[-1].pop("extends", None)
+        if base is None:
+            break
+        path = FILES / f"{base}.yaml" if (FILES / f"{base}.yaml").is_file() else path.parent / str(base)
+    table: dict[str, Any] = {}
+    for own in reversed(tables):  # from the base on: what null removes must be there
+        table = _merged(table, own)
+    words = seen[0].stem if seen[0].parent == FILES else seen[0].name
+    return table, f"the study {words}", len(seen) > 1
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -447,7 +449,7 @@ def _options_of(command: str, table: Mapping[str, Any], where: str) -> dict[str,
     return options
 
 
-NOT_IN_FILES = {"out", "resume", "config", "preset", "until", "device", *WHERE}
+NOT_IN_FILES = {"out", "resume", "config", "until", "device", *WHERE}
 """Options of commands that a study decides itself."""
 
 

@@ -1,6 +1,6 @@
 """`xaijax train`; training without a folder is `xaijax.training`."""
 
 from xaijax.train._run import TrainResult, run
-from xaijax.train.config import PRESETS, TrainConfig
+from xaijax.train.config import TrainConfig
 
-__all__ = ["PRESETS", "TrainConfig", "TrainResult", "run"]
+__all__ = ["TrainConfig", "TrainResult", "run"]

@@ -30,7 +30,9 @@ from xaijax._runs import (
 from xaijax._runs.training import Images, Material
 from xaijax.classifier import Classifier
 from xaijax.train.config import TrainConfig
-from xaijax.training import Record, Trainer, logits, scores_of_logits, two_columns
+from xaijax.training._scores import logits, scores_of_logits, two_columns
+from xaijax.training._train import Record
+from xaijax.training._trainer import Trainer
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -161,7 +163,7 @@ def _report(
     images = material.test if len(material.test) else material.validation
     skipped = {"skipped": [list(item) for item in material.skipped]}
     folder.write_json(out / "metrics.json", {"best_epoch": record.best_epoch} | validation | {"test": test} | skipped)
-    classifier_figures.save(plot.course(record.log, record.best_epoch, title=title), out / "training.png")
+    classifier_figures.save(plot.training_curves(record.log, record.best_epoch, title=title), out / "training.png")
     shown, which = (validation, "validation") if test is None else (test, "test")
     predicted = two_columns(raw, best.output).argmax(axis=1)
     classifier_figures.write_figures(out, best, images, images.labels, predicted, shown, f"{title}, {which}")

@@ -9,89 +9,48 @@ Images are `[N, H, W, C]`, uint8 or float in [0, 1]: an array, or anything with 
 Labels are `[N]` int, positions in `Classifier.classes`; of a classifier of findings `[N, K]`: 1, 0, NaN. What is
 measured comes as JSON values.
 
-* `train`: from arrays to a classifier; `Trainer` and `run_epochs` are its parts, for another loop, `Checkpoints` keeps
-  the state after every epoch, and `start_from` puts new classes on trained weights.
-* `classification_scores`: loss, accuracy, F1, confusion matrix, reliability of the probabilities.
+* `train`: from arrays to a classifier, with `Options`, `Augmentation` and `Interventions` (training images that are
+  changed on purpose); `start_from` puts new classes on trained weights.
+* `classification_scores`: loss, accuracy, F1, confusion matrix, reliability of the probabilities;
+  `confusion_matrix` and `reliability` alone.
+* `plant_cue`: a copy of a classifier that follows a planted cue, for `xaijax.metrics.calibration`.
 * `finding_scores`, `auroc`, `average_precision`: of several findings to an image, with intervals.
-* `Interventions`: training images that are changed on purpose; `without_evidence`, `lesion_alone`, `pasted` make them.
-* `drawn_scores`, `interval`: scores with intervals; `mcnemar`, `swapped`, `bootstrap_difference`, `differences`, of
-  findings `compare_findings`: two classifiers on the same images; `repeated_difference`: over folds or seeds.
-* `penultimate`, `principal_components`: what the last layer reads of every image.
+* `mcnemar`, `permutation_test`, `bootstrap_difference`, of findings `compare_findings`: two classifiers on the same
+  images; `corrected_t_test`: over folds or seeds.
 
-`xaijax train`, `xaijax evaluate` and `xaijax cascade` are made from these.
+What was predicted comes after the labels in every call, as in scikit-learn. `xaijax train`, `xaijax evaluate` and
+`xaijax cascade` are made from these.
 """
 
 from xaijax.training._augment import Augmentation
-from xaijax.training._checkpoints import Checkpoints
-from xaijax.training._comparison import (
-    bootstrap_difference,
-    differences,
-    drawn_scores,
-    interval,
-    mcnemar,
-    repeated_difference,
-    swapped,
-)
-from xaijax.training._embedding import penultimate, principal_components
-from xaijax.training._evidence import Kind, lesion_alone, pasted, without_evidence
+from xaijax.training._comparison import bootstrap_difference, corrected_t_test, mcnemar, permutation_test
+from xaijax.training._cue import plant_cue
 from xaijax.training._findings import auroc, average_precision, compare_findings, finding_scores
-from xaijax.training._interventions import Exchange, Interventions
-from xaijax.training._options import Optimizer, Options, Precision, Schedule
-from xaijax.training._scores import (
-    classification_scores,
-    confusion_matrix,
-    log_softmax,
-    logits,
-    reliability,
-    scores_of_confusion,
-    scores_of_logits,
-    two_columns,
-)
-from xaijax.training._start import Start, head_names, start_from
-from xaijax.training._train import DivergedError, Record, Trained, run_epochs, train
-from xaijax.training._trainer import Trainer
+from xaijax.training._interventions import Interventions
+from xaijax.training._options import Options
+from xaijax.training._scores import classification_scores, confusion_matrix, reliability
+from xaijax.training._start import Start, start_from
+from xaijax.training._train import DivergedError, Trained, train
 
 __all__ = [
     "Augmentation",
-    "Checkpoints",
     "DivergedError",
-    "Exchange",
     "Interventions",
-    "Kind",
-    "Optimizer",
     "Options",
-    "Precision",
-    "Record",
-    "Schedule",
     "Start",
     "Trained",
-    "Trainer",
     "auroc",
     "average_precision",
     "bootstrap_difference",
     "classification_scores",
     "compare_findings",
     "confusion_matrix",
-    "differences",
-    "drawn_scores",
+    "corrected_t_test",
     "finding_scores",
-    "head_names",
-    "interval",
-    "lesion_alone",
-    "log_softmax",
-    "logits",
     "mcnemar",
-    "pasted",
-    "penultimate",
-    "principal_components",
+    "permutation_test",
+    "plant_cue",
     "reliability",
-    "repeated_difference",
-    "run_epochs",
-    "scores_of_confusion",
-    "scores_of_logits",
     "start_from",
-    "swapped",
     "train",
-    "two_columns",
-    "without_evidence",
 ]

@@ -50,7 +50,9 @@ def mcnemar(labels: Any, first: Any, second: Any) -> dict[str, Any]:
     return {"only_first_right": won, "only_second_right": lost, "p_value": float(p_value)}
 
 
-def swapped(labels: Any, first: Any, second: Any, groups: Sequence[Any], *, seed: int = 0, draws: int = 9999) -> float:
+def permutation_test(
+    labels: Any, first: Any, second: Any, groups: Sequence[Any], *, seed: int = 0, draws: int = 9999
+) -> float:
     """McNemar's question where several images are of one patient: a permutation test that swaps whole patients.
 
     Under the null hypothesis the two classifiers' answers for a patient could be exchanged. The statistic is the number
@@ -66,7 +68,7 @@ def swapped(labels: Any, first: Any, second: Any, groups: Sequence[Any], *, seed
         The two-sided p-value.
 
     Example:
-        >>> swapped([0] * 6, [0] * 6, [0] + [1] * 5, list("abcdef"))  # one patient each: McNemar's
+        >>> permutation_test([0] * 6, [0] * 6, [0] + [1] * 5, list("abcdef"))  # one patient each: McNemar's
         0.0625
     """
     labels = np.asarray(labels)
@@ -203,7 +205,7 @@ def differences(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray
     return found
 
 
-def repeated_difference(first: Any, second: Any, *, overlap: float = 0.0) -> dict[str, Any]:
+def corrected_t_test(first: Any, second: Any, *, overlap: float = 0.0) -> dict[str, Any]:
     """Second minus first over repeated trainings: folds of a cross-validation, or seeds.
 
     The paired t-test takes the repeats for independent. They share training images, so it finds differences too often;
@@ -222,7 +224,7 @@ def repeated_difference(first: Any, second: Any, *, overlap: float = 0.0) -> dic
         InputError: for scores of different numbers of repeats.
 
     Example:
-        >>> found = repeated_difference([0.80, 0.82, 0.81], [0.84, 0.85, 0.86])
+        >>> found = corrected_t_test([0.80, 0.82, 0.81], [0.84, 0.85, 0.86])
         >>> round(found["difference"], 3), round(found["p_value"], 3)
         (0.04, 0.02)
     """

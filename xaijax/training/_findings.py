@@ -18,36 +18,36 @@ import numpy as np
 from xaijax._errors import InputError
 from xaijax._outputs import THRESHOLD
 
-SAMPLES = 1000
+DRAWS = 1000
 LEVEL = 0.95
 
 
-def auroc(truth: Any, chances: Any) -> float:
+def auroc(labels: Any, probabilities: Any) -> float:
     """Area under the ROC curve of one finding; NaN where all images have it or none.
 
     Args:
-        truth: `[N]` bool.
-        chances: `[N]`, any unit; higher means more likely.
+        labels: `[N]` bool.
+        probabilities: `[N]`, any unit; higher means more likely.
 
     Example:
         >>> auroc([False, False, True, True], [0.1, 0.4, 0.35, 0.8])
         0.75
     """
-    return float(_auroc(*_sorted(truth, chances), np.ones((1, len(np.asarray(truth)))))[0])
+    return float(_auroc(*_sorted(labels, probabilities), np.ones((1, len(np.asarray(labels)))))[0])
 
 
-def average_precision(truth: Any, chances: Any) -> float:
+def average_precision(labels: Any, probabilities: Any) -> float:
     """Area under the precision-recall curve of one finding; NaN where no image has it.
 
     Args:
-        truth: `[N]` bool.
-        chances: `[N]`, any unit; higher means more likely.
+        labels: `[N]` bool.
+        probabilities: `[N]`, any unit; higher means more likely.
 
     Example:
         >>> round(average_precision([False, False, True, True], [0.1, 0.4, 0.35, 0.8]), 4)
         0.8333
     """
-    return float(_auprc(*_sorted(truth, chances), np.ones((1, len(np.asarray(truth)))))[0])
+    return float(_auprc(*_sorted(labels, probabilities), np.ones((1, len(np.asarray(labels)))))[0])
 
 
 def class_areas(chances: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -68,24 +68,24 @@ def class_areas(chances: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> 
 
 
 def finding_scores(
-    chances: np.ndarray,
     labels: np.ndarray,
+    probabilities: np.ndarray,
     findings: Sequence[str],
     *,
     thresholds: Sequence[float] | None = None,
     groups: Sequence[Hashable] | None = None,
-    samples: int = SAMPLES,
+    draws: int = DRAWS,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Scores of probabilities of findings.
 
     Args:
-        chances: `[N, K]` probabilities.
         labels: `[N, K]`: 1, 0, or NaN where it is not known.
+        probabilities: `[N, K]`.
         findings: K names.
         thresholds: probabilities from which on a finding counts as present; None for 0.5.
         groups: `[N]` what is drawn together, such as the patient; None: each image.
-        samples: of the bootstrap; 0: no intervals.
+        draws: of the bootstrap; 0: no intervals.
         seed: of the bootstrap.
 
     Returns:
@@ -99,11 +99,11 @@ def finding_scores(
         InputError: for probabilities that are not finite or labels of another shape.
 
     Example:
-        >>> found = finding_scores(np.array([[0.9], [0.2], [0.6]]), np.array([[1.0], [0.0], [np.nan]]), ["mass"])
+        >>> found = finding_scores(np.array([[1.0], [0.0], [np.nan]]), np.array([[0.9], [0.2], [0.6]]), ["mass"])
         >>> found["macro_auroc"], found["per_finding"]["mass"]["present"], found["accuracy"]
         (1.0, 1, 1.0)
     """
-    chances, labels = np.asarray(chances, np.float64), np.asarray(labels, np.float64)
+    chances, labels = np.asarray(probabilities, np.float64), np.asarray(labels, np.float64)
     if chances.shape != labels.shape or chances.shape[1:] != (len(findings),):
         raise InputError(
             f"probabilities and labels must both be [N, {len(findings)}]; got {chances.shape} and {labels.shape}"
@@ -112,7 +112,7 @@ def finding_scores(
     if bad:
         raise InputError(f"the classifier gives NaN or infinity for {bad} of {len(chances)} images; train it again")
     limits = np.broadcast_to(THRESHOLD if thresholds is None else np.asarray(thresholds), len(findings))
-    counts = _counts(len(chances), groups, samples, seed)
+    counts = _counts(len(chances), groups, draws, seed)
     drawn: dict[str, list[np.ndarray]] = {"auroc": [], "auprc": []}
     rows = {
         name: _one(chances[:, k], labels[:, k], float(limits[k]), counts, drawn)
@@ -141,13 +141,13 @@ def finding_scores(
 
 
 def compare_findings(
+    labels: np.ndarray,
     first: np.ndarray,
     second: np.ndarray,
-    labels: np.ndarray,
     findings: Sequence[str],
     *,
     groups: Sequence[Hashable] | None = None,
-    samples: int = SAMPLES,
+    draws: int = DRAWS,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Second minus first in AUROC and AUPRC, with paired percentile bootstrap intervals.
@@ -157,12 +157,12 @@ def compare_findings(
     of that finding, and the mean over findings takes those that have one.
 
     Args:
+        labels: `[N, K]`: 1, 0, or NaN where it is not known.
         first: `[N, K]` probabilities of the first classifier.
         second: `[N, K]` probabilities of the second.
-        labels: `[N, K]`: 1, 0, or NaN where it is not known.
         findings: K names.
         groups: `[N]` what is drawn together, such as the patient; None: each image.
-        samples: of the bootstrap.
+        draws: of the bootstrap.
         seed: of the bootstrap.
 
     Returns:
@@ -170,26 +170,26 @@ def compare_findings(
         `per_finding` `auroc` and `auprc`, each with `difference`, `low` and `high`, None where there is no value.
 
     Raises:
-        InputError: for arrays of different shapes, and for no sample.
+        InputError: for arrays of different shapes, and for no draw.
 
     Example:
         >>> labels, worse = np.array([[1.0], [0.0], [1.0], [0.0]]), np.array([[0.2], [0.4], [0.6], [0.1]])
-        >>> compare_findings(worse, labels, labels, ["mass"])["per_finding"]["mass"]["auroc"]["difference"]
+        >>> compare_findings(labels, worse, labels, ["mass"])["per_finding"]["mass"]["auroc"]["difference"]
         0.25
     """
     first, second, labels = (np.asarray(values, np.float64) for values in (first, second, labels))
     shapes = {first.shape, second.shape, labels.shape}
-    if len(shapes) > 1 or labels.shape[1:] != (len(findings),) or samples < 1:
+    if len(shapes) > 1 or labels.shape[1:] != (len(findings),) or draws < 1:
         raise InputError(
-            f"probabilities and labels must all be [N, {len(findings)}], samples 1 or more; got {first.shape}, "
-            f"{second.shape}, {labels.shape} and {samples}"
+            f"probabilities and labels must all be [N, {len(findings)}], draws 1 or more; got {first.shape}, "
+            f"{second.shape}, {labels.shape} and {draws}"
         )
-    counts = _counts(len(labels), groups, samples, seed)
+    counts = _counts(len(labels), groups, draws, seed)
     drawn = np.ones((1, len(labels))) if counts is None else np.concatenate([np.ones((1, len(labels))), counts])
     rows: dict[str, Any] = {}
     found: dict[str, Any] = {
         "units": len(labels) if groups is None else len(set(groups)),
-        "draws": samples,
+        "draws": draws,
         "level": LEVEL,
         "per_finding": rows,
     }
@@ -272,16 +272,16 @@ def _one(
     return row
 
 
-def _counts(n: int, groups: Sequence[Hashable] | None, samples: int, seed: int) -> np.ndarray | None:
-    """`[samples, n]`: how often each image is drawn; what belongs together is drawn together."""
-    if not samples or n < 2:
+def _counts(n: int, groups: Sequence[Hashable] | None, draws: int, seed: int) -> np.ndarray | None:
+    """`[draws, n]`: how often each image is drawn; what belongs together is drawn together."""
+    if not draws or n < 2:
         return None
     names = list(range(n)) if groups is None else list(groups)
     place = {name: at for at, name in enumerate(dict.fromkeys(names))}
     member = np.array([place[name] for name in names])
     rng = np.random.default_rng(seed)
     size = len(place)
-    drawn = rng.multinomial(size, np.full(size, 1 / size), size=samples)
+    drawn = rng.multinomial(size, np.full(size, 1 / size), size=draws)
     return np.asarray(drawn[:, member], np.float64)
 
 

@@ -13,6 +13,8 @@ Schedule = Literal["cosine", "linear", "constant"]
 Precision = Literal["float32", "bfloat16"]
 Warmup = Annotated[float, Range(0, 1, without_high=True)]
 Epochs = Annotated[int, Range(0, 1_000_000)]
+Momentum = Annotated[float, Range(0, 1, without_high=True)]
+MOMENTUM = 0.9
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,9 @@ class Options:
     Args:
         epochs: maximum number of epochs.
         batch_size: images per step.
-        optimizer: AdamW, or stochastic gradient descent with Nesterov momentum 0.9.
+        optimizer: AdamW, or stochastic gradient descent with momentum.
+        momentum: of the gradient descent.
+        nesterov: whether that is Nesterov's momentum, which looks ahead, or the plain one.
         learning_rate: peak learning rate, after the warm-up.
         schedule: how the learning rate falls after the warm-up: to 0 along a cosine or a line, or not at all.
         warmup: share of all steps during which the learning rate rises from 0.
@@ -50,6 +54,8 @@ class Options:
     epochs: Count = 30
     batch_size: Count = 32
     optimizer: Optimizer = "adamw"
+    momentum: Momentum = MOMENTUM
+    nesterov: bool = True
     learning_rate: Positive = 1e-3
     schedule: Schedule = "cosine"
     warmup: Warmup = 0.1
@@ -69,3 +75,5 @@ class Options:
             object.__setattr__(self, name, value)
         if self.frozen_epochs > self.epochs:
             raise InputError(f"frozen_epochs is {self.frozen_epochs}; it must be at most the epochs, {self.epochs}")
+        if self.optimizer != "sgd" and (self.momentum, self.nesterov) != (MOMENTUM, True):
+            raise InputError(f"momentum and nesterov are for optimizer='sgd'; it is {self.optimizer!r}: leave them out")

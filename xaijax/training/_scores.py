@@ -65,7 +65,7 @@ def scores_of_logits(
     if output == "regression":
         raise InputError("a regression has no scores of a classification")
     if output == "sigmoid":
-        return finding_scores(1 / (1 + np.exp(-logits)), labels, classes, **findings)
+        return finding_scores(labels, 1 / (1 + np.exp(-logits)), classes, **findings)
     labels, logits = np.asarray(labels), two_columns(logits, output)
     bad = int((~np.isfinite(logits).all(axis=1)).sum())
     if bad:
@@ -77,7 +77,7 @@ def scores_of_logits(
     return {
         "loss": float(-logs[np.arange(len(labels)), labels].mean()),
         **scores_of_confusion(confusion, classes),
-        "reliability": reliability(np.exp(logs), labels),
+        "reliability": reliability(labels, np.exp(logs)),
     }
 
 
@@ -176,15 +176,15 @@ def scores_of_confusion(confusion: np.ndarray, classes: Sequence[str]) -> dict[s
     }
 
 
-def reliability(probabilities: Any, labels: Any, *, bins: int = BINS) -> dict[str, Any]:
+def reliability(labels: Any, probabilities: Any, *, bins: int = BINS) -> dict[str, Any]:
     """Reliability of probabilities: by bins, and the expected calibration error of the predicted classes.
 
     Images are put into bins of equal width by the probability p of their predicted class, (0, 1/bins], ...:
     `ECE = Σ_b n_b/N |accuracy_b - mean p_b|`.
 
     Args:
-        probabilities: `[N, K]`, rows of sum 1.
         labels: `[N]` int.
+        probabilities: `[N, K]`, rows of sum 1.
         bins: number of bins.
 
     Returns:
@@ -199,7 +199,7 @@ def reliability(probabilities: Any, labels: Any, *, bins: int = BINS) -> dict[st
         Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, equation 3.
 
     Example:
-        >>> round(reliability([[0.9, 0.1], [0.9, 0.1]], [0, 1])["ece"], 3)
+        >>> round(reliability([0, 1], [[0.9, 0.1], [0.9, 0.1]])["ece"], 3)
         0.4
     """
     probabilities, labels = np.asarray(probabilities, np.float64), np.asarray(labels)

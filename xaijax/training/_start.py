@@ -1,7 +1,8 @@
 """Where a training starts: trained weights with new classes, and which parameters are the head, which the backbone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from xaijax import models
 from xaijax._errors import InputError
@@ -25,7 +26,13 @@ class Start:
 
 
 def start_from(
-    weights: Classifier, classes: Sequence[str], size: int | None, key: int, *, output: Output | None = None
+    weights: Classifier,
+    classes: Sequence[str],
+    size: int | None,
+    key: int,
+    *,
+    output: Output | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Start:
     """The same architecture for other classes and another size, with the backbone of the weights.
 
@@ -37,6 +44,7 @@ def start_from(
         size: side of the images in pixels, or None for that of the weights.
         key: seed of a new head.
         output: what the logits shall mean; None: as those of the weights.
+        options: of the architecture that replace those of the weights, such as another head.
 
     Returns:
         The classifier, and whether it has the old head.
@@ -54,6 +62,12 @@ def start_from(
     assert architecture is not None  # models.load gives models of the registry alone
     height, width, channels = weights.input_shape
     shape = (height, width, channels) if size is None else (size, size, channels)
+    pixels = weights.preprocess.pixels
+    if pixels is not None and pixels.shape != shape:
+        raise InputError(
+            f"the weights of {architecture.name} standardise every pixel of images of {height}x{width} pixels: leave "
+            "out --size"
+        )
     made = models.create(
         architecture.name,
         input_shape=shape,
@@ -61,7 +75,7 @@ def start_from(
         key=key,
         preprocess=weights.preprocess,
         output=output or weights.output,
-        **dict(architecture.options),
+        **(dict(architecture.options) | dict(options or {})),
     )
     old = {".".join(path): leaf for path, leaf in flatten(weights.params)}
     new = {".".join(path): leaf for path, leaf in flatten(made.params)}

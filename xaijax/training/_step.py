@@ -22,9 +22,7 @@ from xaijax.classifier import to_float
 from xaijax.training import _devices as devices
 from xaijax.training._augment import Augmentation
 from xaijax.training._interventions import NO_CLASS
-from xaijax.training._options import Optimizer, Options, Precision, Schedule
-
-MOMENTUM = 0.9
+from xaijax.training._options import MOMENTUM, Optimizer, Options, Precision, Schedule
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,8 @@ class Descent:
         weight_decay: of kernels, decoupled.
         warmup_steps: steps during which the learning rate rises from 0.
         steps: all steps.
+        momentum: of the gradient descent.
+        nesterov: whether that looks ahead.
     """
 
     optimizer: Optimizer
@@ -46,6 +46,8 @@ class Descent:
     weight_decay: float
     warmup_steps: int
     steps: int
+    momentum: float = MOMENTUM
+    nesterov: bool = True
 
     def rates(self) -> optax.Schedule:
         """Step (from 0) -> learning rate."""
@@ -63,7 +65,8 @@ class Descent:
     def transformation(self) -> optax.GradientTransformation:
         """The optimiser."""
         decay = optax.add_decayed_weights(self.weight_decay, _is_kernel)
-        direction = optax.scale_by_adam() if self.optimizer == "adamw" else optax.trace(decay=MOMENTUM, nesterov=True)
+        descent = optax.trace(decay=self.momentum, nesterov=self.nesterov)
+        direction = optax.scale_by_adam() if self.optimizer == "adamw" else descent
         return optax.chain(direction, decay, optax.scale_by_learning_rate(self.rates()))
 
 
@@ -76,6 +79,8 @@ def frozen_phase(options: Options, steps: int) -> Descent:
         options.weight_decay,
         0,
         steps * options.frozen_epochs,
+        options.momentum,
+        options.nesterov,
     )
 
 
@@ -89,6 +94,8 @@ def full_phase(options: Options, steps: int) -> Descent:
         options.weight_decay,
         round(options.warmup * total),
         total,
+        options.momentum,
+        options.nesterov,
     )
 
 

@@ -159,6 +159,7 @@ def run_epochs(
     on_epoch: Callable[[Record], Any] | None = None,
     on_step: Callable[[int, int, float], Any] | None = None,
     on_resume: Callable[[Record], Any] | None = None,
+    stop: Callable[[Record], bool] | None = None,
 ) -> Record:
     """Train until the epochs or the patience are at an end.
 
@@ -172,6 +173,7 @@ def run_epochs(
         on_epoch: called as `on_epoch(record)` after an epoch and its checkpoint.
         on_step: called as `on_step(epoch, step, loss)` after a step, all counted from 1.
         on_resume: called as `on_resume(record)` with the epochs that a checkpoint has.
+        stop: called as `stop(record)` before an epoch; True ends the training.
 
     Returns:
         The record of the epochs.
@@ -187,7 +189,7 @@ def run_epochs(
         if on_resume is not None:
             on_resume(record)
     for epoch in range(len(record.log) + 1, options.epochs + 1):
-        if record.is_stale(options.patience, options.frozen_epochs):
+        if record.is_stale(options.patience, options.frozen_epochs) or (stop is not None and stop(record)):
             break
         losses: list[float] = []
         for loss in trainer.epoch(epoch):
@@ -199,7 +201,7 @@ def run_epochs(
         if not np.isfinite(found).all():
             raise DivergedError(epoch)
         # Intervals are for the report: they cost more than an epoch of a small model.
-        quick = {"samples": 0} if candidate.output == "sigmoid" else {}
+        quick = {"draws": 0} if candidate.output == "sigmoid" else {}
         scores = scores_of_logits(found, labels, candidate.classes, output=candidate.output, **quick)
         frozen = epoch <= options.frozen_epochs
         if record.add(epoch, losses, scores, trainer.learning_rate(epoch), frozen) and on_best is not None:

@@ -12,7 +12,9 @@ from scipy import stats
 from xaijax.metrics import statistics as st
 from xaijax.metrics.scores import Curves, Scores
 from xaijax.metrics.statistics._friedman import runs
+from xaijax.metrics.statistics.analysis import entropy_stability
 from xaijax.metrics.statistics.pairs import compare_two, tied_differences
+from xaijax.metrics.statistics.stability import agreement, over_masks, over_metrics, over_subsets
 
 # Demšar, JMLR 2006, table 6: AUC of C4.5, C4.5+m, C4.5+cf and C4.5+m+cf on 14 data sets.
 DEMSAR = np.array(
@@ -280,20 +282,20 @@ def test_groups_are_the_largest_runs():
 
 def test_tau_is_kendalls():
     # Five items, two neighbouring pairs exchanged: 8 of 10 pairs agree, tau = (8 - 2) / 10.
-    assert st.tau([1, 2, 3, 4, 5], [2, 1, 3, 5, 4]) == pytest.approx(0.6)
-    assert np.isnan(st.tau([1, 1, 1], [1, 2, 3]))
+    assert st.kendall_tau([1, 2, 3, 4, 5], [2, 1, 3, 5, 4]) == pytest.approx(0.6)
+    assert np.isnan(st.kendall_tau([1, 1, 1], [1, 2, 3]))
     rng = np.random.default_rng(0)
     a, b = rng.integers(0, 4, 12), rng.integers(0, 4, 12)
-    assert st.tau(a, b) == stats.kendalltau(a, b, variant="b").statistic
+    assert st.kendall_tau(a, b) == stats.kendalltau(a, b, variant="b").statistic
 
 
 def test_a_clear_order_is_stable_and_noise_is_not():
     rng = np.random.default_rng(0)
-    clear = st.over_subsets(rng.normal(0, 0.01, (30, 4)) + np.arange(4), list("abcd"))
+    clear = over_subsets(rng.normal(0, 0.01, (30, 4)) + np.arange(4), list("abcd"))
     assert (clear.tau, clear.low, clear.high, clear.same_best) == (1.0, 1.0, 1.0, 1.0)
     # Independent noise: the halves' orders are independent, so the mean tau is 0 in expectation. Splits of one sample
     # are not independent of each other, and the mean over samples is what vanishes.
-    noise = [st.over_subsets(rng.normal(size=(20, 4)), list("abcd"), splits=20, seed=i).tau for i in range(60)]
+    noise = [over_subsets(rng.normal(size=(20, 4)), list("abcd"), splits=20, seed=i).tau for i in range(60)]
     # tau of 4 items under independence has variance 2 (2 k + 5) / (9 k (k - 1)) = 0.24, less within one sample.
     assert abs(np.mean(noise)) < 4 * np.sqrt(0.24 / 60)
 
@@ -301,22 +303,22 @@ def test_a_clear_order_is_stable_and_noise_is_not():
 def test_subsets_follow_direction_and_seed():
     rng = np.random.default_rng(1)
     table = rng.normal(size=(12, 3)) + 0.3 * np.arange(3)
-    up = st.over_subsets(table, list("abc"), seed=4)
-    assert up == st.over_subsets(table, list("abc"), seed=4)
-    down = st.over_subsets(-table, list("abc"), higher_is_better=False, seed=4)
+    up = over_subsets(table, list("abc"), seed=4)
+    assert up == over_subsets(table, list("abc"), seed=4)
+    down = over_subsets(-table, list("abc"), higher_is_better=False, seed=4)
     assert (up.tau, up.same_best) == (down.tau, down.same_best)
-    assert "fewer than four images" in st.over_subsets(table[:3], list("abc")).note
-    assert "fewer than three methods" in st.over_subsets(table[:, :2], list("ab")).note
+    assert "fewer than four images" in over_subsets(table[:3], list("abc")).note
+    assert "fewer than three methods" in over_subsets(table[:, :2], list("ab")).note
 
 
 def test_tied_rankings_have_no_tau():
-    tied = st.agreement([[1, 1, 1], [1, 2, 3], [1, 2, 3]], over="masks")
+    tied = agreement([[1, 1, 1], [1, 2, 3], [1, 2, 3]], over="masks")
     assert (tied.tau, tied.undefined) == (1.0, 2)
-    nothing = st.agreement(np.zeros((3, 3)), over="masks")
+    nothing = agreement(np.zeros((3, 3)), over="masks")
     assert nothing.note == "all methods tie"
     assert np.isnan(nothing.tau)
     assert nothing.undefined == 3
-    assert "fewer than two masks" in st.agreement([[1, 2, 3]], over="masks").note
+    assert "fewer than two masks" in agreement([[1, 2, 3]], over="masks").note
 
 
 def curves_of(areas):
@@ -328,23 +330,23 @@ def curves_of(areas):
 def test_stability_over_masks_uses_the_images_with_every_curve():
     areas = {(i, m, d): k for i in "xyz" for k, m in enumerate("abc") for d in range(2)}
     areas["x", "a", 1] = 9.0  # one image of one mask turns the order of the means: (9 + 0 + 0) / 3 = 3 > 2
-    found = st.over_masks(curves_of(areas), "sic_mutual", list("abc"))
+    found = over_masks(curves_of(areas), "sic_mutual", list("abc"))
     assert (found.n, found.rankings) == (3, 2)
     assert found.tau == pytest.approx(stats.kendalltau([0, 1, 2], [3, 1, 2]).statistic)
     assert found.same_best == 0.0
     del areas["x", "b", 0]
-    found = st.over_masks(curves_of(areas), "sic_mutual", list("abc"))
+    found = over_masks(curves_of(areas), "sic_mutual", list("abc"))
     assert (found.n, found.tau) == (2, 1.0)
-    one = st.over_masks(curves_of({k: v for k, v in areas.items() if k[2] == 0}), "sic_mutual", list("abc"))
+    one = over_masks(curves_of({k: v for k, v in areas.items() if k[2] == 0}), "sic_mutual", list("abc"))
     assert "fewer than two masks" in one.note
 
 
 def test_stability_over_metrics_uses_the_images_that_all_could_score():
     first = (["x", "y", "z"], [[0, 1, 2], [0, 1, 2], [2, 1, 0]])
     second = (["z", "x"], [[np.nan, 1, 2], [0.1, 0.2, 0.3]])
-    found = st.over_metrics([first, second], over="entropies", methods=3)
+    found = over_metrics([first, second], over="entropies", methods=3)
     assert (found.n, found.tau, found.same_best) == (1, 1.0, 1.0)
-    apart = st.over_metrics([first, (["q"], [[1, 2, 3]])], over="entropies", methods=3)
+    apart = over_metrics([first, (["q"], [[1, 2, 3]])], over="entropies", methods=3)
     assert "no image has a value" in apart.note
 
 
@@ -361,7 +363,7 @@ def test_analyse_makes_every_table():
         empty = i == 2
         rows.append((f"i{i}", method, "iou", np.nan if empty else float(rng.random()), "empty_mask" if empty else ""))
     scores = Scores.from_rows(rows)
-    found = st.analyse(scores, controls=("random",))
+    found = st.analyze(scores, controls=("random",))
     assert list(found) == ["sic_mutual", "sic_webp", "iou"]
     entry = found["sic_mutual"]
     assert [mean.method for mean in entry.means] == ["cam", "ig", "fullgrad", "random", "oracle"]
@@ -370,14 +372,14 @@ def test_analyse_makes_every_table():
     assert entry.stability[0].methods == 3  # and the control none in the stability
     assert found["iou"].means[0].n == 11
     assert found["iou"].pairs[0].missing == 1
-    stable = st.entropy_stability(scores, "sic", methods=["cam", "ig", "fullgrad"])
+    stable = entropy_stability(scores, "sic", methods=["cam", "ig", "fullgrad"])
     assert (stable.rankings, stable.n, stable.tau) == (2, 12, 1.0)
-    assert "fewer than two entropies" in st.entropy_stability(scores, "aic", methods=["cam", "ig", "fullgrad"]).note
+    assert "fewer than two entropies" in entropy_stability(scores, "aic", methods=["cam", "ig", "fullgrad"]).note
 
 
 def test_analyse_says_what_one_image_cannot():
     rows = [("only", method, "iou", 0.1 * i, "") for i, method in enumerate("abc")]
-    entry = st.analyse(Scores.from_rows(rows))["iou"]
+    entry = st.analyze(Scores.from_rows(rows))["iou"]
     assert entry.pairs == ()
     assert entry.note.startswith("one image has no p-value")
     assert np.isnan(entry.means[0].low)
@@ -464,8 +466,8 @@ def test_an_image_counts_by_the_mean_of_its_findings():
     by_hand = st.friedman([[2.0, 2.0, 3.5], [1.0, 2.0, 0.0]], list("abc"))
     assert (found.methods, found.n, found.missing, found.p) == (by_hand.methods, 2, 0, by_hand.p)
     assert found.ranks.tolist() == by_hand.ranks.tolist()
-    alone = st.over_subsets(np.repeat(DEMSAR, 2, axis=0), NAMES, groups=np.repeat(np.arange(len(DEMSAR)), 2).tolist())
-    assert alone == st.over_subsets(DEMSAR, NAMES)
+    alone = over_subsets(np.repeat(DEMSAR, 2, axis=0), NAMES, groups=np.repeat(np.arange(len(DEMSAR)), 2).tolist())
+    assert alone == over_subsets(DEMSAR, NAMES)
     with pytest.raises(ValueError, match="one image has no p-value"):
         st.compare_pairs(np.arange(6.0).reshape(3, 2), ["a", "b"], groups=["x"] * 3)
     with pytest.raises(ValueError, match="groups must name what each of the 3 rows belongs to; got 2 names"):
@@ -485,15 +487,15 @@ def test_analyse_takes_findings_and_patients_together():
     for image, method, _, value, *_ in rows:
         by_image[image, method].append(value)
     means = Scores.from_rows([(image, method, "iou", np.mean(v), "") for (image, method), v in by_image.items()])
-    found, peer = st.analyse(scores)["iou"], st.analyse(means)["iou"]
+    found, peer = st.analyze(scores)["iou"], st.analyze(means)["iou"]
     assert found.means[0].n == 24  # the means are over all rows
     assert [pair.p_w_holm for pair in found.pairs] == [pair.p_w_holm for pair in peer.pairs]
     assert [pair.n for pair in found.pairs] == [12] * 3
     assert (found.ranking.p, found.ranking.n, found.stability[0].tau) == (peer.ranking.p, 12, peer.stability[0].tau)
     patients = {f"i{i}": i // 2 for i in range(10)}  # i10 and i11 are of unknown patients
-    grouped = st.analyse(scores, patients=patients)["iou"]
+    grouped = st.analyze(scores, patients=patients)["iou"]
     assert (grouped.pairs[0].n, grouped.ranking.n, grouped.means[0].n) == (7, 7, 24)
     assert grouped.means[0].mean == found.means[0].mean
-    one = st.analyse(scores, patients=dict.fromkeys((f"i{i}" for i in range(12)), "p"))["iou"]
+    one = st.analyze(scores, patients=dict.fromkeys((f"i{i}" for i in range(12)), "p"))["iou"]
     assert one.note.startswith("one image has no p-value")
     assert np.isnan(one.means[0].low)

@@ -11,7 +11,7 @@ from xaijax.explain.cams._hires_cam import hires_cam as hires_cam
 from xaijax.explain.cams._score_cam import score_cam as score_cam
 from xaijax.explain.cams._ablation_cam import ablation_cam as ablation_cam
 from xaijax.explain.cams._eigen_cam import eigen_cam as eigen_cam, eigen_grad_cam as eigen_grad_cam
-from xaijax.explain.cams._fullgrad import fullgrad as fullgrad, fullgrad_with_gap as fullgrad_with_gap
+from xaijax.explain.cams._fullgrad import fullgrad as fullgrad
 from xaijax.explain.cams._finer_cam import finer_cam as finer_cam
 from xaijax.explain.cams._smooth_grad_cam_pp import smooth_grad_cam_pp as smooth_grad_cam_pp
 from xaijax.explain.cams._recipro_cam import recipro_cam as recipro_cam

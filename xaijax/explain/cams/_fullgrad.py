@@ -38,8 +38,7 @@ def _terms(
     (to_image, to_layers), y = jax.grad(value, argnums=(0, 1), has_aux=True)(images, offsets)
     by_layer = {}
     for name, bias in biases.items():
-        grads = to_layers[name]
-        by_layer[name] = grads * bias.reshape((1,) * (grads.ndim - 1) + (-1,))
+        by_layer[name] = to_layers[name] * bias  # of channels, or of every pixel
     return images * to_image, by_layer, y
 
 

@@ -5,7 +5,6 @@
 from xaijax.explain.gradients._gradient import gradient as gradient, input_x_gradient as input_x_gradient
 from xaijax.explain.gradients._integrated_gradients import (
     integrated_gradients as integrated_gradients,
-    integrated_gradients_with_gap as integrated_gradients_with_gap,
 )
 from xaijax.explain.gradients._expected_gradients import expected_gradients as expected_gradients
 from xaijax.explain.gradients._smoothgrad import (

@@ -19,26 +19,26 @@ LINEAR, BACKGROUND, MEAN, BLUR, NEAREST, NOISY_LINEAR = range(6)
 def reveal(
     operands: Sequence[np.ndarray],
     owners: Sequence[np.ndarray],
-    n_levels: int,
+    num_levels: int,
     deletion: bool,
     fill: int,
     sigma: float,
     noise: float,
     seed: int,
 ) -> np.ndarray:
-    """`[items, n_levels, H, W, C]` from images, levels and backgrounds, and the number of each item's in them."""
+    """`[items, num_levels, H, W, C]` from images, levels and backgrounds, and the number of each item's in them."""
     images, levels, backgrounds = operands
     images = images.reshape(-1, *images.shape[-3:])
     levels = levels.reshape(-1, *levels.shape[-2:])
     backgrounds = backgrounds.reshape(-1, *backgrounds.shape[-3:])
-    out = np.empty((len(owners[0]), n_levels, *images.shape[1:]), images.dtype)
+    out = np.empty((len(owners[0]), num_levels, *images.shape[1:]), images.dtype)
     for item, (i, level, background) in enumerate(zip(*owners, strict=True)):
         image, behind = images[i], backgrounds[background]
         if fill == MEAN:
             behind = mean_colour(image)
         elif fill == BLUR:
             behind = blurred(image, sigma)
-        for step in range(n_levels):
+        for step in range(num_levels):
             known = (levels[level] == 0) | (levels[level] > step) if deletion else levels[level] <= step
             if fill == LINEAR:
                 out[item, step] = linear(image, known)

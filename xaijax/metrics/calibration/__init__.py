@@ -8,6 +8,8 @@ from xaijax.metrics.calibration._calibrate import calibrate
 from xaijax.metrics.calibration._evidence_free import evidence_free
 from xaijax.metrics.calibration.case import CONSTRUCTIONS, DECIDING, LEFT_OUT, Case, Row, Scene
 from xaijax.metrics.calibration.cost import NOT_JUDGED, QUICK_SETTINGS, judgeable
+from xaijax.metrics.calibration.cue import PlantedCue, with_cue
+from xaijax.metrics.calibration.gate import Gate, measure_gate
 from xaijax.metrics.calibration.judging import judge
 from xaijax.metrics.calibration.others import OtherMetric
 from xaijax.metrics.calibration.peers import from_captum, from_pytorch_grad_cam, from_quantus
@@ -28,10 +30,12 @@ __all__ = [
     "Calibration",
     "Case",
     "Controls",
+    "Gate",
     "Judgement",
     "Numbers",
     "OtherMetric",
     "Plan",
+    "PlantedCue",
     "Predicted",
     "Row",
     "Scene",
@@ -44,6 +48,8 @@ __all__ = [
     "judge",
     "judgeable",
     "leave_one_out",
+    "measure_gate",
     "plan",
     "score_case",
+    "with_cue",
 ]

@@ -9,6 +9,7 @@ from xaijax._options import Count, NonNegative
 from xaijax.metrics import checks
 from xaijax.metrics.calibration._evidence_free import evidence_free
 from xaijax.metrics.calibration.case import Row
+from xaijax.metrics.calibration.cue import PlantedCue, with_cue, without_cue
 from xaijax.metrics.calibration.judging import judge
 from xaijax.metrics.calibration.others import OtherMetric, check_others
 from xaijax.metrics.calibration.planning import Depth, plan
@@ -29,6 +30,7 @@ def calibrate(
     metrics: Sequence[str] | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     others: Mapping[str, OtherMetric] | None = None,
+    planted: PlantedCue | None = None,
     depth: Depth = "quick",
     constructions: Sequence[str] | None = None,
     textures: Sequence[str] | None = None,
@@ -49,6 +51,7 @@ def calibrate(
         labels: `[B]` int: the class of each image.
         masks, groups, ids, depth, constructions, textures, levels, count, seed, batch_size: as in `plan`.
         metrics, settings, others, num_threads: as in `score_case`. `metrics=()` judges `others` alone.
+        planted: of `xaijax.training.plant_cue`: adds the construction `cue`, on which no verdict rests.
         minutes: no case is begun after this time; the cases that are left out are counted as `"no_time"`.
         thresholds: of the verdicts.
         progress: called as `progress(done, total)` with numbers of cases.
@@ -79,6 +82,7 @@ def calibrate(
     check_thresholds(thresholds)
     check_asked(metrics, check_others(others))
     checks.check_settings(settings, FAMILIES)
+    chosen = constructions if planted is None else without_cue(constructions)
     made = plan(
         classifier,
         images,
@@ -87,13 +91,15 @@ def calibrate(
         groups=groups,
         ids=ids,
         depth=depth,
-        constructions=constructions,
+        constructions=chosen,
         textures=textures,
         levels=levels,
         count=count,
         seed=seed,
         batch_size=batch_size,
     )
+    if planted is not None:
+        made = with_cue(made, planted)
     answers = evidence_free(made.model, made.images, seed=made.seed)
     rows: list[Row] = []
     late = 0

@@ -6,14 +6,15 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from xaijax.metrics.calibration.models import Mosaic, Natural, Parts, View
+from xaijax.metrics.calibration.models import Mosaic, Natural, Parts, View, Whole
 
-Construction = Literal["view", "mosaic", "parts", "and", "or", "natural"]
-CONSTRUCTIONS: tuple[Construction, ...] = ("view", "mosaic", "parts", "and", "or", "natural")
+Construction = Literal["view", "mosaic", "parts", "and", "or", "natural", "cue"]
+CONSTRUCTIONS: tuple[Construction, ...] = ("view", "mosaic", "parts", "and", "or", "natural", "cue")
 FULL = CONSTRUCTIONS[:5]
-"""Of the depth `"full"`; `natural` guarantees nothing, and is made on request."""
+"""Of the depth `"full"`; `natural` guarantees nothing and `cue` needs a fine-tuning: they are made on request."""
 DECIDING: tuple[Construction, ...] = ("view", "mosaic", "parts")
-"""Constructions that a verdict rests on; `and` and `or` show what fails under conjunction and redundancy."""
+"""Constructions that a verdict rests on; `and` and `or` show what fails under conjunction and redundancy, `cue` whether
+another way to a truth says the same."""
 
 QUICK_TEXTURES = ("white", "smooth 6", "edges")
 QUICK_LEVELS = (0.0, 0.5, 1.0)
@@ -29,6 +30,8 @@ LEFT_OUT = {
     "no_gain": "the model does not prefer the cells to a uniform image",
     "constant_truth": "all cells have the same Shapley value",
     "one_image": "the canvas needs another image",
+    "gate": "the fine-tuned network did not pass the acceptance gate",
+    "cue_not_followed": "the fine-tuned network does not predict the class of the cue",
     "no_time": "the given time was spent",
 }
 """Why an image gives no case."""
@@ -102,7 +105,7 @@ class Scene:
         truth: T, `[H, W]`, any scale.
     """
 
-    classifier: View | Mosaic | Natural | Parts
+    classifier: View | Mosaic | Natural | Parts | Whole
     image: NDArray[Any]
     label: int
     truth: NDArray[np.float64]

@@ -197,6 +197,22 @@ class Natural(_OfPart):
         return np.pad(parts, missing, mode="edge") if parts.shape[1:3] != self.size else parts
 
 
+class Whole(_OfPart):
+    """`g(x) = f(x)`, f a network that was fine-tuned on a cue: what it reads was measured, see `gate`.
+
+    Args:
+        model: f.
+    """
+
+    def seen(self, images: NDArray[Any]) -> NDArray[np.float32]:
+        """`[n, H, W, C]`: all of it."""
+        return float_images(np.asarray(images)).astype(np.float32, copy=False)
+
+    def whole(self, parts: NDArray[np.float32]) -> NDArray[np.float32]:
+        """`[n, H, W, C]`: the same."""
+        return parts
+
+
 class Parts:
     """A known function of the margins of some cells: weighted sum, minimum or maximum, then a sigmoid.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -30,8 +30,10 @@ from xaijax.metrics.calibration.case import (
     Scene,
 )
 from xaijax.metrics.calibration.cost import passes_of, with_defaults
+from xaijax.metrics.calibration.cue import CUE, PlantedCue
 from xaijax.metrics.calibration.ladder import map_names
 from xaijax.metrics.calibration.models import SPAN, Model, Mosaic, Natural, Parts, View
+from xaijax.metrics.calibration.ordering import balanced, in_turn
 from xaijax.metrics.calibration.shapley import values_of
 from xaijax.metrics.calibration.textures import TEXTURES
 from xaijax.metrics.metric import LESION_ROLE
@@ -57,6 +59,7 @@ class Plan:
         textures, levels, constructions: what is scored.
         classes: names of the classes.
         seed: of everything random.
+        planted: the network and the images of the construction `cue`; None without it.
     """
 
     cases: tuple[Case, ...]
@@ -69,6 +72,7 @@ class Plan:
     constructions: tuple[Construction, ...]
     classes: tuple[str, ...]
     seed: int
+    planted: PlantedCue | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         counts = Counter(case.construction for case in self.cases)
@@ -80,15 +84,16 @@ class Plan:
         """Names of the maps of each case."""
         return map_names(self.textures, self.levels)
 
-    def passes(self, metrics: Sequence[str] | None = None, settings: Any = None) -> int:
+    def passes(self, metrics: Sequence[str] | None = None, settings: Any = None, *, more: int = 0) -> int:
         """Passes of the user's model that scoring all cases takes, as an estimate from above.
 
         Args:
             metrics, settings: as in `score_case`.
+            more: cases that are still to come, such as those of a cue that is not planted yet.
         """
         height, width = self.images.shape[1:3]
         per_image = passes_of(metrics, self.settings(settings), len(self.maps), (height, width))
-        return sum(case.cost * per_image for case in self.cases)
+        return (more + sum(case.cost for case in self.cases)) * per_image
 
     def settings(self, given: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, dict[str, Any]]:
         """Settings of the metrics: those given, in `quick` also the shorter curves of `QUICK_SETTINGS`."""
@@ -98,6 +103,9 @@ class Plan:
         """The image, classifier and truth of a case; a pure function of the inputs, the seed and the number."""
         case = self.cases[number]
         size = self.images.shape[1:3]
+        if case.construction == "cue":
+            assert self.planted is not None
+            return self.planted.scene(case, self.model.batch_size)
         if case.construction == "view":
             assert case.visible is not None
             image = self.images[case.sources[0]]
@@ -119,7 +127,7 @@ class Plan:
 
     def describe(self) -> dict[str, Any]:
         """What `judge` needs to know, as JSON takes it."""
-        counts = {
+        counts: dict[str, dict[str, Any]] = {
             name: {
                 "cases": sum(case.construction == name for case in self.cases),
                 "groups": len({case.group for case in self.cases if case.construction == name}),
@@ -127,6 +135,8 @@ class Plan:
             }
             for name in self.constructions
         }
+        if self.planted is not None:
+            counts[CUE]["gate"] = self.planted.gate.to_json()
         return {
             "depth": self.depth,
             "seed": self.seed,
@@ -204,6 +214,11 @@ def plan(
         raise InputError(f"calibration needs images of 8 pixels or more along each side; got {images.shape[1:3]}")
     _, labels, _ = checks.check_labels(labels, names, model.output, model.classes)
     chosen = [_one_of("construction", name, CONSTRUCTIONS) for name in _listed("constructions", constructions)]
+    if CUE in chosen:
+        raise InputError(
+            "the construction cue needs a network that was fine-tuned on one: plan the others, and add what "
+            "xaijax.training.plant_cue gives with with_cue(plan, planted)"
+        )
     asked = tuple(dict.fromkeys(chosen)) or (CONSTRUCTIONS[:3] if depth == "quick" else FULL)
     kinds = tuple(dict.fromkeys(_one_of("texture", name, TEXTURES) for name in _listed("textures", textures)))
     kinds = kinds or (QUICK_TEXTURES if depth == "quick" else tuple(TEXTURES))
@@ -230,11 +245,8 @@ def plan(
     left: dict[str, dict[str, int]] = {}
     for name in asked:
         found[name], left[name] = finder.find(name, most)
-    cases: list[Case] = []
-    for i in range(max((len(some) for some in found.values()), default=0)):
-        cases += [some[i] for some in found.values() if i < len(some)]
     return Plan(
-        cases=tuple(replace(case, number=number) for number, case in enumerate(cases)),
+        cases=in_turn(found),
         left_out=left,
         model=model,
         images=images,
@@ -264,7 +276,7 @@ class _Finder:
         found = self.model.predict(images)
         self.finite: NDArray[np.bool_] = np.asarray(np.isfinite(found).all(axis=1))
         self.predicted = self._agree(found, labels)
-        self.order = _balanced(labels, np.random.default_rng([seed, 0]))
+        self.order = balanced(labels, np.random.default_rng([seed, 0]))
         self._small: NDArray[np.bool_] | None = None
 
     def agrees(self, images: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.bool_]:
@@ -410,16 +422,6 @@ def _one_of(what: str, name: str, known: Any) -> Any:
 def _draw(rng: np.random.Generator, pool: NDArray[np.intp], wanted: int) -> list[int]:
     """Positions out of a pool, different ones where there are enough."""
     return [int(one) for one in rng.choice(pool, wanted, replace=len(pool) < wanted)]
-
-
-def _balanced(labels: NDArray[np.int32], rng: np.random.Generator) -> list[int]:
-    """All positions, the classes in turn."""
-    order = rng.permutation(len(labels))
-    rank = np.empty(len(labels), int)
-    for label in np.unique(labels):
-        same = order[labels[order] == label]
-        rank[same] = np.arange(len(same))
-    return [int(i) for i in np.lexsort((labels, rank))]
 
 
 def _canvas(images: NDArray[Any], sources: Sequence[int]) -> NDArray[Any]:

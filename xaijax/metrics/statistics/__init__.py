@@ -1,6 +1,6 @@
 """Statistics over per-image scores: intervals, paired tests, rankings, and how stable the rankings are.
 
-`analyse` makes all of them for `Scores`; the parts take plain arrays `[images, methods]` with NaN for no value. The
+`analyze` makes all of them for `Scores`; the parts take plain arrays `[images, methods]` with NaN for no value. The
 tests are SciPy's. What cannot be said (one image, equal scores, no image that both methods have a value for) is NaN
 with a `note`, never a number.
 
@@ -9,21 +9,17 @@ Comparisons that may be looked at after every image are `betting` (the default),
 
 from xaijax.metrics._interval import mean_interval
 from xaijax.metrics.statistics._betting import Bets, betting
-from xaijax.metrics.statistics._false_discoveries import (
-    benjamini_hochberg,
-    benjamini_yekutieli,
-    e_benjamini_hochberg,
-)
+from xaijax.metrics.statistics._false_discoveries import benjamini_hochberg, benjamini_yekutieli, e_benjamini_hochberg
 from xaijax.metrics.statistics._friedman import Ranking, friedman
 from xaijax.metrics.statistics._hedged import hedged
 from xaijax.metrics.statistics._holm import holm
-from xaijax.metrics.statistics.analysis import Mean, MetricStatistics, analyse, entropy_stability
+from xaijax.metrics.statistics.analysis import Mean, MetricStatistics, analyze
 from xaijax.metrics.statistics.anytime import Anytime
 from xaijax.metrics.statistics.bernstein import empirical_bernstein
 from xaijax.metrics.statistics.clusters import ClusterMeans, cluster_means
 from xaijax.metrics.statistics.effect import cohens_d, rank_biserial
 from xaijax.metrics.statistics.pairs import Pair, compare_pairs, compare_two
-from xaijax.metrics.statistics.stability import Stability, agreement, over_masks, over_metrics, over_subsets, tau
+from xaijax.metrics.statistics.stability import Stability, kendall_tau
 
 __all__ = [
     "Anytime",
@@ -34,8 +30,7 @@ __all__ = [
     "Pair",
     "Ranking",
     "Stability",
-    "agreement",
-    "analyse",
+    "analyze",
     "benjamini_hochberg",
     "benjamini_yekutieli",
     "betting",
@@ -45,14 +40,10 @@ __all__ = [
     "compare_two",
     "e_benjamini_hochberg",
     "empirical_bernstein",
-    "entropy_stability",
     "friedman",
     "hedged",
     "holm",
+    "kendall_tau",
     "mean_interval",
-    "over_masks",
-    "over_metrics",
-    "over_subsets",
     "rank_biserial",
-    "tau",
 ]

@@ -58,7 +58,7 @@ class MetricStatistics:
         return f"MetricStatistics({self.metric}: {counts}, best: {shorten(best, 60)})"
 
 
-def analyse(
+def analyze(
     scores: ScoreTable,
     *,
     leave_out: Sequence[str] = (ORACLE,),
@@ -86,7 +86,7 @@ def analyse(
     Example:
         >>> from xaijax.metrics import Scores
         >>> rows = [(str(i), m, "iou", 0.1 * i + s, "") for i in range(4) for m, s in (("cam", 0.2), ("random", 0.0))]
-        >>> found = analyse(Scores.from_rows(rows))["iou"]
+        >>> found = analyze(Scores.from_rows(rows))["iou"]
         >>> found.pairs[0].rank_biserial, found.pairs[0].note[:42], found.ranking.note[:24]
         (1.0, 'the difference is the same on every image,', 'fewer than three methods')
     """

@@ -48,11 +48,11 @@ class Stability:
     note: str = ""
 
 
-def tau(a: Any, b: Any) -> float:
+def kendall_tau(a: Any, b: Any) -> float:
     """Kendall's tau-b of two lists of scores, NaN where one of them is all tied.
 
     Example:
-        >>> tau([0.1, 0.5, 0.9], [1, 2, 4]), round(tau([0.1, 0.5, 0.9], [2, 1, 4]), 3)
+        >>> kendall_tau([0.1, 0.5, 0.9], [1, 2, 4]), round(kendall_tau([0.1, 0.5, 0.9], [2, 1, 4]), 3)
         (1.0, 0.333)
     """
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
@@ -100,7 +100,7 @@ def agreement(
     chosen = list(itertools.combinations(range(count), 2)) if pairs is None else list(pairs)
     signed = table if higher_is_better else -table
     best = signed == signed.max(axis=1, keepdims=True)
-    taus = np.asarray([tau(table[i], table[j]) for i, j in chosen])
+    taus = np.asarray([kendall_tau(table[i], table[j]) for i, j in chosen])
     same = float(np.mean([(best[i] & best[j]).any() for i, j in chosen]))
     there = taus[~np.isnan(taus)]
     undefined = int(np.isnan(taus).sum())

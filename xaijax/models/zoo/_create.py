@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
@@ -147,7 +148,8 @@ def image_shape(input_shape: Sequence[int]) -> tuple[int, int, int]:
 def _module(architecture: Architecture, num_classes: int, input_shape: tuple[int, int, int], key: Any) -> nnx.Module:
     options = dict(architecture.options)
     found = _entry_checked(architecture.name, num_classes, input_shape, options)
-    return found.build(num_classes, input_shape, nnx.Rngs(params=key), **options)
+    # A training seeds the dropout for every step.
+    return found.build(num_classes, input_shape, nnx.Rngs(params=key, dropout=0), **options)
 
 
 @functools.lru_cache(maxsize=64)
@@ -155,7 +157,15 @@ def _abstract(
     architecture: Architecture, num_classes: int, input_shape: tuple[int, int, int]
 ) -> tuple[nnx_module.NNXNetwork, Any]:
     module = nnx.eval_shape(lambda: _module(architecture, num_classes, input_shape, jax.random.key(0)))
-    return nnx_module.split(module)
+    graphdef, state = nnx.split(module)
+    return nnx_module.split(nnx.merge(graphdef, jax.tree.map(_with_streams, state)))
+
+
+def _with_streams(leaf: Any) -> Any:
+    """The key and the counter of a random stream in place of abstract ones: they are no parameters."""
+    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return jax.random.key(0)
+    return leaf if jnp.issubdtype(leaf.dtype, jnp.inexact) else jnp.zeros(leaf.shape, leaf.dtype)
 
 
 @functools.lru_cache(maxsize=64)

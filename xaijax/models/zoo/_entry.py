@@ -185,8 +185,7 @@ def from_module(
             return module(name, num_classes, channels, variant=variant, head={}, rngs=rngs)
         chosen = usual | options
         chosen["hidden"] = tuple(chosen["hidden"])
-        if chosen["pool"] not in POOLS:
-            raise InputError(f"pool must be one of {', '.join(POOLS)}; got {chosen['pool']!r}")
+        check_pool(chosen["pool"])
         if chosen["pool"] == "flatten":
             found = positions(variant, height, width)
             chosen["positions"] = found or _traced_positions(module, name, input_shape, variant)
@@ -205,6 +204,12 @@ def from_module(
         sources=tuple(sources),
         summary=summary,
     )
+
+
+def check_pool(pool: str) -> None:
+    """Refuses a way to pool that there is not."""
+    if pool not in POOLS:
+        raise InputError(f"pool must be one of {', '.join(POOLS)}; got {pool!r}")
 
 
 def _traced_positions(module: Callable[..., Any], name: str, input_shape: Sequence[int], variant: str) -> int:

@@ -152,6 +152,13 @@ def adaptive_average_pool(x: Any, size: int) -> Any:
     return jnp.einsum("bhwc,ih,jw->bijc", x, weights(x.shape[1]), weights(x.shape[2]))
 
 
+def pooled(x: Any, pool: str) -> Any:
+    """`[B, h, w, C]` -> `[B, n]`: the mean or maximum over all positions, or flattened row by row, channels last."""
+    if pool == "average":
+        return x.mean((1, 2))
+    return x.max((1, 2)) if pool == "max" else x.reshape(x.shape[0], -1)
+
+
 class Head(nnx.Module):
     """What stands behind the last convolution: pooling or flattening, hidden dense layers with ReLU, the logits.
 
@@ -185,12 +192,7 @@ class Head(nnx.Module):
         self.logits = nnx.Linear(features, num_classes, rngs=rngs)
 
     def __call__(self, x: Any) -> Any:
-        if self.pool == "average":
-            x = x.mean((1, 2))
-        elif self.pool == "max":
-            x = x.max((1, 2))
-        else:
-            x = x.reshape(x.shape[0], -1)
+        x = pooled(x, self.pool)
         for name in self.hidden_names:
             x = jax.nn.relu(getattr(self, name)(x if self.dropout is None else self.dropout(x)))
         return self.logits(x if self.dropout is None else self.dropout(x))

@@ -1,13 +1,15 @@
-"""Vision transformer ViT-B/16.
+"""Vision transformer ViT-B/16, and a narrow one for small images.
 
 The attention probabilities of block i are a layer of their own, `blocks.block{i}.attention.weights`
 (`[B, heads, T, T]`, each row with sum 1; T = 1 class token and the patches row by row), for attention rollout.
-torchvision's and timm's models are the same.
+torchvision's and timm's models of ViT-B/16 are the same.
 
 References:
     Dosovitskiy et al., "An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale", ICLR 2021.
 """
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -19,7 +21,20 @@ from xaijax.models.zoo._entry import from_module, register
 from xaijax.models.zoo._weights import Rule, Source, torch_conv, torch_dense, torch_layer_norm
 from xaijax.models.zoo.layers import Chain, Head, conv
 
-PATCH, WIDTH, DEPTH, HEADS, MLP = 16, 768, 12, 12, 3072
+
+@dataclass(frozen=True)
+class Size:
+    """How large a transformer is: side of a patch in pixels, channels of tokens, blocks, heads, hidden channels."""
+
+    patch: int
+    width: int
+    depth: int
+    heads: int
+    hidden: int
+
+
+SIZES = {"vit_b16": Size(16, 768, 12, 12, 3072), "small_vit": Size(8, 64, 2, 4, 128)}
+WIDTH, DEPTH = SIZES["vit_b16"].width, SIZES["vit_b16"].depth
 
 layer_norm = partial(nnx.LayerNorm, epsilon=1e-6, use_fast_variance=False)
 
@@ -83,20 +98,20 @@ class VisionTransformer(nnx.Module):
         normal = nnx.initializers.normal(0.02)
         head = dict(head)
         patches = head.pop("patches")
-        self.patches = conv(channels, WIDTH, PATCH, PATCH, padding="VALID", bias=True, rngs=rngs)
-        self.class_token = nnx.Param(normal(rngs.params(), (1, 1, WIDTH)))
-        self.positions = nnx.Param(normal(rngs.params(), (1, patches + 1, WIDTH)))
-        self.blocks = Chain(
-            **{f"block{index}": EncoderBlock(WIDTH, HEADS, MLP, rngs=rngs) for index in range(1, DEPTH + 1)}
-        )
-        self.norm = layer_norm(WIDTH, rngs=rngs)
-        self.head = Head(WIDTH, num_classes, rngs=rngs, **head)
+        size = SIZES[name]
+        self.patches = conv(channels, size.width, size.patch, size.patch, padding="VALID", bias=True, rngs=rngs)
+        self.class_token = nnx.Param(normal(rngs.params(), (1, 1, size.width)))
+        self.positions = nnx.Param(normal(rngs.params(), (1, patches + 1, size.width)))
+        blocks = (EncoderBlock(size.width, size.heads, size.hidden, rngs=rngs) for _ in range(size.depth))
+        self.blocks = Chain(**{f"block{index}": block for index, block in enumerate(blocks, 1)})
+        self.norm = layer_norm(size.width, rngs=rngs)
+        self.head = Head(size.width, num_classes, rngs=rngs, **head)
 
     def features(self, x: Any) -> Any:
         """What the head reads: the class token, as a picture of one pixel."""
         x = self.patches(x)
-        x = x.reshape(x.shape[0], -1, WIDTH)
-        first = jnp.broadcast_to(self.class_token[...].astype(x.dtype), (x.shape[0], 1, WIDTH))
+        x = x.reshape(x.shape[0], -1, x.shape[-1])
+        first = jnp.broadcast_to(self.class_token[...].astype(x.dtype), (x.shape[0], 1, x.shape[-1]))
         x = jnp.concatenate([first, x], axis=1) + self.positions[...].astype(x.dtype)
         return self.norm(self.blocks(x))[:, :1, None]
 
@@ -129,37 +144,59 @@ TIMM_RULES: list[Rule] = [
     *torch_layer_norm("norm", "norm"),
 ]
 
-register(
-    from_module(
-        "vit_b16",
-        VisionTransformer,
-        variants=("torchvision",),
-        layer=f"blocks.block{DEPTH}.norm1",
-        positions=lambda variant, height, width: 1,
-        shape_options=lambda height, width: {"patches": (height // PATCH) * (width // PATCH)},
-        divisor=PATCH,
-        sources=(
-            Source(
-                library="torchvision",
-                rules=TORCH_RULES,
-                has=(f"encoder.layers.encoder_layer_{DEPTH - 1}.ln_1.weight",),
-                lacks=(f"encoder.layers.encoder_layer_{DEPTH}.ln_1.weight",),
-                features=WIDTH,
-                head=r"heads(?:\.head)?",
-                first="patches.kernel",
-            ),
-            Source(
-                library="timm",
-                rules=TIMM_RULES,
-                has=(f"blocks.{DEPTH - 1}.attn.qkv.weight",),
-                lacks=(f"blocks.{DEPTH}.attn.qkv.weight",),
-                features=WIDTH,
-                head="head",
-                style="tf",
-                first="patches.kernel",
-                variant="torchvision",
-            ),
-        ),
-        summary="vision transformer, base size, patches of 16 pixels",
+
+def _shape_options(patch: int) -> Callable[[int, int], Mapping[str, Any]]:
+    return lambda height, width: {"patches": (height // patch) * (width // patch)}
+
+
+def _register(name: str, *, image: int, sources: Sequence[Source], summary: str) -> None:
+    size = SIZES[name]
+    register(
+        from_module(
+            name,
+            VisionTransformer,
+            variants=("torchvision",),
+            size=image,
+            layer=f"blocks.block{size.depth}.norm1",
+            positions=lambda variant, height, width: 1,
+            shape_options=_shape_options(size.patch),
+            divisor=size.patch,
+            sources=sources,
+            summary=summary,
+        )
     )
+
+
+_register(
+    "vit_b16",
+    image=224,
+    sources=(
+        Source(
+            library="torchvision",
+            rules=TORCH_RULES,
+            has=(f"encoder.layers.encoder_layer_{DEPTH - 1}.ln_1.weight",),
+            lacks=(f"encoder.layers.encoder_layer_{DEPTH}.ln_1.weight",),
+            features=WIDTH,
+            head=r"heads(?:\.head)?",
+            first="patches.kernel",
+        ),
+        Source(
+            library="timm",
+            rules=TIMM_RULES,
+            has=(f"blocks.{DEPTH - 1}.attn.qkv.weight",),
+            lacks=(f"blocks.{DEPTH}.attn.qkv.weight",),
+            features=WIDTH,
+            head="head",
+            style="tf",
+            first="patches.kernel",
+            variant="torchvision",
+        ),
+    ),
+    summary="vision transformer, base size, patches of 16 pixels",
+)
+_register(
+    "small_vit",
+    image=128,
+    sources=(),
+    summary="vision transformer with 2 blocks of 64 channels, patches of 8 pixels; 0.3 MB",
 )

@@ -1,4 +1,4 @@
-"""Studies as presets: tables of options that the user's own override, whole runs on tiny phantoms and models."""
+"""Option files that come with bench: options that the user's own override, whole runs on tiny phantoms and models."""
 
 import csv
 import dataclasses
@@ -10,29 +10,43 @@ import pytest
 
 from xaijax import cli
 from xaijax._errors import InputError
+from xaijax._runs import command_line
 from xaijax._runs.metrics import expand_metrics
-from xaijax.bench import PRESETS, BenchConfig, preset, run
+from xaijax.bench import BenchConfig, run
 from xaijax.bench import config as configuration
 from xaijax.bench.plan import prepare
 from xaijax.bench.store import Store
 
+STUDIES = ("cam-confidence", "cam-reliability", "pic-medical")
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_names_what_there_is(name):
+
+def shipped(name, **changed):
+    """The configuration of a file that comes with bench, with some options changed."""
+    return dataclasses.replace(cli.parse("bench", ["--config", name]), **changed)
+
+
+def test_the_files_are_named_as_the_studies():
+    from xaijax.study.reading import shipped as studies
+
+    assert tuple(command_line.shipped(BenchConfig)) == STUDIES
+    assert set(STUDIES) <= set(studies())
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_file_names_what_there_is(name):
     from xaijax.explain import METHODS
     from xaijax.metrics import METRICS
     from xaijax.models import list_models
 
-    config = preset(name)
+    config = shipped(name)
     configuration.check(config)
-    assert set(PRESETS[name]) <= set(BenchConfig.__dataclass_fields__)
     assert set(config.methods) <= set(METHODS)
     assert set(expand_metrics(config.metrics)) <= set(METRICS)
     assert set(config.model) <= set(list_models())
 
 
 def test_the_studies_are_those_of_the_literature():
-    pic, confidence, reliability = (preset(name) for name in ("study-pic", "study-confidence", "study-reliability"))
+    pic, confidence, reliability = (shipped(name) for name in ("pic-medical", "cam-confidence", "cam-reliability"))
     assert len([method for method in pic.methods if method != "random"]) == 8
     assert "random" in pic.methods
     assert pic.metrics == ("aic", "sic")
@@ -44,33 +58,41 @@ def test_the_studies_are_those_of_the_literature():
 
 
 def test_the_users_options_come_first(tmp_path):
-    config = cli.parse("bench", ["--preset", "study-confidence", "--count", "32", "--model", "builtin"])
-    assert config == preset("study-confidence", count=32, model=("builtin",))  # 32 is the plain default: given is given
-    file = tmp_path / "run.toml"
-    file.write_text('preset = "study-pic"\ncount = 7\n')
+    config = cli.parse("bench", ["--config", "cam-confidence", "--count", "32", "--model", "builtin"])
+    # 32 is the plain default: given is given
+    assert config == shipped("cam-confidence", count=32, model=("builtin",))
+    # A copy of a file is one's own.
+    file = tmp_path / "mine.yaml"
+    file.write_text(command_line.shipped(BenchConfig)["pic-medical"].read_text().replace("count: 100", "count: 7"))
     config = cli.parse("bench", ["--config", str(file), "--metrics", "sic"])
     assert (config.count, config.metrics) == (7, ("sic",))
-    assert config.methods == preset("study-pic").methods
+    assert config.methods == shipped("pic-medical").methods
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", STUDIES)
 def test_the_command_repeats_the_configuration(name):
-    for config in (preset(name), preset(name, count=32, methods=("random",), seed=4)):
+    for config in (shipped(name), shipped(name, count=32, methods=("random",), seed=4)):
         words = shlex.split(config.command())[2:]
-        assert cli.parse("bench", words) == config
+        assert cli.parse("bench", words) == dataclasses.replace(config, config=None)
 
 
-def test_a_preset_that_was_only_named_is_refused():
-    with pytest.raises(InputError, match=r"use preset\('study-pic'\)"):
-        configuration.check(BenchConfig(preset="study-pic"))
-    with pytest.raises(InputError, match="unknown preset 'study-pick': did you mean study-pic"):
-        preset("study-pick")
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("bench", "--config is 'pic-medcal': did you mean pic-medical, or give a file that ends in .yaml"),
+        ("train", "--config is 'pic-medcal': choose from fine-tune, quick, or give a file that ends in .yaml"),
+        ("explain", "the configuration file pic-medcal does not exist"),  # no file comes with it
+    ],
+)
+def test_a_name_that_there_is_not_is_refused(command, words):
+    with pytest.raises(InputError, match=words):
+        cli.parse(command, ["--config", "pic-medcal"])
 
 
 def test_untrained_models_are_refused_and_the_sentence_says_how_to_train_them(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError) as caught:
-        prepare(preset("study-confidence", data="my brains"))
+        prepare(shipped("cam-confidence", data="my brains"))
     text = str(caught.value)
     assert "xaijax train --data 'my brains' --model resnet50 --out runs/resnet50" in text
     assert "likewise densenet121, vgg16, efficientnet_b0" in text
@@ -104,20 +126,19 @@ def read(store, name):
 def study(name, models, tmp_path, **options):
     tiny = {"count": 4, "part": 2, "gallery": 1, "batch_size": 32, "model": models, "out": tmp_path / "run"}
     tiny["calibration"] = ("none",)
-    return Store(run(preset(name, **{**tiny, **options})))
+    return Store(run(shipped(name, **{**tiny, **options})))
 
 
 def test_study_confidence_runs(pair, tmp_path):
-    store = study("study-confidence", pair, tmp_path)
+    store = study("cam-confidence", pair, tmp_path)
     scores = store.scores()
     assert set(scores["model"].to_pylist()) == {"one", "two"}
-    assert set(scores["method"].to_pylist()) - {"oracle"} == set(preset("study-confidence").methods)
+    assert set(scores["method"].to_pylist()) - {"oracle"} == set(shipped("cam-confidence").methods)
     lines = read(store, "statistics.csv")
     inside = [x for x in lines if (x["model"], x["metric"]) == ("one", "confidence_gain")]
     assert len(inside) == 10  # five methods
     assert {x["model"] for x in lines if x["compared"] == "methods"} == {"one", "two", "all models"}
     assert {(x["first"], x["second"]) for x in lines if x["compared"] == "models"} == {("one", "two")}
-    assert "study-confidence" in store.read_run()["command"]
     text = (store.root / "report.html").read_text("utf-8")
     assert "Models side by side" in text
     assert (store.root / "figures" / "models-mean-confidence_gain.svg").exists()
@@ -125,7 +146,7 @@ def test_study_confidence_runs(pair, tmp_path):
 
 @pytest.mark.slow
 def test_study_reliability_compares_the_models(pair, tmp_path):
-    store = study("study-reliability", pair, tmp_path)
+    store = study("cam-reliability", pair, tmp_path)
     table = store.scores().to_pydict()
     rows = list(zip(table["model"], table["image"], table["method"], table["metric"], table["value"], strict=True))
     values = {row[:4]: row[4] for row in rows}
@@ -142,7 +163,7 @@ def test_study_reliability_compares_the_models(pair, tmp_path):
 def test_the_random_control_is_a_floor_of_agreement_and_no_ceiling(pair, tmp_path):
     """Each model has random maps of its own: the same ones would agree perfectly."""
     some = {"metrics": ("agreement_spearman",), "methods": ("gradient", "random"), "gallery": 0}
-    table = study("study-reliability", pair, tmp_path, **some).scores().to_pydict()
+    table = study("cam-reliability", pair, tmp_path, **some).scores().to_pydict()
     rows = list(zip(table["method"], table["value"], strict=True))
     random = [value for method, value in rows if method == "random"]
     assert len(random) == 8  # two models, four images
@@ -153,7 +174,7 @@ def test_the_random_control_is_a_floor_of_agreement_and_no_ceiling(pair, tmp_pat
 
 def test_agreement_does_not_depend_on_how_a_run_was_cut(pair, tmp_path, monkeypatch):
     small = {"metrics": ("agreement_pearson",), "methods": ("grad_cam", "gradient"), "gallery": 0}
-    whole = study("study-reliability", pair, tmp_path, **small)
+    whole = study("cam-reliability", pair, tmp_path, **small)
     written = []
     original = Store.write_part
 
@@ -166,25 +187,25 @@ def test_agreement_does_not_depend_on_how_a_run_was_cut(pair, tmp_path, monkeypa
     monkeypatch.setattr(Store, "write_part", interrupted)
     out = tmp_path / "again"
     with pytest.raises(KeyboardInterrupt):
-        study("study-reliability", pair, tmp_path, **small, out=out)
+        study("cam-reliability", pair, tmp_path, **small, out=out)
     monkeypatch.undo()
     assert (out / "maps").is_dir()
-    shutil.rmtree(out / "maps")  # made anew where they are not there
-    again = study("study-reliability", pair, tmp_path, **small, out=out, resume=True)
+    shutil.rmtree(out / "maps")  # made again where they are not there
+    again = study("cam-reliability", pair, tmp_path, **small, out=out, resume=True)
     assert repr(again.scores().to_pydict()) == repr(whole.scores().to_pydict())
 
 
 def test_agreement_of_one_model_is_refused(pair):
-    config = dataclasses.replace(preset("study-reliability", count=4), model=pair[:1])
+    config = dataclasses.replace(shipped("cam-reliability", count=4), model=pair[:1])
     with pytest.raises(InputError, match="agreement_spearman compares the maps of several models: give two or more"):
         prepare(config)
 
 
 @pytest.mark.slow
 def test_study_pic_runs(pair, tmp_path):
-    store = study("study-pic", pair[:1], tmp_path, count=2)
+    store = study("pic-medical", pair[:1], tmp_path, count=2)
     scores = store.scores()
-    assert set(scores["method"].to_pylist()) - {"oracle"} == set(preset("study-pic").methods)
+    assert set(scores["method"].to_pylist()) - {"oracle"} == set(shipped("pic-medical").methods)
     metrics = {f"{kind}_{entropy}" for kind in ("aic", "sic") for entropy in ("shannon", "webp", "mutual")}
     assert set(scores["metric"].to_pylist()) == metrics
     assert read(store, "statistics.csv")
