@@ -125,6 +125,19 @@ def test_what_was_learnt_is_not_learnt_again(whole, options, tmp_path, monkeypat
     assert {"cue/gate.json", "cue/model.safetensors"} <= set(checksums.listed(out))
 
 
+def test_a_worker_computes_the_same_bytes(whole, options):
+    from xaijax.calibrate import config, cue, plan, scoring
+
+    planned = plan.prepare(config.checked(CalibrateConfig(**options, out=whole)))
+    text = scoring.described(cue.taken_up(planned, whole / "cue"), whole)
+    compute = scoring.opened(text)
+    last = len(list((whole / "scores").iterdir())) - 1
+    for number in (0, last):
+        assert compute((number,)) == (whole / "scores" / f"{number:05d}.parquet").read_bytes()
+    with pytest.raises(InputError, match=r"gate\.json"):
+        scoring.opened(text.replace(str(whole / "cue"), str(whole / "nowhere")))
+
+
 def test_weights_that_were_changed_are_refused(whole, tmp_path, capsys):
     copy = shutil.copytree(whole, tmp_path / "copy")
     (copy / "cue" / "model.safetensors").write_bytes(b"other")

@@ -457,6 +457,15 @@ class TestOpening:
         with pytest.raises(ValueError, match="holds images but nothing says their classes"):
             open_dataset(tmp_path)
 
+    def test_a_folder_of_archives(self, tmp_path):
+        (tmp_path / "b.npz").write_bytes(b"")
+        (tmp_path / "SOURCE.md").write_text("text")
+        with pytest.raises(ValueError, match=r"holds the archive b\.npz: give that file as --data"):
+            open_dataset(tmp_path)
+        (tmp_path / "a.npz").write_bytes(b"")
+        with pytest.raises(ValueError, match=r"holds archives, a\.npz, b\.npz: give one of these files as --data"):
+            open_dataset(tmp_path)
+
     def test_one_level_too_high(self, tmp_path):
         picture(tmp_path / "first" / "glioma" / "a.png")
         picture(tmp_path / "second" / "glioma" / "b.png")

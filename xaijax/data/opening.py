@@ -232,6 +232,10 @@ def _why_unknown(folder: Path) -> str:
     tables = labels_csv.tables(folder)
     if tables:
         return f"{folder} holds the table {tables[0]}, which is not a known one: give --labels {tables[0]}"
+    archives = sorted(one.name for one in folder.iterdir() if one.suffix.lower() in (".npz", ".tar") and one.is_file())
+    if archives:
+        what = f"the archive {archives[0]}" if len(archives) == 1 else f"archives, {', '.join(archives[:5])}"
+        return f"{folder} holds {what}: give {'that file' if len(archives) == 1 else 'one of these files'} as --data"
     census = Census("")
     tree = scan(folder, census)
     inner = [name for name in sorted(tree.folders[""]) if any(map(tree.files.get, tree.below(name)))]
