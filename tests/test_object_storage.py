@@ -405,9 +405,7 @@ def test_requests_that_time_out_are_tried_again(address, monkeypatch):
     place.write("a", b"1")
     assert place.read("a") == b"1"
     left[0] = objects.TRIES
-    with pytest.raises(
-        InputError, match=rf"^{address}/a cannot be written \(TimeoutError: no answer in 15 s\); check "
-    ):
+    with pytest.raises(InputError, match=rf"^{address}/a cannot be written \(TimeoutError: no answer"):
         place.write("a", b"2")
     assert place.read("a") == b"1"
 
