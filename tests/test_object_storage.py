@@ -371,7 +371,6 @@ def test_the_last_request_of_a_process_may_be_any(address, expected, service, el
 def test_the_last_request_of_a_process_may_be_any_at_all(address, expected, service, elsewhere, short_waits):
     found = list(last_requests(address, service, elsewhere, 1, 1))
     assert [one[:2] for one in found if one[-1] != expected] == []
-    print(len(found), sum(len(computed) < len(PARTS) for _, _, computed, _ in found))
 
 
 def test_a_service_that_does_not_answer_ends_a_run_in_one_sentence(address, expected, service):
