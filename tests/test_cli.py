@@ -95,7 +95,7 @@ def test_bad_input_is_one_sentence_and_status_2(arguments, sentence, capsys, tmp
             ["profile", "--precision", "float32", "float16"],
             "--precision is 'float16'; it must be float32 or bfloat16: did",
         ),
-        (["bench", "--config=pic-medcal"], "--config is 'pic-medcal': did you mean pic-medical"),
+        (["bench", "--config=pic-medcal"], "or the name of one that comes with the command: did you mean pic-medical?"),
         (["bench", "--count", "many"], "--count is 'many'; it must be a whole number"),
         (["bench", "--count", "3", "4"], "--count takes one value, and '4' is one more: leave one out"),
         (["bench", "--count", "--resume"], "--count needs a value: a whole number"),

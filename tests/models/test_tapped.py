@@ -115,7 +115,7 @@ def test_zoo(name):
     def batch(params, x, offsets):
         gradients, (logits, activations) = jax.grad(score, has_aux=True)(offsets, params, x)
         found = {"logits": logits, "plain": classifier.logits(params, x), "tapped": gradients}
-        if name == "vit_b16":
+        if "vit" in name:
             split = behind_vit(classifier.with_params(params), x, layer)
             found["again"] = split(offsets[layer])
             found["split"] = jax.grad(lambda o: (split(o) @ weights).sum())(offsets[layer])

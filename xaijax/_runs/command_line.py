@@ -369,7 +369,8 @@ def _file(config_class: Any, given: str) -> Path:
         return files[given]
     if files and not path.suffix and len(path.parts) == 1:
         raise InputError(
-            f"--config is {given!r}: {_names.closest(given, files)}, or give a file that ends in .yaml, .yml or .toml"
+            f"--config is {given!r}; give a file that ends in .yaml, .yml or .toml, or the name of one that comes with "
+            f"the command: {_names.closest(given, files)}"
         )
     return path
 

@@ -196,8 +196,8 @@ def _whole(name: str) -> tuple[dict[str, Any], str, bool]:
         path = Path(name).expanduser()
         if path.suffix not in (".yaml", ".yml"):
             raise InputError(
-                f"unknown study {name!r}: {_names.closest(name, [one.stem for one in FILES.glob('*.yaml')])}, or "
-                "give a file that ends in .yaml or .yml"
+                f"unknown study {name!r}; give a file that ends in .yaml or .yml, or the name of one that comes with "
+                f"xaijax: {_names.closest(name, [one.stem for one in FILES.glob('*.yaml')])}"
             )
     seen: list[Path] = []
     tables: list[dict[str, Any]] = []
