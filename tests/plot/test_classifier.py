@@ -22,7 +22,7 @@ def test_the_counts_can_be_read_on_every_shade():
 
     for percent in range(0, 101, 5):
         counts = np.array([[percent, 100 - percent], [0, 1]])
-        axes = plot.confusion(counts, CLASSES[:2]).axes[0]
+        axes = plot.confusion_matrix(counts, CLASSES[:2]).axes[0]
         for text, share in zip(axes.texts, (percent / 100, 1 - percent / 100), strict=False):
             light, dark = sorted((luminance(text.get_color()), luminance(matplotlib.colormaps["Blues"](share))))[::-1]
             assert (light + 0.05) / (dark + 0.05) >= 4.3, (percent, text.get_text())
