@@ -1,5 +1,7 @@
 """Study files are checked at the door, and the shipped ones hold what their publications have."""
 
+import json
+
 import pytest
 import yaml
 
@@ -142,6 +144,13 @@ def test_a_mistake_is_one_sentence(write, changes, message):
     with pytest.raises(InputError, match=message) as caught:
         read(write({key: value for key, value in (SMALL | changes).items() if value is not None}))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("paths", [[], ["lung=/data"]])
+def test_what_a_resumed_study_knows_does_not_take_the_place_of_its_name(paths, tmp_path):
+    (tmp_path / "run.json").write_text(json.dumps({"config": {"tiny": True, "paths": paths, "content": {}}}))
+    made = cli.parse("study", ["cam-reliability", "--out", str(tmp_path), "--resume"])
+    assert (made.study, made.tiny, list(made.paths), made.resume) == ("cam-reliability", True, paths, True)
 
 
 def test_no_file_no_yaml_no_name(tmp_path, capsys):

@@ -120,7 +120,7 @@ def test_a_study_is_interrupted_resumed_and_shares_its_trainings(tmp_path, monke
 
     # Nothing is done twice, and another study takes the trainings.
     before = len(trained)
-    study.run(StudyConfig(study=str(file), out=out, resume=True), console=quiet())
+    assert cli.main(["study", str(file), "--out", str(out), "--resume"]) == 0
     other = FILE | {"study": "other", "models": {"short": FILE["models"]["short"]}, "choose": {"best": 1}}
     (tmp_path / "other.yaml").write_text(yaml.safe_dump(other, sort_keys=False))
     made = study.run(StudyConfig(study=str(tmp_path / "other.yaml"), out=tmp_path / "second"), console=quiet())

@@ -15,6 +15,7 @@ from xaijax._network import nnx_module
 from xaijax._runs.training import TrainingOptions, base, prepare, start
 from xaijax.classifier import Classifier
 from xaijax.data import open_dataset
+from xaijax.explain.cams._fullgrad import fullgrad_with_gap
 from xaijax.preprocess import GREY_LEVEL, PixelStatistics, Preprocess
 
 RANDOM = np.random.default_rng(0)
@@ -102,7 +103,7 @@ def test_fullgrad_counts_the_mean_of_every_pixel(standardized):
     bias = standardized.biases(standardized.params)["preprocess"]
     pixels = standardized.preprocess.pixels
     np.testing.assert_allclose(bias, -pixels.mean / pixels.std, rtol=1e-5)
-    _, gap = explain.fullgrad_with_gap(standardized, images, jnp.array([0, 1]))
+    _, gap = fullgrad_with_gap(standardized, images, jnp.array([0, 1]))
     size = np.abs(standardized.logits(standardized.params, images)).max()
     np.testing.assert_allclose(gap, 0, atol=2e-5 * float(size))
 

@@ -459,4 +459,5 @@ def _merge(args: Sequence[str], options: Mapping[str, Any]) -> list[str]:
             left[key] = {name: one for name, one in value.items() if not _named(args, f"{key}.{name}")}
         elif not _named(args, key):
             left[key] = value
-    return [*to_arguments(left), *args]
+    # Behind the arguments: an option of several values in front would take what stands right after the command.
+    return [*args, *to_arguments(left)]
