@@ -1,4 +1,4 @@
-"""Explanations per second against the packages in use: pytorch-grad-cam, Captum, PAIR's saliency; metrics by Quantus.
+"""Explanations per second against pytorch-grad-cam, Captum, PAIR's saliency and SHAP; metrics by Quantus.
 
     python benchmarks/run_peers.py                        # every case
     python benchmarks/run_peers.py forward                # the bare forward pass next to PyTorch's
@@ -41,7 +41,8 @@ MARKS = ("<!-- explainers: begin -->", "<!-- explainers: end -->")
 METRIC_MARKS = ("<!-- metrics: written by run_peers.py -->", "<!-- metrics: end -->")
 SIDE = 224
 PACKAGES = ("torch==2.13.0", "torchvision==0.28.0")
-OTHERS = ("grad-cam==1.5.7", "captum==0.9.0", "saliency==0.2.1", "quantus==0.6.0")
+OTHERS = ("grad-cam==1.5.7", "captum==0.9.0", "saliency==0.2.1", "quantus==0.6.0", "shap==0.51.0")
+STRIPES = 7  # regions of the image, few enough for KernelSHAP to take every set of them
 PGC = {"convention": "pytorch-grad-cam", "batch_size": 8}
 # `agree`: options of the comparison of maps where they differ from those timed; `correlation`: the least between maps
 # of gradients by the image, which jump where rounding moves a value across a ReLU's zero, so that single pixels differ.
@@ -72,6 +73,23 @@ CASES: dict[str, dict[str, Any]] = {
         "correlation": 0.9999,
         "goal": 0.6,
         "note": "25 draws, 8 copies in flight",
+    },
+    "deeplift": {
+        "peer": "captum",
+        "images": 8,
+        "rounds": 3,
+        "ours": {"batch_size": 8},
+        "correlation": 0.9999,
+        "goal": 1.0,
+        "note": "batch of 8, a black baseline",
+    },
+    "kernel_shap": {
+        "peer": "shap",
+        "images": 1,
+        "rounds": 3,
+        "ours": {"batch_size": 32},
+        "goal": 1.0,
+        "note": "one image, all sets of 7 stripes, 32 in flight",
     },
     "score_cam": {
         "peer": "grad-cam",
@@ -137,6 +155,12 @@ def make_images(count: int) -> np.ndarray:
             image[(row - centre[0]) ** 2 + (column - centre[1]) ** 2 < radius**2] = rng.uniform(0, 1, 3)
         images.append(np.clip(image + 0.02 * rng.normal(size=image.shape), 0, 1))
     return np.stack(images).astype(np.float32)
+
+
+def stripes() -> np.ndarray:
+    """`[STRIPES, 224, 224]` bool: the image cut into horizontal stripes."""
+    row = np.broadcast_to(np.arange(SIDE)[:, None] * STRIPES // SIDE, (SIDE, SIDE))
+    return row[None] == np.arange(STRIPES)[:, None, None]
 
 
 class Peer:
@@ -217,6 +241,8 @@ def prepare(name: str, case: dict[str, Any], classifier: Any, images: np.ndarray
     else:
         function = explain.METHODS[name].function
         more = {"key": jax.random.key(0)} if "key" in explain.METHODS[name].needs else {}
+        if name == "kernel_shap":
+            more["regions"] = jnp.asarray(stripes())
 
     def call(classifier: Any, x: Any, y: Any) -> Any:
         return function(classifier, x, y, **case["ours"], **more)

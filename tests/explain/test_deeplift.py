@@ -96,6 +96,8 @@ def test_a_pool_gives_its_difference_to_the_winner():
     np.testing.assert_allclose(grew[0], [[0, 3 * (0.9 - 0.4)], [0, 0]], atol=1e-6)
     fell = explain.deeplift(model, low[None, ..., None], 1, baseline=high[..., None].astype(np.float32))
     np.testing.assert_allclose(fell[0], [[0, 3 * (0.4 - 0.9)], [0, 0]], atol=1e-6)
+    tied = explain.deeplift(model, low[None, ..., None], 1, baseline=np.full((2, 2, 1), 0.9, np.float32))
+    np.testing.assert_allclose(tied[0], [[0, 0], [3 * (0.4 - 0.9), 0]], atol=1e-6)  # all pixels of the baseline win
 
 
 def test_the_image_as_its_own_baseline_gives_zeros():

@@ -27,8 +27,9 @@ def deeplift(
     """DeepLIFT, rescale rule: how the difference from a baseline makes up the difference of the logit.
 
     `S = reduce_c (x - x0)_c m_c`, m the multiplier of the logit: the derivative of what is linear; `Δout/Δin` of a
-    non-linearity applied value by value, the derivative where `|Δin| < 1e-10`; of a maximum pool `Δout`, given to the
-    window's winner, over `Δin`; multiplied along the network as the chain rule does.
+    non-linearity applied value by value, the derivative where `|Δin| < 1e-10`; of a maximum pool `Δout` over `Δin`,
+    given to the image's winner where the window grew or the baseline ties there, else to the baseline's; multiplied
+    along the network as the chain rule does.
 
     Args:
         classifier: any classifier whose activations are added, weighted, pooled and bent value by value.
@@ -47,7 +48,9 @@ def deeplift(
 
     Differences:
         Captum's hooks reach modules that are used once; here every non-linearity of the traced program gets the rule,
-        and what has none is refused. The logit alone is explained: a softmax behind it has no rescale rule.
+        and what has none is refused. The logit alone is explained: a softmax behind it has no rescale rule. Captum 0.9
+        gives a maximum pool behind a ReLU the plain derivative, so its maps do not add up there (its own convergence
+        delta shows it); with a baseline of one value both are the same.
 
     References:
         Shrikumar, Greenside, Kundaje, "Learning Important Features Through Propagating Activation Differences", ICML

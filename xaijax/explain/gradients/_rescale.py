@@ -163,15 +163,21 @@ def _ratio(change: jax.Array, inside: jax.Array, otherwise: jax.Array) -> jax.Ar
 
 def _rescaled(function: Callable[[jax.Array], jax.Array], value: jax.Array) -> jax.Array:
     """`function(value)` with the slope between the halves as its derivative in the first."""
-    return _with_slope(function, value, lambda change, grew, back: change)
+    return _with_slope(function, value, lambda change, v, out, back: change)
 
 
 def _pooled(pool: Callable[[jax.Array], jax.Array], value: jax.Array) -> jax.Array:
-    """A maximum pool: a window's difference goes to the image's winner where it grew, to the baseline's where it
-    fell."""
+    """A maximum pool: a window's difference goes to the image's winner where it grew, to the baseline's where it fell.
 
-    def routed(change: jax.Array, grew: jax.Array, back: Callable[..., Any]) -> jax.Array:
-        parts = jnp.concatenate([jnp.where(grew, change, 0), jnp.where(grew, 0, change)])
+    A tie of the baseline's window is decided for the image's winner: a baseline of one value ties everywhere.
+    """
+
+    def routed(change: jax.Array, v: jax.Array, out: jax.Array, back: Callable[..., Any]) -> jax.Array:
+        baseline, (x_out, b_out) = _halves(v)[1], _halves(out)
+        # The derivative of a pool picks values at the winners: here those of the baseline at the image's.
+        there = _halves(jax.jvp(pool, (v,), (jnp.concatenate([baseline, baseline]),))[1])[0]
+        to_winner = (x_out > b_out) | (there == b_out)
+        parts = jnp.concatenate([jnp.where(to_winner, change, 0), jnp.where(to_winner, 0, change)])
         to_image, to_baseline = _halves(back(parts)[0])
         return to_image + to_baseline
 
@@ -186,8 +192,8 @@ def _with_slope(
     Args:
         function: of both halves.
         value: images, then baselines.
-        routed: brings the change, times the incoming gradient, to the shape of the values: a function of it, of where
-            the results grew, and of the function's own backward pass.
+        routed: brings the change, times the incoming gradient, to the shape of the values: a function of it, of the
+            values, of the results, and of the function's own backward pass.
     """
 
     @jax.custom_vjp
@@ -203,7 +209,7 @@ def _with_slope(
         (x, b), (x_out, b_out), own = _halves(v), _halves(out), _halves(gradient)[0]
         back = jax.vjp(function, v)[1]
         plain = _halves(back(gradient)[0])[0]
-        found = _ratio(routed(own * (x_out - b_out), x_out > b_out, back), x - b, plain)
+        found = _ratio(routed(own * (x_out - b_out), v, out, back), x - b, plain)
         return (jnp.concatenate([found, jnp.zeros_like(found)]),)
 
     apply.defvjp(forward, backward)
