@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 import typing
@@ -164,6 +165,15 @@ def test_the_traceback_is_shown_when_asked_for(monkeypatch):
     monkeypatch.setenv("XAIJAX_DEBUG", "1")
     with pytest.raises(ValueError, match="unknown command"):
         cli.main(["benhc"])
+
+
+def test_the_backend_of_a_notebook_that_is_not_installed_here_does_no_harm():
+    code = (
+        "import sys; sys.argv = ['xaijax', '--version']; from xaijax import cli; cli.main(); import matplotlib.pyplot"
+    )
+    environment = os.environ | {"MPLBACKEND": "module://no_such_package.backend_inline"}
+    found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=100)
+    assert found.returncode == 0, found.stderr
 
 
 def test_an_interrupt_inside_a_callback_of_the_garbage_collector_is_not_lost(monkeypatch, capsys):

@@ -55,6 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         Exit status, as the module says.
     """
+    if arguments is None:
+        # Figures go into files. A notebook's backend is inherited by what it starts, and may not be installed here.
+        os.environ["MPLBACKEND"] = "agg"
     args = list(sys.argv[1:] if arguments is None else arguments)
     if not args or args[0] in {"-h", "--help", "help"}:
         print(_usage())
