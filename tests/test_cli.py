@@ -172,6 +172,7 @@ def test_the_backend_of_a_notebook_that_is_not_installed_here_does_no_harm():
         "import sys; sys.argv = ['xaijax', '--version']; from xaijax import cli; cli.main(); import matplotlib.pyplot"
     )
     environment = os.environ | {"MPLBACKEND": "module://no_such_package.backend_inline"}
+    code += "; import matplotlib.pyplot"
     found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=100)
     assert found.returncode == 0, found.stderr
 
