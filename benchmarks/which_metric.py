@@ -231,9 +231,11 @@ def table(rows: Sequence[Mapping[str, str]]) -> list[str]:
 
 
 def shown(row: Mapping[str, str]) -> str:
-    """C with its interval."""
+    """C with its interval, which a single case does not have."""
     if not row["concordance"]:
         return ""
+    if not row["low"]:
+        return f"{float(row['concordance']):.2f} (one case)"
     return f"{float(row['concordance']):.2f} ({float(row['low']):.2f} to {float(row['high']):.2f})"
 
 

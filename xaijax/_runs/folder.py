@@ -252,8 +252,21 @@ def _check_same(path: Path, what: str, config: Mapping[str, Any], free: Collecti
         )
 
 
+def refuse_address(path: Path) -> None:
+    """Refuses an address where a folder is wanted: a path that begins so would be made as a folder of that name."""
+    from xaijax._runs.storage.objects import address_of
+
+    address = address_of(path)
+    if address is not None:
+        raise InputError(
+            f"--out is {address}, and of all commands bench, calibrate and clusters alone write to object storage: "
+            "name a folder, on a network drive if need be, and copy it when the command has ended"
+        )
+
+
 def check_free(path: Path, what: str, *, resume: bool | None) -> None:
     """Refuses a folder that a run cannot be written to, before any work is done; see `RunFolder`."""
+    refuse_address(path)
     if path.exists() and not path.is_dir():
         raise InputError(f"{path} is a file; name a folder for the {what} with --out")
     there = path.is_dir() and any(entry.name != LOCK for entry in path.iterdir())  # a killed process left its lock

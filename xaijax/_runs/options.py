@@ -18,6 +18,7 @@ from xaijax._errors import InputError
 from xaijax._options import Count, Form, Positive, Range, Share
 from xaijax._outputs import Output
 from xaijax._runs.cluster.address import WORDS, form
+from xaijax._runs.folder import refuse_address
 from xaijax.data._own_split import side_name
 from xaijax.data.reading import MaskRole
 from xaijax.preprocess import Preprocess, Style
@@ -369,20 +370,9 @@ def check(config: C) -> C:
         xaijax._errors.InputError: --batch-size is 0; it must be a whole number from 1 to 1000000
     """
     fields: Any = _options.check_fields(config, lambda name: f"--{name.replace('_', '-')}")
-    _refuse_remote(fields.get("out"))
+    if fields.get("out") is not None:
+        refuse_address(fields["out"])
     return dataclasses.replace(config, **fields)  # type: ignore[type-var]
-
-
-def _refuse_remote(out: Path | None) -> None:
-    """Refuses an address where a folder is wanted: a path that begins so would be made as a folder of that name."""
-    from xaijax._runs.storage import address_of
-
-    address = address_of(out)
-    if address is not None:
-        raise InputError(
-            f"--out is {address}, and of all commands bench, calibrate and clusters alone write to object storage: "
-            "name a folder, on a network drive if need be, and copy it when the command has ended"
-        )
 
 
 def check_at_least(options: object, **least: int) -> None:

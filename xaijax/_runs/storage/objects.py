@@ -89,7 +89,8 @@ class Objects:
         try:
             from fsspec.core import url_to_fs
 
-            self._system, self._root = url_to_fs(address)
+            # A listing that is kept would hide what others write meanwhile.
+            self._system, self._root = url_to_fs(address, use_listings_cache=False)
         except ImportError as error:
             raise InputError(f"{address} needs {self._package}, which is not installed: {install}") from error
         except Exception as error:  # gcsfs and adlfs look for credentials here
@@ -102,7 +103,12 @@ class Objects:
             FileNotFoundError: where there is none.
             StorageError: where it cannot be read.
         """
-        return bytes(self._tried("read", name, lambda: self._system.cat_file(self._path(name))))
+
+        def content() -> bytes:
+            self._system.invalidate_cache()
+            return bytes(self._system.cat_file(self._path(name)))
+
+        return self._tried("read", name, content)
 
     def write(self, name: str, content: bytes) -> None:
         """Writes a small object, whatever is there."""

@@ -4,7 +4,8 @@
     <cache>/xaijax/runs/<digest of the address>/copy.json     token of the last process here, and its last entry
 
 Finished files are uploaded first and named in the manifest then (`manifest`), whenever a part or `run.json` is whole. A
-process that is killed in between leaves objects that do not count.
+process that is killed in between leaves objects that do not count. A new content of a file that counts already is
+uploaded under another name (`.waiting/<digest>`), and takes its place after the entry that names it.
 
 Who writes says so in the manifest and changes an object every few seconds. A newcomer that finds an open manifest
 watches this object: one that stays still is left from a process that ended. Should that live on all the same, it loses
@@ -33,6 +34,7 @@ ALIVE = ".alive"
 BEAT = 10.0  # seconds between two signs of life
 WATCH = 3 * BEAT  # a living owner has changed its object by then
 STATE = "copy.json"
+WAITING = ".waiting"
 
 Say = Callable[[str], None]
 
@@ -66,8 +68,7 @@ class WorkingCopy:
         self._say = say
         self._objects = Objects(address)
         self._pending: set[Path] = set()
-        self._again: set[str] = set()  # whose objects are damaged
-        self._lost: set[str] = set()  # the same, and there is no copy
+        self._damaged: set[str] = set()  # files whose objects are not as they were written
         self._owner = me() | {"token": secrets.token_hex(8)}
         self._stop: threading.Event | None = None
         try:
@@ -100,7 +101,8 @@ class WorkingCopy:
         if not found.files and resume:
             raise InputError(f"{self.address} holds no {what} to resume; leave --resume out to start one there")
         if found.number == 0:
-            there = self._objects.names()
+            # A process that was killed before its first entry has left its sign of life.
+            there = [name for name in self._objects.names() if not name.startswith(f"{ALIVE}/")]
             if there:
                 raise InputError(
                     f"{self.address} is not empty ({there[0]}), and what is there is no {what}; name another place "
@@ -157,6 +159,9 @@ class WorkingCopy:
         def one(entry: tuple[str, str]) -> tuple[str, str]:
             name, digest = entry
             what, content = fetched(self._objects, name, digest)
+            if content is not None and what:  # the process ended before the new content took its place
+                self._damaged.add(name)
+                what = ""
             file = self.folder / name
             if file.is_file() and checksums.digest(file) == digest:
                 return name, f"{what}; it is uploaded again from the copy here" if what else ""
@@ -168,7 +173,7 @@ class WorkingCopy:
 
         for name, what in self._objects.each(one, sorted(self._manifest.files.items())):
             if what:
-                (self._again if (self.folder / name).is_file() else self._lost).add(name)
+                self._damaged.add(name)
                 self._say(f"{self.address}/{name} {what}")
         if taken:
             self._say(f"{len(taken)} file{'' if len(taken) == 1 else 's'} copied from {self.address}")
@@ -193,16 +198,23 @@ class WorkingCopy:
     def _commit(self, files: Mapping[str, Path], *, going_on: bool, gone: Iterable[str] = ()) -> None:
         digests = {name: checksums.digest(file) for name, file in files.items()}
         known = self._manifest.files
-        changed = {name: one for name, one in digests.items() if known.get(name) != one or name in self._again}
+        changed = {name: one for name, one in digests.items() if known.get(name) != one or name in self._damaged}
         if self._stop is None:
             if not changed and not gone:
                 return
             self._open()
         self._manifest.refuse_lost()
-        self._objects.upload({name: files[name] for name in changed})
-        self._again -= set(changed)
+        # The object of a file that counts is not touched before the entry that names its new content.
+        later = {name: waiting(one) for name, one in changed.items() if known.get(name, one) != one}
+        self._objects.upload({later.get(name, name): files[name] for name in changed})
         if changed or gone or not going_on:
-            self._append(changed, gone, going_on=going_on)
+            self._append(changed, gone, going_on=going_on or bool(later))
+        if later:
+            self._objects.upload({name: files[name] for name in later})
+            self._objects.remove(later.values())
+            if not going_on:
+                self._append({}, (), going_on=False)
+        self._damaged -= set(changed)
 
     def _append(self, changed: Mapping[str, str], gone: Iterable[str], *, going_on: bool) -> None:
         self._manifest.append(changed, gone, owner=self._owner, going_on=going_on)
@@ -214,8 +226,9 @@ class WorkingCopy:
         """Says that this process writes, before it writes anything else."""
         name = f"{ALIVE}/{self._owner['token']}"
         self._objects.write(name, b"0")
+        lost = [one for one in self._damaged if not (self.folder / one).is_file()]
         try:
-            self._append({}, self._lost, going_on=True)
+            self._append({}, lost, going_on=True)
         except BaseException:
             with contextlib.suppress(StorageError):
                 self._objects.remove([name])
@@ -246,7 +259,7 @@ class WorkingCopy:
             files = self._files([self.folder]) if self.folder.is_dir() else {}
             gone = set(self._manifest.files) - set(files)
             self._commit(files, going_on=False, gone=gone)
-            self._objects.remove({*gone, f"{ALIVE}/{self._owner['token']}"})
+            self._objects.remove({*gone, *self._objects.names(WAITING), f"{ALIVE}/{self._owner['token']}"})
         except InputError as error:
             if not failed:
                 raise
@@ -261,13 +274,23 @@ class WorkingCopy:
         self._lock.close()
 
 
+def waiting(digest: str) -> str:
+    """The object of a new content, until it takes the place of the old one."""
+    return f"{WAITING}/{digest}"
+
+
 def fetched(objects: Objects, name: str, digest: str) -> tuple[str, bytes | None]:
-    """What is wrong with an object, and its bytes where nothing is."""
+    """What is wrong with the object of a file, and the bytes of the file, which may wait in another one."""
+    what, content = "was changed after it was written", None
     try:
         content = objects.fetched(name, digest)
     except FileNotFoundError:
-        return "is gone", None
-    return ("", content) if content is not None else ("was changed after it was written", None)
+        what = "is gone"
+    if content is not None:
+        return "", content
+    with contextlib.suppress(FileNotFoundError):
+        content = objects.fetched(waiting(digest), digest)
+    return what, content
 
 
 def stored(address: str) -> dict[str, object]:
@@ -308,6 +331,6 @@ def copied(address: str, folder: Path) -> dict[str, str]:
         what, content = fetched(objects, *entry)
         if content is not None:
             write_whole(folder / entry[0], lambda file: file.write(content))
-        return entry[0], what
+        return entry[0], what if content is None else ""
 
     return {name: what for name, what in objects.each(one, sorted(files.items())) if what}
