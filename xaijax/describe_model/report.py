@@ -232,6 +232,8 @@ def _predictions(one: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {image['name']:<{wide}}  {value}  {image['predicted'] or '–'}{label}"
     if len(one["images"]) > IMAGES:
         yield f"  ... {len(one['images']) - IMAGES} more images (--json has all)"
+    if one["right"] is not None:
+        yield f"  right: {one['right']['images']} of {one['right']['of']}"
     for warning in one["warnings"]:
         yield from _wrapped(f"WARNING: {warning}", "  ")
 
