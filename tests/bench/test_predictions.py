@@ -210,5 +210,6 @@ def test_models_says_it(folder, tmp_path, capsys):
         assert cli.main(["models", path, "--data", str(folder), "--count", "12"]) == 0
         printed = " ".join(capsys.readouterr().out.split())
         assert f"right: {hits} of 12" in printed
+        assert "in this order" in printed  # the file names no classes
         assert ("WARNING" in printed) == bool(words)
         assert words in printed

@@ -33,7 +33,8 @@ def of_data(classifier: Classifier, config: ModelsConfig) -> dict[str, Any]:
     """Predictions of images of `--data`."""
     dataset = open_data(config, size=classifier.input_shape[0], classes=1, findings=True)
     images = Images.read(dataset, np.asarray(counted(config, dataset)), classifier.input_shape)
-    if len(classifier.classes) == len(dataset.classes) and is_unnamed(classifier.classes):
+    unnamed = is_unnamed(classifier.classes) and len(classifier.classes) == len(dataset.classes)
+    if unnamed:
         classifier = dataclasses.replace(classifier, classes=tuple(dataset.classes))
     labels: list[str | None] = []
     for label in images.labels:
@@ -42,10 +43,10 @@ def of_data(classifier: Classifier, config: ModelsConfig) -> dict[str, Any]:
         else:
             labels.append(dataset.classes[int(label)])
     found = _judged(classifier, np.asarray(images[np.arange(len(images))]), images.ids, labels, config.data)
-    return found if dataset.multi_label else _with_accuracy(found, classifier, config.model[0])
+    return found if dataset.multi_label else _with_accuracy(found, classifier, config.model[0], unnamed)
 
 
-def _with_accuracy(found: dict[str, Any], classifier: Classifier, path: str) -> dict[str, Any]:
+def _with_accuracy(found: dict[str, Any], classifier: Classifier, path: str, unnamed: bool) -> dict[str, Any]:
     """How many images are predicted right, where labels are classes of the model, and what is suspicious about it."""
     known = set(classifier.classes)
     pairs = Counter((one["label"], one["predicted"]) for one in found["images"] if one["predicted"] is not None)
@@ -53,7 +54,11 @@ def _with_accuracy(found: dict[str, Any], classifier: Classifier, path: str) -> 
         return found
     hits, total = answers.right(pairs)
     said = answers.cautions(short([path])[0], pairs, classifier.classes, path)
-    return found | {"right": {"images": hits, "of": total}, "warnings": [*found["warnings"], *said]}
+    assumed = list(classifier.classes) if unnamed else None
+    return found | {
+        "right": {"images": hits, "of": total, "taken_as": assumed},
+        "warnings": [*found["warnings"], *said],
+    }
 
 
 def _judged(
