@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from xaijax._runs import answers
 from xaijax.bench.calibrated import Judged
 from xaijax.bench.conclusion import RANDOM
 from xaijax.bench.summary import Row
@@ -10,6 +11,7 @@ from xaijax.metrics import METRICS, ORACLE, Statement
 from xaijax.plot._style import controls
 
 KINDS = {
+    "What the models predict": ("predicts",),
     "Methods and controls": ("oracle", "worse", "level", "artefact"),
     "Images without a score": ("skipped", "scored", "class", "few", "fewer"),
     "The information measure": ("falls",),
@@ -52,6 +54,11 @@ def about_agreement(run: Mapping[str, Any]) -> list[Statement]:
         "enters: agreement alone says nothing of a map."
     )
     return [Statement(text, True, "level")]
+
+
+def about_predictions(run: Mapping[str, Any], pairs: Mapping[str, answers.Pairs]) -> list[Statement]:
+    """That a model predicts one class for all images, or is no better than chance."""
+    return [Statement(text, True, "predicts") for text in answers.of_run(run, pairs)]
 
 
 def about_counts(rows: Sequence[Row]) -> list[Statement]:

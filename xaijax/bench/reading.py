@@ -2,11 +2,13 @@
 
 import dataclasses
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from xaijax._runs.answers import Pairs
 from xaijax.bench import curves
 from xaijax.bench.columns import Columns, of_tables
 from xaijax.bench.store import TARGET, Store, together
@@ -22,6 +24,7 @@ class Read:
     Attributes:
         models: {model: its scores}, with the curves behind them.
         right: {model: (images it classifies right, images)}; of findings those that are known.
+        answers: {model: {(label, predicted class): images}}; without the models of findings.
         curves: {model: parts whose curves are read}.
         responses: {model: parts whose responses are read}.
         gallery: parts with images for the figures.
@@ -30,6 +33,7 @@ class Read:
 
     models: Mapping[str, Columns]
     right: Mapping[str, tuple[int, int]]
+    answers: Mapping[str, Pairs]
     curves: Mapping[str, Sequence[str]]
     responses: Mapping[str, Sequence[str]]
     gallery: Sequence[str]
@@ -47,6 +51,7 @@ def read(store: Store, *, predicted: bool = False) -> Read:
         InputError: for a part that is not as it was written.
     """
     right: dict[str, tuple[int, int]] = {}
+    answers: dict[str, Counter[tuple[str, str]]] = {}
     behind: dict[str, dict[str, list[str]]] = {"curves": {}, "responses": {}}
     gallery: list[str] = []
     names: list[pa.Array] = []
@@ -55,7 +60,7 @@ def read(store: Store, *, predicted: bool = False) -> Read:
         every = store.parts()
         while parts := list(itertools.islice(every, AT_ONCE)):
             guesses = together(parts, "predictions")
-            _count(guesses, right)
+            _count(guesses, right, answers)
             if predicted and guesses.num_rows:
                 names.append(guesses["image"].combine_chunks())
             gallery.extend(part.name for part in parts if part.has("gallery"))
@@ -79,12 +84,13 @@ def read(store: Store, *, predicted: bool = False) -> Read:
         if own != behind["curves"][model]:
             models[model].curve_images = len(table["image"].unique())
     every = pa.concat_arrays(names).unique() if names else pa.array([], pa.string())
-    return Read(models, right, kept["curves"], kept["responses"], gallery, every)
+    return Read(models, right, answers, kept["curves"], kept["responses"], gallery, every)
 
 
-def _count(guesses: pa.Table, right: dict[str, tuple[int, int]]) -> None:
-    """Adds how many images of a part are classified right."""
-    if TARGET in guesses.column_names:
+def _count(guesses: pa.Table, right: dict[str, tuple[int, int]], answers: dict[str, Counter[tuple[str, str]]]) -> None:
+    """Adds how many images of a part are classified right, and as what."""
+    findings = TARGET in guesses.column_names
+    if findings:
         guesses = guesses.filter(pc.not_equal(guesses["label"], "unknown"))
     model = guesses["model"].combine_chunks()
     good = pc.equal(guesses["label"], guesses["predicted"])
@@ -93,3 +99,7 @@ def _count(guesses: pa.Table, right: dict[str, tuple[int, int]]) -> None:
         before = right.get(one.as_py(), (0, 0))
         hits, total = pc.sum(pc.and_(own, good)).as_py() or 0, pc.sum(own).as_py() or 0
         right[one.as_py()] = before[0] + hits, before[1] + total
+    keys = ["model", "label", "predicted"]
+    counts = guesses.group_by(keys).aggregate([([], "count_all")])
+    for row in [] if findings else counts.to_pylist():
+        answers.setdefault(row["model"], Counter())[row["label"], row["predicted"]] += row["count_all"]

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from xaijax._runs import identity, page
+from xaijax._runs.answers import accuracy_line
 from xaijax._runs.tables import to_csv as tables_csv
 from xaijax.bench import browser, by_group, calibrated, decisions, groups, localization, paper, reading, statistics
 from xaijax.bench.browser import Browser
 from xaijax.bench.calibrated import BELIEVE, Judged
-from xaijax.bench.cautions import about_agreement, about_calibration, about_counts, folded
+from xaijax.bench.cautions import about_agreement, about_calibration, about_counts, about_predictions, folded
 from xaijax.bench.columns import Columns
 from xaijax.bench.conclusion import best, conclude
 from xaijax.bench.differences import compared
@@ -36,6 +37,7 @@ class Report:
         judged: model -> what is known of its metrics.
         path: of the page.
         best: model -> metric -> the methods that the tables mark.
+        accuracy: a line for each model on how many images it predicts right.
     """
 
     rows: list[Row]
@@ -44,6 +46,7 @@ class Report:
     judged: Mapping[str, Judged]
     path: Path
     best: Best = dataclasses.field(default_factory=dict)
+    accuracy: Sequence[str] = ()
 
 
 def write_report(store: Store) -> Report:
@@ -66,7 +69,8 @@ def write_report(store: Store) -> Report:
     rows = [row for row in every if not row.target]
     believed = {(model, metric) for model, one in judged.items() for metric in one.believed} if judged else None
     one_model = len(read.models) == 1
-    said = about_calibration(judged) + [Statement(note) for note in run.get("notes", [])]
+    said = about_predictions(run, read.answers) + about_calibration(judged)
+    said += [Statement(note) for note in run.get("notes", [])]
     said += about_agreement(run) + about_counts(rows)
     if mixed := identity.mixed_note(run.get("machines", [])):
         said.append(Statement(mixed, True))
@@ -122,7 +126,9 @@ def write_report(store: Store) -> Report:
         grouped=(by_group.shown(grouped, {model: one.believed for model, one in judged.items()} or None), left_out),
         localized=(localized, localization.draw(store.root / "figures", detections, seed=seed)),
     )
-    return Report(rows, said, sentences, judged, store.write_text("report.html", text), marked)
+    of = "pairs of image and finding" if pairs else "images"
+    accuracy = [accuracy_line(name, *counts, of) for name, counts in read.right.items()]
+    return Report(rows, said, sentences, judged, store.write_text("report.html", text), marked, accuracy)
 
 
 def _patients(run: Mapping[str, Any]) -> dict[str, int]:

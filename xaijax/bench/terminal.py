@@ -36,6 +36,8 @@ def show(made: "Report") -> None:
             if shown["apart"]:
                 console.print(Text(shown["apart"], "dim"))
             console.print()
+    for line in made.accuracy:
+        console.print(Text(line))
     for statement in made.said:
         mark = Text("! " if statement.warns else "· ", "yellow" if statement.warns else "dim")
         console.print(mark + Text(statement.text))

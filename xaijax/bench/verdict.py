@@ -51,12 +51,18 @@ def boxes(
         Values of the template: model, state, badge, can, cannot, next (sentences, or commands), evidence (rows).
     """
     if not conclusions:
-        return [_uncalibrated(run)]
+        return [_uncalibrated(run, [one.text for one in said if one.kind == "predicts"])]
     made = []
     for one in conclusions:
         knowledge, metrics = judged[one.model], found.models[one.model]
         believed = [name for name in knowledge.believed if name in metrics]
-        cannot = [*one.cannot, *_doubted(knowledge), *_classes(said, believed, one.model, several=len(conclusions) > 1)]
+        predictions = [s.text for s in said if s.kind == "predicts" and s.text.startswith(f"Model {one.model} ")]
+        cannot = [
+            *predictions,
+            *one.cannot,
+            *_doubted(knowledge),
+            *_classes(said, believed, one.model, several=len(conclusions) > 1),
+        ]
         if believed:
             cannot += [*knowledge.notes, *decisions.caution(decided)]
         made.append(
@@ -74,7 +80,7 @@ def boxes(
     return made
 
 
-def _uncalibrated(run: Mapping[str, Any]) -> dict[str, Any]:
+def _uncalibrated(run: Mapping[str, Any], predictions: Sequence[str]) -> dict[str, Any]:
     """The box of a run whose metrics were not calibrated."""
     masks = all("mask" in METRICS[metric].needs for metric in run["metrics"])
     findings = any(model.get("output") == "sigmoid" for model in run["models"])
@@ -97,7 +103,7 @@ def _uncalibrated(run: Mapping[str, Any]) -> dict[str, Any]:
         "state": "nothing",
         "badge": BADGES["nothing"],
         "can": [],
-        "cannot": [why],
+        "cannot": [*predictions, why],
         "next": [advice],
         "command": command,
         "evidence": [],

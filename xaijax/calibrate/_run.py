@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xaijax._errors import InputError
-from xaijax._runs import cluster, command_line, data, identity, provenance, storage
+from xaijax._runs import answers, cluster, command_line, data, identity, provenance, storage
 from xaijax._runs.folder import RunFolder, check_start, write_json
 from xaijax._runs.options import use_device
 from xaijax._runs.progress import bar, resumable, say
@@ -208,6 +208,7 @@ def describe(work: "Work") -> dict[str, Any]:
         "settings": work.settings_in_use(),
         **counts(work),
         "notes": list(work.notes),
+        "cautions": [answers.sentence(line) for line in work.cautions],
         "made_by": identity.made_by(),
     }
 

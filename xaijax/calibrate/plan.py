@@ -15,7 +15,7 @@ import numpy as np
 from xaijax import _names, _options
 from xaijax._batches import padded
 from xaijax._errors import InputError
-from xaijax._runs import identity
+from xaijax._runs import answers, identity
 from xaijax._runs.data import (
     choose,
     digest_of,
@@ -57,6 +57,7 @@ class Work:
         groups: of the images: patients where they are named.
         sides: which images a cue is learnt on; None without the construction.
         notes: sentences on what was assumed or left out.
+        predicted: (label, predicted class) -> images.
     """
 
     config: CalibrateConfig
@@ -71,6 +72,7 @@ class Work:
     notes: tuple[str, ...]
     groups: tuple[str, ...] = dataclasses.field(default=(), repr=False)
     sides: cue.Sides | None = None
+    predicted: answers.Pairs = dataclasses.field(default_factory=dict, repr=False)
 
     @property
     def parts(self) -> list[range]:
@@ -117,7 +119,13 @@ class Work:
 
     def lines(self) -> list[str]:
         """What to say before work starts."""
-        return [*found_lines(self.dataset), *self.notes]
+        said = answers.lines(self.model.name, self.predicted, self.cautions)
+        return [*found_lines(self.dataset), *self.notes, *said]
+
+    @property
+    def cautions(self) -> list[str]:
+        """What is suspicious about the predictions of the model."""
+        return answers.cautions(self.model.name, self.predicted, self.model.classifier.classes, self.model.path)
 
 
 def prepare(config: CalibrateConfig, report: Callable[[float], None] | None = None) -> Work:
@@ -173,8 +181,11 @@ def prepare(config: CalibrateConfig, report: Callable[[float], None] | None = No
         seed=config.seed,
         batch_size=config.batch_size,
     )
+    predicted = answers.pairs_of(model, batch, config.batch_size)
     if not made.cases:
-        raise InputError(f"metrics cannot be calibrated for {model.path} on {config.data}: {_why_none(made)}")
+        said = answers.cautions(model.name, predicted, model.classifier.classes, model.path)
+        why = "; ".join([_why_none(made), *said])
+        raise InputError(f"metrics cannot be calibrated for {model.path} on {config.data}: {why}")
     wanted = CUE in config.constructions
     planting = cue.sides(config, model, dataset, looked.cases, drawn.positions) if wanted else None
     settings = {family: given[family] for family in given if family in {METRICS[name].family for name in metrics}}
@@ -194,6 +205,7 @@ def prepare(config: CalibrateConfig, report: Callable[[float], None] | None = No
         notes=tuple(notes),
         groups=tuple(groups),
         sides=planting,
+        predicted=predicted,
     )
 
 

@@ -64,7 +64,7 @@ def write(
         figure=drawn,
         found=found,
         run=run,
-        **_values(found, titles, sensitivity, mixed=identity.mixed_note(run.get("machines", []))),
+        **_values(found, titles, sensitivity, said=_said(run)),
     )
 
 
@@ -162,8 +162,18 @@ def about_cue(found: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _said(run: Mapping[str, Any]) -> list[str]:
+    """What a reader must know of the run: predictions that are suspicious, and machines of several kinds."""
+    mixed = identity.mixed_note(run.get("machines", []))
+    return [*run.get("cautions", []), *([mixed] if mixed else [])]
+
+
 def _values(
-    found: Mapping[str, Any], titles: Mapping[str, str], sensitivity: Sequence[Mapping[str, Any]], *, mixed: str
+    found: Mapping[str, Any],
+    titles: Mapping[str, str],
+    sensitivity: Sequence[Mapping[str, Any]],
+    *,
+    said: Sequence[str],
 ) -> dict[str, Any]:
     """What the template shows besides the values of the two files."""
     metrics = found["metrics"]
@@ -178,7 +188,7 @@ def _values(
         ],
         # Options apart, so that no line breaks after their hyphens.
         "next": re.split(r"(--[a-z]+)", next_step(found, titles)),
-        "warnings": warnings(found) + ([mixed] if mixed else []),
+        "warnings": [*said, *warnings(found)],
         "nothing": _percent(knows_nothing(len(found["textures"]))),
         "limit": _percent(limit),
         "classes": classes,

@@ -1,5 +1,6 @@
 """What a clustering writes for people and programs: tables, figures, page, and the lines in the terminal."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xaijax import plot
-from xaijax._runs import checksums, folder, page, tables
+from xaijax._runs import answers, checksums, folder, page, tables
 from xaijax._runs.progress import say
 from xaijax.clusters import describing, enrichment, figures, store
 from xaijax.clusters.analysis import Made, analyse
 from xaijax.clusters.conclusion import Finding, findings, headline, percent, q_text
 from xaijax.clusters.describing import Cluster
 from xaijax.clusters.enrichment import Test
-from xaijax.clusters.plan import Work
+from xaijax.clusters.plan import Answers, Work
 from xaijax.plot._overlay import to_rgb
 
 if TYPE_CHECKING:
@@ -41,8 +42,9 @@ def write(out: Path, work: Work) -> dict[str, Any]:
     Raises:
         InputError: for a part that is not as it was written, or too few maps with evidence.
     """
-    made = analyse(work, store.read(out, [name for name, _ in work.parts()]))
-    found = _values(work, made)
+    kept = store.read(out, [name for name, _ in work.parts()])
+    made = analyse(work, kept)
+    found = _values(work, made) | {"predictions": _predictions(work, kept.answers)}
     folder.write_text(out / TABLE, tables.to_csv(_rows(made)))
     folder.write_text(out / TESTS, tables.to_csv([test.row() for test in made.tests]))
     folder.write_json(out / FILE, found)
@@ -51,7 +53,11 @@ def write(out: Path, work: Work) -> dict[str, Any]:
 
 
 def show(console: "Console", found: Mapping[str, Any]) -> None:
-    """The conclusion, and a line for each cluster."""
+    """What the model predicts, the conclusion, and a line for each cluster."""
+    predictions = found["predictions"]
+    for line in (predictions["accuracy"], *(f"! {one}" for one in predictions["cautions"])):
+        if line:
+            say(console, line)
     say(console, found["conclusion"])
     console.print()
     rows = [
@@ -146,6 +152,20 @@ def cautions(work: Work, made: Made) -> list[str]:
     return [*lines, *work.notes]
 
 
+def _predictions(work: Work, known: Answers) -> dict[str, Any]:
+    """How many images are predicted right, and what is suspicious; a bundle may not know what was predicted."""
+    pairs = Counter(
+        (label, guess) for label, guess in zip(known.label, known.predicted, strict=True) if label and guess
+    )
+    if work.model is not None:
+        name, classes, path = work.model.name, work.model.classifier.classes, work.model.path
+    else:
+        assert work.bundle is not None  # `plan.prepare` gives one of the two
+        name, classes, path = f"of the bundle {work.bundle.label}", tuple(work.dataset.classes), ""
+    said = [answers.sentence(line) for line in answers.cautions(name, pairs, classes, path)]
+    return {"accuracy": answers.accuracy_line(name, *answers.right(pairs)) if pairs else "", "cautions": said}
+
+
 def _write_page(out: Path, work: Work, made: Made, found: Mapping[str, Any]) -> None:
     names = [f"cluster {one.number + 1}" for one in made.clusters]
     drawn = figures.embedding(made.points, made.labels, made.kept.answers.label, names, work.config.embedding)
@@ -166,7 +186,7 @@ def _write_page(out: Path, work: Work, made: Made, found: Mapping[str, Any]) -> 
         found=found,
         title=found["conclusion"],
         others=[one for one in said if one.sentence != found["conclusion"]],
-        cautions=cautions(work, made),
+        cautions=[*found["predictions"]["cautions"], *cautions(work, made)],
         embedding=embedding,
         eigenvalues=values,
         sections=[_section(one, by, made, shown) for one, by in _in_order(made.clusters, said)],

@@ -232,6 +232,10 @@ def _predictions(one: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {image['name']:<{wide}}  {value}  {image['predicted'] or '–'}{label}"
     if len(one["images"]) > IMAGES:
         yield f"  ... {len(one['images']) - IMAGES} more images (--json has all)"
+    if one["right"] is not None:
+        taken = one["right"]["taken_as"]
+        order = f", its classes taken as {', '.join(taken)}, in this order" if taken else ""
+        yield from _wrapped(f"right: {one['right']['images']} of {one['right']['of']}{order}", "  ")
     for warning in one["warnings"]:
         yield from _wrapped(f"WARNING: {warning}", "  ")
 

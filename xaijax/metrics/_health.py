@@ -33,7 +33,8 @@ class Statement:
         kind: what it is about: `"skipped"` images, images that were not `"scored"`, a `"class"` that a metric hardly
             scores, `"few"` images, methods with `"fewer"` than others, information that `"falls"`, the `"oracle"`,
             methods that are `"worse"` than random or `"level"` with it, maps that mark an `"artefact"`, a
-            `"calibration"`, what a run `"decided"` (both of `xaijax bench`), or a `"note"` of the caller.
+            `"calibration"`, what a model `"predicts"`, what a run `"decided"` (these three of `xaijax bench`), or a
+            `"note"` of the caller.
     """
 
     text: str
@@ -45,6 +46,7 @@ class Statement:
         "class",
         "few",
         "fewer",
+        "predicts",
         "falls",
         "oracle",
         "worse",
