@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import sys
 import threading
 from pathlib import Path
 
@@ -531,6 +532,35 @@ class TestScript:
         path.write_text("raise OSError('no licence')")
         with pytest.raises(ValueError, match="fails when it is run: OSError: no licence"):
             models.load(f"{path}:predict")
+
+    def test_it_imports_what_lies_in_its_folder(self, tmp_path):
+        """As `python mine.py` does, when it is run and when the function is called; the folder is listed once."""
+        names = [f"helper_{tmp_path.name}_{which}" for which in "ab"]
+        (tmp_path / "mine.py").write_text(
+            SCRIPT.replace("import numpy as np", f"import numpy as np\nfrom {names[0]} import SCALE").replace(
+                "    p =", f"    from {names[1]} import SHIFT\n    p = SHIFT + SCALE *"
+            )
+        )
+        (tmp_path / f"{names[0]}.py").write_text("SCALE = 0.5\n")
+        (tmp_path / f"{names[1]}.py").write_text("SHIFT = 0.25\n")
+        before = list(sys.path)
+        try:
+            model, again = (models.load(f"{tmp_path}/mine.py:predict") for _ in range(2))
+            np.testing.assert_allclose(model.predict(IMAGES)[:, 1], 0.25 + IMAGES.mean((1, 2, 3)) / 510, atol=1e-5)
+            assert sys.path == [str(tmp_path.resolve()), *before]
+            assert again.network.fingerprint == model.network.fingerprint
+            (tmp_path / f"{names[1]}.py").write_text("SHIFT = 0.125\n")  # imported by the function alone
+            assert models.load(f"{tmp_path}/mine.py:predict").network.fingerprint != model.network.fingerprint
+            other = tmp_path / "other"
+            other.mkdir()
+            (other / "mine.py").write_text((tmp_path / "mine.py").read_text())
+            (other / f"{names[0]}.py").write_text("SCALE = 0.75\n")
+            with pytest.raises(ValueError, match=f"imports {names[0]}, and another {names[0]} is loaded already"):
+                models.load(f"{other}/mine.py:predict")
+        finally:
+            sys.path[:] = before
+            for name in names:
+                sys.modules.pop(name, None)
 
 
 def test_the_page_runs(tmp_path, capsys):

@@ -5,8 +5,6 @@ What needs layers, gradients or parameters refuses in one sentence.
 """
 
 import functools
-import hashlib
-import importlib.util
 import inspect
 import itertools
 import math
@@ -21,6 +19,7 @@ from xaijax._errors import InputError
 from xaijax._network.host import HostNetwork
 from xaijax._outputs import Output
 from xaijax.classifier import Classifier
+from xaijax.models import _scripts
 from xaijax.models._notes import Note
 from xaijax.preprocess import Preprocess
 
@@ -139,15 +138,7 @@ def from_script(text: str, *, output: Output | None = None, notes: list[str] | N
     path = Path(place).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"there is no script {place}; give FILE.py:FUNCTION")
-    source = path.read_bytes()
-    spec = importlib.util.spec_from_file_location(f"xaijax_script_{next(_number)}", path)
-    assert spec is not None  # the file ends in .py
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise InputError(f"{path} fails when it is run: {type(error).__name__}: {error}") from error
+    module, print_ = _scripts.run(path)
     function = getattr(module, wanted, None)
     if function is None:
         raise InputError(f"{path} has no {wanted!r}; name a function of the file behind the colon")
@@ -164,7 +155,6 @@ def from_script(text: str, *, output: Output | None = None, notes: list[str] | N
     elif "output" not in given and notes is not None:
         said = f'output assumed for {text}: softmax; a line such as output = "sigmoid" in the file says another'
         notes.append(Note(said, "output"))
-    print_ = hashlib.sha256(source).hexdigest()[:16]
     try:
         return from_predict(_blamed(function, text), **{"name": text, "fingerprint": print_, **given})
     except (InputError, TypeError) as error:

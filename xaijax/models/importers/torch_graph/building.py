@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from xaijax._errors import InputError
+from xaijax.models import _scripts
 from xaijax.models._files import regular_file
 from xaijax.models.importers.torch_weights import stored_entries, without_wrappers
 from xaijax.preprocess import Preprocess
@@ -133,11 +134,7 @@ def fill(module: Any, entries: Mapping[str, Any], what: str) -> None:
 
 def _from_script(file: Path, function: str) -> Any:
     place = regular_file(file)
-    spec = importlib.util.spec_from_file_location(f"xaijax_script_{place.stem}", place)
-    assert spec is not None
-    assert spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    script, _ = _scripts.run(place)
     if not callable(getattr(script, function, None)):
         raise InputError(f"{file} has no function {function}; give FILE.py:FUNCTION")
     import torch
