@@ -86,7 +86,7 @@ def open_one(path: str | Path, options: ModelOptions, notes: list[str]) -> Class
     if is_named(path):
         named = {"weights": options.weights}
         if options.size is not None:
-            named["input_shape"] = (options.size, options.size, 3)
+            named["input_shape"] = (options.size, options.size)  # the channels are the model's
     elif options.weights is not None:
         raise InputError(f"--weights are for a model that is named, such as timm:resnet18; {path} has its own")
     found = models.load(path, output=options.output, preprocess=preprocess_of(options), notes=notes, **named)

@@ -53,7 +53,7 @@ def load(
             weights of its architecture expect.
         notes: a list that gets a sentence for each assumption that the file does not settle.
         weights: file of weights for a path that names a PyTorch model.
-        input_shape: (H, W, C), for a PyTorch model that does not say its size.
+        input_shape: (H, W, C), or (H, W), for a PyTorch model that is named or made by a script, see `from_torch`.
 
     Returns:
         The classifier, with float32 parameters. Loading one architecture twice does not compile anything twice.

@@ -2,9 +2,11 @@
 
 import hashlib
 import importlib.util
+import inspect
 import itertools
 import modulefinder
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -54,6 +56,18 @@ def run(path: Path) -> tuple[ModuleType, str]:
         del sys.modules[spec.name]
         raise InputError(f"{path} fails when it is run: {type(error).__name__}: {error}") from error
     return module, digest.hexdigest()[:16]
+
+
+def stated(function: Any, module: ModuleType, names: Iterable[str]) -> dict[str, Any]:
+    """What a file says of its model: attributes of the function, then variables of the file, of these names."""
+    found: dict[str, Any] = {}
+    for name in names:
+        # What a class calls so are its own matters.
+        for holder in (module,) if inspect.isclass(function) else (function, module):
+            value = getattr(holder, name, None)
+            if value is not None and not callable(value) and name not in found:
+                found[name] = value
+    return found
 
 
 def _imports(path: Path, folder: str) -> dict[str, Path]:

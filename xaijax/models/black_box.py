@@ -142,12 +142,12 @@ def from_script(text: str, *, output: Output | None = None, notes: list[str] | N
     function = getattr(module, wanted, None)
     if function is None:
         raise InputError(f"{path} has no {wanted!r}; name a function of the file behind the colon")
-    given: dict[str, Any] = {}
-    for option in SCRIPT_OPTIONS:
-        for holder in (function, module):
-            value = getattr(holder, option, None)
-            if value is not None and not callable(value) and option not in given:
-                given[option] = value
+    if inspect.isclass(function):
+        raise InputError(
+            f"{wanted} of {path} is a class: write a function make_model() that returns the module with its weights "
+            f"loaded, and give {path}:make_model"
+        )
+    given = _scripts.stated(function, module, SCRIPT_OPTIONS)
     if "input_shape" not in given:
         raise InputError(f"{path} must say which images {wanted} takes: add a line such as input_shape = (224, 224, 3)")
     if output is not None:
