@@ -149,6 +149,16 @@ def test_a_script_gives_a_module(torch, tmp_path):
         models.load(f"{script}:other", input_shape=(4, 4, 3))
 
 
+@pytest.mark.parametrize("layer", ["BatchNorm2d", "Dropout"])
+def test_a_program_in_training_mode_is_refused(torch, layer, tmp_path):
+    nn = torch.nn
+    inner = nn.BatchNorm2d(4) if layer == "BatchNorm2d" else nn.Dropout()
+    module = nn.Sequential(nn.Conv2d(1, 4, 3), inner, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)).train()
+    torch.export.save(torch.export.export(module, (torch.zeros(2, 1, SIDE, SIDE),)), tmp_path / "train.pt2")
+    with pytest.raises(InputError, match=r"exported in training mode .*call its eval\(\) before torch\.export"):
+        models.load(tmp_path / "train.pt2")
+
+
 NET = """
 import torch
 from {helper} import Net

@@ -183,6 +183,11 @@ def match_classes(wanted: Sequence[str], known: Sequence[str], model: str, sourc
     if unnamed and len(known) == len(wanted):
         return tuple(range(len(known)))
     absent = [name for name in wanted if name not in known]
+    if unnamed and absent:
+        raise InputError(
+            f"{model} has {len(known)} output{'s' * (len(known) != 1)}, which it does not name, and {source} have "
+            f"{len(wanted)} classes ({', '.join(wanted)}): give a model that was trained on these classes"
+        )
     if absent:
         raise InputError(
             f"{model} knows the classes {', '.join(known)}, but {source} have {', '.join(wanted)}: give a model "

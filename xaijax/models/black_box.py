@@ -16,11 +16,12 @@ import numpy as np
 
 from xaijax import _outputs
 from xaijax._errors import InputError
-from xaijax._network.host import HostNetwork
+from xaijax._network.host import HostNetwork, explained, layout_hint
 from xaijax._outputs import Output
 from xaijax.classifier import Classifier
 from xaijax.models import _scripts
 from xaijax.models._notes import Note
+from xaijax.models._shapes import check_image_shape
 from xaijax.preprocess import Preprocess
 
 DTYPES = ("float32", "float16", "float64", "uint8")
@@ -156,12 +157,14 @@ def from_script(text: str, *, output: Output | None = None, notes: list[str] | N
         said = f'output assumed for {text}: softmax; a line such as output = "sigmoid" in the file says another'
         notes.append(Note(said, "output"))
     try:
-        return from_predict(_blamed(function, text), **{"name": text, "fingerprint": print_, **given})
+        return from_predict(
+            _blamed(function, text, given.get("channels", "last")), **{"name": text, "fingerprint": print_, **given}
+        )
     except (InputError, TypeError) as error:
         raise (error if path.name in str(error) else InputError(f"{text}: {error}")) from None
 
 
-def _blamed(function: Any, text: str) -> Any:
+def _blamed(function: Any, text: str, channels: str) -> Any:
     """The function of a script, whose own errors say that they are its own; objects are left as they are."""
     if not inspect.isfunction(function):
         return function
@@ -174,9 +177,11 @@ def _blamed(function: Any, text: str) -> Any:
             raise
         except Exception as error:
             shape = np.shape(images[0]) if images else ()
+            hint = layout_hint(error, channels)
+            likely = f"if it takes [n, C, H, W], write channels = {hint} in the file; else " if hint else ""
             raise InputError(
-                f"{text} fails on images of shape {shape}: {type(error).__name__}: {error}; call it on such an array "
-                "in Python to see where"
+                f"{text} fails on images of shape {shape}: {type(error).__name__}: {error}; {likely}call it on such an "
+                "array in Python to see where"
             ) from error
 
     return called
@@ -245,9 +250,7 @@ def _column(values: Any) -> np.ndarray:
 
 
 def _shape(input_shape: Sequence[int]) -> tuple[int, int, int]:
-    shape = tuple(int(side) for side in input_shape)
-    if len(shape) != 3 or min(shape) < 1:
-        raise InputError(f"input_shape must be (H, W, C), all positive; got {tuple(input_shape)}")
+    shape = check_image_shape(input_shape)
     if math.prod(shape) > LARGEST:
         raise InputError(
             f"input_shape {shape} means {4 * math.prod(shape) / 2**30:,.0f} GiB for one image; images may have at most "
@@ -275,6 +278,7 @@ def _count(
 ) -> list[str]:
     """Names "0", "1", ... for as many classes as one call with black images gives."""
     images = np.zeros((batch or 1, *shape), dtype)
-    found = _outputs.as_numpy(call(np.ascontiguousarray(np.moveaxis(images, -1, 1)) if channels == "first" else images))
+    images = np.ascontiguousarray(np.moveaxis(images, -1, 1)) if channels == "first" else images
+    found = _outputs.as_numpy(explained(call, images, channels))
     width = 2 if output == "binary" else found.shape[1] if found.ndim == 2 else 1
     return [str(number) for number in range(width)]

@@ -14,6 +14,7 @@ from xaijax._errors import InputError
 from xaijax._outputs import Output, check_output
 from xaijax.classifier import Classifier
 from xaijax.models._notes import Note
+from xaijax.models._shapes import check_image_shape
 from xaijax.models.importers.endings import output_of
 from xaijax.models.importers.torch_weights import from_state
 from xaijax.preprocess import Preprocess, Style
@@ -144,7 +145,7 @@ def _converted(
         usual, thresholds = built.preprocess, built.thresholds
         classes = built.classes or classes
         output = built.output if output is None else output
-        shape = convert.check_image_shape(_image_shape(built, input_shape, source))
+        shape = check_image_shape(_image_shape(built, input_shape, source))
         if usual is not None and preprocess is not None and not built.said:
             text = f"the preprocessing that {name} states is replaced because --preprocess is given"
             _say(notes, Note(text, "preprocess", "option"))
