@@ -222,7 +222,7 @@ def test_a_class_of_a_script_needs_its_weights(torch, tmp_path, monkeypatch):
     found = models.load(f"{script}:Own", weights=tmp_path / "w.pth")
     ones = np.ones((1, 8, 8, 1), np.float32)  # (1 - 0.5) / 0.25 = 2
     np.testing.assert_allclose(found.logits(found.params, ones), [[1.8, 2.8]], atol=1e-5)
-    with pytest.raises(InputError, match=r"Own of .* is a class, whose weights are random: write a function"):
+    with pytest.raises(InputError, match=r"Own of .* is a class, whose weights are random: give --weights, or write"):
         models.load(f"{script}:Own")
     with pytest.raises(InputError, match=r"Needs of .* is a class that needs arguments .*count.*: write a function"):
         models.load(f"{script}:Needs", weights=tmp_path / "w.pth")

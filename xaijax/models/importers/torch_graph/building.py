@@ -157,7 +157,9 @@ def _from_script(file: Path, function: str, filled: bool) -> Built:
     loaded = f"a function make_model() that returns the module with its weights loaded, and give {file}:make_model"
     if isinstance(maker, type):
         if not filled:
-            raise InputError(f"{function} of {file} is a class, whose weights are random: write {loaded}")
+            raise InputError(
+                f"{function} of {file} is a class, whose weights are random: give --weights, or write {loaded}"
+            )
         try:
             module = maker()
         except TypeError as error:
