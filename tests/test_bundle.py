@@ -384,3 +384,13 @@ def test_a_bundle_is_overwritten_with_the_option_alone(pictures, checkpoint, tmp
     assert bundle.read(out / "bundle").digest == before
     assert explain(pictures, checkpoint, out, "--save", "bundle", "--overwrite", methods=("random",)) == 0
     assert list(bundle.read(out / "bundle").methods) == ["random"]
+
+
+def test_logits_are_no_predictions(tmp_path):
+    with pytest.raises(
+        InputError, match=r"must be probabilities in \[0, 1\]; got -2 to 3: are these logits\? apply the"
+    ):
+        bundle.write(
+            tmp_path / "b", images=["a"], maps={"m": np.ones((1, 2, 2))}, predictions=[[3.0, -2.0]], classes=["x", "y"]
+        )
+    assert not (tmp_path / "b").exists()

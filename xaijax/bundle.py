@@ -79,6 +79,13 @@ def write(
         raise InputError(
             f"predictions must be [N, K] = ({len(ids)}, {len(known)}), images by classes; got {chances.shape}"
         )
+    finite = np.zeros(1) if chances is None else chances[np.isfinite(chances)]
+    low, high = finite.min(initial=0), finite.max(initial=1)
+    if low < -1e-4 or high > 1 + 1e-4:
+        raise InputError(
+            f"predictions must be probabilities in [0, 1]; got {low:.3g} to {high:.3g}: are these logits? apply the "
+            "softmax or the sigmoid of the model"
+        )
     if pixels is not None and len(pixels) != len(ids):
         raise InputError(f"pixels must be {len(ids)} images, one per id; got {len(pixels)}")
 

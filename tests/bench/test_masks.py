@@ -8,6 +8,7 @@ from PIL import Image
 
 from xaijax._errors import InputError
 from xaijax.bench import BenchConfig, run
+from xaijax.bench.plan import prepare
 from xaijax.bench.store import Store
 
 CLASSES = ("glioma", "meningioma", "pituitary")
@@ -149,3 +150,18 @@ def test_grey_values_without_a_window_are_said_in_the_run(brains, checkpoint, tm
     given = changes | {"window": ("0", "4080")}
     notes = Store(run(config(brains, checkpoint, tmp_path / "given", **given))).read_run()["data"]["notes"]
     assert not any("own range" in note for note in notes)
+
+
+def test_masks_of_other_names_are_counted_where_localization_is_left_out(tmp_path, checkpoint):
+    for name in CLASSES:
+        (tmp_path / "scans" / name / "masks").mkdir(parents=True)
+        for number in range(2):
+            image = Image.fromarray(np.full((32, 48), 40 * number, np.uint8))
+            image.save(tmp_path / "scans" / name / f"{number}.png")
+            image.save(tmp_path / "scans" / name / "masks" / f"other{number}.png")
+    given = config(tmp_path / "scans", checkpoint, tmp_path / "run", metrics=BenchConfig().metrics)
+    notes = " ".join(prepare(given).notes)
+    assert "Localization was not scored: data set 'scans' has no masks" in notes
+    assert "; 6 files, such as glioma/masks/other0.png, left out: it is a mask and no image has its name." in notes
+    assert "(the first is 32 × 48 grey) were brought to the 32 × 32 grey that model" in notes
+    assert "takes, which changes their proportions." in notes

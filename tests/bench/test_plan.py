@@ -47,7 +47,7 @@ def test_a_missing_file_is_refused(tmp_path):
 
 def test_the_command_line_has_the_last_word():
     merged = command_line._merge(["--count=3", "--no-oracle"], {"count": 9, "oracle": True, "seed": 4})
-    assert merged == ["--seed", "4", "--count=3", "--no-oracle"]
+    assert merged == ["--count=3", "--no-oracle", "--seed", "4"]
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@
 
 import base64
 import re
+import shlex
 
 import numpy as np
 import pytest
 
+from xaijax import cli
 from xaijax.bench import calibrated, columns, conclusion, report, results, statistics, verdict
-from xaijax.bench.cautions import about_agreement, folded
+from xaijax.bench.cautions import about_agreement, about_counts, folded
 from xaijax.bench.store import SCORES
 from xaijax.metrics import Statement
 
@@ -126,6 +128,26 @@ def test_the_command_of_the_box_calibrates_the_model_and_the_data_of_the_run(mad
     run["config"] |= {"data": "my scans"}
     (box,) = verdict.boxes(run, statistics_of(made, CLEAR), {}, [], [])
     assert box["command"] == "xaijax calibrate --data 'my scans' --model m"
+    # How images and models are read belongs to it: other pixels are another model.
+    run["config"] |= {"preprocess": ["torch"], "mask_role": "lesion", "size": 128, "methods": ["random"], "count": 7}
+    (box,) = verdict.boxes(run, statistics_of(made, CLEAR), {}, [], [])
+    words = "--mask-role lesion --preprocess torch --size 128"
+    given = shlex.split(box["command"])
+    assert sorted(given) == sorted(["xaijax", "calibrate", "--data", "my scans", "--model", "m", *words.split()])
+    assert cli.parse("calibrate", given[2:]).preprocess == ("torch",)
+
+
+def test_a_mean_over_fewer_images_than_the_others_says_so():
+    counts = {"grad_cam": 30, "mine": 12, "rise": 29, "random": 30, "oracle": 21}
+    rows = [results.Row("m", method, "irof", 0.5, 0.5, 0.4, 0.6, n, 30 - n, "") for method, n in counts.items()]
+    (shown,) = results.tables(rows, "m")
+    assert {line["method"]: line["cells"][0]["fewer"] for line in shown["lines"]} == {
+        name: name in ("mine", "rise", "oracle") for name in counts
+    }
+    said = {one.text.partition(" has")[0]: one for one in about_counts(rows)}
+    assert {name: one.warns for name, one in said.items()} == {"mine": True, "rise": False, "The oracle": False}
+    assert "(irof 12 of 30): its means are over other images than theirs" in said["mine"].text
+    assert not about_counts([row for row in rows if row.n == 30])
 
 
 def test_a_control_that_ignores_the_model_is_no_floor_of_agreement():

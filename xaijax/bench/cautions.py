@@ -5,12 +5,13 @@ from typing import Any
 
 from xaijax.bench.calibrated import Judged
 from xaijax.bench.conclusion import RANDOM
-from xaijax.metrics import METRICS, Statement
+from xaijax.bench.summary import Row
+from xaijax.metrics import METRICS, ORACLE, Statement
 from xaijax.plot._style import controls
 
 KINDS = {
     "Methods and controls": ("oracle", "worse", "level", "artefact"),
-    "Images without a score": ("skipped", "scored", "class", "few"),
+    "Images without a score": ("skipped", "scored", "class", "few", "fewer"),
     "The information measure": ("falls",),
     "Calibration": ("calibration",),
     "When the run stopped": ("decided",),
@@ -51,6 +52,30 @@ def about_agreement(run: Mapping[str, Any]) -> list[Statement]:
         "enters: agreement alone says nothing of a map."
     )
     return [Statement(text, True, "level")]
+
+
+def about_counts(rows: Sequence[Row]) -> list[Statement]:
+    """Means that are over fewer images than those of other methods in the same column."""
+    most: dict[tuple[str, str], int] = {}
+    for row in rows:
+        key = (row.model, row.metric)
+        most[key] = max(most.get(key, 0), row.n)
+    several = len({row.model for row in rows}) > 1
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for row in rows:
+        if 0 < row.n < most[row.model, row.metric]:
+            found.setdefault((row.model, row.method), {})[row.metric] = row.n
+    said = []
+    for (model, method), counts in found.items():
+        who = ("The oracle" if method == ORACLE else method) + (f" on {model}" if several else "")
+        parts = [f"{METRICS[metric].title} {n} of {most[model, metric]}" for metric, n in counts.items()]
+        text = f"{who} has values of fewer images than other methods ({', '.join(parts)})"
+        if method == ORACLE:
+            said.append(Statement(f"{text}: its means are over other images than theirs.", kind="fewer"))
+            continue
+        text += ": its means are over other images than theirs, tests take the images that both have."
+        said.append(Statement(text, any(n < 0.9 * most[model, metric] for metric, n in counts.items()), "fewer"))
+    return said
 
 
 def folded(said: Sequence[Statement]) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ Everything that can be refused is refused here, before a run folder exists.
 
 import dataclasses
 import functools
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -421,10 +422,21 @@ def _with_masks(
         wanted, there = " and ".join(METRICS[needing[0]].roles), " and ".join(dataset.roles) or "none"
         raise InputError(f"the metric {needing[0]} needs {wanted} masks; the data have {there}: leave it out")
     if needing:
-        notes.append(f"Localization was not scored: {lesions}.")
+        notes.append(f"Localization was not scored: {lesions}{_unused_masks(dataset)}.")
     if not lesions and (config.oracle or ORACLE in methods):
         explained = (*explained, ORACLE)
     return explained, tuple(metric for metric in metrics if metric not in needing)
+
+
+def _unused_masks(dataset: Dataset) -> str:
+    """The masks that were left out, with the reason: that there are none may be a matter of names."""
+    left = {} if dataset.found is None else dataset.found.left_out
+    parts = [
+        f"; {one.count} {'file' if one.count == 1 else 'files'}, such as {one.examples[0]}, left out: {reason}"
+        for reason, one in left.items()
+        if " mask" in reason and one.examples
+    ]
+    return "".join(parts)
 
 
 def _refuse_unread_masks(dataset: Dataset, looked: Readable, metrics: Sequence[str], *, named: bool) -> None:
@@ -452,9 +464,10 @@ def _note_sizes(dataset: Dataset, cases: Sequence[int], models: Sequence[Model],
     for model in models:
         wanted = tuple(model.classifier.input_shape)
         if tuple(shape) != wanted:
+            stretched = abs(math.log(shape[0] * wanted[1] / (shape[1] * wanted[0]))) > 0.02
             notes.append(
                 f"Images (the first is {_shape(shape)}) were brought to the {_shape(wanted)} that model {model.name} "
-                "takes."
+                f"takes{', which changes their proportions' if stretched else ''}."
             )
 
 

@@ -10,7 +10,7 @@ from xaijax._runs.tables import to_csv as tables_csv
 from xaijax.bench import browser, by_group, calibrated, decisions, groups, localization, paper, reading, statistics
 from xaijax.bench.browser import Browser
 from xaijax.bench.calibrated import BELIEVE, Judged
-from xaijax.bench.cautions import about_agreement, about_calibration, folded
+from xaijax.bench.cautions import about_agreement, about_calibration, about_counts, folded
 from xaijax.bench.columns import Columns
 from xaijax.bench.conclusion import best, conclude
 from xaijax.bench.differences import compared
@@ -67,7 +67,7 @@ def write_report(store: Store) -> Report:
     believed = {(model, metric) for model, one in judged.items() for metric in one.believed} if judged else None
     one_model = len(read.models) == 1
     said = about_calibration(judged) + [Statement(note) for note in run.get("notes", [])]
-    said += about_agreement(run)
+    said += about_agreement(run) + about_counts(rows)
     if mixed := identity.mixed_note(run.get("machines", [])):
         said.append(Statement(mixed, True))
     said += _about_curves(read.models)
@@ -162,7 +162,7 @@ def render(
 ) -> str:
     """The report as one HTML text with everything in it: no script, font or picture is loaded from elsewhere."""
     models = list(dict.fromkeys(row.model for row in rows))
-    sections = [
+    sections: list[dict[str, Any]] = [
         {
             "model": model,
             "tables": tables([row for row in rows if not row.target], model, judged.get(model), best.get(model)),
@@ -184,6 +184,7 @@ def render(
         for model in models
     ]
     metrics = [describe(metric) for metric in dict.fromkeys(row.metric for row in rows)]
+    cells = [c for one in sections for shown in one["tables"] for line in shown["lines"] for c in line["cells"]]
     return page.render(
         "xaijax.bench",
         "report.html.j2",
@@ -204,6 +205,7 @@ def render(
         localized=localized[0],
         detected=[[page.inline(entry) for entry in entries] for entries in localized[1].values()],
         pairs=any(row.target for row in rows),
+        fewer=any(cell["fewer"] for cell in cells),
         decided=decisions.shown(decided, {model: one.verdicts for model, one in judged.items()}),
     )
 

@@ -80,24 +80,26 @@ def _table(chosen: Sequence[Row], title: str, best: Mapping[str, Sequence[str]],
     methods = style.in_order([row.method for row in chosen])
     metrics = list(dict.fromkeys(row.metric for row in chosen))
     found = {(row.method, row.metric): row for row in chosen}
+    counts = {metric: max(found[m, metric].n for m in methods if (m, metric) in found) for metric in metrics}
     lines = []
     for method in methods:
         cells = []
         for metric in metrics:
             row = found.get((method, metric))
             there = row is not None and np.isfinite(row.mean)
+            fewer = row is not None and there and row.n < counts[metric]
             cells.append(
                 {
                     "text": f"{row.mean:.3f}" if row and there else "–",
                     "interval": f"{row.low:.3f} – {row.high:.3f}" if row and np.isfinite(row.low) else "",
                     "sort": row.mean if row and there else "",
                     "n": row.n if row else 0,
+                    "fewer": fewer,  # than other methods: the mean is over other images than theirs
                     "best": method in best.get(metric, ()),
                 }
             )
         kind = "oracle" if method == ORACLE else "control" if method in style.controls() else "method"
         lines.append({"method": method, "kind": kind, "cells": cells})
-    counts = {metric: max(found[m, metric].n for m in methods if (m, metric) in found) for metric in metrics}
     return {
         "title": title,
         "apart": apart,

@@ -24,7 +24,13 @@ def show(made: "Report") -> None:
             for metric in shown["metrics"]:
                 grid.add_column(metric["heading"], justify="right", vertical="bottom")
             for line in shown["lines"]:
-                texts = [Text(cell["text"], "bold" if cell["best"] else dim) for cell in line["cells"]]
+                texts = [
+                    Text(
+                        f"({cell['n']}) {cell['text']}" if cell["fewer"] else cell["text"],
+                        "bold" if cell["best"] else dim,
+                    )
+                    for cell in line["cells"]
+                ]
                 grid.add_row(Text(line["method"], dim if line["kind"] == "method" else "dim"), *texts)
             console.print(grid)
             if shown["apart"]:

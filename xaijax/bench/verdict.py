@@ -1,11 +1,14 @@
 """The box at the top of a report: what can be concluded, how sure that is, what cannot and why, and what to do next."""
 
+import dataclasses
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from xaijax._runs import command_line
+from xaijax._runs.options import DataOptions, ModelOptions, SplitOptions
 from xaijax.bench import decisions
 from xaijax.bench.calibrated import Judged
 from xaijax.bench.conclusion import Conclusion, best, gaps
@@ -106,11 +109,19 @@ def _calibrate(run: Mapping[str, Any], model: str) -> str:
     config = run["config"]
     if not run.get("command") or "data" not in config:
         return ""
+    from xaijax.calibrate.config import CalibrateConfig
+
     path = next((entry["path"] for entry in run["models"] if entry["name"] == model), model)
     words = ["xaijax", "calibrate"]
     words += [] if config["data"] == "phantoms" else ["--data", config["data"]]
     words += [] if path in ("builtin", "") else ["--model", path]
-    return shlex.join(words)
+    # What says how images and models are read: without it another model would be judged on other images.
+    shared = {field.name for kind in (DataOptions, SplitOptions, ModelOptions) for field in dataclasses.fields(kind)}
+    usual = command_line.plain(CalibrateConfig())
+    more = {name: value for name, value in config.items() if name in shared and value != usual.get(name)}
+    return shlex.join(
+        words + command_line.to_arguments({k: v for k, v in more.items() if k not in ("data", "model", "count")})
+    )
 
 
 def _doubted(judged: Judged) -> list[str]:

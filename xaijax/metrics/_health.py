@@ -31,9 +31,9 @@ class Statement:
         text: the sentence.
         warns: whether it asks for caution.
         kind: what it is about: `"skipped"` images, images that were not `"scored"`, a `"class"` that a metric hardly
-            scores, `"few"` images, information that `"falls"`, the `"oracle"`, methods that are `"worse"` than random
-            or `"level"` with it, maps that mark an `"artefact"`, a `"calibration"`, what a run `"decided"` (both of
-            `xaijax bench`), or a `"note"` of the caller.
+            scores, `"few"` images, methods with `"fewer"` than others, information that `"falls"`, the `"oracle"`,
+            methods that are `"worse"` than random or `"level"` with it, maps that mark an `"artefact"`, a
+            `"calibration"`, what a run `"decided"` (both of `xaijax bench`), or a `"note"` of the caller.
     """
 
     text: str
@@ -44,6 +44,7 @@ class Statement:
         "scored",
         "class",
         "few",
+        "fewer",
         "falls",
         "oracle",
         "worse",
