@@ -470,7 +470,9 @@ def test_any_input_shape_on_request(classifier):
     other = classifier.with_input_shape((16, 16, 3))
     assert other.layers()["blocks.1"] == (8, 8, 6)
     assert other.logits(other.params, jnp.ones((1, 16, 16, 3))).shape == (1, 4)
-    with pytest.raises(ValueError, match=r"does not fit images of 1 channel"):
+    with pytest.raises(
+        ValueError, match=r"preprocessing for 3 channels does not fit images of 1 channel: give .*mean="
+    ):
         classifier.with_input_shape((16, 16, 1))
 
 

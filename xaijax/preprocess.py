@@ -316,7 +316,17 @@ class Preprocess:
             )
         counts = {len(values) for values in (self.mean, self.std)} - {1}
         if counts - {channels} or (self.order == "bgr" and channels != 3):
-            raise ValueError(f"{self} does not fit images of {channels} channel{'s' * (channels != 1)}")
+            raise ValueError(self._misfit(channels))
+
+    def _misfit(self, channels: int) -> str:
+        """Why the numbers do not fit, and which would."""
+        own = max(len(self.mean), len(self.std), 3 * (self.order == "bgr"))
+        said = f"preprocessing for {own} channels does not fit images of {channels} channel{'s' * (channels != 1)}: "
+        if channels != 1:
+            return said + f"give one number for all, or {channels}, for mean and std"
+        one = self.grey()
+        scale = "" if one.scale == 1 else f"scale={one.scale:g} "
+        return said + f"give one number each, as --preprocess {scale}mean={one.mean[0]:.4g} std={one.std[0]:.4g}"
 
     def __call__(self, images: Any) -> Any:
         """`[..., H, W, C]` in [0, 1] -> the same shape in the weights' unit; differentiable."""

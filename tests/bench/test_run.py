@@ -278,7 +278,9 @@ def test_classes_are_matched_by_name():
     assert match_classes(["b", "a"], ["a", "b", "c"], "model m", "the data d") == (1, 0)
     assert match_classes(["cat", "dog"], ["0", "1"], "model m", "the data d") == (0, 1)
     with pytest.raises(InputError, match="'cat' is missing"):
-        match_classes(["cat"], ["0", "1"], "model m", "the data d")
+        match_classes(["cat"], ["dog", "fox"], "model m", "the data d")
+    with pytest.raises(InputError, match=r"^model m has 3 outputs, .*the data d have 2 classes \(cat, dog\): give"):
+        match_classes(["cat", "dog"], ["0", "1", "2"], "model m", "the data d")
 
 
 def test_images_are_drawn_evenly_over_the_classes():

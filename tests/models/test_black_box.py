@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import sys
 import threading
 from pathlib import Path
 
@@ -384,6 +385,20 @@ def test_its_own_errors_keep_their_type():
         explain.rise(model, IMAGES[:1], 0, count=4)
 
 
+def needs_channels_first(images):
+    """As a convolution of PyTorch fails on channels at the end."""
+    if images.shape[1] != 3:
+        raise RuntimeError(f"weight of size [16, 3, 5, 5], expected input{list(images.shape)} to have 3 channels")
+    return np.full((len(images), 2), 0.5)
+
+
+@pytest.mark.parametrize("classes", [["a", "b"], None])
+def test_the_other_layout_is_named_where_shapes_do_not_fit(classes):
+    with pytest.raises(RuntimeError, match="to have 3 channels") as said:
+        models.from_predict(needs_channels_first, input_shape=(8, 8, 3), classes=classes).predict(np.ones((1, 8, 8, 3)))
+    assert said.value.__notes__ == ['If the function takes [n, C, H, W], give channels="first".']
+
+
 class TestScikitLearn:
     def test_an_estimator(self):
         from sklearn.linear_model import LogisticRegression
@@ -489,6 +504,7 @@ class TestRefusals:
             ({"dtype": "uint8", "mean": 0.5}, "this one takes uint8: leave them out"),
             ({"batch_size": 0}, "batch_size must be 1 or more"),
             ({"classes": ["a", "a"]}, "different names"),
+            ({"input_shape": (3, 16, 20), "channels": "first", "mean": (0.1, 0.2, 0.3)}, r"write \(16, 20, 3\)"),
         ):
             with pytest.raises(ValueError, match=message):
                 box(**options)
@@ -531,6 +547,42 @@ class TestScript:
         path.write_text("raise OSError('no licence')")
         with pytest.raises(ValueError, match="fails when it is run: OSError: no licence"):
             models.load(f"{path}:predict")
+
+    def test_the_other_layout_is_named(self, tmp_path):
+        (tmp_path / "mine.py").write_text(
+            "input_shape = (8, 8, 3)\ndef predict(images):\n    raise RuntimeError('expected 3 channels')\n"
+        )
+        with pytest.raises(InputError, match=r'if it takes \[n, C, H, W\], write channels = "first" in the file'):
+            models.load(f"{tmp_path}/mine.py:predict")
+
+    def test_it_imports_what_lies_in_its_folder(self, tmp_path):
+        """As `python mine.py` does, when it is run and when the function is called; the folder is listed once."""
+        names = [f"helper_{tmp_path.name}_{which}" for which in "ab"]
+        (tmp_path / "mine.py").write_text(
+            SCRIPT.replace("import numpy as np", f"import numpy as np\nfrom {names[0]} import SCALE").replace(
+                "    p =", f"    from {names[1]} import SHIFT\n    p = SHIFT + SCALE *"
+            )
+        )
+        (tmp_path / f"{names[0]}.py").write_text("SCALE = 0.5\n")
+        (tmp_path / f"{names[1]}.py").write_text("SHIFT = 0.25\n")
+        before = list(sys.path)
+        try:
+            model, again = (models.load(f"{tmp_path}/mine.py:predict") for _ in range(2))
+            np.testing.assert_allclose(model.predict(IMAGES)[:, 1], 0.25 + IMAGES.mean((1, 2, 3)) / 510, atol=1e-5)
+            assert sys.path == [str(tmp_path.resolve()), *before]
+            assert again.network.fingerprint == model.network.fingerprint
+            (tmp_path / f"{names[1]}.py").write_text("SHIFT = 0.125\n")  # imported by the function alone
+            assert models.load(f"{tmp_path}/mine.py:predict").network.fingerprint != model.network.fingerprint
+            other = tmp_path / "other"
+            other.mkdir()
+            (other / "mine.py").write_text((tmp_path / "mine.py").read_text())
+            (other / f"{names[0]}.py").write_text("SCALE = 0.75\n")
+            with pytest.raises(ValueError, match=f"imports {names[0]}, and another {names[0]} is loaded already"):
+                models.load(f"{other}/mine.py:predict")
+        finally:
+            sys.path[:] = before
+            for name in names:
+                sys.modules.pop(name, None)
 
 
 def test_the_page_runs(tmp_path, capsys):

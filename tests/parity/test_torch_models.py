@@ -4,12 +4,15 @@
 """
 
 import logging
+import sys
 
 import numpy as np
 import pytest
 
 from xaijax import models
 from xaijax._errors import InputError
+from xaijax._runs.models import open_one
+from xaijax._runs.options import ModelOptions
 
 pytestmark = [
     pytest.mark.parity,
@@ -144,6 +147,87 @@ def test_a_script_gives_a_module(torch, tmp_path):
         models.load(f"{script}:make")
     with pytest.raises(InputError, match="has no 'other'; name a function of the file"):
         models.load(f"{script}:other", input_shape=(4, 4, 3))
+
+
+@pytest.mark.parametrize("layer", ["BatchNorm2d", "Dropout"])
+def test_a_program_in_training_mode_is_refused(torch, layer, tmp_path):
+    nn = torch.nn
+    inner = nn.BatchNorm2d(4) if layer == "BatchNorm2d" else nn.Dropout()
+    module = nn.Sequential(nn.Conv2d(1, 4, 3), inner, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)).train()
+    torch.export.save(torch.export.export(module, (torch.zeros(2, 1, SIDE, SIDE),)), tmp_path / "train.pt2")
+    with pytest.raises(InputError, match=r"exported in training mode .*call its eval\(\) before torch\.export"):
+        models.load(tmp_path / "train.pt2")
+
+
+NET = """
+import torch
+from {helper} import Net
+
+input_shape = (8, 8, 1)
+classes = ["a", "b"]
+mean, std = 0.5, [0.25]
+output = "sigmoid"
+thresholds = [0.25, 0.75]
+
+
+def make():
+    return Net(1)
+
+
+class Needs(torch.nn.Module):
+    def __init__(self, count):
+        super().__init__()
+
+
+class Own(Net):
+    pass
+"""
+HELPER = """
+import torch
+
+
+class Net(torch.nn.Module):
+    def __init__(self, channels=1):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(channels, 2, 3)
+
+    def forward(self, x):
+        return self.conv(x).mean((2, 3))
+"""
+
+
+def test_a_script_says_what_its_module_takes(torch, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    script, helper = tmp_path / "net.py", f"helper_{tmp_path.name}"
+    script.write_text(NET.format(helper=helper))
+    (tmp_path / f"{helper}.py").write_text(HELPER)
+    found = models.load(f"{script}:make")
+    assert (found.input_shape, found.classes, found.output) == ((8, 8, 1), ("a", "b"), "sigmoid")
+    assert (found.preprocess.mean, found.preprocess.std, found.thresholds) == ((0.5,), (0.25,), (0.25, 0.75))
+    options = ModelOptions(model=(f"{script}:make",), size=16)
+    assert open_one(options.model[0], options, []).input_shape == (16, 16, 1)
+    script.write_text(NET.format(helper=helper).replace("input_shape =", "shape ="))
+    assert models.load(f"{script}:make", input_shape=(12, 12)).input_shape == (12, 12, 1)
+    with pytest.raises(InputError, match=r"give --size 128, or write input_shape = \(128, 128, 3\) in the file"):
+        models.load(f"{script}:make")
+
+
+def test_a_class_of_a_script_needs_its_weights(torch, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    script, helper = tmp_path / "net.py", f"helper_{tmp_path.name}"
+    script.write_text(NET.format(helper=helper))
+    (tmp_path / f"{helper}.py").write_text(HELPER)
+    weights = {"conv.weight": torch.full((2, 1, 3, 3), 0.1), "conv.bias": torch.tensor([0.0, 1.0])}
+    torch.save(weights, tmp_path / "w.pth")
+    found = models.load(f"{script}:Own", weights=tmp_path / "w.pth")
+    ones = np.ones((1, 8, 8, 1), np.float32)  # (1 - 0.5) / 0.25 = 2
+    np.testing.assert_allclose(found.logits(found.params, ones), [[1.8, 2.8]], atol=1e-5)
+    with pytest.raises(InputError, match=r"Own of .* is a class, whose weights are random: give --weights, or write"):
+        models.load(f"{script}:Own")
+    with pytest.raises(InputError, match=r"Needs of .* is a class that needs arguments .*count.*: write a function"):
+        models.load(f"{script}:Needs", weights=tmp_path / "w.pth")
+    with pytest.raises(InputError, match=r"Net of .* is a class: write a function make_model\(\)"):
+        models.load(f"{script}:Net")  # imported there
 
 
 def test_a_model_of_timm_with_its_own_preprocessing_and_head(torch, tmp_path):

@@ -5,6 +5,7 @@ caller holds, and its errors lose their type. So methods that need predictions a
 (`xaijax.explain._chunk`), and what would trace it is refused in one sentence.
 """
 
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from xaijax._outputs import Output
 TINY = 1e-30  # probabilities below are taken for it where their logarithm is needed
 MOST = 64  # images in one call
 PROBABILITIES = 1e-5  # how near to 1 the sums of probabilities are, and those of logits never
+SHAPES = re.compile(r"shape|channels|size|dimension", re.IGNORECASE)  # an error that speaks of them is about a layout
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +104,7 @@ class HostNetwork(Network):
 
     def _checked(self, ready: np.ndarray) -> np.ndarray:
         with self._lock:  # most functions of others were not written for several threads
-            found = self.function(ready)
+            found = explained(self.function, ready, self.channels)
         values = _outputs.as_numpy(found, self.classes, self.name)
         if not self.gives_logits:
             return _outputs.check_predictions(values, self.output, len(ready), self.classes, function=self.name)
@@ -133,6 +135,22 @@ class HostNetwork(Network):
         made = np.ascontiguousarray(np.moveaxis(made, -1, 1) if self.channels == "first" else made)
         # Many functions standardise their images in place, which must not change those of the caller.
         return made.copy() if np.may_share_memory(made, images) else made
+
+
+def explained(function: Callable[[np.ndarray], Any], images: np.ndarray, channels: str) -> Any:
+    """What a function gives; its own error keeps its type, and a note on it says the likely mistake."""
+    try:
+        return function(images)
+    except Exception as error:
+        hint = layout_hint(error, channels)
+        if hint and not isinstance(error, InputError):
+            error.add_note(f"If the function takes [n, C, H, W], give channels={hint}.")
+        raise
+
+
+def layout_hint(error: Exception, channels: str) -> str:
+    """The layout to name where an error of a function looks like that of another one; empty where it does not."""
+    return '"first"' if channels == "last" and SHAPES.search(str(error)) else ""
 
 
 def _unit(images: np.ndarray) -> np.ndarray:

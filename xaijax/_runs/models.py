@@ -86,7 +86,7 @@ def open_one(path: str | Path, options: ModelOptions, notes: list[str]) -> Class
     if is_named(path):
         named = {"weights": options.weights}
         if options.size is not None:
-            named["input_shape"] = (options.size, options.size, 3)
+            named["input_shape"] = (options.size, options.size)  # the channels are the model's
     elif options.weights is not None:
         raise InputError(f"--weights are for a model that is named, such as timm:resnet18; {path} has its own")
     found = models.load(path, output=options.output, preprocess=preprocess_of(options), notes=notes, **named)
@@ -183,6 +183,11 @@ def match_classes(wanted: Sequence[str], known: Sequence[str], model: str, sourc
     if unnamed and len(known) == len(wanted):
         return tuple(range(len(known)))
     absent = [name for name in wanted if name not in known]
+    if unnamed and absent:
+        raise InputError(
+            f"{model} has {len(known)} output{'s' * (len(known) != 1)}, which it does not name, and {source} have "
+            f"{len(wanted)} classes ({', '.join(wanted)}): give a model that was trained on these classes, or that names its own"
+        )
     if absent:
         raise InputError(
             f"{model} knows the classes {', '.join(known)}, but {source} have {', '.join(wanted)}: give a model "

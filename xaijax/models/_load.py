@@ -13,6 +13,7 @@ from xaijax.models import black_box, checkpoint
 from xaijax.models._files import regular_file
 from xaijax.models._notes import Note
 from xaijax.models.importers import from_arrays, from_keras, from_torch
+from xaijax.models.importers.sources import UnknownArchitectureError
 from xaijax.models.importers.torch_graph import building
 from xaijax.models.onnx import from_onnx
 from xaijax.preprocess import Preprocess, Style
@@ -53,7 +54,7 @@ def load(
             weights of its architecture expect.
         notes: a list that gets a sentence for each assumption that the file does not settle.
         weights: file of weights for a path that names a PyTorch model.
-        input_shape: (H, W, C), for a PyTorch model that does not say its size.
+        input_shape: (H, W, C), or (H, W), for a PyTorch model that is named or made by a script, see `from_torch`.
 
     Returns:
         The classifier, with float32 parameters. Loading one architecture twice does not compile anything twice.
@@ -206,7 +207,10 @@ def _foreign(
     reader: Callable[..., Classifier], path: Path, channels: int | None, options: dict[str, Any]
 ) -> Classifier:
     given = {name: value for name, value in options.items() if value is not None}
-    found = reader(path, **given)
+    try:
+        found = reader(path, **given)
+    except UnknownArchitectureError as error:
+        raise InputError(error.said) from None
     if channels not in (None, found.input_shape[2]) and "input_shape" not in given and path.suffix != ".pt2":
         given.pop("notes", None)  # they were taken down
         found = reader(path, input_shape=(*found.input_shape[:2], channels), **given)

@@ -5,8 +5,6 @@ What needs layers, gradients or parameters refuses in one sentence.
 """
 
 import functools
-import hashlib
-import importlib.util
 import inspect
 import itertools
 import math
@@ -18,10 +16,12 @@ import numpy as np
 
 from xaijax import _outputs
 from xaijax._errors import InputError
-from xaijax._network.host import HostNetwork
+from xaijax._network.host import HostNetwork, explained, layout_hint
 from xaijax._outputs import Output
 from xaijax.classifier import Classifier
+from xaijax.models import _scripts
 from xaijax.models._notes import Note
+from xaijax.models._shapes import check_image_shape
 from xaijax.preprocess import Preprocess
 
 DTYPES = ("float32", "float16", "float64", "uint8")
@@ -139,24 +139,16 @@ def from_script(text: str, *, output: Output | None = None, notes: list[str] | N
     path = Path(place).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"there is no script {place}; give FILE.py:FUNCTION")
-    source = path.read_bytes()
-    spec = importlib.util.spec_from_file_location(f"xaijax_script_{next(_number)}", path)
-    assert spec is not None  # the file ends in .py
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise InputError(f"{path} fails when it is run: {type(error).__name__}: {error}") from error
+    module, print_ = _scripts.run(path)
     function = getattr(module, wanted, None)
     if function is None:
         raise InputError(f"{path} has no {wanted!r}; name a function of the file behind the colon")
-    given: dict[str, Any] = {}
-    for option in SCRIPT_OPTIONS:
-        for holder in (function, module):
-            value = getattr(holder, option, None)
-            if value is not None and not callable(value) and option not in given:
-                given[option] = value
+    if inspect.isclass(function):
+        raise InputError(
+            f"{wanted} of {path} is a class: write a function make_model() that returns the module with its weights "
+            f"loaded, and give {path}:make_model"
+        )
+    given = _scripts.stated(function, module, SCRIPT_OPTIONS)
     if "input_shape" not in given:
         raise InputError(f"{path} must say which images {wanted} takes: add a line such as input_shape = (224, 224, 3)")
     if output is not None:
@@ -164,14 +156,15 @@ def from_script(text: str, *, output: Output | None = None, notes: list[str] | N
     elif "output" not in given and notes is not None:
         said = f'output assumed for {text}: softmax; a line such as output = "sigmoid" in the file says another'
         notes.append(Note(said, "output"))
-    print_ = hashlib.sha256(source).hexdigest()[:16]
     try:
-        return from_predict(_blamed(function, text), **{"name": text, "fingerprint": print_, **given})
+        return from_predict(
+            _blamed(function, text, given.get("channels", "last")), **{"name": text, "fingerprint": print_, **given}
+        )
     except (InputError, TypeError) as error:
         raise (error if path.name in str(error) else InputError(f"{text}: {error}")) from None
 
 
-def _blamed(function: Any, text: str) -> Any:
+def _blamed(function: Any, text: str, channels: str) -> Any:
     """The function of a script, whose own errors say that they are its own; objects are left as they are."""
     if not inspect.isfunction(function):
         return function
@@ -184,9 +177,11 @@ def _blamed(function: Any, text: str) -> Any:
             raise
         except Exception as error:
             shape = np.shape(images[0]) if images else ()
+            hint = layout_hint(error, channels)
+            likely = f"if it takes [n, C, H, W], write channels = {hint} in the file; else " if hint else ""
             raise InputError(
-                f"{text} fails on images of shape {shape}: {type(error).__name__}: {error}; call it on such an array "
-                "in Python to see where"
+                f"{text} fails on images of shape {shape}: {type(error).__name__}: {error}; {likely}call it on such an "
+                "array in Python to see where"
             ) from error
 
     return called
@@ -255,9 +250,7 @@ def _column(values: Any) -> np.ndarray:
 
 
 def _shape(input_shape: Sequence[int]) -> tuple[int, int, int]:
-    shape = tuple(int(side) for side in input_shape)
-    if len(shape) != 3 or min(shape) < 1:
-        raise InputError(f"input_shape must be (H, W, C), all positive; got {tuple(input_shape)}")
+    shape = check_image_shape(input_shape)
     if math.prod(shape) > LARGEST:
         raise InputError(
             f"input_shape {shape} means {4 * math.prod(shape) / 2**30:,.0f} GiB for one image; images may have at most "
@@ -285,6 +278,7 @@ def _count(
 ) -> list[str]:
     """Names "0", "1", ... for as many classes as one call with black images gives."""
     images = np.zeros((batch or 1, *shape), dtype)
-    found = _outputs.as_numpy(call(np.ascontiguousarray(np.moveaxis(images, -1, 1)) if channels == "first" else images))
+    images = np.ascontiguousarray(np.moveaxis(images, -1, 1)) if channels == "first" else images
+    found = _outputs.as_numpy(explained(call, images, channels))
     width = 2 if output == "binary" else found.shape[1] if found.ndim == 2 else 1
     return [str(number) for number in range(width)]

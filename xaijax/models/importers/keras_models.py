@@ -12,12 +12,12 @@ from xaijax._outputs import check_output
 from xaijax.classifier import Classifier
 from xaijax.models._files import regular_file
 from xaijax.models._notes import Note
+from xaijax.models._shapes import check_image_shape
 from xaijax.models.importers import keras_weights
 from xaijax.models.importers.endings import output_of
 from xaijax.models.importers.keras_graph import blocks, ending, files, model
 from xaijax.models.importers.keras_graph.weights import Place
 from xaijax.models.importers.torch_graph import layers, network
-from xaijax.models.importers.torch_graph.convert import check_image_shape
 from xaijax.models.importers.torch_graph.network import GraphNetwork
 from xaijax.preprocess import Preprocess, Style
 

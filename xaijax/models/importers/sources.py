@@ -7,6 +7,23 @@ from xaijax.models.zoo import entry
 from xaijax.models.zoo._entry import sources
 from xaijax.models.zoo._weights import Source, renumber
 
+MAKE = (
+    "write a Python file with a function make_model() that returns your module with these weights loaded and give "
+    "--model FILE.py:make_model, or save the module as .pt2 with torch.export.save"
+)
+
+
+class UnknownArchitectureError(InputError):
+    """Weights of no architecture of the registry.
+
+    Attributes:
+        said: the sentence without what only Python's functions can do.
+    """
+
+    def __init__(self, said: str, more: str) -> None:
+        super().__init__(said + more)
+        self.said = said
+
 
 def recognise(names: Collection[str], libraries: Collection[str], architecture: str | None, what: str) -> Source:
     """The source that a set of weights is.
@@ -46,8 +63,11 @@ def recognise(names: Collection[str], libraries: Collection[str], architecture: 
         return max(family, key=lambda row: sum(row.table.target(n) is not None for n in row.names(names).values()))
     if not found:
         some = ", ".join(sorted(names)[:3])
-        raise InputError(
-            f"the architecture of {what} is not recognised (entries such as {some}); choose from {', '.join(known)}: "
-            "give architecture= to see what differs"
+        keras = libraries == ("keras",)
+        todo = "save the whole model as .keras and give that file" if keras else MAKE
+        raise UnknownArchitectureError(
+            f"the architecture of {what} is not recognised: its weights (entries such as {some}) fit none that xaijax "
+            f"knows; {todo}",
+            "; in Python, architecture=NAME says how they differ from one of list_models()",
         )
     return found[0]

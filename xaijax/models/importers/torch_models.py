@@ -14,6 +14,7 @@ from xaijax._errors import InputError
 from xaijax._outputs import Output, check_output
 from xaijax.classifier import Classifier
 from xaijax.models._notes import Note
+from xaijax.models._shapes import check_image_shape
 from xaijax.models.importers.endings import output_of
 from xaijax.models.importers.torch_weights import from_state
 from xaijax.preprocess import Preprocess, Style
@@ -47,7 +48,9 @@ def from_torch(
         architecture: what weights alone are of: a name of `list_models()`, recognised by default, `"timm:NAME"` or
             `"torchvision:NAME"`.
         weights: file or state dictionary for a `source` that names a module.
-        input_shape: (H, W, C); needed for a module and a script, else the size that the model is made for.
+        input_shape: (H, W, C); needed for a module and a script that does not say it, else the size that the model is
+            made for. (H, W) for a name or a script: with the channels that it says, else those of its first
+            convolution.
         classes: K names; default "0", "1", ...
         preprocess: what the weights expect of pixels in [0, 1]; default: what timm or torchvision say of the model; a
             module, a script and a `.pt2` file get the pixels as they are, which is logged as an assumption.
@@ -123,6 +126,7 @@ def _converted(
     name = source if isinstance(source, str | Path) else type(source).__name__
     building.need_torch(str(name))
     usual: Preprocess | None = None
+    thresholds: Sequence[float] | None = None
     if isinstance(source, str | Path) and Path(source).suffix.lower() == EXPORTED:
         if weights is not None:
             raise InputError(f"{source} has its weights; leave out weights=")
@@ -138,11 +142,13 @@ def _converted(
             if weights is not None:
                 building.fill(source, building.entries_of(weights), str(name))
             built = building.Built(source, None, None, "")
-        usual = built.preprocess
-        given = built.input_shape if input_shape is None else input_shape
-        if given is None:
-            raise InputError(f"{name} does not say the size of its images; give input_shape=(H, W, C)")
-        shape = convert.check_image_shape(given)
+        usual, thresholds = built.preprocess, built.thresholds
+        classes = built.classes or classes
+        output = built.output if output is None else output
+        shape = check_image_shape(_image_shape(built, input_shape, source))
+        if usual is not None and preprocess is not None and not built.said:
+            text = f"the preprocessing that {name} states is replaced because --preprocess is given"
+            _say(notes, Note(text, "preprocess", "option"))
         if built.said and preprocess is None and usual is not None:
             _say(notes, Note(f"{name}: {built.said}", "preprocess", "library"))
         made, params, fixed = convert.convert(built.module, shape)
@@ -184,7 +190,28 @@ def _converted(
     if output is None:
         text = f"output assumed for {name}: softmax over {len(classifier.classes)} classes"
         _say(notes, Note(f"{text}; --output sigmoid reads findings", "output"))
-    return classifier
+    return classifier if thresholds is None else classifier.with_output(classifier.output, thresholds=thresholds)
+
+
+def _image_shape(built: Any, given: Sequence[int] | None, source: Any) -> Sequence[int]:
+    """(H, W, C) as it is given, or as the model says it; of (H, W) the channels are the model's."""
+    if given is None:
+        if built.input_shape is None and isinstance(source, str | Path):
+            raise InputError(
+                f"{source} does not say the size of its images: give --size 128, or write input_shape = (128, 128, 3) "
+                "in the file (in Python give input_shape=(128, 128, 3))"
+            )
+        if built.input_shape is None:
+            raise InputError(f"{type(source).__name__} does not say the size of its images; give input_shape=(H, W, C)")
+        return tuple(built.input_shape)
+    if len(given) != 2:
+        return given
+    if built.input_shape is not None:
+        return (*given, built.input_shape[-1])
+    import torch
+
+    first = next((child for child in built.module.modules() if isinstance(child, torch.nn.Conv2d)), None)
+    return (*given, 3 if first is None else first.in_channels)
 
 
 def _say(notes: list[str] | None, sentence: str) -> None:

@@ -7,17 +7,20 @@ import ast
 import contextlib
 import importlib.util
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from xaijax._errors import InputError
+from xaijax._outputs import Output
+from xaijax.models import _scripts
 from xaijax.models._files import regular_file
 from xaijax.models.importers.torch_weights import stored_entries, without_wrappers
 from xaijax.preprocess import Preprocess
 
 LIBRARIES = ("timm", "torchvision")
+STATED = ("input_shape", "classes", "output", "channels", "mean", "std", "thresholds")
 SCRIPT = re.compile(r"(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)")
 
 
@@ -30,12 +33,18 @@ class Built:
         preprocess: what the weights expect, or None where nothing says it.
         input_shape: (H, W, C) that it is made for, or None.
         said: one line about what was assumed.
+        classes: the names that a script states, or None.
+        output: what the logits mean, where a script states it.
+        thresholds: of its findings, where a script states them.
     """
 
     module: Any
     preprocess: Preprocess | None
     input_shape: tuple[int, int, int] | None
     said: str
+    classes: tuple[str, ...] | None = None
+    output: Output | None = None
+    thresholds: Sequence[float] | None = None
 
 
 def is_name(source: Any) -> bool:
@@ -45,7 +54,10 @@ def is_name(source: Any) -> bool:
 
 
 def makes_module(source: Any) -> bool:
-    """Whether a text names a function of a script that takes no argument and so makes a module; nothing is run."""
+    """Whether a text names what makes a module: a function of a script that takes no argument, or a class of it.
+
+    Nothing is run.
+    """
     script = SCRIPT.fullmatch(str(source))
     if script is None:
         return False
@@ -54,6 +66,8 @@ def makes_module(source: Any) -> bool:
     except (OSError, ValueError, SyntaxError):
         return False
     for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name == script["function"]:
+            return True
         if isinstance(node, ast.FunctionDef) and node.name == script["function"]:
             required = len(node.args.posonlyargs) + len(node.args.args) - len(node.args.defaults)
             return required == 0 and node.args.vararg is None
@@ -77,10 +91,10 @@ def build(name: str, weights: Any) -> Built:
     need_torch(name)
     script = SCRIPT.fullmatch(name)
     if script is not None:
-        module = _from_script(Path(script["file"]), script["function"])
+        built = _from_script(Path(script["file"]), script["function"], weights is not None)
         if weights is not None:
-            fill(module, entries_of(weights), str(name))
-        return Built(module, None, None, f"made by {script['function']} of {script['file']}")
+            fill(built.module, entries_of(weights), str(name))
+        return built
     library, _, architecture = name.partition(":")
     if weights is None:
         raise InputError(f"{name} needs its weights; give weights=, a .safetensors, .pth or .ckpt file")
@@ -131,21 +145,53 @@ def fill(module: Any, entries: Mapping[str, Any], what: str) -> None:
     module.load_state_dict(given, strict=False)
 
 
-def _from_script(file: Path, function: str) -> Any:
+def _from_script(file: Path, function: str, filled: bool) -> Built:
+    """What a script makes, with what it says of it; `filled`: its weights come from a file."""
     place = regular_file(file)
-    spec = importlib.util.spec_from_file_location(f"xaijax_script_{place.stem}", place)
-    assert spec is not None
-    assert spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    if not callable(getattr(script, function, None)):
+    script, _ = _scripts.run(place)
+    maker = getattr(script, function, None)
+    if not callable(maker):
         raise InputError(f"{file} has no function {function}; give FILE.py:FUNCTION")
     import torch
 
-    module = getattr(script, function)()
+    loaded = f"a function make_model() that returns the module with its weights loaded, and give {file}:make_model"
+    if isinstance(maker, type):
+        if not filled:
+            raise InputError(
+                f"{function} of {file} is a class, whose weights are random: give --weights, or write {loaded}"
+            )
+        try:
+            module = maker()
+        except TypeError as error:
+            raise InputError(
+                f"{function} of {file} is a class that needs arguments ({error}): write {loaded}"
+            ) from error
+    else:
+        module = maker()
     if not isinstance(module, torch.nn.Module):
         raise InputError(f"{function} of {file} must return a torch.nn.Module; it returns a {type(module).__name__}")
-    return module
+    stated = _scripts.stated(maker, script, STATED)
+    if stated.get("channels", "first") != "first":
+        raise InputError(
+            f"{file} says channels = {stated['channels']!r}, and a module takes [n, C, H, W]: leave it out"
+        )
+    names = stated.get("classes")
+    if isinstance(names, str) or not isinstance(names, Iterable | None):
+        raise InputError(f"{file} says classes = {names!r}; it must be a list of names")
+    numbers: dict[str, Any] = {name: _numbers(stated[name]) for name in ("mean", "std") if name in stated}
+    return Built(
+        module,
+        Preprocess(**numbers) if numbers else None,
+        stated.get("input_shape"),
+        "",
+        None if names is None else tuple(map(str, names)),
+        stated.get("output"),
+        stated.get("thresholds"),
+    )
+
+
+def _numbers(value: Any) -> tuple[float, ...]:
+    return tuple(map(float, value)) if isinstance(value, Iterable) else (float(value),)
 
 
 def _timm(name: str, entries: Mapping[str, Any]) -> Built:

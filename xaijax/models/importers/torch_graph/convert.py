@@ -8,7 +8,7 @@ sizes before such a model is used.
 
 import contextlib
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -333,11 +333,3 @@ def _kernels_last(graph: Graph, with_four_axes: set[str]) -> Graph:
         for name, tensor in graph.tensors.items()
     }
     return replace(graph, tensors=tensors)
-
-
-def check_image_shape(input_shape: Sequence[int]) -> tuple[int, int, int]:
-    """(H, W, C) as three numbers."""
-    shape = tuple(int(side) for side in input_shape)
-    if len(shape) != 3 or min(shape) < 1:
-        raise InputError(f"input_shape must be (H, W, C), all positive; got {tuple(input_shape)}")
-    return shape

@@ -24,6 +24,7 @@ from xaijax.models.importers.torch_graph.operations.attention import attention_w
 from xaijax.models.importers.torch_graph.operations.normalisation import scale_and_shift
 
 ATTENTION = "scaled_dot_product_attention"
+TRAINING = {"_native_batch_norm_legit_functional", "native_dropout", "bernoulli"}  # never in evaluation mode
 BATCH_NORMS = ("_native_batch_norm_legit_no_training", "batch_norm", "_native_batch_norm_legit", "native_batch_norm")
 # Operations with a bias, and the argument that it is.
 BIASES = {
@@ -270,6 +271,12 @@ def _last_uses(graph: Graph) -> dict[int, list[str]]:
 
 def missing(found: list[tuple[str, str]]) -> str:
     """The error for operations that the table lacks: each with the paths of the modules that it is in."""
+    training = sorted({op for op, _ in found} & TRAINING)
+    if training:
+        return (
+            f"this model was exported in training mode (it has {', '.join(training)}): call its eval() before "
+            "torch.export.export, and save it again"
+        )
     places: dict[str, list[str]] = {}
     for op, where in found:
         if where not in places.setdefault(op, []):
