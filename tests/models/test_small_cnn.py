@@ -66,7 +66,10 @@ def test_two_created_models_are_one_compilation():
         ({"name": "small_cnn", "num_classes": 3, "input_shape": (8, 8, 1)}, r"16 pixels a side .* got \[8, 8, 1\]"),
         ({"name": "small_cnn", "num_classes": 3, "input_shape": (64, 64, 2)}, "with 1 or 3 channels"),
         ({"name": "small_cnn", "num_classes": 3, "input_shape": (64, 64)}, r"input_shape must be \(H, W, C\)"),
-        ({"name": "small_cnn", "num_classes": 3, "depth": 9}, "small_cnn has no option depth; it has dropout, pool, width"),
+        (
+            {"name": "small_cnn", "num_classes": 3, "depth": 9},
+            "small_cnn has no option depth; it has dropout, pool, width",
+        ),
         ({"name": "small_cnn", "classes": ["a", "a"]}, "2 different names"),
     ],
 )
