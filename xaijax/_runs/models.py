@@ -186,8 +186,8 @@ def match_classes(wanted: Sequence[str], known: Sequence[str], model: str, sourc
     if unnamed and absent:
         raise InputError(
             f"{model} has {len(known)} output{'s' * (len(known) != 1)}, which it does not name, and {source} have "
-            f"{len(wanted)} classes ({', '.join(wanted)}): give a model that was trained on these classes, or that names "
-            "its own"
+            f"{len(wanted)} classes ({', '.join(wanted)}): give a model that was trained on these classes, or that "
+            "names its own"
         )
     if absent:
         raise InputError(
