@@ -120,19 +120,15 @@ def test_what_the_package_exports():
         "explain",
     }
     others |= {
-        "fullgrad_with_gap",
-        "integrated_gradients_with_gap",
         "methods",
         "postprocess",
         "resize",
         "refusals",
         "uncertainty",
         "Uncertain",
-        "sampling",
         "completeness",
         "usable_layers",
         "Usable",
-        "complete_methods",
         "Complete",
     }
     assert set(explain.__all__) == {*NAMES, *others}
