@@ -15,6 +15,7 @@ import json, re
 import jax, numpy as np
 from xaijax import models, training
 from xaijax.training._step import step
+from xaijax.training._trainer import Trainer
 random = np.random.default_rng(0)
 images, labels = random.random((16, 16, 16, 1)).astype(np.float32), np.arange(16) % 3
 start = models.create("small_cnn", 3, (16, 16, 1), width=4)
