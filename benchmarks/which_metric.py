@@ -6,7 +6,7 @@
 For each pair of data and model: trains the model (`xaijax train`, small images, few epochs), calibrates all metrics on
 its test images (three textures, three shares of noise; view, mosaic and parts), and keeps the verdicts. What is done is
 kept in the folder: the same command resumes. `--images` is the folder that holds the data sets. Needs
-quantus, captum and grad-cam (`.ci/full` says how to install them); `--ours` does without.
+quantus, captum and grad-cam (`.ci/full` installs them); `--ours` does without.
 """
 
 import argparse

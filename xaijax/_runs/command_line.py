@@ -1,7 +1,7 @@
 """Command lines from configuration classes: the options are the fields, and a mistake is one sentence.
 
 The parser (tyro) puts mistakes into a box of many lines. Here the arguments are first compared with the same fields, so
-that the sentence says what was given, what is allowed and what to do; whatever else the parser refuses has its words
+that the sentence names what was given, what is allowed and what to do; whatever else the parser refuses has its words
 put into one line.
 """
 
