@@ -10,7 +10,7 @@ import numpy as np
 from xaijax._runs import command_line
 from xaijax._runs.options import DataOptions, ModelOptions, SplitOptions
 from xaijax.bench import decisions
-from xaijax.bench.calibrated import Judged
+from xaijax.bench.calibrated import BELIEVE, Judged
 from xaijax.bench.conclusion import Conclusion, best, gaps
 from xaijax.bench.results import describe
 from xaijax.bench.statistics import RunStatistics
@@ -19,6 +19,8 @@ from xaijax.metrics import METRICS, Statement
 from xaijax.metrics.statistics import MetricStatistics
 from xaijax.plot._statistics import p_text
 
+UNKNOWN = ("not_judged", "no_verdict")
+"""Verdicts that say nothing of a metric: the box says why."""
 BADGES = {
     "best": "one best method",
     "several": "several best methods",
@@ -131,19 +133,21 @@ def _calibrate(run: Mapping[str, Any], model: str) -> str:
 
 
 def _doubted(judged: Judged) -> list[str]:
-    """The metrics that nothing is concluded from, by verdict."""
+    """The metrics that nothing is concluded from, by the reason."""
+    if not judged.source:
+        return []  # said already: there is no calibration
     groups: dict[str, list[str]] = {}
-    for metric, (verdict, _) in judged.verdicts.items():
-        if metric not in judged.believed:
-            groups.setdefault(verdict, []).append(metric)
-    lines = []
-    for verdict, names in groups.items():
-        titles = _join([METRICS[name].title for name in names])
+    for metric, (verdict, why) in judged.verdicts.items():
+        if verdict == BELIEVE:
+            continue
         reason = VERDICTS[verdict].title
-        if all("mask" in METRICS[name].needs for name in names):
+        if "mask" in METRICS[metric].needs:
             reason = "compared with masks, so about what a person would mark and not about what the model uses"
-        lines.append(f"Nothing is concluded from {titles}: {reason}.")
-    return lines
+        elif verdict in UNKNOWN and why:
+            reason = f"{reason}, because {why}"
+        groups.setdefault(reason, []).append(metric)
+    titles = {reason: _join([METRICS[name].title for name in names]) for reason, names in groups.items()}
+    return [f"Nothing is concluded from {names}: {reason}." for reason, names in titles.items()]
 
 
 def _classes(said: Sequence[Statement], believed: Sequence[str], model: str, *, several: bool) -> list[str]:

@@ -41,6 +41,7 @@ SETTINGS: Any = {
     "grid.linewidth": 0.6,
     "svg.hashsalt": "xaijax",  # the same figure gives the same file
     "figure.dpi": 100,
+    "text.parse_math": False,  # a dollar sign in a name is one
 }
 
 
@@ -143,6 +144,16 @@ def letters_on(color: Sequence[float]) -> str:
     luminance = sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), parts, strict=True))
     # Dark letters (luminance 0.0052) have the contrast (l + 0.05) / 0.0552, white ones 1.05 / (l + 0.05).
     return LETTERS if luminance + 0.05 > (1.05 * 0.0552) ** 0.5 else "white"
+
+
+def legend_text(name: str) -> str:
+    """A name as a legend shows it: Matplotlib leaves out labels that start with an underscore.
+
+    Example:
+        >>> legend_text("_old"), legend_text("new")
+        (' _old', 'new')
+    """
+    return f" {name}" if name.startswith("_") else name
 
 
 def new_figure(width: float, height: float, *, layout: Any = "constrained") -> "Figure":
