@@ -369,7 +369,7 @@ def read_as(described: Mapping[str, Any] | None) -> str:
     scale, means, stds = float(described["scale"]), described["mean"], described["std"]
     numbers = [
         *([f"scale {scale:g}"] if scale != 1 else []),
-        *(f"{name} {' '.join(f'{v:.3g}' for v in values)}" for name, values in (("mean", means), ("std", stds))),
+        *(f"{name} {' '.join(f'{v:.4g}' for v in values)}" for name, values in (("mean", means), ("std", stds))),
         *(["channels as BGR"] if described["order"] == "bgr" else []),
     ]
     plain = (scale, list(means), list(stds), described["order"]) == (1, [0], [1], "rgb")
@@ -382,5 +382,5 @@ def read_as(described: Mapping[str, Any] | None) -> str:
         return "pixels in [0, 1]"
     if len(means) == len(stds) == 1:
         black, white = (0 - means[0]) / stds[0], (scale - means[0]) / stds[0]
-        return f"black as {black:.3g}, white as {white:.3g} ({', '.join(numbers)})"
+        return f"black as {black:.4g}, white as {white:.4g} ({', '.join(numbers)})"
     return ", ".join(numbers)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,7 @@ def boxes(
     for one in conclusions:
         knowledge, metrics = judged[one.model], found.models[one.model]
         believed = [name for name in knowledge.believed if name in metrics]
-        predictions = [s.text for s in said if s.kind == "predicts" and s.text.startswith(f"Model {one.model} ")]
+        predictions = [s.text for s in said if s.kind == "predicts" and _model_of(s.text, found.models) == one.model]
         cannot = [
             *predictions,
             *one.cannot,
@@ -80,6 +80,11 @@ def boxes(
             }
         )
     return made
+
+
+def _model_of(text: str, models: Iterable[str]) -> str:
+    """The model that a sentence on predictions is of: the longest name, since "net" and "net 2" may both be there."""
+    return max((name for name in models if text.startswith(f"Model {name} ")), key=len, default="")
 
 
 def _uncalibrated(run: Mapping[str, Any], predictions: Sequence[str]) -> dict[str, Any]:
