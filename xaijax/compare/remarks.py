@@ -29,10 +29,10 @@ def about_models(first: Run, second: Run, models: Sequence[tuple[str, str]]) -> 
                 f"The classifiers have different classes ({which}: {', '.join(was) or 'not known'} and "
                 f"{', '.join(now) or 'not known'}): scores from their output do not answer the same question."
             )
-    was, now = (str((run.values.get("versions") or {}).get("xaijax", "not known")) for run in (first, second))
-    if was != now:
+    old, new = (str((run.values.get("versions") or {}).get("xaijax", "not known")) for run in (first, second))
+    if old != new:
         said.append(
-            f"The runs were made by different versions of xaijax ({was} and {now}): the version can be what makes a "
+            f"The runs were made by different versions of xaijax ({old} and {new}): the version can be what makes a "
             "difference."
         )
     return said

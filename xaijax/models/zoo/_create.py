@@ -19,6 +19,7 @@ from xaijax._network import nnx_module
 from xaijax._outputs import Output, check_output
 from xaijax.classifier import Architecture, Classifier
 from xaijax.models.zoo._entry import Entry, entry
+from xaijax.models.zoo.layers import drawing, shapes_only
 from xaijax.preprocess import Preprocess, Style
 
 
@@ -149,7 +150,7 @@ def _module(architecture: Architecture, num_classes: int, input_shape: tuple[int
     options = dict(architecture.options)
     found = _entry_checked(architecture.name, num_classes, input_shape, options)
     rngs = nnx.Rngs(params=key, dropout=0)  # a training seeds the dropout for every step
-    rngs.params = _Keys(key, tag="params")
+    rngs.params = _Keys(key, tag="params")  # type: ignore[attr-defined]  # streams are set by name
     return found.build(num_classes, input_shape, rngs, **options)
 
 
@@ -165,6 +166,8 @@ class _Keys(nnx.RngStream):
         self.taken = 0
 
     def __call__(self) -> Any:
+        if not drawing():
+            return self.key[...]
         key = jax.random.fold_in(self.key[...], self.taken)
         self.taken += 1
         return key
@@ -174,7 +177,8 @@ class _Keys(nnx.RngStream):
 def _abstract(
     architecture: Architecture, num_classes: int, input_shape: tuple[int, int, int]
 ) -> tuple[nnx_module.NNXNetwork, Any]:
-    module = nnx.eval_shape(lambda: _module(architecture, num_classes, input_shape, jax.random.key(0)))
+    with shapes_only():
+        module = nnx.eval_shape(lambda: _module(architecture, num_classes, input_shape, jax.random.key(0)))
     graphdef, state = nnx.split(module)
     return nnx_module.split(nnx.merge(graphdef, jax.tree.map(_with_streams, state)))
 
