@@ -192,7 +192,7 @@ def test_nothing_is_concluded_from_metrics_that_the_calibrations_do_not_support(
         "with p ≤ 0.05 after Holm): 1 better in b."
     )
     assert summary([change(None), change(None, low=NAN, better="")]).startswith(
-        "By metrics that were not calibrated 1 of 1 comparisons differ"
+        "By metrics that are not known to be believed 1 of 1 comparisons differ"
     )
 
 
@@ -204,6 +204,13 @@ def test_a_model_that_could_not_be_calibrated_is_not_called_disbelieved(written)
         folder.write_json(place / "calibration/m.json", kept)
     changes, _ = compared(*open_runs([a, b]))
     assert [one.believed for one in changes] == [None]
+    first, second = open_runs([a, b])
+    second.believed["m"] = ["iou"]  # one calibration that does not support the metric is enough
+    assert [one.believed for one in compared(first, second)[0]] == [False]
+    second.believed["m"] = ["irof"]
+    assert [one.believed for one in compared(first, second)[0]] == [None]
+    first.believed["m"] = ["irof"]
+    assert [one.believed for one in compared(first, second)[0]] == [True]
 
 
 def test_names_of_any_signs_are_shown_as_they_are(written, tmp_path, capsys):

@@ -133,7 +133,6 @@ def test_a_network_is_counted_without_making_or_compiling_it(monkeypatch):
     monkeypatch.setattr(probe, "follow", counted)
     monkeypatch.setattr(_create, "_init", refused)
     monkeypatch.setattr(jax.stages.Lowered, "compile", refused)
-    monkeypatch.setattr(jax.stages.Traced, "lower", refused)
     costs.network.cache_clear()
     made = read("cam-confidence")
     own = {"small_cnn": {}, "small_resnet": {}}
@@ -147,10 +146,10 @@ def test_a_network_is_counted_without_making_or_compiling_it(monkeypatch):
 
 def test_the_operations_of_a_network_are_those_that_xla_counts():
     found = costs.network("small_resnet", 64, 3)
-    made = models.create("small_resnet", 3, (64, 64, 3))
+    made = models.create("small_resnet", 3, (64, 64, 3), preprocess="identity")
     image = jax.ShapeDtypeStruct((1, 64, 64, 3), "float32")
     xla = jax.jit(made.logits).lower(made.params, image).cost_analysis()["flops"]
-    assert found.operations == pytest.approx(xla, rel=0.01)
+    assert found.operations == pytest.approx(xla, rel=1e-3)
     layer = made.layers()[made.default_layer]
     assert (found.channels, found.positions, found.layers) == (layer[2], layer[0] * layer[1], len(made.layers()))
 

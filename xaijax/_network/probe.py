@@ -39,7 +39,7 @@ def trace(classifier: Any, treedef: Any, shapes: tuple[tuple[tuple[int, ...], An
 
 
 def follow(classifier: Any, params: Any) -> tuple[Trace, Any]:
-    """One abstract forward pass of `BATCH` images: what it shows, and its jaxpr, which is large and not kept.
+    """One abstract forward pass of `BATCH` images: what it shows, and the traced function, which is large and not kept.
 
     Args:
         classifier: a `Classifier`, whose own parameters are not looked at.
@@ -55,13 +55,14 @@ def follow(classifier: Any, params: Any) -> tuple[Trace, Any]:
         logits = classifier._apply(params, images, recorder)
         return logits, {key: value for key, value in recorder.outputs.items() if isinstance(value, jax.Array)}
 
-    jaxpr, (logits, outputs) = jax.make_jaxpr(run, return_shape=True)(params, images)
+    traced = jax.jit(run).trace(params, images)
+    logits, outputs = traced.out_info
     order = list(recorder.outputs)
     recorder.outputs = {key: outputs.get(key) for key in order}
     seen = recorder.calls(BATCH)
     calls = {call.name: call for call in seen if call.shape is not None}
     paths = tuple(dict.fromkeys(call.path for call in seen))
-    return Trace(logits.shape[1], calls, paths, *_default_layer(calls)), jaxpr
+    return Trace(logits.shape[1], calls, paths, *_default_layer(calls)), traced
 
 
 def _default_layer(calls: dict[str, Call]) -> tuple[str | None, str]:

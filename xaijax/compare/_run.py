@@ -161,7 +161,9 @@ def summary(changes: "list[Change]") -> str:
     chosen = [one for one in sure if one.believed] or [one for one in sure if one.believed is None]
     if not chosen:
         return "Nothing can be said: no metric is supported by the calibrations of both runs."
-    what = "metrics that both calibrations support" if chosen[0].believed else "metrics that were not calibrated"
+    what = (
+        "metrics that both calibrations support" if chosen[0].believed else "metrics that are not known to be believed"
+    )
     differing = [one for one in chosen if one.better]
     if not differing:
         few = sum(one.apart for one in chosen)
@@ -192,11 +194,15 @@ def _show(found: Comparison, console: "Console") -> None:
         for table in section["tables"]:
             columns = {"method": "method", "first": found.runs[0], "second": name, "difference": "difference"}
             columns |= {"interval": "95 % interval", "n": "n", "p": "p (Holm)", "better": "better"}
-            if any(line["note"] for line in table["lines"]):
-                columns["note"] = "note"
             doubt = " (not believed)" if table["doubted"] else ""
             console.print(f"\n{table['title']}{doubt}", markup=False, highlight=False, style="bold")
             tables.print_rows(console, table["lines"], columns=columns)
+            notes: dict[str, list[str]] = {}
+            for line in table["lines"]:
+                notes.setdefault(line["note"], []).append(line["method"])
+            for note, methods in notes.items():
+                if note:
+                    console.print(f" {', '.join(methods)}: {note}", markup=False, highlight=False, style="dim")
 
 
 def _plain(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """Differences between the scores of two runs, with intervals: paired where the images are the same."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xaijax._errors import InputError
@@ -33,7 +33,8 @@ class Change:
             patient where several images are of one; and after Holm's correction over the comparisons of the two runs.
         better: name of the run that is better by the metric's direction, where the interval excludes 0 and rests on ten
             images (or patients) or more; else "".
-        believed: whether the calibrations of both runs support the metric; None where a run was not calibrated.
+        believed: whether the calibrations of both runs support the metric; False where one does not, None where a run
+            was not calibrated.
         note: what limits the comparison.
     """
 
@@ -93,7 +94,6 @@ def compare(first: Run, second: Run, *, seed: int = 0) -> tuple[list[Change], li
     for ours, theirs in models:
         a, b = columns_of(first.scores, ours), columns_of(second.scores, theirs)
         name = ours if ours == theirs else f"{ours} → {theirs}"
-        believed = _believed(first, ours, second, theirs)
         without = []
         for metric in metrics:
             for method in style.in_order(methods):
@@ -104,7 +104,7 @@ def compare(first: Run, second: Run, *, seed: int = 0) -> tuple[list[Change], li
                 if one is None or other is None or empty:
                     without.append(f"{method.replace('_', ' ')} by {METRICS[metric].title} ({'; '.join(empty)})")
                     continue
-                known = None if believed is None else metric in believed
+                known = _believed(metric, [(first, ours), (second, theirs)])
                 base = {"first": first.name, "second": second.name, "model": name, "method": method, "metric": metric}
                 values, units = (
                     paired(one, other, matched.pairs, first, second, seed)
@@ -141,10 +141,10 @@ def _models(first: Run, second: Run) -> tuple[list[tuple[str, str]], list[str]]:
     return [(model, model) for model in shared], alone_in("model", first, first.models, second, second.models)
 
 
-def _believed(first: Run, ours: str, second: Run, theirs: str) -> set[str] | None:
-    if ours not in first.believed or theirs not in second.believed:
-        return None
-    return set(first.believed[ours]) & set(second.believed[theirs])
+def _believed(metric: str, sides: Sequence[tuple[Run, str]]) -> bool | None:
+    """Whether the calibrations of both runs support a metric; False where one does not, None where it is not known."""
+    known = [metric in run.believed[model] for run, model in sides if model in run.believed]
+    return False if not all(known) else True if len(known) == len(sides) else None
 
 
 def _change(values: Mapping[str, Any], units: int) -> Change:

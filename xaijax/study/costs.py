@@ -62,7 +62,6 @@ def network(name: str, size: int | None, channels: int) -> Network:
     from xaijax.models import zoo
     from xaijax.models.zoo import _create
     from xaijax.preprocess import Preprocess
-    from xaijax.profiling.counting import count
 
     found = zoo.entry(name)
     height, width, own = found.input_shape
@@ -72,13 +71,13 @@ def network(name: str, size: int | None, channels: int) -> Network:
     architecture = Architecture(found.name, ())
     params = _create.param_shapes(architecture, 3, shape)
     plain = Classifier(params, _create.network(architecture, 3, shape), (), shape, Preprocess())
-    shown, jaxpr = probe.follow(plain, params)
-    counted = count(jaxpr)
+    shown, traced = probe.follow(plain, params)
+    counted: Any = traced.lower().cost_analysis()
     default = found.layer or shown.default_layer
     layer = shown.calls[default].shape if default else None
     assert layer is not None  # every architecture of the registry has one
     return Network(
-        operations=math.nan if counted.unknown else counted.flops / probe.BATCH,
+        operations=float((counted or {}).get("flops", math.nan)) / probe.BATCH,
         size=(height, width),
         channels=int(layer[-1]),
         positions=math.prod(layer[:-1]),
