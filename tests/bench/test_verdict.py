@@ -107,8 +107,12 @@ def test_the_box_says_how_sure_and_what_is_not_concluded(made):
 
 def test_the_box_says_why_a_metric_was_not_judged(made):
     """One sentence for each reason; a metric that reads masks has its own."""
-    names = ("irof", "iou", "road", "saco", "deletion_mean", "insertion_mean")
-    verdicts = {"irof": ("believe", "")} | {
+    names = ("irof", "iou", "road", "saco", "deletion_mean", "insertion_mean", "sic_webp", "pixel_flipping")
+    verdicts = {
+        "irof": ("believe", ""),
+        "sic_webp": ("undecided", "too few images to decide"),
+        "pixel_flipping": ("no", "does not see where the map points"),
+    } | {
         name: ("not_judged", why)
         for name, why in {
             "iou": "it reads the mask, not the model",
@@ -123,6 +127,9 @@ def test_the_box_says_why_a_metric_was_not_judged(made):
     (box,) = verdict.boxes(made.run_description(IDS), found, known, conclusion.conclude(found, known), [])
     title = {name: METRICS[name].title for name in names}
     assert [line for line in box["cannot"] if line.startswith("Nothing is concluded")] == [
+        f"Nothing is concluded from {title['sic_webp']}: undecided, because the calibration had too few images.",
+        f"Nothing is concluded from {title['pixel_flipping']}: not believed, for the reason that stands at its column in "
+        "the results.",
         f"Nothing is concluded from {title['iou']}: compared with masks, so about what a person would mark and not "
         "about what the model uses.",
         f"Nothing is concluded from {title['road']}: not judged, because it was judged with perturbation.steps=10, not "

@@ -19,6 +19,11 @@ from xaijax.metrics import METRICS, Statement
 from xaijax.metrics.statistics import MetricStatistics
 from xaijax.plot._statistics import p_text
 
+SAID = {
+    "undecided": "undecided, because the calibration had too few images",
+    "no": "not believed, for the reason that stands at its column in the results",
+}
+"""Why nothing is concluded from a metric, where the verdict's title is no reason."""
 UNKNOWN = ("not_judged", "no_verdict")
 """Verdicts that say nothing of a metric: the box says why."""
 BADGES = {
@@ -145,7 +150,7 @@ def _doubted(judged: Judged) -> list[str]:
     for metric, (verdict, why) in judged.verdicts.items():
         if verdict == BELIEVE:
             continue
-        reason = VERDICTS[verdict].title
+        reason = SAID.get(verdict, VERDICTS[verdict].title)
         if "mask" in METRICS[metric].needs:
             reason = "compared with masks, so about what a person would mark and not about what the model uses"
         elif verdict in UNKNOWN and why:
