@@ -87,8 +87,8 @@ def _in_order(probabilities: np.ndarray, order: Sequence[int]) -> np.ndarray:
 def of_recipes(found: Sequence[Recipe], scored: Sequence[Scored]) -> list[dict[str, Any]]:
     """A row for each recipe: its scores with intervals, over the images of one training or over several trainings.
 
-    The interval of several is that of their mean (Student's t), which takes the repeats for independent. Every score is a
-    share, so that the interval ends at 0 and at 1: of two repeats Student's reaches far beyond.
+    The interval of several is that of their mean (Student's t), which takes the repeats for independent. Every score is
+    a share, so that the interval ends at 0 and at 1: of two repeats Student's reaches far beyond.
     """
     rows = []
     for recipe in found:
