@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -212,6 +213,7 @@ def answers(found: Scores, metrics: Sequence[str]) -> list[str]:
     are left open.
     """
     said: list[str] = []
+    unjudged: dict[str, None] = {}
     for model in dict.fromkeys(key[0] for key in found):
         better: dict[bool, dict[str, list[str]]] = {True: {}, False: {}}
         tested: dict[bool, dict[str, None]] = {True: {}, False: {}}
@@ -230,14 +232,12 @@ def answers(found: Scores, metrics: Sequence[str]) -> list[str]:
                     if score.beats:
                         better[judged].setdefault(metric, []).append(method)
         for judged in (True, False):
-            tail = "" if judged else ". Nobody judged these metrics for this model: they describe and conclude nothing"
             if better[judged]:
                 words = "; ".join(f"{_title(metric)}: {', '.join(own)}" for metric, own in better[judged].items())
-                said.append(f"{model}: ahead of a random map, by intervals that exclude 0: {words}{tail}.")
+                said.append(f"{model}: ahead of a random map, by intervals that exclude 0: {words}.")
             elif tested[judged]:
-                said.append(
-                    f"{model}: no method is ahead of a random map in {', '.join(map(_title, tested[judged]))}{tail}."
-                )
+                said.append(f"{model}: no method is ahead of a random map in {', '.join(map(_title, tested[judged]))}.")
+        unjudged |= tested[False]
         if few:
             said.append(
                 f"{model}: {few} comparisons with a random map rest on fewer than {ENOUGH} images: no conclusion."
@@ -247,6 +247,38 @@ def answers(found: Scores, metrics: Sequence[str]) -> list[str]:
                 f"{model}: {unsupported} comparisons are by metrics that the calibration does not support: no "
                 "conclusion."
             )
+    if unjudged:
+        said.append(
+            f"no calibration judged {', '.join(map(_title, unjudged))}: what is said of them describes these images "
+            "and concludes nothing."
+        )
+    return said
+
+
+def unscored(cell: Cell, names: Mapping[str, str]) -> list[str]:
+    """Which metrics have a value on fewer than half of the images, and why not on the others, in sentences.
+
+    Args:
+        cell: of the run.
+        names: name of a model in the run -> in the study.
+    """
+    table = Store(cell.folder).scores()
+    scored: dict[tuple[str, str], dict[str, bool]] = {}
+    reasons: dict[tuple[str, str], Counter[str]] = {}
+    columns = ("model", "metric", "image", "reason")
+    for model, metric, image, reason in zip(*(table[name].to_pylist() for name in columns), strict=True):
+        images = scored.setdefault((model, metric), {})
+        images[image] = images.get(image, False) or not reason
+        if reason:
+            reasons.setdefault((model, metric), Counter())[reason] += 1
+    said = []
+    for (model, metric), images in scored.items():
+        with_value = sum(images.values())
+        if 2 * with_value >= len(images):
+            continue
+        why = "; ".join(REASONS.get(reason, reason) for reason, _ in reasons[model, metric].most_common())
+        some = f"{with_value} of {len(images)}" if with_value else f"none of {len(images)}"
+        said.append(f"{names.get(model, model)}: {_title(metric)} has a value on {some} images: {why}.")
     return said
 
 
