@@ -152,6 +152,9 @@ def behind(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         >>> same = {"model": "m", "metric": "road", "class": "a", "images": 9}
         >>> behind([same | {"method": "cam", "mean": 0.7}, same | {"method": "random", "mean": 0.5}])
         ['m, road: cam is no better than the random map on a (means over 9 images).']
+        >>> rows = [same | {"method": name, "mean": mean} for name, mean in (("a", 0.7), ("b", 0.5), ("random", 0.5))]
+        >>> behind(rows)
+        ['m, road: a, b are no better than the random map on a (means over 9 images).']
     """
     means = {(row["model"], row["metric"], row["class"], row["method"]): row for row in rows}
     found: dict[tuple[str, str, str], list[str]] = {}
@@ -162,12 +165,16 @@ def behind(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         ahead = row["mean"] > other["mean"] if METRICS[metric].higher_is_better else row["mean"] < other["mean"]
         if not ahead:
             found.setdefault((model, metric, method), []).append(label)
+    classes = list(dict.fromkeys(row["class"] for row in rows))
+    alike: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    for (model, metric, method), labels in found.items():
+        alike.setdefault((model, metric, tuple(sorted(labels, key=classes.index))), []).append(method)
     images = sorted({row["images"] for row in rows})
     counted = "" if not images else f"{images[0]}" if len(images) == 1 else f"{images[0]} to {images[-1]}"
     return [
-        f"{model}, {_title(metric)}: {method} is no better than the random map on {', '.join(labels)} (means over "
-        f"{counted} images)."
-        for (model, metric, method), labels in found.items()
+        f"{model}, {_title(metric)}: {', '.join(methods)} {'is' if len(methods) == 1 else 'are'} no better than the "
+        f"random map on {', '.join(labels)} (means over {counted} images)."
+        for (model, metric, labels), methods in alike.items()
     ]
 
 
