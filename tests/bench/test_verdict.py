@@ -128,8 +128,8 @@ def test_the_box_says_why_a_metric_was_not_judged(made):
     title = {name: METRICS[name].title for name in names}
     assert [line for line in box["cannot"] if line.startswith("Nothing is concluded")] == [
         f"Nothing is concluded from {title['sic_webp']}: undecided, because the calibration had too few images.",
-        f"Nothing is concluded from {title['pixel_flipping']}: not believed, for the reason that stands at its column in "
-        "the results.",
+        f"Nothing is concluded from {title['pixel_flipping']}: not believed, for the reason that stands at its column "
+        "in the results.",
         f"Nothing is concluded from {title['iou']}: compared with masks, so about what a person would mark and not "
         "about what the model uses.",
         f"Nothing is concluded from {title['road']}: not judged, because it was judged with perturbation.steps=10, not "
