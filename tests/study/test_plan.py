@@ -11,6 +11,7 @@ from PIL import Image
 from rich.console import Console
 
 from xaijax import models, study
+from xaijax._errors import InputError
 from xaijax._network import probe
 from xaijax.models.zoo import _create
 from xaijax.study import StudyConfig, costs, reading
@@ -152,6 +153,15 @@ def test_the_operations_of_a_network_are_those_that_xla_counts():
     assert found.operations == pytest.approx(xla, rel=1e-3)
     layer = made.layers()[made.default_layer]
     assert (found.channels, found.positions, found.layers) == (layer[2], layer[0] * layer[1], len(made.layers()))
+
+
+def test_two_cells_never_have_one_folder(quick, tmp_path):
+    """Chapters "a b" and "a/b" give one folder name: the second would take the run of the first for its own."""
+    made = read("cam-reliability")
+    (chapter, *_) = made.chapters.values()
+    made = dataclasses.replace(made, chapters={"a b": chapter, "a/b": chapter})
+    with pytest.raises(InputError, match="a b-lung and a/b-lung of the study would have one folder"):
+        plan(made, open_all(made, must=False), tmp_path / "out", tmp_path / "trainings")
 
 
 def test_configurations_are_parsed_once(quick, monkeypatch, tmp_path):
