@@ -11,6 +11,7 @@ from xaijax._runs.data import found_lines, note_lines
 from xaijax._runs.training import Material
 from xaijax.classifier import Classifier
 from xaijax.training import DivergedError
+from xaijax.training import _processes as processes
 from xaijax.training._checkpoints import Checkpoints
 from xaijax.training._train import Record, run_epochs
 from xaijax.training._trainer import Trainer
@@ -39,7 +40,7 @@ def epochs_in(
         validation: `[N, H, W, C]` images to choose the epoch by.
         labels: `[N]` int, of these.
         keep: how many epochs' checkpoints to keep.
-        save: keeps the classifier of an epoch that is the best so far.
+        save: keeps the classifier of an epoch that is the best so far; called in the first of several processes alone.
         console: where to print.
 
     Returns:
@@ -52,6 +53,8 @@ def epochs_in(
             report((epoch - 1 + number / trainer.steps) / epochs, f"epoch {epoch}/{epochs}, loss {loss:.3f}")
 
         def finished(record: Record) -> None:
+            if not processes.is_first():
+                return
             folder.write_lines(out / "log.jsonl", record.log)
             say_epoch(console, record)
 
@@ -60,7 +63,7 @@ def epochs_in(
             validation,
             labels,
             checkpoints=checkpoints,
-            on_best=save,
+            on_best=save if processes.is_first() else None,
             on_epoch=finished,
             on_step=step,
             on_resume=lambda record: progress.say(console, f"resuming after epoch {len(record.log)}"),

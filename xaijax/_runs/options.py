@@ -354,7 +354,7 @@ def preprocess_of(options: ModelOptions) -> Preprocess | Style | None:
 
 WHERE = frozenset({"cluster", "allow_mixed", "part_minutes"})
 """Options that say on which machines a run computes: they enter no result."""
-FREE = frozenset({"out", "resume", "config"}) | WHERE
+FREE = frozenset({"out", "resume", "config", "distributed"}) | WHERE
 """Options that may differ between the command that started a run and the one that resumes it: they enter no result."""
 
 

@@ -450,7 +450,7 @@ def _options_of(command: str, table: Mapping[str, Any], where: str) -> dict[str,
     return options
 
 
-NOT_IN_FILES = {"out", "resume", "config", "until", "device", *WHERE}
+NOT_IN_FILES = {"out", "resume", "config", "until", "device", "distributed", *WHERE}
 """Options of commands that a study decides itself."""
 
 

@@ -2,6 +2,7 @@
 
     xaijax train --data brain_mri/ --model small_resnet --out runs/brain
     xaijax train --data brain_mri/ --weights mobilenet.keras --frozen-epochs 3 --out runs/fine
+    srun xaijax train --data brain_mri/ --model resnet50 --out runs/large --distributed auto
 
 The out folder holds `model.safetensors` (the weights of the best epoch, with what they were trained on),
 `metrics.json`, `log.jsonl` (one line per epoch), `run.json` (configuration, versions, split), the figures
@@ -9,6 +10,7 @@ The out folder holds `model.safetensors` (the weights of the best epoch, with wh
 continues. Every file is written whole and renamed into place.
 """
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,7 @@ from xaijax import __version__, models, plot
 from xaijax._runs import (
     classifier_figures,
     command_line,
+    distributed,
     epochs,
     folder,
     identity,
@@ -30,6 +33,7 @@ from xaijax._runs import (
 from xaijax._runs.training import Images, Material
 from xaijax.classifier import Classifier
 from xaijax.train.config import TrainConfig
+from xaijax.training import _processes as processes
 from xaijax.training._scores import logits, scores_of_logits, two_columns
 from xaijax.training._train import Record
 from xaijax.training._trainer import Trainer
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 FREE = options.FREE | training.FREE
+NOT_REPEATED = ("resume", "config", "distributed")  # the last is another one in each process
 KEPT = (
     "accuracy",
     "macro_f1",
@@ -78,32 +83,44 @@ def run(config: TrainConfig, *, console: "Console | None" = None) -> TrainResult
         FileNotFoundError, NotADirectoryError: for data or weights that are not there.
         ValueError: for data of one class, options that the model or the data do not have, no readable image.
     """
+    config = options.check(config)
+    with distributed.joined(config.distributed):
+        return _run(config, console)
+
+
+def _run(config: TrainConfig, console: "Console | None") -> TrainResult:
     from rich.console import Console
 
-    console = console or Console(stderr=True)
-    config = options.check(config)
-    options.use_device(config)
     out = config.out.expanduser()
     plain = command_line.plain(config)
-    folder.check_start(out, "training", plain, resume=config.resume, free=FREE)
-    material = training.prepare(config, lesions=config.interventions.need_masks)
-    trainer = _trainer(config, material)
-    with (
-        progress.resumable(console, out),
-        epochs.diverging(out),
-        folder.RunFolder(out, "training", resume=config.resume) as place,
-    ):
+    with processes.together():
+        options.use_device(config)
+        folder.check_start(out, "training", plain, resume=config.resume, free=FREE)
+        material = training.prepare(config, lesions=config.interventions.need_masks)
+        trainer = _trainer(config, material)
         found = (
-            {"command": command_line.repeat("train", config), "config": plain}
+            {"command": command_line.repeat("train", config, skip=NOT_REPEATED), "config": plain}
             | material.describe()
-            | {"devices": 1 if trainer.mesh is None else trainer.mesh.size}
+            | {"devices": 1 if trainer.mesh is None else trainer.mesh.size, "processes": processes.count()}
             | provenance.describe()
             | {"made_by": identity.made_by()}
         )
-        epochs.take_up(place, found, console)
-        epochs.say_material(console, material)
+    processes.require_same([found["model"], found["data"]], "images or weights")
+    # Process 0 alone writes and prints.
+    writes = processes.is_first()
+    console = (console or Console(stderr=True)) if writes else Console(quiet=True)
+    with (
+        progress.resumable(console, out),
+        epochs.diverging(out),
+        contextlib.ExitStack() as held,
+    ):
+        with processes.together():
+            if writes:
+                place = held.enter_context(folder.RunFolder(out, "training", resume=config.resume))
+                epochs.take_up(place, found, console)
+                epochs.say_material(console, material)
         record = _train(config, material, trainer, out, console)
-        test = _report(config, material, record, out, console)
+        test = processes.from_first(lambda: _report(config, material, record, out, console))
     progress.say(console, f"written to {out}")
     return TrainResult(out, record.best_epoch, record.metrics, test)
 
@@ -127,7 +144,7 @@ def _trainer(config: TrainConfig, material: Material) -> Trainer:
 def _train(config: TrainConfig, material: Material, trainer: Trainer, out: Path, console: "Console") -> Record:
     def save(best: Classifier, record: Record) -> None:
         info = {
-            "command": command_line.repeat("train", config),
+            "command": command_line.repeat("train", config, skip=NOT_REPEATED),
             "data": material.dataset.name,
             "epoch": record.best_epoch,
             "validation": {name: record.metrics[name] for name in KEPT if name in record.metrics},

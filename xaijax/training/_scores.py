@@ -9,6 +9,7 @@ from xaijax import _batches, _cpu
 from xaijax._errors import InputError
 from xaijax._outputs import Output
 from xaijax.classifier import Classifier
+from xaijax.training import _processes as processes
 from xaijax.training._findings import finding_scores
 
 BINS = 15
@@ -86,6 +87,23 @@ def logits(classifier: Classifier, images: Any, *, batch_size: int = 64) -> np.n
     run = (lambda model, part: model.logits(model.params, part)) if classifier.network.host else _logits
     parts = [np.asarray(run(classifier, part))[:count] for part, count in batches(images, batch_size)]
     return np.concatenate(parts).astype(np.float64)
+
+
+def logits_together(classifier: Classifier, images: Any, *, batch_size: int = 64) -> np.ndarray:
+    """`logits` in all processes, each of which computes its share of the batches, and the same bits in all."""
+    many = processes.count()
+    if many == 1:
+        return logits(classifier, images, batch_size=batch_size)
+    parts = _batches.positions(len(images), batch_size)
+    size, columns = len(parts[0][0]), 1 if classifier.output == "binary" else len(classifier.classes)
+    found = np.zeros((-(-len(parts) // many), size, columns), np.float32)
+    with processes.together():
+        for place, (positions, wanted) in enumerate(parts[processes.index() :: many]):
+            own = _batches.padded(np.asarray(images[positions[:wanted]]), size)
+            found[place] = np.asarray(_logits(classifier, own))
+    # Batch number n is the one at n // many of process n % many.
+    rows = processes.gathered(found).swapaxes(0, 1).reshape(-1, columns)
+    return rows[: len(images)].astype(np.float64)
 
 
 def two_columns(logits: np.ndarray, output: Output) -> np.ndarray:

@@ -10,9 +10,11 @@ import numpy as np
 
 from xaijax._errors import InputError
 from xaijax.classifier import Classifier
+from xaijax.training import _devices as devices
+from xaijax.training import _processes as processes
 from xaijax.training._checkpoints import Checkpoints
 from xaijax.training._options import Options
-from xaijax.training._scores import logits, scores_of_logits
+from xaijax.training._scores import logits_together, scores_of_logits
 from xaijax.training._trainer import Trainer
 
 
@@ -109,6 +111,9 @@ def train(
 ) -> Trained:
     """Train a classifier on arrays, with early stopping.
 
+    In a program of several processes that `jax.distributed` has joined, all call it with the same arguments and get the
+    same; each reads its own rows of every batch from `images`.
+
     Args:
         classifier: where to start, from `xaijax.models` or `Classifier.from_nnx`.
         images: `[N, H, W, C]`, uint8 or float in [0, 1].
@@ -182,9 +187,12 @@ def run_epochs(
         DivergedError: for a loss that is not finite.
     """
     options = trainer.options
+    if processes.count() > 1:
+        processes.require_same(trainer.digest(), "options, labels or weights to start from")
     record = Record()
     if checkpoints is not None and (done := checkpoints.latest()) is not None:
-        trainer.state, saved = checkpoints.load(done, lambda: trainer.started(done))
+        state, saved = checkpoints.load(done, lambda: trainer.started(done))
+        trainer.state = devices.everywhere(trainer.mesh, state)
         record = Record(**saved)
         if on_resume is not None:
             on_resume(record)
@@ -192,22 +200,25 @@ def run_epochs(
         if record.is_stale(options.patience, options.frozen_epochs) or (stop is not None and stop(record)):
             break
         losses: list[float] = []
-        for loss in trainer.epoch(epoch):
-            losses.append(loss)
-            if on_step is not None:
-                on_step(epoch, len(losses), loss)
-        candidate = trainer.trained(epoch)
-        found = logits(candidate, images)
+        with processes.sending():
+            for loss in trainer.epoch(epoch):
+                losses.append(loss)
+                if on_step is not None:
+                    on_step(epoch, len(losses), loss)
+            candidate = trainer.trained(epoch)
+        found = logits_together(candidate, images)
         if not np.isfinite(found).all():
             raise DivergedError(epoch)
         # Intervals are for the report: they cost more than an epoch of a small model.
         quick = {"draws": 0} if candidate.output == "sigmoid" else {}
         scores = scores_of_logits(found, labels, candidate.classes, output=candidate.output, **quick)
         frozen = epoch <= options.frozen_epochs
-        if record.add(epoch, losses, scores, trainer.learning_rate(epoch), frozen) and on_best is not None:
-            on_best(candidate, record)
-        if checkpoints is not None:
-            checkpoints.save(epoch, trainer.state, dataclasses.asdict(record))
-        if on_epoch is not None:
-            on_epoch(record)
+        better = record.add(epoch, losses, scores, trainer.learning_rate(epoch), frozen)
+        with processes.together():
+            if better and on_best is not None:
+                on_best(candidate, record)
+            if checkpoints is not None:
+                checkpoints.save(epoch, trainer.state, dataclasses.asdict(record))
+            if on_epoch is not None:
+                on_epoch(record)
     return record

@@ -6,6 +6,7 @@ drawn from `(seed, epoch)`, so a training that resumes from a saved state gives 
 interrupted.
 """
 
+import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -101,6 +102,13 @@ class Trainer:
         augmentation = self.options.augmentation
         return Changed(wanted, self.images, self.labels, masks, has_mask, augmentation, exchange)
 
+    def digest(self) -> str:
+        """Of the options, labels and parameters: the same in all processes before the first step."""
+        found = hashlib.sha256(repr((self.options, self.classifier.classes)).encode() + self.labels.tobytes())
+        for path, leaf in flatten(self.classifier.params):
+            found.update(".".join(path).encode() + np.asarray(leaf).tobytes())
+        return found.hexdigest()
+
     def recipe(self, number: int) -> Recipe:
         """How epoch `number` (from 1) is trained."""
         return self._frozen if number <= self.options.frozen_epochs else self._full
@@ -138,13 +146,17 @@ class Trainer:
 
     def _read(self, batch: np.ndarray, epoch: int, index: int) -> tuple[Any, ...]:
         """Images and labels of a batch, and with interventions which images are not to be augmented."""
+        rows = devices.own_rows(len(batch))
         if self._changed is None:
-            return devices.divided(self.mesh, (self.images[batch], self.labels[batch]))
+            own = batch[rows]
+            return devices.divided(self.mesh, (self.images[own], self.labels[own]))
         where = (self.options.seed, epoch, index)
         key = jax.random.key(self.options.seed)
         for number in (epoch, index, CHANGED):
             key = jax.random.fold_in(key, number)
-        return devices.divided(self.mesh, self._changed.batch(batch, np.random.default_rng([*where, CHANGED]), key))
+        # What is drawn is drawn for the whole batch.
+        whole = self._changed.batch(batch, np.random.default_rng([*where, CHANGED]), key)
+        return devices.divided(self.mesh, tuple(part[rows] for part in whole))
 
     def trained(self, number: int) -> Classifier:
         """The classifier after epoch `number`, its batch statistics measured again, without augmentation.
