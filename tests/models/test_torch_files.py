@@ -112,7 +112,7 @@ def test_whole_modules_and_damaged_files_are_refused(tmp_path):
 def test_other_things_that_torch_saved(tmp_path):
     file = tmp_path / "m.pth"
     tensor = torch.ones(3)
-    for value in (tensor, [tensor], {}, {3: tensor}, {"a": "words"}, {"a": {"b": tensor}}, {"state_dict": {}}):
+    for value in (tensor, [tensor], {}, {3: tensor}, {"a": "words"}, {"a": {"b": "words"}}, {"state_dict": {}}):
         torch.save(value, file)
         with pytest.raises(InputError, match=r"\Am\.pth ho?[la]"):
             models.load(file)

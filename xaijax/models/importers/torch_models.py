@@ -137,10 +137,10 @@ def _converted(
             raise InputError(f"{source} was exported for images of {shape}; leave out input_shape, or export it again")
     else:
         if isinstance(source, str | Path):
-            built = building.build(str(source), weights)
+            built = building.build(str(source), weights, notes)
         else:
             if weights is not None:
-                building.fill(source, building.entries_of(weights), str(name))
+                building.fill(source, building.entries_of(weights, notes), str(name))
             built = building.Built(source, None, None, "")
         usual, thresholds = built.preprocess, built.thresholds
         classes = built.classes or classes

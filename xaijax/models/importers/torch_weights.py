@@ -19,6 +19,7 @@ from xaijax.models._files import Stored, reading, regular_file
 from xaijax.models._notes import Note
 from xaijax.models.importers.importing import Dense, build
 from xaijax.models.importers.sources import recognise
+from xaijax.models.zoo._entry import sources
 from xaijax.models.zoo._weights import Source
 from xaijax.preprocess import Preprocess, Style
 
@@ -29,6 +30,11 @@ SAFETENSORS = "a readable safetensors file"
 TENSORS = "a readable file of tensors"
 THRESHOLDS = "op_threshs"  # TorchXRayVision: probabilities from which on a finding is reported, NaN where untrained
 AUXILIARY = re.compile(r"AuxLogits\..*")
+# Where checkpoints of trainings keep the state dictionary.
+STATES = ("state_dict", "model_state_dict", "model", "net", "network", "model_state")
+AVERAGED = re.compile(r"(.*[_.])?(ema|swa|averaged?)([_.].*)?", re.IGNORECASE)
+# What a module keeps next to its network: the weights of classes in its loss, and a counter of averages.
+OF_TRAINING = re.compile(r"n_averaged|([^.]*_)?(criterion|loss)(_[^.]*)?\..*", re.IGNORECASE)
 
 
 def from_state(
@@ -144,7 +150,7 @@ def _convert(
 ) -> Classifier:
     named = {
         name: _Tensor(value, what, TENSORS) if hasattr(value, "detach") else value
-        for name, value in without_wrappers(entries, what).items()
+        for name, value in _as_known(state_of(entries, what, notes)).items()
     }
     limits = named.pop(THRESHOLDS, None)
     if limits is not None:
@@ -226,24 +232,70 @@ def _told_apart(
     return preprocess
 
 
-def without_wrappers(entries: Mapping[str, Any], what: str) -> dict[str, Any]:
-    """The named arrays of a state dictionary, also of one in a checkpoint of a training.
+def state_of(entries: Mapping[str, Any], what: str, notes: list[str] | None = None) -> dict[str, Any]:
+    """The named arrays of a state dictionary, also of one in a checkpoint of a training; names as they are stored.
 
-    Without the prefix that a wrapper (data parallel, a compiled or a Lightning module) puts before all names.
+    Raises:
+        InputError: for entries that are not named arrays, and several state dictionaries none of which is a usual one.
     """
-    for key in ("state_dict", "model_state_dict", "model"):
-        if isinstance(entries.get(key), Mapping):
-            entries = entries[key]
+    while not _is_state(entries):
+        inner = [key for key, value in entries.items() if isinstance(value, Mapping) and _is_state(value)]
+        plain = [key for key in inner if not AVERAGED.fullmatch(str(key))] or inner
+        usual = [key for key in STATES if isinstance(entries.get(key), Mapping)]
+        if not usual and len(plain) > 1:
+            raise InputError(
+                f"{what} holds several sets of weights ({', '.join(map(str, plain[:5]))}); save the one that is meant "
+                "alone"
+            )
+        if not usual and not plain:
+            break
+        chosen = (usual or plain)[0]
+        others = [str(key) for key in inner if key not in plain]
+        if others and notes is not None:
+            text = f"{what} also holds averaged weights ({', '.join(others)}), which are not used; save them alone"
+            notes.append(Note(f"{text} to use them", "model"))
+        entries = entries[chosen]
     wrong = [str(name) for name, value in entries.items() if not (isinstance(name, str) and hasattr(value, "shape"))]
     if wrong or not entries:
         listed = f"entries that are not named arrays: {', '.join(wrong[:10])}" if wrong else "no entries"
-        raise InputError(f"{what} has {listed}")
-    names = dict(entries)
+        raise InputError(f"{what} has {listed}; save model.state_dict()")
+    kept = {name: value for name, value in entries.items() if not OF_TRAINING.fullmatch(name)}
+    return kept or dict(entries)
+
+
+def _is_state(entries: Mapping[str, Any]) -> bool:
+    return bool(entries) and all(isinstance(name, str) and hasattr(value, "shape") for name, value in entries.items())
+
+
+def without_wrappers(names: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the prefix that a wrapper (data parallel, a compiled or a Lightning module) puts before all names."""
+    found = dict(names)
     while True:
-        prefix = next((prefix for prefix in WRAPPERS if all(name.startswith(prefix) for name in names)), None)
+        prefix = next((prefix for prefix in WRAPPERS if all(name.startswith(prefix) for name in found)), None)
         if prefix is None:
-            return names
-        names = {name.removeprefix(prefix): value for name, value in names.items()}
+            return found
+        found = {name.removeprefix(prefix): value for name, value in found.items()}
+
+
+def shortened(names: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The names as they are, then without the first part that all of them share, and so on: a class around a network
+    puts the name of its attribute there."""
+    found = dict(names)
+    while True:
+        yield found
+        parts = {name.partition(".")[0] for name in found}
+        if len(parts) != 1 or not all("." in name for name in found):
+            return
+        found = {name.partition(".")[2]: value for name, value in found.items()}
+
+
+def _as_known(names: Mapping[str, Any]) -> dict[str, Any]:
+    """The names as an architecture of the registry has them, where one does."""
+    rows = [row for row in sources() if row.library in LIBRARIES]
+    for some in shortened(names):
+        if any(row.matches(some) for row in rows):
+            return some
+    return without_wrappers(names)
 
 
 def _head(row: Source, entries: Mapping[str, Any]) -> list[Dense]:
