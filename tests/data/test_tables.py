@@ -64,7 +64,7 @@ def same(found, expected):
 
 
 class TestText:
-    @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+    @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
     @pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])
     def test_delimiters_and_byte_order_marks(self, tmp_path, delimiter, start):
         rows = [["file", "label", "remark"], ["a.png", "cyst", '"two; lines,\nand\ttabs"'], ["b.png", "none", ""]]

@@ -3,8 +3,8 @@
 The rule. A class is a folder that holds images: in itself, else in its `images/`, else in any folder below it. Images
 in sub-folders of a class that has images of its own are left out. These folders are not classes:
 
-* `images`, `masks` and `masks_<role>`; where there are no others, the classes are the folders in `images`, and masks
-  lie in `masks/<class>/` next to it;
+* `images` (or `image`, `imgs`, `img`), `masks` and `masks_<role>`; where there are no others, the classes are the
+  folders in `images`, and masks lie in `masks/<class>/` next to it;
 * inside a class, folders named like annotations, such as `gt` or `labels`, next to a folder of images;
 * folders with a `labels.csv`, which are data sets of their own;
 * where two other classes are left: folders named like a part of a data set or like its annotations, such as `test`,
@@ -13,8 +13,9 @@ in sub-folders of a class that has images of its own are left out. These folders
 
 A mask has the name of its image and lies in `masks/<class>/`, in `masks/` of the class or of the image's folder, or
 next to the image as `<name>_mask`, `<name>_mask_1` ... (or `-Mask`, `.mask`, `_seg`, `_segmentation`, `_gt`, `_label`,
-`_annotation`) or `mask_<name>`, also where `image` stands in the place of `mask`: `image_1`, `mask_1`. A file called so
-is an image where there is no such image. Masks may be arrays (`.npy`), or annotations (`xaijax.data.annotations`).
+`_annotation`, `_lesion`) or `mask_<name>`, also where `image` stands in the place of `mask`: `image_1`, `mask_1`. A
+file called so is an image where there is no such image. Masks may be arrays (`.npy`), or annotations
+(`xaijax.data.annotations`).
 """
 
 import re
@@ -62,14 +63,15 @@ _MASK_NAMES: dict[str, MaskRole | None] = {
     "masks": None,
     **{f"masks_{role}": role for role in get_args(MaskRole)},
 }
-_MASK_WORD = "(masks?|seg|segmentation|gt|ground[ _-]?truth|labels?|annotations?)"
+_MASK_WORD = "(masks?|seg|segmentation|gt|ground[ _-]?truth|labels?|annotations?|lesions?)"
 _MASK_OF = re.compile(rf"(?P<stem>.+)(?P<mark>[ ._-]){_MASK_WORD}([ _-]\d+)?", re.DOTALL | re.IGNORECASE)
 _MASK_BEFORE = re.compile(rf"{_MASK_WORD}(?P<mark>[ ._-])(?P<stem>.+)", re.DOTALL | re.IGNORECASE)
 _IMAGE_WORDS = ("image", "img", "Image", "IMG")
 _ARRAY = ".npy"  # a mask, never an image
 _WORDS = re.compile(r"[\W_]+")
 _YEAR = re.compile(r"(?<=[a-z])(19|20)\d\d$")
-_IMAGES = "images"
+_IMAGES = ("images", "image", "imgs", "img")
+_OF_SIDES = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "pred", "prediction"})
 MOST_CLASSES = 10  # of bare numbers
 _NUMBERED = re.compile(r"\d")
 _GRADED = re.compile(
@@ -150,8 +152,8 @@ def find(tree: Tree, base: str = "", wanted: Sequence[str] = ()) -> Classes:
             reasons[place] = NO_IMAGE
         elif OWN_TABLE in tree.files[place]:
             reasons[place] = DATA_SET
-        elif name.lower() == _IMAGES:
-            within = place
+        elif name.lower() in _IMAGES:
+            within = within or place
         else:
             one, inner = _class_folder(tree, base, name)
             if one.images:
@@ -290,7 +292,7 @@ def _class_folder(tree: Tree, base: str, name: str) -> tuple[ClassFolder, dict[s
     inner = {_last(child).lower(): child for child in (join(place, child) for child in tree.folders[place])}
     reasons |= {child: NO_IMAGE for last, child in inner.items() if last in _MASK_NAMES}
     images, adjacent = _images_and_masks(tree, place)
-    own = inner.get(_IMAGES, "")
+    own = next((inner[name] for name in _IMAGES if name in inner), "")
     if own:
         there, more = _images_and_masks(tree, own)
         # Masks may lie in the class folder itself and their images in its `images/`.
@@ -301,7 +303,7 @@ def _class_folder(tree: Tree, base: str, name: str) -> tuple[ClassFolder, dict[s
             for image, stem in loose.items():
                 adjacent.setdefault(str(stem), []).append(image)
     near = [(base, name), (place, ""), *([(own, "")] if own else [])]
-    if _last(base).lower() == _IMAGES:
+    if _last(base).lower() in _IMAGES:
         near += [(parent(base), name), (parent(base), "")]
     shared = _mask_places(tree, near)
     masks = {image: _masks_of(_stem(image), adjacent, shared) for image in images}
@@ -309,7 +311,7 @@ def _class_folder(tree: Tree, base: str, name: str) -> tuple[ClassFolder, dict[s
     if nested:
         for holder in _image_folders(tree, place, reasons):
             here, adjacent = _images_and_masks(tree, holder)
-            above = [(parent(holder), "")] if _last(holder).lower() == _IMAGES else []
+            above = [(parent(holder), "")] if _last(holder).lower() in _IMAGES else []
             places = _mask_places(tree, [(holder, ""), *above])
             masks |= {image: _masks_of(_stem(image), adjacent, places) for image in here}
             images += here
@@ -406,7 +408,8 @@ def _mask_stems(name: str) -> tuple[str, ...]:
 
 def _is_odd(name: str) -> bool:
     plain = _WORDS.sub("", name).lower()
-    return plain in ODD or _YEAR.sub("", plain) in ODD
+    words = _WORDS.split(name.lower())
+    return plain in ODD or _YEAR.sub("", plain) in ODD or (len(words) == 2 and words[1] in _OF_SIDES)
 
 
 def _last(name: str) -> str:

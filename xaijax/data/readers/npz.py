@@ -242,9 +242,11 @@ def _sides(archive: Archive) -> tuple[dict[str, dict[str, str]], list[str]]:
     for names in whole.values():
         shape, dtype = archive.headers[names["images"]]
         if dtype.kind not in "buif" or not (len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3))):
+            first = len(shape) == 4 and shape[1] in (1, 3)
+            likely = "this looks like channels first: store images.transpose(0, 2, 3, 1)" if first else ""
             raise InputError(
                 f"{archive.path}: array {names['images']} is {dtype} {list(shape)}; images are numbers [N, H, W] or "
-                "[N, H, W, 1 or 3], and volumes are not read"
+                f"[N, H, W, 1 or 3]; {likely or 'volumes are not read'}"
             )
         if 0 in shape[1:3]:
             raise InputError(f"{archive.path}: array {names['images']} is {list(shape)}; images need pixels")
@@ -267,7 +269,7 @@ def _labels(archive: Archive, path: Path, names: dict[str, str]) -> np.ndarray:
     name = names["labels"]
     shape, dtype = archive.headers[name]
     count = archive.headers[names["images"]][0][0]
-    if not shape or shape[0] != count or len(shape) > 2 or dtype.kind not in "buifU" or 0 in shape[1:]:
+    if not shape or shape[0] != count or len(shape) > 2 or dtype.kind not in "buifUS" or 0 in shape[1:]:
         raise InputError(
             f"{path}: array {name} is {dtype} {list(shape)}; labels are [{count}] or [{count}, findings], "
             "one row per image"
@@ -278,6 +280,8 @@ def _labels(archive: Archive, path: Path, names: dict[str, str]) -> np.ndarray:
         labels = np.array(archive.array(name))
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: {error}") from error
+    if labels.dtype.kind == "S":
+        labels = np.char.decode(labels, "utf-8", "replace")
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.dtype.kind == "f" and labels.ndim == 1:
