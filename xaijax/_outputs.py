@@ -198,12 +198,16 @@ def present(output: Output, predictions: NDArray[Any], thresholds: Sequence[floa
 
 
 def detached(values: Any) -> Any:
-    """A PyTorch tensor as NumPy reads it: on the CPU, out of its graph, not in bfloat16; other things as they are.
+    """A PyTorch tensor as NumPy reads it: on the CPU, out of its graph, not in bfloat16; a masked array with NaN where
+    it is masked; other things as they are.
 
     Example:
-        >>> detached([1, 2])
-        [1, 2]
+        >>> detached([1, 2]), detached(np.ma.masked_greater([1, 2], 1)).tolist()
+        ([1, 2], [1.0, nan])
     """
+    if isinstance(values, np.ma.MaskedArray):
+        hidden = np.ma.getmaskarray(values)
+        return np.where(hidden, np.nan, values.data) if hidden.any() else values.data
     if not hasattr(values, "detach"):
         return values
     values = values.detach().cpu()

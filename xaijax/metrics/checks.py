@@ -168,7 +168,10 @@ def _check_there(there: Any, method: str, count: int) -> NDArray[np.bool_] | Non
 
 def _present(values: Any, there: NDArray[np.bool_] | None) -> Any:
     """Maps with zeros where there are none."""
-    values = np.asarray(detached(values))
+    try:
+        values = np.asarray(detached(values))
+    except ValueError as error:  # a list of maps of several sizes
+        raise InputError(f"maps must be one array [B, H, W], all of one size: resize them ({error})") from None
     if there is None or len(values) != len(there):
         return values
     return np.where(there.reshape(-1, *[1] * (values.ndim - 1)), values, np.zeros((), values.dtype))
@@ -224,11 +227,25 @@ def check_masks(masks: Any, images: NDArray[Any]) -> dict[str | None, NDArray[np
             raise InputError(f"masks must have roles out of {', '.join(ROLES)}; got {role!r}")
         values = np.asarray(detached(values))
         if values.dtype not in (np.bool_, np.uint8):
-            raise TypeError(f"masks must be bool or uint8; got {values.dtype}")
+            raise TypeError(f"masks must be bool or uint8; got {values.dtype}: give masks > 0")
         if values.shape != images.shape[:3]:
             raise InputError(f"masks must be [B, H, W] = {images.shape[:3]} like images; got {values.shape}")
+        if values.dtype == np.uint8:
+            _refuse_label_maps(values)
         checked[role] = values != 0
     return checked
+
+
+def _refuse_label_maps(masks: NDArray[np.uint8]) -> None:
+    """Refuses masks of more than two values, or of two without 0: which of them are inside is not known."""
+    for one in masks:
+        found = np.flatnonzero(np.bincount(one.ravel(), minlength=256))
+        if len(found) > 2 or (len(found) == 2 and found[0]):
+            shown = ", ".join(map(str, found[:5])) + (" ..." if len(found) > 5 else "")
+            raise InputError(
+                f"masks must be 0 outside and one other number inside; got the values {shown}: give masks == VALUE, or "
+                "of soft edges masks > 127"
+            )
 
 
 def check_needs(
