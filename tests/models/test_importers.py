@@ -152,6 +152,9 @@ class TestTorch:
         classifier = models.from_torch(backbone | head, input_shape=(64, 64, 3), classes=["a", "b", "c"])
         assert classifier.classes == ("a", "b", "c")
         found, maps = classifier.tapped(classifier.params, recipe.images(2, 64), {"top": None})
+        notes: list[str] = []
+        models.from_torch(backbone | head, input_shape=(64, 64, 3), notes=notes)
+        assert any("has 2 dense layers behind its backbone: ReLU is assumed between them" in note for note in notes)
         hidden = np.maximum(
             np.asarray(maps["top"]).mean((1, 2)) @ head["classifier.1.weight"].T + head["classifier.1.bias"], 0
         )

@@ -306,6 +306,21 @@ def test_weights_of_a_class_around_a_network(torch, small, tmp_path, saved):
     close(torch, models.load(f"{tmp_path}/net.py:Net", weights=tmp_path / "w.pth"), small, images(1))
 
 
+def test_a_module_that_divides_by_255_gets_bytes(torch, small):
+    class Scaled(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = small
+
+        def forward(self, x):
+            return self.inner(x / 127.5 - 1)
+
+    module, notes = Scaled().eval(), []
+    classifier = models.from_torch(module, input_shape=(SIDE, SIDE, 1), notes=notes)
+    assert any("is for pixels from 0 to 255, so it gets those" in note for note in notes)
+    close(torch, classifier, lambda t: module(255 * t), images(1))
+
+
 def test_weights_that_do_not_fit_are_listed(torch):
     with pytest.raises(InputError, match=r"the weights do not fit timm's resnet10t: missing .*; .*unknown other"):
         models.from_torch("timm:resnet10t", weights={"other": torch.zeros(1)})

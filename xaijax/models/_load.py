@@ -15,6 +15,7 @@ from xaijax.models._notes import Note
 from xaijax.models.importers import from_arrays, from_keras, from_torch
 from xaijax.models.importers.sources import UnknownArchitectureError
 from xaijax.models.importers.torch_graph import building
+from xaijax.models.importers.torch_weights import is_pickled_tar
 from xaijax.models.onnx import from_onnx
 from xaijax.preprocess import Preprocess, Style
 
@@ -109,6 +110,8 @@ def locate(path: str | Path) -> tuple[Path, Callable[..., Classifier] | None]:
     kind = place.suffix.lower()
     if kind == OWN:
         return place, from_torch if checkpoint.description(place) is None else None
+    if is_pickled_tar(place):
+        return place, from_torch
     for endings, reader in ((KERAS, from_keras), (TORCH, from_torch), (ARRAYS, from_arrays), (ONNX, from_onnx)):
         if kind in endings:
             return place, reader

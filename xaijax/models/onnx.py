@@ -71,7 +71,10 @@ def from_onnx(
     inputs = session.get_inputs()
     if len(inputs) != 1 or len(inputs[0].shape) != 4:
         shown = ", ".join(f"{one.name} {one.shape}" for one in inputs)
-        raise InputError(f"{place.name} must have one input of images with four axes; it has {shown}")
+        raise InputError(
+            f"{place.name} must have one input of images with four axes; it has {shown}: write a function that fills "
+            "in the rest, and give --model FILE.py:predict"
+        )
     (taken,) = inputs
     if taken.type not in DTYPES:
         raise InputError(f"{place.name} takes {taken.type}; images can be given as {', '.join(DTYPES)}")

@@ -6,6 +6,7 @@
 import contextlib
 import importlib.util
 import re
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -88,11 +89,21 @@ def from_state(
 def stored_entries(path: Path) -> contextlib.AbstractContextManager[Mapping[str, Any]]:
     """What a file of weights holds, by name; no code from it runs."""
     kind = path.suffix.lower()
-    if kind not in ENDINGS:
+    if kind not in ENDINGS and not is_pickled_tar(path):
         raise InputError(
             f"{path.name} must end in .safetensors, .pth, .pt, .bin or .ckpt; save the state dictionary as one of them"
         )
     return _safetensors(path) if kind == ".safetensors" else _pickled(path)
+
+
+def is_pickled_tar(path: Path) -> bool:
+    """Whether a file is called `.pth.tar`, as checkpoints of PyTorch's examples and of timm are, which are no archives.
+
+    Example:
+        >>> is_pickled_tar(Path("model_best.pth.tar")), is_pickled_tar(Path("shard.tar"))
+        (True, False)
+    """
+    return [one.lower() for one in path.suffixes[-2:]] in ([".pth", ".tar"], [".pt", ".tar"])
 
 
 @contextlib.contextmanager
@@ -121,6 +132,11 @@ def _pickled(path: Path) -> Iterator[Mapping[str, Any]]:
     except MemoryError:
         raise
     except Exception as error:  # PyTorch's own advice, which would run code, is left out
+        if zipped and _is_script(path):
+            raise InputError(
+                f"{path.name} is a TorchScript program, which is not read; save model.state_dict() of the module "
+                "that it was made of, or export that with torch.export.save as .pt2"
+            ) from None
         found = re.search(r"WeightsUnpickler error:\s*(\S.*?)(?:\. Please|$)", str(error), re.MULTILINE)
         raise InputError(
             f"{path.name} holds more than tensors or is damaged, and code from a file is never run; save "
@@ -129,6 +145,15 @@ def _pickled(path: Path) -> Iterator[Mapping[str, Any]]:
     if not isinstance(loaded, Mapping):
         raise InputError(f"{path.name} holds a {type(loaded).__name__}; save model.state_dict()")
     yield loaded
+
+
+def _is_script(path: Path) -> bool:
+    """Whether a file is what `torch.jit.save` writes: an archive with code."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any("/code/" in name for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 class _Tensor(Stored):
@@ -158,10 +183,14 @@ def _convert(
     row = recognise(named, LIBRARIES, architecture, what)
     preprocess = _told_apart(row, what, preprocess, notes)
     named = {name: value for name, value in named.items() if not AUXILIARY.fullmatch(name)}
+    head = _head(row, named)
+    if len(head) > (3 if row.architecture.startswith("vgg") else 1) and notes is not None:
+        text = f"{what} has {len(head)} dense layers behind its backbone: ReLU is assumed between them"
+        notes.append(Note(text, "model"))
     found = build(
         row,
         named,
-        _head(row, named),
+        head,
         what=what,
         outputs_first=True,
         pool=None,
