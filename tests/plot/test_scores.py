@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from xaijax import plot
+from xaijax.metrics._curves import Curves, Responses
 from xaijax.metrics.pic_curve import area, read_curve
-from xaijax.metrics.scores import Curves, Responses, Scores
+from xaijax.metrics.scores import Scores
 from xaijax.metrics.statistics import mean_interval
 from xaijax.plot._statistics import summary_of_models
 

@@ -1,12 +1,16 @@
 """What a study reads from the tables of its cells, and which sentences it makes of them."""
 
 import math
+from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 
+from xaijax.evaluate.report import conclusions
 from xaijax.metrics import REASONS
 from xaijax.study.plan import Cell
-from xaijax.study.results import Score, _against_random, answers, of_cascade, without_value
+from xaijax.study.report import _method_values
+from xaijax.study.results import Score, _against_random, answers, of_cascade, unscored, without_value
 
 
 @pytest.fixture
@@ -66,7 +70,11 @@ def test_a_method_is_ahead_of_the_random_map_in_the_direction_of_the_metric():
             Score(0.3, 0.2, 0.4, 0.1, 20, beats=True, verdict="believe"),
             "m: ahead of a random map, by intervals that exclude 0: road: cam.",
         ),
-        (Score(0.3, 0.2, 0.4, 0.1, 20, beats=True), "Nobody judged these metrics for this model"),
+        (
+            Score(0.3, 0.2, 0.4, 0.1, 20, beats=True),
+            "m: ahead of a random map, by intervals that exclude 0: road: cam.\n"
+            "no calibration judged road: what is said of them describes these images and concludes nothing.",
+        ),
         (
             Score(0.3, 0.2, 0.4, 0.1, 20, beats=False, verdict="believe"),
             "m: no method is ahead of a random map in road.",
@@ -78,5 +86,60 @@ def test_a_method_is_ahead_of_the_random_map_in_the_direction_of_the_metric():
 )
 def test_only_what_carries_a_conclusion_is_one(score, words):
     said = answers({("m", "cam", "road"): score}, ["road"])
-    assert len(said) == bool(words)
-    assert words in "".join(said)
+    assert len(said) == len(words.splitlines())
+    assert words in "\n".join(said)
+
+
+def test_a_metric_without_values_is_named_with_its_reasons(tmp_path):
+    """Of four images IoU has a value on one, ROAD on all, the pointing game on none."""
+    table = pa.Table.from_pylist(
+        [
+            {"model": "run", "image": image, "method": method, "metric": metric, "value": 1.0, "reason": reason}
+            for image, iou in zip("abcd", ("", "empty_mask", "empty_mask", "full_mask"), strict=True)
+            for method in ("cam", "random")
+            for metric, reason in (
+                ("iou", iou),
+                ("road", ""),
+                ("pointing_game", "flat_map" if method == "cam" else "empty_mask"),
+            )
+        ]
+    )
+
+    class Stored:
+        def __init__(self, folder):
+            assert folder == tmp_path
+
+        def scores(self):
+            return table
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("xaijax.study.results.Store", Stored)
+        said = unscored(SimpleNamespace(folder=tmp_path), {"run": "small"})
+    assert said == [
+        f"small: IoU has a value on 1 of 4 images: {REASONS['empty_mask']}; {REASONS['full_mask']}.",
+        f"small: pointing game has a value on none of 4 images: {REASONS['flat_map']}; {REASONS['empty_mask']}.",
+    ]
+
+
+def test_values_of_several_models_stand_next_to_a_publication_with_their_names():
+    one = {("m", "cam", "road"): Score(0.25, 0.2, 0.3, 0.1, 20)}
+    two = one | {("n", "cam", "road"): Score(0.5, 0.4, 0.6, 0.1, 20)}
+    assert _method_values(one)["cam", "road"] == "0.250"
+    assert _method_values(two)["cam", "road"] == "m 0.250, n 0.500"
+    assert _method_values(two)["n/cam", "road"] == "0.500"
+
+
+@pytest.mark.parametrize(
+    ("trainings", "value", "low", "words"),
+    [
+        (1, 0.6, 0.45, ["d: m is not told from chance: AUROC 0.600 (0.450 to 0.700), chance is 0.5."]),
+        (1, 0.6, 0.55, []),
+        (2, 0.9, 0.1, []),  # Student's interval of two trainings is no statement on chance
+        (2, 0.4, 0.1, ["d: m is not told from chance: AUROC 0.400 (0.100 to 0.700), chance is 0.5."]),
+        (1, None, None, []),
+    ],
+)
+def test_a_classifier_that_chance_equals_is_named(trainings, value, low, words):
+    scores = {"auroc": {"value": value, "low": low, "high": 0.7}, "macro_f1": {"value": None}}
+    found = {"name": "d", "models": [{}], "recipes": [{"recipe": "m", "trainings": trainings, "scores": scores}]}
+    assert conclusions(found | {"comparisons": []}, several=True) == words

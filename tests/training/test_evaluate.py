@@ -194,6 +194,21 @@ def test_trainings_of_one_recipe_are_compared_over_seeds(config, tmp_path, conso
     assert found["recipes"][0]["recipe"] == "small_cnn"
 
 
+def test_the_interval_over_repeats_is_students_and_ends_where_shares_end():
+    """Shares 0.7 and 0.8: mean 0.75, 0.05 sqrt(2) / sqrt(2) times 12.706 to either side, cut off at 0 and 1."""
+    from xaijax.evaluate.scoring import _over_repeats
+
+    def found(*values):
+        return _over_repeats([{"accuracy": {"value": value}} for value in values])["accuracy"]
+
+    two = found(0.7, 0.8)
+    assert (two["value"], two["low"], two["high"]) == (pytest.approx(0.75), pytest.approx(0.75 - 0.6353, abs=1e-4), 1.0)
+    assert found(0.01, 0.03)["low"] == 0.0
+    three = found(0.5, 0.52, 0.54)  # 4.3027 times 0.02 / sqrt(3)
+    assert (three["low"], three["high"]) == (pytest.approx(0.4703, abs=1e-4), pytest.approx(0.5697, abs=1e-4))
+    assert found(0.5, 0.5)["low"] is None
+
+
 def test_patients_are_drawn_together(tmp_path, console):
     """Where several images are of one patient, the bootstrap and the test of two classifiers take whole patients."""
     root = tmp_path / "patients"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from xaijax.bench.spool import Spool
 from xaijax.bench.store import TARGET
-from xaijax.metrics.scores import Curves
+from xaijax.metrics._curves import Curves
 
 NO_ROW = -1
 

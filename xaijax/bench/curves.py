@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from xaijax import plot
 from xaijax.bench.store import Store, paired, together
+from xaijax.metrics._curves import Curves
 from xaijax.metrics.pic_curve import area, positions, read_curve
-from xaijax.metrics.scores import Curves
 
 IMAGES = 10_000
 """Images of a model whose curves are read."""

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from xaijax.bench.columns import NO_ROW, Columns, units_of
-from xaijax.metrics.scores import Curves
+from xaijax.metrics._curves import Curves
 
 Floats = NDArray[np.float64]
 

@@ -16,8 +16,9 @@ from xaijax._runs.tables import to_csv
 from xaijax.bench.columns import Columns, units_of
 from xaijax.bench.pooled import Pooled, aligned
 from xaijax.metrics import ORACLE
+from xaijax.metrics._curves import Curves
 from xaijax.metrics._groups import numbered
-from xaijax.metrics.scores import Curves, ScoreTable
+from xaijax.metrics.scores import ScoreTable
 from xaijax.metrics.statistics import MetricStatistics, Pair, Stability, analyze, compare_pairs
 from xaijax.metrics.statistics.analysis import entropy_stability
 from xaijax.plot._statistics import p_text

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 ALPHA = 0.05
+CHANCE = 0.5  # AUROC of a model that knows nothing
 SHOWN = 60
 """Figures of single classifiers in the page; the others are files next to it."""
 
@@ -150,6 +151,15 @@ def conclusions(one: Mapping[str, Any], several: bool) -> list[str]:
         best = max(ranked, key=lambda row: row["scores"][main]["value"])
         first, of = ("best ", f", of {best['recipe']}") if len(ranked) > 1 else ("", "")
         said.append(f"{lead}the {first}{names[main]} is {_with_interval(best['scores'][main])}{of}.")
+    auroc = "macro_auroc" if "macro_auroc" in names else "auroc"
+    for row in one["recipes"]:
+        values = row["scores"].get(auroc, {})
+        # Over trainings the interval is that of their mean, and of two of them far too wide to say this.
+        bound = values.get("low" if row["trainings"] == 1 else "value")
+        if bound is not None and bound <= CHANCE:
+            said.append(
+                f"{lead}{row['recipe']} is not told from chance: AUROC {_with_interval(values)}, chance is 0.5."
+            )
     told: list[str] = []
     alike: list[str] = []
     for pair in one["comparisons"]:

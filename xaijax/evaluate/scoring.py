@@ -87,7 +87,8 @@ def _in_order(probabilities: np.ndarray, order: Sequence[int]) -> np.ndarray:
 def of_recipes(found: Sequence[Recipe], scored: Sequence[Scored]) -> list[dict[str, Any]]:
     """A row for each recipe: its scores with intervals, over the images of one training or over several trainings.
 
-    The interval of several is that of their mean (Student's t), which takes the repeats for independent.
+    The interval of several is that of their mean (Student's t), which takes the repeats for independent. Every score is
+    a share, so that the interval ends at 0 and at 1: of two repeats Student's reaches far beyond.
     """
     rows = []
     for recipe in found:
@@ -114,6 +115,6 @@ def _over_repeats(intervals: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             continue
         mean = corrected_t_test(np.zeros(len(values)), values)
         spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
-        found[name] = {"value": mean["difference"], "low": mean["low"], "high": mean["high"], "sd": spread}
-        found[name]["repeats"] = values
+        low, high = (None if bound is None else min(max(bound, 0.0), 1.0) for bound in (mean["low"], mean["high"]))
+        found[name] = {"value": mean["difference"], "low": low, "high": high, "sd": spread, "repeats": values}
     return found

@@ -4,6 +4,7 @@ Images are `[B, H, W, C]`, maps and masks `[B, H, W]`, labels `[B]`. `evaluate` 
 methods; `METRICS` defines each metric's numbers, `health` tells whether they can be trusted.
 """
 
+from xaijax.metrics._curves import Curves, Responses
 from xaijax.metrics._describe import MetricDescription, SettingDescription, describe
 from xaijax.metrics._evaluate import evaluate
 from xaijax.metrics._health import MethodHealth, MetricHealth, Statement, health, statements
@@ -13,7 +14,7 @@ from xaijax.metrics._surrogates import Surrogates, surrogates
 from xaijax.metrics.localization import oracle_maps
 from xaijax.metrics.metric import ORACLE, Explained, Family, Metric
 from xaijax.metrics.registry import FAMILIES, METRICS, REASONS
-from xaijax.metrics.scores import Curves, Responses, Scores
+from xaijax.metrics.scores import Scores
 from xaijax.metrics.webp import webp_size
 
 __all__ = [

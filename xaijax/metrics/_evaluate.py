@@ -12,12 +12,13 @@ from xaijax._errors import InputError
 from xaijax._options import Count, Range
 from xaijax._outputs import detached
 from xaijax.metrics import checks
+from xaijax.metrics._curves import Curves, Responses
 from xaijax.metrics._stream import as_model_input
 from xaijax.metrics.answers import output_of
 from xaijax.metrics.localization import oracle_maps
 from xaijax.metrics.metric import LESION_ROLE, ORACLE, Explained, Inputs, pair_name
 from xaijax.metrics.registry import FAMILIES, resolve
-from xaijax.metrics.scores import Curves, Responses, Scores
+from xaijax.metrics.scores import Scores
 
 DEFAULT_METRICS = ("aic_webp", "sic_webp", "aic_mutual", "sic_mutual")  # why: docs/studies/stability.md
 DEFAULT_MASK_METRICS = ("pointing_game", "average_precision", "iou", "top15_energy")

@@ -13,11 +13,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from xaijax.metrics._curves import Curves
 from xaijax.metrics._groups import Groups, kept, one_of_each
 from xaijax.metrics._interval import mean_interval
 from xaijax.metrics.metric import ORACLE, RANDOM
 from xaijax.metrics.registry import METRICS, REASONS
-from xaijax.metrics.scores import Curves, HealthTable, Scores
+from xaijax.metrics.scores import HealthTable, Scores
 
 TOLERANCE = 1e-9  # of a scaled information value: rounding, not a fall
 FEW_IMAGES = 10

@@ -33,7 +33,7 @@ from xaijax._outputs import Output
 from xaijax.metrics.answers import Answers, Predict, output_of, predictor
 
 if TYPE_CHECKING:
-    from xaijax.metrics.scores import Curves, Responses
+    from xaijax.metrics._curves import Curves, Responses
 
 SEPARATOR = "\x1f"
 """Between an image and its finding in the names that families see; the unit separator, which no file name has."""

@@ -33,11 +33,11 @@ from numpy.typing import NDArray
 
 from xaijax import kernels
 from xaijax._errors import InputError
+from xaijax.metrics._curves import Responses
 from xaijax.metrics._stream import stream
 from xaijax.metrics.metric import Family, Inputs, Metric, Passes, Result, Row
 from xaijax.metrics.perturbation_table import METRICS, NAME, TABLE, Floats, Reading, over_curve
 from xaijax.metrics.perturbed import GROUP, ImageResponses, Order, Settings
-from xaijax.metrics.scores import Responses
 
 
 def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Result:

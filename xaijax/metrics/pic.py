@@ -26,6 +26,7 @@ from xaijax import kernels
 from xaijax._errors import InputError
 from xaijax._options import Count, Range
 from xaijax.metrics import pic_curve as curve
+from xaijax.metrics._curves import Curves
 from xaijax.metrics._stream import float_images, stream
 from xaijax.metrics.answers import Answers
 from xaijax.metrics.changed import refuse_rounded
@@ -45,7 +46,6 @@ from xaijax.metrics.metric import (
 )
 from xaijax.metrics.pic_curve import FRACTIONS, Convention
 from xaijax.metrics.pic_information import MEASURES, measure_information
-from xaijax.metrics.scores import Curves
 from xaijax.metrics.webp import check_webp
 
 Kind = Literal["aic", "sic"]

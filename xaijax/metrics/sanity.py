@@ -29,10 +29,10 @@ from numpy.typing import NDArray
 from xaijax._errors import InputError
 from xaijax._options import Count, Positive, Range
 from xaijax.metrics import mprt
+from xaijax.metrics._curves import Responses
 from xaijax.metrics.changed import Floats, explain, refuse_rounded, unit_images
 from xaijax.metrics.consistency import WINDOW, compare
 from xaijax.metrics.metric import Axes, Family, Inputs, Metric, Passes, Result, Row, image_seed, rows_of
-from xaijax.metrics.scores import Responses
 
 NAME = "sanity"
 MODELS = {mprt.PLAIN, mprt.SMOOTH, mprt.EFFICIENT}

@@ -186,7 +186,8 @@ def _places(position: np.ndarray, shift: float, *, whole: bool) -> np.ndarray:
 def _from_scores(scores: Any, metric: str | None) -> tuple[dict[str, MeanCurve], tuple[str, str, str]]:
     """The mean curves of a metric in `Scores` or one of its tables, and the title and the labels of the axes."""
     from xaijax._names import match
-    from xaijax.metrics.scores import Curves, Responses, Scores
+    from xaijax.metrics._curves import Curves, Responses
+    from xaijax.metrics.scores import Scores
 
     if isinstance(scores, Scores):
         tables: list[Curves | Responses] = [scores.curves, scores.responses]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from xaijax import _names, plot
 from xaijax._runs import folder, page, tables
-from xaijax.evaluate.report import file_name
+from xaijax.evaluate.report import cautions, conclusions, file_name
 from xaijax.metrics import METRICS
 from xaijax.study import embedding, results
 from xaijax.study.plan import Cell, Plan, repeats, sides_of
@@ -89,8 +89,8 @@ def _classifiers(out: Path, made: Plan, course: "Course") -> dict[str, Any]:
         _table(out, f"{CLASSIFIERS}-{cell.data}", rows)
         sides = [sides_of(one) for one in made.of("training", data=cell.data) if one.finished]
         lines = [_score_line(line, names) for line in rows]
-        best = max(rows, key=lambda line: line[names[1]] or 0)
-        said.append(f"{cell.data}: the best {SHORT[names[1]]} is {_interval(best, names[1])}, of {best['model']}.")
+        named = _as_in_the_study(found, made, cell.data)
+        said += [*conclusions(named, several=True), *cautions(named, several=True)]
         if cell.data in course.chosen:
             rule = made.study.choose
             assert rule is not None
@@ -141,11 +141,24 @@ def _side_words(sides: Mapping[str, int]) -> str:
     return f"{sides['training']} images for training, {sides['validation']} for validation, {sides['test']} for test."
 
 
+def _model_of_recipe(found: Mapping[str, Any], made: Plan, data: str) -> dict[str, str]:
+    """Recipe of an evaluation -> model of the study."""
+    model_of = {str(one.folder): one.models[0] for one in made.of("training", data=data)}
+    return {row["recipe"]: model_of.get(row["model"], row["name"]) for row in found["models"]}
+
+
 def _recipes(found: Mapping[str, Any], made: Plan, data: str) -> dict[str, dict[str, Any]]:
     """Model of the study -> its row of an evaluation."""
-    model_of = {str(one.folder): one.models[0] for one in made.of("training", data=data)}
-    recipe_of = {row["recipe"]: model_of.get(row["model"], row["name"]) for row in found["models"]}
-    return {recipe_of[row["recipe"]]: row for row in found["recipes"]}
+    models = _model_of_recipe(found, made, data)
+    return {models[row["recipe"]]: row for row in found["recipes"]}
+
+
+def _as_in_the_study(found: Mapping[str, Any], made: Plan, data: str) -> dict[str, Any]:
+    """An evaluation with the names that the study gives to its models and data."""
+    models = _model_of_recipe(found, made, data)
+    recipes = [row | {"recipe": models[row["recipe"]]} for row in found["recipes"]]
+    pairs = [row | {side: models[row[side]] for side in ("first", "second")} for row in found["comparisons"]]
+    return {**found, "name": data, "recipes": recipes, "comparisons": pairs}
 
 
 def _classifier_values(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
@@ -238,7 +251,7 @@ def _bench_part(out: Path, made: Plan, chapter: Chapter, cell: Cell) -> tuple[di
         "figures": _figures([*figures[:FIGURES], *galleries]),
         "more": more,
     }
-    return part, [*results.answers(found, metrics), *behind]
+    return part, [*results.answers(found, metrics), *behind, *results.unscored(cell, names)]
 
 
 def _model_names(made: Plan, cell: Cell) -> dict[str, str]:
@@ -291,14 +304,16 @@ def _title(metric: str) -> str:
 
 
 def _method_values(found: Scores) -> dict[tuple[str, str], str]:
-    """(method, metric) and (model/method, metric) -> our value as text."""
+    """(method, metric) and (model/method, metric) -> our value as text; of several models each with its name."""
     values: dict[tuple[str, str], str] = {}
+    several = len({model for model, _, _ in found}) > 1
     for (model, method, metric), score in found.items():
         text = f"{tables.rounded(score.mean)}"
         if score.median_area is not None:
             text = f"{tables.rounded(score.median_area)} (mean {text})"
-        values.setdefault((method, metric), text)
         values[(f"{model}/{method}", metric)] = text
+        others = values.get((method, metric), "")
+        values[(method, metric)] = f"{others}{', ' if others else ''}{f'{model} ' if several else ''}{text}"
     return values
 
 

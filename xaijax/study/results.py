@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,9 @@ def behind(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         >>> same = {"model": "m", "metric": "road", "class": "a", "images": 9}
         >>> behind([same | {"method": "cam", "mean": 0.7}, same | {"method": "random", "mean": 0.5}])
         ['m, road: cam is no better than the random map on a (means over 9 images).']
+        >>> rows = [same | {"method": name, "mean": mean} for name, mean in (("a", 0.7), ("b", 0.5), ("random", 0.5))]
+        >>> behind(rows)
+        ['m, road: a, b are no better than the random map on a (means over 9 images).']
     """
     means = {(row["model"], row["metric"], row["class"], row["method"]): row for row in rows}
     found: dict[tuple[str, str, str], list[str]] = {}
@@ -161,12 +165,16 @@ def behind(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         ahead = row["mean"] > other["mean"] if METRICS[metric].higher_is_better else row["mean"] < other["mean"]
         if not ahead:
             found.setdefault((model, metric, method), []).append(label)
+    classes = list(dict.fromkeys(row["class"] for row in rows))
+    alike: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    for (model, metric, method), labels in found.items():
+        alike.setdefault((model, metric, tuple(sorted(labels, key=classes.index))), []).append(method)
     images = sorted({row["images"] for row in rows})
     counted = "" if not images else f"{images[0]}" if len(images) == 1 else f"{images[0]} to {images[-1]}"
     return [
-        f"{model}, {_title(metric)}: {method} is no better than the random map on {', '.join(labels)} (means over "
-        f"{counted} images)."
-        for (model, metric, method), labels in found.items()
+        f"{model}, {_title(metric)}: {', '.join(methods)} {'is' if len(methods) == 1 else 'are'} no better than the "
+        f"random map on {', '.join(labels)} (means over {counted} images)."
+        for (model, metric, labels), methods in alike.items()
     ]
 
 
@@ -212,6 +220,7 @@ def answers(found: Scores, metrics: Sequence[str]) -> list[str]:
     are left open.
     """
     said: list[str] = []
+    unjudged: dict[str, None] = {}
     for model in dict.fromkeys(key[0] for key in found):
         better: dict[bool, dict[str, list[str]]] = {True: {}, False: {}}
         tested: dict[bool, dict[str, None]] = {True: {}, False: {}}
@@ -230,14 +239,12 @@ def answers(found: Scores, metrics: Sequence[str]) -> list[str]:
                     if score.beats:
                         better[judged].setdefault(metric, []).append(method)
         for judged in (True, False):
-            tail = "" if judged else ". Nobody judged these metrics for this model: they describe and conclude nothing"
             if better[judged]:
                 words = "; ".join(f"{_title(metric)}: {', '.join(own)}" for metric, own in better[judged].items())
-                said.append(f"{model}: ahead of a random map, by intervals that exclude 0: {words}{tail}.")
+                said.append(f"{model}: ahead of a random map, by intervals that exclude 0: {words}.")
             elif tested[judged]:
-                said.append(
-                    f"{model}: no method is ahead of a random map in {', '.join(map(_title, tested[judged]))}{tail}."
-                )
+                said.append(f"{model}: no method is ahead of a random map in {', '.join(map(_title, tested[judged]))}.")
+        unjudged |= tested[False]
         if few:
             said.append(
                 f"{model}: {few} comparisons with a random map rest on fewer than {ENOUGH} images: no conclusion."
@@ -247,6 +254,38 @@ def answers(found: Scores, metrics: Sequence[str]) -> list[str]:
                 f"{model}: {unsupported} comparisons are by metrics that the calibration does not support: no "
                 "conclusion."
             )
+    if unjudged:
+        said.append(
+            f"no calibration judged {', '.join(map(_title, unjudged))}: what is said of them describes these images "
+            "and concludes nothing."
+        )
+    return said
+
+
+def unscored(cell: Cell, names: Mapping[str, str]) -> list[str]:
+    """Which metrics have a value on fewer than half of the images, and why not on the others, in sentences.
+
+    Args:
+        cell: of the run.
+        names: name of a model in the run -> in the study.
+    """
+    table = Store(cell.folder).scores()
+    scored: dict[tuple[str, str], dict[str, bool]] = {}
+    reasons: dict[tuple[str, str], Counter[str]] = {}
+    columns = ("model", "metric", "image", "reason")
+    for model, metric, image, reason in zip(*(table[name].to_pylist() for name in columns), strict=True):
+        images = scored.setdefault((model, metric), {})
+        images[image] = images.get(image, False) or not reason
+        if reason:
+            reasons.setdefault((model, metric), Counter())[reason] += 1
+    said = []
+    for (model, metric), images in scored.items():
+        with_value = sum(images.values())
+        if 2 * with_value >= len(images):
+            continue
+        why = "; ".join(REASONS.get(reason, reason) for reason, _ in reasons[model, metric].most_common())
+        some = f"{with_value} of {len(images)}" if with_value else f"none of {len(images)}"
+        said.append(f"{names.get(model, model)}: {_title(metric)} has a value on {some} images: {why}.")
     return said
 
 

@@ -10,7 +10,8 @@ import pytest
 from scipy import stats
 
 from xaijax.metrics import statistics as st
-from xaijax.metrics.scores import Curves, Scores
+from xaijax.metrics._curves import Curves
+from xaijax.metrics.scores import Scores
 from xaijax.metrics.statistics._friedman import runs
 from xaijax.metrics.statistics.analysis import entropy_stability
 from xaijax.metrics.statistics.pairs import compare_two, tied_differences

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from xaijax._errors import InputError
 from xaijax._ranges import beyond
+from xaijax.metrics._curves import Responses
 from xaijax.metrics._stream import stream
 from xaijax.metrics.changed import class_scores, refuse_rounded, unit_images
 from xaijax.metrics.faithfulness import (
@@ -32,7 +33,6 @@ from xaijax.metrics.faithfulness import (
 from xaijax.metrics.faithfulness.probe import Floats, Kind, Probe, Reading, Scene
 from xaijax.metrics.faithfulness.settings import Settings
 from xaijax.metrics.metric import Axes, Family, Inputs, Metric, Passes, Result, Row
-from xaijax.metrics.scores import Responses
 
 NAME = "faithfulness"
 KINDS: tuple[Kind, ...] = (

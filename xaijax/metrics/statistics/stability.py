@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from xaijax.metrics._curves import Curves
 from xaijax.metrics._groups import Groups, kept, one_of_each
-from xaijax.metrics.scores import Curves
 from xaijax.metrics.statistics.pairs import check_values
 
 SPLITS = 200
