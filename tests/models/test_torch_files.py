@@ -109,6 +109,7 @@ def test_whole_modules_and_damaged_files_are_refused(tmp_path):
             models.load(tmp_path / f"{name}.pth")
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_checkpoints_called_tar_and_programs_with_code(state, expected, tmp_path):
     torch.save({"state_dict": state, "epoch": 3}, tmp_path / "model_best.pth.tar")
     classifier = models.load(tmp_path / "model_best.pth.tar").with_input_shape((64, 64, 3))
