@@ -287,7 +287,7 @@ def state_of(entries: Mapping[str, Any], what: str, notes: list[str] | None = No
     wrong = [str(name) for name, value in entries.items() if not (isinstance(name, str) and hasattr(value, "shape"))]
     if wrong or not entries:
         listed = f"entries that are not named arrays: {', '.join(wrong[:10])}" if wrong else "no entries"
-        raise InputError(f"{what} has {listed}; save model.state_dict()")
+        raise InputError(f"{what} has {listed}")
     kept = {name: value for name, value in entries.items() if not OF_TRAINING.fullmatch(name)}
     return kept or dict(entries)
 
