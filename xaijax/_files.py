@@ -3,8 +3,9 @@
 import contextlib
 import errno
 import os
+import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,6 +14,26 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """Numbers of the errors of a disk that takes no more."""
 _watching: list[set[Path]] = []
 _told: list[Callable[[Path], None]] = []
+
+
+def safe_names(texts: Iterable[str]) -> dict[str, str]:
+    """Texts as parts of file names, each its own: a number follows where two would have the same, whatever the case.
+
+    Example:
+        >>> safe_names(["resnet50", "a b", "a/b", "A-b"])
+        {'resnet50': 'resnet50', 'a b': 'a-b', 'a/b': 'a-b-2', 'A-b': 'A-b-3'}
+    """
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    for text in dict.fromkeys(texts):
+        plain = safe = re.sub(r"[^\w-]", "-", text)
+        number = 1
+        while safe.lower() in taken:
+            number += 1
+            safe = f"{plain}-{number}"
+        taken.add(safe.lower())
+        found[text] = safe
+    return found
 
 
 @contextlib.contextmanager

@@ -398,7 +398,8 @@ class Classifier:
             UnsupportedError: for a classifier without layers.
         """
         self._need_layers("layers")
-        return {name: self._layer_shape(name) for name in self._trace().calls}
+        calls = self._trace().calls  # once: it hashes all parameters' shapes
+        return {name: call.shape for name, call in calls.items() if call.shape is not None}
 
     @property
     def default_layer(self) -> str:

@@ -353,3 +353,34 @@ class Preprocess:
         if self.pixels is None:
             return added
         return (added - jnp.asarray(self.pixels.mean, dtype)) / jnp.asarray(self.pixels.std, dtype)
+
+
+def read_as(described: Mapping[str, Any] | None) -> str:
+    """What a model makes of pixels, in words, from what `describe` gave; "" where it is not known.
+
+    Example:
+        >>> read_as({"scale": 1.0, "mean": [0.5], "std": [0.5], "order": "rgb"})
+        'black as -1, white as 1 (mean 0.5, std 0.5)'
+        >>> read_as({"scale": 1.0, "mean": [0.0], "std": [1.0], "order": "rgb"})
+        'pixels in [0, 1]'
+    """
+    if not described:
+        return ""
+    scale, means, stds = float(described["scale"]), described["mean"], described["std"]
+    numbers = [
+        *([f"scale {scale:g}"] if scale != 1 else []),
+        *(f"{name} {' '.join(f'{v:.4g}' for v in values)}" for name, values in (("mean", means), ("std", stds))),
+        *(["channels as BGR"] if described["order"] == "bgr" else []),
+    ]
+    plain = (scale, list(means), list(stds), described["order"]) == (1, [0], [1], "rgb")
+    pixels = described.get("pixels")
+    if pixels:
+        height, width = pixels["shape"][:2]
+        own = f"each pixel by its own mean and std over images ({height} × {width})"
+        return own if plain else f"{own}, before that {', '.join(numbers)}"
+    if plain:
+        return "pixels in [0, 1]"
+    if len(means) == len(stds) == 1:
+        black, white = (0 - means[0]) / stds[0], (scale - means[0]) / stds[0]
+        return f"black as {black:.4g}, white as {white:.4g} ({', '.join(numbers)})"
+    return ", ".join(numbers)

@@ -53,7 +53,7 @@ def calibration(model, data, verdicts, settings=None):
 def kept(store, model, verdicts, why="", notes=()):
     values = None if verdicts is None else calibration("0", "d", verdicts)
     stored = {"source": "runs/cal", "why": why, "notes": list(notes), "calibration": values}
-    folder.write_json(calibrated.file_of(store.root, model), stored)
+    folder.write_json(calibrated.files_of(store.root, [model])[model], stored)
 
 
 @pytest.fixture

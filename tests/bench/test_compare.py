@@ -201,7 +201,7 @@ def test_the_command_prints_and_writes_a_page_and_tables(written, tmp_path, caps
     assert one["better"] == "b"
     page = (out / "compare.html").read_text("utf-8")
     assert page.index("What differs in the configuration") < page.index("b against a")
-    assert "not calibrated" in page
+    assert "not known to be believed" in page
     assert not checksums.problems(out, folder.DESCRIPTION)
     assert cli.main(["compare", str(a), str(b), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

@@ -11,7 +11,7 @@ from xaijax import cli
 from xaijax.bench import calibrated, columns, conclusion, report, results, statistics, verdict
 from xaijax.bench.cautions import about_agreement, about_counts, folded
 from xaijax.bench.store import SCORES
-from xaijax.metrics import Statement
+from xaijax.metrics import METRICS, Statement
 
 IDS = [f"case {n}" for n in range(12)]
 
@@ -103,6 +103,49 @@ def test_the_box_says_how_sure_and_what_is_not_concluded(made):
     text = " ".join(box["cannot"])
     assert "Nothing is concluded from IoU: compared with masks" in text
     assert said[0].text in text  # a class that a believed metric does not score
+
+
+def test_the_box_says_why_a_metric_was_not_judged(made):
+    """One sentence for each reason; a metric that reads masks has its own."""
+    names = ("irof", "iou", "road", "saco", "deletion_mean", "insertion_mean", "sic_webp", "pixel_flipping")
+    verdicts = {
+        "irof": ("believe", ""),
+        "sic_webp": ("undecided", "too few images to decide"),
+        "pixel_flipping": ("no", "does not see where the map points"),
+    } | {
+        name: ("not_judged", why)
+        for name, why in {
+            "iou": "it reads the mask, not the model",
+            "road": "it was judged with perturbation.steps=10, not 32",
+            "saco": "it scores only 30 % of class glioma",
+            "deletion_mean": "the calibration was made for other metrics",
+            "insertion_mean": "the calibration was made for other metrics",
+        }.items()
+    }
+    known = {"m": calibrated.Judged(verdicts, "runs/cal")}
+    found = statistics_of(made, CLEAR, metrics=names)
+    (box,) = verdict.boxes(made.run_description(IDS), found, known, conclusion.conclude(found, known), [])
+    title = {name: METRICS[name].title for name in names}
+    assert [line for line in box["cannot"] if line.startswith("Nothing is concluded")] == [
+        f"Nothing is concluded from {title['sic_webp']}: undecided, because the calibration had too few images.",
+        f"Nothing is concluded from {title['pixel_flipping']}: not believed, for the reason that stands at its column "
+        "in the results.",
+        f"Nothing is concluded from {title['iou']}: compared with masks, so about what a person would mark and not "
+        "about what the model uses.",
+        f"Nothing is concluded from {title['road']}: not judged, because it was judged with perturbation.steps=10, not "
+        "32.",
+        f"Nothing is concluded from {title['saco']}: not judged, because it scores only 30 % of class glioma.",
+        f"Nothing is concluded from {title['deletion_mean']} and {title['insertion_mean']}: not judged, because the "
+        "calibration was made for other metrics.",
+    ]
+
+
+def test_a_run_without_a_calibration_names_the_reason_once(made):
+    why = "The metrics were not calibrated: no image gives a case."
+    known = {"m": calibrated.Judged({"irof": ("no_verdict", "not calibrated")}, "", why)}
+    found = statistics_of(made, CLEAR)
+    (box,) = verdict.boxes(made.run_description(IDS), found, known, conclusion.conclude(found, known), [])
+    assert box["cannot"] == [f"Nothing can be concluded about the methods: {why[0].lower()}{why[1:]}"]
 
 
 @pytest.mark.parametrize(

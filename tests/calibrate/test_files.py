@@ -51,7 +51,7 @@ def test_a_verdict_holds_for_the_settings_it_was_made_with(found):
     verdict, why = one.verdict("irof", {"perturbation": {"steps": 9}}, family)
     assert verdict == "not_judged"
     assert why == "it was judged with perturbation.steps=20, not 9"
-    assert one.verdict("deletion_blur", {}, family) == ("not_judged", "the calibration did not judge it")
+    assert one.verdict("deletion_blur", {}, family) == ("not_judged", "the calibration was made for other metrics")
 
 
 def test_calibrations_are_found_by_model_and_data(found, made, tmp_path):

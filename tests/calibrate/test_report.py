@@ -151,7 +151,7 @@ def test_undecided_metrics_ask_for_images_or_time(found):
         ("road", "too often misses where the map points"),
         ("insertion_linear", "right within one kind of map only"),
         ("pixel_flipping", "too few images to decide"),
-        ("aic_webp", "scores only 10 % of class glioma"),
+        ("aic_webp", "it scores only 10 % of class glioma"),
         ("pointing_game", "it reads the lesion mask, which is no statement about the model"),
     ],
 )

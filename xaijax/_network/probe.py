@@ -13,7 +13,7 @@ import numpy as np
 
 from xaijax._network.base import Array, Call, Recorder
 
-_BATCH = 3  # odd, so that a batch axis is not taken for a channel axis
+BATCH = 3  # odd, so that a batch axis is not taken for a channel axis
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +31,22 @@ class Trace:
 def trace(classifier: Any, treedef: Any, shapes: tuple[tuple[tuple[int, ...], Any], ...]) -> Trace:
     """Trace a classifier (without its parameters, of which only the shapes are needed)."""
     params = jax.tree.unflatten(treedef, [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in shapes])
+    found, _ = follow(classifier, params)
+    if classifier.relu_rule is not None:
+        images = jax.ShapeDtypeStruct((BATCH, *classifier.input_shape), jnp.float32)
+        jax.eval_shape(classifier.logits, params, images)  # refuses a model without ReLU
+    return found
+
+
+def follow(classifier: Any, params: Any) -> tuple[Trace, Any]:
+    """One abstract forward pass of `BATCH` images: what it shows, and the traced function, which is large and not kept.
+
+    Args:
+        classifier: a `Classifier`, whose own parameters are not looked at.
+        params: their shapes and dtypes.
+    """
     size = classifier.input_shape[:2]
-    images = jax.ShapeDtypeStruct((_BATCH, *classifier.input_shape), jnp.float32)
+    images = jax.ShapeDtypeStruct((BATCH, *classifier.input_shape), jnp.float32)
     recorder = Recorder(size)
 
     def run(params: Any, images: Any) -> tuple[Array, dict[str, Array]]:
@@ -41,15 +55,14 @@ def trace(classifier: Any, treedef: Any, shapes: tuple[tuple[tuple[int, ...], An
         logits = classifier._apply(params, images, recorder)
         return logits, {key: value for key, value in recorder.outputs.items() if isinstance(value, jax.Array)}
 
-    logits, outputs = jax.eval_shape(run, params, images)
-    if classifier.relu_rule is not None:
-        jax.eval_shape(classifier.logits, params, images)  # refuses a model without ReLU
+    traced = jax.jit(run).trace(params, images)
+    logits, outputs = traced.out_info
     order = list(recorder.outputs)
     recorder.outputs = {key: outputs.get(key) for key in order}
-    seen = recorder.calls(_BATCH)
+    seen = recorder.calls(BATCH)
     calls = {call.name: call for call in seen if call.shape is not None}
     paths = tuple(dict.fromkeys(call.path for call in seen))
-    return Trace(logits.shape[1], calls, paths, *_default_layer(calls))
+    return Trace(logits.shape[1], calls, paths, *_default_layer(calls)), traced
 
 
 def _default_layer(calls: dict[str, Call]) -> tuple[str | None, str]:

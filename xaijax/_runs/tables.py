@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -55,9 +56,20 @@ def to_markdown(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str] | 
     if not rows:
         return ""
     columns = columns or {key: key.replace("_", " ") for key in rows[0]}
-    lines = [f"| {' | '.join(columns.values())} |", "|" + "---|" * len(columns)]
-    lines += [f"| {' | '.join(rounded(row.get(key)) for key in columns)} |" for row in rows]
+    lines = [f"| {' | '.join(map(markdown, columns.values()))} |", "|" + "---|" * len(columns)]
+    lines += [f"| {' | '.join(markdown(rounded(row.get(key))) for key in columns)} |" for row in rows]
     return "\n".join(lines)
+
+
+def markdown(text: Any) -> str:
+    """A text as a cell of a Markdown table shows it.
+
+    Example:
+        >>> print(markdown("a|b of <i>, *all*"))
+        a\\|b of \\<i>, \\*all\\*
+    """
+    # An underscore inside a word stays: it emphasises nothing there.
+    return re.sub(r"([\\`*|<\[]|(?<!\w)_|_(?!\w))", r"\\\1", " ".join(str(text).split()))
 
 
 _LATEX = {
@@ -65,7 +77,7 @@ _LATEX = {
     **{sign: "\\" + sign for sign in "&%$#_{}"},
     **{"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "−": "$-$", "…": r"\ldots{}", "·": r"$\cdot$"},
     **{"↑": r"$\uparrow$", "↓": r"$\downarrow$", "±": r"$\pm$", "×": r"$\times$", "≥": r"$\geq$", "≤": r"$\leq$"},
-    **{"∞": r"$\infty$", "<": r"\textless{}", ">": r"\textgreater{}"},
+    **{"∞": r"$\infty$", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "→": r"$\rightarrow$"},
 }
 
 
@@ -76,7 +88,7 @@ def latex(text: Any) -> str:
         >>> print(latex("top-15 % energy ↑ of grad_cam"))
         top-15 \\% energy $\\uparrow$ of grad\\_cam
     """
-    return "".join(_LATEX.get(sign, sign) for sign in str(text))
+    return "".join(_LATEX.get(sign, sign) for sign in " ".join(str(text).split()))
 
 
 def to_latex(
@@ -93,7 +105,7 @@ def to_latex(
         rows: mappings.
         columns: {key: heading}; default: the keys of the first row, with spaces for underscores.
         caption: below the table.
-        label: for references.
+        label: for references; what a label may not hold becomes a hyphen.
         bold: (row, key) of the cells that are set in bold.
 
     Example:
@@ -118,21 +130,36 @@ def to_latex(
         lines.append(" & ".join(cells) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}"]
     lines += [rf"\caption{{{latex(caption)}}}"] if caption else []
-    lines += [rf"\label{{{label}}}"] if label else []
+    lines += [rf"\label{{{re.sub(r'[^A-Za-z0-9:._-]+', '-', label)}}}"] if label else []
     return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 
-def print_rows(console: "Console", rows: Sequence[Mapping[str, Any]], *, title: str = "") -> None:
-    """Rows as a table in the terminal: numbers to the right, long texts folded."""
+def print_rows(
+    console: "Console",
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    title: str = "",
+    columns: Mapping[str, str] | None = None,
+) -> None:
+    """Rows as a table in the terminal: numbers to the right, long texts folded.
+
+    Args:
+        console: where to print.
+        rows: mappings.
+        title: above the table.
+        columns: {key: heading}; default: the keys of the first row, with spaces for underscores.
+    """
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, title=title or None, title_justify="left")
-    for name in rows[0] if rows else ():
-        numeric = all(isinstance(row.get(name), int | float | None) for row in rows)
-        table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
+    columns = columns or {key: key.replace("_", " ") for key in (rows[0] if rows else ())}
+    # As Text: a name in square brackets is no style.
+    table = Table(box=None, title=Text(title) if title else None, title_justify="left")
+    for key, heading in columns.items():
+        numeric = all(isinstance(row.get(key), int | float | None) for row in rows)
+        table.add_column(Text(heading), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(rounded(value)) for value in row.values()))
+        table.add_row(*(Text(rounded(row.get(key))) for key in columns))
     console.print(table)
 
 

@@ -4,6 +4,7 @@ groups.csv   model, method, metric, group, value, mean, low, high, n, clusters (
 """
 
 import dataclasses
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -110,7 +111,11 @@ def _rows(
 
 def _natural(text: str) -> tuple[int, float, str]:
     """Numbers by size, then texts."""
-    return (0, float(text), text) if text.replace(".", "", 1).isdigit() else (1, 0.0, text)
+    try:
+        number = float(text)
+    except ValueError:
+        return 1, 0.0, text
+    return (0, number, text) if math.isfinite(number) else (1, 0.0, text)
 
 
 def to_csv(rows: Sequence[GroupRow]) -> str:

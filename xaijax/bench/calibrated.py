@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from xaijax import calibrate
 from xaijax._errors import InputError
+from xaijax._files import safe_names
 from xaijax._runs import checksums
 from xaijax._runs.data import digest_of
 from xaijax._runs.folder import DESCRIPTION, read_json, write_json
@@ -168,8 +169,9 @@ def prepare(
         pool: the workers of `--cluster`, where there are some.
     """
     data = digest_of(plan.dataset)
+    places = files_of(out, [model.name for model in plan.models])
     for model in plan.models:
-        place = file_of(out, model.name)
+        place = places[model.name]
         if model.name not in found:
             continue
         _forget_others(place, model)
@@ -262,8 +264,7 @@ def read(root: Path, run: Mapping[str, Any]) -> dict[str, Judged]:
         run: its `run.json`.
     """
     found: dict[str, Judged] = {}
-    for name in (model["name"] for model in run["models"]):
-        file = file_of(root, name)
+    for name, file in files_of(root, [model["name"] for model in run["models"]]).items():
         if file.is_file():
             found[name] = _judged(read_json(file, "run"), run)
     return found
@@ -280,10 +281,9 @@ def _judged(stored: Mapping[str, Any], run: Mapping[str, Any]) -> Judged:
     return Judged(verdicts, one.source, "", notes)
 
 
-def file_of(root: Path, model: str) -> Path:
-    """Where the calibration of a model is kept."""
-    safe = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in model)
-    return root / FOLDER / f"{safe}.json"
+def files_of(root: Path, models: Sequence[str]) -> dict[str, Path]:
+    """model -> where its calibration is kept, of all models of a run in their order."""
+    return {model: root / FOLDER / f"{safe}.json" for model, safe in safe_names(models).items()}
 
 
 def groups(judged: Judged) -> dict[str, list[str]]:

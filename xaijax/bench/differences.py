@@ -1,6 +1,5 @@
 """The report's section on statistics: ranks, tests of every pair, stability, and models side by side."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from xaijax import plot
+from xaijax._files import safe_names
 from xaijax._runs import page
 from xaijax.bench import statistics
 from xaijax.bench.calibrated import Judged
@@ -27,8 +27,9 @@ def compared(
 ) -> dict[str, Any]:
     """What the report's section on statistics shows: lines and figures per model, and the models side by side."""
     sections = []
+    prefixes = safe_names(found.models)
     for model, metrics in found.models.items():
-        prefix = re.sub(r"[^\w-]", "-", model)
+        prefix = prefixes[model]
         drawn = []
         trusted = _trusted(model, metrics, judged)
         for metric, entry in metrics.items():

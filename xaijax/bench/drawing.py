@@ -1,6 +1,5 @@
 """The figures of a report: curves, means with intervals, heat maps, and one image rebuilt; files in figures/."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from xaijax import plot
+from xaijax._files import safe_names
 from xaijax._outputs import THRESHOLD, check_output, targets, unfold
 from xaijax._runs import page
 from xaijax.bench import curves
@@ -29,13 +29,13 @@ def draw(
     folder = store.root / "figures"
     seed = int(run["config"]["seed"])
     drawn: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    for model in dict.fromkeys(row.model for row in rows):
-        prefix = re.sub(r"[^\w-]", "-", model)
+    prefixes = safe_names(row.model for row in rows)
+    for model, prefix in prefixes.items():
         drawn[model] = {
             "curves": _draw_curves(folder, prefix, store, read, model, pairs),
             "intervals": _draw_intervals(folder, prefix, [row for row in rows if row.model == model], pairs),
         }
-        for entry in _draw_responses(folder, model, store, read, pairs, seed=seed):
+        for entry in _draw_responses(folder, prefix, model, store, read, pairs, seed=seed):
             drawn[model].setdefault(entry["kind"], []).append(entry)
     classes = {entry["name"]: entry["classes"] for entry in run["models"]}
     shown: dict[str, list[dict[str, np.ndarray]]] = {}
@@ -44,7 +44,7 @@ def draw(
         shown.setdefault(order[int(part.partition("-")[0])], []).append(store.part(part).gallery())
     for model, parts in shown.items():
         if model in drawn:
-            prefix = re.sub(r"[^\w-]", "-", model)
+            prefix = prefixes[model]
             drawn[model]["gallery"] = [_draw_gallery(folder, prefix, parts, classes[model])]
             drawn[model]["rebuilt"] = _draw_rebuilt(folder, prefix, parts[0], classes[model])
     return drawn
@@ -89,10 +89,9 @@ def _draw_intervals(folder: Path, prefix: str, rows: Sequence[Row], pairs: bool)
 
 
 def _draw_responses(
-    folder: Path, model: str, store: Store, read: Read, pairs: bool, *, seed: int = 0
+    folder: Path, prefix: str, model: str, store: Store, read: Read, pairs: bool, *, seed: int = 0
 ) -> list[dict[str, Any]]:
     """Draws every metric that has curves; `[{path, alt, kind}]`, kind "responses" or "randomised"."""
-    prefix = re.sub(r"[^\w-]", "-", model)
     parts = read.responses.get(model, ())
     drawn = []
     # One metric at a time: the curves of all of them could be larger than the memory.
@@ -166,6 +165,7 @@ def _draw_rebuilt(
     measures = [str(measure) for measure in arrays["case_measures"]]
     names = ["fully blurred", *(f"{100 * f:g} % revealed" for f in arrays["case_fractions"]), "original"]
     drawn = []
+    files = safe_names(map(str, arrays["case_methods"]))
     for row, method in enumerate(map(str, arrays["case_methods"])):
         information = arrays["case_information"][:, row]
         low, high = information[:, :1], information[:, -1:]
@@ -183,7 +183,7 @@ def _draw_rebuilt(
         title = f"{method.replace('_', ' ')}: {identity} ({classes[label]}); information by {', '.join(measures)}"
         mask = arrays["masks"][case]
         figure = rebuilt(arrays["case_pictures"][row], texts, title=title, mask=mask if mask.any() else None)
-        path = page.save_figure(figure, folder / f"{prefix}-rebuilt-{re.sub(r'[^a-zA-Z0-9_-]', '-', method)}.png")
+        path = page.save_figure(figure, folder / f"{prefix}-rebuilt-{files[method]}.png")
         drawn.append({"path": path, "alt": f"{title}, rebuilt from more and more pixels", "wide": True})
     return drawn
 

@@ -5,7 +5,6 @@ detections.csv   model, method, images, lesions, then by threshold: iou, box_iou
 localization.csv the table of the report
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xaijax import plot
+from xaijax._files import safe_names
 from xaijax._runs import page, tables
 from xaijax.metrics.detection import THRESHOLDS
 from xaijax.metrics.statistics import cluster_means
@@ -78,7 +78,7 @@ def summary(found: Found, patients: Mapping[str, str] | None = None, *, seed: in
 
 def _patient(image: str, patients: Mapping[str, str]) -> str:
     """The patient of an image or of a pair "image: finding"; the image itself where none is known."""
-    return patients.get(image) or patients.get(image.rpartition(": ")[0]) or image
+    return patients.get(image) or patients.get(image.rpartition(": ")[0]) or f"image {image}"
 
 
 def froc(own: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -124,8 +124,9 @@ def to_csv(found: Found) -> str:
 def draw(folder: Path, found: Found, *, seed: int = 0) -> dict[str, list[dict[str, Any]]]:
     """model -> its figures: IoU and box IoU against the threshold, and FROC."""
     drawn: dict[str, list[dict[str, Any]]] = {}
+    prefixes = safe_names(found)
     for model, methods in found.items():
-        prefix = re.sub(r"[^\w-]", "-", model)
+        prefix = prefixes[model]
         count = max(len(own["image"]) for own in methods.values())
         images = f"{count} image{'s' if count != 1 else ''}"
         entries = []

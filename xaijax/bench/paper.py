@@ -1,11 +1,11 @@
 """The tables of a report for a paper: `tables/` has each as CSV, with all digits, and as LaTeX (package booktabs)."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from xaijax._files import safe_names
 from xaijax._runs import tables
 from xaijax.bench.by_group import GroupRow
 from xaijax.bench.results import describe
@@ -40,9 +40,11 @@ def write(
         The names of the files without their endings.
     """
     names: list[str] = []
+    given: list[str] = []
 
     def put(name: str, own: Sequence[Mapping[str, Any]], latex: str) -> None:
-        safe = re.sub(r"[^\w-]+", "-", name)
+        given.append(name)
+        safe = safe_names(given)[name]
         store.write_text(f"{FOLDER}/{safe}.csv", tables.to_csv(own))
         store.write_text(f"{FOLDER}/{safe}.tex", latex)
         names.append(safe)
@@ -149,14 +151,16 @@ def _grouped(rows: Sequence[GroupRow], model: str, group: str) -> str:
     for metric in dict.fromkeys(row.metric for row in rows):
         for method in style.in_order([row.method for row in rows if row.metric == metric]):
             line: dict[str, Any] = {"metric": METRICS[metric].title, "method": method.replace("_", " ")}
-            for value in values:
-                row = cells[metric, method, value]
-                line[value] = _interval(row.mean, row.low, row.high)
+            for place, value in enumerate(values):
+                row = cells.get((metric, method, value))
+                line[f"value {place}"] = "–" if row is None else _interval(row.mean, row.low, row.high)
             made.append(line)
+    # Numbered: a class may be called "method".
+    heads = {"metric": "metric", "method": "method"} | {f"value {n}": value for n, value in enumerate(values)}
     caption = (
         f"Scores on {model} by {group}: mean with 95 % interval, for which the images of a patient are drawn together."
     )
-    return tables.to_latex(made, caption=caption, label=f"tab:by-{group}-{model}".replace(" ", "-"))
+    return tables.to_latex(made, heads, caption=caption, label=f"tab:by-{group}-{model}")
 
 
 def _localized(rows: Sequence[Mapping[str, Any]], model: str) -> str:

@@ -22,6 +22,7 @@ from xaijax.bench.summary import Row, summarise, to_csv
 from xaijax.bench.verdict import boxes
 from xaijax.calibrate import VERDICTS
 from xaijax.metrics import METRICS, Statement, statements
+from xaijax.preprocess import read_as
 
 Best = Mapping[str, Mapping[str, Sequence[str]]]
 
@@ -198,6 +199,7 @@ def render(
         run=run,
         name=run.get("name") or root.resolve().name,
         sections=sections,
+        read_as={model["name"]: read_as(model.get("preprocess")) for model in run["models"]},
         metrics=metrics,
         cautions=folded(said),
         accuracy=accuracy,

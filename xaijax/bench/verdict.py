@@ -2,7 +2,7 @@
 
 import dataclasses
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from xaijax._runs import command_line
 from xaijax._runs.options import DataOptions, ModelOptions, SplitOptions
 from xaijax.bench import decisions
-from xaijax.bench.calibrated import Judged
+from xaijax.bench.calibrated import BELIEVE, Judged
 from xaijax.bench.conclusion import Conclusion, best, gaps
 from xaijax.bench.results import describe
 from xaijax.bench.statistics import RunStatistics
@@ -19,6 +19,13 @@ from xaijax.metrics import METRICS, Statement
 from xaijax.metrics.statistics import MetricStatistics
 from xaijax.plot._statistics import p_text
 
+SAID = {
+    "undecided": "undecided, because the calibration had too few images",
+    "no": "not believed, for the reason that stands at its column in the results",
+}
+"""Why nothing is concluded from a metric, where the verdict's title is no reason."""
+UNKNOWN = ("not_judged", "no_verdict")
+"""Verdicts that say nothing of a metric: the box says why."""
 BADGES = {
     "best": "one best method",
     "several": "several best methods",
@@ -56,7 +63,7 @@ def boxes(
     for one in conclusions:
         knowledge, metrics = judged[one.model], found.models[one.model]
         believed = [name for name in knowledge.believed if name in metrics]
-        predictions = [s.text for s in said if s.kind == "predicts" and s.text.startswith(f"Model {one.model} ")]
+        predictions = [s.text for s in said if s.kind == "predicts" and _model_of(s.text, found.models) == one.model]
         cannot = [
             *predictions,
             *one.cannot,
@@ -78,6 +85,11 @@ def boxes(
             }
         )
     return made
+
+
+def _model_of(text: str, models: Iterable[str]) -> str:
+    """The model that a sentence on predictions is of: the longest name, since "net" and "net 2" may both be there."""
+    return max((name for name in models if text.startswith(f"Model {name} ")), key=len, default="")
 
 
 def _uncalibrated(run: Mapping[str, Any], predictions: Sequence[str]) -> dict[str, Any]:
@@ -131,19 +143,21 @@ def _calibrate(run: Mapping[str, Any], model: str) -> str:
 
 
 def _doubted(judged: Judged) -> list[str]:
-    """The metrics that nothing is concluded from, by verdict."""
+    """The metrics that nothing is concluded from, by the reason."""
+    if not judged.source:
+        return []  # said already: there is no calibration
     groups: dict[str, list[str]] = {}
-    for metric, (verdict, _) in judged.verdicts.items():
-        if metric not in judged.believed:
-            groups.setdefault(verdict, []).append(metric)
-    lines = []
-    for verdict, names in groups.items():
-        titles = _join([METRICS[name].title for name in names])
-        reason = VERDICTS[verdict].title
-        if all("mask" in METRICS[name].needs for name in names):
+    for metric, (verdict, why) in judged.verdicts.items():
+        if verdict == BELIEVE:
+            continue
+        reason = SAID.get(verdict, VERDICTS[verdict].title)
+        if "mask" in METRICS[metric].needs:
             reason = "compared with masks, so about what a person would mark and not about what the model uses"
-        lines.append(f"Nothing is concluded from {titles}: {reason}.")
-    return lines
+        elif verdict in UNKNOWN and why:
+            reason = f"{reason}, because {why}"
+        groups.setdefault(reason, []).append(metric)
+    titles = {reason: _join([METRICS[name].title for name in names]) for reason, names in groups.items()}
+    return [f"Nothing is concluded from {names}: {reason}." for reason, names in titles.items()]
 
 
 def _classes(said: Sequence[Statement], believed: Sequence[str], model: str, *, several: bool) -> list[str]:

@@ -70,13 +70,27 @@ class Found:
         """Why the calibration says nothing of a metric with these settings; `""` where it does."""
         one = self.values["metrics"].get(metric)
         if one is None:
-            return "the calibration did not judge it"
+            return why_unjudged(metric)
         now, then = settings.get(family, {}), self.values["settings"].get(family, {})
         if one["constructions"]:
             for option, value in now.items():
                 if option in then and then[option] != value:
                     return f"it was judged with {family}.{option}={then[option]}, not {value}"
         return ""
+
+
+def why_unjudged(metric: str) -> str:
+    """Why a calibration has no verdict on a metric.
+
+    Example:
+        >>> why_unjudged("iou"), why_unjudged("sic_mutual")
+        ('it reads the mask, not the model', 'the calibration was made for other metrics')
+    """
+    from xaijax.metrics import METRICS
+    from xaijax.metrics.calibration import cost
+
+    code = cost.why_not(METRICS[metric]) if metric in METRICS else ""
+    return cost.NOT_JUDGED[code] if code else "the calibration was made for other metrics"
 
 
 def load(path: Path | str) -> Found:

@@ -90,7 +90,7 @@ def short_reason(judgement: Mapping[str, Any], thresholds: Mapping[str, float]) 
         shares = {name: share for name, share in judgement.get("scored", {}).items() if share is not None}
         low = min(shares, key=lambda name: shares[name]) if shares else None
         if low is not None and shares[low] < thresholds.get("scored", 0.5):
-            return f"scores only {shares[low]:.0%} of class {low}".replace("%", " %")
+            return f"it scores only {shares[low]:.0%} of class {low}".replace("%", " %")
         return judgement.get("why", "") or "cannot be tested on fixed maps"
     if verdict == "no_verdict":
         return "a control failed"

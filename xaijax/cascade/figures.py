@@ -39,7 +39,7 @@ def rounds(
     count, many = maps.shape[:2]
     figure = Figure(figsize=(1.5 * (count + 1) + 0.6, 3.1 * many + 0.5), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(title, fontsize="medium")
+    figure.suptitle(title, fontsize="medium", parse_math=False)
     grid = figure.subplots(2 * many, count + 1, squeeze=False)
     for row in range(many):
         top, bottom = grid[2 * row], grid[2 * row + 1]
@@ -76,7 +76,7 @@ def sweep(rows: Sequence[Mapping[str, Any]], metric: str, heading: str, path: Pa
     thresholds = list(dict.fromkeys(row["threshold"] for row in rows))
     figure = Figure(figsize=(3.4 * len(thresholds) + 1.6, 3.4), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(title, fontsize="medium")
+    figure.suptitle(title, fontsize="medium", parse_math=False)
     panels = figure.subplots(1, len(thresholds), sharey=True, squeeze=False)[0]
     for axes, threshold in zip(panels, thresholds, strict=True):
         own = [row for row in rows if row["threshold"] == threshold]

@@ -3,12 +3,14 @@
 import dataclasses
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xaijax._runs import checksums, page, provenance, storage, tables
 from xaijax._runs.folder import DESCRIPTION, read_json, write_folder, write_text
+from xaijax.bench.conclusion import FEWEST as ENOUGH
 from xaijax.compare.config import CompareConfig
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from xaijax.compare.scores import Change
 
 KIND = "comparison"
+ALPHA = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +84,7 @@ def _write(out: Path, found: Comparison, places: Sequence[Path]) -> None:
             **provenance.describe(),
         }
         checksums.write_signed(folder / DESCRIPTION, about)
-        write_text(folder / "configuration.csv", tables.to_csv(_configuration(found)))
+        write_text(folder / "configuration.csv", tables.to_csv(*_configuration(found)))
         names = [field.name for field in dataclasses.fields(found.changes[0])] if found.changes else []
         write_text(folder / "compare.csv", tables.to_csv([dataclasses.asdict(one) for one in found.changes], names))
         page.write(
@@ -101,11 +104,13 @@ def _is_comparison(folder: Path) -> bool:
     return (folder / DESCRIPTION).is_file() and read_json(folder / DESCRIPTION, KIND).get("kind") == KIND
 
 
-def _configuration(found: Comparison) -> list[dict[str, Any]]:
-    return [
-        {"about": row["about"], "what": row["what"], **dict(zip(found.runs, row["values"], strict=True))}
+def _configuration(found: Comparison) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Rows of what differs in the configurations, and {key: heading}; keys are numbered: a run may be called "what"."""
+    rows = [
+        {"about": row["about"], "what": row["what"]} | {f"run {n}": value for n, value in enumerate(row["values"])}
         for row in found.configuration
     ]
+    return rows, {"about": "about", "what": "what"} | {f"run {n}": name for n, name in enumerate(found.runs)}
 
 
 def _section(found: Comparison, name: str) -> dict[str, Any]:
@@ -139,28 +144,46 @@ def _line(one: "Change") -> dict[str, Any]:
         "interval": f"{one.low:+.3f} to {one.high:+.3f}" if sure else "",
         "n": one.n,
         "p": tables.rounded(one.p_holm),
-        "better": one.better or ("no difference shown" if sure else "–"),
+        "better": one.better or ("–" if not sure else "too few images" if one.apart else "no difference shown"),
         "differs": bool(one.better),
         "note": one.note,
     }
 
 
 def summary(changes: "list[Change]") -> str:
-    """How many comparisons differ, in one sentence: of metrics that are believed, where some are."""
-    chosen = [one for one in changes if one.believed] or changes
-    what = "believed metrics" if any(one.believed for one in changes) else "metrics that are not known to be believed"
+    """How many comparisons differ, in one sentence: by the metrics that are believed, where the runs were calibrated.
+
+    Where the calibrations support no metric, nothing is concluded.
+    """
+    sure = [one for one in changes if math.isfinite(one.low)]
+    if not sure:
+        return "Nothing can be said: no score has values of enough images in both runs."
+    chosen = [one for one in sure if one.believed] or [one for one in sure if one.believed is None]
+    if not chosen:
+        return "Nothing can be said: no metric is supported by the calibrations of both runs."
+    what = (
+        "metrics that both calibrations support" if chosen[0].believed else "metrics that are not known to be believed"
+    )
     differing = [one for one in chosen if one.better]
     if not differing:
-        return f"By {what} no method differs between the runs (0 of {len(chosen)} intervals exclude 0)."
-    counts = {name: sum(one.better == name for one in differing) for name in dict.fromkeys(o.better for o in differing)}
-    parts = " and ".join(f"{count} better in {name}" for name, count in counts.items())
-    return f"By {what} {len(differing)} of {len(chosen)} comparisons differ (95 % interval excludes 0): {parts}."
+        few = sum(one.apart for one in chosen)
+        why = f"{few} of {len(chosen)} intervals exclude 0" + (f", on fewer than {ENOUGH} images" if few else "")
+        return f"By {what} no method is shown to differ between the runs ({why})."
+    counts = Counter(one.better for one in differing)
+    names = [name for name in (differing[0].first, differing[0].second) if counts[name]]
+    parts = " and ".join(f"{counts[name]} better in {name}" for name in names)
+    corrected = sum(one.p_holm <= ALPHA for one in differing)
+    return (
+        f"By {what} {len(differing)} of {len(chosen)} comparisons differ (95 % interval excludes 0; {corrected} of "
+        f"these with p ≤ {ALPHA:g} after Holm): {parts}."
+    )
 
 
 def _show(found: Comparison, console: "Console") -> None:
     if found.configuration:
         console.print("What differs in the configuration", style="bold")
-        tables.print_rows(console, _configuration(found))
+        rows, columns = _configuration(found)
+        tables.print_rows(console, rows, columns=columns)
     else:
         console.print("The configurations are the same.")
     for name in found.runs[1:]:
@@ -169,12 +192,17 @@ def _show(found: Comparison, console: "Console") -> None:
         for line in section["said"]:
             console.print(f"· {line}", markup=False, highlight=False, style="dim")
         for table in section["tables"]:
-            heads = {"first": found.runs[0], "second": name, "interval": "95 % interval", "p": "p (Holm)"}
-            names = ("method", "first", "second", "difference", "interval", "n", "p", "better")
-            rows = [{heads.get(key, key): line[key] for key in names} for line in table["lines"]]
+            columns = {"method": "method", "first": found.runs[0], "second": name, "difference": "difference"}
+            columns |= {"interval": "95 % interval", "n": "n", "p": "p (Holm)", "better": "better"}
             doubt = " (not believed)" if table["doubted"] else ""
             console.print(f"\n{table['title']}{doubt}", markup=False, highlight=False, style="bold")
-            tables.print_rows(console, rows)
+            tables.print_rows(console, table["lines"], columns=columns)
+            notes: dict[str, list[str]] = {}
+            for line in table["lines"]:
+                notes.setdefault(line["note"], []).append(line["method"])
+            for note, methods in notes.items():
+                if note:
+                    console.print(f" {', '.join(methods)}: {note}", markup=False, highlight=False, style="dim")
 
 
 def _plain(value: Any) -> Any:

@@ -71,7 +71,12 @@ def comparable(first: Run, second: Run) -> tuple[list[str], list[str]]:
     """The metrics that mean the same in two runs, and sentences on the others."""
     there = set(second.values["metrics"])
     shared = [metric for metric in first.values["metrics"] if metric in there]
-    said = []
+    said = [
+        f"This version of xaijax does not have the metric{'s' * (len(run.unknown) > 1)} {', '.join(run.unknown)} of "
+        f"{run.name}: not compared."
+        for run in (first, second)
+        if run.unknown
+    ]
     kept = []
     for metric in shared:
         family = METRICS[metric].family

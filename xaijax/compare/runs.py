@@ -10,6 +10,7 @@ import pyarrow as pa
 from xaijax._errors import InputError
 from xaijax.bench import calibrated, groups
 from xaijax.bench.store import Store
+from xaijax.metrics import METRICS
 
 KINDS = ("run", "report")
 
@@ -25,7 +26,8 @@ class Run:
         scores: of all finished parts.
         digests: image -> of its pixels, masks and label; empty where the run does not keep them.
         patients: image -> its patient, as far as the data say it.
-        believed: model -> the metrics that its calibration supports; None where it was not calibrated.
+        unknown: metrics of the run that this version does not have; `values` is without them.
+        believed: model -> the metrics that its calibration supports; models that were not calibrated are not in it.
     """
 
     name: str
@@ -34,7 +36,8 @@ class Run:
     scores: pa.Table
     digests: Mapping[str, str]
     patients: Mapping[str, str]
-    believed: Mapping[str, Sequence[str]] | None
+    believed: Mapping[str, Sequence[str]]
+    unknown: Sequence[str] = ()
 
     @property
     def models(self) -> list[str]:
@@ -71,14 +74,16 @@ def _open(path: Path, name: str) -> Run:
         raise InputError(f"{path} holds a {values.get('kind', 'folder')} and no run of xaijax bench")
     if not store.any_finished():
         raise InputError(f"the run in {path} has no finished part: resume it with --resume before it is compared")
+    unknown = [metric for metric in values["metrics"] if metric not in METRICS]  # of another version of the package
+    values = values | {"metrics": [metric for metric in values["metrics"] if metric in METRICS]}
     data = values["data"]
     digests = dict(zip(data["images"], data.get("digests", ()), strict=False))
     judged = calibrated.read(path, values)
-    believed = {model: one.believed for model, one in judged.items()} if judged else None
+    believed = {model: one.believed for model, one in judged.items() if one.source}
     patients = groups.patients(store.groups())
     if not patients:  # of a run that kept their numbers alone
         patients = {image: str(one) for image, one in zip(data["images"], data.get("patients", ()), strict=False)}
-    return Run(name, path, values, store.scores(), digests, patients, believed)
+    return Run(name, path, values, store.scores(), digests, patients, believed, unknown)
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xaijax.plot._statistics import Interval
-from xaijax.plot._style import GREY, INK, PALETTE, SETTINGS, new_figure
+from xaijax.plot._style import GREY, INK, PALETTE, SETTINGS, legend_text, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,7 +71,7 @@ def score_bars(found: Mapping[str, Mapping[str, Mapping[str, Interval]]]) -> "Fi
         for axes in grid[len(found) :]:
             axes.set_visible(False)
         handles = [
-            matplotlib.patches.Patch(facecolor=color, hatch=hatch, edgecolor="white", label=name)
+            matplotlib.patches.Patch(facecolor=color, hatch=hatch, edgecolor="white", label=legend_text(name))
             for name, (color, hatch) in looks.items()
         ]
         if len(names) > 1 or len(groups) > 1:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xaijax.plot._style import GREY, PALETTE, SETTINGS, letters_on, new_figure
+from xaijax.plot._style import GREY, PALETTE, SETTINGS, legend_text, letters_on, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -177,7 +177,7 @@ def embedding(
         for index, name in enumerate(classes):
             mine = labels == index
             right, missed = coordinates[mine & ~wrong], coordinates[mine & wrong]
-            axes.scatter(right[:, 0], right[:, 1], s=22, color=[colors[index]], alpha=0.75, label=name)
+            axes.scatter(right[:, 0], right[:, 1], s=22, color=[colors[index]], alpha=0.75, label=legend_text(name))
             axes.scatter(missed[:, 0], missed[:, 1], s=40, color=[colors[index]], marker="x")
         axes.scatter([], [], s=40, color=GREY, marker="x", label="predicted wrongly")
         axes.set(

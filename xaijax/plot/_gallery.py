@@ -144,7 +144,9 @@ def rebuilt(images: Any, texts: Sequence[str], *, title: str = "", mask: Any = N
     rows = [shown[start : start + columns] for start in range(0, len(shown), columns)]
     room = 0.12 + 0.15 * max(text.count("\n") + 1 for text in texts)
     sheet = _Sheet(rows, tile=1.9, below=room, above_first=0.35)
-    sheet.figure.text(0.05 / sheet.width, 1 - 0.06 / sheet.height, title, va="top", fontsize=10, fontweight="bold")
+    sheet.figure.text(
+        0.05 / sheet.width, 1 - 0.06 / sheet.height, title, va="top", fontsize=10, fontweight="bold", parse_math=False
+    )
     for number, text in enumerate(texts):
         sheet.below(number // columns, number % columns, text, fontsize=8, linespacing=1.3)
     return sheet.figure
@@ -186,15 +188,15 @@ class _Sheet:
     def above(self, row: int, column: int, text: str, **options: Any) -> None:
         x, y = self._corner(row, column)
         x, y = (x + self.tile / 2) / self.width, (y + self.tall + 0.05) / self.height
-        self.figure.text(x, y, text, ha="center", va="bottom", color=INK, **options)
+        self.figure.text(x, y, text, ha="center", va="bottom", color=INK, parse_math=False, **options)
 
     def below(self, row: int, column: int, text: str, **options: Any) -> None:
         x, y = self._corner(row, column)
         x, y = (x + self.tile / 2) / self.width, (y - 0.05) / self.height
-        self.figure.text(x, y, text, ha="center", va="top", color=INK, **options)
+        self.figure.text(x, y, text, ha="center", va="top", color=INK, parse_math=False, **options)
 
     def at_left(self, row: int, text: str, **options: Any) -> None:
         _, y = self._corner(row, 0)
         x, y = (self.left - 0.05) / self.width, (y + self.tall / 2) / self.height
         options |= {"rotation": 90, "multialignment": "center"}
-        self.figure.text(x, y, text, ha="right", va="center", color=INK, **options)
+        self.figure.text(x, y, text, ha="right", va="center", color=INK, parse_math=False, **options)

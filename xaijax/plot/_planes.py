@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xaijax.plot._style import PALETTE, SETTINGS, new_figure
+from xaijax.plot._style import PALETTE, SETTINGS, legend_text, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,7 +49,7 @@ def planes(found: Mapping[str, Any], labels: Any, classes: Sequence[str], *, tit
             points = np.asarray(points)
             for place, label in enumerate(classes):
                 mine = points[labels == place]
-                axes.scatter(mine[:, 0], mine[:, 1], s=14, alpha=0.8, color=[colors[place]], label=label)
+                axes.scatter(mine[:, 0], mine[:, 1], s=14, alpha=0.8, color=[colors[place]], label=legend_text(label))
             axes.set(title=name, xticks=[], yticks=[])
         for axes in grid[len(found) :]:
             axes.set_visible(False)

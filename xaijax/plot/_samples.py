@@ -75,9 +75,9 @@ def samples(
     for (name, shown), repeat in zip(picked, repeats, strict=True):
         title = figure.add_subplot(grid[top, :])
         title.set_axis_off()
-        title.text(0.006, 0.4, name, color="white", fontsize=11, weight="bold", va="center")
+        title.text(0.006, 0.4, name, color="white", fontsize=11, weight="bold", va="center", parse_math=False)
         below = f"below: {outlined} outlined" if repeat == 2 else "no masks"
-        title.text(0.994, 0.4, below, color=OUTLINE, fontsize=8, va="center", ha="right")
+        title.text(0.994, 0.4, below, color=OUTLINE, fontsize=8, va="center", ha="right", parse_math=False)
         for at, batch in enumerate(shown):
             row, column = top + 1 + repeat * (at // columns), at % columns
             image = batch.images[0]

@@ -13,6 +13,7 @@ from xaijax.plot._style import (
     PALETTE,
     SETTINGS,
     in_order,
+    legend_text,
     metric_title,
     new_figure,
     styles,
@@ -112,7 +113,7 @@ def summary_of_models(found: Mapping[str, Mapping[str, Interval]], *, title: str
                 if np.isfinite(low):
                     axes.plot([low, high], [height, height], color=color, linewidth=1.8, alpha=0.6)
                 axes.plot(mean, height, marker=marker, color=color, markersize=5, linestyle="none")
-            axes.plot([], [], marker=marker, color=color, linestyle="none", markersize=5, label=model)
+            axes.plot([], [], marker=marker, color=color, linestyle="none", markersize=5, label=legend_text(model))
         _finish(axes, methods, (one for own in found.values() for one in own.values()), title)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure

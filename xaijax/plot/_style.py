@@ -21,6 +21,8 @@ INK = "#1b1f26"
 GREY = "#7a828e"
 LETTERS = "#101010"  # on coloured cells, which do not follow the reader's theme
 
+LONGEST = 32
+"""Letters of a name in a figure: with longer ones the labels leave no room for the axes."""
 SETTINGS: Any = {
     "font.size": 9,
     "axes.titlesize": 10,
@@ -41,6 +43,7 @@ SETTINGS: Any = {
     "grid.linewidth": 0.6,
     "svg.hashsalt": "xaijax",  # the same figure gives the same file
     "figure.dpi": 100,
+    "text.parse_math": False,  # a dollar sign in a name is one
 }
 
 
@@ -103,13 +106,23 @@ def in_order(methods: Sequence[str]) -> list[str]:
 
 
 def words(name: str) -> str:
-    """A name of the code in words.
+    """A name of the code in words; of one that no figure has room for the beginning and the end.
 
     Example:
-        >>> words("grad_cam")
-        'grad cam'
+        >>> words("grad_cam"), len(words("x" * 300))
+        ('grad cam', 32)
     """
-    return name.replace("_", " ")
+    return shortened(name.replace("_", " "))
+
+
+def shortened(text: str) -> str:
+    """A text of at most `LONGEST` letters, its middle left out where it is longer.
+
+    Example:
+        >>> shortened("a method with a name that nobody can read in a legend")
+        'a method with a na…d in a legend'
+    """
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 14]}…{text[-13:]}"
 
 
 def metric_title(name: str) -> str:
@@ -143,6 +156,16 @@ def letters_on(color: Sequence[float]) -> str:
     luminance = sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), parts, strict=True))
     # Dark letters (luminance 0.0052) have the contrast (l + 0.05) / 0.0552, white ones 1.05 / (l + 0.05).
     return LETTERS if luminance + 0.05 > (1.05 * 0.0552) ** 0.5 else "white"
+
+
+def legend_text(name: str) -> str:
+    """A name as a legend shows it: Matplotlib leaves out labels that start with an underscore.
+
+    Example:
+        >>> legend_text("_old"), legend_text("new")
+        (' _old', 'new')
+    """
+    return shortened(f" {name}" if name.startswith("_") else name)
 
 
 def new_figure(width: float, height: float, *, layout: Any = "constrained") -> "Figure":

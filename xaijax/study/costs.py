@@ -56,12 +56,12 @@ class Network:
 
 @functools.cache
 def network(name: str, size: int | None, channels: int) -> Network:
-    """Counts an architecture without making its parameters."""
-    import jax
-
-    from xaijax.classifier import Architecture
+    """Counts an architecture in one abstract forward pass: no parameters are made, and nothing is compiled."""
+    from xaijax._network import probe
+    from xaijax.classifier import Architecture, Classifier
     from xaijax.models import zoo
-    from xaijax.models.zoo._create import assemble, param_shapes
+    from xaijax.models.zoo import _create
+    from xaijax.preprocess import Preprocess
 
     found = zoo.entry(name)
     height, width, own = found.input_shape
@@ -69,16 +69,19 @@ def network(name: str, size: int | None, channels: int) -> Network:
         height = width = size
     shape = (height, width, channels or own)
     architecture = Architecture(found.name, ())
-    made = assemble(architecture, param_shapes(architecture, 3, shape), shape, 3, None)
-    image = jax.ShapeDtypeStruct((1, *shape), "float32")
-    counted: Any = jax.jit(made.logits).lower(made.params, image).cost_analysis()
-    layer = made.layers()[made.default_layer]
+    params = _create.param_shapes(architecture, 3, shape)
+    plain = Classifier(params, _create.network(architecture, 3, shape), (), shape, Preprocess())
+    shown, traced = probe.follow(plain, params)
+    counted: Any = traced.lower().cost_analysis()
+    default = found.layer or shown.default_layer
+    layer = shown.calls[default].shape if default else None
+    assert layer is not None  # every architecture of the registry has one
     return Network(
-        operations=float((counted or {}).get("flops", math.nan)),
+        operations=float((counted or {}).get("flops", math.nan)) / probe.BATCH,
         size=(height, width),
         channels=int(layer[-1]),
         positions=math.prod(layer[:-1]),
-        layers=len(made.layers()),
+        layers=len(shown.calls),
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from xaijax._errors import InputError
 from xaijax._runs import command_line, options, training
 from xaijax._runs.data import digest_of, is_phantoms, open_data
 from xaijax._runs.models import training_of
@@ -161,6 +162,14 @@ def plan(study: Study, opened: Mapping[str, Opened], out: Path, trainings: Path,
                     words = f"{chapter_name}-{name}-{model}"
                     folder = out / "cells" / file_name(words)
                     cells.append(Cell("cascade", words, name, (model,), folder, chapter_name))
+    owners: dict[Path, str] = {}
+    for cell in cells:
+        other = owners.setdefault(cell.folder, cell.name)
+        if other != cell.name:
+            raise InputError(
+                f"{other} and {cell.name} of the study would have one folder, {cell.folder}: give the data, models or "
+                "chapters names that differ in more than signs"
+            )
     return Plan(study, opened, tuple(cells))
 
 

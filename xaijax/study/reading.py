@@ -18,6 +18,7 @@ In `extends` and `tiny` a table is merged key by key, anything else takes the pl
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -478,8 +479,13 @@ def configured(command: str, options: Mapping[str, Any], where: str) -> Any:
     Raises:
         InputError: for a value that is not allowed.
     """
-    kind = _config_class(command)
     try:
-        return command_line.parse(kind, command, command_line.to_arguments(options))
+        return _parsed(command, tuple(command_line.to_arguments(options)))
     except ValueError as error:
         raise InputError(f"{where}: {error}") from None
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(command: str, arguments: tuple[str, ...]) -> Any:
+    """A configuration, which cannot be changed; a plan asks for the same ones again and again."""
+    return command_line.parse(_config_class(command), command, arguments)

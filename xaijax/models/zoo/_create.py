@@ -19,6 +19,7 @@ from xaijax._network import nnx_module
 from xaijax._outputs import Output, check_output
 from xaijax.classifier import Architecture, Classifier
 from xaijax.models.zoo._entry import Entry, entry
+from xaijax.models.zoo.layers import drawing, shapes_only
 from xaijax.preprocess import Preprocess, Style
 
 
@@ -148,15 +149,36 @@ def image_shape(input_shape: Sequence[int]) -> tuple[int, int, int]:
 def _module(architecture: Architecture, num_classes: int, input_shape: tuple[int, int, int], key: Any) -> nnx.Module:
     options = dict(architecture.options)
     found = _entry_checked(architecture.name, num_classes, input_shape, options)
-    # A training seeds the dropout for every step.
-    return found.build(num_classes, input_shape, nnx.Rngs(params=key, dropout=0), **options)
+    rngs = nnx.Rngs(params=key, dropout=0)  # a training seeds the dropout for every step
+    rngs.params = _Keys(key, tag="params")  # type: ignore[attr-defined]  # streams are set by name
+    return found.build(num_classes, input_shape, rngs, **options)
+
+
+class _Keys(nnx.RngStream):
+    """The keys of a `nnx.RngStream`, counted in Python.
+
+    Flax counts with an array and asks for its sharding at every key; inside a trace JAX answers with an error that
+    describes all that was traced so far. That is quadratic in the number of parameters: 20 s for a large network.
+    """
+
+    def __init__(self, key: Any, *, tag: str) -> None:
+        super().__init__(key, tag=tag)
+        self.taken = 0
+
+    def __call__(self) -> Any:
+        if not drawing():
+            return self.key[...]
+        key = jax.random.fold_in(self.key[...], self.taken)
+        self.taken += 1
+        return key
 
 
 @functools.lru_cache(maxsize=64)
 def _abstract(
     architecture: Architecture, num_classes: int, input_shape: tuple[int, int, int]
 ) -> tuple[nnx_module.NNXNetwork, Any]:
-    module = nnx.eval_shape(lambda: _module(architecture, num_classes, input_shape, jax.random.key(0)))
+    with shapes_only():
+        module = nnx.eval_shape(lambda: _module(architecture, num_classes, input_shape, jax.random.key(0)))
     graphdef, state = nnx.split(module)
     return nnx_module.split(nnx.merge(graphdef, jax.tree.map(_with_streams, state)))
 

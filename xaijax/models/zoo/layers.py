@@ -4,7 +4,9 @@ Two habits of the sources differ and are kept apart by `padding`: torch pads the
 Keras' "same" pads the odd pixel at the end (as XLA's SAME does).
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import jax
@@ -35,7 +37,30 @@ def pairs(padding: int | Sequence[tuple[int, int]]) -> Sequence[tuple[int, int]]
     return [(padding, padding), (padding, padding)] if isinstance(padding, int) else padding
 
 
-HE = nnx.initializers.variance_scaling(2.0, "fan_out", "normal")
+_DRAWN = nnx.initializers.variance_scaling(2.0, "fan_out", "normal")
+_shapes_only: contextvars.ContextVar[bool] = contextvars.ContextVar("xaijax_shapes_only", default=False)
+
+
+@contextlib.contextmanager
+def shapes_only() -> Iterator[None]:
+    """Where modules are built for the shapes of their parameters: no numbers are drawn, which takes a third of the
+    time of tracing a large network.
+    """
+    token = _shapes_only.set(True)
+    try:
+        yield
+    finally:
+        _shapes_only.reset(token)
+
+
+def drawing() -> bool:
+    """Whether the parameters of modules are drawn."""
+    return not _shapes_only.get()
+
+
+def HE(key: Any, shape: Any, *args: Any, **options: Any) -> Any:  # noqa: N802, a constant for those who use it
+    """He's normal initialisation by the outgoing side."""
+    return _DRAWN(key, shape, *args, **options) if drawing() else jnp.zeros(shape, *args)
 
 
 def conv(
