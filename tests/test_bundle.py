@@ -90,6 +90,31 @@ def test_the_least_bundle_has_ids_and_maps(tmp_path):
     assert found.covers == "image"
 
 
+def test_labels_of_numpy_and_tensors_of_a_graph(tmp_path):
+    class Tensor:
+        """As PyTorch's with a gradient: NumPy cannot read it before `detach`."""
+
+        dtype = "torch.float32"
+
+        def __init__(self, values):
+            self.values = values
+
+        def detach(self):
+            return self
+
+        def cpu(self):
+            return self.values
+
+        def __array__(self, *rest, **options):
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+
+    values = np.random.default_rng(0).random((3, 2, 2)).astype(np.float32)
+    written = {"maps": {"m": Tensor(values)}, "targets": np.array([1.0, 0.0, 1.0]), "classes": CLASSES}
+    found = bundle.read(bundle.write(tmp_path / "b", images=IDS, **written))
+    np.testing.assert_array_equal(found.maps("m"), values)
+    assert found.targets == ("none", "glioma", "none")
+
+
 def test_the_same_maps_give_the_same_files(tmp_path, maps):
     one, two = (bundle.write(tmp_path / name, images=IDS, maps=maps) for name in "ab")
     assert manifest(one)["files"] == manifest(two)["files"]
@@ -119,6 +144,11 @@ def test_a_method_may_have_its_first_map_late(tmp_path):
         ({"targets": "glioma", "classes": ["x"]}, "not among the classes x"),
         ({"targets": 3, "classes": ["x"]}, "is not a position in classes"),
         ({"targets": ["x", "y"]}, "one per image"),
+        ({"targets": np.eye(3)[:, :2], "classes": CLASSES}, "one-hot rows their argmax"),
+        ({"targets": [0.5, 0, 1], "classes": CLASSES}, "is not a class: give a name or a whole number"),
+        ({"targets": [True, False, True], "classes": CLASSES}, "is not a class: give a name or a whole number"),
+        ({"maps": {"m": [np.ones((2, 2)), np.ones((3, 3)), np.ones((2, 2))]}}, "all of one size"),
+        ({"maps": {"m": np.full((3, 4, 4), 1e-40)}}, "float32 cannot tell apart; multiply"),
         ({"predictions": np.ones((3, 2))}, "predictions must be"),
         ({"predictions": np.full((3, 2), np.nan), "classes": CLASSES}, "finite"),
         ({"pixels": [np.ones((2, 2), np.uint8)]}, "one per id"),

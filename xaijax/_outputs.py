@@ -197,6 +197,23 @@ def present(output: Output, predictions: NDArray[Any], thresholds: Sequence[floa
     return np.asarray(chances >= np.asarray(THRESHOLD if thresholds is None else thresholds))
 
 
+def detached(values: Any) -> Any:
+    """A PyTorch tensor as NumPy reads it: on the CPU, out of its graph, not in bfloat16; a masked array with NaN where
+    it is masked; other things as they are.
+
+    Example:
+        >>> detached([1, 2]), detached(np.ma.masked_greater([1, 2], 1)).tolist()
+        ([1, 2], [1.0, nan])
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        hidden = np.ma.getmaskarray(values)
+        return np.where(hidden, np.nan, values.data) if hidden.any() else values.data
+    if not hasattr(values, "detach"):
+        return values
+    values = values.detach().cpu()
+    return values.float() if str(values.dtype) == "torch.bfloat16" else values
+
+
 def as_numpy(found: Any, classes: Sequence[str] | None = None, function: str = "predict") -> NDArray[Any]:
     """What somebody's function returned, as an array: a tensor on any device, a data frame, a masked array, lists.
 
@@ -209,9 +226,7 @@ def as_numpy(found: Any, classes: Sequence[str] | None = None, function: str = "
         >>> as_numpy(np.ma.masked_greater([[0.25, 0.75]], 0.5)).tolist()
         [[0.25, nan]]
     """
-    if hasattr(found, "detach"):  # a tensor of PyTorch, perhaps part of a graph
-        found = found.detach().cpu()
-        found = found.float() if str(found.dtype) == "torch.bfloat16" else found
+    found = detached(found)
     names = [str(name) for name in getattr(found, "columns", ())]
     if classes is not None and set(names) == set(classes) and len(names) == len(classes):
         found = np.asarray(found)[:, [names.index(name) for name in classes]]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from xaijax._errors import InputError
+from xaijax._outputs import detached
 from xaijax._runs.bundle import Bundle, Row, Writer, read, writing
 from xaijax.data.images import fingerprint
 
@@ -74,7 +75,7 @@ def write(
     if unknown:
         raise InputError(f"{unknown[0]} is not among the methods of maps: {', '.join(names)}")
     explained = _targets(targets, len(ids), known)
-    chances = None if predictions is None else np.asarray(predictions, np.float64)
+    chances = None if predictions is None else np.asarray(detached(predictions), np.float64)
     if chances is not None and (not known or chances.shape != (len(ids), len(known))):
         raise InputError(
             f"predictions must be [N, K] = ({len(ids)}, {len(known)}), images by classes; got {chances.shape}"
@@ -108,7 +109,10 @@ def write(
 
 
 def _maps(name: str, values: Any, count: int) -> np.ndarray:
-    found = np.asarray(values)
+    try:
+        found = np.asarray(detached(values))
+    except ValueError as error:  # a list of maps of several sizes
+        raise InputError(f"the maps of {name} must be one array [N, H, W], all of one size ({error})") from None
     if found.ndim != 3 or len(found) != count or found.dtype.kind not in "fiu":
         raise InputError(
             f"the maps of {name} must be [N, H, W] numbers with N = {count}; got {found.dtype} {found.shape}"
@@ -119,15 +123,21 @@ def _maps(name: str, values: Any, count: int) -> np.ndarray:
 def _targets(given: Any, count: int, classes: Sequence[str]) -> list[str]:
     if given is None:
         return [""] * count
-    several = [given] * count if isinstance(given, str | int | np.integer) else list(given)
+    several = [given] * count if isinstance(given, str) or np.ndim(detached(given)) == 0 else list(detached(given))
     if len(several) != count:
         raise InputError(f"targets must be one class, or {count}, one per image; got {len(several)}")
     found = []
     for one in several:
         if not isinstance(one, str):
-            if not classes or not 0 <= int(one) < len(classes):
+            place = np.asarray(one)
+            if place.ndim or place.dtype.kind not in "iuf" or place != np.rint(place):
+                raise InputError(
+                    f"the target {one!r} is not a class: give a name or a whole number for each image (of one-hot rows "
+                    "their argmax)"
+                )
+            if not classes or not 0 <= int(place) < len(classes):
                 raise InputError(f"the target {one} is not a position in classes, which has {len(classes)}")
-            one = classes[int(one)]
+            one = classes[int(place)]
         elif classes and one not in classes:
             raise InputError(f"the target {one!r} is not among the classes {', '.join(classes)}")
         found.append(one)

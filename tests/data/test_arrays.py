@@ -76,6 +76,25 @@ class TestMedMNIST:
         assert [case.label for case in dataset.cases] == [-1, -1, -1]
         assert open_dataset(tmp_path / "chestmnist_64.npz", classes=["mass"]).class_counts() == {"mass": 0}
 
+    def test_one_hot_labels_are_classes(self, tmp_path):
+        where = np.array([2, 0, 1, 2])
+        arrays = {"x_train": np.zeros((4, 5, 5), np.uint8), "y_train": np.eye(3, dtype=np.float32)[where]}
+        np.savez(tmp_path / "k.npz", **arrays, x_test=np.zeros((1, 5, 5), np.uint8), y_test=np.eye(3)[[1]])
+        dataset = open_dataset(tmp_path / "k.npz")
+        assert not dataset.multi_label
+        assert dataset.classes == ("0", "1", "2")
+        assert dataset.labels.tolist() == [2, 0, 1, 2, 1]
+        assert any("a single 1: they are read as classes" in note for note in dataset.found.notes)
+        np.savez(tmp_path / "k.npz", **arrays, x_test=np.zeros((1, 5, 5), np.uint8), y_test=np.ones((1, 3)))
+        assert open_dataset(tmp_path / "k.npz").multi_label
+
+    def test_labels_of_bytes_and_channels_first(self, tmp_path):
+        np.savez(tmp_path / "b.npz", images=np.zeros((2, 5, 5), np.uint8), labels=np.array([b"cyst", b"none"]))
+        assert open_dataset(tmp_path / "b.npz").classes == ("cyst", "none")
+        np.savez(tmp_path / "c.npz", images=np.zeros((2, 3, 5, 5), np.uint8), labels=np.array([0, 1]))
+        with pytest.raises(InputError, match=r"looks like channels first: store images.transpose\(0, 2, 3, 1\)"):
+            open_dataset(tmp_path / "c.npz")
+
     def test_colour_and_names_of_classes(self, tmp_path):
         images = np.random.default_rng(0).integers(0, 256, (9, 28, 28, 3), np.uint8)
         np.savez(tmp_path / "pathmnist.npz", test_images=images, test_labels=np.arange(9)[:, None])

@@ -244,7 +244,22 @@ class TestClassFolders:
         np.testing.assert_array_equal(batch.masks[1], own)
         np.testing.assert_array_equal(batch.masks[2], mask)
 
-    @pytest.mark.parametrize("form", ["{}_Mask", "{}-mask", "{} mask", "{}_seg", "{}_GT", "{}_masks_1"])
+    @pytest.mark.parametrize(
+        "form",
+        [
+            "{}_Mask",
+            "{}-mask",
+            "{} mask",
+            "{}_seg",
+            "{}_GT",
+            "{}_masks_1",
+            "mask_{}",
+            "seg-{}",
+            "{}.mask",
+            "{}_label",
+            "{}_lesion",
+        ],
+    )
     def test_other_names_of_masks(self, tmp_path, form):
         for place in ("a", "masks/b"):
             mask = outline(tmp_path / place / f"{form.format(1)}.png")
@@ -256,6 +271,49 @@ class TestClassFolders:
         batch = dataset.read()
         assert batch.has_mask.tolist() == [True, True, False]
         assert (batch.masks[:2] == mask).all()
+
+    @pytest.mark.parametrize(("image", "mask"), [("image_1", "mask_1"), ("1_img", "1_mask"), ("IMG-1", "gt-1")])
+    def test_masks_with_another_word_in_the_place_of_image(self, tmp_path, image, mask):
+        outlined = outline(tmp_path / "a" / f"{mask}.png")
+        picture(tmp_path / "a" / f"{image}.png")
+        picture(tmp_path / "b" / f"{mask}.png", 1)  # without an image of this name
+        dataset = open_dataset(tmp_path, mask_role="lesion")
+        assert ids(dataset) == [f"a/{image}.png", f"b/{mask}.png"]
+        assert counts(dataset) == {"image": 2, "mask": 1}
+        np.testing.assert_array_equal(dataset.read([0]).masks[0], outlined)
+
+    @pytest.mark.parametrize(("image", "mask"), [("image", "mask"), ("IMG", "Masks"), ("imgs", "masks")])
+    def test_other_names_of_the_folder_of_images(self, tmp_path, image, mask):
+        """At the top, and inside the classes."""
+        for form in ("top/{0}/{1}/1.png", "inside/{1}/{0}/1.png"):
+            for number, name in enumerate("ab"):
+                picture(tmp_path / form.format(image, name), number)
+                outlined = outline(tmp_path / form.format(mask, name))
+        for place in ("top", "inside"):
+            dataset = open_dataset(tmp_path / place, mask_role="lesion")
+            assert dataset.classes == ("a", "b")
+            assert counts(dataset) == {"image": 2, "mask": 2}
+            assert (dataset.read().masks == outlined).all()
+
+    def test_sides_whose_names_say_what_they_are_sides_of_are_no_classes(self, tmp_path):
+        """`seg_train/seg_train/buildings`, as Kaggle unpacks it, was a class `seg_train`."""
+        for side in ("train", "test"):
+            for name in ("a", "b"):
+                picture(tmp_path / f"seg_{side}" / f"seg_{side}" / name / "1.png")
+        picture(tmp_path / "seg_pred" / "seg_pred" / "1.png")
+        with pytest.raises(InputError, match=r"holds several data sets|give that folder|give one of them"):
+            open_dataset(tmp_path)
+        assert open_dataset(tmp_path / "seg_train" / "seg_train").classes == ("a", "b")
+
+    @pytest.mark.parametrize("other", ["gt", "Labels", "Ground Truth", "annotations"])
+    def test_annotations_next_to_the_images_of_a_class_are_no_images(self, tmp_path, other):
+        for number, name in enumerate("ab"):
+            picture(tmp_path / name / "scans" / "1.png", number)
+            outline(tmp_path / name / other / "1.png")
+        dataset = open_dataset(tmp_path)
+        assert ids(dataset) == ["a/scans/1.png", "b/scans/1.png"]
+        assert counts(dataset) == {"image": 2}
+        assert left(dataset) == {"its folder is named like annotations, next to one of images": 2}
 
     def test_masks_that_are_arrays(self, tmp_path):
         mask = np.zeros(SIDE, bool)

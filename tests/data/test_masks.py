@@ -20,6 +20,7 @@ from xaijax.data.masks import (
     Masks,
     box_table,
     coco,
+    masks_of,
     read_entry,
     rle,
     shapes,
@@ -203,6 +204,18 @@ def test_values_without_a_role_are_those_of_the_mask_role(tmp_path):
     np.testing.assert_array_equal(only(read_entry(organ, "organ", canvas)), np.isin(LABELS, (1, 4)))
     np.testing.assert_array_equal(only(read_entry(box, "artefact", canvas)), LABELS == 2)
     assert read_entry(organ, "artefact", canvas).elements == ()
+
+
+def test_a_mask_that_may_be_inverted_is_said_and_can_be_turned():
+    lesion = np.zeros((12, 10), bool)
+    lesion[3:6, 4:8] = True
+    inverted = stored.array(np.where(lesion, 0, 255).astype(np.uint8))
+    found = masks_of(inverted, None, {})
+    assert any("if it is inverted, give --mask-values 0" in note for note in found.notes)
+    np.testing.assert_array_equal(found.elements[0].mask, ~lesion)
+    np.testing.assert_array_equal(masks_of(inverted, None, {None: (0,)}).elements[0].mask, lesion)
+    for usual in (lesion, np.ones((12, 10), bool)):
+        assert not any("inverted" in note for note in masks_of(stored.array(usual), None, {}).notes)
 
 
 def test_trimaps_need_a_rule(tmp_path):

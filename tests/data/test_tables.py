@@ -64,7 +64,7 @@ def same(found, expected):
 
 
 class TestText:
-    @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+    @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
     @pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])
     def test_delimiters_and_byte_order_marks(self, tmp_path, delimiter, start):
         rows = [["file", "label", "remark"], ["a.png", "cyst", '"two; lines,\nand\ttabs"'], ["b.png", "none", ""]]
@@ -278,6 +278,21 @@ class TestAnyTable:
         assert dataset.classes == ("Nodule", "normal")
         assert dataset.found.notes == ("The labels Normal and normal are one class, normal.",)
 
+    def test_numbers_of_classes_are_in_the_order_of_a_model_s_outputs(self, tmp_path):
+        for number in range(12):
+            picture(tmp_path / f"{number}.png", number)
+        lines(tmp_path / "labels.csv", "file,label", *(f"{number}.png,{number}" for number in range(12)))
+        dataset = open_dataset(tmp_path)
+        assert dataset.classes == tuple(map(str, range(12)))
+        assert dataset.labels.tolist() == list(range(12))
+
+    def test_a_table_without_a_header_is_refused(self, tmp_path):
+        for name in "ab":
+            picture(tmp_path / f"{name}.png")
+        lines(tmp_path / "t.csv", "scans/a.png,cyst", "b.png,none")
+        with pytest.raises(InputError, match=r"has no header: its first line holds 'scans/a.png'; write the names"):
+            open_dataset(tmp_path, labels="t.csv", image_column="scans/a.png", label_column="cyst")
+
     def test_columns_of_0_and_1(self, tmp_path):
         for name in "abc":
             picture(tmp_path / f"{name}.png")
@@ -293,6 +308,9 @@ class TestAnyTable:
         same([case.findings for case in dataset.cases], [(1, 1), (0, NAN), (NAN, 0)])
         assert "2 cells of t.csv are -1 or blank: these findings are not known." in dataset.found.notes
         assert open_dataset(tmp_path, labels="t.csv", label_column="NV, MEL").classes == ("NV", "MEL")
+        lines(tmp_path / "b.csv", "image,MEL,NV", "a,True,False", "b,False,True", "c,True,True")
+        dataset = open_dataset(tmp_path, labels="b.csv")
+        same([case.findings for case in dataset.cases], [(1, 0), (0, 1), (1, 1)])
         with pytest.raises(InputError, match=r"the columns age of .* hold more than 0, 1, -1 and blanks"):
             open_dataset(tmp_path, labels="t.csv", label_column="NV,age")
 

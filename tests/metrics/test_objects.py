@@ -15,7 +15,8 @@ import pytest
 from numpy.typing import NDArray
 
 import xaijax.metrics
-from xaijax.metrics import Curves, Explained, Responses, Scores, health
+from xaijax._errors import InputError
+from xaijax.metrics import Curves, Explained, Responses, Scores, evaluate, health
 from xaijax.metrics.calibration import case as calibration_case
 from xaijax.metrics.calibration.case import CONSTRUCTIONS, QUICK_TEXTURES
 from xaijax.metrics.calibration.cue import PlantedCue
@@ -229,6 +230,52 @@ def test_the_plot_has_a_panel_per_metric_and_a_line_per_method():
     assert list(mean.get_xdata()) == [row.mean]
     with pytest.raises(ValueError, match="nothing to plot"):
         Scores().plot()
+
+
+class Brightness:
+    """Two classes, by the mean."""
+
+    def predict(self, images):
+        bright = images.mean((1, 2, 3))
+        return np.stack([1 - bright, bright], axis=1)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"images": lambda x: x / 255 / 255}, "divided by 255 twice"),
+        ({"images": lambda x: (x > 99).astype(np.uint8)}, r"reach 1 of 255: were floats in \[0, 1\] cast to uint8"),
+        ({"images": lambda x: x.astype(np.uint16)}, "reach 255 of 65535: these look like 8 bits"),
+        ({"labels": lambda x: np.eye(2)[x]}, r"of one-hot rows give labels.argmax\(axis=1\)"),
+        ({"labels": lambda x: x.astype(float)}, r"give labels.astype\(int\)"),
+        ({"labels": lambda x: x.astype(str)}, "give the positions of the names"),
+        ({"maps": lambda x: [x[0], x[1][:3]]}, "all of one size: resize them"),
+        ({"maps": lambda x: np.ma.masked_greater(x, 0.5)}, "NaN or infinity"),
+        ({"masks": lambda x: (x + 1).astype(np.uint8)}, "got the values 1, 2: give masks == VALUE"),
+        ({"masks": lambda x: np.where(np.eye(8), 2, x).astype(np.uint8)}, "got the values 0, 1, 2: give masks"),
+    ],
+)
+def test_arrays_that_mean_something_else_are_refused(change, sentence):
+    """Each was scored without a word, or ended in an error of NumPy's."""
+    rng = np.random.default_rng(0)
+    given = {
+        "images": rng.integers(0, 256, (2, 8, 8, 1)).astype(np.uint8),
+        "labels": np.array([0, 1]),
+        "maps": rng.random((2, 8, 8)),
+        "masks": np.pad(np.ones((2, 2, 2), np.uint8), ((0, 0), (3, 3), (3, 3))),
+    }
+    given["images"][0, 0, 0] = 255
+    for name, other in change.items():
+        given[name] = other(given[name])
+    with pytest.raises(InputError, match=sentence):
+        evaluate(
+            Brightness(),
+            given["images"],
+            given["labels"],
+            {"m": given["maps"]},
+            given["masks"],
+            ["deletion_black", "iou"],
+        )
 
 
 def test_no_function_hides_a_module():

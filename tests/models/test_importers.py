@@ -108,6 +108,38 @@ class TestTorch:
         one = models.from_torch(wrapped, input_shape=(48, 48, 3))
         assert one.architecture.name == "squeezenet"
 
+    @pytest.mark.parametrize("key", ["net", "weights", "student_state"])
+    def test_any_checkpoint_of_one_state_dictionary(self, squeezenet, key):
+        """As trainings keep it, with what they keep next to it."""
+        inner = {f"cnn.{name}": value for name, value in squeezenet.items()}
+        checkpoint = {key: inner, "acc": 0.5, "epoch": 3, "optimizer": {"state": {}, "param_groups": [{"lr": 0.1}]}}
+        plain = models.from_torch(squeezenet, input_shape=(48, 48, 3))
+        found = models.from_torch(checkpoint, input_shape=(48, 48, 3))
+        images = recipe.images(1, 48)
+        np.testing.assert_array_equal(logits(found, images), logits(plain, images))
+
+    def test_averaged_weights_and_those_of_a_loss(self, squeezenet):
+        """As timm, torchvision's references and Lightning save them."""
+        zeros = {name: np.zeros_like(value) for name, value in squeezenet.items()}
+        notes: list[str] = []
+        options = {"input_shape": (48, 48, 3), "preprocess": "torch", "output": "softmax", "notes": notes}
+        both = models.from_torch({"state_dict": squeezenet, "state_dict_ema": zeros}, **options)
+        assert [str(note) for note in notes] == [
+            "the state dictionary also holds averaged weights (state_dict_ema), which are not used; save them alone to "
+            "use them"
+        ]
+        average = {f"module.{name}": value for name, value in squeezenet.items()} | {"n_averaged": np.array(7)}
+        lightning = {f"model.{name}": value for name, value in squeezenet.items()} | {
+            "criterion.weight": np.ones(2, np.float32),
+            "loss_fn.pos_weight": np.ones(2, np.float32),
+        }
+        images = recipe.images(1, 48)
+        for other in ({"model_ema": average}, {"state_dict": lightning}):
+            found = models.from_torch(other, **options)
+            np.testing.assert_array_equal(logits(found, images), logits(both, images))
+        with pytest.raises(ValueError, match=r"several sets of weights \(encoder, decoder\); save the one"):
+            models.from_torch({"encoder": squeezenet, "decoder": zeros})
+
     def test_another_head_is_taken_as_it_is(self, mobilenet):
         """Dropout, Linear, ReLU, Dropout, Linear: the last layers computed here by hand."""
         backbone = {name: value for name, value in mobilenet.items() if not name.startswith("classifier")}
@@ -120,6 +152,9 @@ class TestTorch:
         classifier = models.from_torch(backbone | head, input_shape=(64, 64, 3), classes=["a", "b", "c"])
         assert classifier.classes == ("a", "b", "c")
         found, maps = classifier.tapped(classifier.params, recipe.images(2, 64), {"top": None})
+        notes: list[str] = []
+        models.from_torch(backbone | head, input_shape=(64, 64, 3), notes=notes)
+        assert any("has 2 dense layers behind its backbone: ReLU is assumed between them" in note for note in notes)
         hidden = np.maximum(
             np.asarray(maps["top"]).mean((1, 2)) @ head["classifier.1.weight"].T + head["classifier.1.bias"], 0
         )

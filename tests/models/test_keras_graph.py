@@ -5,6 +5,7 @@ import json
 import zipfile
 from pathlib import Path
 
+import h5py
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +13,8 @@ import pytest
 
 from xaijax import models
 from xaijax._errors import InputError
+from xaijax._runs.models import open_one
+from xaijax._runs.options import ModelOptions
 from xaijax.classifier import Classifier
 from xaijax.models.importers import keras_models
 from xaijax.models.importers.keras_graph import files
@@ -85,6 +88,23 @@ def test_the_ending_hdf5_is_read_as_it_is_promised(tmp_path):
 
 def test_an_old_hdf5_model_is_the_same_model():
     result = errors(logits_of(converted(DATA / "nested.h5")), "nested")
+    assert max(result.values()) < 1e-5, result
+
+
+def test_an_hdf5_model_with_the_names_of_its_models_before_those_of_layers(tmp_path):
+    """Keras 3 writes `sequential_2/conv2d/kernel` where Keras 2 wrote `conv2d/kernel:0`."""
+    path = tmp_path / "m.h5"
+    path.write_bytes((DATA / "nested.h5").read_bytes())
+    with h5py.File(path, "r+") as file:
+        for group in file["model_weights"].values():
+            names = [one.decode() if isinstance(one, bytes) else one for one in group.attrs.get("weight_names", ())]
+            for name in names:
+                group[f"sequential_2/{name.split(':')[0]} "] = group[name][...]
+                del group[name]
+            for name in names:
+                group.move(f"sequential_2/{name.split(':')[0]} ", f"sequential_2/{name.split(':')[0]}")
+            group.attrs["weight_names"] = [f"sequential_2/{name.split(':')[0]}".encode() for name in names]
+    result = errors(logits_of(converted(path)), "nested")
     assert max(result.values()) < 1e-5, result
 
 
@@ -275,8 +295,10 @@ def test_a_size_that_is_left_open_is_asked_for(tmp_path):
         layers[0]["config"]["batch_shape"] = [None, None, None, 1]
 
     path = edited("grey", tmp_path, change)
-    with pytest.raises(InputError, match=r"give input_shape=\(H, W, C\)"):
+    with pytest.raises(InputError, match=r"give --size 224, .*input_shape=\(H, W, C\)"):
         models.from_keras(path)
+    assert models.load(path, input_shape=(24, 24)).input_shape == (24, 24, 1)
+    assert open_one(path, ModelOptions(model=(str(path),), size=24), []).input_shape == (24, 24, 1)
     found = models.from_keras(path, input_shape=(24, 24, 1))
     assert max(errors(found, "grey").values()) < 1e-5
     with pytest.raises(InputError, match="is for images of"):

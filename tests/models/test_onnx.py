@@ -6,6 +6,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from xaijax import explain, models
+from xaijax._runs.models import open_one
+from xaijax._runs.options import ModelOptions
 from xaijax.metrics import evaluate
 
 W = np.random.default_rng(0).normal(size=(192, 3)).astype(np.float32) * 0.3
@@ -94,11 +96,62 @@ def test_preprocessing_and_bytes(tmp_path):
 
 def test_free_sides_need_a_shape(tmp_path):
     path = write(tmp_path / "m.onnx", sides=("H", "W"))
-    with pytest.raises(ValueError, match=r"takes images of any size.*give input_shape=\(H, W, C\)"):
+    with pytest.raises(ValueError, match=r"takes images of any size.*give --size 224, .*input_shape=\(H, W, C\)"):
         models.from_onnx(path)
     assert models.from_onnx(path, input_shape=(8, 8, 3)).input_shape == (8, 8, 3)
+    notes = []
+    model = open_one(path, ModelOptions(model=(str(path),), size=8), notes)
+    assert model.input_shape == (8, 8, 3)
+    assert sum("output assumed" in note for note in notes) == 1
     with pytest.raises(ValueError, match="got input_shape"):
         models.from_onnx(write(tmp_path / "f.onnx"), input_shape=(9, 8, 3))
+
+
+def test_blue_first_as_keras_caffe_models_take_it(tmp_path):
+    model = models.load(write(tmp_path / "m.onnx"), preprocess="caffe")
+    pixels = IMAGES[..., ::-1].astype(np.float32) - np.array([103.939, 116.779, 123.68], np.float32)
+    np.testing.assert_allclose(
+        model.predict(IMAGES), softmax(pixels.transpose(0, 3, 1, 2).reshape(5, -1) @ W), atol=1e-5
+    )
+
+
+def test_findings_are_not_taken_for_logits_of_classes(tmp_path):
+    """Numbers in [0, 1] that do not sum to 1: a softmax of them would be neither."""
+    path = write(tmp_path / "m.onnx", ending="Sigmoid")
+    with pytest.raises(ValueError, match=r"m\.onnx gives numbers from .* that do not sum to 1.*give output='sigmoid'"):
+        models.load(path)
+    notes = []
+    models.load(path, output="sigmoid", notes=notes)
+    assert any("read as probabilities, not logits" in note for note in notes)
+
+
+def test_one_of_several_outputs_is_named(tmp_path):
+    path = write(tmp_path / "m.onnx")
+    whole = onnx.load(path)
+    whole.graph.output.insert(0, helper.make_tensor_value_info("rows", TensorProto.FLOAT, ["N", 192]))
+    onnx.save(whole, path)
+    notes = []
+    with pytest.raises(ValueError, match="sum to 1"):  # pixels
+        models.from_onnx(path, notes=notes)
+    assert any("has several outputs: rows is read, not found ['N', 3]; in Python select=NAME" in n for n in notes)
+    model = models.from_onnx(path, select="found")
+    np.testing.assert_allclose(model.predict(IMAGES), softmax(logits(IMAGES)), atol=1e-6)
+
+
+def test_weights_outside_the_file_belong_to_its_fingerprint(tmp_path):
+    """As PyTorch's exporter writes them; a run that resumes must notice other weights."""
+    path = write(tmp_path / "inside.onnx")
+    outside = {"save_as_external_data": True, "location": "m.onnx.data", "size_threshold": 0}
+    onnx.save(onnx.load(path), tmp_path / "m.onnx", **outside)
+    (tmp_path / "unrelated.txt").write_text("x")
+    first = models.load(tmp_path / "m.onnx")
+    (tmp_path / "unrelated.txt").write_text("y")
+    again = models.load(tmp_path / "m.onnx")
+    weights = np.frombuffer((tmp_path / "m.onnx.data").read_bytes(), np.float32)
+    (tmp_path / "m.onnx.data").write_bytes((2 * weights).tobytes())
+    changed = models.load(tmp_path / "m.onnx")
+    assert first.network.fingerprint == again.network.fingerprint != changed.network.fingerprint
+    assert np.abs(first.predict(IMAGES) - changed.predict(IMAGES)).max() > 0.01
 
 
 def test_scores_are_those_of_the_same_arithmetic(tmp_path):

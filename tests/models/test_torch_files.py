@@ -109,10 +109,20 @@ def test_whole_modules_and_damaged_files_are_refused(tmp_path):
             models.load(tmp_path / f"{name}.pth")
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_checkpoints_called_tar_and_programs_with_code(state, expected, tmp_path):
+    torch.save({"state_dict": state, "epoch": 3}, tmp_path / "model_best.pth.tar")
+    classifier = models.load(tmp_path / "model_best.pth.tar").with_input_shape((64, 64, 3))
+    np.testing.assert_allclose(classifier.logits(classifier.params, expected[0]), expected[1], rtol=1e-5, atol=1e-5)
+    torch.jit.save(torch.jit.trace(torch.nn.ReLU(), torch.zeros(1)), str(tmp_path / "s.pt"))
+    with pytest.raises(InputError, match=r"s\.pt is a TorchScript program, which is not read; save"):
+        models.load(tmp_path / "s.pt")
+
+
 def test_other_things_that_torch_saved(tmp_path):
     file = tmp_path / "m.pth"
     tensor = torch.ones(3)
-    for value in (tensor, [tensor], {}, {3: tensor}, {"a": "words"}, {"a": {"b": tensor}}, {"state_dict": {}}):
+    for value in (tensor, [tensor], {}, {3: tensor}, {"a": "words"}, {"a": {"b": "words"}}, {"state_dict": {}}):
         torch.save(value, file)
         with pytest.raises(InputError, match=r"\Am\.pth ho?[la]"):
             models.load(file)

@@ -13,6 +13,7 @@ from xaijax import models
 from xaijax._errors import InputError
 from xaijax._runs.models import open_one
 from xaijax._runs.options import ModelOptions
+from xaijax.models.importers.torch_graph import building
 
 pytestmark = [
     pytest.mark.parity,
@@ -254,6 +255,70 @@ def test_a_checkpoint_of_lightning_and_of_data_parallel(torch, tmp_path):
     classifier = models.load(name, weights=tmp_path / "last.ckpt", input_shape=(SIDE, SIDE, 3))
     mean, std = (torch.tensor(v).view(3, 1, 1) for v in (classifier.preprocess.mean, classifier.preprocess.std))
     close(torch, classifier, lambda t: module((t - mean) / std), images(3))
+
+
+@pytest.mark.parametrize("name", ["inception_v3", "googlenet"])
+def test_torchvision_models_with_an_input_transform_of_their_own(torch, tmp_path, name):
+    """With published weights these modules normalise their normalised pixels once more; the state does not say so."""
+    import torchvision
+
+    options = {"init_weights": False, "aux_logits": name == "googlenet"}
+    module = torchvision.models.get_model(name, num_classes=5, transform_input=True, **options).eval()
+    torch.save({f"module.{key}": value for key, value in module.state_dict().items()}, tmp_path / "w.pth")
+    notes = []
+    shape = (96, 96, 3)
+    classifier = models.load(f"torchvision:{name}", weights=tmp_path / "w.pth", input_shape=shape, notes=notes)
+    assert any("transform_input" in note for note in notes)
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    close(torch, classifier, lambda t: module((t - mean) / std), images(3, side=96))
+
+
+def test_pixels_of_torchvision_are_those_of_its_weights(torch, small, monkeypatch, tmp_path):
+    """Not all of them take ImageNet's mean: EfficientNetV2-L (replaced by a small network here) takes -1 to 1."""
+    import torchvision
+
+    monkeypatch.setattr(torchvision.models, "get_model", lambda name, **options: small)
+    torch.save(small.state_dict(), tmp_path / "w.pth")
+    for name, mean in (("efficientnet_v2_l", 0.5), ("efficientnet_v2_s", 0.485)):
+        built = building.build(f"torchvision:{name}", tmp_path / "w.pth")
+        assert built.preprocess.mean[0] == mean
+
+
+@pytest.mark.parametrize("saved", ["whole", "inner", "parallel", "checkpoint"])
+def test_weights_of_a_class_around_a_network(torch, small, tmp_path, saved):
+    """The names of the file and of the script's module differ by the attribute that holds the network."""
+    (tmp_path / "net.py").write_text(
+        "import torch\nfrom torch import nn\ninput_shape = (64, 64, 1)\nclass Net(nn.Module):\n"
+        "    def __init__(self):\n        super().__init__()\n        self.model = nn.Sequential("
+        "nn.Conv2d(1, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(), "
+        "nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4))\n"
+        "    def forward(self, x):\n        return self.model(x)\n"
+    )
+    inner = small.state_dict()
+    whole = {f"model.{name}": value for name, value in inner.items()}
+    state = {
+        "whole": whole,
+        "inner": inner,
+        "parallel": {f"module.{name}": value for name, value in whole.items()},
+        "checkpoint": {"net": whole, "epoch": 3},
+    }[saved]
+    torch.save(state, tmp_path / "w.pth")
+    close(torch, models.load(f"{tmp_path}/net.py:Net", weights=tmp_path / "w.pth"), small, images(1))
+
+
+def test_a_module_that_divides_by_255_gets_bytes(torch, small):
+    class Scaled(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = small
+
+        def forward(self, x):
+            return self.inner(x / 127.5 - 1)
+
+    module, notes = Scaled().eval(), []
+    classifier = models.from_torch(module, input_shape=(SIDE, SIDE, 1), notes=notes)
+    assert any("is for pixels from 0 to 255, so it gets those" in note for note in notes)
+    close(torch, classifier, lambda t: module(255 * t), images(1))
 
 
 def test_weights_that_do_not_fit_are_listed(torch):

@@ -38,6 +38,7 @@ IMAGES = "images.csv"
 COVERS = ("image", "centre")
 PROBABILITY = "probability "  # before the name of a class, in the heading of its column
 COLUMNS = ("image", "pixels", "target", "predicted")
+TINY = 1e-35  # float32 loses digits below 1e-38
 LONGEST = 80  # letters of the name of a method
 
 
@@ -468,7 +469,13 @@ def _checked(method: str, image: str, heat: Any) -> np.ndarray:
     values = np.asarray(heat)
     if values.ndim != 2 or values.dtype.kind not in "fiu" or 0 in values.shape:
         raise InputError(f"the map of {image!r} by {method} must be [H, W] numbers; got {values.dtype} {values.shape}")
+    largest = float(np.abs(values).max())
     values = values.astype(np.float32)
+    if 0 < largest < TINY:
+        raise InputError(
+            f"the map of {image!r} by {method} holds numbers up to {largest:.1e}, which float32 cannot tell apart; "
+            "multiply all maps of the method by one large number"
+        )
     if not np.isfinite(values).all():
         raise InputError(
             f"the map of {image!r} by {method} holds NaN or infinity; leave the image out or repair the map"

@@ -248,6 +248,11 @@ def _note_sizes(one: Bundle, models: Sequence[Model], notes: list[str]) -> None:
     for model in models:
         wanted = tuple(model.classifier.input_shape[:2])
         other = sorted(size for size in sizes if size != wanted)
+        if wanted[0] != wanted[1] and (wanted[1], wanted[0]) in sizes:
+            raise InputError(
+                f"the maps of {one.path} are {wanted[1]} x {wanted[0]} and the images of model {model.name} "
+                f"{wanted[0]} x {wanted[1]} (H, W): rows and columns are swapped; write the maps as [N, H, W]"
+            )
         if other:
             listed = ", ".join(f"{h} × {w}" for h, w in other)
             notes.append(

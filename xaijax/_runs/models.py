@@ -19,6 +19,7 @@ from xaijax._runs.options import ModelOptions, preprocess_of
 from xaijax.classifier import Classifier, UnsupportedError
 from xaijax.data import Dataset
 from xaijax.models._load import is_named, is_unnamed
+from xaijax.models._shapes import OpenSizeError
 
 UNSTEADY = 1e-3  # predictions of one image may differ by so much of the largest, as rounding makes them
 
@@ -89,7 +90,13 @@ def open_one(path: str | Path, options: ModelOptions, notes: list[str]) -> Class
             named["input_shape"] = (options.size, options.size)  # the channels are the model's
     elif options.weights is not None:
         raise InputError(f"--weights are for a model that is named, such as timm:resnet18; {path} has its own")
-    found = models.load(path, output=options.output, preprocess=preprocess_of(options), notes=notes, **named)
+    named |= {"output": options.output, "preprocess": preprocess_of(options), "notes": notes}
+    try:
+        found = models.load(path, **named)
+    except OpenSizeError:
+        if options.size is None:
+            raise
+        found = models.load(path, input_shape=(options.size, options.size), **named)
     if options.size is not None and not named:
         found = found.with_input_shape((options.size, options.size, found.input_shape[-1]))
     notes += unsteady(found, str(path))

@@ -3,16 +3,19 @@
 The rule. A class is a folder that holds images: in itself, else in its `images/`, else in any folder below it. Images
 in sub-folders of a class that has images of its own are left out. These folders are not classes:
 
-* `images`, `masks` and `masks_<role>`; where there are no others, the classes are the folders in `images`, and masks
-  lie in `masks/<class>/` next to it;
+* `images` (or `image`, `imgs`, `img`), `masks` and `masks_<role>`; where there are no others, the classes are the
+  folders in `images`, and masks lie in `masks/<class>/` next to it;
+* inside a class, folders named like annotations, such as `gt` or `labels`, next to a folder of images;
 * folders with a `labels.csv`, which are data sets of their own;
 * where two other classes are left: folders named like a part of a data set or like its annotations, such as `test`,
   "Test cases", `unlabelled`, `segmentations`. They are left out with this reason, unless they are named as classes.
   Nor are several of them without any other folder.
 
 A mask has the name of its image and lies in `masks/<class>/`, in `masks/` of the class or of the image's folder, or
-next to the image as `<name>_mask`, `<name>_mask_1` ... (or `-Mask`, `_seg`, `_segmentation`, `_gt`); a file called so
-is an image where there is no image `<name>`. Masks may be arrays (`.npy`), or annotations (`xaijax.data.annotations`).
+next to the image as `<name>_mask`, `<name>_mask_1` ... (or `-Mask`, `.mask`, `_seg`, `_segmentation`, `_gt`, `_label`,
+`_annotation`, `_lesion`) or `mask_<name>`, also where `image` stands in the place of `mask`: `image_1`, `mask_1`. A
+file called so is an image where there is no such image. Masks may be arrays (`.npy`), or annotations
+(`xaijax.data.annotations`).
 """
 
 import re
@@ -32,6 +35,7 @@ from xaijax.data.scan import Tree, join, parent
 
 OWN_TABLE = "labels.csv"
 LEFT_OVER = "it lies outside the class folders"
+ANNOTATION = "its folder is named like annotations, next to one of images"
 NO_IMAGE = "it is a mask and no image has its name"
 SEVERAL = "it is a mask and several images in different folders have its name"
 DEEPER = "it lies in a sub-folder of a class folder that has images of its own"
@@ -44,6 +48,11 @@ ODD = frozenset(
     | {"unknown", "unclassified", "unsorted"}
     | {"annotation", "annotations", "segmentation", "segmentations", "groundtruth", "label", "labels", "trimaps"}
 )
+# Names of folders inside a class, as ODD.
+ANNOTATIONS = frozenset(
+    {"annotation", "annotations", "segmentation", "segmentations", "seg", "segs", "groundtruth", "gt", "gts"}
+    | {"label", "labels", "trimap", "trimaps", "roi", "rois", "contour", "contours", "overlay", "overlays"}
+)
 # Names of folders that say how images are stored or taken, as ODD.
 PLAIN = frozenset(
     {"images", "image", "imgs", "img", "png", "jpg", "jpeg", "tif", "tiff", "bmp", "dcm", "dicom", "nii", "nifti"}
@@ -54,13 +63,15 @@ _MASK_NAMES: dict[str, MaskRole | None] = {
     "masks": None,
     **{f"masks_{role}": role for role in get_args(MaskRole)},
 }
-_MASK_OF = re.compile(
-    r"(?P<stem>.+)[ _-](masks?|seg|segmentation|gt|ground[ _-]?truth)([ _-]\d+)?", re.DOTALL | re.IGNORECASE
-)
+_MASK_WORD = "(masks?|seg|segmentation|gt|ground[ _-]?truth|labels?|annotations?|lesions?)"
+_MASK_OF = re.compile(rf"(?P<stem>.+)(?P<mark>[ ._-]){_MASK_WORD}([ _-]\d+)?", re.DOTALL | re.IGNORECASE)
+_MASK_BEFORE = re.compile(rf"{_MASK_WORD}(?P<mark>[ ._-])(?P<stem>.+)", re.DOTALL | re.IGNORECASE)
+_IMAGE_WORDS = ("image", "img", "Image", "IMG")
 _ARRAY = ".npy"  # a mask, never an image
 _WORDS = re.compile(r"[\W_]+")
 _YEAR = re.compile(r"(?<=[a-z])(19|20)\d\d$")
-_IMAGES = "images"
+_IMAGES = ("images", "image", "imgs", "img")
+_OF_SIDES = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "pred", "prediction"})
 MOST_CLASSES = 10  # of bare numbers
 _NUMBERED = re.compile(r"\d")
 _GRADED = re.compile(
@@ -141,8 +152,8 @@ def find(tree: Tree, base: str = "", wanted: Sequence[str] = ()) -> Classes:
             reasons[place] = NO_IMAGE
         elif OWN_TABLE in tree.files[place]:
             reasons[place] = DATA_SET
-        elif name.lower() == _IMAGES:
-            within = place
+        elif name.lower() in _IMAGES:
+            within = within or place
         else:
             one, inner = _class_folder(tree, base, name)
             if one.images:
@@ -281,17 +292,18 @@ def _class_folder(tree: Tree, base: str, name: str) -> tuple[ClassFolder, dict[s
     inner = {_last(child).lower(): child for child in (join(place, child) for child in tree.folders[place])}
     reasons |= {child: NO_IMAGE for last, child in inner.items() if last in _MASK_NAMES}
     images, adjacent = _images_and_masks(tree, place)
-    own = inner.get(_IMAGES, "")
+    own = next((inner[name] for name in _IMAGES if name in inner), "")
     if own:
         there, more = _images_and_masks(tree, own)
         # Masks may lie in the class folder itself and their images in its `images/`.
-        loose = {image: _mask_stems(image)[-1] for image in images}
-        if there and all(stem in set(map(_stem, there)) and stem != _stem(image) for image, stem in loose.items()):
+        stems = set(map(_stem, there))
+        loose = {image: next((s for s in _mask_stems(image)[1:] if s in stems), None) for image in images}
+        if there and all(loose.values()):
             images, adjacent = there, more
             for image, stem in loose.items():
-                adjacent.setdefault(stem, []).append(image)
+                adjacent.setdefault(str(stem), []).append(image)
     near = [(base, name), (place, ""), *([(own, "")] if own else [])]
-    if _last(base).lower() == _IMAGES:
+    if _last(base).lower() in _IMAGES:
         near += [(parent(base), name), (parent(base), "")]
     shared = _mask_places(tree, near)
     masks = {image: _masks_of(_stem(image), adjacent, shared) for image in images}
@@ -299,7 +311,7 @@ def _class_folder(tree: Tree, base: str, name: str) -> tuple[ClassFolder, dict[s
     if nested:
         for holder in _image_folders(tree, place, reasons):
             here, adjacent = _images_and_masks(tree, holder)
-            above = [(parent(holder), "")] if _last(holder).lower() == _IMAGES else []
+            above = [(parent(holder), "")] if _last(holder).lower() in _IMAGES else []
             places = _mask_places(tree, [(holder, ""), *above])
             masks |= {image: _masks_of(_stem(image), adjacent, places) for image in here}
             images += here
@@ -319,8 +331,20 @@ def _image_folders(tree: Tree, place: str, reasons: dict[str, str]) -> Iterator[
         if parent(folder) in closed or (folder != place and _last(folder).lower() in _MASK_NAMES):
             closed.add(folder)
             reasons[folder] = NO_IMAGE
+        elif folder != place and _annotates(tree, folder):
+            closed.add(folder)
+            reasons[folder] = ANNOTATION
         elif folder != place and tree.files[folder]:
             yield folder
+
+
+def _annotates(tree: Tree, folder: str) -> bool:
+    """Whether a folder is named like annotations and stands next to others with files that are not."""
+    if _WORDS.sub("", _last(folder)).lower() not in ANNOTATIONS:
+        return False
+    beside = (join(parent(folder), name) for name in tree.folders[parent(folder)])
+    others = (one for one in beside if _WORDS.sub("", _last(one)).lower() not in {*ANNOTATIONS, *_MASK_NAMES})
+    return any(any(map(tree.files.get, tree.below(one))) for one in others)
 
 
 def _images_and_masks(tree: Tree, folder: str) -> tuple[list[str], Stems]:
@@ -330,15 +354,16 @@ def _images_and_masks(tree: Tree, folder: str) -> tuple[list[str], Stems]:
     images = []
     masks: Stems = {}
     for name in names:
-        found = _MASK_OF.fullmatch(_stem(name))
-        if found and found["stem"] in stems:
-            masks.setdefault(found["stem"], []).append(join(folder, name))
+        owner = next((stem for stem in _mask_stems(name)[1:] if stem in stems), None)
+        if owner is not None:
+            masks.setdefault(owner, []).append(join(folder, name))
         else:
             images.append(join(folder, name))
     for name in tree.files[folder]:
-        found = _MASK_OF.fullmatch(_stem(name)) if name.lower().endswith(_ARRAY) else None
-        if found and found["stem"] in stems:
-            masks.setdefault(found["stem"], []).append(join(folder, name))
+        if name.lower().endswith(_ARRAY):
+            owner = next((stem for stem in _mask_stems(name)[1:] if stem in stems), None)
+            if owner is not None:
+                masks.setdefault(owner, []).append(join(folder, name))
     return images, masks
 
 
@@ -369,15 +394,22 @@ def _masks_of(stem: str, adjacent: Stems, places: Sequence[tuple[MaskRole | None
 
 
 def _mask_stems(name: str) -> tuple[str, ...]:
-    """The names of images that a mask file may belong to: its own, and what stands before `_mask`."""
+    """The names of images that a mask file may belong to: its own, what stands before `_mask` or behind `mask_`, and
+    that with `image` in the place of `mask`."""
     stem = _stem(name)
-    found = _MASK_OF.fullmatch(stem)
-    return (stem, found["stem"]) if found else (stem,)
+    behind, before = _MASK_OF.fullmatch(stem), _MASK_BEFORE.fullmatch(stem)
+    found = [stem]
+    if behind:
+        found += [behind["stem"], *(f"{behind['stem']}{behind['mark']}{word}" for word in _IMAGE_WORDS)]
+    if before:
+        found += [before["stem"], *(f"{word}{before['mark']}{before['stem']}" for word in _IMAGE_WORDS)]
+    return tuple(found)
 
 
 def _is_odd(name: str) -> bool:
     plain = _WORDS.sub("", name).lower()
-    return plain in ODD or _YEAR.sub("", plain) in ODD
+    words = _WORDS.split(name.lower())
+    return plain in ODD or _YEAR.sub("", plain) in ODD or (len(words) == 2 and words[1] in _OF_SIDES)
 
 
 def _last(name: str) -> str:

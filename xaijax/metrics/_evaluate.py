@@ -10,6 +10,7 @@ from xaijax import _options
 from xaijax._batches import in_batches
 from xaijax._errors import InputError
 from xaijax._options import Count, Range
+from xaijax._outputs import detached
 from xaijax.metrics import checks
 from xaijax.metrics._curves import Curves, Responses
 from xaijax.metrics._stream import as_model_input
@@ -115,7 +116,7 @@ def evaluate(
         >>> scores.metric.tolist(), scores.method.tolist(), bool(0 <= scores.value[0] <= 1)
         (['sic_mutual'], ['intensity'], True)
     """
-    images, labels = np.asarray(images), np.asarray(labels)
+    images, labels = np.asarray(detached(images)), np.asarray(detached(labels))
     names = checks.check_images(images, ids)
     output, classes = output_of(classifier), getattr(classifier, "classes", None)
     count, every = len(names), labels
@@ -211,7 +212,7 @@ def of_findings(maps: Any, masks: Any, rows: Any, labels: Any, count: int) -> tu
     """Maps and masks with one entry for each finding of each image."""
 
     def per_finding(what: str, values: Any) -> Any:
-        values = np.asarray(values)
+        values = np.asarray(detached(values))
         found = checks.expand(values, rows, labels, count)
         if found is None:
             raise InputError(
@@ -221,7 +222,7 @@ def of_findings(maps: Any, masks: Any, rows: Any, labels: Any, count: int) -> tu
         return found
 
     def per_image(values: Any) -> Any:
-        values = np.asarray(values)
+        values = np.asarray(detached(values))
         return values[rows] if values.ndim == 3 and len(values) == count else per_finding("masks", values)
 
     def method(name: str, given: Any) -> Any:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from xaijax import _names
 from xaijax._errors import InputError
-from xaijax._outputs import Output, targets
+from xaijax._outputs import Output, detached, targets
 from xaijax._ranges import check_range
 from xaijax.metrics.metric import LESION_ROLE, ROLES, Explained, Family, Metric
 
@@ -36,7 +36,22 @@ def check_images(images: NDArray[Any], ids: Sequence[str] | None) -> list[str]:
             if not np.isfinite(image).all():
                 raise InputError(f"images must be finite; image {name!r} holds NaN or infinity")
         check_range(images)
+    _check_scale(images)
     return names
+
+
+def _check_scale(images: NDArray[Any]) -> None:
+    """Refuses images that are black by their type: all of their values are at its very low end."""
+    top = float(images.max(initial=0))
+    if images.dtype == np.uint8 and top == 1:
+        likely = "reach 1 of 255: were floats in [0, 1] cast to uint8? give the floats"
+    elif images.dtype == np.uint16 and 0 < top <= 255:
+        likely = f"reach {top:.0f} of 65535: these look like 8 bits, give them as uint8"
+    elif images.dtype.kind == "f" and 0 < top <= 1 / 255 + 1e-9:
+        likely = f"reach {top:.2g} of 1: were they divided by 255 twice?"
+    else:
+        return
+    raise InputError(f"images of {images.dtype} {likely}")
 
 
 def check_labels(
@@ -62,8 +77,19 @@ def check_labels(
         labels = labels.astype(np.int32)
     if labels.shape != (count,) or not np.issubdtype(labels.dtype, np.integer):
         more = f", or [{count}, {len(classes or ())}] findings" if output == "sigmoid" else ""
+        likely = (
+            ": of one-hot rows give labels.argmax(axis=1)"
+            if labels.ndim == 2 and labels.shape[1] > 1
+            else ": give labels.ravel()"
+            if labels.shape == (count, 1)
+            else ": give the positions of the names in the model's classes"
+            if labels.dtype.kind in "UO"
+            else ": give labels.astype(int)"
+            if labels.shape == (count,)
+            else ""
+        )
         raise InputError(
-            f"labels must be {count} integers, one per image{more}; got shape {labels.shape} of {labels.dtype}"
+            f"labels must be {count} integers, one per image{more}; got shape {labels.shape} of {labels.dtype}{likely}"
         )
     meanings = None if classes is None else targets(output, classes)
     top = None if meanings is None else len(meanings)
@@ -142,14 +168,17 @@ def _check_there(there: Any, method: str, count: int) -> NDArray[np.bool_] | Non
 
 def _present(values: Any, there: NDArray[np.bool_] | None) -> Any:
     """Maps with zeros where there are none."""
-    values = np.asarray(values)
+    try:
+        values = np.asarray(detached(values))
+    except ValueError as error:  # a list of maps of several sizes
+        raise InputError(f"maps must be one array [B, H, W], all of one size: resize them ({error})") from None
     if there is None or len(values) != len(there):
         return values
     return np.where(there.reshape(-1, *[1] * (values.ndim - 1)), values, np.zeros((), values.dtype))
 
 
 def _check_values(what: str, method: str, values: Any, images: NDArray[Any], names: Sequence[str]) -> NDArray[Any]:
-    values = np.asarray(values)
+    values = np.asarray(detached(values))
     if values.shape != images.shape[:3]:
         wanted, likely = images.shape[:3], ""
         channels = [axis for axis in (1, 3) if values.ndim == 4 and np.delete(values.shape, axis).tolist() == [*wanted]]
@@ -196,13 +225,27 @@ def check_masks(masks: Any, images: NDArray[Any]) -> dict[str | None, NDArray[np
     for role, values in (masks if isinstance(masks, Mapping) else {LESION_ROLE: masks}).items():
         if role is not None and role not in ROLES:
             raise InputError(f"masks must have roles out of {', '.join(ROLES)}; got {role!r}")
-        values = np.asarray(values)
+        values = np.asarray(detached(values))
         if values.dtype not in (np.bool_, np.uint8):
-            raise TypeError(f"masks must be bool or uint8; got {values.dtype}")
+            raise TypeError(f"masks must be bool or uint8; got {values.dtype}: give masks > 0")
         if values.shape != images.shape[:3]:
             raise InputError(f"masks must be [B, H, W] = {images.shape[:3]} like images; got {values.shape}")
+        if values.dtype == np.uint8:
+            _refuse_label_maps(values)
         checked[role] = values != 0
     return checked
+
+
+def _refuse_label_maps(masks: NDArray[np.uint8]) -> None:
+    """Refuses masks of more than two values, or of two without 0: which of them are inside is not known."""
+    for one in masks:
+        found = np.flatnonzero(np.bincount(one.ravel(), minlength=256))
+        if len(found) > 2 or (len(found) == 2 and found[0]):
+            shown = ", ".join(map(str, found[:5])) + (" ..." if len(found) > 5 else "")
+            raise InputError(
+                f"masks must be 0 outside and one other number inside; got the values {shown}: give masks == VALUE, or "
+                "of soft edges masks > 127"
+            )
 
 
 def check_needs(

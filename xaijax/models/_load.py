@@ -15,6 +15,7 @@ from xaijax.models._notes import Note
 from xaijax.models.importers import from_arrays, from_keras, from_torch
 from xaijax.models.importers.sources import UnknownArchitectureError
 from xaijax.models.importers.torch_graph import building
+from xaijax.models.importers.torch_weights import is_pickled_tar
 from xaijax.models.onnx import from_onnx
 from xaijax.preprocess import Preprocess, Style
 
@@ -54,7 +55,8 @@ def load(
             weights of its architecture expect.
         notes: a list that gets a sentence for each assumption that the file does not settle.
         weights: file of weights for a path that names a PyTorch model.
-        input_shape: (H, W, C), or (H, W), for a PyTorch model that is named or made by a script, see `from_torch`.
+        input_shape: (H, W, C), or (H, W), for a PyTorch model that is named or made by a script, see `from_torch`, and
+            for a Keras or ONNX file that leaves its size open.
 
     Returns:
         The classifier, with float32 parameters. Loading one architecture twice does not compile anything twice.
@@ -80,11 +82,11 @@ def load(
         )
     if weights is not None:
         raise InputError(f"weights are for a model that is named (timm:NAME); {path} has its own")
-    if input_shape is not None and reader is not from_torch:
+    if input_shape is not None and reader not in (from_torch, from_keras, from_onnx):
         raise InputError(f"{path} has the size of its images; leave out input_shape")
     if reader is from_onnx:
         numbers = _black_box_preprocess(preprocess)
-        return from_onnx(place, classes=classes, output=output, notes=notes, **numbers)
+        return from_onnx(place, classes=classes, input_shape=input_shape, output=output, notes=notes, **numbers)
     if reader is None:
         return _as_given(_own(place, channels), path, classes, output, preprocess, notes)
     if reader is from_arrays:
@@ -108,6 +110,8 @@ def locate(path: str | Path) -> tuple[Path, Callable[..., Classifier] | None]:
     kind = place.suffix.lower()
     if kind == OWN:
         return place, from_torch if checkpoint.description(place) is None else None
+    if is_pickled_tar(place):
+        return place, from_torch
     for endings, reader in ((KERAS, from_keras), (TORCH, from_torch), (ARRAYS, from_arrays), (ONNX, from_onnx)):
         if kind in endings:
             return place, reader
@@ -198,9 +202,13 @@ def _black_box_preprocess(preprocess: Preprocess | Style | None) -> dict[str, An
     if preprocess is None:
         return {}
     made = Preprocess.named(preprocess) if isinstance(preprocess, str) else preprocess
-    if made.order != "rgb":
-        raise InputError("an ONNX file gets its channels as they are, RGB; convert it, or write a script for it")
-    return {"mean": [m / made.scale for m in made.mean], "std": [s / made.scale for s in made.std]}
+    if made.pixels is not None:
+        raise InputError("an ONNX file gets one mean and std per channel, not per pixel; write a script for it")
+    return {
+        "mean": [m / made.scale for m in made.mean],
+        "std": [s / made.scale for s in made.std],
+        "order": made.order,
+    }
 
 
 def _foreign(

@@ -5,6 +5,10 @@ from collections.abc import Sequence
 from xaijax._errors import InputError
 
 
+class OpenSizeError(InputError):
+    """A file that takes images of any size, where nobody says which."""
+
+
 def check_image_shape(input_shape: Sequence[int]) -> tuple[int, int, int]:
     """(H, W, C) as three numbers; refuses (C, H, W), which PyTorch's users write.
 

@@ -33,6 +33,10 @@ Rule = Mapping[MaskRole | None, tuple[MaskValue, ...]]
 NOISE = 12  # 5 % of 255: what noise may add to 0
 LISTED = 12  # values that a note names
 WHITE = 0xFFFFFF
+INVERTED = (
+    "a mask is inside at all four corners and in most of its image; if it is inverted, give --mask-values 0 (its value "
+    "inside)"
+)
 FREED = "a mask in a format that adds noise: its values are the closest ones that have a meaning"
 _FULL = frozenset({255, 65535})
 
@@ -93,8 +97,19 @@ def masks_of(stored: Stored, role: MaskRole | None, rule: Rule, *, named_by: str
     if freed is None:
         return Masks((), (*stored.notes, f"{_label_map(stored)} in a format that adds noise; store it as PNG"))
     stored = freed
-    found = _by_rule(stored, kept, named_by) if kept else _plain(stored, role)
+    if kept:
+        found = _by_rule(stored, kept, named_by)
+    else:
+        found = _plain(stored, role)
+        if any(map(_may_be_inverted, found.elements)):
+            found = Masks(found.elements, (*found.notes, INVERTED))
     return Masks(found.elements, (*stored.notes, *found.notes))
+
+
+def _may_be_inverted(element: Element) -> bool:
+    """Whether the corners and most of an image are inside, but not all of it."""
+    inside = element.mask
+    return bool(inside[[0, 0, -1, -1], [0, -1, 0, -1]].all() and 0.5 < inside.mean() < 1)
 
 
 def _without_noise(stored: Stored, rule: Rule) -> Stored | None:

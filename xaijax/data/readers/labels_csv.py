@@ -27,6 +27,7 @@ from typing import cast, get_args
 from xaijax._errors import InputError
 from xaijax._names import match, normal
 from xaijax.data.dataset import MASK_ROLES, NO_EXTRA, Dataset
+from xaijax.data.formats import has_image_name
 from xaijax.data.found import Census
 from xaijax.data.reading import MaskRole, Reading, Table
 from xaijax.data.tables import (
@@ -37,6 +38,7 @@ from xaijax.data.tables import (
     assemble,
     find_column,
     groups,
+    in_order,
     is_blank,
     joined,
     leave_broken,
@@ -84,8 +86,8 @@ def read(folder: Path, reading: Reading, table: Table = Table()) -> Dataset:  # 
         table: the table and its columns; default: `labels.csv`, columns by their usual names.
 
     Returns:
-        The data set, cases in the order of the rows, classes sorted by name (or placed by `index`, or in the order of
-        their columns of 0 and 1).
+        The data set, cases in the order of the rows, classes sorted by name, whole numbers by value (or placed by
+        `index`, or in the order of their columns of 0 and 1).
 
     Raises:
         InputError: for a table without a column of images or labels, with several that fit, or of which most rows
@@ -99,6 +101,7 @@ def read(folder: Path, reading: Reading, table: Table = Table()) -> Dataset:  # 
     inside = index.exact(os.path.realpath(path) if table.file else path.name)
     if inside.path is not None:
         index.take(inside.path, "table")
+    _refuse_data(text)
     columns = _columns(text, table)
     label = columns["label"]
     one_hots = _one_hots(text, table, columns)
@@ -151,6 +154,16 @@ def _path(folder: Path, table: Table) -> Path:
     if len(there) > 1:
         raise InputError(f"{folder} has several tables ({', '.join(there[:5])}); name one with --labels")
     return folder / there[0]
+
+
+def _refuse_data(text: TextTable) -> None:
+    """Refuses a table without a header, whose first row would be lost."""
+    first = next((cell for cell in text.columns if has_image_name(cell.rpartition("/")[2])), None)
+    if first is not None:
+        raise InputError(
+            f"{text.path} has no header: its first line holds {first!r}; write the names of the columns above it, such "
+            "as file,label"
+        )
 
 
 def _columns(text: TextTable, table: Table) -> dict[str, str | None]:
@@ -228,8 +241,8 @@ def _label(
 
 
 def _place(rows: Sequence[Row], text: TextTable) -> tuple[str, ...]:
-    """Classes sorted by name, or placed by the `index` column."""
-    names = sorted({row.label for row in rows if row.label is not None})
+    """Classes sorted by name or number, or placed by the `index` column."""
+    names = in_order(row.label for row in rows if row.label is not None)
     if "index" in text.columns:
         position: dict[str, int] = {}
         for row in rows:

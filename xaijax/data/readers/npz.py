@@ -2,7 +2,8 @@
 
 Arrays are named `images` and `labels` (and `masks`), or `x` and `y`; those of a side start or end with its name:
 `train_images`, `val_labels`, `x_test`. Images are `[N, H, W]` or `[N, H, W, 1 or 3]`, labels `[N]` or `[N, 1]`, or
-`[N, K]` of 0 and 1: several findings. MedMNIST names its classes by the file (`pneumoniamnist.npz`,
+`[N, K]` of 0 and 1: several findings, or classes where every row has a single 1 (one-hot). MedMNIST names its classes
+by the file (`pneumoniamnist.npz`,
 `pneumoniamnist_224.npz`); other archives have classes "0", "1" ..., or the texts of their labels.
 
 References:
@@ -178,6 +179,7 @@ def read(source: str | Path, reading: Reading, table: Table = Table()) -> Datase
     if others:
         census.note(f"The archive has other arrays, which are not used: {', '.join(others)}.")
     labels = {side: _labels(archive, path, names) for side, names in sides.items()}
+    labels = _classes_of_rows(labels, census) if not _published(path) else labels
     multi = {one.ndim == 2 for one in labels.values()}
     if len(multi) > 1:
         raise InputError(f"{path} has one label per image on one side and several on another; store them alike")
@@ -240,9 +242,11 @@ def _sides(archive: Archive) -> tuple[dict[str, dict[str, str]], list[str]]:
     for names in whole.values():
         shape, dtype = archive.headers[names["images"]]
         if dtype.kind not in "buif" or not (len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3))):
+            first = len(shape) == 4 and shape[1] in (1, 3)
+            likely = "this looks like channels first: store images.transpose(0, 2, 3, 1)" if first else ""
             raise InputError(
                 f"{archive.path}: array {names['images']} is {dtype} {list(shape)}; images are numbers [N, H, W] or "
-                "[N, H, W, 1 or 3], and volumes are not read"
+                f"[N, H, W, 1 or 3]; {likely or 'volumes are not read'}"
             )
         if 0 in shape[1:3]:
             raise InputError(f"{archive.path}: array {names['images']} is {list(shape)}; images need pixels")
@@ -265,7 +269,7 @@ def _labels(archive: Archive, path: Path, names: dict[str, str]) -> np.ndarray:
     name = names["labels"]
     shape, dtype = archive.headers[name]
     count = archive.headers[names["images"]][0][0]
-    if not shape or shape[0] != count or len(shape) > 2 or dtype.kind not in "buifU" or 0 in shape[1:]:
+    if not shape or shape[0] != count or len(shape) > 2 or dtype.kind not in "buifUS" or 0 in shape[1:]:
         raise InputError(
             f"{path}: array {name} is {dtype} {list(shape)}; labels are [{count}] or [{count}, findings], "
             "one row per image"
@@ -276,6 +280,8 @@ def _labels(archive: Archive, path: Path, names: dict[str, str]) -> np.ndarray:
         labels = np.array(archive.array(name))
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: {error}") from error
+    if labels.dtype.kind == "S":
+        labels = np.char.decode(labels, "utf-8", "replace")
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.dtype.kind == "f" and labels.ndim == 1:
@@ -284,6 +290,16 @@ def _labels(archive: Archive, path: Path, names: dict[str, str]) -> np.ndarray:
         labels = labels.astype(np.int64)
     if labels.ndim == 2 and (labels.dtype.kind == "U" or not np.isin(labels[~_unknown(labels)], (0, 1)).all()):
         raise InputError(f"{path}: array {name} has {labels.shape[1]} columns that hold more than 0 and 1")
+    return labels
+
+
+def _classes_of_rows(labels: dict[str, np.ndarray], census: Census) -> dict[str, np.ndarray]:
+    """One-hot rows as numbers of classes: labels of which every row, on every side, has a single 1 and no unknown."""
+    if not all(one.ndim == 2 and len(one) and (one.sum(axis=1) == 1).all() for one in labels.values()):
+        return labels
+    if len({one.shape[1] for one in labels.values()}) == 1:
+        census.note("Every row of the labels has a single 1: they are read as classes, not as findings.")
+        return {side: one.argmax(axis=1) for side, one in labels.items()}
     return labels
 
 

@@ -6,7 +6,7 @@ A reader turns the lines of its table into `Row`s; `assemble` finds their files 
 from xaijax.data.tables.columns import find_column, groups, is_blank, sides
 from xaijax.data.tables.extra import Extra
 from xaijax.data.tables.index import FileIndex
-from xaijax.data.tables.labels import NONE, joined, one_hot, one_hot_columns, piped, present, separated
+from xaijax.data.tables.labels import NONE, in_order, joined, one_hot, one_hot_columns, piped, present, separated
 from xaijax.data.tables.rows import Row, assemble, leave_broken
 from xaijax.data.tables.text import TextTable, header, listed, read_table
 
@@ -20,6 +20,7 @@ __all__ = [
     "find_column",
     "groups",
     "header",
+    "in_order",
     "is_blank",
     "joined",
     "leave_broken",

@@ -12,6 +12,9 @@ NONE = frozenset({"no finding", "no findings"})  # what tables of findings write
 UNKNOWN = float("nan")
 LARGEST_INDEX = 100_000  # a larger number is an id, not the position of a class
 _ONE_HOT = {"0": 0.0, "0.0": 0.0, "1": 1.0, "1.0": 1.0, "-1": UNKNOWN, "-1.0": UNKNOWN}
+_ONE_HOT |= {
+    spelled: value for word, value in (("true", 1.0), ("false", 0.0)) for spelled in (word, word.title(), word.upper())
+}
 
 _QUOTED = re.compile(r"""['"]([^'"|]*)['"]""")
 
@@ -35,6 +38,19 @@ def joined(cells: Iterable[str], census: Census) -> dict[str, str]:
         if len(same) > 1:
             census.note(f"The labels {' and '.join(same)} are one class, {name}.")
     return names
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Names of classes as they stand in a model's output: whole numbers by their value, others by their text.
+
+    Example:
+        >>> in_order(["10", "2", "1"]), in_order(["b", "a10", "a2"])
+        (['1', '2', '10'], ['a10', 'a2', 'b'])
+    """
+    every = set(names)
+    if all(name.isascii() and name.removeprefix("-").isdigit() for name in every):
+        return sorted(every, key=int)
+    return sorted(every)
 
 
 def placed(labels: Iterable[str], census: Census) -> tuple[tuple[str, ...], dict[str, int]]:
@@ -105,7 +121,7 @@ def present(classes: Sequence[str], names: set[str]) -> Findings:
 
 
 def one_hot_columns(columns: Mapping[str, Sequence[str]]) -> list[str]:
-    """Those columns that hold only 0, 1, -1 and blanks, and 0 or 1 at least once."""
+    """Those columns that hold only 0, 1, -1 (or True, False) and blanks, and 0 or 1 at least once."""
     found = []
     for name, cells in columns.items():
         values = {cell for cell in set(cells) if not is_blank(cell)}

@@ -1,6 +1,6 @@
 """The text of a table: CSV or TSV in UTF-8, with or without a byte order mark, gzipped or not; or an old spreadsheet.
 
-The delimiter is the one of comma, semicolon and tab that gives the header the most columns. Cells are stripped.
+The delimiter is the one of comma, semicolon, tab and `|` that gives the header the most columns. Cells are stripped.
 """
 
 import csv
@@ -15,7 +15,7 @@ from pathlib import Path
 from xaijax._errors import InputError
 from xaijax.data.tables import spreadsheet
 
-DELIMITERS = (",", ";", "\t")
+DELIMITERS = (",", ";", "\t", "|")
 LARGEST = 1 << 30  # bytes of text; a small .gz may hold far more than fits in memory
 
 

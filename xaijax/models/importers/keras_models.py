@@ -12,7 +12,7 @@ from xaijax._outputs import check_output
 from xaijax.classifier import Classifier
 from xaijax.models._files import regular_file
 from xaijax.models._notes import Note
-from xaijax.models._shapes import check_image_shape
+from xaijax.models._shapes import OpenSizeError, check_image_shape
 from xaijax.models.importers import keras_weights
 from xaijax.models.importers.endings import output_of
 from xaijax.models.importers.keras_graph import blocks, ending, files, model
@@ -47,7 +47,7 @@ def from_keras(
         source: a `keras.Model` of any backend; a `.keras` file; an `.h5` or `.hdf5` file of a whole model; or weights
             alone of an architecture of the registry (`.weights.h5`, `.h5`).
         architecture: a name of `list_models()`, for weights alone; default: recognised by the layers' names.
-        input_shape: (H, W, C); default: the model's. Needed where it leaves its size open.
+        input_shape: (H, W, C) or (H, W); default: the model's. Needed where it leaves its size open.
         classes: K names; default "0", "1", ...
         preprocess: what the model expects of pixels in [0, 1]; default: of a graph the layers at its beginning say
             whether it takes 0 to 255 or 0 to 1, and where they do not, [0, 1] is assumed and said; of the registry
@@ -164,7 +164,8 @@ def convert(
 def _image(stated: model.Shape | None, given: Sequence[int] | None, what: str) -> tuple[int, int, int]:
     """(H, W, C) from what a model states and what the caller gives."""
     if given is not None:
-        shape = check_image_shape(given)
+        own = None if stated is None or len(stated) != 3 else stated[2]
+        shape = check_image_shape((*given, own or 3) if len(given) == 2 else given)
         fits = stated is None or (
             len(stated) == 3 and all(own in (None, side) for own, side in zip(stated, shape, strict=True))
         )
@@ -172,7 +173,10 @@ def _image(stated: model.Shape | None, given: Sequence[int] | None, what: str) -
             raise InputError(f"{what} is for images of {stated}; leave out input_shape")
         return shape
     if stated is None or len(stated) != 3 or None in stated:
-        raise InputError(f"{what} does not say the size of its images ({stated}); give input_shape=(H, W, C)")
+        raise OpenSizeError(
+            f"{what} does not say the size of its images ({stated}); give --size 224, or what it was trained on (in "
+            "Python input_shape=(H, W, C))"
+        )
     return check_image_shape([side for side in stated if side is not None])
 
 

@@ -16,6 +16,7 @@ from xaijax._errors import InputError
 from xaijax._outputs import Output
 from xaijax.classifier import Classifier
 from xaijax.models._files import reading, regular_file
+from xaijax.models._notes import Note
 from xaijax.models.importers import keras_files
 from xaijax.models.importers.importing import Dense, build
 from xaijax.models.importers.keras_files import Contents, Layer
@@ -110,6 +111,10 @@ def _convert(
     with reading(what, "a model whose layers are understood"):
         parts = _split(contents, row, names, what)
         front = _front(parts.front, entries, contents.layers is None)
+    usual = 3 if row.architecture.startswith("vgg") else 1
+    if contents.layers is None and len(parts.head) > usual and notes is not None:
+        text = f"{what} has {len(parts.head)} dense layers behind its backbone: ReLU is assumed between them"
+        notes.append(Note(text, "model"))
     for layer in parts.front:
         for variable in ("mean", "variance", "count"):
             names.pop(f"{layer.name}/{variable}", None)

@@ -121,6 +121,7 @@ def _converted(
     output: Output | None,
     notes: list[str] | None,
 ) -> Classifier:
+    from xaijax.models.importers.keras_graph.ending import pixels
     from xaijax.models.importers.torch_graph import building, convert, ending, layers, network, pt2
 
     name = source if isinstance(source, str | Path) else type(source).__name__
@@ -137,10 +138,10 @@ def _converted(
             raise InputError(f"{source} was exported for images of {shape}; leave out input_shape, or export it again")
     else:
         if isinstance(source, str | Path):
-            built = building.build(str(source), weights)
+            built = building.build(str(source), weights, notes)
         else:
             if weights is not None:
-                building.fill(source, building.entries_of(weights), str(name))
+                building.fill(source, building.entries_of(weights, notes), str(name))
             built = building.Built(source, None, None, "")
         usual, thresholds = built.preprocess, built.thresholds
         classes = built.classes or classes
@@ -152,6 +153,12 @@ def _converted(
         if built.said and preprocess is None and usual is not None:
             _say(notes, Note(f"{name}: {built.said}", "preprocess", "library"))
         made, params, fixed = convert.convert(built.module, shape)
+    if preprocess is None and usual is None:
+        found = pixels(made.graph, params, made.constants)
+        if found is not None and found[0] != 1:
+            usual = Preprocess(scale=found[0])
+            text = f"{name}: its {found[1]} is for pixels from 0 to {found[0]:g}, so it gets those"
+            _say(notes, Note(text, "preprocess", "file"))
     if preprocess is None and usual is None:
         text = f"{name} does not state its preprocessing: pixels in [0, 1] are assumed; --preprocess overrides"
         _say(notes, Note(text, "preprocess"))

@@ -6,6 +6,7 @@
 import contextlib
 import importlib.util
 import re
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from xaijax.models._files import Stored, reading, regular_file
 from xaijax.models._notes import Note
 from xaijax.models.importers.importing import Dense, build
 from xaijax.models.importers.sources import recognise
+from xaijax.models.zoo._entry import sources
 from xaijax.models.zoo._weights import Source
 from xaijax.preprocess import Preprocess, Style
 
@@ -29,6 +31,11 @@ SAFETENSORS = "a readable safetensors file"
 TENSORS = "a readable file of tensors"
 THRESHOLDS = "op_threshs"  # TorchXRayVision: probabilities from which on a finding is reported, NaN where untrained
 AUXILIARY = re.compile(r"AuxLogits\..*")
+# Where checkpoints of trainings keep the state dictionary.
+STATES = ("state_dict", "model_state_dict", "model", "net", "network", "model_state")
+AVERAGED = re.compile(r"(.*[_.])?(ema|swa|averaged?)([_.].*)?", re.IGNORECASE)
+# What a module keeps next to its network: the weights of classes in its loss, and a counter of averages.
+OF_TRAINING = re.compile(r"n_averaged|([^.]*_)?(criterion|loss)(_[^.]*)?\..*", re.IGNORECASE)
 
 
 def from_state(
@@ -82,11 +89,21 @@ def from_state(
 def stored_entries(path: Path) -> contextlib.AbstractContextManager[Mapping[str, Any]]:
     """What a file of weights holds, by name; no code from it runs."""
     kind = path.suffix.lower()
-    if kind not in ENDINGS:
+    if kind not in ENDINGS and not is_pickled_tar(path):
         raise InputError(
             f"{path.name} must end in .safetensors, .pth, .pt, .bin or .ckpt; save the state dictionary as one of them"
         )
     return _safetensors(path) if kind == ".safetensors" else _pickled(path)
+
+
+def is_pickled_tar(path: Path) -> bool:
+    """Whether a file is called `.pth.tar`, as checkpoints of PyTorch's examples and of timm are, which are no archives.
+
+    Example:
+        >>> is_pickled_tar(Path("model_best.pth.tar")), is_pickled_tar(Path("shard.tar"))
+        (True, False)
+    """
+    return [one.lower() for one in path.suffixes[-2:]] in ([".pth", ".tar"], [".pt", ".tar"])
 
 
 @contextlib.contextmanager
@@ -115,6 +132,11 @@ def _pickled(path: Path) -> Iterator[Mapping[str, Any]]:
     except MemoryError:
         raise
     except Exception as error:  # PyTorch's own advice, which would run code, is left out
+        if zipped and _is_script(path):
+            raise InputError(
+                f"{path.name} is a TorchScript program, which is not read; save model.state_dict() of the module "
+                "that it was made of, or export that with torch.export.save as .pt2"
+            ) from None
         found = re.search(r"WeightsUnpickler error:\s*(\S.*?)(?:\. Please|$)", str(error), re.MULTILINE)
         raise InputError(
             f"{path.name} holds more than tensors or is damaged, and code from a file is never run; save "
@@ -123,6 +145,15 @@ def _pickled(path: Path) -> Iterator[Mapping[str, Any]]:
     if not isinstance(loaded, Mapping):
         raise InputError(f"{path.name} holds a {type(loaded).__name__}; save model.state_dict()")
     yield loaded
+
+
+def _is_script(path: Path) -> bool:
+    """Whether a file is what `torch.jit.save` writes: an archive with code."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any("/code/" in name for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 class _Tensor(Stored):
@@ -144,7 +175,7 @@ def _convert(
 ) -> Classifier:
     named = {
         name: _Tensor(value, what, TENSORS) if hasattr(value, "detach") else value
-        for name, value in without_wrappers(entries, what).items()
+        for name, value in _as_known(state_of(entries, what, notes)).items()
     }
     limits = named.pop(THRESHOLDS, None)
     if limits is not None:
@@ -152,10 +183,14 @@ def _convert(
     row = recognise(named, LIBRARIES, architecture, what)
     preprocess = _told_apart(row, what, preprocess, notes)
     named = {name: value for name, value in named.items() if not AUXILIARY.fullmatch(name)}
+    head = _head(row, named)
+    if len(head) > (3 if row.architecture.startswith("vgg") else 1) and notes is not None:
+        text = f"{what} has {len(head)} dense layers behind its backbone: ReLU is assumed between them"
+        notes.append(Note(text, "model"))
     found = build(
         row,
         named,
-        _head(row, named),
+        head,
         what=what,
         outputs_first=True,
         pool=None,
@@ -226,24 +261,70 @@ def _told_apart(
     return preprocess
 
 
-def without_wrappers(entries: Mapping[str, Any], what: str) -> dict[str, Any]:
-    """The named arrays of a state dictionary, also of one in a checkpoint of a training.
+def state_of(entries: Mapping[str, Any], what: str, notes: list[str] | None = None) -> dict[str, Any]:
+    """The named arrays of a state dictionary, also of one in a checkpoint of a training; names as they are stored.
 
-    Without the prefix that a wrapper (data parallel, a compiled or a Lightning module) puts before all names.
+    Raises:
+        InputError: for entries that are not named arrays, and several state dictionaries none of which is a usual one.
     """
-    for key in ("state_dict", "model_state_dict", "model"):
-        if isinstance(entries.get(key), Mapping):
-            entries = entries[key]
+    while not _is_state(entries):
+        inner = [key for key, value in entries.items() if isinstance(value, Mapping) and _is_state(value)]
+        plain = [key for key in inner if not AVERAGED.fullmatch(str(key))] or inner
+        usual = [key for key in STATES if isinstance(entries.get(key), Mapping)]
+        if not usual and len(plain) > 1:
+            raise InputError(
+                f"{what} holds several sets of weights ({', '.join(map(str, plain[:5]))}); save the one that is meant "
+                "alone"
+            )
+        if not usual and not plain:
+            break
+        chosen = (usual or plain)[0]
+        others = [str(key) for key in inner if key not in plain]
+        if others and notes is not None:
+            text = f"{what} also holds averaged weights ({', '.join(others)}), which are not used; save them alone"
+            notes.append(Note(f"{text} to use them", "model"))
+        entries = entries[chosen]
     wrong = [str(name) for name, value in entries.items() if not (isinstance(name, str) and hasattr(value, "shape"))]
     if wrong or not entries:
         listed = f"entries that are not named arrays: {', '.join(wrong[:10])}" if wrong else "no entries"
         raise InputError(f"{what} has {listed}")
-    names = dict(entries)
+    kept = {name: value for name, value in entries.items() if not OF_TRAINING.fullmatch(name)}
+    return kept or dict(entries)
+
+
+def _is_state(entries: Mapping[str, Any]) -> bool:
+    return bool(entries) and all(isinstance(name, str) and hasattr(value, "shape") for name, value in entries.items())
+
+
+def without_wrappers(names: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the prefix that a wrapper (data parallel, a compiled or a Lightning module) puts before all names."""
+    found = dict(names)
     while True:
-        prefix = next((prefix for prefix in WRAPPERS if all(name.startswith(prefix) for name in names)), None)
+        prefix = next((prefix for prefix in WRAPPERS if all(name.startswith(prefix) for name in found)), None)
         if prefix is None:
-            return names
-        names = {name.removeprefix(prefix): value for name, value in names.items()}
+            return found
+        found = {name.removeprefix(prefix): value for name, value in found.items()}
+
+
+def shortened(names: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The names as they are, then without the first part that all of them share, and so on: a class around a network
+    puts the name of its attribute there."""
+    found = dict(names)
+    while True:
+        yield found
+        parts = {name.partition(".")[0] for name in found}
+        if len(parts) != 1 or not all("." in name for name in found):
+            return
+        found = {name.partition(".")[2]: value for name, value in found.items()}
+
+
+def _as_known(names: Mapping[str, Any]) -> dict[str, Any]:
+    """The names as an architecture of the registry has them, where one does."""
+    rows = [row for row in sources() if row.library in LIBRARIES]
+    for some in shortened(names):
+        if any(row.matches(some) for row in rows):
+            return some
+    return without_wrappers(names)
 
 
 def _head(row: Source, entries: Mapping[str, Any]) -> list[Dense]:

@@ -80,9 +80,13 @@ class Named:
         names = () if group is None else [_text(one) for one in group.attrs["weight_names"]]
         by_name = {one.split(":")[0]: one for one in names}
         for start in range(len(self._path)):
-            stored = by_name.get("/".join((*self._path[start:], name)))
-            if stored is not None and group is not None:
-                return _values(group[stored])
+            own = "/".join((*self._path[start:], name))
+            # Keras 3 puts the names of the models around the layer before it.
+            stored = (
+                [by_name[own]] if own in by_name else [full for one, full in by_name.items() if one.endswith(f"/{own}")]
+            )
+            if len(stored) == 1 and group is not None:
+                return _values(group[stored[0]])
         raise InputError(f"the file has no {name} of the layer {'/'.join(self._path)}")
 
 

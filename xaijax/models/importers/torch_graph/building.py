@@ -16,11 +16,13 @@ from xaijax._errors import InputError
 from xaijax._outputs import Output
 from xaijax.models import _scripts
 from xaijax.models._files import regular_file
-from xaijax.models.importers.torch_weights import stored_entries, without_wrappers
+from xaijax.models.importers.torch_weights import shortened, state_of, stored_entries, without_wrappers
 from xaijax.preprocess import Preprocess
 
 LIBRARIES = ("timm", "torchvision")
 STATED = ("input_shape", "classes", "output", "channels", "mean", "std", "thresholds")
+TRANSFORMING = ("inception_v3", "googlenet")  # torchvision's with an input transform of their own, and side outputs
+SIDE_OUTPUTS = re.compile(r"(.*\.)?(AuxLogits|aux1)\..*")
 SCRIPT = re.compile(r"(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)")
 
 
@@ -74,12 +76,13 @@ def makes_module(source: Any) -> bool:
     return False
 
 
-def build(name: str, weights: Any) -> Built:
+def build(name: str, weights: Any, notes: list[str] | None = None) -> Built:
     """The module of that name.
 
     Args:
         name: `timm:NAME`, `torchvision:NAME` or `FILE.py:FUNCTION`.
         weights: a file, a state dictionary, or None for what the script's function gives.
+        notes: a list that gets a sentence on weights that are left out.
 
     Returns:
         The module and its preprocessing.
@@ -93,12 +96,12 @@ def build(name: str, weights: Any) -> Built:
     if script is not None:
         built = _from_script(Path(script["file"]), script["function"], weights is not None)
         if weights is not None:
-            fill(built.module, entries_of(weights), str(name))
+            fill(built.module, entries_of(weights, notes), str(name))
         return built
     library, _, architecture = name.partition(":")
     if weights is None:
         raise InputError(f"{name} needs its weights; give weights=, a .safetensors, .pth or .ckpt file")
-    entries = entries_of(weights)
+    entries = entries_of(weights, notes)
     return _timm(architecture, entries) if library == "timm" else _torchvision(architecture, entries)
 
 
@@ -111,13 +114,13 @@ def need_torch(what: str) -> None:
         )
 
 
-def entries_of(weights: Any) -> dict[str, Any]:
-    """A state dictionary from a file or as it is, without a wrapper's prefixes."""
+def entries_of(weights: Any, notes: list[str] | None = None) -> dict[str, Any]:
+    """A state dictionary from a file or as it is, names as they are stored."""
     if isinstance(weights, Mapping):
-        return without_wrappers(weights, "the state dictionary")
+        return state_of(weights, "the state dictionary", notes)
     path = regular_file(weights)
     with stored_entries(path) as entries:
-        return {name: _tensor(value) for name, value in without_wrappers(entries, path.name).items()}
+        return {name: _tensor(value) for name, value in state_of(entries, path.name, notes).items()}
 
 
 def _tensor(value: Any) -> Any:
@@ -131,6 +134,7 @@ def _tensor(value: Any) -> Any:
 def fill(module: Any, entries: Mapping[str, Any], what: str) -> None:
     """Load a state dictionary; refuses one that does not fit, all differences listed."""
     wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    entries = _as_wanted(entries, wanted)
     counters = {name for name in wanted if name.endswith("num_batches_tracked")}
     given = {name: _tensor(value) for name, value in entries.items() if not name.endswith("num_batches_tracked")}
     problems = [f"missing {name}" for name in wanted if name not in given and name not in counters]
@@ -143,6 +147,23 @@ def fill(module: Any, entries: Mapping[str, Any], what: str) -> None:
     if problems:
         raise InputError(f"the weights do not fit {what}: {'; '.join(problems)}")
     module.load_state_dict(given, strict=False)
+
+
+def _as_wanted(entries: Mapping[str, Any], wanted: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The entries by the names that a module has: a wrapper may have put a part before those of the file, or the module
+    is itself a class around the network whose weights were saved."""
+    forms = list(shortened(entries))
+    parts = next(iter(wanted), "").split(".")
+    for depth in range(1, len(list(shortened(wanted)))):
+        before = ".".join(parts[:depth])
+        forms += [{f"{before}.{name}": value for name, value in form.items()} for form in shortened(entries)]
+    return max(forms, key=lambda form: len(form.keys() & wanted.keys()))
+
+
+def _with_head(entries: Mapping[str, Any], head: Any) -> Mapping[str, Any]:
+    """The entries without the parts before all their names, as far as the kernel of the last layer has its name."""
+    fitting = (some for some in shortened(entries) if f"{head}.weight" in some)
+    return next(fitting, None) or without_wrappers(entries)
 
 
 def _from_script(file: Path, function: str, filled: bool) -> Built:
@@ -201,7 +222,10 @@ def _timm(name: str, entries: Mapping[str, Any]) -> Built:
         raise InputError(f"timm has no model {name!r}; see timm.list_models()")
     config: dict[str, Any] = dict(timm.create_model(name, pretrained=False, num_classes=0).default_cfg)
     options: dict[str, Any] = {}
-    classes = _rows(entries, config.get("classifier"))
+    head = config.get("classifier")  # of several classifiers (distillation) the first
+    head = head[0] if isinstance(head, list | tuple) else head
+    entries = _with_head(entries, head)
+    classes = _rows(entries, head)
     if classes is not None:
         options["num_classes"] = classes
     first = config.get("first_conv")
@@ -223,10 +247,9 @@ def _timm(name: str, entries: Mapping[str, Any]) -> Built:
     )
 
 
-def _rows(entries: Mapping[str, Any], classifier: Any) -> int | None:
-    """How many classes the last dense layer has; of several classifiers (distillation) the first."""
-    name = classifier[0] if isinstance(classifier, list | tuple) else classifier
-    kernel = entries.get(f"{name}.weight")
+def _rows(entries: Mapping[str, Any], head: Any) -> int | None:
+    """How many classes the last dense layer has."""
+    kernel = entries.get(f"{head}.weight")
     return None if kernel is None else int(kernel.shape[0])
 
 
@@ -235,26 +258,28 @@ def _torchvision(name: str, entries: Mapping[str, Any]) -> Built:
         import torchvision
     if name not in torchvision.models.list_models(module=torchvision.models):
         raise InputError(f"torchvision has no model {name!r} for classification; see torchvision.models.list_models()")
-    options: dict[str, Any] = {"init_weights": False} if name in ("inception_v3", "googlenet") else {}
-    if name in ("inception_v3", "googlenet"):
-        options["aux_logits"] = any(entry.startswith(("AuxLogits.", "aux1.")) for entry in entries)
+    options: dict[str, Any] = {"init_weights": False} if name in TRANSFORMING else {}
+    if name in TRANSFORMING:
+        options["aux_logits"] = any(SIDE_OUTPUTS.fullmatch(entry) for entry in entries)
     module = torchvision.models.get_model(name, weights=None, **options)
     # The head is the last matrix; its rows are the classes.
     wanted = [entry for entry, value in module.state_dict().items() if entry.endswith("weight") and value.ndim >= 2]
     head = next(entry for entry in reversed(wanted) if not entry.startswith(("AuxLogits.", "aux")))
+    entries = _with_head(entries, head.removesuffix(".weight"))
     if head in entries and int(entries[head].shape[0]) != 1000:
         module = torchvision.models.get_model(name, weights=None, num_classes=int(entries[head].shape[0]), **options)
     fill(module, entries, f"torchvision's {name}")
-    size = 224
+    size, pixels = 224, Preprocess.named("torch")
     with contextlib.suppress(ValueError, AttributeError, TypeError, IndexError):
         transforms = torchvision.models.get_model_weights(name).DEFAULT.transforms()
         size = int(transforms.crop_size[0])
-    return Built(
-        module,
-        Preprocess.named("torch"),
-        (size, size, 3),
-        f"preprocessing and size are those of torchvision's published weights of {name}",
-    )
+        pixels = Preprocess(mean=tuple(map(float, transforms.mean)), std=tuple(map(float, transforms.std)))
+    said = f"preprocessing and size are those of torchvision's published weights of {name}"
+    if name in TRANSFORMING:
+        # With published weights the module normalises its normalised pixels once more: what it takes is -1 to 1.
+        pixels = Preprocess.named("tf")
+        said += ", with the input transform that the module has then (transform_input)"
+    return Built(module, pixels, (size, size, 3), said)
 
 
 @contextlib.contextmanager

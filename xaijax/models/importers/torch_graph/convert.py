@@ -310,7 +310,9 @@ def _output(exported: Any) -> str:
 
     outputs = [spec for spec in exported.graph_signature.output_specs if spec.kind == OutputKind.USER_OUTPUT]
     if len(outputs) != 1:
-        raise InputError(f"the model must return one array of logits; it returns {len(outputs)}")
+        raise InputError(
+            f"the model must return one array of logits; it returns {len(outputs)}: give one that returns these"
+        )
     return str(outputs[0].arg.name)
 
 
