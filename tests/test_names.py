@@ -1,6 +1,5 @@
 """Names are matched as people write them, and options are checked where they enter."""
 
-import doctest
 import math
 from typing import Annotated, Literal
 
@@ -10,15 +9,9 @@ import pytest
 from xaijax import _names, _options
 from xaijax._errors import InputError
 from xaijax._options import Count, NonNegative, Positive, Range, Share
-from xaijax._runs import command_line
 from xaijax.explain import METHODS
 from xaijax.metrics import FAMILIES, METRICS
 from xaijax.models import list_models
-
-
-@pytest.mark.parametrize("module", [_names, _options, command_line])
-def test_examples(module):
-    assert doctest.testmod(module).failed == 0
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,8 @@
 """Run folders: written whole, locked, resumed only as what was started, cleaned up with care."""
 
-import doctest
 import errno
-import importlib
 import json
 import os
-import pkgutil
 import signal
 import subprocess
 import sys
@@ -14,19 +11,11 @@ from pathlib import Path
 
 import pytest
 
-import xaijax._runs
 from xaijax import _files
 from xaijax._errors import InputError
 from xaijax._runs import checksums, folder
 from xaijax._runs.folder import RunFolder
 from xaijax._runs.lock import Lock
-
-MODULES = sorted(module.name for module in pkgutil.walk_packages(xaijax._runs.__path__, "xaijax._runs."))
-
-
-@pytest.mark.parametrize("name", [*MODULES, "xaijax._batches"])
-def test_examples(name):
-    assert doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
 
 
 def start(path, **config):

@@ -336,6 +336,7 @@ class Preprocess:
             return images
         if self.order == "bgr":
             images = images[..., ::-1]
+        images = jnp.asarray(images)  # float64 becomes what JAX computes in
         # One product and one sum, so that `shift` is exactly what is added.
         factor = jnp.asarray([self.scale / std for std in self.std], images.dtype)
         if self.pixels is not None:

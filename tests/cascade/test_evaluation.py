@@ -1,9 +1,6 @@
 """The evaluation of cascades against arrays worked out by hand; the frozen form and the sweep as commands."""
 
-import doctest
-import importlib
 import json
-import pkgutil
 
 import numpy as np
 import pytest
@@ -172,12 +169,6 @@ def test_a_sweep_trains_for_theta_alone_and_resumes(finished, config, tmp_path, 
     assert trained[3:] == []
     assert (out / "sweep.jsonl").read_text().startswith(text)
     assert len((out / "sweep.jsonl").read_text().splitlines()) == 2 * 2 * 3 * 2
-
-
-@pytest.mark.parametrize("name", [found.name for found in pkgutil.iter_modules(cascade.__path__)])
-def test_examples(name):
-    module = importlib.import_module(f"xaijax.cascade.{name}")
-    assert doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
 
 
 def test_cascade_is_an_explainer_of_the_registry():

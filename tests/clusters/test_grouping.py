@@ -1,22 +1,10 @@
 """Pooling, distributions and spectral clustering, against closed forms and scikit-learn."""
 
-import doctest
-import importlib
-import pkgutil
-
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-import xaijax.clusters
 from xaijax.clusters import grouping
-
-MODULES = sorted(module.name for module in pkgutil.iter_modules(xaijax.clusters.__path__, "xaijax.clusters."))
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_examples(name):
-    assert doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
 
 
 def test_pooling_is_the_mean_of_blocks_and_keeps_the_mean_of_other_sizes():

@@ -1,8 +1,6 @@
 """CasCAM against a transcription of its definition in NumPy loops, its edge cases, and both of its forms."""
 
 import dataclasses
-import doctest
-import importlib
 import math
 
 import jax
@@ -354,9 +352,3 @@ def test_base_methods_that_work_on_the_host_explain_the_same_class(trained, batc
     for number in range(3):
         expected = explain.xrai_fast(trained.round(number), images[:1], predicted)
         np.testing.assert_allclose(maps[number], expected, atol=1e-5 * np.abs(expected).max())
-
-
-@pytest.mark.parametrize("name", ["thresholds", "_steps", "_frozen", "_trained"])
-def test_examples(name):
-    module = importlib.import_module(f"xaijax.explain.cascade.{name}")
-    assert doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0

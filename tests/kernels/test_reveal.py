@@ -1,6 +1,5 @@
 """Reveal as a whole: every fill and backend through the same body, shapes, directions, threads, chunks, errors."""
 
-import sys
 from fractions import Fraction
 
 import numpy as np
@@ -278,11 +277,3 @@ def test_options_are_checked() -> None:
         kernels.reveal(np.zeros((4, 8, 1), np.uint8), levels, 1)
     with pytest.raises(ValueError, match="max_bytes"):
         next(kernels.reveal_chunks(image, levels, 1, max_bytes=0))
-
-
-def test_docstring_examples() -> None:
-    import doctest
-
-    results = doctest.testmod(sys.modules["xaijax.kernels._reveal"])
-    assert results.attempted > 0
-    assert results.failed == 0

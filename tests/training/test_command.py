@@ -1,8 +1,6 @@
 """What the commands that train share: values checked where they enter, failed starts, --count, option files."""
 
 import dataclasses
-import doctest
-import importlib
 import json
 import math
 import pkgutil
@@ -18,18 +16,6 @@ from xaijax._errors import InputError
 from xaijax._runs import command_line
 from xaijax.training import Augmentation, Options
 from xaijax.training._train import Record
-
-PACKAGES = ("xaijax.training", "xaijax.train", "xaijax.evaluate")
-MODULES = [
-    found.name
-    for package in PACKAGES
-    for found in pkgutil.iter_modules(importlib.import_module(package).__path__, f"{package}.")
-]
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_examples(name):
-    assert doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
 
 
 def test_what_is_public_is_there_and_hides_no_module():

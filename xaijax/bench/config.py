@@ -98,7 +98,7 @@ class BenchConfig(
 
         Example:
             >>> BenchConfig(count=8, methods=("random",)).command()
-            'xaijax bench --methods random --count 8'
+            'xaijax bench --count 8 --methods random'
         """
         return command_line.repeat("bench", self, skip=FREE)
 

@@ -102,7 +102,7 @@ def describe(name: str | Path | None = None) -> list[ModelDescription]:
     Example:
         >>> from xaijax import models
         >>> found, = models.describe("ResNet-50")
-        >>> found.name, found.input_shape, found.sources["timm"], found.layer
+        >>> found.name, found.input_shape, found.sources["torchvision"], found.layer
         ('resnet50', (224, 224, 3), 'from_torch', 'stage4')
         >>> found.parameters
         25557032

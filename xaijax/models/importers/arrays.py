@@ -54,7 +54,7 @@ def from_arrays(
         >>> from_arrays({})
         Traceback (most recent call last):
         ...
-        xaijax._errors.InputError: the mapping holds neither MobileNetV2 nor SqueezeNet in the layout of `from_arrays`
+        xaijax._errors.InputError: the mapping holds neither MobileNetV2 nor SqueezeNet in the layout of ...
     """
     if isinstance(source, Mapping):
         return _convert(source, "the mapping", input_shape, classes, output, notes)

@@ -116,8 +116,7 @@ def entry(name: str) -> Entry:
         ValueError: for an unknown name, with the closest known ones.
 
     Example:
-        >>> from xaijax import models
-        >>> models.entry("EfficientNet-B0").name, models.entry("ViT-B/16").layer
+        >>> entry("EfficientNet-B0").name, entry("ViT-B/16").layer
         ('efficientnet_b0', 'blocks.block12.norm1')
     """
     return _ENTRIES[match("model", name, list_models())]
