@@ -163,6 +163,25 @@ def test_three_models_on_two_data_sets_and_json(finished, other, folder, tmp_pat
     assert "fewer than 10 images of fox, hen" in (out / "evaluation.html").read_text("utf-8")
 
 
+def test_data_sets_whose_names_are_one_file_name_keep_tables_of_their_own(tmp_path, console):
+    rng = np.random.default_rng(0)
+    for place in ("a b", "a-b"):
+        for name in ("fox", "hen"):
+            (tmp_path / place / name).mkdir(parents=True)
+            for number in range(2):
+                pixels = rng.integers(0, 256, (24, 24), np.uint8)
+                Image.fromarray(pixels).save(tmp_path / place / name / f"{place[1]}{number}.png")
+    models.save(models.create("small_cnn", 2, (24, 24, 1), classes=["fox", "hen"], width=1), tmp_path / "model")
+    both = (str(tmp_path / "a b"), str(tmp_path / "a-b"))
+    out = tmp_path / "out"
+    evaluate.run(EvaluateConfig(data=both, model=(str(tmp_path / "model"),), split="all", out=out), console=console)
+    found = {path.name: path.read_text() for path in out.glob("predictions*")}
+    assert set(found) == {"predictions-a-b.csv", "predictions-a-b-2.csv"}
+    assert " 0.png" in found["predictions-a-b.csv"]
+    assert "-0.png" in found["predictions-a-b-2.csv"]
+    assert len(list(out.glob("confusion*.png"))) == 2
+
+
 def test_trainings_of_one_recipe_are_compared_over_seeds(config, tmp_path, console):
     """Two recipes of two seeds each: every training on its own test images, the paired t-test over the seeds."""
     paths = []

@@ -10,7 +10,7 @@ three one for each classifier. With several data sets or classifiers their names
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ import numpy as np
 
 from xaijax import _names
 from xaijax._errors import InputError
+from xaijax._files import safe_names
 from xaijax._runs import (
     classifier_figures,
     command_line,
@@ -103,6 +104,7 @@ def run(config: EvaluateConfig, *, console: "Console | None" = None) -> Evaluate
     for line in assumed:
         progress.say(console, line)
     command = command_line.repeat("evaluate", config, skip=("config", "json"))
+    safe = safe_names([*(one.name for one in opened), *(model.name for model in _models(opened))])
     with folder.RunFolder(out, "evaluation", resume=None) as place:
         found: list[dict[str, Any]] = []
         described = []
@@ -110,8 +112,8 @@ def run(config: EvaluateConfig, *, console: "Console | None" = None) -> Evaluate
         for one in opened:
             for line in one.lines:
                 progress.say(console, line)
-            scored = _score(config, one, out, console, alone=len(opened) == 1)
-            every.append((one.name, scored))
+            scored = _score(config, one, out, console, safe, alone=len(opened) == 1)
+            every.append((safe[one.name], scored))
             found.append(_found(one, scored, config.seed))
             described.append(_described(one, scored))
         place.describe(
@@ -160,8 +162,10 @@ def _refuse_unused(config: EvaluateConfig, opened: Sequence[_Opened]) -> None:
             raise InputError(f"the model {path} fits none of the data sets: {opened[0].left_out[path]}")
 
 
-def _score(config: EvaluateConfig, one: _Opened, out: Path, console: "Console", *, alone: bool) -> list[Scored]:
-    """Scores and figures of every classifier on its images of a data set."""
+def _score(
+    config: EvaluateConfig, one: _Opened, out: Path, console: "Console", safe: Mapping[str, str], *, alone: bool
+) -> list[Scored]:
+    """Scores and figures of every classifier on its images of a data set; `safe` are names as parts of file names."""
     recipe_of = {model.path: (recipe.name, len(recipe.models)) for recipe in one.recipes for model, _ in recipe.models}
     many = len({model.path for block in one.blocks for model in block.models}) > 1
     found: list[Scored] = []
@@ -176,10 +180,10 @@ def _score(config: EvaluateConfig, one: _Opened, out: Path, console: "Console", 
             name = recipe_of[model.path][0]
             made = score(model, images, name, block.repeat, seed=config.seed, batch_size=config.batch_size)
             found.append(made)
-            words = [] if alone else [one.name]
-            words += [model.name] if many else []
+            words = [] if alone else [safe[one.name]]
+            words += [safe[model.name]] if many else []
             words += [block.repeat.replace(" ", "").replace(",", "-")] if _twice(model.path, one.blocks) else []
-            suffix = "".join(f"-{report.file_name(word)}" for word in words)
+            suffix = "".join(f"-{word}" for word in words)
             classifier_figures.write_figures(
                 out, model.classifier, made.images, models.labels_of(model, made.images.labels),
                 _own_places(made), made.metrics, f"{model.name} on {which}", suffix,

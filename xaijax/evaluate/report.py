@@ -41,7 +41,7 @@ def write(
     folder.write_text(out / "tests.csv", tables.to_csv(test_rows(found)))
     folder.write_text(out / "per_class.csv", tables.to_csv(class_rows(found)))
     for name, scored in every:
-        place = "predictions.csv" if len(every) == 1 else f"predictions-{file_name(name)}.csv"
+        place = "predictions.csv" if len(every) == 1 else f"predictions-{name}.csv"
         folder.write_text(out / place, predictions(scored))
     drawn = _draw(found, out)
     page.write(
