@@ -1020,3 +1020,30 @@ def test_a_folder_with_an_unknown_table_says_how_to_read_it(tmp_path):
         InputError, match=r"holds the table clinic.csv, which is not a known one: give --labels clinic.csv"
     ):
         open_dataset(tmp_path)
+
+
+def test_minus_one_is_no_class_where_the_others_are_numbers_from_zero(tmp_path):
+    """As PyTorch and scikit-learn write it; with two numbers alone, or among names, it is a class."""
+    for number in range(4):
+        picture(tmp_path / f"{number}.png", number)
+    lines(tmp_path / "labels.csv", "file,label", "0.png,0", "1.png,1", "2.png,-1", "3.png,1")
+    dataset = open_dataset(tmp_path)
+    assert dataset.classes == ("0", "1")
+    assert [case.id for case in dataset.cases] == ["0.png", "1.png", "3.png"]
+    assert "1 rows of labels.csv have the label -1, which is taken for no label." in dataset.found.notes
+    for cells, classes in ((("-1", "1", "1", "-1"), ("-1", "1")), (("-1", "a", "b", "a"), ("-1", "a", "b"))):
+        lines(tmp_path / "labels.csv", "file,label", *(f"{at}.png,{cell}" for at, cell in enumerate(cells)))
+        assert open_dataset(tmp_path).classes == classes
+    np.savez(tmp_path / "a.npz", images=np.zeros((4, 5, 5), np.uint8), labels=np.array([0, -1, 1, 1]))
+    archive = open_dataset(tmp_path / "a.npz")
+    assert (archive.classes, [case.label for case in archive.cases]) == (("0", "1"), [0, 1, 1])
+    assert archive.found.rows["its label is -1, which is taken for no label"].examples == ("1",)
+
+
+def test_a_column_is_valid_divides_training_and_validation(tmp_path):
+    for number in range(3):
+        picture(tmp_path / f"{number}.png", number)
+    lines(tmp_path / "labels.csv", "file,label,is_valid", "0.png,a,False", "1.png,b,True", "2.png,a,")
+    assert {key: split for key, (_, _, split) in cases(open_dataset(tmp_path)).items()} == {
+        "0.png": "training", "1.png": "validation", "2.png": None,
+    }  # fmt: skip

@@ -31,6 +31,7 @@ from xaijax.data.formats import has_image_name
 from xaijax.data.found import Census
 from xaijax.data.reading import MaskRole, Reading, Table
 from xaijax.data.tables import (
+    NONE_NUMBER,
     Extra,
     FileIndex,
     Row,
@@ -49,6 +50,7 @@ from xaijax.data.tables import (
     read_table,
     separated,
     sides,
+    unlabelled,
 )
 from xaijax.data.tables.columns import named_column
 from xaijax.data.tables.labels import LARGEST_INDEX
@@ -235,6 +237,13 @@ def _label(
             row.findings = found
         return classes
     names = joined(cells, census)
+    if unlabelled(names.values()):
+        none = {cell for cell, name in names.items() if name == NONE_NUMBER}
+        count = sum(cell in none for cell in cells)
+        census.note(
+            f"{count} rows of {text.name} have the label -1, which is taken for no label."
+        )
+        names = {cell: name for cell, name in names.items() if cell not in none}
     for row, cell in zip(rows, cells, strict=True):
         row.label = names.get(cell)
     return None

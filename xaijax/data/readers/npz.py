@@ -24,7 +24,7 @@ from xaijax.data.dataset import Case, Content, Dataset, Element
 from xaijax.data.found import Census
 from xaijax.data.masks import array, masks_of
 from xaijax.data.reading import MaskRole, Reading, Table
-from xaijax.data.tables import joined
+from xaijax.data.tables import joined, unlabelled
 
 _ORGANS = (
     "bladder",
@@ -104,6 +104,7 @@ MEDMNIST: dict[str, tuple[str, ...]] = {
     "organcmnist": _ORGANS,
     "organsmnist": _ORGANS,
 }
+UNLABELLED = "its label is -1, which is taken for no label"
 LARGEST_LABELS = 1 << 28  # bytes; labels are read at opening
 _SIDES = {"train": "training", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
 _KINDS = {"images": "images", "image": "images", "x": "images", "labels": "labels", "label": "labels", "y": "labels"}
@@ -191,6 +192,9 @@ def read(source: str | Path, reading: Reading, table: Table = Table()) -> Datase
         known: dict[bytes, tuple[float, ...]] = {}
         for row, label in enumerate(labels[side]):
             findings = None
+            if multi == {False} and label.item() not in classes.position:
+                census.leave_row(UNLABELLED, f"{side}/{row}" if side else str(row))
+                continue
             if multi == {True}:
                 findings = known.setdefault(label.tobytes(), tuple(label.astype(float).tolist()))
             cases.append(
@@ -330,6 +334,8 @@ def _classes(path: Path, labels: list[np.ndarray], census: Census) -> _Classes:
     if any(isinstance(value, str) for value in found):
         raise InputError(f"{path} has labels that are numbers on one side and text on another; store them alike")
     values = sorted(found)
+    if unlabelled(map(str, values)):
+        values.remove(-1)
     if published and values[0] >= 0 and values[-1] < len(published):
         return _Classes(published, {at: at for at in range(len(published))})
     if published:

@@ -6,12 +6,24 @@ A reader turns the lines of its table into `Row`s; `assemble` finds their files 
 from xaijax.data.tables.columns import find_column, groups, is_blank, sides
 from xaijax.data.tables.extra import Extra
 from xaijax.data.tables.index import FileIndex
-from xaijax.data.tables.labels import NONE, in_order, joined, one_hot, one_hot_columns, piped, present, separated
+from xaijax.data.tables.labels import (
+    NONE,
+    NONE_NUMBER,
+    in_order,
+    joined,
+    one_hot,
+    one_hot_columns,
+    piped,
+    present,
+    separated,
+    unlabelled,
+)
 from xaijax.data.tables.rows import Row, assemble, leave_broken
 from xaijax.data.tables.text import TextTable, header, listed, read_table
 
 __all__ = [
     "NONE",
+    "NONE_NUMBER",
     "Extra",
     "FileIndex",
     "Row",
@@ -32,4 +44,5 @@ __all__ = [
     "read_table",
     "separated",
     "sides",
+    "unlabelled",
 ]

@@ -29,7 +29,7 @@ _USUAL: dict[str, tuple[str, ...]] = {
         "lesion lesionid",
         "group groupid",
     ),
-    "split": ("split", "fold set subset partition datasplit datasetsplit"),
+    "split": ("split", "fold set subset partition datasplit datasetsplit", "isvalid"),
 }
 _MEANING = {"image": "the image's file", "label": "its class", "group": "what stays together", "split": "the split"}
 _PATIENT = frozenset(" ".join(_USUAL["group"][:2]).split())
@@ -39,6 +39,7 @@ _FOLD = re.compile(r"(?:fold)?0*(\d{1,3})(?:\.0+)?")
 
 SHOWN = 3  # values in a sentence
 _BLANK = frozenset({"", "nan", "na", "n/a", "#n/a", "<na>", "nat", "null"})  # as pandas reads them, in small letters
+_FLAGS = {"true": "validation", "1": "validation", "false": "training", "0": "training"}  # of a column is_valid
 _NO_GROUP = frozenset({"none", "unknown", "missing", "-", "?"})
 _WHOLE = re.compile(r"(\d+)\.0+", re.ASCII)
 
@@ -140,6 +141,9 @@ def sides(table: TextTable, column: str, census: Census, *, named: bool) -> list
     cells = table.cells(column)
     meant: dict[str, str | int | None] = {}
     for cell in dict.fromkeys(cells):
+        if normal(column) == "isvalid" and cell.lower() in _FLAGS:
+            meant[cell] = _FLAGS[cell.lower()]
+            continue
         fold = _FOLD.fullmatch(normal(cell) if cell[:1].isalpha() else cell)
         meant[cell] = side(cell) or (int(fold[1]) if fold else None)
     strange = {cell for cell, what in meant.items() if what is None and not is_blank(cell)}

@@ -9,6 +9,7 @@ from xaijax.data.spelling import key
 from xaijax.data.tables.columns import is_blank
 
 NONE = frozenset({"no finding", "no findings"})  # what tables of findings write where there is none
+NONE_NUMBER = "-1"  # what PyTorch and scikit-learn write where an image has no class
 UNKNOWN = float("nan")
 LARGEST_INDEX = 100_000  # a larger number is an id, not the position of a class
 _ONE_HOT = {"0": 0.0, "0.0": 0.0, "1": 1.0, "1.0": 1.0, "-1": UNKNOWN, "-1.0": UNKNOWN}
@@ -38,6 +39,20 @@ def joined(cells: Iterable[str], census: Census) -> dict[str, str]:
         if len(same) > 1:
             census.note(f"The labels {' and '.join(same)} are one class, {name}.")
     return names
+
+
+def unlabelled(names: Iterable[str]) -> bool:
+    """Whether `-1` among names of classes means that an image has none: two or more others are numbers from 0 on.
+
+    Example:
+        >>> unlabelled(["-1", "0", "1"]), unlabelled(["-1", "1"]), unlabelled(["-1", "a", "b"])
+        (True, False, False)
+    """
+    others = set(names)
+    if NONE_NUMBER not in others:
+        return False
+    others.remove(NONE_NUMBER)
+    return len(others) > 1 and all(name.isascii() and name.isdigit() for name in others)
 
 
 def in_order(names: Iterable[str]) -> list[str]:
