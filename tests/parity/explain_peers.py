@@ -21,9 +21,10 @@ import numpy as np
 import torch
 
 # torchvision's compiled operators do not match a CPU torch; nothing here calls them, importing needs their names.
-_library = torch.library.Library("torchvision", "DEF")
-_library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-_library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+if not hasattr(torch.ops.torchvision, "nms"):  # a test of the same process may have named them
+    _library = torch.library.Library("torchvision", "FRAGMENT")
+    _library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    _library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
 import captum.attr  # noqa: E402
 import pytorch_grad_cam as pgc  # noqa: E402

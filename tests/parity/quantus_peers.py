@@ -21,9 +21,10 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 # torchvision's compiled operators do not match a CPU torch; nothing here calls them, importing needs their names.
-_library = torch.library.Library("torchvision", "DEF")
-_library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-_library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+if not hasattr(torch.ops.torchvision, "nms"):  # a test of the same process may have named them
+    _library = torch.library.Library("torchvision", "FRAGMENT")
+    _library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    _library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 np.trapz = np.trapezoid  # noqa: NPY201
 
 import quantus  # noqa: E402

@@ -34,7 +34,7 @@ def test_a_forward_pass_is_counted_and_compiled_once(product):
     for _ in cells.take_turns([cell], lambda *_: None):
         pass
     assert cell.flops == 2 * 4 * SIDE * SIDE * 3 * CLASSES
-    assert cell.compiled == ["jit(forward)"]
+    assert cell.compiled.count("jit(forward)") == 1  # conversions may be compiled next to it, where no test did before
     assert len(cell.seconds) == cell.repeats == 3
     assert cell.units == [1.0] * 3
     assert set(cell.programs.found[0].compile_seconds) == {"trace", "lower", "compile"}
