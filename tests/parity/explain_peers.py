@@ -26,10 +26,10 @@ if not hasattr(torch.ops.torchvision, "nms"):  # a test of the same process may 
     _library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     _library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
-import captum.attr  # noqa: E402
-import pytorch_grad_cam as pgc  # noqa: E402
-import saliency.core as pair  # noqa: E402
-from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget  # noqa: E402
+import captum.attr
+import pytorch_grad_cam as pgc
+import saliency.core as pair
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
 SIZE = 32
 CLASSES = 5

@@ -23,12 +23,12 @@ if not hasattr(torch.ops.torchvision, "nms"):  # a test of the same process may 
     _library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     _library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
-import captum.attr  # noqa: E402
-import lime.lime_image  # noqa: E402
-import shap  # noqa: E402
-import torchcam.methods  # noqa: E402
+import captum.attr
+import lime.lime_image
+import shap
+import torchcam.methods
 
-from xaijax.explain._method import image_keys  # noqa: E402
+from xaijax.explain._method import image_keys
 
 CLASSES = 5
 WIDTHS = (8, 12, 16)

@@ -24,8 +24,8 @@ if not hasattr(torch.ops.torchvision, "nms"):  # a test of the same process may 
     _library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     _library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
-import quantus  # noqa: E402
-from captum.metrics import infidelity, sensitivity_max  # noqa: E402
+import quantus
+from captum.metrics import infidelity, sensitivity_max
 
 OUT = Path(__file__).parents[1] / "metrics" / "data" / "robustness.npz"
 COUNT, SIDE, HIDDEN, CLASSES, DRAWS, STAGES = 3, 12, 10, 3, 8, 3
