@@ -19,8 +19,11 @@ def histogram_entropy(images, bins=256, range="image"):
         if not np.isfinite(values).all():
             return np.nan
         try:
-            counts, _ = np.histogram(values, bins, None if range == "image" else range)
+            counts, edges = np.histogram(values, bins, None if range == "image" else range)
+            increasing = (edges[:-1] < edges[1:]).all()
         except ValueError:  # too many bins for the range
+            increasing = False
+        if not increasing:  # as NumPy 2.0 gives them
             return 0.0 if range == "image" and values.min() == values.max() else np.nan
         return scipy.stats.entropy(counts, base=2) if counts.any() else np.nan
 
@@ -46,6 +49,8 @@ def mutual_information(images, references, bins=None):
             try:
                 edges = np.histogram_bin_edges(x, bins)
             except ValueError:
+                return np.nan
+            if not (edges[:-1] < edges[1:]).all():
                 return np.nan
             joint = np.histogram2d(x, np.clip(y, x.min(), x.max()), [edges, edges])[0] / x.size
             independent = np.outer(joint.sum(axis=1), joint.sum(axis=0))

@@ -60,12 +60,13 @@ class TestEveryImplementation:
         assert np.isnan(found).tolist() == [False, True, True, True]
 
     def test_range_too_narrow_for_the_dtype(self, implementation):
-        """np.histogram refuses these: a constant image still has no information, another one no histogram."""
+        """np.histogram refuses these from NumPy 2.1 on: a constant image has 0 bits, another one no histogram."""
         entropy = implementation("histogram_entropy")
         images = np.full((2, 4, 4, 1), 2.0**24, np.float32)
         images[1, 0, 0] += 2
-        with pytest.raises(ValueError, match="Too many bins"):
-            np.histogram(images[1], 256)
+        if np.lib.NumpyVersion(np.__version__) >= "2.1.0":
+            with pytest.raises(ValueError, match="Too many bins"):
+                np.histogram(images[1], 256)
         found = entropy(images)
         assert found[0] == 0.0
         assert np.isnan(found[1])
@@ -112,7 +113,9 @@ def test_counts_equal_numpy_at_any_scale(seed, dtype, bins, offset, scale, on_gr
             if images.min() != images.max():
                 assert np.isnan(kernels.histogram_entropy(images, bins))
             return
-    if np.isfinite(edges).all():
+    if (edges[:-1] >= edges[1:]).any() and images.min() != images.max():  # NumPy 2.0 does not refuse this
+        assert np.isnan(kernels.histogram_entropy(images, bins))
+    elif np.isfinite(edges).all():
         p = counts[counts > 0] / counts.sum()
         assert kernels.histogram_entropy(images, bins) == pytest.approx(-(p * np.log2(p)).sum(), abs=1e-12)
 

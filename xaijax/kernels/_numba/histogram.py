@@ -5,13 +5,16 @@ import numpy as np
 
 
 def edges_of(values: np.ndarray, bins: int, value_range: tuple[float, float] | None) -> np.ndarray | None:
-    """`np.histogram_bin_edges`, or None where NumPy refuses (not finite, or too many bins for the range)."""
+    """`np.histogram_bin_edges`, or None where NumPy refuses (not finite, or too many bins for the range).
+
+    NumPy 2.0 does not refuse the latter: its edges are then equal to their neighbours.
+    """
     try:
         with np.errstate(all="ignore"):
             edges = np.histogram_bin_edges(values, bins, value_range)
     except ValueError:
         return None
-    return edges if np.isfinite(edges).all() else None
+    return edges if np.isfinite(edges).all() and (edges[:-1] < edges[1:]).all() else None
 
 
 @numba.njit(nogil=True)
