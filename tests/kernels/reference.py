@@ -19,7 +19,8 @@ def histogram_entropy(images, bins=256, range="image"):
         if not np.isfinite(values).all():
             return np.nan
         try:
-            counts, edges = np.histogram(values, bins, None if range == "image" else range)
+            with np.errstate(all="ignore"):
+                counts, edges = np.histogram(values, bins, None if range == "image" else range)
             increasing = (edges[:-1] < edges[1:]).all()
         except ValueError:  # too many bins for the range
             increasing = False
