@@ -22,7 +22,7 @@ def histogram_entropy(images, bins=256, range="image"):
             with np.errstate(all="ignore"):
                 counts, edges = np.histogram(values, bins, None if range == "image" else range)
             increasing = (edges[:-1] < edges[1:]).all()
-        except ValueError:  # too many bins for the range
+        except (ValueError, IndexError):  # too many bins for the range; an index in NumPy 2.0
             increasing = False
         if not increasing:  # as NumPy 2.0 gives them
             return 0.0 if range == "image" and values.min() == values.max() else np.nan
