@@ -71,6 +71,7 @@ class WorkingCopy:
         self._damaged: set[str] = set()  # files whose objects are not as they were written
         self._owner = me() | {"token": secrets.token_hex(8)}
         self._stop: threading.Event | None = None
+        self._living: threading.Thread | None = None
         try:
             self.place.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -237,7 +238,8 @@ class WorkingCopy:
         self._objects.advice = (
             f"what is finished stays in {self.folder}: check the network, and run the command again with --resume"
         )
-        threading.Thread(target=self._live, args=(name, self._stop), daemon=True).start()
+        self._living = threading.Thread(target=self._live, args=(name, self._stop), daemon=True)
+        self._living.start()
         self._objects.remove(set(self._objects.names(ALIVE)) - {name})  # of processes that were killed
 
     def _live(self, name: str, stop: threading.Event) -> None:
@@ -259,6 +261,9 @@ class WorkingCopy:
             files = self._files([self.folder]) if self.folder.is_dir() else {}
             gone = set(self._manifest.files) - set(files)
             self._commit(files, going_on=False, gone=gone)
+            if self._stop is not None and self._living is not None:
+                self._stop.set()
+                self._living.join(WATCH)  # a last sign of life, written after this, would outlive the run
             self._objects.remove({*gone, *self._objects.names(WAITING), f"{ALIVE}/{self._owner['token']}"})
         except InputError as error:
             if not failed:
