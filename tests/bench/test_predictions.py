@@ -75,12 +75,21 @@ def test_an_accuracy_of_chance_is_a_caution_and_a_better_one_is_not():
     assert line.startswith(
         "model m predicts 6 of 12 images right, chance would be 6: its preprocessing may be another,"
     )
+    assert line.endswith(", or its classes have another order")
     assert answers.cautions("m", counts(a_a=4, a_b=2, b_a=3, b_b=3), ["a", "b"]) == []
     assert answers.cautions("m", counts(a_a=2, a_b=3, b_a=3, b_b=3), ["a", "b"]) == []  # 11 images
     # Most images are of one class: 26 of 40 right is less than predictions in random order have.
     (line,) = answers.cautions("m", counts(a_a=26, a_b=10, b_a=4), ["a", "b"])
     assert "26 of 40 images right, chance would be 28" in line
     assert answers.cautions("m", counts(a_a=26, a_b=10, b_b=4), ["a", "b"]) == []
+
+
+def test_a_model_of_a_folder_that_keeps_preprocessing_and_classes_may_have_learned_too_little(tmp_path):
+    doubt = ": it may have learned too little, or the images are not what it was trained on"
+    (line,) = answers.cautions("m", counts(a_a=3, a_b=3, b_a=3, b_b=3), ["a", "b"], str(tmp_path))
+    assert line == f"model m predicts 6 of 12 images right, chance would be 6{doubt}"
+    (line,) = answers.cautions("m", counts(a_b=4, b_b=4), ["a", "b"], str(tmp_path))
+    assert line == f"model m predicts b for all 8 images (4 of them are){doubt}"
 
 
 def test_the_order_of_the_classes_that_would_be_right_is_named():

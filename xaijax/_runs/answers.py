@@ -117,7 +117,7 @@ def cautions(name: str, pairs: Pairs, classes: Sequence[str], path: str = "") ->
             f"{text}: with the classes in the order {', '.join(order)} {ordered} of {total} would be right. "
             f"They are taken in the order {', '.join(classes)}: {_how_to_name(order, path)}"
         ]
-    return [f"{text}: {_doubt(path)}, or its classes have another order"]
+    return [f"{text}: {_doubt(path, ', or its classes have another order')}"]
 
 
 def _one_class(name: str, pairs: Pairs, path: str) -> str:
@@ -139,9 +139,11 @@ def _one_class(name: str, pairs: Pairs, path: str) -> str:
     return f"model {name} predicts {guess} for {words} ({own} of them are): {_doubt(path)}"
 
 
-def _doubt(path: str) -> str:
+def _doubt(path: str, more: str = "") -> str:
+    if path and Path(path).is_dir():  # where a training or `models.save` keeps preprocessing and classes
+        return "it may have learned too little, or the images are not what it was trained on"
     option = " (--preprocess)" if path else ""
-    return f"its preprocessing may be another{option}, or the images are not what it was trained on"
+    return f"its preprocessing may be another{option}, or the images are not what it was trained on{more}"
 
 
 def _chance(pairs: Pairs, classes: Sequence[str]) -> float:
