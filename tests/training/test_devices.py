@@ -47,7 +47,7 @@ def test_two_devices_give_the_result_of_one():
     )
     environment = {"XLA_FLAGS": " ".join(flags), "JAX_PLATFORMS": "cpu"}
     run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", TWO],
+        [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", "-c", TWO],
         env=os.environ | environment,
         capture_output=True,
         text=True,
