@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.compute as pc
@@ -13,6 +14,7 @@ from PIL import Image
 
 from xaijax import bundle, cli, data, models
 from xaijax._errors import InputError
+from xaijax._runs import given
 from xaijax.bench import BenchConfig, run
 from xaijax.bench.plan import prepare
 from xaijax.bench.store import Store
@@ -136,6 +138,23 @@ def test_maps_of_another_size_are_resized_and_noted(config, dataset, tmp_path):
     row = [case.id for case in dataset.cases].index(gallery["ids"][0])
     wanted = resize(bundle.read(place).maps("theirs", [row])[0].astype(float), (32, 32), order=1, mode="edge")
     np.testing.assert_allclose(gallery["maps"][0, 0], wanted, atol=1e-6)
+
+
+def test_maps_with_rows_and_columns_swapped_are_refused():
+    """For images of 24 x 32 maps of 32 x 24 are transposed, not maps of another size that could be resized."""
+
+    def notes(shape, height, width):
+        entry = SimpleNamespace(shape=(8, *shape))
+        bundle = SimpleNamespace(methods={"cam": entry}, path="maps", label="maps")
+        model = SimpleNamespace(name="m", classifier=SimpleNamespace(input_shape=(height, width, 3)))
+        found = []
+        given._note_sizes(bundle, [model], found)
+        return found
+
+    with pytest.raises(InputError, match=r"maps of maps are 32 x 24 and the images of model m 24 x 32 .* are swapped"):
+        notes((32, 24), 24, 32)
+    assert notes((24, 32), 24, 32) == []
+    assert len(notes((7, 7), 24, 32)) == 1  # resized, with a note
 
 
 def test_images_without_a_map_have_no_score_and_are_counted(config, dataset, tmp_path):

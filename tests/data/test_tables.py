@@ -1030,7 +1030,7 @@ def test_minus_one_is_no_class_where_the_others_are_numbers_from_zero(tmp_path):
     dataset = open_dataset(tmp_path)
     assert dataset.classes == ("0", "1")
     assert [case.id for case in dataset.cases] == ["0.png", "1.png", "3.png"]
-    assert "1 rows of labels.csv have the label -1, which is taken for no label." in dataset.found.notes
+    assert "Rows of labels.csv with the label -1, taken for no label: 1 of 4." in dataset.found.notes
     for cells, classes in ((("-1", "1", "1", "-1"), ("-1", "1")), (("-1", "a", "b", "a"), ("-1", "a", "b"))):
         lines(tmp_path / "labels.csv", "file,label", *(f"{at}.png,{cell}" for at, cell in enumerate(cells)))
         assert open_dataset(tmp_path).classes == classes

@@ -283,7 +283,7 @@ class TestKerasFiles:
             assert contents.layers is None
 
     def test_the_new_layout(self, tmp_path):
-        """Numbered variables, the layers' names as attributes, and a configuration beside them."""
+        """Numbered variables, the layers' names as attributes, and a configuration next to them."""
         config = {
             "class_name": "Functional",
             "config": {

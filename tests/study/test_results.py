@@ -73,7 +73,7 @@ def test_a_method_is_ahead_of_the_random_map_in_the_direction_of_the_metric():
         (
             Score(0.3, 0.2, 0.4, 0.1, 20, beats=True),
             "m: ahead of a random map, by intervals that exclude 0: road: cam.\n"
-            "no calibration judged road: what is said of them describes these images and concludes nothing.",
+            "no calibration judged road: these results describe the images and conclude nothing.",
         ),
         (
             Score(0.3, 0.2, 0.4, 0.1, 20, beats=False, verdict="believe"),

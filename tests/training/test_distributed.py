@@ -230,7 +230,10 @@ def test_a_malformed_value_is_refused(text, tmp_path, capsys, monkeypatch):
     monkeypatch.delenv("XAIJAX_DEBUG", raising=False)
     assert cli.main(["train", "--data", "phantoms", "--out", str(tmp_path / "out"), "--distributed", text]) == 2
     said = capsys.readouterr().err
-    assert f"--distributed is {text!r}; it must be auto, or HOST:PORT,COUNT,NUMBER" in said
+    assert (
+        f"--distributed is {text!r}; it must be auto, HOST:PORT,COUNT,NUMBER (NUMBER from 0 to COUNT - 1) or none"
+        in said
+    )
     assert list(tmp_path.iterdir()) == []
 
 

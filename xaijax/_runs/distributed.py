@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from xaijax._errors import InputError
 
-WORDS = "auto, or HOST:PORT,COUNT,NUMBER with NUMBER from 0 to COUNT - 1"
+WORDS = "auto, HOST:PORT,COUNT,NUMBER (NUMBER from 0 to COUNT - 1)"
 MOST = 10_000
 REACHED = 60  # seconds within which all processes must have started
 ALIVE = 60  # seconds without a sign of life after which a process counts as dead

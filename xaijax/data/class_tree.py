@@ -342,8 +342,8 @@ def _annotates(tree: Tree, folder: str) -> bool:
     """Whether a folder is named like annotations and stands next to others with files that are not."""
     if _WORDS.sub("", _last(folder)).lower() not in ANNOTATIONS:
         return False
-    beside = (join(parent(folder), name) for name in tree.folders[parent(folder)])
-    others = (one for one in beside if _WORDS.sub("", _last(one)).lower() not in {*ANNOTATIONS, *_MASK_NAMES})
+    siblings = (join(parent(folder), name) for name in tree.folders[parent(folder)])
+    others = (one for one in siblings if _WORDS.sub("", _last(one)).lower() not in {*ANNOTATIONS, *_MASK_NAMES})
     return any(any(map(tree.files.get, tree.below(one))) for one in others)
 
 

@@ -256,8 +256,8 @@ def answers(found: Scores, metrics: Sequence[str]) -> list[str]:
             )
     if unjudged:
         said.append(
-            f"no calibration judged {', '.join(map(_title, unjudged))}: what is said of them describes these images "
-            "and concludes nothing."
+            f"no calibration judged {', '.join(map(_title, unjudged))}: these results describe the images and conclude "
+            "nothing."
         )
     return said
 

@@ -240,7 +240,7 @@ def _label(
     if unlabelled(names.values()):
         none = {cell for cell, name in names.items() if name == NONE_NUMBER}
         count = sum(cell in none for cell in cells)
-        census.note(f"{count} rows of {text.name} have the label -1, which is taken for no label.")
+        census.note(f"Rows of {text.name} with the label -1, taken for no label: {count} of {len(rows)}.")
         names = {cell: name for cell, name in names.items() if cell not in none}
     for row, cell in zip(rows, cells, strict=True):
         row.label = names.get(cell)

@@ -201,7 +201,7 @@ def _converted(
 
 
 def _image_shape(built: Any, given: Sequence[int] | None, source: Any) -> Sequence[int]:
-    """(H, W, C) as it is given, or as the model says it; of (H, W) the channels are the model's."""
+    """(H, W, C) as given, or else the model's own; of (H, W) the channels are the model's."""
     if given is None:
         if built.input_shape is None and isinstance(source, str | Path):
             raise InputError(

@@ -115,7 +115,7 @@ def need_torch(what: str) -> None:
 
 
 def entries_of(weights: Any, notes: list[str] | None = None) -> dict[str, Any]:
-    """A state dictionary from a file or as it is, names as they are stored."""
+    """A state dictionary, given or from a file, with the names that are stored."""
     if isinstance(weights, Mapping):
         return state_of(weights, "the state dictionary", notes)
     path = regular_file(weights)
