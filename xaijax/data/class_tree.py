@@ -19,8 +19,9 @@ file called so is an image where there is no such image. Masks may be arrays (`.
 """
 
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
@@ -72,10 +73,17 @@ _WORDS = re.compile(r"[\W_]+")
 _YEAR = re.compile(r"(?<=[a-z])(19|20)\d\d$")
 _IMAGES = ("images", "image", "imgs", "img")
 _OF_SIDES = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "pred", "prediction"})
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_SIDE_WORDS = _OF_SIDES | {"tr", "ts", "va", "trainset", "testset"}
+_IMAGE_PARTS = frozenset({"images", "image", "imgs", "img", "input", "labels", "label", "masks", "pictures"})
+_COUNTING = frozenset({"part", "stage", "batch", "set", "data", "folder", "cases"})
 MOST_CLASSES = 10  # of bare numbers
 _NUMBERED = re.compile(r"\d")
 _GRADED = re.compile(
     r"(class|cls|label|grade|level|stage|type|category|score|bi-?rads|k-?l|dr|fold)[\W_]*\d", re.IGNORECASE
+)
+_PATIENT = re.compile(
+    r"(p|pt|pat|patients?|subj?|subjects?|cases?|id|study|series|scan|vol|volume|exam)[\W_]*\d+|\d{3,}", re.IGNORECASE
 )
 Masks = tuple[tuple[MaskRole | None, str], ...]
 Stems = dict[str, list[str]]
@@ -121,17 +129,20 @@ class Classes:
             return True
         inner = [{image[len(one.place) + 1 :].partition("/")[0] for image in one.images} for one in self.folders]
         every = set().union(*inner)
-        return len(inner) > 1 and (sum(map(len, inner)) == len(every) or _are_no_classes(every))
+        if sum(map(len, inner)) == len(every):
+            return len(inner) > 1
+        # Of folders of patients, those in them may be the classes.
+        return len(inner) > 1 and like_patients(every) and not like_patients({one.name for one in self.folders})
 
 
-def _are_no_classes(names: set[str]) -> bool:
-    """Whether folders are called like patients, studies or series (`p1`, `case_12`, `0007`) or like files. Grades and
-    the like are classes, and so may be up to ten bare numbers."""
+def like_patients(names: set[str]) -> bool:
+    """Whether folders are called like patients, studies or series (`p1`, `case_12`, `0007`, `8863`) or like files.
+    Grades and the like are classes, and so may be up to ten bare numbers of one or two digits."""
     names = {name for name in names if _WORDS.sub("", name).lower() not in PLAIN}
     if any(_GRADED.match(name) or not _NUMBERED.search(name) for name in names):
         return False
     bare = [name for name in names if name.isdecimal()]
-    return len(bare) > MOST_CLASSES or all(len(name) > 1 and name[0] == "0" for name in bare)
+    return len(bare) > MOST_CLASSES or all(len(name) > 2 or (len(name) > 1 and name[0] == "0") for name in bare)
 
 
 def find(tree: Tree, base: str = "", wanted: Sequence[str] = ()) -> Classes:
@@ -187,6 +198,7 @@ def dataset(
     *,
     mask_role: MaskRole | None = None,
     reasons: dict[str, str] | None = None,
+    group_of: Callable[[str], str | None] | None = None,
 ) -> Dataset:
     """The data set of class folders.
 
@@ -198,6 +210,7 @@ def dataset(
         census: counts them.
         mask_role: what masks without a role outline, where the layout is known and nobody says it.
         reasons: folder -> why other images below it are left out.
+        group_of: image -> what must stay together in a split; default: the patient that a DICOM file names.
 
     Returns:
         Classes sorted by name; cases by class, side, folder and name.
@@ -210,6 +223,11 @@ def dataset(
     for _, found in sides:
         reasons |= found.reasons
         _note_nested(found, census)
+    if len(classes) > 2 and all(map(_PATIENT.fullmatch, classes)):
+        census.note(
+            f"The classes ({', '.join(classes[:3])} ...) are named like patients or cases; if they are, give a table "
+            "of the classes with --labels."
+        )
     several = _shared_masks([one for _, found in sides for one in found.folders], census)
     images = (image for _, found in sides for one in found.folders for image in one.images)
     annotated = Annotations(tree, images, census)
@@ -218,7 +236,7 @@ def dataset(
         for side, found in sides:
             for one in found.folders:
                 if names[one.name] == name:
-                    cases += list(_cases(tree, one, label, side, reading, used, annotated, several))
+                    cases += list(_cases(tree, one, label, side, reading, used, annotated, several, group_of))
     tree.count(census, used, reasons, dict.fromkeys(several, SEVERAL))
     primary = reading.mask_role or mask_role or files.primary_role(case.source for case in cases)
     return Dataset(folder.resolve().name, classes, primary, tuple(cases), found=census.found())
@@ -233,6 +251,7 @@ def _cases(
     used: dict[str, str],
     annotated: Annotations,
     several: Collection[str],
+    group_of: Callable[[str], str | None] | None,
 ) -> Iterator[Case]:
     for image in one.images:
         masks = one.masks.get(image, ())
@@ -244,7 +263,8 @@ def _cases(
         entries: list[tuple[MaskRole | None, Entry]] = [(role, tree.path(mask)) for role, mask in masks]
         entries += [(None, entry) for entry in annotated.entries.get(image, ())]
         source = files.ImageFile(path, tuple(entries), reading)
-        yield Case(image, label, source, files.patient(path), split=side)
+        group = files.patient(path) if group_of is None else group_of(image)
+        yield Case(image, label, source, group, split=side)
 
 
 def _shared_masks(folders: Sequence[ClassFolder], census: Census) -> set[str]:
@@ -338,6 +358,11 @@ def _image_folders(tree: Tree, place: str, reasons: dict[str, str]) -> Iterator[
             yield folder
 
 
+def has_images(tree: Tree, folder: str) -> bool:
+    """Whether a folder itself holds images."""
+    return any(files.looks_like_image(tree.path(join(folder, name))) for name in tree.files[folder])
+
+
 def _annotates(tree: Tree, folder: str) -> bool:
     """Whether a folder is named like annotations and stands next to others with files that are not."""
     if _WORDS.sub("", _last(folder)).lower() not in ANNOTATIONS:
@@ -409,7 +434,19 @@ def _mask_stems(name: str) -> tuple[str, ...]:
 def _is_odd(name: str) -> bool:
     plain = _WORDS.sub("", name).lower()
     words = _WORDS.split(name.lower())
-    return plain in ODD or _YEAR.sub("", plain) in ODD or (len(words) == 2 and words[1] in _OF_SIDES)
+    known = plain in ODD or _YEAR.sub("", plain) in ODD or (len(words) == 2 and words[1] in _OF_SIDES)
+    return known or spelling.side(name) is not None or _is_part(name)
+
+
+def _is_part(name: str) -> bool:
+    """Whether a folder is named like a part of a data set: `train_images`, `imagesTr`, `stage_2_test_images`,
+    `images_001`, `HAM10000_images_part_2`."""
+    words = {word.lower() for word in _WORD.findall(name)}
+    sides, images = words & _SIDE_WORDS, words & _IMAGE_PARTS
+    if images and (sides or "part" in words):
+        return True
+    counting = {word for word in words if word in _COUNTING or word.isdigit()}
+    return bool(counting and (sides or images)) and words == counting | sides | images
 
 
 def _last(name: str) -> str:
@@ -417,6 +454,7 @@ def _last(name: str) -> str:
 
 
 def _stem(name: str) -> str:
-    """The name of a file without its folder and suffix; .nii.gz is one suffix."""
+    """The name of a file without its folder and suffix, its accents in one form; .nii.gz is one suffix."""
     last = _last(name)
-    return last[:-7] if last.lower().endswith(".nii.gz") else last.rpartition(".")[0] or last
+    stem = last[:-7] if last.lower().endswith(".nii.gz") else last.rpartition(".")[0] or last
+    return stem if stem.isascii() else unicodedata.normalize("NFC", stem)

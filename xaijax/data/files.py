@@ -17,8 +17,10 @@ from xaijax.data.formats import SUFFIXES, looks_like_image, patient
 from xaijax.data.masks import Canvas, Entry, read_entry, roles_of
 from xaijax.data.reading import AS_STORED, MaskRole, Reading
 
+UNUSED = "it is not an image or a table this layout uses"
 __all__ = [
     "SUFFIXES",
+    "UNUSED",
     "ImageFile",
     "is_image",
     "looks_like_image",
@@ -26,6 +28,7 @@ __all__ = [
     "patient",
     "primary_role",
     "read_image",
+    "unused",
 ]
 
 
@@ -34,6 +37,12 @@ def is_image(path: Path | str) -> bool:
     settle it. Hidden files are left out.
     """
     return formats.has_image_name(os.path.basename(path))
+
+
+def unused(name: str) -> str:
+    """Why a file that is not read as an image is left out."""
+    advice = formats.unread(os.path.basename(name))
+    return UNUSED if advice is None else f"its format ({formats.suffix(name)}) is not read; {advice}"
 
 
 def natural(path: Path | str) -> str:

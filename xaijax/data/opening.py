@@ -1,5 +1,6 @@
 """`open_dataset`: from the name of a source to a data set."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,13 +9,14 @@ from typing import Any, cast
 
 from xaijax._errors import InputError
 from xaijax._names import match
+from xaijax.data import class_tree, files, formats, phantoms
 from xaijax.data import cues as planting
-from xaijax.data import files, phantoms
 from xaijax.data._classes import choose_classes
 from xaijax.data.dataset import MASK_ROLES, Dataset
 from xaijax.data.found import Census
 from xaijax.data.readers import (
     brats,
+    breakhis,
     cascam,
     chest_xray14,
     chexpert,
@@ -27,6 +29,7 @@ from xaijax.data.readers import (
     mimic_cxr,
     npz,
     oxford_pets,
+    patient_folders,
     retinopathy,
     split_folders,
     vindr_cxr,
@@ -40,9 +43,20 @@ CONTAINERS = (hugging_face, npz, webdataset)
 # Layouts of folders, the first that matches is read; they do not know of each other. Those that are told by the names
 # of folders or files come first: class folders may have any name.
 TABLES = (ham10000, isic, chest_xray14, chexpert, mimic_cxr, vindr_cxr, retinopathy)
-READERS = (labels_csv, *TABLES, cascam, oxford_pets, brats, split_folders, class_folders, figshare)
+READERS = (
+    labels_csv,
+    *TABLES,
+    cascam,
+    oxford_pets,
+    brats,
+    breakhis,
+    split_folders,
+    patient_folders,
+    class_folders,
+    figshare,
+)
 # Those that may consist of links to other places alone, which a match follows only if that is allowed.
-LINKED = (split_folders, class_folders, figshare)
+LINKED = (split_folders, patient_folders, class_folders, figshare)
 CORRELATION = 0.95
 _FOLDER_HELP = (
     "a folder needs a labels.csv with the columns file and label, one folder of images per class (in train/, val/ and "
@@ -183,6 +197,8 @@ def _open(source: Any, reading: Reading, table: Table, **numbers: Any) -> Datase
         reader = next((one for one in LINKED if one.matches(folder, allow_outside=True)), None)
     if reader is None and class_folders.names_all(folder, reading):
         reader = class_folders
+    if reader is None and patient_folders.names_all(folder, reading):
+        reader = patient_folders
     if reader is not None:
         return _finished(reader.read(folder, reading), source, reading, table)
     raise InputError(f"{_why_unknown(folder)}; {_FOLDER_HELP}")
@@ -231,7 +247,7 @@ def _why_unknown(folder: Path) -> str:
     """What the folder holds instead: the usual mistake is a folder one level too high or too low."""
     tables = labels_csv.tables(folder)
     if tables:
-        return f"{folder} holds the table {tables[0]}, which is not a known one: give --labels {tables[0]}"
+        return f"{folder} holds {_tables(tables)}"
     archives = sorted(one.name for one in folder.iterdir() if one.suffix.lower() in (".npz", ".tar") and one.is_file())
     if archives:
         what = f"the archive {archives[0]}" if len(archives) == 1 else f"archives, {', '.join(archives[:5])}"
@@ -243,22 +259,44 @@ def _why_unknown(folder: Path) -> str:
     if len(deeper) == 1:
         return f"{folder} holds a data set in its folder {deeper[0]}: give that folder"
     if deeper:
-        shown = " ".join(f'"{name}"' if " " in name else name for name in deeper[:5])
-        return (
-            f"{folder} holds several data sets ({', '.join(deeper[:5])}): give one of them; if these folders are the "
-            f"classes, give --classes {shown}{' ...' if len(deeper) > 5 else ''}"
-        )
+        several = f"{folder} holds several data sets ({', '.join(deeper[:5])}): give one of them"
+        inner = sorted({name for place in deeper for name in tree.folders[place]}, key=files.natural)
+        if class_tree.like_patients(set(deeper)) and inner:
+            return f"{several}; if these folders are patients and those in them classes, give --classes {_named(inner)}"
+        return f"{several}; if these folders are the classes, give --classes {_named(deeper)}"
     inside = next((name for name in _below(tree) if any(reader.matches(folder / name) for reader in READERS)), None)
     if inside is not None:
         return f"{folder} holds a data set in its folder {inside}: give that folder"
-    near = [join(place, name) for place in ("", "images") for name in tree.files.get(place, ())]
-    if any(files.looks_like_image(tree.path(name)) for name in near):
-        return f"{folder} holds images but nothing says their classes"
+    places = ["", *tree.folders[""]]
+    near = [join(place, name) for place in places for name in tree.files.get(place, ())]
+    first = next((name for name in near if files.looks_like_image(tree.path(name))), None)
+    if first is not None:
+        return f"{folder} holds images, such as {first}, but nothing says their classes"
+    unread = Counter(formats.suffix(name) for name in tree.names() if formats.unread(name))
+    if unread:
+        suffix, count = unread.most_common(1)[0]
+        many = f"{count} files {suffix}" if count > 1 else f"a file {suffix}"
+        advice = str(formats.unread(f"x{suffix}"))
+        return f"{folder} holds {many}, a format that is not read; {advice.replace(' it ', ' them ')}"
     left = census.found().left_out
     if OUTSIDE in left:
         first = left[OUTSIDE].examples[0]
         return f"{folder} holds no images, but links that leave it, such as {first} (--allow-outside takes them)"
     return f"{folder} holds no images in a known layout"
+
+
+def _named(names: list[str]) -> str:
+    """The first names as an option takes them."""
+    return " ".join(f'"{name}"' if " " in name else name for name in names[:5]) + (" ..." if len(names) > 5 else "")
+
+
+def _tables(names: list[str]) -> str:
+    """The tables of a folder, and which of them probably has the labels: those of a sample submission are made up, and
+    test images rarely have any."""
+    if len(names) == 1:
+        return f"the table {names[0]}, which is not a known one: give --labels {names[0]}"
+    likely = min(names, key=lambda name: ("submission" in name.lower(), "train" not in name.lower(), name))
+    return f"tables of no known layout ({', '.join(names[:5])}): name the one of the labels, as in --labels {likely}"
 
 
 def _below(tree: Tree) -> list[str]:

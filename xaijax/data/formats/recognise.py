@@ -52,6 +52,25 @@ _OTHER = frozenset(
     {".csv", ".tsv", ".txt", ".json", ".xml", ".yaml", ".yml", ".toml", ".md", ".html", ".pdf", ".xls", ".xlsx"}
     | {".py", ".ipynb", ".sh", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".parquet", ".zip", ".tar", ".gz", ".db"}
 )
+# Suffixes of images that are not read -> what to do with them.
+_SLIDES, _VIDEOS = "cut the slide into images", "save its frames as images"
+_UNREAD = {
+    **dict.fromkeys((".mha", ".mhd", ".nrrd", ".nhdr", ".mgz", ".mgh", ".mnc"), "convert it to NIfTI"),
+    **dict.fromkeys((".heic", ".heif", ".psd", ".eps", ".svg", ".exr", ".dng", ".cr2", ".nef"), "save it as PNG"),
+    **dict.fromkeys((".fits", ".fit", ".fts"), "save it as TIFF"),
+    **dict.fromkeys((".svs", ".ndpi", ".mrxs", ".scn", ".czi", ".lif", ".vsi", ".bif"), _SLIDES),
+    **dict.fromkeys((".mp4", ".avi", ".mov", ".webm", ".mkv", ".wmv", ".mpg", ".mpeg"), _VIDEOS),
+}
+
+
+def unread(name: str) -> str | None:
+    """What to do with an image whose format is not read, by its name; None for other files.
+
+    Example:
+        >>> unread("scan.MHA"), unread("scan.png")
+        ('convert it to NIfTI', None)
+    """
+    return _UNREAD.get(suffix(name))
 
 
 def suffix(name: str) -> str:

@@ -17,7 +17,7 @@ from xaijax._names import normal
 from xaijax.data import files
 from xaijax.data.found import Census
 from xaijax.data.scan import OUTSIDE as LINK_OUT
-from xaijax.data.scan import UNUSED, scan
+from xaijax.data.scan import scan
 
 MISSING = "the file is not there"
 OUTSIDE = "the file lies outside the folder (--allow-outside takes it)"
@@ -159,7 +159,7 @@ class FileIndex:
             if kind is not None:
                 census.take(kind)
             else:
-                census.leave(unnamed if files.is_image(path) else UNUSED, path)
+                census.leave(unnamed if files.is_image(path) else files.unused(path), path)
         census.leave_as(self._census)
 
     @cached_property

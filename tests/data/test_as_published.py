@@ -1,0 +1,170 @@
+"""Folders as they are downloaded: parts that are not classes, patients above classes, tables of several sides."""
+
+import unicodedata
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from xaijax._errors import InputError
+from xaijax.data import open_dataset
+
+
+def picture(path, seed=0, shape=(12, 10)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape, np.uint8)).save(path)
+
+
+def text(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content, encoding="utf-8")
+
+
+def left(dataset):
+    return {reason: one.count for reason, one in dataset.found.left_out.items()}
+
+
+def rows_left(dataset):
+    return {reason: one.count for reason, one in dataset.found.rows.items()}
+
+
+class TestParts:
+    @pytest.mark.parametrize(
+        ("first", "second"),
+        [
+            ("train_images", "test_images"),
+            ("stage_2_train_images", "stage_2_test_images"),
+            ("imagesTr", "labelsTr"),
+            ("images_001", "images_002"),
+            ("HAM10000_images_part_1", "HAM10000_images_part_2"),
+            ("trainset", "testset"),
+        ],
+    )
+    def test_parts_of_a_data_set_are_not_classes(self, tmp_path, first, second):
+        picture(tmp_path / first / "1.png")
+        picture(tmp_path / second / "2.png")
+        with pytest.raises(InputError, match="holds images"):
+            open_dataset(tmp_path)
+        assert open_dataset(tmp_path, classes=[first, second]).class_counts() == {first: 1, second: 1}
+
+    def test_names_of_stages_and_images_stay_classes(self, tmp_path):
+        for name in ("stage 1", "stage 2", "normal image"):
+            picture(tmp_path / name / "1.png")
+        assert len(open_dataset(tmp_path).classes) == 3
+
+    def test_a_mask_whose_accents_are_stored_in_another_form_belongs_to_its_image(self, tmp_path):
+        for label in ("a", "b"):
+            picture(tmp_path / label / (unicodedata.normalize("NFC", "für") + ".png"))
+            Image.fromarray(np.eye(12, 10, dtype=np.uint8) * 255).save(
+                tmp_path / label / (unicodedata.normalize("NFD", "für") + "_mask.png")
+            )
+        dataset = open_dataset(tmp_path, mask_role="lesion")
+        assert len(dataset) == 2
+        assert dataset.read([0, 1], shape=(12, 10, 1)).masks.sum(axis=(1, 2)).tolist() == [10, 10]
+
+
+class TestUnreadFormats:
+    def test_files_of_formats_that_are_not_read_say_what_to_do(self, tmp_path):
+        for label in ("a", "b"):
+            picture(tmp_path / label / "1.png")
+            text(tmp_path / label / "2.mha", "ObjectType = Image")
+            text(tmp_path / label / "3.mp4", "x")
+        reasons = left(open_dataset(tmp_path))
+        assert reasons == {
+            "its format (.mha) is not read; convert it to NIfTI": 2,
+            "its format (.mp4) is not read; save its frames as images": 2,
+        }
+
+    def test_a_folder_of_them_is_refused_by_their_suffix(self, tmp_path):
+        text(tmp_path / "a" / "1.nrrd", "NRRD0004")
+        text(tmp_path / "b" / "1.nrrd", "NRRD0004")
+        with pytest.raises(InputError, match=r"holds 2 files \.nrrd, a format that is not read; convert them to NIfTI"):
+            open_dataset(tmp_path)
+
+
+class TestRefusals:
+    def test_of_several_tables_the_one_of_a_submission_is_not_advised(self, tmp_path):
+        picture(tmp_path / "files" / "1.png")
+        text(tmp_path / "a_table.csv", "name,age\n1,3\n")
+        text(tmp_path / "sample_submission.csv", "id,label\n1,0\n")
+        with pytest.raises(InputError, match=r"as in --labels a_table\.csv"):
+            open_dataset(tmp_path)
+
+
+class TestPatientFolders:
+    @staticmethod
+    def idc(folder, patients=("8863", "8864", "8865")):
+        for at, patient in enumerate(patients):
+            for label in ("0", "1"):
+                picture(folder / patient / label / f"{patient}_idx5_x1_y{at}_class{label}.png", at)
+
+    def test_the_class_is_the_last_folder_and_the_patient_the_first(self, tmp_path):
+        self.idc(tmp_path)
+        dataset = open_dataset(tmp_path)
+        assert dataset.class_counts() == {"0": 3, "1": 3}
+        assert {case.id: case.group for case in dataset.cases}["8864/1/8864_idx5_x1_y1_class1.png"] == "patient 8864"
+        assert "Classes are the last folders (0, 1)" in dataset.found.notes[0]
+
+    def test_a_second_copy_next_to_the_patients_is_left_out(self, tmp_path):
+        patients = [str(8863 + at) for at in range(12)]
+        self.idc(tmp_path, patients)
+        self.idc(tmp_path / "IDC_regular_ps50_idx5", patients)
+        dataset = open_dataset(tmp_path)
+        assert dataset.class_counts() == {"0": 12, "1": 12}
+        assert left(dataset) == {"it does not lie in a class folder of a patient": 24}
+
+    def test_sequences_of_patients_are_classes_only_where_they_are_named(self, tmp_path):
+        for patient in ("p1", "p2", "p3"):
+            for sequence in ("t1", "t2"):
+                picture(tmp_path / patient / sequence / "1.png")
+        with pytest.raises(InputError, match="those in them classes, give --classes t1 t2"):
+            open_dataset(tmp_path)
+        assert open_dataset(tmp_path, classes=["t1", "t2"]).class_counts() == {"t1": 3, "t2": 3}
+
+    def test_patients_without_class_folders_are_noted(self, tmp_path):
+        for patient in ("patient_01", "patient_02", "patient_03"):
+            picture(tmp_path / patient / "1.png")
+        assert any("are named like patients or cases" in note for note in open_dataset(tmp_path).found.notes)
+
+    def test_class_folders_of_patients_keep_their_order(self, tmp_path):
+        for label in ("benign", "malignant"):
+            for patient in ("p1", "p2"):
+                picture(tmp_path / label / patient / "1.png")
+        assert open_dataset(tmp_path).class_counts() == {"benign": 2, "malignant": 2}
+
+
+class TestBreakHis:
+    @staticmethod
+    def published(folder):
+        base = folder / "BreaKHis_v1" / "histology_slides" / "breast"
+        names = {
+            "benign/SOB/adenosis/SOB_B_A_14-22549AB": "SOB_B_A-14-22549AB",
+            "malignant/SOB/ductal_carcinoma/SOB_M_DC_14-13412": "SOB_M_DC-14-13412",
+            "malignant/SOB/lobular_carcinoma/SOB_M_LC_14-13412": "SOB_M_LC-14-13412",
+        }
+        for place, name in names.items():
+            for zoom in (40, 400):
+                picture(base / place / f"{zoom}X" / f"{name}-{zoom}-001.png", zoom)
+        text(base / "README.txt", "x")
+        return base
+
+    def test_opens_from_any_of_its_folders(self, tmp_path):
+        base = self.published(tmp_path)
+        for folder in (tmp_path, tmp_path / "BreaKHis_v1", base):
+            dataset = open_dataset(folder)
+            assert dataset.class_counts() == {"benign": 2, "malignant": 4}
+            assert {case.group for case in dataset.cases} == {"patient 14-22549", "patient 14-13412"}
+        assert dataset.found.layout == "BreakHis"
+        assert "Magnifications: 40x (3 images), 400x (3 images); all are taken." in dataset.found.notes
+        assert dataset.found.seen == 7
+
+    def test_types_of_tumours_are_the_classes_where_they_are_named(self, tmp_path):
+        self.published(tmp_path)
+        dataset = open_dataset(tmp_path, classes=["adenosis", "Ductal carcinoma"])
+        assert dataset.class_counts() == {"adenosis": 2, "ductal carcinoma": 2}
+
+    def test_copies_with_sides_keep_them(self, tmp_path):
+        for side in ("train", "test"):
+            picture(tmp_path / side / "benign" / f"SOB_B_F-14-{len(side)}-400-001.png")
+            picture(tmp_path / side / "malignant" / f"SOB_M_PC-14-{len(side)}-400-001.png")
+        assert {case.split for case in open_dataset(tmp_path).cases} == {"training", "test"}
