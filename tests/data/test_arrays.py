@@ -264,3 +264,38 @@ class TestSafety:
         np.savez(tmp_path / "set.npz", images=np.zeros((2, 4, 4), np.uint8), labels=np.arange(2))
         with pytest.raises(InputError, match=r"has its labels in itself; leave out --labels"):
             open_dataset(tmp_path / "set.npz", labels="x.csv")
+
+
+class TestWhite:
+    COLOURS = np.arange(2 * 4 * 3 * 3).reshape(2, 4, 3, 3) * 255 // 71
+
+    @pytest.mark.parametrize("kind", ["int16", "int32", "int64", "uint16", "uint32", "float32", "float64"])
+    def test_colours_of_8_bits_are_kept_whatever_their_type(self, tmp_path, kind):
+        np.savez(tmp_path / "a.npz", images=self.COLOURS.astype(kind), labels=[0, 1])
+        batch = open_dataset(tmp_path / "a.npz").read([0, 1])
+        np.testing.assert_array_equal(batch.images, self.COLOURS)
+        assert "taken for 8 bits" in batch.notes[0][1]
+
+    @pytest.mark.parametrize("kind", ["float16", "float32", "float64"])
+    def test_colours_from_0_to_1_become_0_to_255(self, tmp_path, kind):
+        np.savez_compressed(tmp_path / "a.npz", images=(self.COLOURS / 255).astype(kind), labels=[0, 1])
+        np.testing.assert_array_equal(open_dataset(tmp_path / "a.npz").read([0, 1]).images, self.COLOURS)
+
+    def test_a_dark_image_is_read_like_the_others_of_its_file(self, tmp_path):
+        images = self.COLOURS.astype(np.float32)
+        images[0] = np.clip(images[0], 0, 1)
+        np.savez(tmp_path / "a.npz", x_train=images[:1], y_train=[0], x_test=images[1:], y_test=[1])
+        batch = open_dataset(tmp_path / "a.npz").read([0, 1])
+        assert batch.images[0].max() == 1
+        assert batch.images[1].max() == 255
+
+    def test_grey_values_of_8_bits_are_not_spread(self, tmp_path):
+        grey = np.array([[[10, 20], [30, 40]], [[0, 200], [100, 5]]], np.int64)
+        np.savez(tmp_path / "a.npz", images=grey, labels=[0, 1])
+        np.testing.assert_array_equal(open_dataset(tmp_path / "a.npz").read([0, 1]).images[..., 0], grey)
+
+    @pytest.mark.parametrize("images", [np.full((2, 2, 2, 3), 3, np.uint16), np.full((2, 2, 2, 3), -0.5, np.float32)])
+    def test_colours_without_a_known_white_are_refused(self, tmp_path, images):
+        np.savez(tmp_path / "a.npz", images=images, labels=[0, 1])
+        with pytest.raises(InputError, match="its white is not known"):
+            open_dataset(tmp_path / "a.npz").read([0, 1])

@@ -20,6 +20,7 @@ import numpy as np
 from xaijax._errors import InputError
 from xaijax.data import images as _images
 from xaijax.data._arrays import Archive
+from xaijax.data._white import White
 from xaijax.data.dataset import Case, Content, Dataset, Element
 from xaijax.data.found import Census
 from xaijax.data.masks import array, masks_of
@@ -120,6 +121,7 @@ class _Arrays:
     images: str
     masks: str | None
     reading: Reading
+    white: White
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ class ArrayImage:
 
     def read(self, *, masks: bool) -> Content:
         arrays = self.arrays
-        image, notes, stored = _pixels(arrays.archive.array(arrays.images)[self.row], arrays.reading)
+        image, notes, stored = _pixels(arrays.archive.array(arrays.images)[self.row], arrays)
         elements: list[Element] = []
         if masks and arrays.masks is not None:
             elements, more = _elements(np.asarray(arrays.archive.array(arrays.masks)[self.row]), arrays.reading)
@@ -186,8 +188,9 @@ def read(source: str | Path, reading: Reading, table: Table = Table()) -> Datase
         raise InputError(f"{path} has one label per image on one side and several on another; store them alike")
     classes = _classes(path, list(labels.values()), census)
     cases: list[Case] = []
+    white = White(lambda: [archive.array(names["images"]) for names in sides.values()])
     for side, names in sides.items():
-        arrays = _Arrays(archive, names["images"], names.get("masks"), reading)
+        arrays = _Arrays(archive, names["images"], names.get("masks"), reading, white)
         split = _SIDES.get(side)
         known: dict[bytes, tuple[float, ...]] = {}
         for row, label in enumerate(labels[side]):
@@ -343,18 +346,16 @@ def _classes(path: Path, labels: list[np.ndarray], census: Census) -> _Classes:
     return _Classes(tuple(map(str, values)), {value: at for at, value in enumerate(values)})
 
 
-def _pixels(stored: np.ndarray, reading: Reading) -> tuple[np.ndarray, tuple[str, ...], str]:
-    """uint8 `[h, w, 1 or 3]` by the rule of `xaijax.data.images`, notes, and how they are stored."""
+def _pixels(stored: np.ndarray, arrays: _Arrays) -> tuple[np.ndarray, tuple[str, ...], str]:
+    """uint8 `[h, w, 1 or 3]` by the rules of `_white` and `xaijax.data.images`, notes, and how they are stored."""
+    reading = arrays.reading
     values = np.asarray(stored)
     if values.dtype == np.bool_:
         values = values.astype(np.uint8) * np.uint8(255)
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
-    if values.ndim == 3 and values.dtype != np.uint8:
-        if values.dtype != np.uint16:
-            raise ValueError("it holds colour as floats or with a sign, whose white is not known; store 8 or 16 bits")
-        values = _images.scaled(values, 65535)
-    whole = _images.Stored(values, kind="NumPy")
+    values, assumed = arrays.white.brought(values)
+    whole = _images.Stored(values, kind="NumPy", notes=assumed)
     image, notes = _images.displayed(whole, reading.window)
     image = np.ascontiguousarray(image.transpose(1, 0, 2) if reading.transpose else image)
     return image, notes, _images.how_stored(whole, reading.window)
