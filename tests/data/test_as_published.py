@@ -168,3 +168,39 @@ class TestBreakHis:
             picture(tmp_path / side / "benign" / f"SOB_B_F-14-{len(side)}-400-001.png")
             picture(tmp_path / side / "malignant" / f"SOB_M_PC-14-{len(side)}-400-001.png")
         assert {case.split for case in open_dataset(tmp_path).cases} == {"training", "test"}
+
+
+class TestIds:
+    @pytest.mark.parametrize("written", ["{}", "{}.png", "{}.0", "{}.0.png", "scans/{}", '"{},0"'])
+    def test_numbers_that_lost_their_zeros_name_their_files(self, tmp_path, written):
+        for at in range(4):
+            picture(tmp_path / "scans" / f"{at:03d}.png")
+        rows = "".join(f"{written.format(at)},{'ab'[at % 2]}\n" for at in range(4))
+        text(tmp_path / "labels.csv", f"file,label\n{rows}")
+        dataset = open_dataset(tmp_path)
+        assert {case.id: dataset.classes[case.label] for case in dataset.cases} == {
+            f"scans/{at:03d}.png": "ab"[at % 2] for at in range(4)
+        }
+        (note,) = dataset.found.notes
+        assert note.startswith("4 files were found by their number alone, such as scans/000.png for")
+
+    def test_a_number_that_two_files_have_is_left_out(self, tmp_path):
+        for name in ("007", "07", "8"):
+            picture(tmp_path / f"{name}.png")
+        text(tmp_path / "labels.csv", "file,label\n7,a\n8,b\n")
+        dataset = open_dataset(tmp_path)
+        assert [case.id for case in dataset.cases] == ["8.png"]
+        assert rows_left(dataset) == {"several files have its name": 1}
+
+    def test_zeros_that_the_table_has_are_not_ignored(self, tmp_path):
+        picture(tmp_path / "007.png")
+        picture(tmp_path / "a.png")
+        text(tmp_path / "labels.csv", "file,label\n07,a\na,b\n")
+        assert rows_left(open_dataset(tmp_path)) == {"the file is not there": 1}
+
+    @pytest.mark.parametrize("written", ["Müller", "müller", "scans/Müller", "Müller.png"])
+    def test_names_without_suffix_are_found_in_another_spelling(self, tmp_path, written):
+        picture(tmp_path / "scans" / (unicodedata.normalize("NFD", "Müller") + ".PNG"))
+        picture(tmp_path / "scans" / "b.png")
+        text(tmp_path / "labels.csv", f"file,label\n{written},x\nb,y\n")
+        assert open_dataset(tmp_path).class_counts() == {"x": 1, "y": 1}

@@ -24,6 +24,9 @@ OUTSIDE = "the file lies outside the folder (--allow-outside takes it)"
 SEVERAL = "several files have its name"
 _UNNAMED = "no row of the table names it"
 # Folders of masks, by a part of their names: an image and its mask often share a name.
+# A whole number as a spreadsheet or pandas writes an id: without zeros in front, perhaps with `.0`, with or without the
+# suffix of an image.
+_NUMBER = re.compile(r"(0|[1-9]\d*)(?:[.,]0+)?(?:\.(?=[a-z])\w+)?", re.ASCII | re.IGNORECASE)
 _NOT_IMAGES = ("mask", "segment", "annotation", "groundtruth")
 
 
@@ -36,12 +39,14 @@ class Hit:
         reason: why there is none.
         renamed: whether the file has another suffix, or another spelling, than the table says.
         exact: whether the table gives its path.
+        numbered: whether the name is a number that lost leading zeros, or gained `.0`, in the table.
     """
 
     path: str | None
     reason: str = ""
     renamed: bool = False
     exact: bool = False
+    numbered: bool = False
 
 
 class _Watched(Census):
@@ -76,6 +81,7 @@ class FileIndex:
         # Most names are there once.
         self._by_stem: dict[str, str | list[str]] | None = None
         self._by_spelling: dict[str, str | list[str]] | None = None
+        self._by_number: dict[str, str | list[str]] | None = None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._files)
@@ -109,7 +115,7 @@ class FileIndex:
                 return Hit(end)
         found = self._ending(path)
         if not found:
-            return self._spelled(ends, mask) or exact
+            return self._spelled(ends, mask) or self._numbered(path, mask) or exact
         if "/" not in path and not mask and self._images_apart:
             found = [one for one in found if not _of_masks(one[0])]
         if len(found) > 1:
@@ -118,23 +124,49 @@ class FileIndex:
 
     def _spelled(self, ends: list[str], mask: bool) -> Hit | None:
         """The one file of this path, or of this name where the path is a name alone, in another case or with its
-        accents in another form; `A.PNG` for `a.png`."""
+        accents in another form; `A.PNG` for `a.png`, and for `a`."""
         if self._by_spelling is None:
             self._by_spelling = {}
             for path in self._files:
-                _put(self._by_spelling, _spelling(_last(path)), path)
+                name = _spelling(_last(path))
+                _put(self._by_spelling, name, path)
+                if files.is_image(path):
+                    _put(self._by_spelling, _stem(name), path)
         there = set()
         for end in ends:
             spelled = _spelling(end)
             whole = "/" in end
             if end and (whole or end == ends[0]):
                 same = _got(self._by_spelling, _last(spelled))
-                there |= {path for path in same if not whole or _spelling(path) == spelled}
+                there |= {path for path in same if not whole or spelled in (_spelling(path), _spelling(_stem(path)))}
+        return self._one(there, mask, renamed=True)
+
+    def _numbered(self, path: str, mask: bool) -> Hit | None:
+        """The one image whose name is this number with zeros in front: `007.png` for `7`, `7.png` and `7.0`."""
+        form = _NUMBER.fullmatch(_last(path))
+        if form is None:
+            return None
+        if self._by_number is None:
+            self._by_number = {}
+            for name in self._files:
+                stem = _stem(_last(name))
+                if stem.isascii() and stem.isdigit() and files.is_image(name):
+                    _put(self._by_number, stem.lstrip("0") or "0", name)
+        folder = path.rpartition("/")[0]
+        there = {
+            name
+            for name in _got(self._by_number, form[1])
+            if not folder or f"/{name}".rpartition("/")[0].endswith(f"/{folder}")
+        }
+        return self._one(there, mask, numbered=True)
+
+    def _one(self, there: set[str], mask: bool, *, renamed: bool = False, numbered: bool = False) -> Hit | None:
+        """The only one of these files; no image is looked for in folders of masks."""
         if not mask and self._images_apart:
             there = {path for path in there if not _of_masks(path)}
         if len(there) > 1:
             return Hit(None, SEVERAL)
-        return Hit(there.pop(), renamed=True) if there else None
+        return Hit(there.pop(), renamed=renamed, numbered=numbered) if there else None
 
     def exact(self, name: str) -> Hit:
         """The file of this path, without a search."""

@@ -110,6 +110,7 @@ def assemble(
     cases: dict[str, Case] = {}
     left: dict[str, list[str]] = {}
     renamed = 0
+    numbered: list[tuple[str, str]] = []
     beyond = 0
     for row in rows:
         hit = index.find(row.file, shared=shared)
@@ -124,6 +125,8 @@ def assemble(
             continue
         first[hit.path] = row
         renamed += hit.renamed
+        if hit.numbered:
+            numbered.append((row.file, hit.path))
         masks, missed = _masks(index, row)
         beyond += missed
         path = os.path.join(inside, hit.path)
@@ -147,6 +150,12 @@ def assemble(
         index.take(name, "image")
     if renamed:
         census.note(f"{renamed} files have another suffix or spelling than {source} says.")
+    if numbered:
+        named, there = numbered[0]
+        census.note(
+            f"{len(numbered)} files were found by their number alone, such as {there} for {named!r}: the ids of "
+            f"{source} lost zeros in front or are decimal numbers."
+        )
     if beyond:
         census.note(f"{beyond} masks were left out: {OUTSIDE}.")
     _note_empty(classes, cases.values(), census)
