@@ -204,3 +204,52 @@ class TestIds:
         picture(tmp_path / "scans" / "b.png")
         text(tmp_path / "labels.csv", f"file,label\n{written},x\nb,y\n")
         assert open_dataset(tmp_path).class_counts() == {"x": 1, "y": 1}
+
+
+class TestTableText:
+    ROWS = "file;label;age\na.png;x;61,5\nb.png;y;48,0\n"
+
+    @pytest.mark.parametrize(
+        ("content", "encoding"),
+        [
+            (ROWS, "utf-16"),
+            ("\ufeff" + ROWS, "utf-16-be"),
+            (ROWS.replace(";", "\t"), "utf-16"),
+            ("sep=;\r\n" + ROWS, "utf-8-sig"),
+            ("Patients of 2019\n" + ROWS, "utf-8"),
+            ("Patients of 2019;;\n;;\nall scans;;\n" + ROWS, "utf-8"),
+            ("# made by a script\n" + ROWS, "utf-8"),
+            (ROWS.replace("\n", "\r"), "utf-8"),
+        ],
+    )
+    def test_forms_of_one_table(self, tmp_path, content, encoding):
+        picture(tmp_path / "a.png")
+        picture(tmp_path / "b.png")
+        (tmp_path / "labels.csv").write_bytes(content.encode(encoding))
+        dataset = open_dataset(tmp_path)
+        assert dataset.class_counts() == {"x": 1, "y": 1}
+        assert dataset.cases[0].extra["age"] == "61,5"
+        above = [note for note in dataset.found.notes if "above the header" in note]
+        assert bool(above) == (encoding == "utf-8" and content.startswith(("Pat", "#")))
+
+    def test_whole_numbers_with_a_decimal_comma_are_whole_numbers(self, tmp_path):
+        for name in "abc":
+            picture(tmp_path / f"{name}.png")
+        text(tmp_path / "labels.csv", "file;label\na;1,0\nb;0,0\nc;1,0\n")
+        assert open_dataset(tmp_path).class_counts() == {"0": 1, "1": 2}
+        text(tmp_path / "labels.csv", "file;melanoma;nevus\na;1,0;0,0\nb;0,0;1,0\nc;1,0;0,0\n")
+        assert open_dataset(tmp_path).class_counts() == {"melanoma": 2, "nevus": 1}
+        text(tmp_path / "labels.csv", "file;label\na;1,2\nb;1\nc;2\n")  # several findings, not a number
+        assert open_dataset(tmp_path).multi_label
+
+    def test_decimal_commas_between_commas_are_refused(self, tmp_path):
+        picture(tmp_path / "a.png")
+        text(tmp_path / "labels.csv", "file,score,label\na.png,0,5,x\n")
+        with pytest.raises(InputError, match="all 1 rows have more cells than its header has columns"):
+            open_dataset(tmp_path)
+
+    def test_two_columns_of_one_name_are_refused(self, tmp_path):
+        picture(tmp_path / "a.png")
+        text(tmp_path / "labels.csv", "file,label,label\na.png,x,y\n")
+        with pytest.raises(InputError, match="several columns named label; rename all but one"):
+            open_dataset(tmp_path)

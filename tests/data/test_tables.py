@@ -86,7 +86,7 @@ class TestText:
         ("raw", "message"),
         [
             ("file,label\na.png,z\xe4h\n".encode("latin-1"), r"line 2 has the byte 0xe4.*save it as CSV in UTF-8"),
-            ("file,label\na.png,x\n".encode("utf-16"), r"is not a table of UTF-8 text"),
+            ("file,label\na.png,x\n".encode("utf-16-le"), r"is not a table of UTF-8 text"),
             (b"PK\x03\x04rest of a workbook", r"is a spreadsheet; save it as CSV"),
             (b"\xd0\xcf\x11\xe0rest", r"is a spreadsheet that cannot be read \(.*\); save it as CSV"),
             (b"file,label\na.png,\0\n", r"holds zero bytes"),

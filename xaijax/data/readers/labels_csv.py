@@ -135,6 +135,10 @@ def read(folder: Path, reading: Reading, table: Table = Table()) -> Dataset:  # 
         for at, (line, file) in enumerate(zip(text.lines, files, strict=True))
     ]
     _note_columns(text, columns, one_hots, census)
+    titles = [line for line in text.titles if not line.lower().startswith("sep=")]
+    if titles:
+        lines = "1 line above the header was" if len(titles) == 1 else f"{len(titles)} lines above the header were"
+        census.note(f"{lines} left out of {text.name}: {titles[0][:60].strip()!r}.")
     classes = _label(rows, text, label, one_hots, census)
     kept = leave_broken(path, rows, text.ragged, census, labelled=lambda row: bool(row.label or row.findings))
     if label is not None and classes is None:
