@@ -253,3 +253,79 @@ class TestTableText:
         text(tmp_path / "labels.csv", "file,label,label\na.png,x,y\n")
         with pytest.raises(InputError, match="several columns named label; rename all but one"):
             open_dataset(tmp_path)
+
+
+class TestSideTables:
+    @staticmethod
+    def side(folder, name, ids, labels=None, columns="id,label", place=None):
+        for at, one in enumerate(ids):
+            picture(folder / (place or name) / f"{one}.png", at)
+        rows = [f"{one},{labels[at % len(labels)]}" if labels else str(one) for at, one in enumerate(ids)]
+        header = columns if labels else columns.partition(",")[0]
+        text(folder / f"{name}.csv", "\n".join([header, *rows]))
+
+    def test_each_table_is_a_side_and_its_images_lie_in_its_folder(self, tmp_path):
+        for at, name in enumerate(("train", "val", "test")):
+            self.side(tmp_path, name, [1, 2, 3], "ab" if at < 2 else "ba")
+        dataset = open_dataset(tmp_path)
+        found = {case.id: (case.split, dataset.classes[case.label]) for case in dataset.cases}
+        assert found["train/1.png"] == ("training", "a")
+        assert found["val/2.png"] == ("validation", "b")
+        assert found["test/1.png"] == ("test", "b")
+        assert len(found) == 9
+        assert dataset.found.taken == {"table": 3, "image": 9}
+
+    def test_a_test_table_without_labels_is_counted(self, tmp_path):
+        self.side(tmp_path, "train", [1, 2], "ab", place="train_images")
+        self.side(tmp_path, "test", [1, 2], place="test_images")
+        text(tmp_path / "sample_submission.csv", "id,label\n1,a\n2,a\n")
+        dataset = open_dataset(tmp_path)
+        assert [case.id for case in dataset.cases] == ["train_images/1.png", "train_images/2.png"]
+        assert left(dataset) == {
+            "its table, test.csv, has no labels": 2,
+            "it has no labels": 1,
+            "it is a sample submission, whose labels are made up": 1,
+        }
+        assert rows_left(dataset) == {"its table, test.csv, has no labels": 2}
+        assert dataset.cases[0].split is None
+
+    def test_an_image_that_is_missing_on_its_side_is_not_taken_from_another(self, tmp_path):
+        self.side(tmp_path, "train", [1, 2, 3], "ab")
+        self.side(tmp_path, "test", [1, 2, 3], "ba")
+        (tmp_path / "train" / "2.png").unlink()
+        dataset = open_dataset(tmp_path)
+        assert len(dataset) == 5
+        assert rows_left(dataset) == {"its file lies in a folder of another side": 1}
+
+    def test_one_table_that_is_named_takes_the_files_of_its_side(self, tmp_path):
+        self.side(tmp_path, "train", [1, 2], "ab")
+        self.side(tmp_path, "test", [1, 2], "ba")
+        assert [case.id for case in open_dataset(tmp_path, labels="test.csv").cases] == ["test/1.png", "test/2.png"]
+
+    def test_columns_can_be_named(self, tmp_path):
+        self.side(tmp_path, "train", [1, 2], "ab", "scan,grade of it")
+        self.side(tmp_path, "test", [3, 4], "ab", "scan,grade of it")
+        dataset = open_dataset(tmp_path, image_column="scan", label_column="grade of it")
+        assert [case.split for case in dataset.cases] == ["training", "training", "test", "test"]
+
+    def test_siim_isic_2020(self, tmp_path):
+        columns = "image_name,patient_id,sex,diagnosis,benign_malignant,target"
+        rows = ["ISIC_1,IP_1,male,unknown,benign,0", "ISIC_2,IP_1,female,melanoma,malignant,1"]
+        text(tmp_path / "train.csv", "\n".join([columns, *rows]))
+        text(tmp_path / "test.csv", "image_name,patient_id,sex\nISIC_3,IP_2,male")
+        for at, place in enumerate(("train", "train", "test"), 1):
+            picture(tmp_path / "jpeg" / place / f"ISIC_{at}.jpg")
+        dataset = open_dataset(tmp_path)
+        assert dataset.class_counts() == {"benign": 1, "malignant": 1}
+        assert {case.group for case in dataset.cases} == {"patient IP_1"}
+
+    def test_columns_of_0_and_1_and_labels_separated_by_spaces(self, tmp_path):
+        for name in ("Train_0", "Train_1", "Train_2"):
+            picture(tmp_path / "images" / f"{name}.jpg")
+        text(tmp_path / "train.csv", "image_id,healthy,rust\nTrain_0,1,0\nTrain_1,0,1\nTrain_2,0,1\n")
+        assert open_dataset(tmp_path).class_counts() == {"healthy": 1, "rust": 2}
+        text(tmp_path / "train.csv", "image,labels\nTrain_0,rust\nTrain_1,scab\nTrain_2,rust scab\n")
+        dataset = open_dataset(tmp_path)
+        assert [case.findings for case in dataset.cases] == [(1, 0), (0, 1), (1, 1)]
+        text(tmp_path / "train.csv", "image,labels\nTrain_0,rust\nTrain_1,scab\nTrain_2,brown rust\n")
+        assert len(open_dataset(tmp_path).classes) == 3

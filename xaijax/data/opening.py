@@ -31,6 +31,7 @@ from xaijax.data.readers import (
     oxford_pets,
     patient_folders,
     retinopathy,
+    side_tables,
     split_folders,
     vindr_cxr,
     webdataset,
@@ -51,6 +52,7 @@ READERS = (
     brats,
     breakhis,
     split_folders,
+    side_tables,
     patient_folders,
     class_folders,
     figshare,
@@ -191,6 +193,8 @@ def _open(source: Any, reading: Reading, table: Table, **numbers: Any) -> Datase
     if not any(folder.iterdir()):
         raise InputError(f"the folder {source} is empty; {_FOLDER_HELP}")
     if table != Table():
+        if table.file is None and side_tables.matches(folder, table):
+            return _finished(side_tables.read(folder, reading, table), source, reading, table)
         return _finished(labels_csv.read(folder, reading, table), source, reading, table)
     reader = next((one for one in READERS if one.matches(folder)), None)
     if reader is None and reading.allow_outside:

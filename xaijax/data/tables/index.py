@@ -18,10 +18,12 @@ from xaijax.data import files
 from xaijax.data.found import Census
 from xaijax.data.scan import OUTSIDE as LINK_OUT
 from xaijax.data.scan import scan
+from xaijax.data.spelling import side_within
 
 MISSING = "the file is not there"
 OUTSIDE = "the file lies outside the folder (--allow-outside takes it)"
 SEVERAL = "several files have its name"
+OTHER_SIDE = "its file lies in a folder of another side"
 _UNNAMED = "no row of the table names it"
 # Folders of masks, by a part of their names: an image and its mask often share a name.
 # A whole number as a spreadsheet or pandas writes an id: without zeros in front, perhaps with `.0`, with or without the
@@ -78,6 +80,7 @@ class FileIndex:
         self._real = tree.root
         # path relative to the folder -> what it was taken as
         self._files: dict[str, str | None] = dict.fromkeys(tree.names())
+        self._reasons: dict[str, str] = {}
         # Most names are there once.
         self._by_stem: dict[str, str | list[str]] | None = None
         self._by_spelling: dict[str, str | list[str]] | None = None
@@ -91,7 +94,9 @@ class FileIndex:
         if path in self._files and self._files[path] is None:
             self._files[path] = kind
 
-    def find(self, name: str, *, shared: int = 0, mask: bool = False) -> Hit:
+    def find(
+        self, name: str, *, shared: int = 0, mask: bool = False, side: str | None = None, apart: bool = False
+    ) -> Hit:
         """The image, or mask, that a table means.
 
         Args:
@@ -99,7 +104,15 @@ class FileIndex:
             shared: how many folders at the start of the name are those of all rows, and so may be the folder itself or
                 lie above it.
             mask: whether a mask is meant: then folders of masks are looked through too.
+            side: of a split: of several files of this name the one in a folder of this side is meant.
+            apart: whether files in folders of other sides are not meant, where this side has folders.
         """
+        hit = self._find(name, shared, mask, side)
+        if apart and side in self._sides and hit.path is not None and _side(hit.path) not in (None, side):
+            return Hit(None, OTHER_SIDE)
+        return hit
+
+    def _find(self, name: str, shared: int, mask: bool, side: str | None) -> Hit:
         exact = self.exact(name)
         if exact.path is not None:
             return exact
@@ -115,14 +128,16 @@ class FileIndex:
                 return Hit(end)
         found = self._ending(path)
         if not found:
-            return self._spelled(ends, mask) or self._numbered(path, mask) or exact
+            return self._spelled(ends, mask, side) or self._numbered(path, mask, side) or exact
         if "/" not in path and not mask and self._images_apart:
             found = [one for one in found if not _of_masks(one[0])]
         if len(found) > 1:
-            return Hit(None, SEVERAL)
+            found = [one for one in found if _side(one[0]) == side] if side else []
+            if len(found) != 1:
+                return Hit(None, SEVERAL)
         return Hit(found[0][0], renamed=found[0][1]) if found else Hit(None, MISSING)
 
-    def _spelled(self, ends: list[str], mask: bool) -> Hit | None:
+    def _spelled(self, ends: list[str], mask: bool, side: str | None) -> Hit | None:
         """The one file of this path, or of this name where the path is a name alone, in another case or with its
         accents in another form; `A.PNG` for `a.png`, and for `a`."""
         if self._by_spelling is None:
@@ -139,9 +154,9 @@ class FileIndex:
             if end and (whole or end == ends[0]):
                 same = _got(self._by_spelling, _last(spelled))
                 there |= {path for path in same if not whole or spelled in (_spelling(path), _spelling(_stem(path)))}
-        return self._one(there, mask, renamed=True)
+        return self._one(there, mask, side, renamed=True)
 
-    def _numbered(self, path: str, mask: bool) -> Hit | None:
+    def _numbered(self, path: str, mask: bool, side: str | None) -> Hit | None:
         """The one image whose name is this number with zeros in front: `007.png` for `7`, `7.png` and `7.0`."""
         form = _NUMBER.fullmatch(_last(path))
         if form is None:
@@ -158,14 +173,18 @@ class FileIndex:
             for name in _got(self._by_number, form[1])
             if not folder or f"/{name}".rpartition("/")[0].endswith(f"/{folder}")
         }
-        return self._one(there, mask, numbered=True)
+        return self._one(there, mask, side, numbered=True)
 
-    def _one(self, there: set[str], mask: bool, *, renamed: bool = False, numbered: bool = False) -> Hit | None:
-        """The only one of these files; no image is looked for in folders of masks."""
+    def _one(
+        self, there: set[str], mask: bool, side: str | None, *, renamed: bool = False, numbered: bool = False
+    ) -> Hit | None:
+        """The only one of these files, or the only one of this side; no image is looked for in folders of masks."""
         if not mask and self._images_apart:
             there = {path for path in there if not _of_masks(path)}
         if len(there) > 1:
-            return Hit(None, SEVERAL)
+            there = {path for path in there if _side(path) == side} if side else set()
+            if len(there) != 1:
+                return Hit(None, SEVERAL)
         return Hit(there.pop(), renamed=renamed, numbered=numbered) if there else None
 
     def exact(self, name: str) -> Hit:
@@ -185,14 +204,26 @@ class FileIndex:
             return self._beyond(posixpath.join(self._real, path))
         return Hit(None, OUTSIDE if path in self._census.outside else MISSING)
 
+    def leave(self, path: str, reason: str) -> None:
+        """Records why a file is left out, unless it is used."""
+        if path in self._files:
+            self._reasons.setdefault(path, reason)
+
     def leave_rest(self, census: Census, unnamed: str = _UNNAMED) -> None:
         """Counts every file: those that are taken by their use, the others with a reason."""
         for path, kind in self._files.items():
             if kind is not None:
                 census.take(kind)
+            elif path in self._reasons:
+                census.leave(self._reasons[path], path)
             else:
                 census.leave(unnamed if files.is_image(path) else files.unused(path), path)
         census.leave_as(self._census)
+
+    @cached_property
+    def _sides(self) -> set[str | None]:
+        """The sides that folders are named after."""
+        return {_side(path) for path in self._files}
 
     @cached_property
     def _images_apart(self) -> bool:
@@ -264,3 +295,8 @@ def _stem(path: str) -> str:
 
 def _of_masks(path: str) -> bool:
     return any(part in normal(folder) for folder in path.split("/")[:-1] for part in _NOT_IMAGES)
+
+
+def _side(path: str) -> str | None:
+    """The side of a split that the folders of a path name, the innermost first."""
+    return next(filter(None, map(side_within, reversed(path.split("/")[:-1]))), None)

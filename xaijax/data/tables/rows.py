@@ -31,6 +31,7 @@ class Row:
         group, split, extra: see `Case`.
         masks: `(role, file)` of its masks, as the table names them.
         clean: file of the same image without its artefacts, or "".
+        side: of the table, where the name of its file states one: see `FileIndex.find`.
     """
 
     line: int
@@ -42,6 +43,7 @@ class Row:
     masks: tuple[tuple[MaskRole | None, str], ...] = ()
     clean: str = ""
     extra: Mapping[str, str] = field(default_factory=lambda: NO_EXTRA)
+    side: str | None = None
 
 
 def leave_broken(
@@ -81,6 +83,7 @@ def assemble(
     source: str,
     mask_role: MaskRole | None = None,
     wrap: Callable[[Row, ImageFile], Source] | None = None,
+    apart: bool = False,
 ) -> Dataset:
     """Makes the data set.
 
@@ -94,6 +97,7 @@ def assemble(
         source: the table, for messages.
         mask_role: what its masks outline where `reading` does not say it; default: what is stored.
         wrap: makes a case's source from its row and image; default: the image file.
+        apart: whether a file in a folder of another side than its row's is not meant.
 
     Returns:
         The data set, cases in the order of the rows. An id is the row's path where it is the path in the folder, else
@@ -113,7 +117,7 @@ def assemble(
     numbered: list[tuple[str, str]] = []
     beyond = 0
     for row in rows:
-        hit = index.find(row.file, shared=shared)
+        hit = index.find(row.file, shared=shared, side=row.side or row.split, apart=apart)
         if hit.path is None:
             left.setdefault(hit.reason, []).append(row.file)
             continue
