@@ -329,3 +329,23 @@ class TestSideTables:
         assert [case.findings for case in dataset.cases] == [(1, 0), (0, 1), (1, 1)]
         text(tmp_path / "train.csv", "image,labels\nTrain_0,rust\nTrain_1,scab\nTrain_2,brown rust\n")
         assert len(open_dataset(tmp_path).classes) == 3
+
+
+class TestEmptyFolders:
+    def test_a_class_folder_without_images_is_noted(self, tmp_path):
+        for name in ("a", "b"):
+            picture(tmp_path / name / "1.png")
+        (tmp_path / "c").mkdir()
+        text(tmp_path / "docs" / "readme.txt", "x")
+        dataset = open_dataset(tmp_path)
+        assert dataset.classes == ("a", "b")
+        assert dataset.found.notes == ("The folders c, docs hold no images and are not classes.",)
+
+    def test_a_class_that_a_side_lacks_is_noted(self, tmp_path):
+        for place in ("train/a", "train/b", "test/a", "test/b", "test/c"):
+            picture(tmp_path / place / "1.png")
+        (tmp_path / "train" / "c").mkdir()
+        assert open_dataset(tmp_path).found.notes == (
+            "The folder train/c holds no image and is not a class.",
+            "The side training has no image of the class c.",
+        )

@@ -525,6 +525,7 @@ class TestSplitFolders:
         assert set(dataset.found.notes) == {
             "NORMAL and Normal were taken as one class, NORMAL.",
             "The images of class SICK lie deeper than those of other classes, in train/SICK/sub.",
+            "The side test has no image of the class SICK.",
         }
 
     def test_a_side_without_classes_and_a_folder_that_is_no_side(self, tmp_path):

@@ -115,10 +115,12 @@ class Classes:
     Attributes:
         folders: sorted by name.
         reasons: folder -> why images in it that belong to no class are left out.
+        empty: folders next to them that hold no image.
     """
 
     folders: tuple[ClassFolder, ...]
     reasons: dict[str, str] = field(default_factory=dict)
+    empty: tuple[str, ...] = ()
 
     @property
     def certain(self) -> bool:
@@ -156,6 +158,7 @@ def find(tree: Tree, base: str = "", wanted: Sequence[str] = ()) -> Classes:
     asked = {spelling.key(name) for name in wanted}
     reasons = {base: LEFT_OVER}
     found: list[tuple[ClassFolder, dict[str, str]]] = []
+    empty: list[str] = []
     within = ""
     for name in sorted(tree.folders[base]):
         place = join(base, name)
@@ -169,11 +172,13 @@ def find(tree: Tree, base: str = "", wanted: Sequence[str] = ()) -> Classes:
             one, inner = _class_folder(tree, base, name)
             if one.images:
                 found.append((one, inner))
+            elif not _is_odd(name):
+                empty.append(place)
     plain = [pair for pair in found if spelling.key(pair[0].name) in asked or not _is_odd(pair[0].name)]
     if within and not plain:
         inside = find(tree, within, wanted)
         if inside.folders:
-            return Classes(inside.folders, reasons | inside.reasons)
+            return Classes(inside.folders, reasons | inside.reasons, inside.empty)
     if len(plain) >= 2:
         for one, _ in found:
             if _is_odd(one.name) and spelling.key(one.name) not in asked:
@@ -186,7 +191,7 @@ def find(tree: Tree, base: str = "", wanted: Sequence[str] = ()) -> Classes:
         found = []
     for _, inner in found:
         reasons |= inner
-    return Classes(tuple(one for one, _ in found), reasons)
+    return Classes(tuple(one for one, _ in found), reasons, tuple(empty))
 
 
 def dataset(
@@ -223,6 +228,7 @@ def dataset(
     for _, found in sides:
         reasons |= found.reasons
         _note_nested(found, census)
+    _note_absent(sides, names, classes, census)
     if len(classes) > 2 and all(map(_PATIENT.fullmatch, classes)):
         census.note(
             f"The classes ({', '.join(classes[:3])} ...) are named like patients or cases; if they are, give a table "
@@ -291,6 +297,29 @@ def _shared_masks(folders: Sequence[ClassFolder], census: Census) -> set[str]:
             f"their suffix alone: {mask} is the mask of {first[mask]} and of {image}."
         )
     return apart
+
+
+def _note_absent(
+    sides: Sequence[tuple[str | None, Classes]], names: dict[str, str], classes: Sequence[str], census: Census
+) -> None:
+    """Folders that may be meant as classes and hold no image, and classes that are absent from a side."""
+    empty = [name for _, found in sides for name in found.empty if found.folders]
+    if empty:
+        shown = ", ".join(empty[:5]) + (f" and {len(empty) - 5} more" if len(empty) > 5 else "")
+        census.note(
+            f"The folder {shown} holds no image and is not a class."
+            if len(empty) == 1
+            else f"The folders {shown} hold no images and are not classes."
+        )
+    there: dict[str, set[str]] = {}
+    for side, found in sides:
+        if side is not None and found.folders:
+            there.setdefault(side, set()).update(names[one.name] for one in found.folders)
+    for side, known in there.items():
+        absent = [name for name in classes if name not in known]
+        if absent:
+            shown = ", ".join(absent[:5]) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
+            census.note(f"The side {side} has no image of the class{'es' if len(absent) > 1 else ''} {shown}.")
 
 
 def _note_nested(found: Classes, census: Census) -> None:
