@@ -349,3 +349,39 @@ class TestEmptyFolders:
             "The folder train/c holds no image and is not a class.",
             "The side training has no image of the class c.",
         )
+
+
+class TestRsnaPneumonia:
+    @staticmethod
+    def published(folder):
+        for at in range(3):
+            picture(folder / "stage_2_train_images" / f"id-{at}.png", at, (32, 32))
+        picture(folder / "stage_2_test_images" / "id-9.png")
+        rows = ["id-0,,,,,0", "id-1,256,0,512,128,1", "id-1,0,512,64,64,1", "id-2,,,,,0"]
+        text(folder / "stage_2_train_labels.csv", "\n".join(["patientId,x,y,width,height,Target", *rows]))
+        details = ["id-0,Normal", "id-1,Lung Opacity", "id-1,Lung Opacity", "id-2,No Lung Opacity / Not Normal"]
+        text(folder / "stage_2_detailed_class_info.csv", "\n".join(["patientId,class", *details]))
+
+    def test_rows_of_an_image_are_its_boxes(self, tmp_path):
+        self.published(tmp_path)
+        dataset = open_dataset(tmp_path)
+        assert dataset.class_counts() == {"no pneumonia": 2, "pneumonia": 1}
+        assert dataset.found.taken == {"table": 2, "image": 3}
+        assert left(dataset) == {"no row of the table names it": 1}
+        batch = dataset.read([1], shape=(32, 32, 1))
+        expected = np.zeros((32, 32), bool)
+        expected[0:4, 8:24] = True  # boxes are counted in 1024 pixels
+        expected[16:18, 0:2] = True
+        np.testing.assert_array_equal(batch.masks[0], expected)
+        assert len(batch.elements[0]) == 2
+
+    def test_detailed_classes_are_taken_where_they_are_named(self, tmp_path):
+        self.published(tmp_path)
+        dataset = open_dataset(tmp_path, classes=["Normal", "lung opacity"])
+        assert dataset.class_counts() == {"Normal": 1, "Lung Opacity": 1}
+
+    def test_two_targets_of_one_image_are_refused(self, tmp_path):
+        self.published(tmp_path)
+        text(tmp_path / "stage_2_train_labels.csv", "patientId,x,y,width,height,Target\nid-1,,,,,0\nid-1,1,1,2,2,1\n")
+        with pytest.raises(InputError, match="lines 2 and 3: id-1 has two targets"):
+            open_dataset(tmp_path)

@@ -31,6 +31,7 @@ from xaijax.data.readers import (
     oxford_pets,
     patient_folders,
     retinopathy,
+    rsna_pneumonia,
     side_tables,
     split_folders,
     vindr_cxr,
@@ -43,7 +44,7 @@ from xaijax.data.scan import OUTSIDE, Tree, join, scan
 CONTAINERS = (hugging_face, npz, webdataset)
 # Layouts of folders, the first that matches is read; they do not know of each other. Those that are told by the names
 # of folders or files come first: class folders may have any name.
-TABLES = (ham10000, isic, chest_xray14, chexpert, mimic_cxr, vindr_cxr, retinopathy)
+TABLES = (ham10000, isic, chest_xray14, chexpert, mimic_cxr, vindr_cxr, rsna_pneumonia, retinopathy)
 READERS = (
     labels_csv,
     *TABLES,
