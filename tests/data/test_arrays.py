@@ -5,6 +5,7 @@ import tracemalloc
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -259,7 +260,7 @@ class TestSafety:
             open_dataset(tmp_path / "set.npz")
 
     def test_missing_and_misplaced_options(self, tmp_path):
-        with pytest.raises(FileNotFoundError, match=r"there is no file .*set.npz; give a .npz file"):
+        with pytest.raises(FileNotFoundError, match=r"there is no file .*set.npz; give a .npz or .h5 file"):
             open_dataset(tmp_path / "set.npz")
         np.savez(tmp_path / "set.npz", images=np.zeros((2, 4, 4), np.uint8), labels=np.arange(2))
         with pytest.raises(InputError, match=r"has its labels in itself; leave out --labels"):
@@ -299,3 +300,54 @@ class TestWhite:
         np.savez(tmp_path / "a.npz", images=images, labels=[0, 1])
         with pytest.raises(InputError, match="its white is not known"):
             open_dataset(tmp_path / "a.npz").read([0, 1])
+
+
+class TestHdf5:
+    IMAGES = np.random.default_rng(3).integers(0, 256, (4, 6, 5, 3), np.uint8)
+
+    def test_a_file_of_images_and_labels(self, tmp_path):
+        with h5py.File(tmp_path / "set.h5", "w") as file:
+            file.create_dataset("images", data=self.IMAGES, chunks=(1, 6, 5, 3), compression="gzip")
+            file["labels"] = ["cyst", "none", "cyst", "none"]
+            file["masks"] = (self.IMAGES[..., 0] > 128).astype(np.uint8)
+            file["meta"] = np.zeros(3)
+        dataset = open_dataset(tmp_path / "set.h5", mask_role="lesion")
+        assert dataset.class_counts() == {"cyst": 2, "none": 2}
+        assert dataset.found.layout == "HDF5 file"
+        batch = dataset.read([0, 1, 2, 3])
+        np.testing.assert_array_equal(batch.images, self.IMAGES)
+        np.testing.assert_array_equal(batch.masks, self.IMAGES[..., 0] > 128)
+
+    def test_pcam_as_published(self, tmp_path):
+        for side in ("train", "valid", "test"):
+            with h5py.File(tmp_path / f"camelyonpatch_level_2_split_{side}_x.h5", "w") as file:
+                file["x"] = self.IMAGES
+            with h5py.File(tmp_path / f"camelyonpatch_level_2_split_{side}_y.h5", "w") as file:
+                file["y"] = np.array([0, 1, 1, 0], np.uint8).reshape(4, 1, 1, 1)
+        (tmp_path / "camelyonpatch_level_2_split_train_meta.csv").write_text("wsi")
+        dataset = open_dataset(tmp_path)
+        assert dataset.class_counts() == {"no tumor": 6, "tumor": 6}
+        assert {case.split for case in dataset.cases} == {"training", "validation", "test"}
+        assert dataset.found.seen == 7
+        np.testing.assert_array_equal(dataset.read([3], shape=(6, 5, 3)).images[0], self.IMAGES[3])
+
+    def test_links_and_data_of_other_files_are_not_followed(self, tmp_path):
+        with h5py.File(tmp_path / "other.h5", "w") as file:
+            file["images"] = self.IMAGES
+        with h5py.File(tmp_path / "links.h5", "w") as file:
+            file["images"] = h5py.ExternalLink("other.h5", "images")
+            file["labels"] = [0, 1, 0, 1]
+            file["loop"] = h5py.SoftLink("/loop")
+        with pytest.raises(InputError, match="has the arrays labels; give images and labels"):
+            open_dataset(tmp_path / "links.h5")
+        with h5py.File(tmp_path / "external.h5", "w") as file:
+            file.create_dataset("images", (4, 6, 5, 3), np.uint8, external=[(str(tmp_path / "raw"), 0, 360)])
+        with pytest.raises(InputError, match="array images lies in other files"):
+            open_dataset(tmp_path / "external.h5")
+
+    def test_damaged_files(self, tmp_path):
+        (tmp_path / "a.h5").write_bytes(b"")
+        with pytest.raises(InputError, match="is not an HDF5 file, or it is damaged"):
+            open_dataset(tmp_path / "a.h5")
+        with pytest.raises(FileNotFoundError, match=r"give a \.npz or \.h5 file"):
+            open_dataset(tmp_path / "none.hdf5")

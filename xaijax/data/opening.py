@@ -190,7 +190,7 @@ def _open(source: Any, reading: Reading, table: Table, **numbers: Any) -> Datase
     if not folder.exists():
         raise FileNotFoundError(f"there is no folder {source}; give a folder of images, or phantoms for built-in data")
     if not folder.is_dir():
-        raise NotADirectoryError(f"{source} is a file; give the folder that holds the images, a .npz or a .tar file")
+        raise NotADirectoryError(f"{source} is a file; give the folder that holds the images, a .npz, .h5 or .tar file")
     if not any(folder.iterdir()):
         raise InputError(f"the folder {source} is empty; {_FOLDER_HELP}")
     if table != Table():
@@ -253,7 +253,9 @@ def _why_unknown(folder: Path) -> str:
     tables = labels_csv.tables(folder)
     if tables:
         return f"{folder} holds {_tables(tables)}"
-    archives = sorted(one.name for one in folder.iterdir() if one.suffix.lower() in (".npz", ".tar") and one.is_file())
+    archives = sorted(
+        one.name for one in folder.iterdir() if one.suffix.lower() in (".npz", ".h5", ".hdf5", ".tar") and one.is_file()
+    )
     if archives:
         what = f"the archive {archives[0]}" if len(archives) == 1 else f"archives, {', '.join(archives[:5])}"
         return f"{folder} holds {what}: give {'that file' if len(archives) == 1 else 'one of these files'} as --data"
