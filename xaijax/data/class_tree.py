@@ -264,6 +264,8 @@ def _cases(
         if several:
             masks = tuple(pair for pair in masks if pair[1] not in several)
         used[image] = "image"
+        if image.lower().endswith(".hdr"):  # Analyze keeps the values in a file of their own
+            used |= dict.fromkeys((f"{image[:-4]}.img", f"{image[:-4]}.IMG"), "values of an image")
         used.update((mask, "mask") for _, mask in masks)
         path = tree.path(image)
         entries: list[tuple[MaskRole | None, Entry]] = [(role, tree.path(mask)) for role, mask in masks]

@@ -41,6 +41,8 @@ def is_image(path: Path | str) -> bool:
 
 def unused(name: str) -> str:
     """Why a file that is not read as an image is left out."""
+    if formats.suffix(os.path.basename(name)) == ".img":
+        return "it holds the values of the .hdr file of its name, or is not an image"
     advice = formats.unread(os.path.basename(name))
     return UNUSED if advice is None else f"its format ({formats.suffix(name)}) is not read; {advice}"
 

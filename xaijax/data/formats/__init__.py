@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 # What is not here is read by Pillow.
-_MODULES = {"DICOM": "dicom", "NIfTI": "nifti", "TIFF": "tiff"}
+_MODULES = {"DICOM": "dicom", "NIfTI": "nifti", "Analyze": "nifti", "TIFF": "tiff"}
 _PILLOW = frozenset({"PNG", "JPEG", "JPEG 2000", "GIF", "WebP", "AVIF", "BMP", "PNM", "TGA"})
 
 
