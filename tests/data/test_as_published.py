@@ -385,3 +385,57 @@ class TestRsnaPneumonia:
         text(tmp_path / "stage_2_train_labels.csv", "patientId,x,y,width,height,Target\nid-1,,,,,0\nid-1,1,1,2,2,1\n")
         with pytest.raises(InputError, match="lines 2 and 3: id-1 has two targets"):
             open_dataset(tmp_path)
+
+
+class TestYolo:
+    @staticmethod
+    def published(folder, labels, *, first="side"):
+        for name, lines in labels.items():
+            side, stem = name.split("/")
+            image, label = (
+                (f"{side}/images", f"{side}/labels") if first == "side" else (f"images/{side}", f"labels/{side}")
+            )
+            picture(folder / image / f"{stem}.jpg", len(stem), (8, 10))
+            if lines is not None:
+                text(folder / label / f"{stem}.txt", lines)
+        text(folder / "data.yaml", "train: ../train/images\nnc: 2\nnames: [benign, malignant]\n")
+
+    @pytest.mark.parametrize("first", ["side", "images"])
+    def test_the_class_is_that_of_the_objects_and_objects_are_masks(self, tmp_path, first):
+        labels = {
+            "train/1": "0 0.5 0.5 0.4 0.5\n",
+            "train/2": "1 0.1 0.25 0.2 0.5\n1 0.9 0.75 0.2 0.5",
+            "valid/3": "1 0.5 0.5 1 1",
+        }
+        self.published(tmp_path, labels, first=first)
+        dataset = open_dataset(tmp_path, mask_role="lesion")
+        assert dataset.class_counts() == {"benign": 1, "malignant": 2}
+        assert sorted(str(case.split) for case in dataset.cases) == ["training", "training", "validation"]
+        assert dataset.found.taken == {"table": 1, "image": 3, "annotation": 3}
+        batch = dataset.read([0], shape=(8, 10, 1))
+        expected = np.zeros((8, 10), bool)
+        expected[2:6, 3:7] = True
+        np.testing.assert_array_equal(batch.masks[0], expected)
+
+    def test_several_classes_or_none_are_findings(self, tmp_path):
+        labels = {
+            "train/1": "0 0.5 0.5 0.4 0.5\n1 0.2 0.2 0.1 0.1",
+            "train/2": "",
+            "train/3": "1 0 0 0.5 0 0.5 0.5 0 0.5",  # a polygon
+            "train/4": None,
+        }
+        self.published(tmp_path, labels)
+        dataset = open_dataset(tmp_path, mask_role="lesion")
+        assert [case.findings for case in dataset.cases] == [(1, 1), (0, 0), (0, 1)]
+        assert left(dataset) == {"it has no text file of labels": 1}
+        batch = dataset.read([2], shape=(8, 10, 1))
+        assert batch.masks[0].sum() == 4 * 5
+
+    @pytest.mark.parametrize(
+        ("line", "message"),
+        [("0 0.5 0.5 20 30", "outside 0 to 1"), ("2 0.5 0.5 0.1 0.1", "has the class 2"), ("benign", "is not a class")],
+    )
+    def test_damaged_labels_are_refused(self, tmp_path, line, message):
+        self.published(tmp_path, {"train/1": line})
+        with pytest.raises(InputError, match=message):
+            open_dataset(tmp_path)

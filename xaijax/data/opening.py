@@ -36,6 +36,7 @@ from xaijax.data.readers import (
     split_folders,
     vindr_cxr,
     webdataset,
+    yolo,
 )
 from xaijax.data.reading import MaskRole, MaskValue, Reading, Table, parse_mask_values, parse_window
 from xaijax.data.scan import OUTSIDE, Tree, join, scan
@@ -52,6 +53,7 @@ READERS = (
     oxford_pets,
     brats,
     breakhis,
+    yolo,
     split_folders,
     side_tables,
     patient_folders,
