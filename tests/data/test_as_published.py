@@ -439,3 +439,56 @@ class TestYolo:
         self.published(tmp_path, {"train/1": line})
         with pytest.raises(InputError, match=message):
             open_dataset(tmp_path)
+
+
+class TestCbisDdsm:
+    COLUMNS = (
+        "patient_id,breast_density,left or right breast,image view,abnormality id,abnormality type,pathology,"
+        "image file path,cropped image file path,ROI mask file path"
+    )
+
+    def published(self, folder, kaggle=False):
+        """One image with two abnormalities and one with one, whose crop and mask are exchanged in the table."""
+        rows = []
+        for at, (image, number, pathology) in enumerate(
+            [("P_00001_LEFT_CC", 1, "BENIGN"), ("P_00001_LEFT_CC", 2, "MALIGNANT"), ("P_00002_RIGHT_MLO", 1, "BENIGN")]
+        ):
+            name = f"Mass-Training_{image}"
+            full, roi = f"{name}/1.1.{image}/1.2.{image}", f"{name}_{number}/1.3.{at}/1.4.{at}"
+            rows.append(
+                f"{image[:7]},3,{image.split('_')[2]},{image.split('_')[3]},{number},mass,{pathology},{full}/000000.dcm,"
+                f"{roi}/000001.dcm,{roi}/000000.dcm"
+            )
+            home = (folder / "jpeg" / f"1.2.{image}", folder / "jpeg" / f"1.4.{at}")
+            if not kaggle:
+                home = (
+                    folder / "CBIS-DDSM" / name / "07-20" / "1",
+                    folder / "CBIS-DDSM" / f"{name}_{number}" / "x" / "2",
+                )
+            picture(home[0] / "1-1.png", at // 2, (20, 16))
+            picture(home[1] / "1-1.png", 9, (6, 5))
+            mask = np.zeros((20, 16), np.uint8)
+            mask[at : at + 3, 2:4] = 255
+            Image.fromarray(mask).save(home[1] / "1-2.png")
+        text(folder / "csv" / "mass_case_description_train_set.csv", "\n".join([self.COLUMNS, *rows]))
+
+    @pytest.mark.parametrize("kaggle", [False, True])
+    def test_an_image_has_the_worst_pathology_and_all_masks(self, tmp_path, kaggle):
+        self.published(tmp_path, kaggle)
+        dataset = open_dataset(tmp_path)
+        assert dataset.class_counts() == {"benign": 1, "malignant": 1}
+        assert [case.group for case in dataset.cases] == ["patient P_00001", "patient P_00002"]
+        assert dataset.found.taken == {"table": 1, "image": 2, "mask": 6}
+        batch = dataset.read([0, 1], shape=(20, 16, 1))
+        expected = np.zeros((2, 20, 16), bool)
+        expected[0, :4, 2:4] = True
+        expected[1, 2:5, 2:4] = True
+        np.testing.assert_array_equal(batch.masks, expected)
+        assert [len(one) for one in batch.elements] == [2, 1]
+
+    def test_images_that_are_not_there_are_counted(self, tmp_path):
+        self.published(tmp_path)
+        (tmp_path / "CBIS-DDSM" / "Mass-Training_P_00002_RIGHT_MLO" / "07-20" / "1" / "1-1.png").unlink()
+        dataset = open_dataset(tmp_path)
+        assert rows_left(dataset) == {"its image is not there, or several files are": 1}
+        assert left(dataset) == {"no row of the tables names it": 2}

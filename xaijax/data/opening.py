@@ -18,6 +18,7 @@ from xaijax.data.readers import (
     brats,
     breakhis,
     cascam,
+    cbis_ddsm,
     chest_xray14,
     chexpert,
     class_folders,
@@ -45,7 +46,7 @@ from xaijax.data.scan import OUTSIDE, Tree, join, scan
 CONTAINERS = (hugging_face, npz, webdataset)
 # Layouts of folders, the first that matches is read; they do not know of each other. Those that are told by the names
 # of folders or files come first: class folders may have any name.
-TABLES = (ham10000, isic, chest_xray14, chexpert, mimic_cxr, vindr_cxr, rsna_pneumonia, retinopathy)
+TABLES = (ham10000, isic, chest_xray14, chexpert, mimic_cxr, vindr_cxr, rsna_pneumonia, retinopathy, cbis_ddsm)
 READERS = (
     labels_csv,
     *TABLES,
