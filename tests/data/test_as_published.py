@@ -492,3 +492,48 @@ class TestCbisDdsm:
         dataset = open_dataset(tmp_path)
         assert rows_left(dataset) == {"its image is not there, or several files are": 1}
         assert left(dataset) == {"no row of the tables names it": 2}
+
+
+class TestCopiesAndDepths:
+    def test_a_second_copy_of_the_set_is_left_out(self, tmp_path):
+        for place in ("", "cell_images"):
+            for label in ("Parasitized", "Uninfected"):
+                picture(tmp_path / place / label / "1.png")
+        dataset = open_dataset(tmp_path)
+        assert dataset.class_counts() == {"Parasitized": 1, "Uninfected": 1}
+        assert sum(left(dataset).values()) == 2
+        assert "as a second copy of the data set does" in next(iter(left(dataset)))
+
+    def test_sub_folders_are_classes_where_they_are_named(self, tmp_path):
+        for place in ("lung_sets/lung_aca", "lung_sets/lung_n", "colon_sets/colon_aca", "colon_sets/colon_n"):
+            picture(tmp_path / place / "1.png")
+        dataset = open_dataset(tmp_path)
+        assert dataset.classes == ("colon_sets", "lung_sets")
+        assert "If they are the classes, name them with --classes." in dataset.found.notes[0]
+        dataset = open_dataset(tmp_path, classes=["lung_aca", "lung_n", "colon_n"])
+        assert dataset.class_counts() == {"colon_n": 1, "lung_aca": 1, "lung_n": 1}
+        assert left(dataset) == {"its folder is not of a class that was asked for (--classes)": 1}
+
+    def test_patients_next_to_a_table_are_not_classes(self, tmp_path):
+        for at in range(11):
+            picture(tmp_path / f"TCGA_CS_49{at:02d}" / "1.tif")
+        text(tmp_path / "data.csv", "Patient,cluster\nTCGA_CS_4900,1\n")
+        with pytest.raises(InputError, match=r"give --labels data\.csv"):
+            open_dataset(tmp_path)
+
+    def test_a_single_folder_of_a_side_is_no_class(self, tmp_path):
+        picture(tmp_path / "train" / "1.png")
+        with pytest.raises(InputError, match="nothing says their classes"):
+            open_dataset(tmp_path)
+
+    def test_a_list_without_a_header_is_refused(self, tmp_path):
+        picture(tmp_path / "1.png")
+        text(tmp_path / "list.txt", "1.png 0\n2.png 1\n")
+        with pytest.raises(InputError, match=r"has no header: its first line holds '1\.png'"):
+            open_dataset(tmp_path, labels="list.txt")
+
+    def test_the_archive_of_isic(self, tmp_path):
+        picture(tmp_path / "ISIC_1.jpg")
+        picture(tmp_path / "ISIC_2.jpg")
+        text(tmp_path / "metadata.csv", "isic_id,diagnosis,lesion_id\nISIC_1,nevus,IL_1\nISIC_2,melanoma,IL_2\n")
+        assert open_dataset(tmp_path, labels="metadata.csv").class_counts() == {"melanoma": 1, "nevus": 1}

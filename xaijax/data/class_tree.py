@@ -40,6 +40,7 @@ ANNOTATION = "its folder is named like annotations, next to one of images"
 NO_IMAGE = "it is a mask and no image has its name"
 SEVERAL = "it is a mask and several images in different folders have its name"
 DEEPER = "it lies in a sub-folder of a class folder that has images of its own"
+COPY = "its folder holds folders that are called like the classes, as a second copy of the data set does"
 DATA_SET = f"its folder has a {OWN_TABLE} and so is a data set of its own"
 # Names of folders that are rarely classes, without spaces, hyphens and underscores.
 ODD = frozenset(
@@ -147,6 +148,12 @@ def like_patients(names: set[str]) -> bool:
     return len(bare) > MOST_CLASSES or all(len(name) > 2 or (len(name) > 1 and name[0] == "0") for name in bare)
 
 
+def named_like_patients(names: Collection[str]) -> bool:
+    """Whether three or more folders are called like patients and hardly like classes."""
+    strict = len(names) > 2 and all(map(_PATIENT.fullmatch, names))
+    return strict or (len(names) > MOST_CLASSES and like_patients(set(names)))
+
+
 def find(tree: Tree, base: str = "", wanted: Sequence[str] = ()) -> Classes:
     """The class folders of a folder of the tree.
 
@@ -174,6 +181,9 @@ def find(tree: Tree, base: str = "", wanted: Sequence[str] = ()) -> Classes:
                 found.append((one, inner))
             elif not _is_odd(name):
                 empty.append(place)
+    copies = [one for one, _ in found if _is_copy(one, found) and spelling.key(one.name) not in asked]
+    reasons |= {one.place: COPY for one in copies}
+    found = [pair for pair in found if pair[0] not in copies]
     plain = [pair for pair in found if spelling.key(pair[0].name) in asked or not _is_odd(pair[0].name)]
     if within and not plain:
         inside = find(tree, within, wanted)
@@ -186,12 +196,22 @@ def find(tree: Tree, base: str = "", wanted: Sequence[str] = ()) -> Classes:
                     f"its folder {one.name} does not look like a class (--classes {one.name!r} and others takes it)"
                 )
         found = plain
-    elif not plain and len(found) > 1:
+    elif not plain:
         # Sides of a split without classes, images next to their annotations: a table may say the classes.
         found = []
     for _, inner in found:
         reasons |= inner
     return Classes(tuple(one for one, _ in found), reasons, tuple(empty))
+
+
+def _is_copy(one: ClassFolder, found: Sequence[tuple[ClassFolder, dict[str, str]]]) -> bool:
+    """Whether a folder holds folders that are called like two or more of the others: the set once more, as archives
+    often have it."""
+    if not one.nested:
+        return False
+    names = {spelling.key(other.name) for other, _ in found if other is not one}
+    inner = {spelling.key(image[len(one.place) + 1 :].partition("/")[0]) for image in one.images}
+    return len(names & inner) > 1
 
 
 def dataset(
@@ -229,7 +249,7 @@ def dataset(
         reasons |= found.reasons
         _note_nested(found, census)
     _note_absent(sides, names, classes, census)
-    if len(classes) > 2 and all(map(_PATIENT.fullmatch, classes)):
+    if named_like_patients(classes):
         census.note(
             f"The classes ({', '.join(classes[:3])} ...) are named like patients or cases; if they are, give a table "
             "of the classes with --labels."
@@ -332,7 +352,7 @@ def _note_nested(found: Classes, census: Census) -> None:
     elif nested:
         census.note(
             f"Images lie in sub-folders of the class folders, such as {nested[0].nested}; a split does not keep "
-            "sub-folders together."
+            "sub-folders together. If they are the classes, name them with --classes."
         )
 
 

@@ -15,7 +15,7 @@ _USUAL: dict[str, tuple[str, ...]] = {
     "image": (
         "file",
         "image images imagefile imagepath imageid imageindex imagename filename filepath path img imgid imgname "
-        "imgpath idcode dicomid",
+        "imgpath idcode dicomid isicid",
         "id name uid",
     ),
     "label": (

@@ -131,11 +131,12 @@ def listed_cases(
 
 def _refuse_data(text: TextTable) -> None:
     """Refuses a table without a header, whose first row would be lost."""
-    first = next((cell for cell in text.columns if has_image_name(cell.rpartition("/")[2])), None)
+    words = [word for cell in text.columns for word in cell.split(" ")]
+    first = next((word for word in (*text.columns, *words) if has_image_name(word.rpartition("/")[2])), None)
     if first is not None:
         raise InputError(
             f"{text.path} has no header: its first line holds {first!r}; write the names of the columns above it, such "
-            "as file,label"
+            "as file,label, and separate the columns by commas"
         )
 
 
