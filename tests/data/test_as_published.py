@@ -537,3 +537,26 @@ class TestCopiesAndDepths:
         picture(tmp_path / "ISIC_2.jpg")
         text(tmp_path / "metadata.csv", "isic_id,diagnosis,lesion_id\nISIC_1,nevus,IL_1\nISIC_2,melanoma,IL_2\n")
         assert open_dataset(tmp_path, labels="metadata.csv").class_counts() == {"melanoma": 1, "nevus": 1}
+
+
+class TestTableColumns:
+    @pytest.mark.parametrize(("column", "written"), [("mask", "{}.png"), ("mask", "{}"), ("mask_path", "masks/{}.png")])
+    def test_masks_are_found_in_their_folder(self, tmp_path, column, written):
+        mask = np.eye(12, 10, dtype=np.uint8) * 255
+        (tmp_path / "masks").mkdir()
+        for name in ("1", "2"):
+            picture(tmp_path / "images" / f"{name}.png")
+            Image.fromarray(mask).save(tmp_path / "masks" / f"{name}.png")
+        rows = [f"{name}.png,{label},{written.format(name)}" for name, label in (("1", "a"), ("2", "b"))]
+        text(tmp_path / "labels.csv", "\n".join([f"file,label,{column}", *rows]))
+        dataset = open_dataset(tmp_path, mask_role="lesion")
+        assert dataset.found.taken == {"table": 1, "image": 2, "mask": 2}
+        assert [case.id for case in dataset.cases] == ["images/1.png", "images/2.png"]
+        np.testing.assert_array_equal(dataset.read([1], shape=(12, 10, 1)).masks[0], mask > 0)
+
+    def test_a_column_of_measurements_is_not_one_of_classes(self, tmp_path):
+        for at in range(25):
+            picture(tmp_path / f"{at}.png", shape=(2, 2))
+        text(tmp_path / "labels.csv", "file,label\n" + "".join(f"{at}.png,{20 + at / 7:.3f}\n" for at in range(25)))
+        with pytest.raises(InputError, match="holds 25 different decimal numbers, which are measurements"):
+            open_dataset(tmp_path)

@@ -131,6 +131,8 @@ class FileIndex:
             return self._spelled(ends, mask, side) or self._numbered(path, mask, side) or exact
         if "/" not in path and not mask and self._images_apart:
             found = [one for one in found if not _of_masks(one[0])]
+        if mask and len(found) > 1:
+            found = [one for one in found if _of_masks(one[0])] or found
         if len(found) > 1:
             found = [one for one in found if _side(one[0]) == side] if side else []
             if len(found) != 1:

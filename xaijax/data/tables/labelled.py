@@ -1,6 +1,7 @@
 """The cases of any table of images and labels: its columns are recognised or named, `xaijax.data.readers.labels_csv`
 has the rules."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast, get_args
@@ -31,6 +32,7 @@ from xaijax.data.tables.text import TextTable
 
 BLOCK = 50
 MASKS: Mapping[str, MaskRole | None] = {"mask": None} | {f"mask_{role}": role for role in get_args(MaskRole)}
+_MASK_PATHS = frozenset({"maskpath", "maskfile", "maskfilename", "maskname", "segmentation", "segmentationpath"})
 _OWN = {"image": "file", "label": "label", "group": "patient", "split": "split"}
 # Columns of 0 and 1 that are no classes, unless they are named.
 _NO_CLASSES = frozenset(
@@ -38,6 +40,8 @@ _NO_CLASSES = frozenset(
     | {"train", "test", "val", "valid", "validation", "istrain", "istest", "isval", "isvalid", "isvalidation"}
     | {"mask", "hasmask"}
 )
+_MOST_NUMBERS = 20  # classes that may be called by decimal numbers
+_DECIMAL = re.compile(r"[-+]?\d*\.?\d+(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
 _OPTION = "name it with --label-column; several columns of 0 and 1 are given as A,B,C"
 
 
@@ -87,6 +91,10 @@ def listed_cases(
     if not any(side_of):
         columns["split"] = None  # a note says why
     masks = [(role, text.cells(name)) for name, role in MASKS.items() if name in text.columns]
+    paths = [] if masks else [name for name in text.columns if _holds_masks(text, name)]
+    for name in paths:
+        masks.append((None, text.cells(name)))
+        census.note(f"Masks of {text.name} by {name}.")
     clean = text.cells("file_clean") if "file_clean" in text.columns else None
     files = text.cells(cast(str, columns["image"]))
     rows = [
@@ -185,6 +193,14 @@ def _one_hots(text: TextTable, table: Table, columns: Mapping[str, str | None]) 
     return found
 
 
+def _holds_masks(text: TextTable, name: str) -> bool:
+    """Whether a column is called like one of paths of masks and holds names of images."""
+    if normal(name) not in _MASK_PATHS or text.columns.count(name) > 1:
+        return False
+    cells = {cell for cell in text.cells(name) if not is_blank(cell)}
+    return bool(cells) and all(has_image_name(cell.rpartition("/")[2]) for cell in cells)
+
+
 def label_columns(text: TextTable, table: Table) -> tuple[str, ...]:
     """The columns that hold the labels, one, or several of 0 and 1; none where the table has none.
 
@@ -228,6 +244,12 @@ def _label(
             row.findings = found
         return classes
     names = joined(cells, census)
+    values = set(names.values())
+    if len(values) > _MOST_NUMBERS and all(map(_DECIMAL.fullmatch, values)) and any("." in one for one in values):
+        raise InputError(
+            f"the column {label} of {text.path} holds {len(values)} different decimal numbers, which are "
+            "measurements and no classes: name the column of the classes with --label-column"
+        )
     if unlabelled(names.values()):
         none = {cell for cell, name in names.items() if name == NONE_NUMBER}
         count = sum(cell in none for cell in cells)

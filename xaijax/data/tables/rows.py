@@ -131,7 +131,7 @@ def assemble(
         renamed += hit.renamed
         if hit.numbered:
             numbered.append((row.file, hit.path))
-        masks, missed = _masks(index, row)
+        masks, missed = _masks(index, row, hit.path)
         beyond += missed
         path = os.path.join(inside, hit.path)
         image = ImageFile(path, masks, reading, _clean(index, folder, row))
@@ -192,12 +192,15 @@ def _same(one: Row, other: Row) -> bool:
     return all(a == b or (math.isnan(a) and math.isnan(b)) for a, b in pairs)
 
 
-def _masks(index: FileIndex, row: Row) -> tuple[tuple[tuple[MaskRole | None, str], ...], int]:
+def _masks(index: FileIndex, row: Row, image: str) -> tuple[tuple[tuple[MaskRole | None, str], ...], int]:
     """The masks of a row, and how many lie outside. One that is not there stays: reading the image notes it."""
     found = []
     missed = 0
     for role, name in row.masks:
         hit = index.exact(name)
+        if hit.reason == MISSING:
+            other = index.find(name, mask=True, side=row.side or row.split)
+            hit = hit if other.path in (None, image) else other
         if hit.path is not None:
             index.take(hit.path, "mask")
             found.append((role, os.path.join(index.folder, hit.path)))
