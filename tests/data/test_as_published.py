@@ -560,3 +560,50 @@ class TestTableColumns:
         text(tmp_path / "labels.csv", "file,label\n" + "".join(f"{at}.png,{20 + at / 7:.3f}\n" for at in range(25)))
         with pytest.raises(InputError, match="holds 25 different decimal numbers, which are measurements"):
             open_dataset(tmp_path)
+
+
+class TestMura:
+    def test_the_class_is_that_of_the_study(self, tmp_path):
+        for at, place in enumerate(
+            (
+                "train/XR_WRIST/patient00006/study1_positive",
+                "train/XR_HAND/patient00006/study1_negative",
+                "valid/XR_WRIST/patient11185/study1_negative",
+            )
+        ):
+            picture(tmp_path / place / "image1.png", at)
+        text(tmp_path / "train_image_paths.csv", "MURA-v1.1/train/XR_WRIST/patient00006/study1_positive/image1.png\n")
+        dataset = open_dataset(tmp_path)
+        assert dataset.class_counts() == {"negative": 2, "positive": 1}
+        assert [case.split for case in dataset.cases] == ["training", "training", "validation"]
+        assert {case.group for case in dataset.cases} == {"patient 00006", "patient 11185"}
+        assert dataset.found.seen == 4
+        assert open_dataset(tmp_path, classes=["XR_WRIST"]).class_counts() == {"XR_WRIST": 2}
+
+
+class TestMoreParts:
+    def test_numbered_sides_are_not_classes(self, tmp_path):
+        for name in ("a. Training Set", "b. Testing Set"):
+            picture(tmp_path / name / "IDRiD_001.jpg")
+        with pytest.raises(InputError, match="nothing says their classes"):
+            open_dataset(tmp_path)
+
+    def test_a_few_patients_are_noted(self, tmp_path):
+        for at in (1, 2, 3):
+            picture(tmp_path / f"LIDC-IDRI-000{at}" / "1.png")
+        assert any("are named like patients" in note for note in open_dataset(tmp_path).found.notes)
+
+    def test_archives_are_to_be_unpacked(self, tmp_path):
+        text(tmp_path / "train.zip", "PK")
+        with pytest.raises(InputError, match=r"holds a file \.zip, a format that is not read; unpack it"):
+            open_dataset(tmp_path)
+
+
+def test_aptos_counts_the_images_of_the_test_by_their_reason(tmp_path):
+    for side, name in (("train", "a"), ("train", "b"), ("test", "c")):
+        picture(tmp_path / f"{side}_images" / f"{name}.png")
+    text(tmp_path / "train.csv", "id_code,diagnosis\na,0\nb,2\n")
+    text(tmp_path / "test.csv", "id_code\nc\n")
+    dataset = open_dataset(tmp_path)
+    assert dataset.found.layout == "APTOS 2019"
+    assert left(dataset) == {"its table, test.csv, has no grades": 1, "it has no grades": 1}

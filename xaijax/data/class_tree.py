@@ -84,7 +84,9 @@ _GRADED = re.compile(
     r"(class|cls|label|grade|level|stage|type|category|score|bi-?rads|k-?l|dr|fold)[\W_]*\d", re.IGNORECASE
 )
 _PATIENT = re.compile(
-    r"(p|pt|pat|patients?|subj?|subjects?|cases?|id|study|series|scan|vol|volume|exam)[\W_]*\d+|\d{3,}", re.IGNORECASE
+    r"(p|pt|pat|patients?|subj?|subjects?|cases?|id|study|series|scan|vol|volume|exam)[\W_]*\d+|\d{3,}"
+    r"|([a-z]+[-_ ])+\d{3,}([-_ ]\d+)*",  # LIDC-IDRI-0001
+    re.IGNORECASE,
 )
 Masks = tuple[tuple[MaskRole | None, str], ...]
 Stems = dict[str, list[str]]
@@ -492,7 +494,7 @@ def _is_odd(name: str) -> bool:
 def _is_part(name: str) -> bool:
     """Whether a folder is named like a part of a data set: `train_images`, `imagesTr`, `stage_2_test_images`,
     `images_001`, `HAM10000_images_part_2`."""
-    words = {word.lower() for word in _WORD.findall(name)}
+    words = {word.lower() for word in _WORD.findall(name) if len(word) > 1 or word.isdigit()}
     sides, images = words & _SIDE_WORDS, words & _IMAGE_PARTS
     if images and (sides or "part" in words):
         return True

@@ -22,6 +22,7 @@ __all__ = [
     "SUFFIXES",
     "UNUSED",
     "ImageFile",
+    "first_image",
     "is_image",
     "looks_like_image",
     "natural",
@@ -45,6 +46,16 @@ def unused(name: str) -> str:
         return "it holds the values of the .hdr file of its name, or is not an image"
     advice = formats.unread(os.path.basename(name))
     return UNUSED if advice is None else f"its format ({formats.suffix(name)}) is not read; {advice}"
+
+
+def first_image(folder: Path) -> str | None:
+    """A file in or below a folder that is named like an image; None where there is none. Nothing else is listed."""
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        found = next(filter(is_image, sorted(names)), None)
+        if found is not None:
+            return os.path.join(place, found)
+    return None
 
 
 def natural(path: Path | str) -> str:

@@ -56,9 +56,11 @@ _OTHER = frozenset(
     | {".py", ".ipynb", ".sh", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".parquet", ".zip", ".tar", ".gz", ".db"}
     | {".img"}  # values without a header: an Analyze image is named by its .hdr file
 )
-# Suffixes of images that are not read -> what to do with them.
+# Suffixes of images, or of what may hold images, that are not read -> what to do with them.
 _SLIDES, _VIDEOS = "cut the slide into images", "save its frames as images"
 _UNREAD = {
+    **dict.fromkeys((".zip", ".rar", ".7z", ".gz", ".tgz", ".bz2", ".xz"), "unpack it"),
+    **dict.fromkeys((".parquet", ".arrow"), "open it with datasets.load_dataset and give the result in Python"),
     **dict.fromkeys((".mha", ".mhd", ".nrrd", ".nhdr", ".mgz", ".mgh", ".mnc"), "convert it to NIfTI"),
     **dict.fromkeys((".heic", ".heif", ".psd", ".eps", ".svg", ".exr", ".dng", ".cr2", ".nef"), "save it as PNG"),
     **dict.fromkeys((".fits", ".fit", ".fts"), "save it as TIFF"),

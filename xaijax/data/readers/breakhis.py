@@ -44,11 +44,10 @@ OTHER = "its name is not that of an image of BreakHis"
 
 def matches(folder: Path) -> bool:
     """Whether the folder has this layout: most images in it are named so."""
-    tree = scan(folder)
-    first = next((name for name in tree.names() if files.is_image(name)), "")
-    if not _NAME.fullmatch(_last(first)):
+    found = (files.first_image(folder) or "").rpartition("/")[2]
+    if not _NAME.fullmatch(found):
         return False
-    images = [name for name in tree.names() if files.is_image(name)]
+    images = [name for name in scan(folder).names() if files.is_image(name)]
     return 2 * sum(_NAME.fullmatch(_last(name)) is not None for name in images) > len(images)
 
 

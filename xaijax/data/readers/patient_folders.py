@@ -37,6 +37,10 @@ _RECORDS = frozenset(_WORDS.split())
 
 def matches(folder: Path, *, allow_outside: bool = False) -> bool:
     """Whether the folder has this layout."""
+    # The names in the folder itself spare most data sets a second list of all files.
+    outer = [one.name for one in folder.iterdir() if one.is_dir()]
+    if 2 * sum(any(map(str.isdigit, name)) for name in outer) <= len(outer):
+        return False
     return bool(_patients(scan(folder, allow_outside=allow_outside), ()))
 
 

@@ -32,6 +32,10 @@ _NAMES = ("classes.txt", "obj.names", "labels/classes.txt")
 
 def matches(folder: Path) -> bool:
     """Whether the folder has this layout: names of classes, and one image with a file of labels."""
+    # The names in the folder itself spare most data sets a second list of all files.
+    near = [one.name.lower() for one in folder.iterdir()]
+    if not any(name.endswith((".yaml", ".yml")) or name in ("classes.txt", "obj.names", LABELS) for name in near):
+        return False
     tree = scan(folder)
     return _names(tree) is not None and bool(_pairs(tree))
 
