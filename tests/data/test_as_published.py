@@ -607,3 +607,14 @@ def test_aptos_counts_the_images_of_the_test_by_their_reason(tmp_path):
     dataset = open_dataset(tmp_path)
     assert dataset.found.layout == "APTOS 2019"
     assert left(dataset) == {"its table, test.csv, has no grades": 1, "it has no grades": 1}
+
+
+def test_images_that_differ_in_their_suffix_alone_are_noted(tmp_path):
+    for name in ("a/1.png", "a/1.jpg", "b/1.png"):
+        picture(tmp_path / name)
+    dataset = open_dataset(tmp_path)
+    assert len(dataset) == 3
+    assert dataset.found.notes == (
+        "1 image has the name of another in the same folder with another suffix, such as a/1.jpg and a/1.png; if they "
+        "are the same image, take one of them away.",
+    )

@@ -251,6 +251,7 @@ def dataset(
         reasons |= found.reasons
         _note_nested(found, census)
     _note_absent(sides, names, classes, census)
+    _note_twins([image for _, found in sides for one in found.folders for image in one.images], census)
     if named_like_patients(classes):
         census.note(
             f"The classes ({', '.join(classes[:3])} ...) are named like patients or cases; if they are, give a table "
@@ -344,6 +345,25 @@ def _note_absent(
         if absent:
             shown = ", ".join(absent[:5]) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
             census.note(f"The side {side} has no image of the class{'es' if len(absent) > 1 else ''} {shown}.")
+
+
+def _note_twins(images: Iterable[str], census: Census) -> None:
+    """Images of one folder that differ in their suffix alone are often one image in two formats."""
+    first: dict[str, str] = {}
+    twins = []
+    for image in images:
+        other = first.setdefault(join(parent(image), _stem(image)), image)
+        if other != image:
+            twins.append((other, image))
+    if twins:
+        one, other = twins[0]
+        count = (
+            "1 image has the name of another" if len(twins) == 1 else f"{len(twins)} images have the names of others"
+        )
+        census.note(
+            f"{count} in the same folder with another suffix, such as {one} and {other}; if they are the same image, take "
+            "one of them away."
+        )
 
 
 def _note_nested(found: Classes, census: Census) -> None:
