@@ -48,7 +48,7 @@ class TestParts:
         assert open_dataset(tmp_path, classes=[first, second]).class_counts() == {first: 1, second: 1}
 
     def test_names_of_stages_and_images_stay_classes(self, tmp_path):
-        for name in ("stage 1", "stage 2", "normal image"):
+        for name in ("stage 1", "label 2", "normal image"):
             picture(tmp_path / name / "1.png")
         assert len(open_dataset(tmp_path).classes) == 3
 

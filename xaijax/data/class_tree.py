@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import get_args
 
 from xaijax.data import files, spelling
+from xaijax.data._folder_names import annotates, is_odd, like_patients, named_like_patients
 from xaijax.data.annotations import Annotations
 from xaijax.data.dataset import Case, Dataset
 from xaijax.data.found import Census
@@ -42,24 +43,6 @@ SEVERAL = "it is a mask and several images in different folders have its name"
 DEEPER = "it lies in a sub-folder of a class folder that has images of its own"
 COPY = "its folder holds folders that are called like the classes, as a second copy of the data set does"
 DATA_SET = f"its folder has a {OWN_TABLE} and so is a data set of its own"
-# Names of folders that are rarely classes, without spaces, hyphens and underscores.
-ODD = frozenset(
-    {"test", "tests", "testing", "testcase", "testcases", "testset", "testdata", "testimages"}
-    | {"train", "training", "val", "valid", "validation"}
-    | {"unlabeled", "unlabelled", "unlabeleddata", "unlabelleddata", "unlabeledimages", "unlabelledimages", "nolabel"}
-    | {"unknown", "unclassified", "unsorted"}
-    | {"annotation", "annotations", "segmentation", "segmentations", "groundtruth", "label", "labels", "trimaps"}
-)
-# Names of folders inside a class, as ODD.
-ANNOTATIONS = frozenset(
-    {"annotation", "annotations", "segmentation", "segmentations", "seg", "segs", "groundtruth", "gt", "gts"}
-    | {"label", "labels", "trimap", "trimaps", "roi", "rois", "contour", "contours", "overlay", "overlays"}
-)
-# Names of folders that say how images are stored or taken, as ODD.
-PLAIN = frozenset(
-    {"images", "image", "imgs", "img", "png", "jpg", "jpeg", "tif", "tiff", "bmp", "dcm", "dicom", "nii", "nifti"}
-    | {"slices", "frames", "scans", "files", "data", "originals", "original", "raw", "ct", "mr", "mri", "us", "xray"}
-)
 _MASK_NAMES: dict[str, MaskRole | None] = {
     "mask": None,
     "masks": None,
@@ -70,24 +53,7 @@ _MASK_OF = re.compile(rf"(?P<stem>.+)(?P<mark>[ ._-]){_MASK_WORD}([ _-]\d+)?", r
 _MASK_BEFORE = re.compile(rf"{_MASK_WORD}(?P<mark>[ ._-])(?P<stem>.+)", re.DOTALL | re.IGNORECASE)
 _IMAGE_WORDS = ("image", "img", "Image", "IMG")
 _ARRAY = ".npy"  # a mask, never an image
-_WORDS = re.compile(r"[\W_]+")
-_YEAR = re.compile(r"(?<=[a-z])(19|20)\d\d$")
 _IMAGES = ("images", "image", "imgs", "img")
-_OF_SIDES = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "pred", "prediction"})
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-_SIDE_WORDS = _OF_SIDES | {"tr", "ts", "va", "trainset", "testset"}
-_IMAGE_PARTS = frozenset({"images", "image", "imgs", "img", "input", "labels", "label", "masks", "pictures"})
-_COUNTING = frozenset({"part", "stage", "batch", "set", "data", "folder", "cases"})
-MOST_CLASSES = 10  # of bare numbers
-_NUMBERED = re.compile(r"\d")
-_GRADED = re.compile(
-    r"(class|cls|label|grade|level|stage|type|category|score|bi-?rads|k-?l|dr|fold)[\W_]*\d", re.IGNORECASE
-)
-_PATIENT = re.compile(
-    r"(p|pt|pat|patients?|subj?|subjects?|cases?|id|study|series|scan|vol|volume|exam)[\W_]*\d+|\d{3,}"
-    r"|([a-z]+[-_ ])+\d{3,}([-_ ]\d+)*",  # LIDC-IDRI-0001
-    re.IGNORECASE,
-)
 Masks = tuple[tuple[MaskRole | None, str], ...]
 Stems = dict[str, list[str]]
 
@@ -140,22 +106,6 @@ class Classes:
         return len(inner) > 1 and like_patients(every) and not like_patients({one.name for one in self.folders})
 
 
-def like_patients(names: set[str]) -> bool:
-    """Whether folders are called like patients, studies or series (`p1`, `case_12`, `0007`, `8863`) or like files.
-    Grades and the like are classes, and so may be up to ten bare numbers of one or two digits."""
-    names = {name for name in names if _WORDS.sub("", name).lower() not in PLAIN}
-    if any(_GRADED.match(name) or not _NUMBERED.search(name) for name in names):
-        return False
-    bare = [name for name in names if name.isdecimal()]
-    return len(bare) > MOST_CLASSES or all(len(name) > 2 or (len(name) > 1 and name[0] == "0") for name in bare)
-
-
-def named_like_patients(names: Collection[str]) -> bool:
-    """Whether three or more folders are called like patients and hardly like classes."""
-    strict = len(names) > 2 and all(map(_PATIENT.fullmatch, names))
-    return strict or (len(names) > MOST_CLASSES and like_patients(set(names)))
-
-
 def find(tree: Tree, base: str = "", wanted: Sequence[str] = ()) -> Classes:
     """The class folders of a folder of the tree.
 
@@ -181,19 +131,19 @@ def find(tree: Tree, base: str = "", wanted: Sequence[str] = ()) -> Classes:
             one, inner = _class_folder(tree, base, name)
             if one.images:
                 found.append((one, inner))
-            elif not _is_odd(name):
+            elif not is_odd(name):
                 empty.append(place)
     copies = [one for one, _ in found if _is_copy(one, found) and spelling.key(one.name) not in asked]
     reasons |= {one.place: COPY for one in copies}
     found = [pair for pair in found if pair[0] not in copies]
-    plain = [pair for pair in found if spelling.key(pair[0].name) in asked or not _is_odd(pair[0].name)]
+    plain = [pair for pair in found if spelling.key(pair[0].name) in asked or not is_odd(pair[0].name)]
     if within and not plain:
         inside = find(tree, within, wanted)
         if inside.folders:
             return Classes(inside.folders, reasons | inside.reasons, inside.empty)
     if len(plain) >= 2:
         for one, _ in found:
-            if _is_odd(one.name) and spelling.key(one.name) not in asked:
+            if is_odd(one.name) and spelling.key(one.name) not in asked:
                 reasons[join(base, one.name)] = (
                     f"its folder {one.name} does not look like a class (--classes {one.name!r} and others takes it)"
                 )
@@ -357,12 +307,10 @@ def _note_twins(images: Iterable[str], census: Census) -> None:
             twins.append((other, image))
     if twins:
         one, other = twins[0]
-        count = (
-            "1 image has the name of another" if len(twins) == 1 else f"{len(twins)} images have the names of others"
-        )
+        count = "1 image has" if len(twins) == 1 else f"{len(twins)} images have"
         census.note(
-            f"{count} in the same folder with another suffix, such as {one} and {other}; if they are the same image, take "
-            "one of them away."
+            f"{count} the name of another in the same folder with another suffix, such as {one} and {other}; if they "
+            "are the same image, take one of them away."
         )
 
 
@@ -438,10 +386,10 @@ def has_images(tree: Tree, folder: str) -> bool:
 
 def _annotates(tree: Tree, folder: str) -> bool:
     """Whether a folder is named like annotations and stands next to others with files that are not."""
-    if _WORDS.sub("", _last(folder)).lower() not in ANNOTATIONS:
+    if not annotates(_last(folder)):
         return False
     siblings = (join(parent(folder), name) for name in tree.folders[parent(folder)])
-    others = (one for one in siblings if _WORDS.sub("", _last(one)).lower() not in {*ANNOTATIONS, *_MASK_NAMES})
+    others = (one for one in siblings if not annotates(_last(one)) and _last(one).lower() not in _MASK_NAMES)
     return any(any(map(tree.files.get, tree.below(one))) for one in others)
 
 
@@ -502,24 +450,6 @@ def _mask_stems(name: str) -> tuple[str, ...]:
     if before:
         found += [before["stem"], *(f"{word}{before['mark']}{before['stem']}" for word in _IMAGE_WORDS)]
     return tuple(found)
-
-
-def _is_odd(name: str) -> bool:
-    plain = _WORDS.sub("", name).lower()
-    words = _WORDS.split(name.lower())
-    known = plain in ODD or _YEAR.sub("", plain) in ODD or (len(words) == 2 and words[1] in _OF_SIDES)
-    return known or spelling.side(name) is not None or _is_part(name)
-
-
-def _is_part(name: str) -> bool:
-    """Whether a folder is named like a part of a data set: `train_images`, `imagesTr`, `stage_2_test_images`,
-    `images_001`, `HAM10000_images_part_2`."""
-    words = {word.lower() for word in _WORD.findall(name) if len(word) > 1 or word.isdigit()}
-    sides, images = words & _SIDE_WORDS, words & _IMAGE_PARTS
-    if images and (sides or "part" in words):
-        return True
-    counting = {word for word in words if word in _COUNTING or word.isdigit()}
-    return bool(counting and (sides or images)) and words == counting | sides | images
 
 
 def _last(name: str) -> str:

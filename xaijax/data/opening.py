@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from xaijax._errors import InputError
 from xaijax._names import match
-from xaijax.data import class_tree, files, formats, phantoms
+from xaijax.data import _folder_names, files, formats, phantoms
 from xaijax.data import cues as planting
 from xaijax.data._classes import choose_classes
 from xaijax.data.dataset import MASK_ROLES, Dataset
@@ -273,7 +273,7 @@ def _why_unknown(folder: Path) -> str:
     if deeper:
         several = f"{folder} holds several data sets ({', '.join(deeper[:5])}): give one of them"
         inner = sorted({name for place in deeper for name in tree.folders[place]}, key=files.natural)
-        if class_tree.like_patients(set(deeper)) and inner:
+        if _folder_names.like_patients(set(deeper)) and inner:
             return f"{several}; if these folders are patients and those in them classes, give --classes {_named(inner)}"
         return f"{several}; if these folders are the classes, give --classes {_named(deeper)}"
     inside = next((name for name in _below(tree) if any(reader.matches(folder / name) for reader in READERS)), None)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xaijax._errors import InputError
-from xaijax.data import class_tree, spelling
+from xaijax.data import _folder_names, class_tree, spelling
 from xaijax.data.class_tree import Classes
 from xaijax.data.dataset import Dataset
 from xaijax.data.found import Census
@@ -76,7 +76,7 @@ def matches(folder: Path, *, allow_outside: bool = False) -> bool:
     found = class_tree.find(tree)
     names = [one.name for one in found.folders]
     table = any(name.lower().endswith(TABLES) for name in tree.files[""])
-    if table and (len(names) == 1 or class_tree.named_like_patients(names)):
+    if table and (len(names) == 1 or _folder_names.named_like_patients(names)):
         return False  # one folder of all images, or one for each patient: the classes stand in the table
     return bool(found.folders) and found.certain
 

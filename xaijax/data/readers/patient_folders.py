@@ -17,7 +17,7 @@ from pathlib import Path
 
 from xaijax._errors import InputError
 from xaijax._names import normal
-from xaijax.data import class_tree, spelling
+from xaijax.data import _folder_names, class_tree, spelling
 from xaijax.data.class_tree import Classes
 from xaijax.data.dataset import Dataset
 from xaijax.data.found import Census
@@ -101,7 +101,7 @@ def _patients(tree: Tree, wanted: Sequence[str]) -> dict[str, Classes]:
             found[name] = Classes(folders, every.reasons)
     inner = Counter(spelling.key(one.name) for classes in found.values() for one in classes.folders)
     # A second copy of the set, or a folder of notes, may lie next to the patients.
-    if 2 * len(found) <= len(outer) or not class_tree.like_patients(set(found)):
+    if 2 * len(found) <= len(outer) or not _folder_names.like_patients(set(found)):
         return {}
     if not 2 <= len(inner) <= MOST_CLASSES or max(inner.values()) < 2:
         return {}
@@ -110,7 +110,7 @@ def _patients(tree: Tree, wanted: Sequence[str]) -> dict[str, Classes]:
 
 def _may_be_classes(names: set[str]) -> bool:
     plain = {normal(name).rstrip("0123456789") for name in names} | {normal(name) for name in names}
-    if plain & _RECORDS or class_tree.like_patients(names):
+    if plain & _RECORDS or _folder_names.like_patients(names):
         return False
     bare = {int(name) for name in names if name.isdecimal()}
     return not bare or bare == set(range(len(bare)))
