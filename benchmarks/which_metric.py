@@ -127,8 +127,11 @@ def work_of(data: str, source: str, model: Path, count: int) -> Work:
 
 def score(work: Work, others: Mapping[str, OtherMetric], out: Path) -> None:
     """All cases that are missing, a few at a time."""
-    parts = work.parts
-    for number in range(store.finished(out), len(parts)):
+    parts, first = work.parts, store.finished(out)
+    there = {row[:2] for row in store.read_rows(out)}  # construction and case
+    if len(there) < sum(map(len, parts[:first])):
+        first -= 1  # a smaller `--count` ended within this part
+    for number in range(first, len(parts)):
         begun = time.monotonic()
         rows: list[Any] = []
         for case in parts[number]:
