@@ -618,3 +618,29 @@ def test_images_that_differ_in_their_suffix_alone_are_noted(tmp_path):
         "1 image has the name of another in the same folder with another suffix, such as a/1.jpg and a/1.png; if they "
         "are the same image, take one of them away.",
     )
+
+
+def test_a_table_of_folders_is_refused(tmp_path):
+    for patient in ("00001", "00002"):
+        picture(tmp_path / "train" / patient / "FLAIR" / "Image-1.png")
+        picture(tmp_path / "train" / patient / "FLAIR" / "Image-2.png")
+    text(tmp_path / "train_labels.csv", "BraTS21ID,MGMT_value\n00001,0\n00002,1\n")
+    with pytest.raises(InputError, match=r"names folders, such as '00001' with 2 images; a row names one image"):
+        open_dataset(tmp_path, labels="train_labels.csv", image_column="BraTS21ID", label_column="MGMT_value")
+
+
+def test_paths_may_start_at_the_table(tmp_path):
+    picture(tmp_path / "images" / "1.png")
+    picture(tmp_path / "images" / "2.png")
+    text(tmp_path / "tables" / "labels.csv", "file,label\n../images/1.png,a\n../images/2.png,b\n")
+    assert open_dataset(tmp_path, labels="tables/labels.csv").class_counts() == {"a": 1, "b": 1}
+    text(tmp_path / "tables" / "labels.csv", "file,label\n../../images/1.png,a\n")
+    with pytest.raises(InputError, match="lies outside the folder"):
+        open_dataset(tmp_path, labels="tables/labels.csv")
+
+
+def test_numbered_classes_above_patients_stay_classes(tmp_path):
+    for sequence in ("T1", "T2"):
+        for patient in ("p1", "p2"):
+            picture(tmp_path / sequence / patient / "1.png")
+    assert open_dataset(tmp_path).class_counts() == {"T1": 2, "T2": 2}

@@ -53,6 +53,17 @@ def like_patients(names: set[str]) -> bool:
     return len(bare) > MOST_CLASSES or all(len(name) > 2 or (len(name) > 1 and name[0] == "0") for name in bare)
 
 
+def patients_above(outer: set[str], inner: set[str]) -> bool:
+    """Whether folders are rather patients than those in them.
+
+    Example:
+        >>> patients_above({"p1", "p2"}, {"t1", "t2"}), patients_above({"T1", "T2"}, {"p1", "p2"})
+        (True, False)
+    """
+    strict = [all(map(_PATIENT.fullmatch, names)) for names in (outer, inner)]
+    return like_patients(outer) and not (strict[1] and not strict[0])
+
+
 def named_like_patients(names: Collection[str]) -> bool:
     """Whether three or more folders are called like patients and hardly like classes."""
     strict = len(names) > 2 and all(map(_PATIENT.fullmatch, names))

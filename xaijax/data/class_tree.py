@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import get_args
 
 from xaijax.data import files, spelling
-from xaijax.data._folder_names import annotates, is_odd, like_patients, named_like_patients
+from xaijax.data._folder_names import annotates, is_odd, like_patients, named_like_patients, patients_above
 from xaijax.data.annotations import Annotations
 from xaijax.data.dataset import Case, Dataset
 from xaijax.data.found import Census
@@ -103,7 +103,8 @@ class Classes:
         if sum(map(len, inner)) == len(every):
             return len(inner) > 1
         # Of folders of patients, those in them may be the classes.
-        return len(inner) > 1 and like_patients(every) and not like_patients({one.name for one in self.folders})
+        outer = {one.name for one in self.folders}
+        return len(inner) > 1 and like_patients(every) and not patients_above(outer, every)
 
 
 def find(tree: Tree, base: str = "", wanted: Sequence[str] = ()) -> Classes:

@@ -62,7 +62,8 @@ def read(folder: Path, reading: Reading, table: Table = Table()) -> Dataset:  # 
     path = _path(folder, table)
     text = read_table(path)
     census = Census(NAME if path == folder / NAME else f"table {path.name}")
-    index = FileIndex(folder, allow_outside=reading.allow_outside)
+    home = os.path.relpath(os.path.realpath(path.parent), os.path.realpath(folder))
+    index = FileIndex(folder, allow_outside=reading.allow_outside, home="" if home.startswith("..") else home)
     inside = index.exact(os.path.realpath(path) if table.file else path.name)
     if inside.path is not None:
         index.take(inside.path, "table")

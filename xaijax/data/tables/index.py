@@ -70,10 +70,12 @@ class FileIndex:
     Args:
         folder: the folder.
         allow_outside: follow links that leave it, and find files that lie outside.
+        home: the folder of the table in it, where paths such as `../images/1.png` may start.
     """
 
-    def __init__(self, folder: Path, *, allow_outside: bool = False) -> None:
+    def __init__(self, folder: Path, *, allow_outside: bool = False, home: str = "") -> None:
         self.folder = folder
+        self._home = home
         self._allow_outside = allow_outside
         self._census = _Watched()
         tree = scan(folder, self._census, allow_outside=allow_outside)
@@ -203,8 +205,16 @@ class FileIndex:
                     return Hit(inside, exact=True)
             return self._beyond(path)
         if path == ".." or path.startswith("../"):
+            from_table = posixpath.normpath(posixpath.join(self._home, path))
+            if from_table in self._files:
+                return Hit(from_table)
             return self._beyond(posixpath.join(self._real, path))
         return Hit(None, OUTSIDE if path in self._census.outside else MISSING)
+
+    def images_in(self, name: str) -> int:
+        """How many images lie in or below a folder of this name or path."""
+        name = posixpath.normpath(_posix(name))
+        return sum(f"/{name}/" in f"/{path}" and files.is_image(path) for path in self._files)
 
     def leave(self, path: str, reason: str) -> None:
         """Records why a file is left out, unless it is used."""

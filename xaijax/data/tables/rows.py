@@ -144,7 +144,7 @@ def assemble(
             split=row.split,
             findings=row.findings,
         )
-    _refuse(source, rows, first, disputed, left)
+    _refuse(source, rows, first, disputed, left, index)
     for name, others in disputed.items():
         del cases[name]
         left.setdefault(DISPUTED, []).extend(row.file for row in (first[name], *others))
@@ -226,9 +226,16 @@ def _refuse(
     first: Mapping[str, Row],
     disputed: Mapping[str, Sequence[Row]],
     left: Mapping[str, Sequence[str]],
+    index: FileIndex,
 ) -> None:
     if not first:
         reason, names = max(left.items(), key=lambda one: len(one[1]))
+        count = index.images_in(names[0]) if reason == MISSING else 0
+        if count:
+            raise InputError(
+                f"{source} names folders, such as {names[0]!r} with {count} image{'s' if count > 1 else ''}; a row "
+                "names one image: give a table with a row for each"
+            )
         if reason == MISSING:
             raise InputError(
                 f"none of the {len(rows)} files named in {source} exists; the first is {names[0]!r}: give the folder "
