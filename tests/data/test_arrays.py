@@ -290,6 +290,15 @@ class TestWhite:
         assert batch.images[0].max() == 1
         assert batch.images[1].max() == 255
 
+    def test_colours_that_are_not_numbers_are_black(self, tmp_path):
+        images = self.COLOURS / 255
+        images[1, 2, 1] = np.nan
+        np.savez(tmp_path / "a.npz", images=images, labels=[0, 1])
+        batch = open_dataset(tmp_path / "a.npz").read([0, 1])
+        assert batch.images[1, 2, 1].tolist() == [0, 0, 0]
+        np.testing.assert_array_equal(batch.images[0], self.COLOURS[0])
+        assert ("1", "its NaN and infinite values were made black") in batch.notes
+
     def test_grey_values_of_8_bits_are_not_spread(self, tmp_path):
         grey = np.array([[[10, 20], [30, 40]], [[0, 200], [100, 5]]], np.int64)
         np.savez(tmp_path / "a.npz", images=grey, labels=[0, 1])

@@ -18,6 +18,7 @@ import numpy as np
 CHUNK = 1 << 22  # values that are looked at together
 WHOLE = "its values are whole numbers from 0 to 255, which are taken for 8 bits"
 UNIT = "its colours are floats from 0 to 1, which became 0 to 255"
+BLACK = "its NaN and infinite values were made black"  # as `xaijax.data.images` says of grey values
 BYTES = "its colours are floats from 0 to 255, which were rounded"
 
 
@@ -51,9 +52,9 @@ class White:
         if not colour:
             return image, ()
         if image.dtype.kind == "f" and low >= 0 and high <= 1:
-            return _rounded(image * np.float64(255)), (UNIT,)
+            return _rounded(image * np.float64(255), UNIT)
         if image.dtype.kind == "f" and low >= 0 and 127 < high <= 255:
-            return _rounded(image), (BYTES,)
+            return _rounded(image, BYTES)
         if image.dtype == np.uint16 and high >= 4096:
             return ((image.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8), ()
         raise ValueError(
@@ -68,8 +69,10 @@ class White:
             return self._range
 
 
-def _rounded(image: np.ndarray) -> np.ndarray:
-    return np.asarray(np.rint(image).astype(np.uint8))
+def _rounded(image: np.ndarray, note: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    absent = np.isnan(image)
+    shown = np.rint(np.where(absent, 0, image)).astype(np.uint8)
+    return shown, (note, BLACK) if absent.any() else (note,)
 
 
 def _range(arrays: Sequence[np.ndarray], colour: bool) -> tuple[float, float, bool]:
