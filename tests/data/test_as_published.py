@@ -644,3 +644,23 @@ def test_numbered_classes_above_patients_stay_classes(tmp_path):
         for patient in ("p1", "p2"):
             picture(tmp_path / sequence / patient / "1.png")
     assert open_dataset(tmp_path).class_counts() == {"T1": 2, "T2": 2}
+
+
+def test_shenzhen_and_montgomery(tmp_path):
+    mask = Image.fromarray(np.eye(12, 10, dtype=np.uint8) * 255)
+    for at, name in enumerate(("CHNCXR_0001_0", "CHNCXR_0327_1")):
+        picture(tmp_path / "CXR_png" / f"{name}.png", at)
+        text(tmp_path / "ClinicalReadings" / f"{name}.txt", "male 45yrs")
+    (tmp_path / "mask").mkdir()
+    mask.save(tmp_path / "mask" / "CHNCXR_0327_1_mask.png")
+    mask.save(tmp_path / "mask" / "CHNCXR_0999_1_mask.png")
+    picture(tmp_path / "MontgomerySet" / "CXR_png" / "MCUCXR_0104_1.png", 5)
+    for side in ("leftMask", "rightMask"):
+        (tmp_path / "MontgomerySet" / "ManualMask" / side).mkdir(parents=True)
+        mask.save(tmp_path / "MontgomerySet" / "ManualMask" / side / "MCUCXR_0104_1.png")
+    dataset = open_dataset(tmp_path)
+    assert dataset.class_counts() == {"normal": 1, "tuberculosis": 2}
+    assert dataset.mask_role == "organ"
+    assert dataset.found.taken == {"image": 3, "mask": 3}
+    assert left(dataset)["it is a mask and no image has its name"] == 1
+    assert dataset.read([0, 1, 2], shape=(12, 10, 1)).has_mask.tolist() == [False, True, True]
