@@ -664,3 +664,23 @@ def test_shenzhen_and_montgomery(tmp_path):
     assert dataset.found.taken == {"image": 3, "mask": 3}
     assert left(dataset)["it is a mask and no image has its name"] == 1
     assert dataset.read([0, 1, 2], shape=(12, 10, 1)).has_mask.tolist() == [False, True, True]
+
+
+def test_tables_of_sides_may_call_their_columns_otherwise(tmp_path):
+    for name in ("train/1", "train/2", "test/3"):
+        picture(tmp_path / f"{name}.png")
+    text(tmp_path / "train.csv", "file,label\n1,a\n2,b\n")
+    text(tmp_path / "test.csv", "class,filename\na,3\n")
+    dataset = open_dataset(tmp_path)
+    assert {case.id: (dataset.classes[case.label], case.split) for case in dataset.cases} == {
+        "train/1.png": ("a", "training"),
+        "train/2.png": ("b", "training"),
+        "test/3.png": ("a", "test"),
+    }
+
+
+def test_a_table_in_a_folder_is_named(tmp_path):
+    picture(tmp_path / "images" / "1.png")
+    text(tmp_path / "my tables" / "all.csv", "file,label\n1,a\n")
+    with pytest.raises(InputError, match=r'if a table does, name it, as in --labels "my tables/all\.csv"'):
+        open_dataset(tmp_path)

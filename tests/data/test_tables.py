@@ -255,7 +255,10 @@ class TestAnyTable:
             "it has more cells than the table has columns": (1, ("line 6",)),
             "the file is not there": (1, ("none.png",)),
         }
-        assert dataset.found.left_out["no row of the table names it"].count == 4
+        left = {reason: one.examples for reason, one in dataset.found.left_out.items()}
+        assert left["no row of the table names it"] == ("d.png",)  # its row cannot be trusted
+        assert left["its row has no label"] == ("c.png", "e.png")
+        assert left["its rows name several classes"] == ("f.png",)
         assert dataset.found.seen == on_disk(tmp_path) == 8
         described = dataset.found.describe()
         assert described["rows_left_out"]["it has no label"] == {"count": 2, "examples": ["c.png", "e.png"]}

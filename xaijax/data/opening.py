@@ -285,7 +285,9 @@ def _why_unknown(folder: Path) -> str:
     near = [join(place, name) for place in places for name in tree.files.get(place, ())]
     first = next((name for name in near if files.looks_like_image(tree.path(name))), None)
     if first is not None:
-        return f"{folder} holds images, such as {first}, but nothing says their classes"
+        deep = [name for name in tree.names() if name.lower().endswith(class_folders.TABLES)]
+        table = f"; if a table does, name it, as in --labels {_likely(deep)}" if deep else ""
+        return f"{folder} holds images, such as {first}, but nothing says their classes{table}"
     unread = Counter(formats.suffix(name) for name in tree.names() if formats.unread(name))
     if unread:
         suffix, count = unread.most_common(1)[0]
@@ -309,8 +311,14 @@ def _tables(names: list[str]) -> str:
     test images rarely have any."""
     if len(names) == 1:
         return f"the table {names[0]}, which is not a known one: give --labels {names[0]}"
-    likely = min(names, key=lambda name: ("submission" in name.lower(), "train" not in name.lower(), name))
-    return f"tables of no known layout ({', '.join(names[:5])}): name the one of the labels, as in --labels {likely}"
+    shown = ", ".join(names[:5])
+    return f"tables of no known layout ({shown}): name the one of the labels, as in --labels {_likely(names)}"
+
+
+def _likely(names: list[str]) -> str:
+    """The table that probably has the labels."""
+    found = min(names, key=lambda name: ("submission" in name.lower(), "train" not in name.lower(), name))
+    return f'"{found}"' if " " in found else found
 
 
 def _below(tree: Tree) -> list[str]:

@@ -44,24 +44,28 @@ LOOKED_AT = 50  # rows of which one must name a file
 
 @dataclass(frozen=True)
 class _Known:
-    """The table of one side; `labels` are its columns of labels, none where it has none."""
+    """The table of one side, its column of images, and those of labels, none where it has none."""
 
     side: str
     text: TextTable
+    image: str
     labels: tuple[str, ...]
+
+    def like(self, first: "_Known") -> bool:
+        """Whether it has the labels of another table: the same columns, or one column as that."""
+        return self.labels == first.labels or len(self.labels) == len(first.labels) == 1
 
 
 def matches(folder: Path, table: Table = Table()) -> bool:  # noqa: B008 - it is frozen
     """Whether the folder has this layout, with these columns where they are named."""
     try:
         (train, *_) = _tables(folder, table)
-        image = find_column(train.text, "image", table.image)
     except (ValueError, OSError):
         return False
-    if not train.labels or image is None:
+    if not train.labels:
         return False
     index = FileIndex(folder)
-    names = [name for name in train.text.cells(image)[:LOOKED_AT] if not is_blank(name)]
+    names = [name for name in train.text.cells(train.image)[:LOOKED_AT] if not is_blank(name)]
     return any(index.find(name, side=train.side).path is not None for name in names)
 
 
@@ -83,7 +87,7 @@ def read(folder: Path, reading: Reading, table: Table = Table()) -> Dataset:  # 
     train = every[0]
     if table.label is None and train.labels == (_MELANOMA,):
         table = replace(table, label=_MELANOMA)
-    labelled = [one for one in every if train.labels and one.labels == train.labels]
+    labelled = [one for one in every if train.labels and one.like(train)]
     names = ", ".join(one.text.name for one in labelled)
     census = Census(f"table {names}" if len(labelled) == 1 else f"tables {names}")
     index = FileIndex(folder, allow_outside=reading.allow_outside)
@@ -94,13 +98,16 @@ def read(folder: Path, reading: Reading, table: Table = Table()) -> Dataset:  # 
             index.leave(path.name, MADE_UP)
     for one in every:
         if one not in labelled:
-            _leave(one, find_column(train.text, "image", table.image), index, census)
+            _leave(one, index, census)
+    for one in labelled[1:]:
+        if (one.image, one.labels) != (train.image, train.labels):
+            census.note(f"Columns of {one.text.name}: images by {one.image}; classes by {', '.join(one.labels)}.")
     split = len(labelled) > 1 and table.split is None
     if split:
         census.note(f"The sides of the split are {', '.join(f'{one.side} ({one.text.name})' for one in labelled)}.")
     return listed_cases(
         folder,
-        _joined([one.text for one in labelled]),
+        _joined(labelled),
         reading,
         table,
         index,
@@ -131,7 +138,8 @@ def _tables(folder: Path, table: Table) -> list[_Known]:
         # Tables that repeat one side, such as its folds, are a question to the user.
         for path in exact if len(exact) == 1 else paths if len(paths) == 1 else ():
             text = read_table(path)
-            every.append(_Known(name, text, _labels(text, table)))
+            image = find_column(text, "image", table.image)
+            every.append(_Known(name, text, str(image), _labels(text, table)))
     return every if every and every[0].side == "training" else []
 
 
@@ -152,27 +160,28 @@ def _labels(text: TextTable, table: Table) -> tuple[str, ...]:
     return tuple(found) if filled else ()
 
 
-def _leave(one: _Known, image: str | None, index: FileIndex, census: Census) -> None:
+def _leave(one: _Known, index: FileIndex, census: Census) -> None:
     """Counts the rows and images of a table that is not read."""
     why = "other labels than the training table" if one.labels else "no labels"
     index.leave(one.text.name, f"it has {why}")
-    if image in one.text.columns:
-        names = one.text.cells(str(image))
-        census.leave_row(f"its table, {one.text.name}, has {why}", *names)
-        for name in names:
-            hit = index.find(name, side=one.side, apart=True)
-            if hit.path is not None:
-                index.leave(hit.path, f"its table, {one.text.name}, has {why}")
+    names = one.text.cells(one.image)
+    census.leave_row(f"its table, {one.text.name}, has {why}", *names)
+    for name in names:
+        hit = index.find(name, side=one.side, apart=True)
+        if hit.path is not None:
+            index.leave(hit.path, f"its table, {one.text.name}, has {why}")
 
 
-def _joined(tables: Sequence[TextTable]) -> TextTable:
+def _joined(tables: Sequence[_Known]) -> TextTable:
     """One table of all rows, with the columns of the first; what others lack is blank."""
     first = tables[0]
-    rows, lines, ragged = list(first.rows), list(first.lines), list(first.ragged)
+    text = first.text
+    rows, lines, ragged = list(text.rows), list(text.lines), list(text.ragged)
     for one in tables[1:]:
-        at = {name: position for position, name in enumerate(one.columns)}
-        places = [at.get(name) for name in first.columns]
-        rows += [tuple(["" if place is None else row[place] for place in places]) for row in one.rows]
-        lines += one.lines
-        ragged += one.ragged
-    return TextTable(first.path, first.columns, rows, lines, tuple(ragged), first.titles)
+        called = {first.image: one.image, **dict(zip(first.labels, one.labels, strict=True))}
+        at = {name: position for position, name in enumerate(one.text.columns)}
+        places = [at.get(called.get(name, name)) for name in text.columns]
+        rows += [tuple(["" if place is None else row[place] for place in places]) for row in one.text.rows]
+        lines += one.text.lines
+        ragged += one.text.ragged
+    return TextTable(text.path, text.columns, rows, lines, tuple(ragged), text.titles)

@@ -122,6 +122,11 @@ def listed_cases(
         census.note(f"{lines} left out of {text.name}: {titles[0][:60].strip()!r}.")
     classes = _label(rows, text, label, one_hots, census)
     kept = leave_broken(text.path, rows, text.ragged, census, labelled=lambda row: bool(row.label or row.findings))
+    for row in rows:
+        if row.file and not (row.label or row.findings):
+            path = index.find(row.file, side=row.side or row.split, apart=sides_of is not None).path
+            if path is not None:
+                index.leave(path, "its row has no label")
     if label is not None and classes is None:
         classes = _place(kept, text)
     return assemble(

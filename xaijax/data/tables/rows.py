@@ -147,6 +147,7 @@ def assemble(
     _refuse(source, rows, first, disputed, left, index)
     for name, others in disputed.items():
         del cases[name]
+        index.leave(name, "its rows name several classes")
         left.setdefault(DISPUTED, []).extend(row.file for row in (first[name], *others))
     for reason, names in left.items():
         census.leave_row(reason, *names)
