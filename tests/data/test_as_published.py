@@ -684,3 +684,17 @@ def test_a_table_in_a_folder_is_named(tmp_path):
     text(tmp_path / "my tables" / "all.csv", "file,label\n1,a\n")
     with pytest.raises(InputError, match=r'if a table does, name it, as in --labels "my tables/all\.csv"'):
         open_dataset(tmp_path)
+
+
+def test_series_of_patients_and_two_formats_of_one_image(tmp_path):
+    for patient in ("PA000", "PA001"):
+        picture(tmp_path / "tree" / "DICOM" / patient / "ST000" / "SE000" / "IM000.png")
+    with pytest.raises(InputError, match=r"holds images, such as DICOM/PA000/ST000/SE000/IM000\.png, but nothing says"):
+        open_dataset(tmp_path / "tree")
+    for name in ("train/ISIC_1.png", "jpeg/train/ISIC_1.jpg"):
+        picture(tmp_path / "both" / name)
+    with pytest.raises(InputError, match="nothing says their classes"):
+        open_dataset(tmp_path / "both")
+    text(tmp_path / "both" / "train.csv", "image_name,target\nISIC_1,0\n")
+    with pytest.raises(InputError, match="several files have its name; give the folder that holds each image once"):
+        open_dataset(tmp_path / "both")

@@ -94,6 +94,11 @@ def _is_part(name: str) -> bool:
     return bool(counting and (sides or images)) and words == counting | sides | images
 
 
+def is_plain(name: str) -> bool:
+    """Whether a folder is called by how images are stored or taken, such as `jpeg`."""
+    return _WORDS.sub("", name).lower() in PLAIN
+
+
 def annotates(name: str) -> bool:
     """Whether a folder inside a class is called like annotations."""
     return _WORDS.sub("", name).lower() in ANNOTATIONS

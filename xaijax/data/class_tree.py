@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import get_args
 
 from xaijax.data import files, spelling
-from xaijax.data._folder_names import annotates, is_odd, like_patients, named_like_patients, patients_above
+from xaijax.data._folder_names import annotates, is_odd, is_plain, like_patients, named_like_patients, patients_above
 from xaijax.data.annotations import Annotations
 from xaijax.data.dataset import Case, Dataset
 from xaijax.data.found import Census
@@ -149,7 +149,7 @@ def find(tree: Tree, base: str = "", wanted: Sequence[str] = ()) -> Classes:
                     f"its folder {one.name} does not look like a class (--classes {one.name!r} and others takes it)"
                 )
         found = plain
-    elif not plain:
+    elif not plain or (len(found) > 1 and is_plain(plain[0][0].name) and spelling.key(plain[0][0].name) not in asked):
         # Sides of a split without classes, images next to their annotations: a table may say the classes.
         found = []
     for _, inner in found:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
@@ -42,7 +43,7 @@ from xaijax.data.readers import (
     yolo,
 )
 from xaijax.data.reading import MaskRole, MaskValue, Reading, Table, parse_mask_values, parse_window
-from xaijax.data.scan import OUTSIDE, Tree, join, scan
+from xaijax.data.scan import OUTSIDE, Tree, scan
 
 # Sources that hold images in themselves: objects, archives, shards. They come before layouts of folders.
 CONTAINERS = (hugging_face, npz, webdataset)
@@ -68,6 +69,7 @@ READERS = (
 # Those that may consist of links to other places alone, which a match follows only if that is allowed.
 LINKED = (split_folders, patient_folders, class_folders, figshare)
 CORRELATION = 0.95
+LOOKED_AT = 1000  # files of a folder of no known layout, to say what it holds
 _FOLDER_HELP = (
     "a folder needs a labels.csv with the columns file and label, one folder of images per class (in train/, val/ and "
     "test/ too), or the files of a published set as they come"
@@ -270,6 +272,8 @@ def _why_unknown(folder: Path) -> str:
     tree = scan(folder, census)
     inner = [name for name in sorted(tree.folders[""]) if any(map(tree.files.get, tree.below(name)))]
     deeper = [name for name in inner if any(reader.matches(folder / name) for reader in READERS)]
+    if len(deeper) == 1 and not _opens(folder / deeper[0]):
+        deeper = []
     if len(deeper) == 1:
         return f"{folder} holds a data set in its folder {deeper[0]}: give that folder"
     if deeper:
@@ -278,11 +282,10 @@ def _why_unknown(folder: Path) -> str:
         if _folder_names.like_patients(set(deeper)) and inner:
             return f"{several}; if these folders are patients and those in them classes, give --classes {_named(inner)}"
         return f"{several}; if these folders are the classes, give --classes {_named(deeper)}"
-    inside = next((name for name in _below(tree) if any(reader.matches(folder / name) for reader in READERS)), None)
+    inside = next((name for name in _below(tree) if _opens(folder / name)), None)
     if inside is not None:
         return f"{folder} holds a data set in its folder {inside}: give that folder"
-    places = ["", *tree.folders[""]]
-    near = [join(place, name) for place in places for name in tree.files.get(place, ())]
+    near = islice(tree.names(), LOOKED_AT)
     first = next((name for name in near if files.looks_like_image(tree.path(name))), None)
     if first is not None:
         deep = [name for name in tree.names() if name.lower().endswith(class_folders.TABLES)]
@@ -299,6 +302,12 @@ def _why_unknown(folder: Path) -> str:
         first = left[OUTSIDE].examples[0]
         return f"{folder} holds no images, but links that leave it, such as {first} (--allow-outside takes them)"
     return f"{folder} holds no images in a known layout"
+
+
+def _opens(folder: Path) -> bool:
+    """Whether a folder is a data set of its own; one class alone is none."""
+    found = next((reader for reader in READERS if reader.matches(folder)), None)
+    return found is not None and (found is not class_folders or class_folders.several(folder))
 
 
 def _named(names: list[str]) -> str:

@@ -81,6 +81,11 @@ def matches(folder: Path, *, allow_outside: bool = False) -> bool:
     return bool(found.folders) and found.certain
 
 
+def several(folder: Path) -> bool:
+    """Whether the folder has two class folders or more."""
+    return len(class_tree.find(scan(folder)).folders) > 1
+
+
 def names_all(folder: Path, reading: Reading) -> bool:
     """Whether the classes that were asked for are folders with images, whatever their sub-folders are called."""
     if len(reading.classes) < 2:

@@ -33,6 +33,7 @@ from xaijax.data.tables import (
     listed_cases,
     read_table,
 )
+from xaijax.data.tables.index import SEVERAL
 from xaijax.data.tables.labelled import label_columns
 
 _TABLE = re.compile(r"[^.].*\.[ct]sv(\.gz)?", re.IGNORECASE)
@@ -66,7 +67,8 @@ def matches(folder: Path, table: Table = Table()) -> bool:  # noqa: B008 - it is
         return False
     index = FileIndex(folder)
     names = [name for name in train.text.cells(train.image)[:LOOKED_AT] if not is_blank(name)]
-    return any(index.find(name, side=train.side).path is not None for name in names)
+    hits = (index.find(name, side=train.side) for name in names)
+    return any(hit.path is not None or hit.reason == SEVERAL for hit in hits)
 
 
 def read(folder: Path, reading: Reading, table: Table = Table()) -> Dataset:  # noqa: B008 - it is frozen
