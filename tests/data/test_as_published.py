@@ -560,6 +560,8 @@ class TestTableColumns:
         text(tmp_path / "labels.csv", "file,label\n" + "".join(f"{at}.png,{20 + at / 7:.3f}\n" for at in range(25)))
         with pytest.raises(InputError, match="holds 25 different decimal numbers, which are measurements"):
             open_dataset(tmp_path)
+        text(tmp_path / "labels.csv", "file,label\n" + "".join(f"{at}.png,{at}.0\n" for at in range(25)))
+        assert len(open_dataset(tmp_path).classes) == 25
 
 
 class TestMura:

@@ -250,7 +250,8 @@ def _label(
         return classes
     names = joined(cells, census)
     values = set(names.values())
-    if len(values) > _MOST_NUMBERS and all(map(_DECIMAL.fullmatch, values)) and any("." in one for one in values):
+    numbers = len(values) > _MOST_NUMBERS and all(map(_DECIMAL.fullmatch, values))
+    if numbers and not all(float(one).is_integer() for one in values):
         raise InputError(
             f"the column {label} of {text.path} holds {len(values)} different decimal numbers, which are "
             "measurements and no classes: name the column of the classes with --label-column"
