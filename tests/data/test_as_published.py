@@ -700,3 +700,19 @@ def test_series_of_patients_and_two_formats_of_one_image(tmp_path):
     text(tmp_path / "both" / "train.csv", "image_name,target\nISIC_1,0\n")
     with pytest.raises(InputError, match="several files have its name; give the folder that holds each image once"):
         open_dataset(tmp_path / "both")
+
+
+def test_sides_next_to_one_other_folder_are_not_classes(tmp_path):
+    for name in ("train", "test", "results"):
+        picture(tmp_path / name / "1.png")
+    with pytest.raises(InputError, match="nothing says their classes"):
+        open_dataset(tmp_path)
+
+
+def test_hospitals_and_magnifications_are_patients_only_where_classes_are_named(tmp_path):
+    for place in ("hospital1", "hospital2"):
+        for label in ("benign", "malignant"):
+            picture(tmp_path / place / label / "1.png")
+    with pytest.raises(InputError, match="give --classes benign malignant"):
+        open_dataset(tmp_path)
+    assert open_dataset(tmp_path, classes=["benign", "malignant"]).class_counts() == {"benign": 2, "malignant": 2}

@@ -64,9 +64,9 @@ def patients_above(outer: set[str], inner: set[str]) -> bool:
     return like_patients(outer) and not (strict[1] and not strict[0])
 
 
-def named_like_patients(names: Collection[str]) -> bool:
-    """Whether three or more folders are called like patients and hardly like classes."""
-    strict = len(names) > 2 and all(map(_PATIENT.fullmatch, names))
+def named_like_patients(names: Collection[str], least: int = 3) -> bool:
+    """Whether so many folders or more are called like patients and hardly like classes."""
+    strict = len(names) >= least and all(map(_PATIENT.fullmatch, names))
     return strict or (len(names) > MOST_CLASSES and like_patients(set(names)))
 
 

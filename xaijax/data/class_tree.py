@@ -149,12 +149,21 @@ def find(tree: Tree, base: str = "", wanted: Sequence[str] = ()) -> Classes:
                     f"its folder {one.name} does not look like a class (--classes {one.name!r} and others takes it)"
                 )
         found = plain
-    elif not plain or (len(found) > 1 and is_plain(plain[0][0].name) and spelling.key(plain[0][0].name) not in asked):
+    elif not plain or (len(found) > 1 and not _is_only_class(plain[0][0].name, found, asked)):
         # Sides of a split without classes, images next to their annotations: a table may say the classes.
         found = []
     for _, inner in found:
         reasons |= inner
     return Classes(tuple(one for one, _ in found), reasons, tuple(empty))
+
+
+def _is_only_class(name: str, found: Sequence[tuple[ClassFolder, dict[str, str]]], asked: Collection[str]) -> bool:
+    """Whether the only folder that is not odd is a class next to one that is, such as `normal` and `unknown`: it is not
+    called like a kind of files, and the others are not two sides of a split."""
+    if spelling.key(name) in asked:
+        return True
+    sides = {spelling.side_within(one.name) for one, _ in found} - {None}
+    return not is_plain(name) and len(sides) < 2
 
 
 def _is_copy(one: ClassFolder, found: Sequence[tuple[ClassFolder, dict[str, str]]]) -> bool:

@@ -103,6 +103,8 @@ def _patients(tree: Tree, wanted: Sequence[str]) -> dict[str, Classes]:
     # A second copy of the set, or a folder of notes, may lie next to the patients.
     if 2 * len(found) <= len(outer) or not _folder_names.like_patients(set(found)):
         return {}
+    if not asked and not _folder_names.named_like_patients(set(found), 2):
+        return {}
     if not 2 <= len(inner) <= MOST_CLASSES or max(inner.values()) < 2:
         return {}
     return found if asked or _may_be_classes(set(inner)) else {}
