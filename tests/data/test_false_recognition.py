@@ -1,0 +1,74 @@
+"""Ordinary folders that resemble a layout which they are not."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from xaijax._errors import InputError
+from xaijax.data import open_dataset
+
+
+def image(path, seed=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (12, 10), np.uint8)).save(path)
+
+
+def text(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content, encoding="utf-8")
+
+
+def left(dataset):
+    return {reason: one.count for reason, one in dataset.found.left_out.items()}
+
+
+class TestPatients:
+    @pytest.mark.parametrize(
+        "inner",
+        [
+            ("thin", "thick"),
+            ("fixed", "moving"),
+            ("before", "after"),
+            ("with_contrast", "no_contrast"),
+            ("ED", "ES"),
+            ("HE", "Ki67"),
+            ("LR", "HR"),
+            ("input", "label"),
+            ("LEFT_CC", "RIGHT_CC"),
+            ("thorax", "abdomen"),
+        ],
+    )
+    def test_acquisitions_of_each_patient_are_not_classes(self, tmp_path, inner):
+        for patient in ("p1", "p2", "p3"):
+            for name in inner:
+                image(tmp_path / patient / name / "1.png")
+        with pytest.raises(InputError, match="if these folders are patients and those in them classes, give --classes"):
+            open_dataset(tmp_path)
+        dataset = open_dataset(tmp_path, classes=list(inner))
+        assert dataset.class_counts() == dict.fromkeys(sorted(inner), 3)
+        assert {case.group for case in dataset.cases} == {"patient p1", "patient p2", "patient p3"}
+
+    @pytest.mark.parametrize(
+        "inner", [("normal", "tumor"), ("adenoma", "other"), ("non-IDC", "IDC"), ("benign_tissue", "malignant_tissue")]
+    )
+    def test_findings_of_each_patient_are_classes(self, tmp_path, inner):
+        for patient in ("8863", "9012"):
+            for name in inner:
+                image(tmp_path / patient / name / "1.png")
+        assert open_dataset(tmp_path).classes == tuple(sorted(inner))
+
+    def test_words_that_some_patients_lack_are_classes(self, tmp_path):
+        for place in ("p1/melanosis", "p1/naevus", "p2/naevus", "p3/melanosis"):
+            image(tmp_path / place / "1.png")
+        dataset = open_dataset(tmp_path)
+        assert dataset.class_counts() == {"melanosis": 2, "naevus": 2}
+        assert any("If the first are the classes" in note for note in dataset.found.notes)
+
+    @pytest.mark.parametrize("outer", [("2019", "2020"), ("100", "200", "400"), ("224", "299", "512")])
+    def test_years_magnifications_and_sizes_are_not_patients(self, tmp_path, outer):
+        for name in outer:
+            for label in ("benign", "malignant"):
+                image(tmp_path / name / label / "1.png")
+        with pytest.raises(InputError, match="holds several data sets"):
+            open_dataset(tmp_path)
+        assert open_dataset(tmp_path, classes=["benign", "malignant"]).class_counts()["benign"] == len(outer)
