@@ -72,3 +72,27 @@ class TestPatients:
         with pytest.raises(InputError, match="holds several data sets"):
             open_dataset(tmp_path)
         assert open_dataset(tmp_path, classes=["benign", "malignant"]).class_counts()["benign"] == len(outer)
+
+
+class TestYolo:
+    BOX = "0 0.5 0.5 0.4 0.5\n"
+
+    def folders(self, folder, place, line):
+        for label in ("normal", "sick"):
+            for name in ("1", "2"):
+                image(folder / place.format("images", label) / f"{name}.png", len(label))
+                text(folder / place.format("labels", label) / f"{name}.txt", line)
+
+    def test_reports_next_to_class_folders_are_no_labels(self, tmp_path):
+        self.folders(tmp_path, "{1}/{0}", "No finding.")
+        text(tmp_path / "classes.txt", "normal\nsick\n")
+        assert open_dataset(tmp_path).class_counts() == {"normal": 2, "sick": 2}
+
+    @pytest.mark.parametrize("place", ["{1}/{0}", "{0}/{1}"])
+    def test_objects_in_class_folders_are_a_question(self, tmp_path, place):
+        self.folders(tmp_path, place, self.BOX)
+        text(tmp_path / "data.yaml", "names: [lesion]\n")
+        with pytest.raises(InputError, match=r"images in several folders \(normal, sick\): give --classes"):
+            open_dataset(tmp_path)
+        assert open_dataset(tmp_path, classes=["normal", "sick"]).class_counts() == {"normal": 2, "sick": 2}
+        assert open_dataset(tmp_path, classes=["lesion"]).class_counts() == {"lesion": 4}

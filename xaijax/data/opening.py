@@ -209,7 +209,8 @@ def _open(source: Any, reading: Reading, table: Table, **numbers: Any) -> Datase
     reader = next((one for one in READERS if one.matches(folder)), None)
     if reader is None and reading.allow_outside:
         reader = next((one for one in LINKED if one.matches(folder, allow_outside=True)), None)
-    if reader is None and class_folders.names_all(folder, reading):
+    # Folders of images with labels of YOLO may be classes, if these are named.
+    if reader in (None, yolo) and class_folders.names_all(folder, reading):
         reader = class_folders
     if reader is None and patient_folders.names_all(folder, reading):
         reader = patient_folders

@@ -5,16 +5,19 @@
 in the place of `images` in its path. The class of an image is that of its objects; where one image has objects of
 several classes or none, the data set has findings, several per image. Objects are masks. The side is the folder's.
 
-Images without a text file are left out: nothing says whether they hold an object.
+Images without a text file are left out: nothing says whether they hold an object. Where images lie in several folders
+that are no sides (`images/normal/`, `images/sick/`), the folders may be the classes, and `--classes` must say it. There,
+text files of words, such as reports, are no labels.
 
 References:
     docs.ultralytics.com/datasets/detect, the format.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from xaijax._errors import InputError
-from xaijax.data import files
+from xaijax.data import files, spelling
 from xaijax.data.dataset import Case, Dataset
 from xaijax.data.files import ImageFile
 from xaijax.data.found import Census
@@ -27,6 +30,7 @@ from xaijax.data.tables.labels import present
 IMAGES, LABELS = "images", "labels"
 NO_LABEL = "it has no text file of labels"
 LARGEST_FILE = 2**24  # bytes of a file of names or labels
+LOOKED_AT = 3  # files of labels of which one must begin as labels do
 _NAMES = ("classes.txt", "obj.names", "labels/classes.txt")
 
 
@@ -37,7 +41,12 @@ def matches(folder: Path) -> bool:
     if not any(name.endswith((".yaml", ".yml")) or name in ("classes.txt", "obj.names", LABELS) for name in near):
         return False
     tree = scan(folder)
-    return _names(tree) is not None and bool(_pairs(tree))
+    if _names(tree) is None:
+        return False
+    labels = list(_pairs(tree).values())
+    first = (Path(tree.path(label)) for label in labels[:LOOKED_AT])
+    # Labels of one folder have nothing else to be; what is wrong with them is said where they are read.
+    return bool(labels) and (len(_places(tree)) < 2 or any(map(_begins, first)))
 
 
 def read(folder: Path, reading: Reading) -> Dataset:
@@ -51,7 +60,7 @@ def read(folder: Path, reading: Reading) -> Dataset:
         The data set, classes in the order of their numbers, cases by name; with `Case.split` where folders are sides.
 
     Raises:
-        InputError: for a damaged file of labels, or a class that has no name.
+        InputError: for a damaged file of labels, a class that has no name, or folders that may be the classes.
     """
     census = Census("YOLO")
     tree = scan(folder, census, allow_outside=reading.allow_outside)
@@ -59,6 +68,13 @@ def read(folder: Path, reading: Reading) -> Dataset:
     pairs = _pairs(tree)
     if not pairs:
         raise InputError(f"{folder} holds no image with a text file of labels")
+    places = _places(tree)
+    asked = set(map(spelling.key, reading.classes))
+    if len(places) > 1 and not (asked and asked <= set(map(spelling.key, names))):
+        raise InputError(
+            f"{folder} holds labels of YOLO and images in several folders ({_first(places)}): give --classes with "
+            f"these folders if they are the classes, or with those of the objects ({_first(names)})"
+        )
     used = {file: "table"}
     objects: dict[str, tuple[yolo.Line, ...]] = {}
     for image, label in pairs.items():
@@ -104,6 +120,30 @@ def _pairs(tree: Tree) -> dict[str, str]:
             if label in labels and files.is_image(name):
                 found[f"{place}/{name}"] = label
     return found
+
+
+def _places(tree: Tree) -> list[str]:
+    """The folders of images that are no sides, by their last names: these may be classes."""
+    found: dict[str, None] = {}
+    for place in tree.below():
+        parts = place.split("/")
+        if IMAGES in parts and any(map(files.is_image, tree.files[place])):
+            own = [part for part in parts if part != IMAGES and spelling.side(part) is None]
+            found |= dict.fromkeys(own[-1:])
+    return list(found)
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
+
+
+def _begins(path: Path) -> bool:
+    """Whether a file is empty or begins with a number, as a line of labels does."""
+    try:
+        words = _text(path).split(maxsplit=1)
+    except (OSError, ValueError):
+        return True  # what is wrong with it is said where it is read
+    return not words or words[0].lstrip("-").isdigit()
 
 
 def _texts(tree: Tree, place: str) -> list[str]:
