@@ -96,3 +96,24 @@ class TestYolo:
             open_dataset(tmp_path)
         assert open_dataset(tmp_path, classes=["normal", "sick"]).class_counts() == {"normal": 2, "sick": 2}
         assert open_dataset(tmp_path, classes=["lesion"]).class_counts() == {"lesion": 4}
+
+
+class TestCollections:
+    """Images of a published set among others, in class folders."""
+
+    @pytest.mark.parametrize("name", ["CHNCXR_000{}_0", "SOB_B_A-14-2252{}-40-001"])
+    def test_class_folders_of_several_sets_stay_classes(self, tmp_path, name):
+        for at in range(6):
+            image(tmp_path / "a normal" / f"{name.format(at)}.png", at)
+        for at in range(4):
+            image(tmp_path / "covid" / f"x{at}.png", at)
+        assert open_dataset(tmp_path).class_counts() == {"a normal": 6, "covid": 4}
+
+    def test_sides_of_a_copy_are_kept(self, tmp_path):
+        for at, side in enumerate(("train", "test")):
+            image(tmp_path / side / "Normal" / f"CHNCXR_000{at}_0.png", at)
+            image(tmp_path / side / "TB" / f"CHNCXR_001{at}_1.png", at + 5)
+        dataset = open_dataset(tmp_path)
+        assert dataset.classes == ("normal", "tuberculosis")
+        assert [case.split for case in dataset.cases].count("training") == 2
+        assert [case.split for case in dataset.cases].count("test") == 2

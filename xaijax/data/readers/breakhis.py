@@ -2,7 +2,8 @@
 
 The name of a file says it all: procedure (SOB), class (B benign, M malignant), type of tumour, year, slide (the
 patient), magnification and number. The class is benign or malignant, or the type where `--classes` names types only.
-Images of all magnifications are taken. Copies with `train` and `test` folders have these sides. Slide 13412 holds two
+Images of all magnifications are taken. Copies with `train` and `test` folders have these sides; collections that hold
+other images too are not this set. Slide 13412 holds two
 types, which stay together.
 
 References:
@@ -43,12 +44,12 @@ OTHER = "its name is not that of an image of BreakHis"
 
 
 def matches(folder: Path) -> bool:
-    """Whether the folder has this layout: most images in it are named so."""
+    """Whether the folder has this layout: nine of ten images in it are named so."""
     found = (files.first_image(folder) or "").rpartition("/")[2]
     if not _NAME.fullmatch(found):
         return False
     images = [name for name in scan(folder).names() if files.is_image(name)]
-    return 2 * sum(_NAME.fullmatch(_last(name)) is not None for name in images) > len(images)
+    return 10 * sum(_NAME.fullmatch(_last(name)) is not None for name in images) >= 9 * len(images)
 
 
 def read(folder: Path, reading: Reading) -> Dataset:

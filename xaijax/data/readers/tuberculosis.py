@@ -1,7 +1,8 @@
 """Chest X-rays of Shenzhen and Montgomery: `CHNCXR_0001_0.png`, `MCUCXR_0104_1.png`, in any folders.
 
 The last digit of the name is the class, 0 normal and 1 tuberculosis; there is one image of each patient. Masks of the
-lungs are organs: `leftMask` and `rightMask` of Montgomery, `..._mask.png` of Shenzhen (Stirenko and others, 2018).
+lungs are organs: `leftMask` and `rightMask` of Montgomery, `..._mask.png` of Shenzhen (Stirenko and others, 2018). Copies
+with `train` and `test` folders have these sides. Collections that hold other images too are not this set.
 
 References:
     Jaeger et al., "Two public chest X-ray datasets for computer-aided screening of pulmonary diseases", Quantitative
@@ -19,6 +20,7 @@ from xaijax.data.found import Census
 from xaijax.data.masks import Entry
 from xaijax.data.reading import MaskRole, Reading
 from xaijax.data.scan import Tree, scan
+from xaijax.data.spelling import side
 
 CLASSES = ("normal", "tuberculosis")
 _NAME = re.compile(r"(?P<stem>(?:CHNCXR|MCUCXR)_\d{4}_(?P<class>[01]))(?P<mask>_mask)?\.\w+")
@@ -28,8 +30,11 @@ AGAIN = "an image of its name lies in another folder"
 
 
 def matches(folder: Path) -> bool:
-    """Whether the folder has this layout: the first image is named so."""
-    return bool(_NAME.fullmatch((files.first_image(folder) or "").rpartition("/")[2]))
+    """Whether the folder has this layout: nine of ten images are named so."""
+    if not _NAME.fullmatch((files.first_image(folder) or "").rpartition("/")[2]):
+        return False
+    images = [name.rpartition("/")[2] for name in scan(folder).names() if files.is_image(name)]
+    return 10 * sum(_NAME.fullmatch(name) is not None for name in images) >= 9 * len(images)
 
 
 def read(folder: Path, reading: Reading) -> Dataset:
@@ -62,7 +67,8 @@ def read(folder: Path, reading: Reading) -> Dataset:
             ("organ", tree.path(mask)) for mask in masks.get(stem, ())
         )
         source = ImageFile(tree.path(names[0]), entries, reading)
-        cases.append(Case(names[0], int(stem[-1]), source))
+        split = next((found for part in names[0].split("/")[:-1] if (found := side(part))), None)
+        cases.append(Case(names[0], int(stem[-1]), source, split=split))
     census.note("The class is the last digit of the name: 0 normal, 1 tuberculosis.")
     left |= {mask: NO_IMAGE for stem, names in masks.items() if stem not in images for mask in names}
     tree.count(census, used, {"": OTHER}, left)

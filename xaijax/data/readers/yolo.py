@@ -6,8 +6,8 @@ in the place of `images` in its path. The class of an image is that of its objec
 several classes or none, the data set has findings, several per image. Objects are masks. The side is the folder's.
 
 Images without a text file are left out: nothing says whether they hold an object. Where images lie in several folders
-that are no sides (`images/normal/`, `images/sick/`), the folders may be the classes, and `--classes` must say it. There,
-text files of words, such as reports, are no labels.
+that are no sides (`images/normal/`, `images/sick/`), the folders may be the classes, and `--classes` must say it; text
+files of words next to them, such as reports, are no labels.
 
 References:
     docs.ultralytics.com/datasets/detect, the format.
