@@ -117,3 +117,43 @@ class TestCollections:
         assert dataset.classes == ("normal", "tuberculosis")
         assert [case.split for case in dataset.cases].count("training") == 2
         assert [case.split for case in dataset.cases].count("test") == 2
+
+
+class TestTables:
+    def table(self, folder, name, labels, place="images"):
+        """A table, and its images, counted on from those that are there."""
+        rows = []
+        for at, label in enumerate(labels):
+            image(folder / place / f"{name[:-4]}{at}.png", at)
+            rows.append(f"{place}/{name[:-4]}{at}.png,{label}")
+        text(folder / name, "\n".join(["image,label", *rows]))
+
+    def test_made_up_labels_of_another_kind_are_left_out(self, tmp_path):
+        self.table(tmp_path, "train.csv", "abab")
+        self.table(tmp_path, "test.csv", "000")
+        dataset = open_dataset(tmp_path)
+        assert dataset.class_counts() == {"a": 2, "b": 2}
+        assert left(dataset)["its table, test.csv, has other labels than the training table"] == 3
+
+    def test_one_label_in_all_rows_is_noted(self, tmp_path):
+        self.table(tmp_path, "train.csv", "010101")
+        self.table(tmp_path, "test.csv", "00000")
+        notes = open_dataset(tmp_path).found.notes
+        assert any(
+            note.startswith("All rows of test.csv have the label 0; if it stands for no label") for note in notes
+        )
+
+    def test_labels_in_other_spellings_stay_sides(self, tmp_path):
+        self.table(tmp_path, "train.csv", ("1", "0", "1"))
+        self.table(tmp_path, "test.csv", ("1.0", "0.0"))
+        assert [case.split for case in open_dataset(tmp_path).cases].count("test") == 2
+
+    def test_folders_that_are_called_otherwise_than_the_classes_are_noted(self, tmp_path):
+        for name in ("benign", "malignant"):
+            for at in range(2):
+                image(tmp_path / name / f"{name}{at}.png", at)
+        rows = [f"{name}/{name}{at}.png,{sex}" for name in ("benign", "malignant") for at, sex in enumerate("MF")]
+        text(tmp_path / "train.csv", "\n".join(["image,label", *rows]))
+        dataset = open_dataset(tmp_path)
+        assert dataset.classes == ("F", "M")
+        assert any("not the folders (benign, malignant ...)" in note for note in dataset.found.notes)

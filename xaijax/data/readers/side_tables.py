@@ -3,8 +3,9 @@
 The tables are those whose names have the word of a side (`train.csv`, `Train_Labels.csv`, `stage_2_test.csv`); a table
 of the training images must be there. Its columns are recognised as those of any table, `tables.labelled`. The tables
 that have the same columns of images and labels are read, each as its side. The images of a table without labels, as of
-most test sets, are left out and counted. A file of the same name may lie in a folder of each side; that of the own side
-is meant.
+most test sets, are left out and counted; so are those of a table without any label of the training table, whose labels
+are made up. A table with one label in all rows, and folders that are called otherwise than the classes, are noted. A
+file of the same name may lie in a folder of each side; that of the own side is meant.
 
 Of several columns of labels, as in SIIM-ISIC 2020, `benign_malignant` is taken.
 
@@ -19,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from xaijax._errors import InputError
+from xaijax.data import _folder_names, spelling
 from xaijax.data.dataset import Dataset
 from xaijax.data.found import Census
 from xaijax.data.reading import Reading, Table
@@ -41,6 +43,8 @@ _SUBMISSION = re.compile("submission", re.IGNORECASE)
 _MELANOMA = "benign_malignant"
 MADE_UP = "it is a sample submission, whose labels are made up"
 LOOKED_AT = 50  # rows of which one must name a file
+FEW = 5  # rows of a table that may well have one label
+MOST_FOLDERS = 20  # that may be classes
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,13 @@ class _Known:
 
     def like(self, first: "_Known") -> bool:
         """Whether it has the labels of another table: the same columns, or one column as that."""
-        return self.labels == first.labels or len(self.labels) == len(first.labels) == 1
+        alike = self.labels == first.labels or len(self.labels) == len(first.labels) == 1
+        return alike and (len(self.labels) > 1 or not self.values().isdisjoint(first.values()))
+
+    def values(self) -> set[str]:
+        """What its columns of labels hold, in the spelling that two tables share."""
+        cells = {cell for name in self.labels for cell in self.text.cells(name) if not is_blank(cell)}
+        return {spelling.key(label) for cell in cells for label in cell.split("|")}
 
 
 def matches(folder: Path, table: Table = Table()) -> bool:  # noqa: B008 - it is frozen
@@ -104,10 +114,15 @@ def read(folder: Path, reading: Reading, table: Table = Table()) -> Dataset:  # 
     for one in labelled[1:]:
         if (one.image, one.labels) != (train.image, train.labels):
             census.note(f"Columns of {one.text.name}: images by {one.image}; classes by {', '.join(one.labels)}.")
+        if len(one.text.rows) >= FEW and len(one.labels) == 1 == len(one.values()) < len(train.values()):
+            census.note(
+                f"All rows of {one.text.name} have the label {next(iter(one.values()))}; if it stands for no label, "
+                "take the table away."
+            )
     split = len(labelled) > 1 and table.split is None
     if split:
         census.note(f"The sides of the split are {', '.join(f'{one.side} ({one.text.name})' for one in labelled)}.")
-    return listed_cases(
+    dataset = listed_cases(
         folder,
         _joined(labelled),
         reading,
@@ -116,6 +131,25 @@ def read(folder: Path, reading: Reading, table: Table = Table()) -> Dataset:  # 
         census,
         sides_of=[one.side for one in labelled for _ in one.text.rows],
         split=split,
+    )
+    note = _other_folders(dataset, names)
+    return (
+        dataset if note is None else replace(dataset, found=replace(dataset.found, notes=(*dataset.found.notes, note)))
+    )
+
+
+def _other_folders(dataset: Dataset, tables: str) -> str | None:
+    """A note on folders that might be classes and are not those of the tables."""
+    paths = (case.id.split("/")[:-1] for case in dataset.cases)
+    found = {path[-1] for path in paths if path}
+    plain = sorted(name for name in found if not _folder_names.is_odd(name) and not _folder_names.is_plain(name))
+    known = {spelling.key(name) for name in dataset.classes}
+    others = [name for name in plain if spelling.key(name) not in known]
+    if not 2 <= len(plain) <= MOST_FOLDERS or len(others) < len(plain) or _folder_names.named_like_patients(plain, 2):
+        return None
+    return (
+        f"The classes are those of {tables}, not the folders ({', '.join(plain[:3])} ...); if the folders are the "
+        "classes, take the table away."
     )
 
 

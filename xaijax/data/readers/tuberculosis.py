@@ -1,8 +1,8 @@
 """Chest X-rays of Shenzhen and Montgomery: `CHNCXR_0001_0.png`, `MCUCXR_0104_1.png`, in any folders.
 
 The last digit of the name is the class, 0 normal and 1 tuberculosis; there is one image of each patient. Masks of the
-lungs are organs: `leftMask` and `rightMask` of Montgomery, `..._mask.png` of Shenzhen (Stirenko and others, 2018). Copies
-with `train` and `test` folders have these sides. Collections that hold other images too are not this set.
+lungs are organs: `leftMask` and `rightMask` of Montgomery, `..._mask.png` of Shenzhen (Stirenko and others, 2018).
+Copies with `train` and `test` folders have these sides. Collections that hold other images too are not this set.
 
 References:
     Jaeger et al., "Two public chest X-ray datasets for computer-aided screening of pulmonary diseases", Quantitative
