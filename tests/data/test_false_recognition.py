@@ -157,3 +157,43 @@ class TestTables:
         dataset = open_dataset(tmp_path)
         assert dataset.classes == ("F", "M")
         assert any("not the folders (benign, malignant ...)" in note for note in dataset.found.notes)
+
+
+class TestParts:
+    @pytest.mark.parametrize("name", ["gt", "overlay", "ROI", "results", "predictions"])
+    def test_annotations_and_results_next_to_classes_are_left_out(self, tmp_path, name):
+        for label in ("benign", "malignant", name):
+            image(tmp_path / label / "1.png")
+        assert open_dataset(tmp_path).classes == ("benign", "malignant")
+        assert any(f"its folder {name} does not look like a class" in reason for reason in left(open_dataset(tmp_path)))
+        assert len(open_dataset(tmp_path, classes=["benign", "malignant", name]).classes) == 3
+
+    def test_a_region_and_its_background_are_classes(self, tmp_path):
+        for label in ("roi", "background"):
+            image(tmp_path / label / "1.png")
+        assert open_dataset(tmp_path).classes == ("background", "roi")
+
+    @pytest.mark.parametrize("form", ["{}A {}B", "{}_normal {}_tumor", "{}ing-0 {}ing-1"])
+    def test_classes_of_several_sides_in_one_name_are_refused(self, tmp_path, form):
+        names = [name for side in ("train", "test") for name in form.format(side, side).split()]
+        for name in names:
+            image(tmp_path / name / "1.png")
+        with pytest.raises(InputError, match="nothing says their classes"):
+            open_dataset(tmp_path)
+        assert open_dataset(tmp_path, classes=names).class_counts() == dict.fromkeys(sorted(names), 1)
+
+    @pytest.mark.parametrize("names", [("test_positive", "test_negative"), ("training_wheel", "test_tube", "valve")])
+    def test_words_that_begin_like_sides_are_classes(self, tmp_path, names):
+        for name in names:
+            image(tmp_path / name / "1.png")
+        assert open_dataset(tmp_path).classes == tuple(sorted(names))
+
+    @pytest.mark.parametrize("outer", [("p1", "p2"), ("site_a", "site_b")])
+    def test_folders_between_sides_and_classes_are_not_classes(self, tmp_path, outer):
+        for side, name in zip(("train", "test"), outer, strict=True):
+            for label in ("benign", "malignant"):
+                image(tmp_path / side / name / label / "1.png")
+        with pytest.raises(InputError, match="holds"):
+            open_dataset(tmp_path)
+        dataset = open_dataset(tmp_path, classes=list(outer))
+        assert [case.split for case in dataset.cases] == ["training", "training", "test", "test"]

@@ -5,18 +5,19 @@ from collections.abc import Collection
 
 from xaijax.data import spelling
 
-# Names of folders that are rarely classes, without spaces, hyphens and underscores.
+# Names of folders of annotations, without spaces, hyphens and underscores.
+ANNOTATIONS = frozenset(
+    {"annotation", "annotations", "segmentation", "segmentations", "seg", "segs", "groundtruth", "gt", "gts"}
+    | {"label", "labels", "trimap", "trimaps", "roi", "rois", "contour", "contours", "overlay", "overlays"}
+)
+# Names of folders that are rarely classes, as ANNOTATIONS.
 ODD = frozenset(
     {"test", "tests", "testing", "testcase", "testcases", "testset", "testdata", "testimages"}
     | {"train", "training", "val", "valid", "validation"}
     | {"unlabeled", "unlabelled", "unlabeleddata", "unlabelleddata", "unlabeledimages", "unlabelledimages", "nolabel"}
     | {"unknown", "unclassified", "unsorted"}
-    | {"annotation", "annotations", "segmentation", "segmentations", "groundtruth", "label", "labels", "trimaps"}
-)
-# Names of folders inside a class, as ODD.
-ANNOTATIONS = frozenset(
-    {"annotation", "annotations", "segmentation", "segmentations", "seg", "segs", "groundtruth", "gt", "gts"}
-    | {"label", "labels", "trimap", "trimaps", "roi", "rois", "contour", "contours", "overlay", "overlays"}
+    | {"output", "outputs", "result", "results", "prediction", "predictions"}
+    | ANNOTATIONS
 )
 # Names of folders that say how images are stored or taken, as ODD.
 PLAIN = frozenset(
@@ -31,6 +32,7 @@ _SIDE_WORDS = _OF_SIDES | {"tr", "ts", "va", "trainset", "testset"}
 _IMAGE_PARTS = frozenset({"images", "image", "imgs", "img", "input", "pictures"})
 _LABEL_PARTS = frozenset({"labels", "label", "masks", "groundtruth"})
 _COUNTING = frozenset({"part", "stage", "batch", "set", "data", "folder", "cases"})
+_SIDE_AND_CLASS = re.compile(r"(?P<side>[Tt]rain|[Tt]est|[Vv]al|TRAIN|TEST|VAL)(ing|id|idation)?[\W_]*(?P<rest>\w.*)")
 MOST_CLASSES = 10  # of bare numbers
 _NUMBERED = re.compile(r"\d")
 _GRADED = re.compile(
@@ -81,6 +83,25 @@ def is_odd(name: str) -> bool:
     words = _WORDS.split(name.lower())
     known = plain in ODD or _YEAR.sub("", plain) in ODD or (len(words) == 2 and words[1] in _OF_SIDES)
     return known or spelling.side(name) is not None or _is_part(name)
+
+
+def sides_of_classes(names: Collection[str]) -> bool:
+    """Whether folders are those of several sides of a split with their classes in one name.
+
+    Example:
+        >>> sides_of_classes(["trainA", "trainB", "testA", "testB"])
+        True
+        >>> sides_of_classes(["test_positive", "test_negative"])
+        False
+    """
+    found: dict[str, set[str]] = {}
+    for name in names:
+        form = _SIDE_AND_CLASS.fullmatch(name)
+        if form is None:
+            return False
+        found.setdefault(form["side"].lower(), set()).add(form["rest"].lower())
+    every = set().union(*found.values())
+    return len(every) > 1 and len(found) > 1 and sum(map(len, found.values())) > len(every)
 
 
 def _is_part(name: str) -> bool:

@@ -8,8 +8,8 @@ in sub-folders of a class that has images of its own are left out. These folders
 * inside a class, folders named like annotations, such as `gt` or `labels`, next to a folder of images;
 * folders with a `labels.csv`, which are data sets of their own;
 * where two other classes are left: folders named like a part of a data set or like its annotations, such as `test`,
-  "Test cases", `unlabelled`, `segmentations`. They are left out with this reason, unless they are named as classes.
-  Nor are several of them without any other folder.
+  "Test cases", `unlabelled`, `segmentations`, `results`. They are left out with this reason, unless they are named as
+  classes. Nor are several of them without any other folder, or classes of several sides: `trainA`, `trainB`, `testA`, `testB`.
 
 A mask has the name of its image and lies in `masks/<class>/`, in `masks/` of the class or of the image's folder, or
 next to the image as `<name>_mask`, `<name>_mask_1` ... (or `-Mask`, `.mask`, `_seg`, `_segmentation`, `_gt`, `_label`,
@@ -27,7 +27,15 @@ from pathlib import Path
 from typing import get_args
 
 from xaijax.data import files, spelling
-from xaijax.data._folder_names import annotates, is_odd, is_plain, like_patients, named_like_patients, patients_above
+from xaijax.data._folder_names import (
+    annotates,
+    is_odd,
+    is_plain,
+    like_patients,
+    named_like_patients,
+    patients_above,
+    sides_of_classes,
+)
 from xaijax.data.annotations import Annotations
 from xaijax.data.dataset import Case, Dataset
 from xaijax.data.found import Census
@@ -142,6 +150,9 @@ def find(tree: Tree, base: str = "", wanted: Sequence[str] = ()) -> Classes:
         inside = find(tree, within, wanted)
         if inside.folders:
             return Classes(inside.folders, reasons | inside.reasons, inside.empty)
+    names = [one.name for one, _ in plain]
+    if sides_of_classes(names) and not asked.issuperset(map(spelling.key, names)):
+        plain = found = []  # `trainA`, `testA`: each class would be several
     if len(plain) >= 2:
         for one, _ in found:
             if is_odd(one.name) and spelling.key(one.name) not in asked:

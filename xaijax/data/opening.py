@@ -212,8 +212,9 @@ def _open(source: Any, reading: Reading, table: Table, **numbers: Any) -> Datase
     # Folders of images with labels of YOLO may be classes, if these are named.
     if reader in (None, yolo) and class_folders.names_all(folder, reading):
         reader = class_folders
-    if reader is None and patient_folders.names_all(folder, reading):
-        reader = patient_folders
+    for other in (split_folders, patient_folders):
+        if reader is None and other.names_all(folder, reading):
+            reader = other
     if reader is not None:
         return _finished(reader.read(folder, reading), source, reading, table)
     raise InputError(f"{_why_unknown(folder)}; {_FOLDER_HELP}")

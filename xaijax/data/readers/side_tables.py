@@ -133,9 +133,10 @@ def read(folder: Path, reading: Reading, table: Table = Table()) -> Dataset:  # 
         split=split,
     )
     note = _other_folders(dataset, names)
-    return (
-        dataset if note is None else replace(dataset, found=replace(dataset.found, notes=(*dataset.found.notes, note)))
-    )
+    found = dataset.found
+    if note is None or found is None:
+        return dataset
+    return replace(dataset, found=replace(found, notes=(*found.notes, note)))
 
 
 def _other_folders(dataset: Dataset, tables: str) -> str | None:

@@ -2,7 +2,8 @@
 
 They are one data set, and the side is `Case.split`. Side folders are named as `spelling.side` knows them;
 class folders in them follow `xaijax.data.class_tree`, and their classes may be spelled differently on two sides. Images
-that lie in a side folder without a class folder, such as a test side without labels, are left out.
+that lie in a side folder without a class folder, such as a test side without labels, are left out. Where the classes
+may lie one folder deeper (`train/<hospital>/<class>/*`), nothing is taken unless `--classes` names the folders.
 """
 
 from collections.abc import Iterator
@@ -25,6 +26,15 @@ def matches(folder: Path, *, allow_outside: bool = False) -> bool:
     if not any(side(child.name) for child in folder.iterdir()):
         return False
     return bool(_sides(scan(folder, allow_outside=allow_outside), ()))
+
+
+def names_all(folder: Path, reading: Reading) -> bool:
+    """Whether the classes that were asked for are folders in those of the sides, whatever lies in them."""
+    if len(reading.classes) < 2 or not any(side(child.name) for child in folder.iterdir()):
+        return False
+    sides = _sides(scan(folder, allow_outside=reading.allow_outside), reading.classes)
+    there = {spelling.key(one.name) for _, found in sides for one in found.folders}
+    return all(spelling.key(name) in there for name in reading.classes)
 
 
 def read(folder: Path, reading: Reading) -> Dataset:
@@ -56,7 +66,9 @@ def _sides(tree: Tree, wanted: tuple[str, ...]) -> list[tuple[str, Classes]]:
     shared = sum(map(len, classes)) > len(set().union(*classes))
     if not shared and any(not one.nested and not side(one.name) for one in class_tree.find(tree).folders):
         return []
-    return sides if any(found.folders for _, found in sides) else []
+    # One class folder alone may be as certain as that; classes named by no one must be so on one side.
+    sure = wanted or any(found.certain for _, found in sides)
+    return sides if sure and any(found.folders for _, found in sides) else []
 
 
 def _each(tree: Tree, wanted: tuple[str, ...]) -> Iterator[tuple[str, Classes]]:
