@@ -197,3 +197,44 @@ class TestParts:
             open_dataset(tmp_path)
         dataset = open_dataset(tmp_path, classes=list(outer))
         assert [case.split for case in dataset.cases] == ["training", "training", "test", "test"]
+
+
+def test_two_folders_called_like_patients_are_noted(tmp_path):
+    for name in ("case1", "case2"):
+        image(tmp_path / name / "1.png")
+    dataset = open_dataset(tmp_path)
+    assert dataset.classes == ("case1", "case2")
+    assert any("are named like patients or cases" in note for note in dataset.found.notes)
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_class_folders_that_hold_one_patient_each_are_noted(tmp_path, apart):
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+    for at, name in enumerate(("anna", "bert")):
+        for number in range(2):
+            file = Dataset()
+            file.file_meta = FileMetaDataset()
+            file.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+            file.SOPClassUID = file.file_meta.MediaStorageSOPClassUID = CTImageStorage
+            file.SOPInstanceUID = file.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+            file.PatientID = f"patient {at if apart else number}"
+            file.Rows = file.Columns = 4
+            file.BitsAllocated = file.BitsStored = 8
+            file.HighBit, file.PixelRepresentation, file.SamplesPerPixel = 7, 0, 1
+            file.PhotometricInterpretation = "MONOCHROME2"
+            file.PixelData = bytes(16)
+            (tmp_path / name).mkdir(exist_ok=True)
+            file.save_as(tmp_path / name / f"{number}.dcm", enforce_file_format=True)
+    notes = open_dataset(tmp_path).found.notes
+    assert any("(anna, bert) holds files of one patient" in note for note in notes) is apart
+
+
+@pytest.mark.parametrize("highest", [16383, 65535])
+def test_dark_colours_of_16_bits_are_noted(tmp_path, highest):
+    values = np.linspace(0, highest, 4 * 8 * 8 * 3).astype(np.uint16).reshape(4, 8, 8, 3)
+    np.savez(tmp_path / "set.npz", images=values, labels=np.array([0, 1, 0, 1]))
+    batch = open_dataset(tmp_path / "set.npz").read([3], shape=(8, 8, 3))
+    assert batch.images.max() == round(highest / 257)
+    assert any("none is above 32767" in note for _, note in batch.notes) is (highest == 16383)

@@ -6,7 +6,8 @@ read.
 
 * Whole numbers from 0 to 255 with one above 127 are 8-bit values, of any type.
 * Colour as floats is 0 to 1, or 0 to 255 where one value is above 127.
-* Colour of 16 bits with a value of 4096 or more is 0 to 65535. The white of other colours is not known.
+* Colour of 16 bits with a value of 4096 or more is 0 to 65535, with a note where no value is in the upper half. The white
+  of other colours is not known.
 * Other grey values have no white of their own: they go through the window of `xaijax.data.images`.
 """
 
@@ -19,6 +20,7 @@ CHUNK = 1 << 22  # values that are looked at together
 WHOLE = "its values are whole numbers from 0 to 255, which are taken for 8 bits"
 UNIT = "its colours are floats from 0 to 1, which became 0 to 255"
 BLACK = "its NaN and infinite values were made black"  # as `xaijax.data.images` says of grey values
+DARK = "its 16-bit colours were divided by 257, and none is above 32767: store 0 to 255 if white is a lower value"
 BYTES = "its colours are floats from 0 to 255, which were rounded"
 
 
@@ -56,7 +58,8 @@ class White:
         if image.dtype.kind == "f" and low >= 0 and 127 < high <= 255:
             return _rounded(image, BYTES)
         if image.dtype == np.uint16 and high >= 4096:
-            return ((image.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8), ()
+            shown = ((image.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+            return shown, (DARK,) if high < 32768 else ()
         raise ValueError(
             f"it holds colour as {image.dtype}, from {low:g} to {high:g} over all images, and its white is not known; "
             "store 0 to 255, or floats from 0 to 1"

@@ -9,7 +9,8 @@ in sub-folders of a class that has images of its own are left out. These folders
 * folders with a `labels.csv`, which are data sets of their own;
 * where two other classes are left: folders named like a part of a data set or like its annotations, such as `test`,
   "Test cases", `unlabelled`, `segmentations`, `results`. They are left out with this reason, unless they are named as
-  classes. Nor are several of them without any other folder, or classes of several sides: `trainA`, `trainB`, `testA`, `testB`.
+  classes. Nor are several of them without any other folder, or classes of several sides: `trainA`, `trainB`, `testA`,
+  `testB`.
 
 A mask has the name of its image and lies in `masks/<class>/`, in `masks/` of the class or of the image's folder, or
 next to the image as `<name>_mask`, `<name>_mask_1` ... (or `-Mask`, `.mask`, `_seg`, `_segmentation`, `_gt`, `_label`,
@@ -223,7 +224,7 @@ def dataset(
         _note_nested(found, census)
     _note_absent(sides, names, classes, census)
     _note_twins([image for _, found in sides for one in found.folders for image in one.images], census)
-    if named_like_patients(classes):
+    if named_like_patients(classes, 2):
         census.note(
             f"The classes ({', '.join(classes[:3])} ...) are named like patients or cases; if they are, give a table "
             "of the classes with --labels."
@@ -238,8 +239,23 @@ def dataset(
                 if names[one.name] == name:
                     cases += list(_cases(tree, one, label, side, reading, used, annotated, several, group_of))
     tree.count(census, used, reasons, dict.fromkeys(several, SEVERAL))
+    if group_of is None:
+        _note_one_patient_each(cases, classes, census)
     primary = reading.mask_role or mask_role or files.primary_role(case.source for case in cases)
     return Dataset(folder.resolve().name, classes, primary, tuple(cases), found=census.found())
+
+
+def _note_one_patient_each(cases: Sequence[Case], classes: Sequence[str], census: Census) -> None:
+    """Classes that hold one patient each, by what their DICOM files say, are rather patients than classes."""
+    patients: dict[int, set[str | None]] = {}
+    for case in cases:
+        patients.setdefault(case.label, set()).add(case.group)
+    alone = [next(iter(there)) for there in patients.values() if len(there) == 1]
+    if None not in alone and len(set(alone)) == len(classes) > 1 and len(cases) > len(classes):
+        census.note(
+            f"Each class ({', '.join(classes[:3])}{' ...' if len(classes) > 3 else ''}) holds files of one patient; if "
+            "the folders are patients, give a table of the classes with --labels."
+        )
 
 
 def _cases(
