@@ -6,8 +6,8 @@ read.
 
 * Whole numbers from 0 to 255 with one above 127 are 8-bit values, of any type.
 * Colour as floats is 0 to 1, or 0 to 255 where one value is above 127.
-* Colour of 16 bits with a value of 4096 or more is 0 to 65535, with a note where no value is in the upper half. The white
-  of other colours is not known.
+* Colour of 16 bits with a value of 4096 or more is 0 to 65535, with a note where no value is in the upper half. The
+  white of other colours is not known.
 * Other grey values have no white of their own: they go through the window of `xaijax.data.images`.
 """
 

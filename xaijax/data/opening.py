@@ -270,6 +270,12 @@ def _why_unknown(folder: Path) -> str:
     if archives:
         what = f"the archive {archives[0]}" if len(archives) == 1 else f"archives, {', '.join(archives[:5])}"
         return f"{folder} holds {what}: give {'that file' if len(archives) == 1 else 'one of these files'} as --data"
+    unsure = split_folders.unsure(folder)
+    if unsure:
+        return (
+            f"{folder} holds sides of a split, and the folders in them ({', '.join(unsure[:5])}) hold folders that may "
+            f"be the classes: if not, give --classes {_named(unsure)}; else give a table of the classes with --labels"
+        )
     census = Census("")
     tree = scan(folder, census)
     inner = [name for name in sorted(tree.folders[""]) if any(map(tree.files.get, tree.below(name)))]

@@ -37,6 +37,16 @@ def names_all(folder: Path, reading: Reading) -> bool:
     return all(spelling.key(name) in there for name in reading.classes)
 
 
+def unsure(folder: Path) -> list[str]:
+    """The folders in those of sides that hold folders which may be the classes instead; none for other layouts."""
+    if not any(side(child.name) for child in folder.iterdir()):
+        return []
+    sides = list(_each(scan(folder), ()))
+    every = [one for _, found in sides for one in found.folders]
+    nested = len(every) > 1 and all(one.nested for one in every) and not any(found.certain for _, found in sides)
+    return list(dict.fromkeys(one.name for one in every)) if nested else []
+
+
 def read(folder: Path, reading: Reading) -> Dataset:
     """List the cases of all sides.
 
