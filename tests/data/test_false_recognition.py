@@ -238,3 +238,13 @@ def test_dark_colours_of_16_bits_are_noted(tmp_path, highest):
     batch = open_dataset(tmp_path / "set.npz").read([3], shape=(8, 8, 3))
     assert batch.images.max() == round(highest / 257)
     assert any("none is above 32767" in note for _, note in batch.notes) is (highest == 16383)
+
+
+def test_xml_files_of_another_kind_are_no_masks(tmp_path):
+    for name in ("a", "b"):
+        image(tmp_path / name / "1.png")
+        text(tmp_path / name / "1.xml", "<case><age>30</age></case>")
+    dataset = open_dataset(tmp_path)
+    assert dataset.found.taken == {"image": 2}
+    assert sum(left(dataset).values()) == 2
+    assert dataset.read([0]).notes == ()

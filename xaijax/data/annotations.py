@@ -19,7 +19,7 @@ from xaijax.data.found import Census
 from xaijax.data.masks import Entry, coco, cvat, labelme, via
 from xaijax.data.masks.labelme import LabelmeFile
 from xaijax.data.masks.outlines import Outlines
-from xaijax.data.masks.voc import VocFile
+from xaijax.data.masks.voc import VocFile, is_voc
 from xaijax.data.scan import Tree, join, parent
 
 NAMES = ("annotations.json", "instances*.json", "*coco*.json")
@@ -57,10 +57,12 @@ class Annotations:
                     self._outlines(tree, join(folder, name), images, once, census, via.read, "VIA")
                 elif fnmatch.fnmatch(name.lower(), CVAT):
                     self._outlines(tree, join(folder, name), images, once, census, cvat.read, "CVAT")
-        for image, file in self._by_name(tree, places, images, once, ".xml"):
-            self._add(image, file, VocFile(tree.path(file)))
+        # The first files tell whether these are annotations; others with the names of images are left out.
+        one_each = list(self._by_name(tree, places, images, once, ".xml"))
+        if any(is_voc(Path(tree.path(file))) for _, file in one_each[:3]):
+            for image, file in one_each:
+                self._add(image, file, VocFile(tree.path(file)))
         one_each = list(self._by_name(tree, places, images, once, ".json"))
-        # The first files tell whether these are labelme's: each may hold a copy of its image.
         if any(labelme.is_labelme(Path(tree.path(file))) for _, file in one_each[:3]):
             for image, file in one_each:
                 self._add(image, file, LabelmeFile(tree.path(file)))

@@ -54,6 +54,14 @@ def elements(path: Path, shape: tuple[int, int]) -> tuple[Element, ...]:
     return VocFile(path).read(None, Canvas(shape)).elements
 
 
+def is_voc(path: Path) -> bool:
+    """Whether a file is of Pascal VOC, or damaged or refused, which is said where it is read."""
+    try:
+        return tree(path).tag == "annotation"
+    except (OSError, ValueError):
+        return True
+
+
 def parse(path: Path) -> tuple[list[tuple[str, _Edges]], tuple[int, int] | None]:
     """Names and edges of the boxes, in the image's area, and the `(h, w)` that the file states.
 

@@ -25,14 +25,17 @@ from xaijax.data.spelling import side
 _PATH = re.compile(
     r"(?:.*/)?(?P<part>XR_[A-Z]+)/(?P<patient>patient\d+)/(?P<study>study\d+)_(?P<class>positive|negative)/[^/]+"
 )
+_PART = "XR_"
 OTHER = "it does not lie in a folder of a study"
 
 
 def matches(folder: Path) -> bool:
     """Whether the folder has this layout: folders of parts of the body, with studies below."""
     # The names in the folder itself spare most data sets a second list of all files.
-    near = (side(one.name) or one.name.startswith("XR_") for one in folder.iterdir())
-    return any(near) and bool(_images(scan(folder)))
+    near = [one for one in folder.iterdir() if side(one.name) or one.name.startswith(_PART)]
+    deeper = (part for one in near if one.is_dir() for part in one.iterdir())
+    parts = any(one.name.startswith(_PART) for one in near) or any(one.name.startswith(_PART) for one in deeper)
+    return parts and bool(_images(scan(folder)))
 
 
 def read(folder: Path, reading: Reading) -> Dataset:

@@ -15,6 +15,7 @@ References:
     networks", SPIE Medical Imaging 9041, 2014; patches of 50 x 50 pixels, 0 without and 1 with carcinoma.
 """
 
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -56,10 +57,20 @@ _YEAR = re.compile(r"(19|20)\d\d")
 def matches(folder: Path, *, allow_outside: bool = False) -> bool:
     """Whether the folder has this layout."""
     # The names in the folder itself spare most data sets a second list of all files.
-    outer = [one.name for one in folder.iterdir() if one.is_dir()]
-    if 2 * sum(any(map(str.isdigit, name)) for name in outer) <= len(outer):
+    outer = [one for one in folder.iterdir() if one.is_dir()]
+    if 2 * sum(any(map(str.isdigit, one.name)) for one in outer) <= len(outer):
+        return False
+    if 2 * sum(map(_has_folders, outer)) <= len(outer):
         return False
     return bool(_patients(scan(folder, allow_outside=allow_outside), ()))
+
+
+def _has_folders(folder: Path) -> bool:
+    try:
+        with os.scandir(folder) as every:
+            return any(one.is_dir() for one in every)
+    except OSError:
+        return False
 
 
 def names_all(folder: Path, reading: Reading) -> bool:
