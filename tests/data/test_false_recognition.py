@@ -248,3 +248,10 @@ def test_xml_files_of_another_kind_are_no_masks(tmp_path):
     assert dataset.found.taken == {"image": 2}
     assert sum(left(dataset).values()) == 2
     assert dataset.read([0]).notes == ()
+
+
+def test_patients_of_an_archive_are_not_kept_together_without_a_word(tmp_path):
+    values = np.zeros((4, 8, 8), np.uint8)
+    np.savez(tmp_path / "set.npz", images=values, labels=np.array([0, 1, 0, 1]), patient_id=np.array([1, 1, 2, 2]))
+    notes = open_dataset(tmp_path / "set.npz").found.notes
+    assert any(note.startswith("A split does not keep the patients of patient_id together") for note in notes)

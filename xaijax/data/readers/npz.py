@@ -114,6 +114,7 @@ UNLABELLED = "its label is -1, which is taken for no label"
 LARGEST_LABELS = 1 << 28  # bytes; labels are read at opening
 _SIDES = {"train": "training", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
 _KINDS = {"images": "images", "image": "images", "x": "images", "labels": "labels", "label": "labels", "y": "labels"}
+_PATIENTS = re.compile(r"patient|subject|group", re.IGNORECASE)
 _KINDS |= {"masks": "masks", "mask": "masks"}
 _NAME = re.compile(rf"(?:(?P<before>{'|'.join(_SIDES)})_)?(?P<kind>[a-z]+)(?:_(?P<after>{'|'.join(_SIDES)}))?")
 
@@ -199,6 +200,11 @@ def read(source: str | Path, reading: Reading, table: Table = Table()) -> Datase
     sides, others = _sides(archive)
     if others:
         census.note(f"The archive has other arrays, which are not used: {', '.join(others)}.")
+        patients = [name for name in others if _PATIENTS.search(name)]
+        if patients:
+            census.note(
+                f"A split does not keep the patients of {patients[0]} together; one of your own (--split-file) can."
+            )
     labels = {side: _labels(archive, path, names) for side, names in sides.items()}
     labels = _classes_of_rows(labels, census) if not _published(path) else labels
     multi = {one.ndim == 2 for one in labels.values()}
