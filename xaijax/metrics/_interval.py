@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xaijax.metrics._groups import Groups, numbered
+from xaijax.metrics._rounding import scaled
 
 DRAWS = 2000
 LARGE = 10_000
@@ -54,6 +55,15 @@ def mean_interval(
         raise ValueError("values must be finite; leave out what has no value")
     if len(array) < 2:
         return float("nan"), float("nan")
+    # By a power of two: neither the sum nor the squares of the values overflow or vanish.
+    array, exponent = scaled(array)
+    low, high = _bounds(array, groups, seed, draws, level)
+    return float(np.ldexp(low, exponent)), float(np.ldexp(high, exponent))
+
+
+def _bounds(
+    array: NDArray[np.float64], groups: Groups | None, seed: int, draws: int, level: float
+) -> tuple[float, float]:
     if groups is not None:
         member, count = numbered(groups)
         if count < len(array):
