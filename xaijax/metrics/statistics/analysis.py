@@ -53,9 +53,13 @@ class MetricStatistics:
     note: str = ""
 
     def __repr__(self) -> str:
-        best = self.ranking.methods[0] if self.ranking.n else "none"
+        ranking = self.ranking
+        first = [
+            method for method, rank in zip(ranking.methods, ranking.ranks, strict=True) if rank == ranking.ranks[0]
+        ]
+        best = " and ".join(first) if ranking.n else "none"
         counts = f"{len(self.means)} methods, {len(self.pairs)} pairs, {self.ranking.n} images with all values"
-        return f"MetricStatistics({self.metric}: {counts}, best: {shorten(best, 60)})"
+        return f"MetricStatistics({self.metric}: {counts}, best mean rank: {shorten(best, 60)})"
 
 
 def analyze(
