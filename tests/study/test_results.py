@@ -9,8 +9,8 @@ import pytest
 from xaijax.evaluate.report import conclusions
 from xaijax.metrics import REASONS
 from xaijax.study.plan import Cell
-from xaijax.study.report import _method_values
-from xaijax.study.results import Score, _against_random, answers, of_cascade, unscored, without_value
+from xaijax.study.report import _method_values, cascade_answers
+from xaijax.study.results import Score, _against_random, answers, behind, of_cascade, unscored, without_value
 
 
 @pytest.fixture
@@ -46,6 +46,7 @@ def test_a_method_is_ahead_of_the_random_map_in_the_direction_of_the_metric():
             "second": second,
             "low": low,
             "high": high,
+            "n": "12",
         }
         for metric, first, second, low, high in (
             ("road", "cam", "random", "-0.3", "-0.1"),  # lower is better
@@ -57,9 +58,9 @@ def test_a_method_is_ahead_of_the_random_map_in_the_direction_of_the_metric():
     ]
     rows.append(rows[0] | {"compared": "models", "model": ""})
     assert _against_random(rows) == {
-        ("m", "cam", "road"): True,
-        ("m", "gradient", "road"): False,
-        ("m", "cam", "insertion_blur"): False,
+        ("m", "cam", "road"): (True, 12),
+        ("m", "gradient", "road"): (False, 12),
+        ("m", "cam", "insertion_blur"): (False, 12),
     }
 
 
@@ -80,6 +81,11 @@ def test_a_method_is_ahead_of_the_random_map_in_the_direction_of_the_metric():
             "m: no method is ahead of a random map in road.",
         ),
         (Score(0.3, 0.2, 0.4, 0.1, 9, beats=True, verdict="believe"), "rest on fewer than 10 images: no conclusion"),
+        # 20 images of 3 patients, or 20 of which the random map has a value for 3
+        (
+            Score(0.3, 0.2, 0.4, 0.1, 20, beats=True, verdict="believe", pairs=3),
+            "rest on fewer than 10 images: no conclusion",
+        ),
         (Score(0.3, 0.2, 0.4, 0.1, 20, beats=True, verdict="no"), "metrics that the calibration does not support"),
         (Score(0.3, math.nan, math.nan, 0.1, 20), ""),
     ],
@@ -88,6 +94,35 @@ def test_only_what_carries_a_conclusion_is_one(score, words):
     said = answers({("m", "cam", "road"): score}, ["road"])
     assert len(said) == len(words.splitlines())
     assert words in "\n".join(said)
+
+
+def test_a_class_is_behind_by_supported_metrics_on_enough_images_alone():
+    rows = [
+        {"model": "m", "metric": metric, "class": label, "images": images, "method": method, "mean": mean}
+        for metric in ("road", "iou")
+        for label, images in (("a", 12), ("b", 2))
+        for method, mean in (("cam", 0.5), ("random", 0.5))
+    ]
+    found = {
+        ("m", "cam", "road"): Score(0.5, 0.4, 0.6, 0.1, 14, verdict="believe"),
+        ("m", "cam", "iou"): Score(0.5, 0.4, 0.6, 0.1, 14, verdict="no"),
+    }
+    assert behind(rows, found) == [
+        "m, road: cam is no better than the random map on a (means over 12 images).",
+        "m: 1 comparison with a random map by class rests on fewer than 10 images: no conclusion.",
+    ]
+
+
+def test_a_cascade_is_compared_on_enough_images_alone():
+    test = {"cascade": "cascade K=2", "method": "cam", "metric": "iou", "difference": -0.2, "images": 12}
+    few = "1 comparison with a single method in IoU rests on fewer than 10 images: no conclusion."
+    assert cascade_answers([test | {"p_wilcoxon_holm": 0.01}], "iou") == [
+        "cascade K=2 has less IoU than cam, by 0.200."
+    ]
+    for p in (0.2, math.nan, None):
+        assert cascade_answers([test | {"p_wilcoxon_holm": p}], "iou")[0].startswith("no cascade differs")
+        assert cascade_answers([test | {"p_wilcoxon_holm": p, "images": 3}], "iou") == [few]
+    assert "no conclusion" in cascade_answers([], "iou")[0]
 
 
 def test_a_metric_without_values_is_named_with_its_reasons(tmp_path):
