@@ -66,7 +66,7 @@ def _of_model(model: str, scores: Columns, patients: Mapping[str, int] | None, s
 
 def _numbers(
     values: NDArray[np.float64],
-    codes: NDArray[np.int16],
+    codes: NDArray[np.int32],
     names: Sequence[str],
     groups: NDArray[np.int64],
     seed: int,
