@@ -178,3 +178,29 @@ def test_a_classifier_that_chance_equals_is_named(trainings, value, low, words):
     scores = {"auroc": {"value": value, "low": low, "high": 0.7}, "macro_f1": {"value": None}}
     found = {"name": "d", "models": [{}], "recipes": [{"recipe": "m", "trainings": trainings, "scores": scores}]}
     assert conclusions(found | {"comparisons": []}, several=True) == words
+
+
+def evaluated(values, comparisons=()):
+    scores = [{"macro_f1": {"value": value, "low": value - 0.1, "high": value + 0.1}} for value in values]
+    recipes = [{"recipe": name, "trainings": 1, "scores": one} for name, one in zip("abc", scores, strict=False)]
+    return {"name": "d", "models": [{}], "recipes": recipes, "comparisons": comparisons}
+
+
+def test_classifiers_that_tie_are_named_together():
+    assert conclusions(evaluated([0.8, 0.3 + 0.5, 0.4]), several=True) == [
+        "d: the best macro-F1 is 0.800 (0.700 to 0.900), of a and b."
+    ]
+    assert conclusions(evaluated([0.8, 0.9]), several=True) == ["d: the best macro-F1 is 0.900 (0.800 to 1.000), of b."]
+
+
+@pytest.mark.parametrize(("units", "told"), [(3, False), (9, False), (10, True)])
+def test_an_interval_of_a_few_images_tells_no_classifiers_apart(units, told):
+    """Of two images, one with the finding, every sample has the same AUROC: the interval is a point."""
+    pair = {
+        "first": "a", "second": "b", "over": "images", "units": units, "resampled": "images", "test": None,
+        "scores": {"macro_auroc": {"difference": 1.0, "low": 1.0, "high": 1.0}},
+    }  # fmt: skip
+    text = conclusions(evaluated([0.5], [pair]), several=True)[-1]
+    assert ("b has a higher mean AUROC than a" in text) is told
+    if not told:
+        assert text == f"d: fewer than 10 to compare on, so no conclusion: a and b ({units} images)."
