@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pyarrow as pa
 import pytest
 
-from xaijax.evaluate.report import conclusions
+from xaijax.evaluate.report import cautions, conclusions
 from xaijax.metrics import REASONS
 from xaijax.study.plan import Cell
 from xaijax.study.report import _method_values, cascade_answers
@@ -204,3 +204,19 @@ def test_an_interval_of_a_few_images_tells_no_classifiers_apart(units, told):
     assert ("b has a higher mean AUROC than a" in text) is told
     if not told:
         assert text == f"d: fewer than 10 to compare on, so no conclusion: a and b ({units} images)."
+
+
+def test_no_error_on_a_few_images_is_no_certainty():
+    """The bootstrap has only right answers to draw: "1.000 (1.000 to 1.000)" of nine images."""
+    perfect = {name: {"value": 1.0, "low": 1.0, "high": 1.0} for name in ("accuracy", "macro_f1")}
+    row = {"recipe": "m", "trainings": 1, "images": 9, "scores": perfect, "interval": "bootstrap over images"}
+    found = {"name": "d", "models": [{"per_class": {}}], "classes": [], "recipes": [row], "comparisons": []}
+    found["left_out"] = []
+    # 0.7169 ** 9 = 0.05: of a model that is wrong on 28.3 % nine images show no error once in twenty.
+    assert cautions(found, several=False) == [
+        "m has no error on 9 images, so its intervals are points; of other images up to 28 % may be wrong (95 %)."
+    ]
+    row |= {"interval": "bootstrap over patients"}
+    assert cautions(found, several=False)[0].endswith("points and do not say how sure that is.")
+    row["scores"] = {"accuracy": {"value": 0.9, "low": 0.8, "high": 1.0}}
+    assert cautions(found, several=False) == []

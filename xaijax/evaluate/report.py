@@ -237,9 +237,29 @@ def cautions(one: Mapping[str, Any], several: bool) -> list[str]:
             f"{lead}a difference between single trainings holds for these weights; another seed may turn it round. "
             "Trainings with several --seed or --fold say more of the recipes."
         )
+    said += [f"{lead}{text}" for row in one["recipes"] if (text := _without_error(row))]
     if one["left_out"]:
         said.append(f"{lead}{len(one['left_out'])} classifiers know other classes and were not scored.")
     return said
+
+
+def _without_error(row: Mapping[str, Any]) -> str:
+    """What no error on some images says of others: the bootstrap has only right answers to draw, and says nothing.
+
+    Example:
+        >>> perfect = {"value": 1.0, "low": 1.0, "high": 1.0}
+        >>> _without_error({"recipe": "m", "trainings": 1, "images": 9, "scores": {"accuracy": perfect}})
+        'm has no error on 9 images, so its intervals are points; of other images up to 28 % may be wrong (95 %).'
+    """
+    values = row["scores"].get("accuracy", {})
+    if row["trainings"] != 1 or values.get("low") is None or not values["low"] == values["value"] == 1:
+        return ""
+    what = f"{row['recipe']} has no error on {row['images']} images, so its intervals are points"
+    if row.get("interval", "").endswith("patients"):  # images of one patient are not as many as they seem
+        return f"{what} and do not say how sure that is."
+    wrong = 1 - 0.05 ** (1 / row["images"])  # exact, one-sided (Clopper and Pearson, 1934)
+    share = f"{100 * wrong:.0f} %" if wrong >= 0.05 else f"{100 * wrong:.1g} %"
+    return f"{what}; of other images up to {share} may be wrong (95 %)."
 
 
 def _images_of(one: Mapping[str, Any], name: str) -> int:
