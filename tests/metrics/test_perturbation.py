@@ -156,6 +156,26 @@ def test_road_imputes_nine_times_and_averages(problem):
         assert chosen.value[1] == (p[1:].argmax(1) == label).mean()
 
 
+def test_the_percentages_of_road_can_be_set(problem):
+    images, weights, maps = problem
+    model, own = Weighted(weights), (0.2, 0.4, 0.6, 0.8)  # pytorch-grad-cam's
+    settings = {"perturbation": {"noise": 0.0, "road_fractions": own}}
+    scores = evaluate(model, images, [0, 1], {"m": maps}, metrics=["road", "road_combined"], settings=settings)
+    for i, label in enumerate([0, 1]):
+        falls = []
+        for values in (maps[i], -maps[i]):
+            levels = kernels.reveal_levels(values, own)
+            stack = kernels.reveal(images[i], levels, 5, "noisy_linear", direction="deletion", noise=0.0)
+            falls.append(model.predict(stack.astype(np.float32))[1:, label].mean())
+        got = scores.select(image=str(i)).value
+        assert got == pytest.approx([falls[0], (falls[1] - falls[0]) / 2], abs=1e-6)
+    with pytest.raises(InputError, match=r"perturbation\.road_fractions is \(0\.5, 0\.1\); .*ascending"):
+        evaluate(
+            model, images, [0, 1], {"m": maps}, metrics=["road"],
+            settings={"perturbation": {"road_fractions": (0.5, 0.1)}},
+        )  # fmt: skip
+
+
 def test_irof_of_four_colour_fields():
     """Four even quadrants are four segments. The model sees one of them alone, in its contrast to the mean colour."""
     image = np.zeros((1, 32, 32, 3))
