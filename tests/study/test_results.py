@@ -96,6 +96,16 @@ def test_only_what_carries_a_conclusion_is_one(score, words):
     assert words in "\n".join(said)
 
 
+def test_a_control_that_is_ahead_of_another_control_is_no_method_that_is():
+    ahead = {name: Score(0.9, 0.8, 1.0, 0.1, 20, beats=True, verdict="believe") for name in ("sobel", "cam")}
+    found = {("m", name, "road"): score for name, score in ahead.items()}
+    assert answers(found, ["road"]) == [
+        "m: ahead of a random map, by intervals that exclude 0: road: cam.",
+        "m: sobel, which knows nothing of the model, is ahead of a random map in road too: there such a lead alone is "
+        "no sign of the model.",
+    ]
+
+
 def test_a_class_is_behind_by_supported_metrics_on_enough_images_alone():
     rows = [
         {"model": "m", "metric": metric, "class": label, "images": images, "method": method, "mean": mean}

@@ -14,6 +14,7 @@ from xaijax._runs.folder import read_json
 from xaijax.bench.store import Store
 from xaijax.metrics import METRICS, ORACLE, REASONS
 from xaijax.metrics.pic_curve import area, read_curve
+from xaijax.plot._style import controls
 from xaijax.study.plan import Cell
 
 RANDOM, BELIEVED = "random", "believe"
@@ -253,6 +254,7 @@ def answers(found: Scores, metrics: Sequence[str]) -> list[str]:
         better: dict[bool, dict[str, list[str]]] = {True: {}, False: {}}
         tested: dict[bool, dict[str, None]] = {True: {}, False: {}}
         few = unsupported = 0
+        blind: dict[str, dict[str, None]] = {}
         for metric in metrics:
             for (own, method, name), score in found.items():
                 if (own, name) != (model, metric) or method in (RANDOM, ORACLE) or score.beats is None:
@@ -261,6 +263,9 @@ def answers(found: Scores, metrics: Sequence[str]) -> list[str]:
                     few += 1
                 elif score.verdict not in ("", BELIEVED):
                     unsupported += 1
+                elif method in controls():
+                    if score.beats:
+                        blind.setdefault(method, {})[metric] = None
                 else:
                     judged = score.verdict == BELIEVED
                     tested[judged][metric] = None
@@ -273,6 +278,11 @@ def answers(found: Scores, metrics: Sequence[str]) -> list[str]:
             elif tested[judged]:
                 said.append(f"{model}: no method is ahead of a random map in {', '.join(map(_title, tested[judged]))}.")
         unjudged |= tested[False]
+        said += [
+            f"{model}: {method}, which knows nothing of the model, is ahead of a random map in "
+            f"{', '.join(map(_title, own))} too: there such a lead alone is no sign of the model."
+            for method, own in blind.items()
+        ]
         if few:
             said.append(
                 f"{model}: {few} comparisons with a random map rest on fewer than {ENOUGH} images: no conclusion."
