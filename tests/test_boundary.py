@@ -111,6 +111,21 @@ def test_arrays_in_the_byte_order_of_a_file_are_what_they_hold(dtype):
     np.testing.assert_array_equal(values(other, labels, maps), values(images, [0, 1], MAPS))
 
 
+def test_classifiers_and_explainers_read_any_byte_order():
+    model = classifier()
+    for images in (UNIT, (UNIT * 65535).astype(np.uint16)):
+        other = images.astype(images.dtype.newbyteorder(">"))
+        np.testing.assert_array_equal(model.predict(other), model.predict(images))
+        np.testing.assert_array_equal(
+            explain.gradient(model, other, np.array([0, 1], ">i8")), explain.gradient(model, images, [0, 1])
+        )
+
+
+def test_integers_of_another_type_are_refused_with_the_likely_remedy():
+    with pytest.raises(TypeError, match=r"got int\d\d: of values from 0 to 255 give images\.astype\(numpy\.uint8\)"):
+        classifier().predict((UNIT * 255).astype(np.int64))
+
+
 @pytest.mark.parametrize("dtype", [np.float16, jnp.bfloat16])
 def test_half_precision_is_read_as_float32(dtype):
     images, maps = UNIT.astype(dtype), MAPS["m"].astype(dtype)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from xaijax import _names
 from xaijax._errors import InputError
 from xaijax._outputs import Output, detached, targets
-from xaijax._ranges import check_range
+from xaijax._ranges import check_range, native
 from xaijax.metrics.metric import LESION_ROLE, ROLES, Explained, Family, Metric
 
 
@@ -22,11 +22,6 @@ def as_images(images: Any) -> NDArray[Any]:
     """
     found = native(np.asarray(detached(images)))
     return found.astype(np.float32) if found.dtype.name in ("float16", "bfloat16") else found
-
-
-def native(values: NDArray[Any]) -> NDArray[Any]:
-    """An array in the byte order of this machine, in which files need not be."""
-    return values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
 
 
 def check_images(images: NDArray[Any], ids: Sequence[str] | None) -> list[str]:
