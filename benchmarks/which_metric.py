@@ -49,6 +49,7 @@ DATA: dict[str, dict[str, Any]] = {
 }
 MODELS = ("small_cnn", "small_resnet")
 TRAINING = ["--size", str(SIZE), "--epochs", "20", "--validation", "0.1", "--test", "0.3", "--seed", "0"]
+CASE, METRIC = store.SCHEMA.names.index("case"), store.SCHEMA.names.index("metric")
 COLUMNS = (
     *("data", "model", "package", "metric", "verdict", "decided_by", "concordance", "low", "high", "twin", "twin_low"),
     *("twin_high", "random_dominance", "random_dominance_low", "random_dominance_high", "tau", "cases"),
@@ -126,15 +127,25 @@ def work_of(data: str, source: str, model: Path, count: int) -> Work:
 
 
 def score(work: Work, others: Mapping[str, OtherMetric], out: Path) -> None:
-    """All cases that are missing, a few at a time."""
-    parts = work.parts
-    for number in range(store.finished(out), len(parts)):
-        begun = time.monotonic()
-        rows: list[Any] = []
-        for case in parts[number]:
-            rows += calibration.score_case(work.plan, case, work.metrics, None, others, num_threads=1)
-        store.write_part(out, number, rows)
-        print(f"  part {number + 1} of {len(parts)}: {time.monotonic() - begun:.0f} s", flush=True)
+    """All that is missing, a few cases at a time: cases, and metrics that a case has no rows of."""
+    there: dict[int, list[Any]] = {}
+    for row in store.read_rows(out):
+        there.setdefault(row[CASE], []).append(row)
+    for number, part in enumerate(work.parts):
+        begun, rows, added = time.monotonic(), [], False
+        for case in part:
+            own = there.get(case, [])
+            rows += own
+            have = {row[METRIC] for row in own}
+            metrics = [name for name in work.metrics if name not in have]
+            more = {name: metric for name, metric in others.items() if name not in have}
+            if metrics or more:
+                found = calibration.score_case(work.plan, case, metrics, None, more, num_threads=1)
+                rows += [row for row in found if row.metric not in have]  # each call scores the controls, too
+                added = True
+        if added:
+            store.write_part(out, number, rows)
+            print(f"  part {number + 1} of {len(work.parts)}: {time.monotonic() - begun:.0f} s", flush=True)
 
 
 def judge(work: Work, others: Mapping[str, OtherMetric], out: Path) -> dict[str, Any]:

@@ -95,8 +95,8 @@ def test_ablation_cam_closed_form(pooled):
     np.testing.assert_allclose(explain.ablation_cam(pooled, A, LABELS, batch_size=2), expected, rtol=1e-3, atol=1e-6)
 
 
-def test_ablation_cam_runs_the_trunk_once(model, images, labels):
-    """FLOPs of the compiled program: 16 ablated channels of the last layer cost less than one more trunk."""
+def test_ablation_cam_runs_the_backbone_once(model, images, labels):
+    """FLOPs of the compiled program: 16 ablated channels of the last layer cost less than one more backbone."""
 
     def flops(batch_size):
         call = jax.jit(lambda c, x, y: explain.ablation_cam(c, x, y, batch_size=batch_size))
@@ -108,9 +108,9 @@ def test_ablation_cam_runs_the_trunk_once(model, images, labels):
 
 def test_split_runs_early_parts_once_with_skip_connections():
     def function(early, late):
-        trunk = jnp.tanh(early["x"] @ early["w"])  # early
-        mixed = jax.jit(lambda a, b: (jax.nn.relu(a * b), a + 1))(trunk, late)  # half of a call is late
-        return mixed[0] + trunk, mixed[1]
+        backbone = jnp.tanh(early["x"] @ early["w"])  # early
+        mixed = jax.jit(lambda a, b: (jax.nn.relu(a * b), a + 1))(backbone, late)  # half of a call is late
+        return mixed[0] + backbone, mixed[1]
 
     early = {"x": jnp.asarray(RNG.normal(size=(3, 4))), "w": jnp.asarray(RNG.normal(size=(4, 5)))}
     residuals, head = split(function, early, jnp.zeros((3, 5)))

@@ -176,3 +176,12 @@ def test_files_that_are_none_are_refused_in_one_sentence(tmp_path):
         models.load(tmp_path / "absent.onnx")
     with pytest.raises(ValueError, match="black box, whose architecture is not known"):
         models.describe(write(tmp_path / "m.onnx"))
+
+
+def test_a_model_of_two_inputs_is_refused_with_both_names(tmp_path):
+    path = write(tmp_path / "m.onnx")
+    whole = onnx.load(path)
+    whole.graph.input.append(helper.make_tensor_value_info("age", TensorProto.FLOAT, ["N", 1]))
+    onnx.save(whole, path)
+    with pytest.raises(ValueError, match=r"m\.onnx must have one input of images.*; it has images .*, age .*: write a"):
+        models.from_onnx(path)

@@ -49,8 +49,8 @@ def torch_file(tmp_path_factory):
 def keras_file(tmp_path_factory):
     """MobileNetV2 with another head in Keras' old HDF5 layout: groups by layer, the configuration as an attribute."""
     entries = {name: value for name, value in weights("keras_mobilenet_v2").items() if "predictions" not in name}
-    trunk = dict.fromkeys(name.split("/")[0] for name in entries)
-    kinds = {name: "BatchNormalization" if f"{name}/gamma" in entries else "Conv2D" for name in trunk}
+    backbone = dict.fromkeys(name.split("/")[0] for name in entries)
+    kinds = {name: "BatchNormalization" if f"{name}/gamma" in entries else "Conv2D" for name in backbone}
     layers = [
         {"class_name": "InputLayer", "config": {"name": "input", "batch_shape": [None, 64, 64, 3]}},
         {"class_name": "Rescaling", "config": {"name": "rescaling", "scale": 1 / 127.5, "offset": -1}},
@@ -65,7 +65,7 @@ def keras_file(tmp_path_factory):
     with h5py.File(file, "w") as out:
         out.attrs["model_config"] = json.dumps({"class_name": "Functional", "config": {"layers": layers}})
         root = out.create_group("model_weights")
-        names = [*trunk, "dense"]
+        names = [*backbone, "dense"]
         root.attrs["layer_names"] = [name.encode() for name in names]
         for layer in names:
             group = root.create_group(layer)

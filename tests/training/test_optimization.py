@@ -147,7 +147,7 @@ def test_momentum_of_another_optimiser_is_refused():
     assert training.Options(optimizer="sgd", momentum=0.939, nesterov=False).momentum == 0.939
 
 
-def test_the_head_is_what_stands_behind_the_trunk():
+def test_the_head_is_what_stands_behind_the_backbone():
     assert head_names(models.create("squeezenet", 2, (32, 32, 3))) == ("class_maps.bias", "class_maps.kernel")
     hidden = models.create("small_resnet", 2, (32, 32, 3), hidden=(8,))
     assert head_names(hidden) == tuple(
@@ -155,7 +155,7 @@ def test_the_head_is_what_stands_behind_the_trunk():
     )
 
 
-def test_a_frozen_trunk_stays_as_it_is_and_is_trained_afterwards():
+def test_a_frozen_backbone_stays_as_it_is_and_is_trained_afterwards():
     images = np.random.default_rng(0).random((16, 16, 16, 1)).astype(np.float32)
     start = models.create("small_cnn", 2, (16, 16, 1), width=4)
     options = training.Options(

@@ -28,7 +28,7 @@ def test_the_head_is_kept_for_the_same_classes(trained):
 
 
 @pytest.mark.parametrize("classes", [["dog", "cat"], ["a", "b", "c"]])
-def test_other_classes_get_a_new_head_on_the_old_trunk(trained, classes):
+def test_other_classes_get_a_new_head_on_the_old_backbone(trained, classes):
     begun = start_from(trained, classes, 48, key=0)
     assert not begun.head_kept
     assert begun.classifier.classes == tuple(classes)
@@ -72,14 +72,14 @@ def test_torch_weights_in_safetensors_are_told_from_our_own(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_size_that_the_trunk_does_not_take_is_refused():
+def test_a_size_that_the_backbone_does_not_take_is_refused():
     vit = models.create("vit_b16", 2, (32, 32, 3))
     with pytest.raises(ValueError, match=r"images of 32x32 pixels and do not fit 48x48: leave out --size"):
         start_from(vit, ["a", "b"], 48, key=0)
 
 
 def test_a_training_goes_on_from_the_weights_of_another(finished, config, tmp_path, console):
-    """With a frozen trunk and the old head, the first epoch is as good as the training before."""
+    """With a frozen backbone and the old head, the first epoch is as good as the training before."""
     out = tmp_path / "fine"
     made = config(out, weights=finished.out, size=None, epochs=1, frozen_epochs=1, frozen_learning_rate=1e-6)
     done = train.run(made, console=console)

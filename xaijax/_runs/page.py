@@ -14,8 +14,11 @@ from xaijax.plot._style import encode
 
 if TYPE_CHECKING:
     import numpy as np
+    from markupsafe import Markup
     from matplotlib.figure import Figure
     from PIL.Image import Image
+
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
 
 
 def write(path: Path, package: str, template: str, **values: Any) -> Path:
@@ -45,7 +48,20 @@ def render(package: str, template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["options"] = options
     return environment.get_template(template).render(**values)
+
+
+def options(sentence: str) -> "Markup":
+    """A sentence as HTML whose command line options are set as code, so that no line breaks after their hyphens.
+
+    Examples:
+        >>> options("score more images with --count, or <others>")
+        Markup('score more images with <code class="option">--count</code>, or &lt;others&gt;')
+    """
+    from markupsafe import Markup, escape
+
+    return Markup(OPTION.sub(r'<code class="option">\g<0></code>', str(escape(sentence))))
 
 
 def inline(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """What a calibration writes for people: figure, page, table, and the lines in the terminal."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -186,8 +185,7 @@ def _values(
             {**vars(VERDICTS[verdict]), "metrics": [titles[name] for name in names]}
             for verdict, names in grouped.items()
         ],
-        # Options apart, so that no line breaks after their hyphens.
-        "next": re.split(r"(--[a-z]+)", next_step(found, titles)),
+        "next": next_step(found, titles),
         "warnings": [*said, *warnings(found)],
         "nothing": _percent(knows_nothing(len(found["textures"]))),
         "limit": _percent(limit),

@@ -17,7 +17,7 @@ from xaijax.models.importers import keras_weights
 from xaijax.models.importers.endings import output_of
 from xaijax.models.importers.keras_graph import blocks, ending, files, model
 from xaijax.models.importers.keras_graph.weights import Place
-from xaijax.models.importers.torch_graph import layers, network
+from xaijax.models.importers.torch_graph import beginning, layers, network
 from xaijax.models.importers.torch_graph.network import GraphNetwork
 from xaijax.preprocess import Preprocess, Style
 
@@ -153,7 +153,7 @@ def convert(
     graph = builder.graph(last)
     params, constants = builder.kept(graph)
     if preprocess is None:
-        preprocess = _pixels(ending.pixels(graph, params, constants), what, said)
+        preprocess = _pixels(beginning.pixels(graph, params, constants), what, said)
     graph, activation = ending.without_ending(graph, what)
     means = output_of(activation, last.shape[-1], output, what, said)
     shapes = network.shapes(GraphNetwork(graph, constants), params)

@@ -121,8 +121,7 @@ def _converted(
     output: Output | None,
     notes: list[str] | None,
 ) -> Classifier:
-    from xaijax.models.importers.keras_graph.ending import pixels
-    from xaijax.models.importers.torch_graph import building, convert, ending, layers, network, pt2
+    from xaijax.models.importers.torch_graph import beginning, building, convert, ending, layers, network, pt2
 
     name = source if isinstance(source, str | Path) else type(source).__name__
     building.need_torch(str(name))
@@ -154,7 +153,7 @@ def _converted(
             _say(notes, Note(f"{name}: {built.said}", "preprocess", "library"))
         made, params, fixed = convert.convert(built.module, shape)
     if preprocess is None and usual is None:
-        found = pixels(made.graph, params, made.constants)
+        found = beginning.pixels(made.graph, params, made.constants)
         if found is not None and found[0] != 1:
             usual = Preprocess(scale=found[0])
             text = f"{name}: its {found[1]} is for pixels from 0 to {found[0]:g}, so it gets those"

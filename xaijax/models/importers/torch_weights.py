@@ -222,7 +222,7 @@ def _of_findings(
 
 
 def _with_thresholds(found: Classifier, limits: Any, what: str) -> Classifier:
-    """A classifier of findings with its thresholds; those that are not known are the usual ones."""
+    """A classifier of findings with its thresholds, the usual one where the file gives none."""
     values = np.asarray(limits[...], np.float64).reshape(-1)
     if len(values) != len(found.classes):
         raise InputError(f"{what} has {len(values)} thresholds ({THRESHOLDS}) for {len(found.classes)} findings")
