@@ -63,7 +63,7 @@ def summary(found: Found, patients: Mapping[str, str] | None = None, *, seed: in
                 "iou": own["iou"][np.arange(len(images)), at[0]],
                 "box_right": (own["box_iou"][np.arange(len(images)), at[1]] >= BOX).astype(float),
             }
-            means = cluster_means(np.stack(list(columns.values()), axis=1), clusters, seed=seed)
+            means = cluster_means(np.stack(list(columns.values()), axis=1), clusters, ends=(0.0, 1.0), seed=seed)
             row: dict[str, Any] = {"model": model, "method": method, "images": len(images)}
             for place, name in enumerate(columns):
                 row |= {name: float(means.mean[place]), f"{name}_low": float(means.low[place])}

@@ -326,7 +326,7 @@ class Scores(Columns):
             SummaryRow(
                 *key[1:],
                 *_mean(own),
-                *mean_interval(own, groups=units.get(key), seed=seed),
+                *mean_interval(own, groups=units.get(key), ends=_ends(key[2]), seed=seed),
                 len(own),
                 dict(reasons[key]),
                 key[0],
@@ -362,6 +362,13 @@ class Scores(Columns):
         columns = [table.column(name).to_pylist() for name in (*NAMES, "value", "reason")]
         made = cls.from_rows(zip(*columns, strict=True), None if curves is None else Curves.from_arrow(curves))
         return with_target(made, table)
+
+
+def _ends(metric: str) -> tuple[float | None, ...]:
+    """The range of a metric; nothing for one that is not known."""
+    from xaijax.metrics.registry import METRICS  # whose families make scores
+
+    return METRICS[metric].range if metric in METRICS else ()
 
 
 def _refuse_doubles(places: NDArray[np.int64], images: Texts, methods: Texts, metric: str) -> None:

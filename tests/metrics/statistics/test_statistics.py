@@ -438,6 +438,30 @@ def test_statistics_do_not_depend_on_the_unit_of_the_values(exponent):
         assert (low, high) == pytest.approx(tuple(np.ldexp(wanted, min(exponent, 1000))), rel=1e-9)
 
 
+@pytest.mark.parametrize(("hits", "count"), [(0, 4), (4, 4), (0, 30), (30, 30)])
+def test_no_miss_in_a_few_images_is_no_certainty(hits, count):
+    """4 hits of 4 are "1 to 1" by the bootstrap, which has only hits to draw."""
+    values = [1.0] * hits + [0.0] * (count - hits)
+    peer = stats.binomtest(hits, count).proportion_ci(method="wilson")
+    wanted = pytest.approx((peer.low, peer.high), abs=1e-9)
+    assert st.mean_interval(values, ends=(0, 1)) == wanted
+    assert st.mean_interval([2 * v - 1 for v in values], ends=(-1, 1)) == pytest.approx(
+        (2 * peer.low - 1, 2 * peer.high - 1), abs=1e-9
+    )
+    found = st.cluster_means(np.array(values)[:, None], [str(n) for n in range(count)], ends=(0, 1))
+    assert (found.low[0], found.high[0]) == wanted
+    scores = Scores.from_rows([(str(n), "cam", "pointing_game", v, "") for n, v in enumerate(values)])
+    (row,) = scores.summary()
+    (mean,) = st.analyze(scores)["pointing_game"].means
+    assert (row.low, row.high) == (mean.low, mean.high) == wanted
+    # Images of one patient are one trial; values between the ends, and metrics without one, are as they were.
+    groups = ["a"] * (count // 2) + ["b"] * (count - count // 2)
+    pair = stats.binomtest(2 if hits else 0, 2).proportion_ci(method="wilson")
+    assert st.mean_interval(values, groups=groups, ends=(0, 1)) == pytest.approx((pair.low, pair.high), abs=1e-9)
+    assert st.mean_interval([0.5] * count, ends=(0, 1)) == (0.5, 0.5)
+    assert st.mean_interval(values, ends=(0, None)) == st.mean_interval(values) == (values[0], values[0])
+
+
 def test_infinity_is_no_equal_value():
     with pytest.raises(ValueError, match="1 of 3 are infinite"):
         compare_two([np.inf, 1.0, 2.0], [0.0, 1.0, 1.0])

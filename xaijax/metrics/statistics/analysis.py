@@ -129,10 +129,11 @@ def _metric(
     images, methods, values = scores.matrix(metric)
     groups = scores.units(metric, patients)
     means = []
+    ends = METRICS[metric].range if metric in METRICS else ()
     for method, column in zip(methods, values.T, strict=True):
         known = ~np.isnan(column)
         there = column[known]
-        low, high = mean_interval(there, groups=kept(groups, known), seed=seed)
+        low, high = mean_interval(there, groups=kept(groups, known), ends=ends, seed=seed)
         mean = float(there.mean()) if len(there) else float("nan")
         means.append(Mean(method, mean, low, high, len(there), len(images) - len(there)))
     tested = [i for i, method in enumerate(methods) if method not in leave_out]
