@@ -16,7 +16,7 @@ def scaled(values: Any) -> tuple[NDArray[np.float64], int]:
 
     Example:
         >>> scaled([1e-200, -3e-200])[0].round(2).tolist()
-        [0.24, -0.73]
+        [0.19, -0.57]
     """
     array = np.asarray(values, np.float64)
     exponent = int(np.frexp(np.abs(array).max(initial=0.0))[1])
