@@ -214,7 +214,7 @@ def write_results(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def by_metric(rows: Sequence[Mapping[str, str]]) -> dict[tuple[str, str], dict[tuple[str, str], Mapping[str, str]]]:
-    """(package, metric) -> pair -> its row; the best first: by how often it is believed, then by concordance."""
+    """(package, metric) -> pair -> its row; the best first: by how often it is believed, by how often not refuted."""
     found: dict[tuple[str, str], dict[tuple[str, str], Mapping[str, str]]] = {}
     for row in rows:
         found.setdefault((row["package"], row["metric"]), {})[row["data"], row["model"]] = row
@@ -222,7 +222,9 @@ def by_metric(rows: Sequence[Mapping[str, str]]) -> dict[tuple[str, str], dict[t
     def key(name: tuple[str, str]) -> Any:
         verdicts = Counter(row["verdict"] for row in found[name].values())
         values = [float(row["concordance"]) for row in found[name].values() if row["concordance"]]
-        return (*(-verdicts[one] for one in VERDICTS), -np.mean(values) if values else 0.0, name)
+        standing = sum(verdicts[one] for one in ("believe", "same_kind", "undecided"))
+        judged = len(found[name]) - verdicts["not_judged"]
+        return -verdicts["believe"], -standing, judged == 0, -np.mean(values) if values else 0.0, name
 
     return {name: found[name] for name in sorted(found, key=key)}
 
@@ -292,8 +294,9 @@ def figure(rows: Sequence[Mapping[str, str]]) -> None:
 
     own = by_metric(rows)
     names, pairs = list(own), list(dict.fromkeys((row["data"], row["model"]) for row in rows))
+    models = list(dict.fromkeys(model for _, model in pairs))
     half = -(-len(names) // 2)
-    drawn, axes = plt.subplots(1, 2, figsize=(11, 0.175 * half + 2.2), layout="constrained")
+    drawn, axes = plt.subplots(1, 2, figsize=(14, 0.19 * half + 2.2), layout="constrained")
     for place, block in zip(axes, (names[:half], names[half:]), strict=True):
         place.set(xlim=(-0.5, len(pairs) - 0.5), ylim=(half - 0.5, -0.5))
         for y, name in enumerate(block):
@@ -312,13 +315,18 @@ def figure(rows: Sequence[Mapping[str, str]]) -> None:
         for label, (package, _) in zip(place.get_yticklabels(), block, strict=True):
             label.set_fontweight("normal" if package == "xaijax" else "bold")
         place.xaxis.tick_top()
-        place.set_xticks(
-            range(len(pairs)), [f"{data}\n{model}" for data, model in pairs], size=7, rotation=60, ha="left"
-        )
-        place.tick_params(length=0)
-        place.spines[:].set_visible(False)
+        place.set_xticks(range(len(pairs)), [data for data, _ in pairs], size=7, rotation=50, ha="left")
+        heads = place.secondary_xaxis("top")
+        middles = [np.mean([x for x, pair in enumerate(pairs) if pair[1] == model]) for model in models]
+        heads.set_xticks(middles, [f"{model.replace('_', ' ')}\n\n\n\n" for model in models], size=8, weight="bold")
+        for axis in (heads, place):
+            axis.tick_params(length=0)
+            axis.spines[:].set_visible(False)
+        for x in range(1, len(pairs)):
+            if pairs[x][1] != pairs[x - 1][1]:
+                place.vlines(x - 0.5, -0.5, len(block) - 0.5, color="black", linewidth=1.2)
     drawn.suptitle(
-        "Verdict on each metric, and how many pairs of maps it orders right (0.5: knows nothing)", fontsize=10
+        "Verdict on each metric, and how many pairs of maps it orders right (0.5: knows nothing)", fontsize=11
     )
     there = [name for name in VERDICTS if any(row["verdict"] == name for row in rows)]
     handles = [plt.Rectangle((0, 0), 1, 1, color=COLOURS[name]) for name in there]
@@ -359,7 +367,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for data in given.data:
             source = data if data == "phantoms" else str((given.images or Path()) / data)
             place = given.folder / f"{data}-{model}"
-            begun = time.monotonic()
             train(data, source, model, place / "model")
             work = work_of(data, source, place / "model", given.count)
             passes, each = work.plan.passes(work.metrics), seconds_per_pass(work)
@@ -375,7 +382,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             kept = [row for row in read_results() if (row["data"], row["model"]) != (data, model)]
             write_results([*kept, *rows_of(data, model, judged, list(others))])
             del judged["metrics"]
-            summary["pairs"][f"{data} {model}"] = judged | {"seconds": round(time.monotonic() - begun)}
+            summary["pairs"][f"{data} {model}"] = judged
             summary |= {"count": given.count, "versions": provenance.versions(), "machine": provenance.machine()}
             summary_path.write_text(json.dumps(summary, indent=2) + "\n")
     rows = read_results()

@@ -5,6 +5,7 @@ import tracemalloc
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -259,8 +260,103 @@ class TestSafety:
             open_dataset(tmp_path / "set.npz")
 
     def test_missing_and_misplaced_options(self, tmp_path):
-        with pytest.raises(FileNotFoundError, match=r"there is no file .*set.npz; give a .npz file"):
+        with pytest.raises(FileNotFoundError, match=r"there is no file .*set.npz; give a .npz or .h5 file"):
             open_dataset(tmp_path / "set.npz")
         np.savez(tmp_path / "set.npz", images=np.zeros((2, 4, 4), np.uint8), labels=np.arange(2))
         with pytest.raises(InputError, match=r"has its labels in itself; leave out --labels"):
             open_dataset(tmp_path / "set.npz", labels="x.csv")
+
+
+class TestWhite:
+    COLOURS = np.arange(2 * 4 * 3 * 3).reshape(2, 4, 3, 3) * 255 // 71
+
+    @pytest.mark.parametrize("kind", ["int16", "int32", "int64", "uint16", "uint32", "float32", "float64"])
+    def test_colours_of_8_bits_are_kept_whatever_their_type(self, tmp_path, kind):
+        np.savez(tmp_path / "a.npz", images=self.COLOURS.astype(kind), labels=[0, 1])
+        batch = open_dataset(tmp_path / "a.npz").read([0, 1])
+        np.testing.assert_array_equal(batch.images, self.COLOURS)
+        assert "taken for 8 bits" in batch.notes[0][1]
+
+    @pytest.mark.parametrize("kind", ["float16", "float32", "float64"])
+    def test_colours_from_0_to_1_become_0_to_255(self, tmp_path, kind):
+        np.savez_compressed(tmp_path / "a.npz", images=(self.COLOURS / 255).astype(kind), labels=[0, 1])
+        np.testing.assert_array_equal(open_dataset(tmp_path / "a.npz").read([0, 1]).images, self.COLOURS)
+
+    def test_a_dark_image_is_read_like_the_others_of_its_file(self, tmp_path):
+        images = self.COLOURS.astype(np.float32)
+        images[0] = np.clip(images[0], 0, 1)
+        np.savez(tmp_path / "a.npz", x_train=images[:1], y_train=[0], x_test=images[1:], y_test=[1])
+        batch = open_dataset(tmp_path / "a.npz").read([0, 1])
+        assert batch.images[0].max() == 1
+        assert batch.images[1].max() == 255
+
+    def test_colours_that_are_not_numbers_are_black(self, tmp_path):
+        images = self.COLOURS / 255
+        images[1, 2, 1] = np.nan
+        np.savez(tmp_path / "a.npz", images=images, labels=[0, 1])
+        batch = open_dataset(tmp_path / "a.npz").read([0, 1])
+        assert batch.images[1, 2, 1].tolist() == [0, 0, 0]
+        np.testing.assert_array_equal(batch.images[0], self.COLOURS[0])
+        assert ("1", "its NaN and infinite values were made black") in batch.notes
+
+    def test_grey_values_of_8_bits_are_not_spread(self, tmp_path):
+        grey = np.array([[[10, 20], [30, 40]], [[0, 200], [100, 5]]], np.int64)
+        np.savez(tmp_path / "a.npz", images=grey, labels=[0, 1])
+        np.testing.assert_array_equal(open_dataset(tmp_path / "a.npz").read([0, 1]).images[..., 0], grey)
+
+    @pytest.mark.parametrize("images", [np.full((2, 2, 2, 3), 3, np.uint16), np.full((2, 2, 2, 3), -0.5, np.float32)])
+    def test_colours_without_a_known_white_are_refused(self, tmp_path, images):
+        np.savez(tmp_path / "a.npz", images=images, labels=[0, 1])
+        with pytest.raises(InputError, match="its white is not known"):
+            open_dataset(tmp_path / "a.npz").read([0, 1])
+
+
+class TestHdf5:
+    IMAGES = np.random.default_rng(3).integers(0, 256, (4, 6, 5, 3), np.uint8)
+
+    def test_a_file_of_images_and_labels(self, tmp_path):
+        with h5py.File(tmp_path / "set.h5", "w") as file:
+            file.create_dataset("images", data=self.IMAGES, chunks=(1, 6, 5, 3), compression="gzip")
+            file["labels"] = ["cyst", "none", "cyst", "none"]
+            file["masks"] = (self.IMAGES[..., 0] > 128).astype(np.uint8)
+            file["meta"] = np.zeros(3)
+        dataset = open_dataset(tmp_path / "set.h5", mask_role="lesion")
+        assert dataset.class_counts() == {"cyst": 2, "none": 2}
+        assert dataset.found.layout == "HDF5 file"
+        batch = dataset.read([0, 1, 2, 3])
+        np.testing.assert_array_equal(batch.images, self.IMAGES)
+        np.testing.assert_array_equal(batch.masks, self.IMAGES[..., 0] > 128)
+
+    def test_pcam_as_published(self, tmp_path):
+        for side in ("train", "valid", "test"):
+            with h5py.File(tmp_path / f"camelyonpatch_level_2_split_{side}_x.h5", "w") as file:
+                file["x"] = self.IMAGES
+            with h5py.File(tmp_path / f"camelyonpatch_level_2_split_{side}_y.h5", "w") as file:
+                file["y"] = np.array([0, 1, 1, 0], np.uint8).reshape(4, 1, 1, 1)
+        (tmp_path / "camelyonpatch_level_2_split_train_meta.csv").write_text("wsi")
+        dataset = open_dataset(tmp_path)
+        assert dataset.class_counts() == {"no tumor": 6, "tumor": 6}
+        assert {case.split for case in dataset.cases} == {"training", "validation", "test"}
+        assert dataset.found.seen == 7
+        np.testing.assert_array_equal(dataset.read([3], shape=(6, 5, 3)).images[0], self.IMAGES[3])
+
+    def test_links_and_data_of_other_files_are_not_followed(self, tmp_path):
+        with h5py.File(tmp_path / "other.h5", "w") as file:
+            file["images"] = self.IMAGES
+        with h5py.File(tmp_path / "links.h5", "w") as file:
+            file["images"] = h5py.ExternalLink("other.h5", "images")
+            file["labels"] = [0, 1, 0, 1]
+            file["loop"] = h5py.SoftLink("/loop")
+        with pytest.raises(InputError, match="has the arrays labels; give images and labels"):
+            open_dataset(tmp_path / "links.h5")
+        with h5py.File(tmp_path / "external.h5", "w") as file:
+            file.create_dataset("images", (4, 6, 5, 3), np.uint8, external=[(str(tmp_path / "raw"), 0, 360)])
+        with pytest.raises(InputError, match="array images lies in other files"):
+            open_dataset(tmp_path / "external.h5")
+
+    def test_damaged_files(self, tmp_path):
+        (tmp_path / "a.h5").write_bytes(b"")
+        with pytest.raises(InputError, match="is not an HDF5 file, or it is damaged"):
+            open_dataset(tmp_path / "a.h5")
+        with pytest.raises(FileNotFoundError, match=r"give a \.npz or \.h5 file"):
+            open_dataset(tmp_path / "none.hdf5")

@@ -69,10 +69,10 @@ def test_the_page_on_data_runs_on_a_folder(tmp_path, monkeypatch, capsys):
 
 def test_the_page_on_data_names_every_column_and_kind_of_file():
     from xaijax.data import files
-    from xaijax.data.readers import labels_csv
+    from xaijax.data.tables import labelled
 
     text = (DOCS / "data.md").read_text("utf-8")
-    for column in ("file", "label", *labels_csv._MASKS, "mask_role", "file_clean", "patient", "source_id", "index"):
+    for column in ("file", "label", *labelled.MASKS, "mask_role", "file_clean", "patient", "source_id", "index"):
         assert re.search(rf"^\|.*`{column}`", text, re.MULTILINE)
     for suffix in files.SUFFIXES:
         kind = {".jpg": "JPEG", ".tif": "TIFF", ".dcm": "`.dcm`", ".dicom": "`.dicom`", ".webp": "WebP"}.get(suffix)

@@ -551,3 +551,41 @@ def test_a_decoder_that_fails_in_any_way_gives_a_reason(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         read(tmp_path / "a.png")
     assert list(warnings.filters) == before
+
+
+class TestPairs:
+    """A header in `.hdr` and values in `.img`: Analyze 7.5, and NIfTI in two files."""
+
+    VALUES = np.arange(4 * 3 * 2, dtype=np.int16).reshape(4, 3, 2)
+
+    def folder(self, tmp_path, kind):
+        for label in ("a", "b"):
+            (tmp_path / label).mkdir()
+            nibabel.save(kind(self.VALUES, np.diag([-1, 1, 1, 1])), tmp_path / label / "1.img")
+        return tmp_path
+
+    @pytest.mark.parametrize("kind", [nibabel.AnalyzeImage, nibabel.Nifti1Pair])
+    def test_the_middle_slice_is_read_and_both_files_are_counted(self, tmp_path, kind):
+        dataset = open_dataset(self.folder(tmp_path, kind), window=(0, 255))
+        assert [case.id for case in dataset.cases] == ["a/1.hdr", "b/1.hdr"]
+        assert dataset.found.taken == {"image": 2, "values of an image": 2}
+        batch = dataset.read([0], shape=(3, 4, 1))
+        np.testing.assert_array_equal(batch.images[0, ..., 0], self.VALUES[:, ::-1, 1].T)
+        said = [note for _, note in batch.notes if "orientation is not stored" in note]
+        assert len(said) == (kind is nibabel.AnalyzeImage)
+
+    def test_a_header_without_values_is_skipped(self, tmp_path):
+        folder = self.folder(tmp_path, nibabel.AnalyzeImage)
+        (folder / "b" / "1.img").unlink()
+        assert open_dataset(folder).read([0, 1]).skipped == (("b/1.hdr", "the .img file of its name is not there"),)
+
+    def test_a_table_may_name_either_file(self, tmp_path):
+        folder = self.folder(tmp_path, nibabel.AnalyzeImage)
+        (folder / "labels.csv").write_text("file,label\na/1.img,x\nb/1.hdr,y\n")
+        batch = open_dataset(folder).read([0, 1])
+        np.testing.assert_array_equal(batch.images[0], batch.images[1])
+
+    def test_another_file_named_hdr_is_not_an_image(self, tmp_path):
+        folder = self.folder(tmp_path, nibabel.AnalyzeImage)
+        (folder / "a" / "scene.hdr").write_bytes(b"ENVI\nsamples = 3\n" + bytes(400))
+        assert len(open_dataset(folder)) == 2

@@ -86,7 +86,7 @@ class TestText:
         ("raw", "message"),
         [
             ("file,label\na.png,z\xe4h\n".encode("latin-1"), r"line 2 has the byte 0xe4.*save it as CSV in UTF-8"),
-            ("file,label\na.png,x\n".encode("utf-16"), r"is not a table of UTF-8 text"),
+            ("file,label\na.png,x\n".encode("utf-16-le"), r"is not a table of UTF-8 text"),
             (b"PK\x03\x04rest of a workbook", r"is a spreadsheet; save it as CSV"),
             (b"\xd0\xcf\x11\xe0rest", r"is a spreadsheet that cannot be read \(.*\); save it as CSV"),
             (b"file,label\na.png,\0\n", r"holds zero bytes"),
@@ -255,7 +255,10 @@ class TestAnyTable:
             "it has more cells than the table has columns": (1, ("line 6",)),
             "the file is not there": (1, ("none.png",)),
         }
-        assert dataset.found.left_out["no row of the table names it"].count == 4
+        left = {reason: one.examples for reason, one in dataset.found.left_out.items()}
+        assert left["no row of the table names it"] == ("d.png",)  # its row cannot be trusted
+        assert left["its row has no label"] == ("c.png", "e.png")
+        assert left["its rows name several classes"] == ("f.png",)
         assert dataset.found.seen == on_disk(tmp_path) == 8
         described = dataset.found.describe()
         assert described["rows_left_out"]["it has no label"] == {"count": 2, "examples": ["c.png", "e.png"]}
@@ -794,7 +797,8 @@ class TestRetinopathy:
             "train_images/001639a390f0.png": ("Proliferative DR", None, None),
         }
         assert dataset.found.layout == "APTOS 2019"
-        assert dataset.found.left_out["no row of the table names it"].count == 3
+        assert dataset.found.left_out["no row of the table names it"].count == 2
+        assert dataset.found.left_out["its table, test.csv, has no grades"].count == 1
         assert dataset.found.seen == on_disk(tmp_path)
 
     def test_aptos_in_three_sides(self, tmp_path):

@@ -19,13 +19,15 @@ file called so is an image where there is no such image. Masks may be arrays (`.
 """
 
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 
 from xaijax.data import files, spelling
+from xaijax.data._folder_names import annotates, is_odd, is_plain, like_patients, named_like_patients, patients_above
 from xaijax.data.annotations import Annotations
 from xaijax.data.dataset import Case, Dataset
 from xaijax.data.found import Census
@@ -39,25 +41,8 @@ ANNOTATION = "its folder is named like annotations, next to one of images"
 NO_IMAGE = "it is a mask and no image has its name"
 SEVERAL = "it is a mask and several images in different folders have its name"
 DEEPER = "it lies in a sub-folder of a class folder that has images of its own"
+COPY = "its folder holds folders that are called like the classes, as a second copy of the data set does"
 DATA_SET = f"its folder has a {OWN_TABLE} and so is a data set of its own"
-# Names of folders that are rarely classes, without spaces, hyphens and underscores.
-ODD = frozenset(
-    {"test", "tests", "testing", "testcase", "testcases", "testset", "testdata", "testimages"}
-    | {"train", "training", "val", "valid", "validation"}
-    | {"unlabeled", "unlabelled", "unlabeleddata", "unlabelleddata", "unlabeledimages", "unlabelledimages", "nolabel"}
-    | {"unknown", "unclassified", "unsorted"}
-    | {"annotation", "annotations", "segmentation", "segmentations", "groundtruth", "label", "labels", "trimaps"}
-)
-# Names of folders inside a class, as ODD.
-ANNOTATIONS = frozenset(
-    {"annotation", "annotations", "segmentation", "segmentations", "seg", "segs", "groundtruth", "gt", "gts"}
-    | {"label", "labels", "trimap", "trimaps", "roi", "rois", "contour", "contours", "overlay", "overlays"}
-)
-# Names of folders that say how images are stored or taken, as ODD.
-PLAIN = frozenset(
-    {"images", "image", "imgs", "img", "png", "jpg", "jpeg", "tif", "tiff", "bmp", "dcm", "dicom", "nii", "nifti"}
-    | {"slices", "frames", "scans", "files", "data", "originals", "original", "raw", "ct", "mr", "mri", "us", "xray"}
-)
 _MASK_NAMES: dict[str, MaskRole | None] = {
     "mask": None,
     "masks": None,
@@ -68,15 +53,7 @@ _MASK_OF = re.compile(rf"(?P<stem>.+)(?P<mark>[ ._-]){_MASK_WORD}([ _-]\d+)?", r
 _MASK_BEFORE = re.compile(rf"{_MASK_WORD}(?P<mark>[ ._-])(?P<stem>.+)", re.DOTALL | re.IGNORECASE)
 _IMAGE_WORDS = ("image", "img", "Image", "IMG")
 _ARRAY = ".npy"  # a mask, never an image
-_WORDS = re.compile(r"[\W_]+")
-_YEAR = re.compile(r"(?<=[a-z])(19|20)\d\d$")
 _IMAGES = ("images", "image", "imgs", "img")
-_OF_SIDES = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "pred", "prediction"})
-MOST_CLASSES = 10  # of bare numbers
-_NUMBERED = re.compile(r"\d")
-_GRADED = re.compile(
-    r"(class|cls|label|grade|level|stage|type|category|score|bi-?rads|k-?l|dr|fold)[\W_]*\d", re.IGNORECASE
-)
 Masks = tuple[tuple[MaskRole | None, str], ...]
 Stems = dict[str, list[str]]
 
@@ -107,10 +84,12 @@ class Classes:
     Attributes:
         folders: sorted by name.
         reasons: folder -> why images in it that belong to no class are left out.
+        empty: folders next to them that hold no image.
     """
 
     folders: tuple[ClassFolder, ...]
     reasons: dict[str, str] = field(default_factory=dict)
+    empty: tuple[str, ...] = ()
 
     @property
     def certain(self) -> bool:
@@ -121,17 +100,11 @@ class Classes:
             return True
         inner = [{image[len(one.place) + 1 :].partition("/")[0] for image in one.images} for one in self.folders]
         every = set().union(*inner)
-        return len(inner) > 1 and (sum(map(len, inner)) == len(every) or _are_no_classes(every))
-
-
-def _are_no_classes(names: set[str]) -> bool:
-    """Whether folders are called like patients, studies or series (`p1`, `case_12`, `0007`) or like files. Grades and
-    the like are classes, and so may be up to ten bare numbers."""
-    names = {name for name in names if _WORDS.sub("", name).lower() not in PLAIN}
-    if any(_GRADED.match(name) or not _NUMBERED.search(name) for name in names):
-        return False
-    bare = [name for name in names if name.isdecimal()]
-    return len(bare) > MOST_CLASSES or all(len(name) > 1 and name[0] == "0" for name in bare)
+        if sum(map(len, inner)) == len(every):
+            return len(inner) > 1
+        # Of folders of patients, those in them may be the classes.
+        outer = {one.name for one in self.folders}
+        return len(inner) > 1 and like_patients(every) and not patients_above(outer, every)
 
 
 def find(tree: Tree, base: str = "", wanted: Sequence[str] = ()) -> Classes:
@@ -145,6 +118,7 @@ def find(tree: Tree, base: str = "", wanted: Sequence[str] = ()) -> Classes:
     asked = {spelling.key(name) for name in wanted}
     reasons = {base: LEFT_OVER}
     found: list[tuple[ClassFolder, dict[str, str]]] = []
+    empty: list[str] = []
     within = ""
     for name in sorted(tree.folders[base]):
         place = join(base, name)
@@ -158,24 +132,48 @@ def find(tree: Tree, base: str = "", wanted: Sequence[str] = ()) -> Classes:
             one, inner = _class_folder(tree, base, name)
             if one.images:
                 found.append((one, inner))
-    plain = [pair for pair in found if spelling.key(pair[0].name) in asked or not _is_odd(pair[0].name)]
+            elif not is_odd(name):
+                empty.append(place)
+    copies = [one for one, _ in found if _is_copy(one, found) and spelling.key(one.name) not in asked]
+    reasons |= {one.place: COPY for one in copies}
+    found = [pair for pair in found if pair[0] not in copies]
+    plain = [pair for pair in found if spelling.key(pair[0].name) in asked or not is_odd(pair[0].name)]
     if within and not plain:
         inside = find(tree, within, wanted)
         if inside.folders:
-            return Classes(inside.folders, reasons | inside.reasons)
+            return Classes(inside.folders, reasons | inside.reasons, inside.empty)
     if len(plain) >= 2:
         for one, _ in found:
-            if _is_odd(one.name) and spelling.key(one.name) not in asked:
+            if is_odd(one.name) and spelling.key(one.name) not in asked:
                 reasons[join(base, one.name)] = (
                     f"its folder {one.name} does not look like a class (--classes {one.name!r} and others takes it)"
                 )
         found = plain
-    elif not plain and len(found) > 1:
+    elif not plain or (len(found) > 1 and not _is_only_class(plain[0][0].name, found, asked)):
         # Sides of a split without classes, images next to their annotations: a table may say the classes.
         found = []
     for _, inner in found:
         reasons |= inner
-    return Classes(tuple(one for one, _ in found), reasons)
+    return Classes(tuple(one for one, _ in found), reasons, tuple(empty))
+
+
+def _is_only_class(name: str, found: Sequence[tuple[ClassFolder, dict[str, str]]], asked: Collection[str]) -> bool:
+    """Whether the only folder that is not odd is a class next to one that is, such as `normal` and `unknown`: it is not
+    called like a kind of files, and the others are not two sides of a split."""
+    if spelling.key(name) in asked:
+        return True
+    sides = {spelling.side_within(one.name) for one, _ in found} - {None}
+    return not is_plain(name) and len(sides) < 2
+
+
+def _is_copy(one: ClassFolder, found: Sequence[tuple[ClassFolder, dict[str, str]]]) -> bool:
+    """Whether a folder holds folders that are called like two or more of the others: the set once more, as archives
+    often have it."""
+    if not one.nested:
+        return False
+    names = {spelling.key(other.name) for other, _ in found if other is not one}
+    inner = {spelling.key(image[len(one.place) + 1 :].partition("/")[0]) for image in one.images}
+    return len(names & inner) > 1
 
 
 def dataset(
@@ -187,6 +185,7 @@ def dataset(
     *,
     mask_role: MaskRole | None = None,
     reasons: dict[str, str] | None = None,
+    group_of: Callable[[str], str | None] | None = None,
 ) -> Dataset:
     """The data set of class folders.
 
@@ -198,6 +197,7 @@ def dataset(
         census: counts them.
         mask_role: what masks without a role outline, where the layout is known and nobody says it.
         reasons: folder -> why other images below it are left out.
+        group_of: image -> what must stay together in a split; default: the patient that a DICOM file names.
 
     Returns:
         Classes sorted by name; cases by class, side, folder and name.
@@ -210,6 +210,13 @@ def dataset(
     for _, found in sides:
         reasons |= found.reasons
         _note_nested(found, census)
+    _note_absent(sides, names, classes, census)
+    _note_twins([image for _, found in sides for one in found.folders for image in one.images], census)
+    if named_like_patients(classes):
+        census.note(
+            f"The classes ({', '.join(classes[:3])} ...) are named like patients or cases; if they are, give a table "
+            "of the classes with --labels."
+        )
     several = _shared_masks([one for _, found in sides for one in found.folders], census)
     images = (image for _, found in sides for one in found.folders for image in one.images)
     annotated = Annotations(tree, images, census)
@@ -218,7 +225,7 @@ def dataset(
         for side, found in sides:
             for one in found.folders:
                 if names[one.name] == name:
-                    cases += list(_cases(tree, one, label, side, reading, used, annotated, several))
+                    cases += list(_cases(tree, one, label, side, reading, used, annotated, several, group_of))
     tree.count(census, used, reasons, dict.fromkeys(several, SEVERAL))
     primary = reading.mask_role or mask_role or files.primary_role(case.source for case in cases)
     return Dataset(folder.resolve().name, classes, primary, tuple(cases), found=census.found())
@@ -233,18 +240,22 @@ def _cases(
     used: dict[str, str],
     annotated: Annotations,
     several: Collection[str],
+    group_of: Callable[[str], str | None] | None,
 ) -> Iterator[Case]:
     for image in one.images:
         masks = one.masks.get(image, ())
         if several:
             masks = tuple(pair for pair in masks if pair[1] not in several)
         used[image] = "image"
+        if image.lower().endswith(".hdr"):  # Analyze keeps the values in a file of their own
+            used |= dict.fromkeys((f"{image[:-4]}.img", f"{image[:-4]}.IMG"), "values of an image")
         used.update((mask, "mask") for _, mask in masks)
         path = tree.path(image)
         entries: list[tuple[MaskRole | None, Entry]] = [(role, tree.path(mask)) for role, mask in masks]
         entries += [(None, entry) for entry in annotated.entries.get(image, ())]
         source = files.ImageFile(path, tuple(entries), reading)
-        yield Case(image, label, source, files.patient(path), split=side)
+        group = files.patient(path) if group_of is None else group_of(image)
+        yield Case(image, label, source, group, split=side)
 
 
 def _shared_masks(folders: Sequence[ClassFolder], census: Census) -> set[str]:
@@ -273,6 +284,46 @@ def _shared_masks(folders: Sequence[ClassFolder], census: Census) -> set[str]:
     return apart
 
 
+def _note_absent(
+    sides: Sequence[tuple[str | None, Classes]], names: dict[str, str], classes: Sequence[str], census: Census
+) -> None:
+    """Folders that may be meant as classes and hold no image, and classes that are absent from a side."""
+    empty = [name for _, found in sides for name in found.empty if found.folders]
+    if empty:
+        shown = ", ".join(empty[:5]) + (f" and {len(empty) - 5} more" if len(empty) > 5 else "")
+        census.note(
+            f"The folder {shown} holds no image and is not a class."
+            if len(empty) == 1
+            else f"The folders {shown} hold no images and are not classes."
+        )
+    there: dict[str, set[str]] = {}
+    for side, found in sides:
+        if side is not None and found.folders:
+            there.setdefault(side, set()).update(names[one.name] for one in found.folders)
+    for side, known in there.items():
+        absent = [name for name in classes if name not in known]
+        if absent:
+            shown = ", ".join(absent[:5]) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
+            census.note(f"The side {side} has no image of the class{'es' if len(absent) > 1 else ''} {shown}.")
+
+
+def _note_twins(images: Iterable[str], census: Census) -> None:
+    """Images of one folder that differ in their suffix alone are often one image in two formats."""
+    first: dict[str, str] = {}
+    twins = []
+    for image in images:
+        other = first.setdefault(join(parent(image), _stem(image)), image)
+        if other != image:
+            twins.append((other, image))
+    if twins:
+        one, other = twins[0]
+        count = "1 image has" if len(twins) == 1 else f"{len(twins)} images have"
+        census.note(
+            f"{count} the name of another in the same folder with another suffix, such as {one} and {other}; if they "
+            "are the same image, take one of them away."
+        )
+
+
 def _note_nested(found: Classes, census: Census) -> None:
     nested = [one for one in found.folders if one.nested]
     if nested and len(nested) < len(found.folders):
@@ -281,7 +332,7 @@ def _note_nested(found: Classes, census: Census) -> None:
     elif nested:
         census.note(
             f"Images lie in sub-folders of the class folders, such as {nested[0].nested}; a split does not keep "
-            "sub-folders together."
+            "sub-folders together. If they are the classes, name them with --classes."
         )
 
 
@@ -338,12 +389,17 @@ def _image_folders(tree: Tree, place: str, reasons: dict[str, str]) -> Iterator[
             yield folder
 
 
+def has_images(tree: Tree, folder: str) -> bool:
+    """Whether a folder itself holds images."""
+    return any(files.looks_like_image(tree.path(join(folder, name))) for name in tree.files[folder])
+
+
 def _annotates(tree: Tree, folder: str) -> bool:
     """Whether a folder is named like annotations and stands next to others with files that are not."""
-    if _WORDS.sub("", _last(folder)).lower() not in ANNOTATIONS:
+    if not annotates(_last(folder)):
         return False
     siblings = (join(parent(folder), name) for name in tree.folders[parent(folder)])
-    others = (one for one in siblings if _WORDS.sub("", _last(one)).lower() not in {*ANNOTATIONS, *_MASK_NAMES})
+    others = (one for one in siblings if not annotates(_last(one)) and _last(one).lower() not in _MASK_NAMES)
     return any(any(map(tree.files.get, tree.below(one))) for one in others)
 
 
@@ -406,17 +462,12 @@ def _mask_stems(name: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _is_odd(name: str) -> bool:
-    plain = _WORDS.sub("", name).lower()
-    words = _WORDS.split(name.lower())
-    return plain in ODD or _YEAR.sub("", plain) in ODD or (len(words) == 2 and words[1] in _OF_SIDES)
-
-
 def _last(name: str) -> str:
     return name.rpartition("/")[2]
 
 
 def _stem(name: str) -> str:
-    """The name of a file without its folder and suffix; .nii.gz is one suffix."""
+    """The name of a file without its folder and suffix, its accents in one form; .nii.gz is one suffix."""
     last = _last(name)
-    return last[:-7] if last.lower().endswith(".nii.gz") else last.rpartition(".")[0] or last
+    stem = last[:-7] if last.lower().endswith(".nii.gz") else last.rpartition(".")[0] or last
+    return stem if stem.isascii() else unicodedata.normalize("NFC", stem)

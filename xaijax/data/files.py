@@ -17,15 +17,19 @@ from xaijax.data.formats import SUFFIXES, looks_like_image, patient
 from xaijax.data.masks import Canvas, Entry, read_entry, roles_of
 from xaijax.data.reading import AS_STORED, MaskRole, Reading
 
+UNUSED = "it is not an image or a table this layout uses"
 __all__ = [
     "SUFFIXES",
+    "UNUSED",
     "ImageFile",
+    "first_image",
     "is_image",
     "looks_like_image",
     "natural",
     "patient",
     "primary_role",
     "read_image",
+    "unused",
 ]
 
 
@@ -34,6 +38,24 @@ def is_image(path: Path | str) -> bool:
     settle it. Hidden files are left out.
     """
     return formats.has_image_name(os.path.basename(path))
+
+
+def unused(name: str) -> str:
+    """Why a file that is not read as an image is left out."""
+    if formats.suffix(os.path.basename(name)) == ".img":
+        return "it holds the values of the .hdr file of its name, or is not an image"
+    advice = formats.unread(os.path.basename(name))
+    return UNUSED if advice is None else f"its format ({formats.suffix(name)}) is not read; {advice}"
+
+
+def first_image(folder: Path) -> str | None:
+    """A file in or below a folder that is named like an image; None where there is none. Nothing else is listed."""
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        found = next(filter(is_image, sorted(names)), None)
+        if found is not None:
+            return os.path.join(place, found)
+    return None
 
 
 def natural(path: Path | str) -> str:

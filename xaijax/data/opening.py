@@ -1,21 +1,25 @@
 """`open_dataset`: from the name of a source to a data set."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
 
 from xaijax._errors import InputError
 from xaijax._names import match
+from xaijax.data import _folder_names, files, formats, phantoms
 from xaijax.data import cues as planting
-from xaijax.data import files, phantoms
 from xaijax.data._classes import choose_classes
 from xaijax.data.dataset import MASK_ROLES, Dataset
 from xaijax.data.found import Census
 from xaijax.data.readers import (
     brats,
+    breakhis,
     cascam,
+    cbis_ddsm,
     chest_xray14,
     chexpert,
     class_folders,
@@ -25,25 +29,47 @@ from xaijax.data.readers import (
     isic,
     labels_csv,
     mimic_cxr,
+    mura,
     npz,
     oxford_pets,
+    patient_folders,
     retinopathy,
+    rsna_pneumonia,
+    side_tables,
     split_folders,
+    tuberculosis,
     vindr_cxr,
     webdataset,
+    yolo,
 )
 from xaijax.data.reading import MaskRole, MaskValue, Reading, Table, parse_mask_values, parse_window
-from xaijax.data.scan import OUTSIDE, Tree, join, scan
+from xaijax.data.scan import OUTSIDE, Tree, scan
 
 # Sources that hold images in themselves: objects, archives, shards. They come before layouts of folders.
 CONTAINERS = (hugging_face, npz, webdataset)
 # Layouts of folders, the first that matches is read; they do not know of each other. Those that are told by the names
 # of folders or files come first: class folders may have any name.
-TABLES = (ham10000, isic, chest_xray14, chexpert, mimic_cxr, vindr_cxr, retinopathy)
-READERS = (labels_csv, *TABLES, cascam, oxford_pets, brats, split_folders, class_folders, figshare)
+TABLES = (ham10000, isic, chest_xray14, chexpert, mimic_cxr, vindr_cxr, rsna_pneumonia, retinopathy, cbis_ddsm)
+READERS = (
+    labels_csv,
+    *TABLES,
+    cascam,
+    oxford_pets,
+    brats,
+    breakhis,
+    mura,
+    tuberculosis,
+    yolo,
+    split_folders,
+    side_tables,
+    patient_folders,
+    class_folders,
+    figshare,
+)
 # Those that may consist of links to other places alone, which a match follows only if that is allowed.
-LINKED = (split_folders, class_folders, figshare)
+LINKED = (split_folders, patient_folders, class_folders, figshare)
 CORRELATION = 0.95
+LOOKED_AT = 1000  # files of a folder of no known layout, to say what it holds
 _FOLDER_HELP = (
     "a folder needs a labels.csv with the columns file and label, one folder of images per class (in train/, val/ and "
     "test/ too), or the files of a published set as they come"
@@ -173,16 +199,20 @@ def _open(source: Any, reading: Reading, table: Table, **numbers: Any) -> Datase
     if not folder.exists():
         raise FileNotFoundError(f"there is no folder {source}; give a folder of images, or phantoms for built-in data")
     if not folder.is_dir():
-        raise NotADirectoryError(f"{source} is a file; give the folder that holds the images, a .npz or a .tar file")
+        raise NotADirectoryError(f"{source} is a file; give the folder that holds the images, a .npz, .h5 or .tar file")
     if not any(folder.iterdir()):
         raise InputError(f"the folder {source} is empty; {_FOLDER_HELP}")
     if table != Table():
+        if table.file is None and side_tables.matches(folder, table):
+            return _finished(side_tables.read(folder, reading, table), source, reading, table)
         return _finished(labels_csv.read(folder, reading, table), source, reading, table)
     reader = next((one for one in READERS if one.matches(folder)), None)
     if reader is None and reading.allow_outside:
         reader = next((one for one in LINKED if one.matches(folder, allow_outside=True)), None)
     if reader is None and class_folders.names_all(folder, reading):
         reader = class_folders
+    if reader is None and patient_folders.names_all(folder, reading):
+        reader = patient_folders
     if reader is not None:
         return _finished(reader.read(folder, reading), source, reading, table)
     raise InputError(f"{_why_unknown(folder)}; {_FOLDER_HELP}")
@@ -231,8 +261,10 @@ def _why_unknown(folder: Path) -> str:
     """What the folder holds instead: the usual mistake is a folder one level too high or too low."""
     tables = labels_csv.tables(folder)
     if tables:
-        return f"{folder} holds the table {tables[0]}, which is not a known one: give --labels {tables[0]}"
-    archives = sorted(one.name for one in folder.iterdir() if one.suffix.lower() in (".npz", ".tar") and one.is_file())
+        return f"{folder} holds {_tables(tables)}"
+    archives = sorted(
+        one.name for one in folder.iterdir() if one.suffix.lower() in (".npz", ".h5", ".hdf5", ".tar") and one.is_file()
+    )
     if archives:
         what = f"the archive {archives[0]}" if len(archives) == 1 else f"archives, {', '.join(archives[:5])}"
         return f"{folder} holds {what}: give {'that file' if len(archives) == 1 else 'one of these files'} as --data"
@@ -240,25 +272,62 @@ def _why_unknown(folder: Path) -> str:
     tree = scan(folder, census)
     inner = [name for name in sorted(tree.folders[""]) if any(map(tree.files.get, tree.below(name)))]
     deeper = [name for name in inner if any(reader.matches(folder / name) for reader in READERS)]
+    if len(deeper) == 1 and not _opens(folder / deeper[0]):
+        deeper = []
     if len(deeper) == 1:
         return f"{folder} holds a data set in its folder {deeper[0]}: give that folder"
     if deeper:
-        shown = " ".join(f'"{name}"' if " " in name else name for name in deeper[:5])
-        return (
-            f"{folder} holds several data sets ({', '.join(deeper[:5])}): give one of them; if these folders are the "
-            f"classes, give --classes {shown}{' ...' if len(deeper) > 5 else ''}"
-        )
-    inside = next((name for name in _below(tree) if any(reader.matches(folder / name) for reader in READERS)), None)
+        several = f"{folder} holds several data sets ({', '.join(deeper[:5])}): give one of them"
+        inner = sorted({name for place in deeper for name in tree.folders[place]}, key=files.natural)
+        if _folder_names.like_patients(set(deeper)) and inner:
+            return f"{several}; if these folders are patients and those in them classes, give --classes {_named(inner)}"
+        return f"{several}; if these folders are the classes, give --classes {_named(deeper)}"
+    inside = next((name for name in _below(tree) if _opens(folder / name)), None)
     if inside is not None:
         return f"{folder} holds a data set in its folder {inside}: give that folder"
-    near = [join(place, name) for place in ("", "images") for name in tree.files.get(place, ())]
-    if any(files.looks_like_image(tree.path(name)) for name in near):
-        return f"{folder} holds images but nothing says their classes"
+    near = islice(tree.names(), LOOKED_AT)
+    first = next((name for name in near if files.looks_like_image(tree.path(name))), None)
+    if first is not None:
+        deep = [name for name in tree.names() if name.lower().endswith(class_folders.TABLES)]
+        table = f"; if a table does, name it, as in --labels {_likely(deep)}" if deep else ""
+        return f"{folder} holds images, such as {first}, but nothing says their classes{table}"
+    unread = Counter(formats.suffix(name) for name in tree.names() if formats.unread(name))
+    if unread:
+        suffix, count = unread.most_common(1)[0]
+        many = f"{count} files {suffix}" if count > 1 else f"a file {suffix}"
+        advice = str(formats.unread(f"x{suffix}"))
+        return f"{folder} holds {many}, a format that is not read; {advice.replace(' it ', ' them ')}"
     left = census.found().left_out
     if OUTSIDE in left:
         first = left[OUTSIDE].examples[0]
         return f"{folder} holds no images, but links that leave it, such as {first} (--allow-outside takes them)"
     return f"{folder} holds no images in a known layout"
+
+
+def _opens(folder: Path) -> bool:
+    """Whether a folder is a data set of its own; one class alone is none."""
+    found = next((reader for reader in READERS if reader.matches(folder)), None)
+    return found is not None and (found is not class_folders or class_folders.several(folder))
+
+
+def _named(names: list[str]) -> str:
+    """The first names as an option takes them."""
+    return " ".join(f'"{name}"' if " " in name else name for name in names[:5]) + (" ..." if len(names) > 5 else "")
+
+
+def _tables(names: list[str]) -> str:
+    """The tables of a folder, and which of them probably has the labels: those of a sample submission are made up, and
+    test images rarely have any."""
+    if len(names) == 1:
+        return f"the table {names[0]}, which is not a known one: give --labels {names[0]}"
+    shown = ", ".join(names[:5])
+    return f"tables of no known layout ({shown}): name the one of the labels, as in --labels {_likely(names)}"
+
+
+def _likely(names: list[str]) -> str:
+    """The table that probably has the labels."""
+    found = min(names, key=lambda name: ("submission" in name.lower(), "train" not in name.lower(), name))
+    return f'"{found}"' if " " in found else found
 
 
 def _below(tree: Tree) -> list[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xaijax.data import files
+from xaijax.data.files import UNUSED
 from xaijax.data.found import Census
 
 HIDDEN = "it is hidden"
@@ -23,7 +24,6 @@ TWICE = "it is a link to a folder that is read already"
 UNLISTED = "its folder cannot be read"
 # Folders that systems make: copies of attributes, thumbnails, waste.
 _OF_SYSTEMS = frozenset({"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"})
-UNUSED = "it is not an image or a table this layout uses"
 
 
 @dataclass(frozen=True, repr=False)
@@ -75,7 +75,7 @@ class Tree:
             used: file -> what it was taken as, such as "image".
             left: file -> why it is left out, for files with a reason of their own.
             reasons: folder -> why images in it and below it that were not used are left out; the nearest folder above
-                a file counts. Files that are not images are left out as `UNUSED`.
+                a file counts. Files that are not images are left out as `files.unused` says.
         """
         known: dict[str, str] = {}
         for place in self.below():
@@ -88,7 +88,7 @@ class Tree:
                 elif left and name in left:
                     census.leave(left[name], name)
                 else:
-                    census.leave(why if files.is_image(name) else UNUSED, name)
+                    census.leave(why if files.is_image(name) else files.unused(name), name)
 
 
 def join(folder: str, name: str) -> str:

@@ -4,6 +4,7 @@ and the sides of a split ("Train", "training set")."""
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import cache
 
 from xaijax._names import normal
 from xaijax.data.found import Census
@@ -20,6 +21,7 @@ _SIDE = {
     for name in (word, f"{word}set", f"{word}data")
 }
 
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _BETWEEN = re.compile(r"(?<=[^\W_])[\s_-]+(?=[^\W_])")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
 
@@ -88,3 +90,15 @@ def side(name: str) -> str | None:
         ('training', 'validation', 'training', None)
     """
     return _SIDE.get(normal(name))
+
+
+@cache
+def side_within(name: str) -> str | None:
+    """The side of a split that the name of a folder or table contains as a word; None for none or several.
+
+    Example:
+        >>> side_within("stage_2_train_images"), side_within("testLabels"), side_within("train_test_split")
+        ('training', 'test', None)
+    """
+    found = {side(word) for word in _WORD.findall(name)} - {None}
+    return found.pop() if len(found) == 1 else None

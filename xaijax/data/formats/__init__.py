@@ -11,13 +11,23 @@ from pathlib import Path
 from xaijax._errors import InputError
 from xaijax.data.formats.dicom_patient import patient
 from xaijax.data.formats.quiet import quiet
-from xaijax.data.formats.recognise import SUFFIXES, has_image_name, looks_like_image, recognise, suffix
+from xaijax.data.formats.recognise import SUFFIXES, has_image_name, looks_like_image, recognise, suffix, unread
 from xaijax.data.images import Stored, UnreadableError
 
-__all__ = ["SUFFIXES", "has_image_name", "looks_like_image", "patient", "quiet", "read", "recognise", "suffix"]
+__all__ = [
+    "SUFFIXES",
+    "has_image_name",
+    "looks_like_image",
+    "patient",
+    "quiet",
+    "read",
+    "recognise",
+    "suffix",
+    "unread",
+]
 
 # What is not here is read by Pillow.
-_MODULES = {"DICOM": "dicom", "NIfTI": "nifti", "TIFF": "tiff"}
+_MODULES = {"DICOM": "dicom", "NIfTI": "nifti", "Analyze": "nifti", "TIFF": "tiff"}
 _PILLOW = frozenset({"PNG", "JPEG", "JPEG 2000", "GIF", "WebP", "AVIF", "BMP", "PNM", "TGA"})
 
 

@@ -1,11 +1,13 @@
-"""One slice of a NIfTI volume, by nibabel. Needs `xaijax[medical]`.
+"""One slice of a NIfTI or Analyze 7.5 volume, by nibabel. Needs `xaijax[medical]`.
 
 Slices are those of the third stored axis; of a series of volumes they are counted through the volumes. A slice is shown
 as radiologists see it and as DICOM stores it: the patient's left, or back, on the right, and the front, or the head, on
-top, as far as the affine says where these are.
+top, as far as the affine says where these are. Analyze files say nothing of it: the usual order is assumed and noted.
+Analyze, and NIfTI in two files, are named by their `.hdr` file; the values lie in the `.img` file of its name.
 """
 
 import gzip
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,11 @@ import numpy as np
 
 from xaijax._errors import InputError
 from xaijax.data.formats.quiet import hush
+from xaijax.data.formats.recognise import header_of
 from xaijax.data.images import Levels, Stored, UnreadableError, check_frame, check_size
 
 LARGEST_FILE = 2**33  # bytes of an uncompressed volume
+ASSUMED = "its orientation is not stored: front on top and the patient's left on the right were assumed"
 MIDDLE = "the middle one of several slices was taken"
 
 
@@ -26,17 +30,8 @@ def read(path: Path, kind: str, frame: int | None) -> Stored:
     except ImportError:
         raise InputError("NIfTI files need nibabel: pip install 'xaijax[medical]'") from None
     hush()
-    with path.open("rb") as raw:
-        packed = raw.read(2) == b"\x1f\x8b"
-        raw.seek(0)
-        stream: Any = gzip.GzipFile(fileobj=raw) if packed else raw
-        start = stream.read(4)
-        stream.seek(0)
-        second = 540 in (int.from_bytes(start, "little"), int.from_bytes(start, "big"))
-        holder = nibabel.FileHolder(fileobj=stream)
-        image = (nibabel.Nifti2Image if second else nibabel.Nifti1Image).from_file_map(
-            {"header": holder, "image": holder}
-        )
+    with ExitStack() as opened:
+        image = _opened(nibabel, path, kind, opened)
         shape = (*image.shape, 1, 1)[: max(len(image.shape), 3)]
         check_size(shape[1], shape[0])
         dtype = image.get_data_dtype()
@@ -49,7 +44,8 @@ def read(path: Path, kind: str, frame: int | None) -> Stored:
         at = (slice(None), slice(None), *place)[: len(image.shape)]
         plain = image.dataobj[at]  # reads this slice alone; keeps its type where the header states no scaling
         header, affine = image.header, image.affine
-    notes = (MIDDLE,) if frame is None and count > 1 else ()
+    notes: tuple[str, ...] = (MIDDLE,) if frame is None and count > 1 else ()
+    notes += (ASSUMED,) if kind == "Analyze" else ()
     if plain.dtype.fields:
         colour = np.stack([plain[name] for name in ("R", "G", "B")], axis=-1).reshape(*shape[:2], 3)
         return Stored(shown(colour.astype(np.uint8), affine), notes=notes)
@@ -60,6 +56,29 @@ def read(path: Path, kind: str, frame: int | None) -> Stored:
         grey = grey.astype(np.float64)
     grey = grey.astype(grey.dtype.newbyteorder("="), copy=False)
     return Stored(shown(grey, affine), display=_display(header), notes=notes)
+
+
+def _opened(nibabel: Any, path: Path, kind: str, opened: ExitStack) -> Any:
+    """The volume with its values on disk; its files stay open as long as `opened`."""
+    header = Path(header_of(path))
+    raw = opened.enter_context(header.open("rb"))
+    packed = raw.read(2) == b"\x1f\x8b"
+    raw.seek(0)
+    stream: Any = gzip.GzipFile(fileobj=raw) if packed else raw
+    start = stream.read(348)
+    stream.seek(0)
+    if kind == "Analyze" or start[344:] == b"ni1\0":
+        try:
+            values = opened.enter_context(header.with_suffix(".IMG" if header.suffix == ".HDR" else ".img").open("rb"))
+        except FileNotFoundError:
+            raise UnreadableError("the .img file of its name is not there") from None
+        pair = nibabel.AnalyzeImage if kind == "Analyze" else nibabel.Nifti1Pair
+        holders = (nibabel.FileHolder(fileobj=one) for one in (stream, values))
+        return pair.from_file_map(dict(zip(("header", "image"), holders, strict=True)))
+    second = 540 in (int.from_bytes(start[:4], "little"), int.from_bytes(start[:4], "big"))
+    holder = nibabel.FileHolder(fileobj=stream)
+    form = nibabel.Nifti2Image if second else nibabel.Nifti1Image
+    return form.from_file_map({"header": holder, "image": holder})
 
 
 def shown(plane: np.ndarray, affine: np.ndarray) -> np.ndarray:

@@ -29,6 +29,7 @@ _MAGIC: tuple[tuple[str, int, bytes], ...] = (
     ("AVIF", 4, b"ftypavi"),
     ("NIfTI", 344, b"n+1\0"),
     ("NIfTI", 4, b"n+2\0\r\n\x1a\n"),
+    ("NIfTI", 344, b"ni1\0"),  # a header whose values lie in the .img file of its name
     ("BMP", 0, b"BM"),
     ("HEIF file", 4, b"ftyphei"),
     ("HEIF file", 4, b"ftypmif1"),
@@ -38,7 +39,9 @@ _MAGIC: tuple[tuple[str, int, bytes], ...] = (
     ("PDF file", 0, b"%PDF"),
     ("Git LFS pointer, not the file itself", 0, b"version https://git-lfs"),
 )
-IMAGES = frozenset({"DICOM", "PNG", "JPEG", "JPEG 2000", "TIFF", "GIF", "WebP", "AVIF", "NIfTI", "BMP", "PNM", "TGA"})
+IMAGES = frozenset(
+    {"DICOM", "PNG", "JPEG", "JPEG 2000", "TIFF", "GIF", "WebP", "AVIF", "NIfTI", "Analyze", "BMP", "PNM", "TGA"}
+)
 _PNM = frozenset({b"P1", b"P2", b"P3", b"P4", b"P5", b"P6", b"Pf", b"PF"})
 _DICOM_VRS = frozenset({b"UL", b"UI", b"CS", b"OB", b"SH", b"LO", b"DA", b"TM", b"DT", b"SQ"})
 _MEDIA_DIRECTORY = b"1.2.840.10008.1.3.10\0"
@@ -51,7 +54,29 @@ SUFFIXES = frozenset(
 _OTHER = frozenset(
     {".csv", ".tsv", ".txt", ".json", ".xml", ".yaml", ".yml", ".toml", ".md", ".html", ".pdf", ".xls", ".xlsx"}
     | {".py", ".ipynb", ".sh", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".parquet", ".zip", ".tar", ".gz", ".db"}
+    | {".img"}  # values without a header: an Analyze image is named by its .hdr file
 )
+# Suffixes of images, or of what may hold images, that are not read -> what to do with them.
+_SLIDES, _VIDEOS = "cut the slide into images", "save its frames as images"
+_UNREAD = {
+    **dict.fromkeys((".zip", ".rar", ".7z", ".gz", ".tgz", ".bz2", ".xz"), "unpack it"),
+    **dict.fromkeys((".parquet", ".arrow"), "open it with datasets.load_dataset and give the result in Python"),
+    **dict.fromkeys((".mha", ".mhd", ".nrrd", ".nhdr", ".mgz", ".mgh", ".mnc"), "convert it to NIfTI"),
+    **dict.fromkeys((".heic", ".heif", ".psd", ".eps", ".svg", ".exr", ".dng", ".cr2", ".nef"), "save it as PNG"),
+    **dict.fromkeys((".fits", ".fit", ".fts"), "save it as TIFF"),
+    **dict.fromkeys((".svs", ".ndpi", ".mrxs", ".scn", ".czi", ".lif", ".vsi", ".bif"), _SLIDES),
+    **dict.fromkeys((".mp4", ".avi", ".mov", ".webm", ".mkv", ".wmv", ".mpg", ".mpeg"), _VIDEOS),
+}
+
+
+def unread(name: str) -> str | None:
+    """What to do with an image whose format is not read, by its name; None for other files.
+
+    Example:
+        >>> unread("scan.MHA"), unread("scan.png")
+        ('convert it to NIfTI', None)
+    """
+    return _UNREAD.get(suffix(name))
 
 
 def suffix(name: str) -> str:
@@ -117,7 +142,17 @@ def recognise(path: str | Path) -> str | None:
     start = head(path)
     if not start:
         raise UnreadableError("it is empty")
-    return kind_of(start, os.path.basename(path))
+    known = kind_of(start, os.path.basename(path))
+    if known is None and suffix(os.path.basename(path)) == ".img":
+        header = header_of(path)
+        return recognise(header) if os.path.isfile(header) else None
+    return known
+
+
+def header_of(path: str | Path) -> str:
+    """The `.hdr` file of an `.img` file of Analyze or NIfTI, which a table may name; other paths as they are."""
+    stem, end = os.path.splitext(path)
+    return f"{stem}{'.HDR' if end == '.IMG' else '.hdr'}" if end.lower() == ".img" else str(path)
 
 
 def kind_of(start: bytes, name: str = "") -> str | None:
@@ -134,6 +169,8 @@ def kind_of(start: bytes, name: str = "") -> str | None:
         return "PNM"
     if start.startswith(b"\x1f\x8b"):
         return _inflated(start)
+    if suffix(name) == ".hdr" and _is_analyze(start):
+        return "Analyze"
     if _is_bare_dicom(start):
         return "DICOM"
     if suffix(name) == ".tga" and len(start) > 18 and start[1] in (0, 1) and start[2] in (1, 2, 3, 9, 10, 11):
@@ -149,6 +186,16 @@ def _inflated(start: bytes) -> str:
     except zlib.error:
         inner = b""
     return "NIfTI" if kind_of(inner) == "NIfTI" else "gzip file"
+
+
+def _is_analyze(start: bytes) -> bool:
+    """Whether bytes begin as a header of Analyze 7.5: its size, and 1 to 7 dimensions."""
+    if len(start) < 348:
+        return False
+    return any(
+        struct.unpack_from(f"{order}i", start)[0] == 348 and 1 <= struct.unpack_from(f"{order}h", start, 40)[0] <= 7
+        for order in "<>"
+    )
 
 
 def _is_bare_dicom(start: bytes) -> bool:

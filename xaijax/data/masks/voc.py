@@ -60,7 +60,7 @@ def parse(path: Path) -> tuple[list[tuple[str, _Edges]], tuple[int, int] | None]
     Raises:
         OSError, ValueError: for a file that is missing, damaged or of another format.
     """
-    root = _tree(path)
+    root = tree(path)
     if root.tag != "annotation":
         raise ValueError("it is not an annotation of Pascal VOC")
     height, width = (_number(root.find(f"size/{name}"), 0) for name in ("height", "width"))
@@ -87,11 +87,16 @@ def _number(node: Node | None, default: float | None = None) -> float:
     return default
 
 
-def _tree(path: Path) -> Node:
+def tree(path: Path, largest: int = LARGEST_FILE) -> Node:
+    """The root of an XML file.
+
+    Raises:
+        OSError, ValueError: for a file that is missing, damaged, too large, or declares a document type or entities.
+    """
     if not path.is_file():
         raise ValueError("file not found" if not path.exists() else "it is not a regular file")
-    if path.stat().st_size > LARGEST_FILE:
-        raise ValueError("it is too large for the annotation of one image")
+    if path.stat().st_size > largest:
+        raise ValueError("it is too large for annotations")
     builder = TreeBuilder()
     parser = expat.ParserCreate()
     parser.StartElementHandler = builder.start

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xaijax._errors import InputError
-from xaijax.data import class_tree, spelling
+from xaijax.data import _folder_names, class_tree, spelling
 from xaijax.data.class_tree import Classes
 from xaijax.data.dataset import Dataset
 from xaijax.data.found import Census
 from xaijax.data.reading import MaskRole, Reading
-from xaijax.data.scan import scan
+from xaijax.data.scan import Tree, scan
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Known:
         return len(found.folders) > 1 and all(self.image.fullmatch(one.images[0]) for one in found.folders)
 
 
+OTHER = "its folder is not of a class that was asked for (--classes)"
 TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".xls")
 
 KNOWN = (
@@ -73,9 +74,16 @@ def matches(folder: Path, *, allow_outside: bool = False) -> bool:
     """Whether the folder has this layout."""
     tree = scan(folder, allow_outside=allow_outside)
     found = class_tree.find(tree)
-    if len(found.folders) == 1 and any(name.lower().endswith(TABLES) for name in tree.files[""]):
-        return False  # a folder of all images, whose classes stand in the table
+    names = [one.name for one in found.folders]
+    table = any(name.lower().endswith(TABLES) for name in tree.files[""])
+    if table and (len(names) == 1 or _folder_names.named_like_patients(names)):
+        return False  # one folder of all images, or one for each patient: the classes stand in the table
     return bool(found.folders) and found.certain
+
+
+def several(folder: Path) -> bool:
+    """Whether the folder has two class folders or more."""
+    return len(class_tree.find(scan(folder)).folders) > 1
 
 
 def names_all(folder: Path, reading: Reading) -> bool:
@@ -83,8 +91,20 @@ def names_all(folder: Path, reading: Reading) -> bool:
     if len(reading.classes) < 2:
         return False
     found = class_tree.find(scan(folder, allow_outside=reading.allow_outside), "", reading.classes)
+    return _named(found, reading)
+
+
+def _named(found: Classes, reading: Reading) -> bool:
     there = {spelling.key(one.name) for one in found.folders}
     return all(spelling.key(name) in there for name in reading.classes)
+
+
+def _inner(tree: Tree, reading: Reading) -> Classes:
+    """The folders in those of the root that are called like the classes that were asked for."""
+    every = [class_tree.find(tree, outer, reading.classes) for outer in tree.folders[""]]
+    asked = {spelling.key(name) for name in reading.classes}
+    folders = (one for found in every for one in found.folders if spelling.key(one.name) in asked)
+    return Classes(tuple(folders), {"": OTHER})
 
 
 def read(folder: Path, reading: Reading) -> Dataset:
@@ -105,6 +125,9 @@ def read(folder: Path, reading: Reading) -> Dataset:
     census = Census("class folders")
     tree = scan(folder, census, allow_outside=reading.allow_outside)
     found = class_tree.find(tree, "", reading.classes)
+    if reading.classes and not _named(found, reading):
+        inner = _inner(tree, reading)
+        found = inner if _named(inner, reading) else found
     if not found.folders:
         raise InputError(f"{folder} has no class folder with images")
     known = next((one for one in KNOWN if one.matches(found)), None)

@@ -1,13 +1,15 @@
-"""A NumPy archive of images and labels: MedMNIST, and archives like it.
+"""An archive of arrays of images and labels, `.npz` or HDF5: MedMNIST, PCam, and archives like them.
 
 Arrays are named `images` and `labels` (and `masks`), or `x` and `y`; those of a side start or end with its name:
 `train_images`, `val_labels`, `x_test`. Images are `[N, H, W]` or `[N, H, W, 1 or 3]`, labels `[N]` or `[N, 1]`, or
 `[N, K]` of 0 and 1: several findings, or classes where every row has a single 1 (one-hot). MedMNIST names its classes
-by the file (`pneumoniamnist.npz`,
-`pneumoniamnist_224.npz`); other archives have classes "0", "1" ..., or the texts of their labels.
+by the file (`pneumoniamnist.npz`, `pneumoniamnist_224.npz`); other archives have classes "0", "1" ..., or the texts of
+their labels. PCam is a folder of HDF5 files, one for the images and one for the labels of each side.
 
 References:
     Yang et al., "MedMNIST v2", Sci. Data 10:41, 2023; names of classes as published with the package medmnist.
+    Veeling et al., "Rotation equivariant CNNs for digital pathology", MICCAI 2018, for PCam: whether the 32 x 32 pixels
+    in the middle of a patch hold tumor tissue.
 """
 
 import re
@@ -20,10 +22,13 @@ import numpy as np
 from xaijax._errors import InputError
 from xaijax.data import images as _images
 from xaijax.data._arrays import Archive
+from xaijax.data._hdf5 import SUFFIXES, Hdf5, pcam_files
+from xaijax.data._white import White
 from xaijax.data.dataset import Case, Content, Dataset, Element
 from xaijax.data.found import Census
 from xaijax.data.masks import array, masks_of
 from xaijax.data.reading import MaskRole, Reading, Table
+from xaijax.data.scan import scan
 from xaijax.data.tables import joined, unlabelled
 
 _ORGANS = (
@@ -104,6 +109,7 @@ MEDMNIST: dict[str, tuple[str, ...]] = {
     "organcmnist": _ORGANS,
     "organsmnist": _ORGANS,
 }
+PCAM = ("no tumor", "tumor")
 UNLABELLED = "its label is -1, which is taken for no label"
 LARGEST_LABELS = 1 << 28  # bytes; labels are read at opening
 _SIDES = {"train": "training", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
@@ -116,10 +122,11 @@ _NAME = re.compile(rf"(?:(?P<before>{'|'.join(_SIDES)})_)?(?P<kind>[a-z]+)(?:_(?
 class _Arrays:
     """The arrays of one side: what the images of a data set share."""
 
-    archive: Archive
+    archive: Archive | Hdf5
     images: str
     masks: str | None
     reading: Reading
+    white: White
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +144,7 @@ class ArrayImage:
 
     def read(self, *, masks: bool) -> Content:
         arrays = self.arrays
-        image, notes, stored = _pixels(arrays.archive.array(arrays.images)[self.row], arrays.reading)
+        image, notes, stored = _pixels(arrays.archive.array(arrays.images)[self.row], arrays)
         elements: list[Element] = []
         if masks and arrays.masks is not None:
             elements, more = _elements(np.asarray(arrays.archive.array(arrays.masks)[self.row]), arrays.reading)
@@ -150,7 +157,12 @@ class ArrayImage:
 
 def matches(source: object) -> bool:
     """Whether the source is such a file."""
-    return isinstance(source, str | Path) and str(source).lower().endswith(".npz")
+    if not isinstance(source, str | Path):
+        return False
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return {"x", "y"} <= {name[-1] for name in pcam_files(path)}
+    return str(source).lower().endswith((".npz", *SUFFIXES))
 
 
 def read(source: str | Path, reading: Reading, table: Table = Table()) -> Dataset:  # noqa: B008 - it is frozen
@@ -171,11 +183,19 @@ def read(source: str | Path, reading: Reading, table: Table = Table()) -> Datase
     if table != Table():
         raise InputError(f"{source} has its labels in itself; leave out --labels and the names of columns")
     path = Path(source).expanduser()
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {source}; give a .npz file of images and labels")
-    archive = Archive(path)
-    census = Census("MedMNIST" if _published(path) else "NumPy archive")
-    census.take("archive")
+    if path.is_dir():
+        archive: Archive | Hdf5 = Hdf5(path)
+        census = Census("PCam")
+        used = {one.name: "archive" for one in pcam_files(path).values()}
+        scan(path, census).count(census, used)
+        census.note("Patches of one slide are not kept together in a new split; --own-split keeps the published one.")
+    elif path.is_file():
+        archive = Archive(path) if path.suffix.lower() == ".npz" else Hdf5(path)
+        kind = "NumPy archive" if isinstance(archive, Archive) else "HDF5 file"
+        census = Census("MedMNIST" if _published(path) else kind)
+        census.take("archive")
+    else:
+        raise FileNotFoundError(f"there is no file {source}; give a .npz or .h5 file of images and labels")
     sides, others = _sides(archive)
     if others:
         census.note(f"The archive has other arrays, which are not used: {', '.join(others)}.")
@@ -186,8 +206,9 @@ def read(source: str | Path, reading: Reading, table: Table = Table()) -> Datase
         raise InputError(f"{path} has one label per image on one side and several on another; store them alike")
     classes = _classes(path, list(labels.values()), census)
     cases: list[Case] = []
+    white = White(lambda: [archive.array(names["images"]) for names in sides.values()])
     for side, names in sides.items():
-        arrays = _Arrays(archive, names["images"], names.get("masks"), reading)
+        arrays = _Arrays(archive, names["images"], names.get("masks"), reading, white)
         split = _SIDES.get(side)
         known: dict[bytes, tuple[float, ...]] = {}
         for row, label in enumerate(labels[side]):
@@ -224,7 +245,7 @@ def _published(path: Path) -> str | None:
     return name if name in MEDMNIST else None
 
 
-def _sides(archive: Archive) -> tuple[dict[str, dict[str, str]], list[str]]:
+def _sides(archive: Archive | Hdf5) -> tuple[dict[str, dict[str, str]], list[str]]:
     """side -> what an array holds -> its name, and the other arrays."""
     sides: dict[str, dict[str, str]] = {}
     others = []
@@ -258,7 +279,7 @@ def _sides(archive: Archive) -> tuple[dict[str, dict[str, str]], list[str]]:
     return whole, others
 
 
-def _check_masks(archive: Archive, names: dict[str, str], shape: tuple[int, ...]) -> None:
+def _check_masks(archive: Archive | Hdf5, names: dict[str, str], shape: tuple[int, ...]) -> None:
     if "masks" in names:
         masks, dtype = archive.headers[names["masks"]]
         if dtype.kind not in "bui" or masks[:3] != shape[:3] or masks[3:] not in ((), (1,)):
@@ -268,7 +289,7 @@ def _check_masks(archive: Archive, names: dict[str, str], shape: tuple[int, ...]
             )
 
 
-def _labels(archive: Archive, path: Path, names: dict[str, str]) -> np.ndarray:
+def _labels(archive: Archive | Hdf5, path: Path, names: dict[str, str]) -> np.ndarray:
     """Labels `[N]`, or `[N, K]` of several findings."""
     name = names["labels"]
     shape, dtype = archive.headers[name]
@@ -312,7 +333,7 @@ def _unknown(labels: np.ndarray) -> np.ndarray:
 
 
 def _classes(path: Path, labels: list[np.ndarray], census: Census) -> _Classes:
-    published = MEDMNIST.get(_published(path) or "", ())
+    published = PCAM if path.is_dir() else MEDMNIST.get(_published(path) or "", ())
     if labels[0].ndim == 2:
         widths = {one.shape[1] for one in labels}
         if len(widths) > 1:
@@ -343,18 +364,16 @@ def _classes(path: Path, labels: list[np.ndarray], census: Census) -> _Classes:
     return _Classes(tuple(map(str, values)), {value: at for at, value in enumerate(values)})
 
 
-def _pixels(stored: np.ndarray, reading: Reading) -> tuple[np.ndarray, tuple[str, ...], str]:
-    """uint8 `[h, w, 1 or 3]` by the rule of `xaijax.data.images`, notes, and how they are stored."""
+def _pixels(stored: np.ndarray, arrays: _Arrays) -> tuple[np.ndarray, tuple[str, ...], str]:
+    """uint8 `[h, w, 1 or 3]` by the rules of `_white` and `xaijax.data.images`, notes, and how they are stored."""
+    reading = arrays.reading
     values = np.asarray(stored)
     if values.dtype == np.bool_:
         values = values.astype(np.uint8) * np.uint8(255)
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
-    if values.ndim == 3 and values.dtype != np.uint8:
-        if values.dtype != np.uint16:
-            raise ValueError("it holds colour as floats or with a sign, whose white is not known; store 8 or 16 bits")
-        values = _images.scaled(values, 65535)
-    whole = _images.Stored(values, kind="NumPy")
+    values, assumed = arrays.white.brought(values)
+    whole = _images.Stored(values, kind="NumPy", notes=assumed)
     image, notes = _images.displayed(whole, reading.window)
     image = np.ascontiguousarray(image.transpose(1, 0, 2) if reading.transpose else image)
     return image, notes, _images.how_stored(whole, reading.window)

@@ -108,7 +108,21 @@ def read(folder: Path, reading: Reading) -> Dataset:
                 )
             )
         rows += leave_broken(path, found, table.ragged, census, labelled=lambda row: row.label is not None)
+    _leave_ungraded(folder, tables[0][0], index)
     return assemble(folder, rows, tables[0][0].grades, reading, index, census, source=str(tables[0][1]))
+
+
+def _leave_ungraded(folder: Path, known: _Known, index: FileIndex) -> None:
+    """Says of the images of a table without grades, such as that of a competition's test, why they are left out."""
+    for path in listed(folder, known.file):
+        if known.image not in header(path) or known.grade in header(path):
+            continue
+        index.leave(path.name, "it has no grades")
+        first = re.match(r"[a-z]+", path.name)
+        for name in read_table(path).cells(known.image):
+            hit = index.find(name, side=side(first[0]) if first else None, apart=True)
+            if hit.path is not None:
+                index.leave(hit.path, f"its table, {path.name}, has no grades")
 
 
 def _tables(folder: Path) -> Iterator[tuple[_Known, Path]]:

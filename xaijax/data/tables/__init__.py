@@ -6,6 +6,7 @@ A reader turns the lines of its table into `Row`s; `assemble` finds their files 
 from xaijax.data.tables.columns import find_column, groups, is_blank, sides
 from xaijax.data.tables.extra import Extra
 from xaijax.data.tables.index import FileIndex
+from xaijax.data.tables.labelled import listed_cases
 from xaijax.data.tables.labels import (
     NONE,
     NONE_NUMBER,
@@ -37,6 +38,7 @@ __all__ = [
     "joined",
     "leave_broken",
     "listed",
+    "listed_cases",
     "one_hot",
     "one_hot_columns",
     "piped",

@@ -15,7 +15,7 @@ _USUAL: dict[str, tuple[str, ...]] = {
     "image": (
         "file",
         "image images imagefile imagepath imageid imageindex imagename filename filepath path img imgid imgname "
-        "imgpath idcode dicomid",
+        "imgpath idcode dicomid isicid",
         "id name uid",
     ),
     "label": (
@@ -98,6 +98,8 @@ def find_column(table: TextTable, holds: str, named: str | None) -> str | None:
         return named_column(table.name, named, columns)
     for tier in usual(holds):
         fitting = [column for column in columns if normal(column) in tier]
+        if len(fitting) > len(set(fitting)):
+            raise InputError(f"{table.path} has several columns named {fitting[0]}; rename all but one")
         if len(fitting) > 1:
             raise InputError(
                 f"{table.path} has several columns that may hold {_MEANING[holds]}: {', '.join(fitting)}; name one "

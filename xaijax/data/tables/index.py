@@ -17,13 +17,18 @@ from xaijax._names import normal
 from xaijax.data import files
 from xaijax.data.found import Census
 from xaijax.data.scan import OUTSIDE as LINK_OUT
-from xaijax.data.scan import UNUSED, scan
+from xaijax.data.scan import scan
+from xaijax.data.spelling import side_within
 
 MISSING = "the file is not there"
 OUTSIDE = "the file lies outside the folder (--allow-outside takes it)"
 SEVERAL = "several files have its name"
+OTHER_SIDE = "its file lies in a folder of another side"
 _UNNAMED = "no row of the table names it"
 # Folders of masks, by a part of their names: an image and its mask often share a name.
+# A whole number as a spreadsheet or pandas writes an id: without zeros in front, perhaps with `.0`, with or without the
+# suffix of an image.
+_NUMBER = re.compile(r"(0|[1-9]\d*)(?:[.,]0+)?(?:\.(?=[a-z])\w+)?", re.ASCII | re.IGNORECASE)
 _NOT_IMAGES = ("mask", "segment", "annotation", "groundtruth")
 
 
@@ -36,12 +41,14 @@ class Hit:
         reason: why there is none.
         renamed: whether the file has another suffix, or another spelling, than the table says.
         exact: whether the table gives its path.
+        numbered: whether the name is a number that lost leading zeros, or gained `.0`, in the table.
     """
 
     path: str | None
     reason: str = ""
     renamed: bool = False
     exact: bool = False
+    numbered: bool = False
 
 
 class _Watched(Census):
@@ -63,19 +70,23 @@ class FileIndex:
     Args:
         folder: the folder.
         allow_outside: follow links that leave it, and find files that lie outside.
+        home: the folder of the table in it, where paths such as `../images/1.png` may start.
     """
 
-    def __init__(self, folder: Path, *, allow_outside: bool = False) -> None:
+    def __init__(self, folder: Path, *, allow_outside: bool = False, home: str = "") -> None:
         self.folder = folder
+        self._home = home
         self._allow_outside = allow_outside
         self._census = _Watched()
         tree = scan(folder, self._census, allow_outside=allow_outside)
         self._real = tree.root
         # path relative to the folder -> what it was taken as
         self._files: dict[str, str | None] = dict.fromkeys(tree.names())
+        self._reasons: dict[str, str] = {}
         # Most names are there once.
         self._by_stem: dict[str, str | list[str]] | None = None
         self._by_spelling: dict[str, str | list[str]] | None = None
+        self._by_number: dict[str, str | list[str]] | None = None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._files)
@@ -85,7 +96,9 @@ class FileIndex:
         if path in self._files and self._files[path] is None:
             self._files[path] = kind
 
-    def find(self, name: str, *, shared: int = 0, mask: bool = False) -> Hit:
+    def find(
+        self, name: str, *, shared: int = 0, mask: bool = False, side: str | None = None, apart: bool = False
+    ) -> Hit:
         """The image, or mask, that a table means.
 
         Args:
@@ -93,7 +106,15 @@ class FileIndex:
             shared: how many folders at the start of the name are those of all rows, and so may be the folder itself or
                 lie above it.
             mask: whether a mask is meant: then folders of masks are looked through too.
+            side: of a split: of several files of this name the one in a folder of this side is meant.
+            apart: whether files in folders of other sides are not meant, where this side has folders.
         """
+        hit = self._find(name, shared, mask, side)
+        if apart and side in self._sides and hit.path is not None and _side(hit.path) not in (None, side):
+            return Hit(None, OTHER_SIDE)
+        return hit
+
+    def _find(self, name: str, shared: int, mask: bool, side: str | None) -> Hit:
         exact = self.exact(name)
         if exact.path is not None:
             return exact
@@ -109,32 +130,66 @@ class FileIndex:
                 return Hit(end)
         found = self._ending(path)
         if not found:
-            return self._spelled(ends, mask) or exact
+            return self._spelled(ends, mask, side) or self._numbered(path, mask, side) or exact
         if "/" not in path and not mask and self._images_apart:
             found = [one for one in found if not _of_masks(one[0])]
+        if mask and len(found) > 1:
+            found = [one for one in found if _of_masks(one[0])] or found
         if len(found) > 1:
-            return Hit(None, SEVERAL)
+            found = [one for one in found if _side(one[0]) == side] if side else []
+            if len(found) != 1:
+                return Hit(None, SEVERAL)
         return Hit(found[0][0], renamed=found[0][1]) if found else Hit(None, MISSING)
 
-    def _spelled(self, ends: list[str], mask: bool) -> Hit | None:
+    def _spelled(self, ends: list[str], mask: bool, side: str | None) -> Hit | None:
         """The one file of this path, or of this name where the path is a name alone, in another case or with its
-        accents in another form; `A.PNG` for `a.png`."""
+        accents in another form; `A.PNG` for `a.png`, and for `a`."""
         if self._by_spelling is None:
             self._by_spelling = {}
             for path in self._files:
-                _put(self._by_spelling, _spelling(_last(path)), path)
+                name = _spelling(_last(path))
+                _put(self._by_spelling, name, path)
+                if files.is_image(path):
+                    _put(self._by_spelling, _stem(name), path)
         there = set()
         for end in ends:
             spelled = _spelling(end)
             whole = "/" in end
             if end and (whole or end == ends[0]):
                 same = _got(self._by_spelling, _last(spelled))
-                there |= {path for path in same if not whole or _spelling(path) == spelled}
+                there |= {path for path in same if not whole or spelled in (_spelling(path), _spelling(_stem(path)))}
+        return self._one(there, mask, side, renamed=True)
+
+    def _numbered(self, path: str, mask: bool, side: str | None) -> Hit | None:
+        """The one image whose name is this number with zeros in front: `007.png` for `7`, `7.png` and `7.0`."""
+        form = _NUMBER.fullmatch(_last(path))
+        if form is None:
+            return None
+        if self._by_number is None:
+            self._by_number = {}
+            for name in self._files:
+                stem = _stem(_last(name))
+                if stem.isascii() and stem.isdigit() and files.is_image(name):
+                    _put(self._by_number, stem.lstrip("0") or "0", name)
+        folder = path.rpartition("/")[0]
+        there = {
+            name
+            for name in _got(self._by_number, form[1])
+            if not folder or f"/{name}".rpartition("/")[0].endswith(f"/{folder}")
+        }
+        return self._one(there, mask, side, numbered=True)
+
+    def _one(
+        self, there: set[str], mask: bool, side: str | None, *, renamed: bool = False, numbered: bool = False
+    ) -> Hit | None:
+        """The only one of these files, or the only one of this side; no image is looked for in folders of masks."""
         if not mask and self._images_apart:
             there = {path for path in there if not _of_masks(path)}
         if len(there) > 1:
-            return Hit(None, SEVERAL)
-        return Hit(there.pop(), renamed=True) if there else None
+            there = {path for path in there if _side(path) == side} if side else set()
+            if len(there) != 1:
+                return Hit(None, SEVERAL)
+        return Hit(there.pop(), renamed=renamed, numbered=numbered) if there else None
 
     def exact(self, name: str) -> Hit:
         """The file of this path, without a search."""
@@ -150,17 +205,37 @@ class FileIndex:
                     return Hit(inside, exact=True)
             return self._beyond(path)
         if path == ".." or path.startswith("../"):
+            from_table = posixpath.normpath(posixpath.join(self._home, path))
+            if from_table in self._files:
+                return Hit(from_table)
             return self._beyond(posixpath.join(self._real, path))
         return Hit(None, OUTSIDE if path in self._census.outside else MISSING)
+
+    def images_in(self, name: str) -> int:
+        """How many images lie in or below a folder of this name or path."""
+        name = posixpath.normpath(_posix(name))
+        return sum(f"/{name}/" in f"/{path}" and files.is_image(path) for path in self._files)
+
+    def leave(self, path: str, reason: str) -> None:
+        """Records why a file is left out, unless it is used."""
+        if path in self._files:
+            self._reasons.setdefault(path, reason)
 
     def leave_rest(self, census: Census, unnamed: str = _UNNAMED) -> None:
         """Counts every file: those that are taken by their use, the others with a reason."""
         for path, kind in self._files.items():
             if kind is not None:
                 census.take(kind)
+            elif path in self._reasons:
+                census.leave(self._reasons[path], path)
             else:
-                census.leave(unnamed if files.is_image(path) else UNUSED, path)
+                census.leave(unnamed if files.is_image(path) else files.unused(path), path)
         census.leave_as(self._census)
+
+    @cached_property
+    def _sides(self) -> set[str | None]:
+        """The sides that folders are named after."""
+        return {_side(path) for path in self._files}
 
     @cached_property
     def _images_apart(self) -> bool:
@@ -232,3 +307,8 @@ def _stem(path: str) -> str:
 
 def _of_masks(path: str) -> bool:
     return any(part in normal(folder) for folder in path.split("/")[:-1] for part in _NOT_IMAGES)
+
+
+def _side(path: str) -> str | None:
+    """The side of a split that the folders of a path name, the innermost first."""
+    return next(filter(None, map(side_within, reversed(path.split("/")[:-1]))), None)

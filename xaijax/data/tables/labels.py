@@ -88,7 +88,7 @@ def separated(cells: Sequence[str], name: str, census: Census) -> list[str] | No
     """Cells of several findings as `A|B`, or None where each cell holds one class.
 
     Other tables write `A;B`, `A, B` or `['A', 'B']`. A semicolon or comma separates findings if all parts of a cell
-    also stand in cells of their own: it may also be a part of a name.
+    also stand in cells of their own: it may also be a part of a name. So does a space if this holds for all cells.
     """
     every = set(cells)
     if any("|" in cell for cell in every):
@@ -102,6 +102,10 @@ def separated(cells: Sequence[str], name: str, census: Census) -> list[str] | No
         if any(all(part in every for part in inside) for inside in parts.values()):
             census.note(f"The cells of column {name} hold several findings, separated by {mark!r}.")
             return ["|".join(parts.get(cell, [cell])) for cell in cells]
+    words = {cell: cell.split() for cell in every if " " in cell}
+    if words and all(all(part in every for part in inside) for inside in words.values()):
+        census.note(f"The cells of column {name} hold several findings, separated by spaces.")
+        return ["|".join(words.get(cell, [cell])) for cell in cells]
     return None
 
 

@@ -31,6 +31,7 @@ class Row:
         group, split, extra: see `Case`.
         masks: `(role, file)` of its masks, as the table names them.
         clean: file of the same image without its artefacts, or "".
+        side: of the table, where the name of its file states one: see `FileIndex.find`.
     """
 
     line: int
@@ -42,6 +43,7 @@ class Row:
     masks: tuple[tuple[MaskRole | None, str], ...] = ()
     clean: str = ""
     extra: Mapping[str, str] = field(default_factory=lambda: NO_EXTRA)
+    side: str | None = None
 
 
 def leave_broken(
@@ -81,6 +83,7 @@ def assemble(
     source: str,
     mask_role: MaskRole | None = None,
     wrap: Callable[[Row, ImageFile], Source] | None = None,
+    apart: bool = False,
 ) -> Dataset:
     """Makes the data set.
 
@@ -94,6 +97,7 @@ def assemble(
         source: the table, for messages.
         mask_role: what its masks outline where `reading` does not say it; default: what is stored.
         wrap: makes a case's source from its row and image; default: the image file.
+        apart: whether a file in a folder of another side than its row's is not meant.
 
     Returns:
         The data set, cases in the order of the rows. An id is the row's path where it is the path in the folder, else
@@ -110,9 +114,10 @@ def assemble(
     cases: dict[str, Case] = {}
     left: dict[str, list[str]] = {}
     renamed = 0
+    numbered: list[tuple[str, str]] = []
     beyond = 0
     for row in rows:
-        hit = index.find(row.file, shared=shared)
+        hit = index.find(row.file, shared=shared, side=row.side or row.split, apart=apart)
         if hit.path is None:
             left.setdefault(hit.reason, []).append(row.file)
             continue
@@ -124,7 +129,9 @@ def assemble(
             continue
         first[hit.path] = row
         renamed += hit.renamed
-        masks, missed = _masks(index, row)
+        if hit.numbered:
+            numbered.append((row.file, hit.path))
+        masks, missed = _masks(index, row, hit.path)
         beyond += missed
         path = os.path.join(inside, hit.path)
         image = ImageFile(path, masks, reading, _clean(index, folder, row))
@@ -137,9 +144,10 @@ def assemble(
             split=row.split,
             findings=row.findings,
         )
-    _refuse(source, rows, first, disputed, left)
+    _refuse(source, rows, first, disputed, left, index)
     for name, others in disputed.items():
         del cases[name]
+        index.leave(name, "its rows name several classes")
         left.setdefault(DISPUTED, []).extend(row.file for row in (first[name], *others))
     for reason, names in left.items():
         census.leave_row(reason, *names)
@@ -147,6 +155,12 @@ def assemble(
         index.take(name, "image")
     if renamed:
         census.note(f"{renamed} files have another suffix or spelling than {source} says.")
+    if numbered:
+        named, there = numbered[0]
+        census.note(
+            f"{len(numbered)} files were found by their number alone, such as {there} for {named!r}: the ids of "
+            f"{source} lost zeros in front or are decimal numbers."
+        )
     if beyond:
         census.note(f"{beyond} masks were left out: {OUTSIDE}.")
     _note_empty(classes, cases.values(), census)
@@ -179,12 +193,15 @@ def _same(one: Row, other: Row) -> bool:
     return all(a == b or (math.isnan(a) and math.isnan(b)) for a, b in pairs)
 
 
-def _masks(index: FileIndex, row: Row) -> tuple[tuple[tuple[MaskRole | None, str], ...], int]:
+def _masks(index: FileIndex, row: Row, image: str) -> tuple[tuple[tuple[MaskRole | None, str], ...], int]:
     """The masks of a row, and how many lie outside. One that is not there stays: reading the image notes it."""
     found = []
     missed = 0
     for role, name in row.masks:
         hit = index.exact(name)
+        if hit.reason == MISSING:
+            other = index.find(name, mask=True, side=row.side or row.split)
+            hit = hit if other.path in (None, image) else other
         if hit.path is not None:
             index.take(hit.path, "mask")
             found.append((role, os.path.join(index.folder, hit.path)))
@@ -210,9 +227,16 @@ def _refuse(
     first: Mapping[str, Row],
     disputed: Mapping[str, Sequence[Row]],
     left: Mapping[str, Sequence[str]],
+    index: FileIndex,
 ) -> None:
     if not first:
         reason, names = max(left.items(), key=lambda one: len(one[1]))
+        count = index.images_in(names[0]) if reason == MISSING else 0
+        if count:
+            raise InputError(
+                f"{source} names folders, such as {names[0]!r} with {count} image{'s' if count > 1 else ''}; a row "
+                "names one image: give a table with a row for each"
+            )
         if reason == MISSING:
             raise InputError(
                 f"none of the {len(rows)} files named in {source} exists; the first is {names[0]!r}: give the folder "

@@ -1,6 +1,8 @@
-"""The text of a table: CSV or TSV in UTF-8, with or without a byte order mark, gzipped or not; or an old spreadsheet.
+"""The text of a table: CSV or TSV in UTF-8 or, with a byte order mark, UTF-16, gzipped or not; or an old spreadsheet.
 
-The delimiter is the one of comma, semicolon, tab and `|` that gives the header the most columns. Cells are stripped.
+The delimiter is the one of comma, semicolon, tab and `|` that gives the header the most columns, or the one that a line
+`sep=;` states. Lines of one cell above a header of several are titles or comments and are left out. Cells are stripped.
+A column of whole numbers with a decimal comma (`1,0`) holds whole numbers.
 """
 
 import csv
@@ -9,6 +11,8 @@ import io
 import os
 import re
 import zlib
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +20,10 @@ from xaijax._errors import InputError
 from xaijax.data.tables import spreadsheet
 
 DELIMITERS = (",", ";", "\t", "|")
+_LOOKED_AT = 20  # lines that are looked at for the header
+_STATED = re.compile(r"sep=(.|\\t)", re.IGNORECASE)
+_DECIMAL = re.compile(r"-?\d+,0+", re.ASCII)
+_NUMBER = re.compile(r"[-+]?[\d.,]+", re.ASCII)
 LARGEST = 1 << 30  # bytes of text; a small .gz may hold far more than fits in memory
 
 
@@ -29,6 +37,7 @@ class TextTable:
         rows: one cell per column; the same text is one object, since most columns hold few values.
         lines: line of each row in the file, from 1.
         ragged: lines with more cells than the header, whose cells cannot be trusted.
+        titles: lines above the header that were left out.
     """
 
     path: Path
@@ -36,6 +45,7 @@ class TextTable:
     rows: list[tuple[str, ...]]
     lines: list[int]
     ragged: tuple[int, ...] = ()
+    titles: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -72,7 +82,7 @@ def read_table(path: Path) -> TextTable:
     if spreadsheet.is_xls(raw):
         return _of_sheet(path, spreadsheet.rows_of(path, raw))
     text = _decoded(path, raw)
-    columns, delimiter = _header(text, path)
+    columns, delimiter, titles = _header(text, path)
     del text  # line by line from the bytes: a copy of the text would be four times as large
     lined = io.TextIOWrapper(io.BytesIO(raw), "utf-8-sig", newline="")
     reader = csv.reader(lined, delimiter=delimiter, strict=True)
@@ -81,13 +91,13 @@ def read_table(path: Path) -> TextTable:
     ragged = []
     once: dict[str, str] = {}
     width = len(columns)
-    headed = False
+    above = len(titles) + 1
     try:
         for cells in reader:
             if not any(cells):
                 continue
-            if not headed:
-                headed = True
+            if above:
+                above -= 1
                 continue
             row = [cell.strip() for cell in cells]
             if any(row[width:]):
@@ -100,20 +110,41 @@ def read_table(path: Path) -> TextTable:
         raise InputError(
             f"{path}, line {reader.line_num}: its quotes or delimiters are broken ({error}); save it as CSV in UTF-8"
         ) from error
+    if not rows and ragged:
+        raise InputError(
+            f"{path}: all {len(ragged)} rows have more cells than its header has columns ({len(columns)}); if numbers "
+            "have decimal commas, separate the columns by semicolons, else correct the header"
+        )
     if not rows:
         raise InputError(f"{path} has no rows: give a table with a header and a row for each image")
-    return TextTable(path, columns, rows, lines, tuple(ragged))
+    return TextTable(path, columns, _whole(rows, delimiter), lines, tuple(ragged), titles)
+
+
+def _whole(rows: list[tuple[str, ...]], delimiter: str) -> list[tuple[str, ...]]:
+    """The rows with `1` for `1,0` in columns that hold nothing else: spreadsheets write decimal commas where they
+    separate columns by semicolons."""
+    if delimiter == ",":
+        return rows
+    columns = [set(cells) - {""} for cells in zip(*rows, strict=True)]
+    found = {at for at, cells in enumerate(columns) if cells and all(map(_DECIMAL.fullmatch, cells))}
+    if not found:
+        return rows
+    short = {cell: cell.partition(",")[0] for at in found for cell in columns[at]}
+    return [tuple([short.get(cell, cell) if at in found else cell for at, cell in enumerate(row)]) for row in rows]
 
 
 def _of_sheet(path: Path, cells: list[list[str]]) -> TextTable:
     """The rows of a spreadsheet, blank ones left out."""
     filled = [(line, row) for line, row in enumerate(cells, 1) if any(row)]
+    above = _titles([row for _, row in filled[:_LOOKED_AT]])
+    titles = tuple(next(filter(None, row)) for _, row in filled[:above])
+    filled = filled[above:]
     if len(filled) < 2:
         raise InputError(f"{path} has no rows: give a table with a header and a row for each image")
     columns = tuple(filled[0][1])
     once: dict[str, str] = {}
     rows = [tuple([once.setdefault(cell, cell) for cell in row]) for _, row in filled[1:]]
-    return TextTable(path, columns, rows, [line for line, _ in filled[1:]])
+    return TextTable(path, columns, rows, [line for line, _ in filled[1:]], titles=titles)
 
 
 def listed(folder: Path, name: re.Pattern[str]) -> list[Path]:
@@ -133,19 +164,36 @@ def header(path: Path) -> tuple[str, ...]:
         return ()
 
 
-def _header(text: str, path: Path) -> tuple[tuple[str, ...], str]:
-    first = next((line for line in text[: 1 << 16].splitlines() if line.strip()), "")
-    found: list[tuple[list[str], str]] = []
-    for delimiter in DELIMITERS:
+def _header(text: str, path: Path) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
+    """The names of the columns, the delimiter, and the lines above."""
+    lines = [line for line in text[: 1 << 16].splitlines() if line.strip(" ,;|\t")][:_LOOKED_AT]
+    stated = _STATED.fullmatch(lines[0].strip()) if lines else None
+    delimiters = (stated[1].replace("\\t", "\t"),) if stated else DELIMITERS
+    found: list[tuple[list[str], str, int]] = []
+    for delimiter in delimiters:
         try:
-            found.append((next(csv.reader([first], delimiter=delimiter)), delimiter))
-        except (csv.Error, StopIteration):
+            split = list(csv.reader(lines, delimiter=delimiter))
+        except csv.Error:
             continue
+        above = 1 if stated else _titles(split)
+        if len(split) > above:
+            found.append((split[above], delimiter, above))
     if not found:
-        return (), ","
+        return (), ",", ()
     own = "\t" if ".tsv" in path.suffixes else ","
-    cells, delimiter = max(found, key=lambda one: (len(one[0]), one[1] == own))
-    return tuple(cell.strip() for cell in cells), delimiter
+    # The header is the first line that any delimiter divides.
+    first = min((above for cells, _, above in found if len(cells) > 1), default=0)
+    fitting = [one for one in found if one[2] == first] or found
+    cells, delimiter, above = max(fitting, key=lambda one: (len(one[0]), one[1] == own))
+    return tuple(cell.strip() for cell in cells), delimiter, tuple(lines[:above])
+
+
+def _titles(rows: Sequence[Sequence[str]]) -> int:
+    """How many of the first rows are titles or comments: they have one cell, and the next row names several columns."""
+    filled = [[cell for cell in row if cell.strip()] for row in rows]
+    above = next((at for at, cells in enumerate(filled) if len(cells) > 1), 0)
+    names = filled[above] if filled else []
+    return 0 if any(_NUMBER.fullmatch(cell.strip()) for cell in names) else above
 
 
 def _bytes(path: Path, limit: int, *, whole: bool = True) -> bytes:
@@ -159,6 +207,13 @@ def _bytes(path: Path, limit: int, *, whole: bool = True) -> bytes:
         raise InputError(f"{path} is not a gzip file, or it is damaged ({error})") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror or error})") from error
+    wide = raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
+    if wide and (len(raw) <= limit or not whole):
+        try:
+            raw = raw[: limit & ~1].decode("utf-16").encode()
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path} is damaged UTF-16 text; save it as CSV in UTF-8") from error
+        return raw if whole else raw[: raw.rfind(b"\n") + 1] or raw
     if len(raw) > limit:
         if whole:
             raise InputError(f"{path} holds more than {limit >> 20} MiB of text; give a smaller table")
