@@ -92,6 +92,68 @@ def test_an_object_with_predict_sees_floats_in_the_unit_range(dtype):
     assert max(x.max() for x in seen) <= 1
 
 
+def values(images, labels, maps, metrics=("deletion_black", "insertion_blur", "sic_shannon", "saco")):
+    class Bright(Plain):
+        def predict(self, images):
+            light = np.asarray(images, np.float64).mean((1, 2, 3))
+            return np.stack([light, 1 - light, np.zeros_like(light)], 1)
+
+    return evaluate(Bright(), images, labels, maps, metrics=list(metrics)).value
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.float64])
+def test_arrays_in_the_byte_order_of_a_file_are_what_they_hold(dtype):
+    """TIFF and NIfTI files of big-endian machines give such arrays."""
+    images = (UNIT * (65535 if dtype == np.uint16 else 1)).astype(dtype)
+    other = images.astype(images.dtype.newbyteorder(">"))
+    maps = {"m": MAPS["m"].astype(">f8")}
+    labels = np.array([0, 1], ">i4")
+    np.testing.assert_array_equal(values(other, labels, maps), values(images, [0, 1], MAPS))
+
+
+def test_classifiers_and_explainers_read_any_byte_order():
+    model = classifier()
+    for images in (UNIT, (UNIT * 65535).astype(np.uint16)):
+        other = images.astype(images.dtype.newbyteorder(">"))
+        np.testing.assert_array_equal(model.predict(other), model.predict(images))
+        np.testing.assert_array_equal(
+            explain.gradient(model, other, np.array([0, 1], ">i8")), explain.gradient(model, images, [0, 1])
+        )
+
+
+def test_integers_of_another_type_are_refused_with_the_likely_remedy():
+    with pytest.raises(TypeError, match=r"got int\d\d: of values from 0 to 255 give images\.astype\(numpy\.uint8\)"):
+        classifier().predict((UNIT * 255).astype(np.int64))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, jnp.bfloat16])
+def test_half_precision_is_read_as_float32(dtype):
+    images, maps = UNIT.astype(dtype), MAPS["m"].astype(dtype)
+    np.testing.assert_array_equal(
+        values(images, [0, 1], {"m": maps}),
+        values(images.astype(np.float32), [0, 1], {"m": maps.astype(np.float32)}),
+    )
+
+
+def test_maps_of_more_bits_than_float32_keep_their_order():
+    """A map whose pixels differ in the 30th bit: in float32 it would be flat."""
+    fine = 1 + MAPS["m"] * 2.0**-30
+    wanted = values(UNIT, [0, 1], {"m": fine}, ["deletion_black"])
+    assert np.isfinite(wanted).all()
+    found = values(UNIT, [0, 1], {"m": fine.astype(np.longdouble)}, ["deletion_black"])
+    np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_label_that_32_bits_do_not_hold_is_refused_and_not_wrapped():
+    class Nameless:
+        def predict(self, images):
+            return np.full((len(images), 3), 1 / 3)
+
+    for label in (2**32, 2**31, 2**63):
+        with pytest.raises(InputError, match=r"labels must be 0 or more, and below 2\^31; image '1' has"):
+            evaluate(Nameless(), UNIT, np.array([0, label], np.uint64), MAPS, metrics=["deletion_black"])
+
+
 class TestPreprocess:
     @pytest.mark.parametrize(
         ("words", "expected"),

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from xaijax import __version__, cli
+from xaijax._runs import terminal
 
 
 def call(*arguments):
@@ -489,3 +491,53 @@ def test_the_help_flows_and_names_no_none(name, monkeypatch, capsys):
     assert "(default: None)" not in shown
     lines = [line.strip("\u2502 ") for line in shown.splitlines()]
     assert not any(line.startswith("window that the file states") for line in lines)
+
+
+ASCII = {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "TERM": "dumb"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "arguments", "words"),
+    [
+        (ASCII, ["methods", "grad_cam"], "sum_c"),
+        (ASCII, ["metrics"], "deletion_black"),
+        ({"PYTHONIOENCODING": "cp1252"}, ["methods", "grad_cam"], "sum_c"),
+        ({"PYTHONIOENCODING": "latin-1"}, ["metrics", "iou"], "settings"),
+    ],
+)
+def test_signs_that_a_terminal_lacks_end_no_command(environment, arguments, words):
+    flags = ["-X", "utf8=0"] if environment is ASCII else []
+    done = subprocess.run(
+        [sys.executable, *flags, "-m", "xaijax", *arguments],
+        capture_output=True,
+        env=os.environ | environment,
+        timeout=100,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    text = done.stdout.decode("latin-1")
+    assert words in text
+    if environment is ASCII:
+        assert text.isascii()
+
+
+def test_a_name_that_is_no_text_is_refused_in_one_sentence():
+    """A Latin-1 name under UTF-8, or any accent where Python reads arguments as ASCII: no JSON file could hold it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "xaijax", "bench", "--out", b"r\xfcn"], capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 2
+    assert re.fullmatch(r"xaijax: error: the argument 'r\?n' is no text in the encoding [\w-]+: .*\n", done.stderr)
+
+
+def test_python_without_docstrings_is_refused_and_without_asserts_works():
+    for flag, status in (("-O", 0), ("-OO", 2)):
+        done = subprocess.run(
+            [sys.executable, flag, "-m", "xaijax", "methods", "grad_cam"], capture_output=True, text=True, timeout=100
+        )
+        assert done.returncode == status
+        assert ("run xaijax without -OO" in done.stderr) == (flag == "-OO")
+
+
+def test_signs_become_what_is_nearest_in_ascii():
+    assert terminal.nearest("✗ ‖δ‖ ≥ 10⁻³ × Σ_c “ö” ∂S/∂A ş") == 'x ||delta|| >= 10-3 x sum_c "o" dS/dA s'
+    assert terminal.nearest("plain text, unchanged") == "plain text, unchanged"

@@ -245,6 +245,22 @@ def test_one_model_twice_does_not_disagree(scans, checkpoints, tmp_path, capsys)
         assert row["mean_spread"] == pytest.approx(0, abs=1e-7)
 
 
+def test_a_control_that_ignores_the_model_is_no_floor_of_agreement(scans, checkpoints, tmp_path, capsys):
+    """The same random map for every model would agree perfectly, which no method can."""
+    options = ("--model", *checkpoints[:2], "--methods", "random", "sobel", "grad_cam")
+    assert call(scans, *options, "--out", tmp_path / "json", "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    rows = [(row["method"], row["agreement_spearman"]) for row in said["disagreement"]]
+    assert all(abs(value) < 0.2 for method, value in rows if method == "random")
+    assert all(value == 1 for method, value in rows if method == "sobel")
+    assert said["notes"] == [
+        "sobel agrees perfectly between models, because nothing of the model enters: agreement alone says nothing of a "
+        "map"
+    ]
+    assert call(scans, *options, "--out", tmp_path / "out") == 0
+    assert "nothing of the model enters" in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

@@ -13,7 +13,7 @@ import pytest
 
 from xaijax import _files
 from xaijax._errors import InputError
-from xaijax._runs import checksums, folder
+from xaijax._runs import checksums, folder, tables
 from xaijax._runs.folder import RunFolder
 from xaijax._runs.lock import Lock
 
@@ -343,3 +343,10 @@ def test_a_clock_that_jumps_changes_nothing(tmp_path, moment):
         run.check_same({"seed": 0})
         assert run.repair() == []
         assert checksums.part_files(path) == ["a"]
+
+
+def test_a_table_for_programs_keeps_the_digits_of_large_numbers():
+    """Six significant digits of 1e9 + 0.25 are 1e+09, and a difference of two such numbers is nothing."""
+    values = [1e9 + 0.25, -1234567.875, 2.0**53, 0.123456789, 1e-300, float("nan")]
+    text = tables.to_csv([{"value": value} for value in values])
+    assert text.splitlines()[1:] == ["1000000000.25", "-1234567.875", "9007199254740992.0", "0.123457", "1e-300", '""']

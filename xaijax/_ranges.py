@@ -25,6 +25,18 @@ def readable(images: Any) -> bool:
     return len(devices) == 1 and next(iter(devices)).platform == "cpu"
 
 
+def native(values: Any) -> Any:
+    """A NumPy array in the byte order of this machine, in which files need not be; other arrays as they are.
+
+    Example:
+        >>> native(np.array([258], ">u2")).view(np.uint8).tolist()
+        [2, 1]
+    """
+    if isinstance(values, np.ndarray) and not values.dtype.isnative:
+        return values.astype(values.dtype.newbyteorder("="))
+    return values
+
+
 def check_range(images: Any) -> None:
     """Refuses floats outside [0, 1]; integers pass, numbers that are not finite, and arrays that are not `readable`.
 

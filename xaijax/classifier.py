@@ -24,7 +24,7 @@ from xaijax._network import functions, nnx_module, probe, relu
 from xaijax._network.base import Array, Network, Recorder, UnsupportedError, check_logits, zeros
 from xaijax._network.host import HostNetwork
 from xaijax._outputs import Output
-from xaijax._ranges import check_range
+from xaijax._ranges import check_range, native
 from xaijax.preprocess import Preprocess, Style
 
 __all__ = ["Architecture", "Classifier", "UnsupportedError"]
@@ -688,6 +688,7 @@ class Classifier:
                 something else than they are.
         """
         self._check_images(images)
+        images = native(images)
         check_range(images)
         if isinstance(self.network, HostNetwork) and not isinstance(images, jax.core.Tracer):
             return self.network.predict(np.asarray(images))
@@ -832,12 +833,15 @@ def to_float(images: Array) -> Array:
         >>> to_float(np.array([0, 255], np.uint8)).tolist()
         [0.0, 1.0]
     """
-    images = jnp.asarray(images)
+    images = jnp.asarray(native(images))
     if jnp.issubdtype(images.dtype, jnp.floating):
         return images
     if images.dtype in (jnp.uint8, jnp.uint16):
         return images.astype(jnp.float32) / jnp.iinfo(images.dtype).max
-    raise TypeError(f"images must be float in [0, 1], uint8 or uint16; got {images.dtype}")
+    raise TypeError(
+        f"images must be float in [0, 1], uint8 or uint16; got {images.dtype}: of values from 0 to 255 give "
+        "images.astype(numpy.uint8)"
+    )
 
 
 def merge_params(params: Params, part: Params) -> Params:

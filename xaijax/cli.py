@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from xaijax import __version__, _files
+from xaijax._runs import terminal
 
 # command -> (package, its configuration class, what it does); every package has `run(config)`
 COMMANDS = {
@@ -58,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:
         # Figures go into files. A notebook's backend is inherited by what it starts, and may not be installed here.
         os.environ["MPLBACKEND"] = "agg"
+        terminal.adapt()
     args = list(sys.argv[1:] if arguments is None else arguments)
     if not args or args[0] in {"-h", "--help", "help"}:
         print(_usage())
@@ -121,6 +123,8 @@ def _run(name: str, args: list[str]) -> int:
         from xaijax import _names
 
         raise ValueError(f"unknown command {name!r}: {_names.closest(name, COMMANDS, count=1)}")
+    if sys.flags.optimize > 1:
+        raise ValueError("python -OO removes the texts that options and lists are made of: run xaijax without -OO")
     status = importlib.import_module(COMMANDS[name][0]).run(parse(name, args))
     return status if isinstance(status, int) else 0
 
@@ -141,6 +145,7 @@ def parse(name: str, args: Sequence[str]) -> Any:
     """
     from xaijax._runs import command_line
 
+    terminal.refuse_undecoded(list(args))
     found = config_class(name)
     if not {"-h", "--help"} & set(args):
         args = command_line.complete(found, args)

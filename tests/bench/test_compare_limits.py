@@ -11,7 +11,7 @@ from xaijax import compare
 from xaijax._runs import checksums, folder
 from xaijax.bench.store import SCORES, of_findings
 from xaijax.compare import CompareConfig
-from xaijax.compare._run import summary
+from xaijax.compare._run import _line, summary
 from xaijax.compare.runs import open_runs
 from xaijax.compare.scores import Change
 from xaijax.compare.scores import compare as compared
@@ -194,6 +194,13 @@ def test_nothing_is_concluded_from_metrics_that_the_calibrations_do_not_support(
     assert summary([change(None), change(None, low=NAN, better="")]).startswith(
         "By metrics that are not known to be believed 1 of 1 comparisons differ"
     )
+
+
+def test_a_metric_that_is_not_believed_names_no_better_run():
+    line = _line(change(False))
+    assert (line["better"], line["differs"]) == ("metric not believed", False)
+    for known in (True, None):
+        assert (_line(change(known))["better"], _line(change(known))["differs"]) == ("b", True)
 
 
 def test_a_model_that_could_not_be_calibrated_is_not_called_disbelieved(written):

@@ -11,6 +11,7 @@ from xaijax._runs.tables import latex, to_latex
 from xaijax.bench import by_group, columns, localization, paper, report
 from xaijax.bench.store import DETECTIONS, PREDICTIONS, Tables, of_findings
 from xaijax.bench.tables import detections_of, groups_of
+from xaijax.metrics.detection import THRESHOLDS
 from xaijax.metrics.statistics import mean_interval
 
 IDS = [f"scan {n}" for n in range(12)]
@@ -114,6 +115,11 @@ def test_no_image_is_scored_with_a_threshold_that_it_chose():
     # The images of one patient are on one side.
     same = localization._crossed(values, ["a"] * 4 + ["b"] * 4, seed=0)
     assert len(set(same[:4])) == len(set(same[4:])) == 1
+
+
+def test_a_single_patient_chooses_no_threshold_for_itself():
+    values = np.eye(9)[:3]
+    assert localization._crossed(values, ["a"] * 3, seed=0).tolist() == [THRESHOLDS.index(0.5)] * 3
 
 
 def run_of(made, root):

@@ -102,6 +102,16 @@ def test_the_table_has_the_numbers_of_the_summary(written):
     lines = chosen["Performance information curves"]["lines"]
     assert [line["method"] for line in lines] == ["gradient", "grad_cam", "random", "oracle"]
     assert [line["cells"][0]["best"] for line in lines] == [False, True, False, False]
+    assert "heat maps of 2 methods and 1 control say" in " ".join(text.split())
+
+
+def test_an_oracle_that_no_metric_scores_is_not_explained(made, tmp_path):
+    store = made.started(tmp_path / "run", made.run_description(IDS))
+    scores = made.table([row for row in made.score_rows(IDS) if row[2] != "oracle"], made.SCORES)
+    store.write_part("00-m-0000", made.tables(scores, made.CURVES.empty_table()))
+    text = report.write_report(store).path.read_text("utf-8")
+    assert "the oracle is the ground-truth mask" not in text
+    assert "know nothing of the model." in text
 
 
 def test_the_area_under_the_drawn_curve_is_the_mean_score(made):

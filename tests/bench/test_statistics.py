@@ -103,13 +103,20 @@ def test_one_image_has_no_p_value_and_the_table_says_so(made):
     ] * 2
 
 
-def test_the_overview_names_the_best_and_what_is_like_it(found):
+def test_the_overview_names_no_method_on_few_images(found):
     _, made = found
     line = statistics.overview(made, "m")[0]
-    assert (line["metric"], line["n"], line["missing"]) == ("sic_webp", 8, 1)
-    assert line["best"] == ["random"]
-    assert line["p"] == "<0.001"
-    # Nemenyi, 8 images: neighbours one rank apart are not told apart (2.34 / 2), the ends two ranks apart are.
+    assert (line["metric"], line["n"], line["missing"], line["p"]) == ("sic_webp", 8, 1, "<0.001")
+    assert (line["best"], line["like"]) == ([], [])
+    assert line["note"] == "no method is named on fewer than 10 images"
+
+
+def test_the_overview_names_the_best_and_what_is_like_it(made):
+    quality = {"random": 0.9, "grad_cam": 0.5, "gradient": 0.1}
+    rows = [("m", f"c{n}", m, "irof", v + 0.01 * (n % 3), "") for n in range(10) for m, v in quality.items()]
+    line = statistics.overview(statistics.tabulate(columns.of_table(made.table(rows, SCORES))), "m")[0]
+    assert (line["n"], line["best"]) == (10, ["random"])
+    # Nemenyi: 2.34 sqrt(3 4 / (6 10)) = 1.05 ranks are a difference, so neighbours one rank apart are not told apart.
     assert line["like"] == ["grad_cam"]
 
 

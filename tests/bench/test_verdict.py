@@ -71,6 +71,46 @@ def test_what_is_level_with_random_is_not_the_best(made):
     assert conclusion.best("irof", found.models["m"]["irof"]) == []
 
 
+def test_a_single_explanation_is_the_best_of_nothing(made):
+    found = statistics_of(made, {"grad_cam": 0.9, "random": 0.2, "sobel": 0.1})
+    one = concluded(found, irof="believe")
+    assert one.state == "above random"
+    assert one.can[0].endswith("grad cam explains more than a random map on these images.")
+    assert one.next == ("score other methods too, to compare grad cam with.",)
+    assert conclusion.best("irof", found.models["m"]["irof"]) == []
+    alone = concluded(statistics_of(made, {"grad_cam": 0.9}), irof="believe")
+    assert (alone.state, alone.can) == ("nothing", ())
+    assert alone.cannot[0] == "There is no other explanation that grad cam could be compared with."
+    none = concluded(statistics_of(made, {"random": 0.5, "sobel": 0.9}), irof="believe")
+    assert none.cannot[0] == "Only controls were scored, and there is no method to conclude on."
+
+
+def test_methods_that_are_alike_are_not_recommended_under_a_control(made):
+    """Both beat the random map by far, and a control that ignores the model beats them."""
+    one = concluded(
+        statistics_of(made, {"grad_cam": 0.9, "gradient": 0.9, "random": 0.2, "sobel": 1.5}), irof="believe"
+    )
+    assert one.state == "open"
+    assert one.cannot == ("Sobel, which knows nothing of the model, does better than both methods in irof.",)
+    assert one.next == ("try other methods: a control that ignores the model does better than these.",)
+
+
+def test_a_method_without_any_value_is_named(made):
+    """More images do not help there."""
+    rows = [("m", f"c{n}", m, "irof", v, "" if v == v else "flat_map") for n in range(20)
+            for m, v in (("grad_cam", 0.9), ("gradient", np.nan), ("random", 0.2))]  # fmt: skip
+    one = concluded(statistics.tabulate(columns.of_table(made.table(rows, SCORES))), irof="believe")
+    assert one.state == "nothing"
+    assert "No value at all, so that no image counts: gradient (irof)." in one.cannot
+    assert one.next == ("leave out gradient with --methods.",)
+
+
+def test_all_tied_methods_share_the_best_mean_rank(made):
+    found = statistics_of(made, {"grad_cam": 0.9, "gradient": 0.9, "random": 0.9}, noise=0.0).models["m"]["irof"]
+    assert "best mean rank: grad_cam and gradient and random" in repr(found)
+    assert conclusion.best("irof", found) == []
+
+
 def test_without_a_random_control_nothing_is_the_best(made):
     one = concluded(statistics_of(made, {"grad_cam": 0.9, "gradient": 0.5, "occlusion": 0.2}), irof="believe")
     assert one.state == "open"

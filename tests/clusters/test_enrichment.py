@@ -134,3 +134,8 @@ def test_the_strongest_shortcut_leads():
     )
     plain = conclusion.findings([made(0), made(1)], [], 40)
     assert conclusion.headline(plain, 40).startswith("No cluster points at a shortcut: the 2 clusters of 40 images")
+
+
+def test_a_few_images_at_the_border_are_no_shortcut():
+    assert not made(images=4, border=0.9, place="top").bordering
+    assert made(images=5, border=0.9, place="top").bordering

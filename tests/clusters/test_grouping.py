@@ -85,3 +85,12 @@ def test_prototypes_are_nearest_to_the_mean():
     points = np.array([[0.0], [1.0], [5.0], [10.0], [11.0], [15.0]])
     labels = np.array([0, 0, 0, 1, 1, 1])
     assert [own.tolist() for own in grouping.prototypes(points, labels, 2)] == [[1, 0], [4, 3]]
+
+
+@pytest.mark.parametrize("exponent", [-1000, -150, 150, 1023])
+@pytest.mark.filterwarnings("error")
+def test_a_map_of_any_unit_is_the_same_distribution(exponent):
+    maps = np.random.default_rng(0).random((2, 8, 8)) - 0.2
+    found, there = grouping.distributions(np.ldexp(maps, exponent))
+    np.testing.assert_allclose(found, grouping.distributions(maps)[0], rtol=1e-12)
+    assert there.all()

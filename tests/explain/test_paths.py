@@ -52,6 +52,26 @@ def test_smoothgrad_draws_have_the_stated_distribution(quadratic):
     assert ratio.std() == pytest.approx(np.sqrt(2 / 2000), rel=0.4)
 
 
+def test_a_variance_far_below_the_square_of_the_mean_is_not_rounded_away(linear):
+    """A linear model has no variance. With gradients of some hundred that vary by 1e-4, 5e-12 of their squares, the
+    difference of two sums in float32 is off by a factor of thousands."""
+    assert not np.asarray(explain.vargrad(linear, X, LABELS, key=KEY)).any()
+    nearly = Classifier.from_function(
+        lambda w, x: 100 * jnp.einsum("bhwc,hwck->bk", x, w) + 1e-3 * (x**2).sum((1, 2, 3))[:, None],
+        jnp.asarray(W),
+        input_shape=(4, 5, 2),
+    )
+    got = explain.vargrad(nearly, X, LABELS, key=KEY, draws=1000, std=0.2, reduce="none", batch_size=1000)
+    sigma = 0.2 * (X.max((1, 2, 3)) - X.min((1, 2, 3)))[:, None, None, None]
+    ratio = np.asarray(got) / (2e-3 * sigma) ** 2
+    assert abs(ratio.mean() - 1) < 0.02
+    noise = RNG.normal(size=(9, 4, 5, 2)).astype(np.float32)
+    given = explain.smoothgrad(
+        nearly, X, LABELS, noise=noise, std=0.2, statistic="variance", reduce="none", batch_size=4
+    )
+    np.testing.assert_allclose(given, (2e-3 * sigma[:, None] * noise).var(1), rtol=0.05)
+
+
 def test_smoothgrad_variants_are_what_they_say(quadratic):
     options = {"key": KEY, "draws": 6, "reduce": "sum"}
     square = explain.smoothgrad(quadratic, X, LABELS, statistic="square", **options)

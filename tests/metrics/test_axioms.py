@@ -113,6 +113,20 @@ def test_what_has_no_value_says_why():
     assert set(found.select(method="nothing", metric="input_invariance").reason) == {"flat_map"}
     same = score({"even": even}, np.zeros((*SIZE, 2), np.float32), ["completeness_gap"])
     assert set(same.reason) == {"unchanged"}
+
+    class Rounded:
+        """Its logits differ by the last bit of float32, as those of sums in another order do."""
+
+        classes = ("a", "b")
+
+        def predict(self, given):
+            dark = np.asarray(given).reshape(len(given), -1).max(axis=1) == 0
+            first = np.where(dark, np.float32(0.7), np.nextafter(np.float32(0.7), np.float32(1)))
+            return np.stack([first, 1 - first], axis=1)
+
+    maps = {"m": np.asarray(even(None, images(), None))}
+    found = evaluate(Rounded(), images(), [0, 0, 0], maps, metrics=["completeness_gap"])
+    assert set(found.reason) == {"unchanged"}
     model, given = linear(weights()), images()
     sources = {"maps": even(None, given, None), "even": Explained(even(None, given, None), explainer=even)}
     kept = evaluate(model, given, [0, 1, 1], sources, metrics=["input_invariance"])

@@ -93,3 +93,14 @@ def test_what_cannot_be_compared_is_refused():
         detect(np.zeros((4, 4)), MASK)
     with pytest.raises(ValueError, match="the mask is empty"):
         detect(np.zeros((4, 4)), np.zeros((4, 4), bool))
+
+
+def test_a_map_that_is_not_finite_is_refused_and_one_of_any_size_is_not():
+    mask = np.array([[True, False], [False, False]])
+    for broken in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="heat must be finite"):
+            detect(np.array([[broken, 1.0], [0.0, 0.0]]), mask)
+    for large, small in ((1.7e308, -1.7e308), (5e-324, 0.0)):
+        found = detect(np.array([[large, small], [small, small]]), mask)
+        assert found.hit
+        assert found.iou.tolist() == [1.0] * len(THRESHOLDS)

@@ -341,6 +341,21 @@ def test_the_baseline_is_that_of_the_settings(problem, baseline):
     np.testing.assert_allclose(scores.responses.value[0], p, atol=1e-6)
 
 
+def test_answers_that_only_rounding_tells_apart_are_flat(problem):
+    """A model that ignores the image, computed in sums of another order for every batch."""
+    images, maps = problem
+
+    class Rounded(Curved):
+        def predict(self, x):
+            order = np.asarray(x, np.float64).sum((1, 2, 3)) * 1e6 % 2 < 1
+            first = np.where(order, 0.75, np.nextafter(0.75, 1))
+            return np.stack([first, 1 - first], 1)
+
+    names = ["faithfulness_correlation", "mu_fidelity", "sensitivity_n", "monotonicity_correlation"]
+    scores = run(Rounded(), images[:1], maps[:1], [*names, "monotonicity_spearman"], batch_size=16, **QUICK)
+    assert set(scores.reason) == {"flat_answers"}
+
+
 def test_what_has_no_value_is_said(problem):
     images, maps = problem
 

@@ -59,14 +59,48 @@ def test_warnings_are_sentences(scores):
     assert warnings[0] == (
         "only 1 of 3 images could be scored by sic_shannon; most often the class is not predicted on the original image"
     )
-    assert warnings[1].startswith("the random map (0.700) beats the ground truth (0.600) in sic_shannon")
+    assert warnings[1] == (
+        "the ground truth (0.600) is not shown to beat the random map (0.700) in sic_shannon on 1 image: too little to "
+        "say that the metric fails here"
+    )
+
+
+def controls(metric, random, oracle):
+    """Scores of the two controls on as many images as there are values."""
+    pairs = enumerate(zip(random, oracle, strict=True))
+    return Scores.from_rows(
+        [(f"i{n:02d}", m, metric, v, "") for n, pair in pairs for m, v in zip(("random", "oracle"), pair, strict=True)]
+    )
 
 
 def test_direction_counts_for_the_controls():
-    rows = [("a", "random", "centroid_distance", 9.0, ""), ("a", "oracle", "centroid_distance", 1.0, "")]
-    assert not health(Scores.from_rows(rows))["centroid_distance"].warnings
-    rows = [("a", "random", "centroid_distance", 1.0, ""), ("a", "oracle", "centroid_distance", 9.0, "")]
-    assert "beats the ground truth" in health(Scores.from_rows(rows))["centroid_distance"].warnings[0]
+    low, high = [1.0] * 12, [9.0] * 12
+    assert not health(controls("centroid_distance", high, low))["centroid_distance"].warnings
+    assert "beats the ground truth" in health(controls("centroid_distance", low, high))["centroid_distance"].warnings[0]
+
+
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_a_few_images_refute_no_metric_and_no_method(count):
+    """The bootstrap interval of two images is their range: it excludes 0 half of the time where there is nothing."""
+    found = controls("iou", [0.9 + 0.001 * n for n in range(count)], [0.2] * count)
+    assert "too little to say" in health(found)["iou"].warnings[0]
+    kinds = {s.kind: s.text for s in statements(found)}
+    assert "is not shown to score better" in kinds["oracle"]
+    rows = [row._replace(method="cam" if row.method == "oracle" else row.method) for row in found]
+    found = statements(Scores.from_rows(rows))
+    assert not [s for s in found if s.kind in ("worse", "artefact")]
+    below = [s.text for s in found if "too few to call a method worse: cam in iou" in s.text]
+    assert len(below) == (count > 1)  # one image has no interval
+
+
+def test_a_control_that_leads_by_chance_refutes_no_metric():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 0.1, 40)
+    noise += 0.001 - noise.mean()  # the mean is above, the interval includes 0
+    found = controls("iou", 0.5 + noise, [0.5] * 40)
+    assert "too little to say" in health(found)["iou"].warnings[0]
+    (text,) = (s.text for s in statements(found) if s.kind == "oracle")
+    assert re.search(r"iou by 0\.001 \(95 % interval -0\.0\d+ to 0\.0\d+\), 40 images", text)
 
 
 def test_without_controls_or_values():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
+from xaijax._errors import InputError
 from xaijax.metrics import METRICS, evaluate, oracle_maps
 from xaijax.metrics.localization import REASON_CODES
 
@@ -43,6 +44,31 @@ def test_values_are_those_of_the_definitions(problem):
         top = np.argsort(scaled.ravel())[-int(np.ceil(0.15 * scaled.size)) :]
         energy = scaled.ravel()[top]
         assert got["top15_energy"] == pytest.approx(energy[mask.ravel()[top]].sum() / energy.sum())
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.9])
+def test_the_threshold_of_overlaps_can_be_set(problem, threshold):
+    maps, masks = problem
+    settings = {"localization": {"threshold": threshold}}
+    scores = score({"cam": maps}, masks, ["iou", "dice"], settings=settings)
+    for i, (values, mask) in enumerate(zip(maps, masks, strict=True)):
+        got = dict(zip(*scores_of(scores, str(i)), strict=True))
+        high = (values.astype(float) - values.min()) / (float(values.max()) - values.min()) >= threshold
+        assert got["iou"] == pytest.approx(sk.jaccard_score(mask.ravel(), high.ravel()))
+        assert got["dice"] == pytest.approx(sk.f1_score(mask.ravel(), high.ravel()))
+
+
+def test_the_tolerance_of_the_pointing_game_can_be_that_of_the_original():
+    """15 pixels in Zhang et al.: a peak 12 pixels left of the lesion is a hit, one 16 pixels off is none."""
+    maps, masks = np.zeros((2, 40, 40), np.float32), np.zeros((2, 40, 40), bool)
+    masks[:, 20:25, 20:25] = True
+    maps[0, 22, 8] = maps[1, 22, 4] = 1.0
+    for tolerance, hits in ((0, [0.0, 0.0]), (12, [1.0, 0.0]), (15, [1.0, 0.0]), (16, [1.0, 1.0])):
+        settings = {"localization": {"tolerance": tolerance}}
+        assert score({"cam": maps}, masks, ["pointing_game"], settings=settings).value.tolist() == hits
+    for name, wrong in (("tolerance", -1), ("threshold", 0), ("threshold", 1.5)):
+        with pytest.raises(InputError, match=rf"localization\.{name}"):
+            score({"cam": maps}, masks, ["iou"], settings={"localization": {name: wrong}})
 
 
 def scores_of(scores, image):

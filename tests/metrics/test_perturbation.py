@@ -156,6 +156,26 @@ def test_road_imputes_nine_times_and_averages(problem):
         assert chosen.value[1] == (p[1:].argmax(1) == label).mean()
 
 
+def test_the_percentages_of_road_can_be_set(problem):
+    images, weights, maps = problem
+    model, own = Weighted(weights), (0.2, 0.4, 0.6, 0.8)  # pytorch-grad-cam's
+    settings = {"perturbation": {"noise": 0.0, "road_fractions": own}}
+    scores = evaluate(model, images, [0, 1], {"m": maps}, metrics=["road", "road_combined"], settings=settings)
+    for i, label in enumerate([0, 1]):
+        falls = []
+        for values in (maps[i], -maps[i]):
+            levels = kernels.reveal_levels(values, own)
+            stack = kernels.reveal(images[i], levels, 5, "noisy_linear", direction="deletion", noise=0.0)
+            falls.append(model.predict(stack.astype(np.float32))[1:, label].mean())
+        got = scores.select(image=str(i)).value
+        assert got == pytest.approx([falls[0], (falls[1] - falls[0]) / 2], abs=1e-6)
+    with pytest.raises(InputError, match=r"perturbation\.road_fractions is \(0\.5, 0\.1\); .*ascending"):
+        evaluate(
+            model, images, [0, 1], {"m": maps}, metrics=["road"],
+            settings={"perturbation": {"road_fractions": (0.5, 0.1)}},
+        )  # fmt: skip
+
+
 def test_irof_of_four_colour_fields():
     """Four even quadrants are four segments. The model sees one of them alone, in its contrast to the mean colour."""
     image = np.zeros((1, 32, 32, 3))
@@ -277,12 +297,34 @@ def test_squares_of_an_image_beyond_65535_are_ranked_as_numbers_not_as_narrow_in
     np.testing.assert_array_equal([maps[levels == level].item() for level in range(1, 101)], largest)
 
 
-def test_more_segments_than_levels_are_refused():
-    numbers = np.arange(300 * 300).reshape(300, 300)
-    with pytest.raises(InputError, match=r"90,000 segments, more than the 65,533 .*perturbation\.segments"):
-        orders.by_segment(np.zeros((1, 300, 300)), numbers)
-    with pytest.raises(InputError, match="70,000"):
-        orders.by_rank(np.zeros((1, 300, 300)), 70_000)
+@pytest.mark.parametrize(
+    ("order", "what"),
+    [
+        (lambda maps: orders.by_share(maps, tuple(np.arange(1, 65_535) / 65_534)), "65,534 fractions"),
+        (lambda maps: orders.by_rank(maps, 65_534), "65,534 steps"),
+        (lambda maps: orders.by_patch(maps, 1, 65_534), "65,534 squares"),
+        (lambda maps: orders.by_sum(maps, 1), "90,000 squares"),
+        (lambda maps: orders.by_segment(maps, np.arange(90_000).reshape(300, 300)), "90,000 segments"),
+    ],
+)
+def test_more_levels_than_16_bits_hold_are_refused_and_never_wrapped(order, what):
+    with pytest.raises(InputError, match=f"{what} are more than the 65,533 that can be hidden one by one"):
+        order(np.random.default_rng(0).random((1, 300, 300)))
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        lambda maps: orders.by_share(maps, tuple(np.arange(1, 65_534) / 65_533)),
+        lambda maps: orders.by_rank(maps, 65_533),
+        lambda maps: orders.by_patch(maps, 1, 65_533),
+    ],
+)
+def test_as_many_levels_as_there_can_be_come_in_the_order_of_the_map(order):
+    maps = np.random.default_rng(0).random((1, 300, 300))
+    levels, n = order(maps)
+    assert n == 65_533
+    assert (np.diff(levels.reshape(-1)[np.argsort(-maps, axis=None)].astype(np.int64)) >= 0).all()
 
 
 def test_squares_and_segments_of_equal_means_go_from_the_top_left():

@@ -7,7 +7,7 @@ import pytest
 
 from xaijax import models
 from xaijax.classifier import Classifier
-from xaijax.metrics import Explained, evaluate, sanity
+from xaijax.metrics import Explained, evaluate, mprt, sanity
 from xaijax.metrics.consistency import compare
 
 MPRT = ["mprt_spearman", "mprt_ssim"]
@@ -222,6 +222,23 @@ def test_efficient_mprt_compares_the_entropy_of_values(small, images):
     scores = evaluate(small, images, labels, given, metrics=["emprt"])
     np.testing.assert_allclose(scores.select(method="m").value, 1.0)
     assert scores.select(method="flat").reason.tolist() == ["flat_map"] * 2
+
+
+def test_the_bins_of_efficient_mprt_can_be_set(small, images):
+    plain = np.broadcast_to(np.arange(32) % 4, (2, 32, 32)).astype(np.float64)
+    many = np.broadcast_to(np.arange(32) % 16, (2, 32, 32)).astype(np.float64)
+    given = {"m": Explained(plain, explainer=lambda *_: many)}
+    for bins, rise in ((100, 1.0), (4, 0.0), (2, 0.0), (8, 0.5)):  # ln 16, ln 4, ln 2 and ln 8 over the same of four
+        scores = evaluate(
+            small, images, np.array([0, 1]), given, metrics=["emprt"], settings={"sanity": {"bins": bins}}
+        )
+        np.testing.assert_allclose(scores.value, rise, atol=1e-12)
+
+
+def test_a_map_whose_range_is_rounding_has_an_entropy():
+    """NumPy has no 100 numbers between 1 and the next one, and refuses such a histogram."""
+    two = np.where(np.arange(64).reshape(1, 8, 8) % 2, 1.0, np.nextafter(1.0, 2.0))
+    assert mprt.value_entropy(two) == pytest.approx(np.log(2))
 
 
 def test_smooth_mprt_averages_over_the_same_noise(small, images):

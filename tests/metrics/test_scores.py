@@ -3,8 +3,11 @@
 import dataclasses
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from xaijax._errors import InputError
+from xaijax.bench.columns import of_table
 from xaijax.metrics import FAMILIES, METRICS, REASONS, Curves, Explained, Responses, Scores, evaluate
 from xaijax.metrics._interval import mean_interval
 from xaijax.metrics.metric import ROLES, SEPARATOR, Family, Inputs, Metric, Result, rows_of
@@ -246,3 +249,31 @@ def test_intervals_of_findings_draw_images_with_all_their_findings():
     assert [whole.low, whole.high] == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=1e-12)
     apart = mean_interval([row[3] for row in rows], seed=7)
     assert whole.high - whole.low > 1.2 * (apart[1] - apart[0])
+
+
+def test_an_image_that_is_scored_twice_is_refused():
+    """Two files of one name: the table would take the last value, and the summary count both."""
+    rows = [("a", "cam", "iou", 0.1, ""), ("b", "cam", "iou", 0.5, ""), ("a", "cam", "iou", 0.9, "")]
+    scores = Scores.from_rows(rows)
+    for use in (lambda: scores.matrix("iou"), scores.summary, lambda: of_table(_of_one_model(scores))):
+        with pytest.raises(InputError, match=r"two rows of a, cam and iou|several rows of one image and method by iou"):
+            use()
+    findings = Scores.from_rows([(*row, finding) for row, finding in zip(rows, "xxy", strict=True)])
+    assert findings.matrix("iou")[2].ravel().tolist() == [0.1, 0.5, 0.9]
+
+
+def _of_one_model(scores):
+    table = scores.to_arrow()
+    return table.add_column(0, "model", pa.array(["m"] * table.num_rows))
+
+
+def test_any_number_of_different_reasons_is_counted():
+    """Reasons of one's own, one for each of more images than 16 bits count."""
+    rows = [(str(i), "cam", "iou", np.nan, f"reason {i}") for i in range(40_000)]
+    scores = Scores.from_rows(rows)
+    for table in (scores, of_table(_of_one_model(scores))["m"]):
+        codes, names = table.reasons("iou")
+        assert len(names) == 40_001
+        assert [names[code] for code in codes[[0, 32_766, 32_767, 32_768, 39_999], 0]] == [
+            f"reason {i}" for i in (0, 32_766, 32_767, 32_768, 39_999)
+        ]

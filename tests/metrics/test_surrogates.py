@@ -71,6 +71,8 @@ def test_a_map_of_one_value_has_no_z():
     assert score_among(1.0, [1.0, 1.0])[1] == 1.0
     assert score_among(0.0, np.full(99, 1.0))[1] == 1.0
     assert score_among(2.0, np.arange(99) / 99)[1] == 0.01
+    # One copy of a size at which 2 and 1 are the same ties no other copy.
+    assert score_among(2.0, [*np.arange(98) / 99, -1e12])[1] == 0.01
 
 
 def test_size_under_the_null():

@@ -7,15 +7,18 @@ import pytest
 from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 
 from xaijax import models
+from xaijax._errors import InputError
 from xaijax.training import (
     Options,
     auroc,
     average_precision,
     classification_scores,
     compare_findings,
+    corrected_t_test,
     finding_scores,
     train,
 )
+from xaijax.training._scores import scores_of_logits
 
 RNG = np.random.default_rng(0)
 
@@ -33,6 +36,7 @@ def test_the_areas_are_those_of_scikit_learn(ties):
 
 def test_areas_without_a_value():
     assert np.isnan(auroc([True, True], [0.1, 0.2]))
+    assert np.isnan([auroc([], []), average_precision([], [])]).all()
     assert np.isnan(average_precision([False, False], [0.1, 0.2]))
     assert average_precision([True, True], [0.1, 0.2]) == 1.0
 
@@ -193,3 +197,31 @@ class TestComparison:
         assert found["per_finding"]["c"]["auroc"] == {"difference": None, "low": None, "high": None}
         both = [found["per_finding"][name]["auroc"]["difference"] for name in "ab"]
         assert found["macro_auroc"]["difference"] == pytest.approx(np.mean(both))
+
+
+@pytest.mark.parametrize("area", [auroc, average_precision])
+def test_what_is_not_known_is_not_ranked_last(area):
+    """NaN sorts behind all numbers: an image without a probability would count as a sure negative."""
+    with pytest.raises(InputError, match="0 labels and 1 probabilities of 3 are not"):
+        area([1, 0, 1], [0.9, np.nan, 0.2])
+    with pytest.raises(InputError, match="1 labels and 0 probabilities of 3 are not"):
+        area([1, 0, np.nan], [0.9, 0.1, 0.2])
+    with pytest.raises(InputError, match="alike"):
+        area([1, 0, 1], [0.9, 0.1])
+
+
+@pytest.mark.filterwarnings("error")
+def test_logits_of_any_size_are_probabilities():
+    found = scores_of_logits(np.array([[1e5], [-1e5]]), np.array([[1.0], [0.0]]), ["a"], output="sigmoid", draws=0)
+    assert (found["accuracy"], found["macro_auroc"]) == (1.0, 1.0)
+    assert found["loss"] == pytest.approx(0.0, abs=1e-11)
+
+
+def test_equal_differences_have_no_test_whatever_their_unit():
+    """Student's t of differences that rounding alone tells apart is some 1e15."""
+    rng = np.random.default_rng(0)
+    first = rng.random(5) * 1e6
+    assert corrected_t_test(first, first + 0.1)["p_value"] is None
+    tiny = corrected_t_test([1e-17, 2e-17, 3e-17], [2e-17, 5e-17, 3e-17])
+    same = corrected_t_test([1.0, 2.0, 3.0], [2.0, 5.0, 3.0])
+    assert tiny["p_value"] == pytest.approx(same["p_value"], rel=1e-9)

@@ -21,7 +21,8 @@ def to_csv(
     Args:
         rows: mappings.
         columns: their keys, in order, or {key: heading}; default: the keys of all rows.
-        text: how a cell is written; default: floats with six significant digits, None and NaN as nothing.
+        text: how a cell is written; default: floats with six significant digits, of a million and more with all of
+            them, None and NaN as nothing.
 
     Example:
         >>> print(to_csv([{"method": "cam", "iou": 0.25}, {"method": "rise", "iou": None}]), end="")
@@ -164,7 +165,12 @@ def print_rows(
 
 
 def rounded(value: Any) -> str:
-    """A cell for people: three decimals, a dash where there is no value."""
+    """A cell for people: three decimals, a dash where there is no value.
+
+    Example:
+        >>> [rounded(value) for value in (0.25, -0.0, -1e-9, 1234.5, 2.5e30, None)]
+        ['0.250', '0.000', '-1e-09', '1234', '2.5e+30', '–']
+    """
     if value is None or (isinstance(value, float) and value != value):
         return "–"
     if isinstance(value, bool):
@@ -172,11 +178,15 @@ def rounded(value: Any) -> str:
     if isinstance(value, float):
         if 0 < abs(value) < 0.001:  # seconds for one image
             return f"{value:.2g}"
-        return f"{value:.3f}" if abs(value) < 100 else f"{value:.0f}"
+        if abs(value) >= 1e12:
+            return f"{value:.4g}"
+        return f"{value + 0.0:.3f}" if abs(value) < 100 else f"{value:.0f}"
     return str(value)
 
 
 def _exact(value: Any) -> Any:
     if value is None or (isinstance(value, float) and value != value):
         return ""
-    return f"{value:.6g}" if isinstance(value, float) else value
+    if not isinstance(value, float):
+        return value
+    return f"{value:.6g}" if abs(value) < 1e6 else repr(float(value))

@@ -15,7 +15,7 @@ from xaijax._runs import tables
 from xaijax.bench.columns import Columns
 from xaijax.bench.groups import PATIENT
 from xaijax.bench.results import describe
-from xaijax.metrics import ORACLE
+from xaijax.metrics import METRICS, ORACLE
 from xaijax.metrics.statistics import cluster_means
 from xaijax.plot import _style as style
 
@@ -104,7 +104,8 @@ def _rows(
     clusters: np.ndarray,
     seed: int,
 ) -> Iterator[GroupRow]:
-    found = cluster_means(values, clusters, seed=seed)
+    ends = METRICS[metric].range if metric in METRICS else ()
+    found = cluster_means(values, clusters, ends=ends, seed=seed)
     for method, mean, low, high, n, count in zip(methods, *found, strict=True):
         yield GroupRow(model, method, metric, group, value, float(mean), float(low), float(high), int(n), int(count))
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from xaijax._errors import InputError
 from xaijax.bench.spool import Spool
 from xaijax.bench.store import TARGET
 from xaijax.metrics._curves import Curves
@@ -21,7 +22,7 @@ from xaijax.metrics._curves import Curves
 NO_ROW = -1
 
 Floats = NDArray[np.float64]
-Codes = NDArray[np.int16]
+Codes = NDArray[np.int32]
 
 
 class Columns:
@@ -120,7 +121,7 @@ class Columns:
 
     def _rows_of(self, metric: str) -> NDArray[np.int64] | None:
         """The rows that a metric has, None for all."""
-        there = (self._read(metric, "reasons", np.int16, NO_ROW) != NO_ROW).any(axis=1)
+        there = (self._read(metric, "reasons", np.int32, NO_ROW) != NO_ROW).any(axis=1)
         return None if there.all() else np.flatnonzero(there)
 
     def classes(self, images: Any, labels: Mapping[str, str] | None = None) -> tuple[NDArray[np.int32], list[str]]:
@@ -133,7 +134,7 @@ class Columns:
     def matrix(self, metric: str) -> tuple[NDArray[np.int64], list[str], Floats]:
         """One metric: `(rows, methods, values [rows, methods])`, NaN where there is no value."""
         values = self._read(metric, "values", np.float64, np.nan)
-        codes = self._read(metric, "reasons", np.int16, NO_ROW)
+        codes = self._read(metric, "reasons", np.int32, NO_ROW)
         there, used = (codes != NO_ROW).any(axis=1), (codes != NO_ROW).any(axis=0)
         names = [name for name, one in zip(self._methods, used, strict=False) if one]
         if not used.all():
@@ -143,7 +144,7 @@ class Columns:
 
     def reasons(self, metric: str) -> tuple[Codes, list[str]]:
         """Of the same rows and methods: 0 for a value, else the number of the reason, -1 for no row; the reasons."""
-        codes = self._read(metric, "reasons", np.int16, NO_ROW)
+        codes = self._read(metric, "reasons", np.int32, NO_ROW)
         codes = codes[:, (codes != NO_ROW).any(axis=0)]
         there = (codes != NO_ROW).any(axis=1)
         return codes if there.all() else codes[there], list(self.reasons_there)
@@ -182,7 +183,7 @@ class Columns:
         metric = _known(self._metrics, found.to_pylist())[codes]
         codes, found = _encoded(scores["reason"])
         there = {text: number for number, text in enumerate(self.reasons_there)}
-        reason = _known(there, found.to_pylist())[codes].astype(np.int16)
+        reason = _known(there, found.to_pylist())[codes].astype(np.int32)
         self.reasons_there = list(there)
         values = scores["value"].to_numpy()
         wrong = np.isnan(values) != (reason != 0)
@@ -204,7 +205,13 @@ class Columns:
         for number in np.unique(metric):
             chosen = metric == number
             shape = len(first), len(self._methods)
-            block, why = np.full(shape, np.nan), np.full(shape, NO_ROW, np.int16)
+            block, why = np.full(shape, np.nan), np.full(shape, NO_ROW, np.int32)
+            places = row[chosen] * len(self._methods) + method[chosen]
+            if len(np.unique(places)) < len(places):
+                raise InputError(
+                    f"the scores have several rows of one image and method by {list(self._metrics)[number]}: keep one "
+                    "row of each image, method and metric"
+                )
             block[row[chosen], method[chosen]] = values[chosen]
             why[row[chosen], method[chosen]] = reason[chosen]
             self._spool.add((key, "values", int(number)), block)

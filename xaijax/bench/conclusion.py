@@ -12,15 +12,12 @@ from typing import Any, Literal
 import numpy as np
 
 from xaijax.bench.calibrated import Judged
-from xaijax.bench.statistics import RunStatistics
+from xaijax.bench.statistics import FEWEST, RunStatistics
 from xaijax.metrics import METRICS, ORACLE
 from xaijax.metrics.statistics import MetricStatistics
 from xaijax.plot._style import controls
 
 RANDOM = "random"
-FEWEST = 10
-"""Images below which no method is called the best: Nemenyi's quantile assumes many."""
-
 State = Literal["best", "several", "above random", "open", "nothing"]
 
 
@@ -86,7 +83,9 @@ def _of_model(model: str, metrics: Mapping[str, MetricStatistics], judged: Judge
     told = {name: chosen for name in enough if (chosen := best(name, metrics[name]))}
     leads = {name: chosen for name in enough if (chosen := leading(metrics[name]))}
     if not enough:
-        return Conclusion(model, "nothing", (), limits, ("score more images with --count.",))
+        empty = _turned({name: _without_values(metrics[name]) for name in believed})
+        advice = f"leave out {_words(list(empty))} with --methods." if empty else "score more images with --count."
+        return Conclusion(model, "nothing", (), limits, (advice,))
     if not leads:
         return _alike(model, metrics, enough, what, limits)
     if not told:
@@ -123,9 +122,26 @@ def _limits(metrics: Mapping[str, MetricStatistics], believed: Sequence[str], en
     if few:
         parts = _join([f"{METRICS[name].title} has {n}" for name, n in few.items()])
         said.append(f"Too few images have a value for all methods ({FEWEST} are needed): {parts}.")
+        empty = {name: gone for name in few if (gone := _without_values(metrics[name]))}
+        if empty:
+            said.append(f"No value at all, so that no image counts: {_by_metric(_turned(empty))}.")
     if not any(RANDOM in metrics[name].ranking.methods for name in believed):
         said.append("No method can be called best, because none was compared with a random map.")
     return tuple(said)
+
+
+def _without_values(one: MetricStatistics) -> list[str]:
+    """The ranked methods that have no value on any image."""
+    return [mean.method for mean in one.means if mean.method in one.ranking.methods and not mean.n]
+
+
+def _turned(found: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """metric -> methods as method -> metrics."""
+    turned: dict[str, list[str]] = {}
+    for name, methods in found.items():
+        for method in methods:
+            turned.setdefault(method, []).append(name)
+    return turned
 
 
 def _unproven(
@@ -149,11 +165,7 @@ def _unproven(
     for name, chosen in leads.items():
         outdone = _outdone(name, metrics[name], chosen)
         if outdone:
-            verb = "do" if len(outdone) > 1 else "does"
-            said.append(
-                f"{_words(outdone).capitalize()}, which knows nothing of the model, {verb} better than they do in "
-                f"{METRICS[name].title}."
-            )
+            said.append(_does_better(outdone, "they do", name))
     if not any(RANDOM in metrics[name].ranking.methods for name in leads):
         advice = "score the random control too: add random to --methods."
     else:
@@ -170,16 +182,27 @@ def _alike(
     what: str,
     limits: tuple[str, ...],
 ) -> Conclusion:
-    """What is left to say where no explanation is better than another: which of them beat the random control."""
+    """What is left to say where no explanation is better than another: which of them beat the controls."""
     own = [method for method in metrics[believed[0]].ranking.methods if method not in (ORACLE, *controls())]
+    if not own:
+        said = "Only controls were scored, and there is no method to conclude on."
+        return Conclusion(model, "nothing", (), (said, *limits), ("name explanation methods with --methods.",))
     more = "score more images with --count to tell them apart."
+    if len(own) == 1:
+        more = f"score other methods too, to compare {_words(own)} with."
     if not any(RANDOM in (pair.first, pair.second) for name in believed for pair in metrics[name].pairs):
         said = f"By the {what} the methods are not distinguishable on these images."
+        if len(own) == 1:
+            said = f"There is no other explanation that {_words(own)} could be compared with."
+            more = "score other methods too, and the random control."
         return Conclusion(model, "nothing", (), (said, *limits), (more,))
     level = _no_better_than_random(metrics, believed)
     above = [method for method in own if method not in level]
     if not above:
-        said = f"By the {what} the methods are not distinguishable, and none is shown to be better than a random map."
+        alike = "the methods are not distinguishable, and none is shown"
+        said = (
+            f"By the {what} {f'{_words(own)} is not shown' if len(own) == 1 else alike} to be better than a random map."
+        )
         return Conclusion(
             model, "nothing", (), (said, *limits), ("try other methods, or score more images with --count.",)
         )
@@ -189,15 +212,30 @@ def _alike(
         which = "both methods" if len(own) == 2 else f"all {len(own)} methods"
     verb = "explains" if len(above) == 1 else "explain"
     among = "" if len(own) == 1 else ", and the methods are not distinguishable from one another"
-    said = f"By the {what} {which} {verb} more than a random map{rest}{among} on these images."
+    can = f"By the {what} {which} {verb} more than a random map{rest}{among} on these images."
+    outdone = {name: found for name in believed if (found := _outdone(name, metrics[name], above))}
+    if outdone:
+        cannot = [_does_better(found, which, name) for name, found in outdone.items()]
+        advice = "try other methods: a control that ignores the model does better than these."
+        return Conclusion(model, "open", (can,), (*cannot, *limits), (advice,))
     advice = f"use any of these, such as the fastest, or {more}" if len(above) > 1 else more
-    return Conclusion(model, "above random", (said,), limits, (advice,))
+    return Conclusion(model, "above random", (can,), limits, (advice,))
+
+
+def _does_better(found: Sequence[str], than: str, metric: str) -> str:
+    """Controls that outdo methods, in a sentence."""
+    verb = "do" if len(found) > 1 else "does"
+    name = _words(found)
+    return (
+        f"{name[0].upper()}{name[1:]}, which knows nothing of the model, {verb} better than {than} in "
+        f"{METRICS[metric].title}."
+    )
 
 
 def leading(one: MetricStatistics) -> list[str]:
     """The explanation of the best mean rank with those not distinguishable from it; empty where all are alike.
 
-    Controls and the oracle do not compete.
+    Controls and the oracle do not compete, and a single explanation is not the best of anything.
     """
     ranking = one.ranking
     own = [place for place, method in enumerate(ranking.methods) if method not in (ORACLE, *controls())]
@@ -207,7 +245,7 @@ def leading(one: MetricStatistics) -> list[str]:
     best = [
         ranking.methods[place] for place in own if ranking.p_nemenyi[first, place] > ranking.alpha or place == first
     ]
-    return [] if len(best) == len(own) > 1 else best
+    return [] if len(best) == len(own) else best
 
 
 def best(metric: str, one: MetricStatistics) -> list[str]:

@@ -194,7 +194,7 @@ class _Arrays:
         output: Any,
     ) -> None:
         self.output = output
-        self.images = None if images is None else np.asarray(images)
+        self.images = None if images is None else checks.as_images(images)
         self.labels = None if labels is None else np.asarray(labels)
         found = None if predictions is None else np.asarray(predictions)
         self.ids = self._names(scores, found, ids)

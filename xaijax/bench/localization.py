@@ -63,7 +63,7 @@ def summary(found: Found, patients: Mapping[str, str] | None = None, *, seed: in
                 "iou": own["iou"][np.arange(len(images)), at[0]],
                 "box_right": (own["box_iou"][np.arange(len(images)), at[1]] >= BOX).astype(float),
             }
-            means = cluster_means(np.stack(list(columns.values()), axis=1), clusters, seed=seed)
+            means = cluster_means(np.stack(list(columns.values()), axis=1), clusters, ends=(0.0, 1.0), seed=seed)
             row: dict[str, Any] = {"model": model, "method": method, "images": len(images)}
             for place, name in enumerate(columns):
                 row |= {name: float(means.mean[place]), f"{name}_low": float(means.low[place])}
@@ -87,14 +87,15 @@ def froc(own: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _crossed(values: np.ndarray, clusters: Sequence[str], seed: int) -> np.ndarray:
-    """`[N]` position of the threshold of each image: the best on the other half of the patients."""
+    """`[N]` position of the threshold of each image: the best on the other half of the patients; of one patient alone
+    that of half the range, since no other one could choose."""
     names = sorted(set(clusters))
     side = dict(zip(names, np.random.default_rng(seed).permutation(len(names)) % 2, strict=True))
     half = np.array([side[name] for name in clusters])
     chosen = np.zeros(len(values), int)
     for own in (0, 1):
-        others = values[half != own] if (half != own).any() else values
-        chosen[half == own] = int(others.mean(axis=0).argmax())
+        others = values[half != own]
+        chosen[half == own] = int(others.mean(axis=0).argmax()) if len(others) else THRESHOLDS.index(0.5)
     return chosen
 
 

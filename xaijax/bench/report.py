@@ -191,7 +191,8 @@ def render(
         for model in models
     ]
     metrics = [describe(metric) for metric in dict.fromkeys(row.metric for row in rows)]
-    cells = [c for one in sections for shown in one["tables"] for line in shown["lines"] for c in line["cells"]]
+    lines = [line for one in sections for shown in one["tables"] for line in shown["lines"]]
+    cells = [cell for line in lines for cell in line["cells"]]
     return page.render(
         "xaijax.bench",
         "report.html.j2",
@@ -199,6 +200,10 @@ def render(
         run=run,
         name=run.get("name") or root.resolve().name,
         sections=sections,
+        kinds={
+            kind: len({line["method"] for line in lines if line["kind"] == kind})
+            for kind in ("method", "control", "oracle")
+        },
         read_as={model["name"]: read_as(model.get("preprocess")) for model in run["models"]},
         metrics=metrics,
         cautions=folded(said),

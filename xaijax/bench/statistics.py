@@ -25,6 +25,8 @@ from xaijax.plot._statistics import p_text
 from xaijax.plot._style import controls
 
 ALL_MODELS = "all models"
+FEWEST = 10
+"""Images below which no method is called the best: Nemenyi's quantile assumes many."""
 KINDS = ("aic", "sic")
 
 
@@ -144,11 +146,18 @@ def stability_csv(statistics: RunStatistics) -> str:
 
 
 def overview(statistics: RunStatistics, model: str) -> list[dict[str, Any]]:
-    """The lines of the report: per metric the test, the best method, those not distinguishable from it, stability."""
+    """The lines of the report: per metric the test, the best mean rank, what is not distinguishable from it, stability.
+
+    On fewer than `FEWEST` images no method is named.
+    """
     lines = []
     for metric, entry in statistics.models[model].items():
         ranking = entry.ranking
-        best = ranking.methods[0] if ranking.n else ""
+        enough = ranking.n >= FEWEST
+        best = ranking.methods[0] if enough else ""
+        note = ranking.note or entry.note
+        if ranking.n and not enough and not note:
+            note = f"no method is named on fewer than {FEWEST} images"
         like = []
         if best and np.isfinite(ranking.p):
             like = [m for m, p in zip(ranking.methods, ranking.p_nemenyi[0], strict=True) if p > ranking.alpha]
@@ -163,7 +172,7 @@ def overview(statistics: RunStatistics, model: str) -> list[dict[str, Any]]:
                     m for m, r in zip(ranking.methods, ranking.ranks, strict=True) if best and r == ranking.ranks[0]
                 ],
                 "like": [method for method in like if method != best],
-                "note": ranking.note or entry.note,
+                "note": note,
                 "tau": "" if np.isnan(split.tau) else f"{split.tau:.2f}",
                 "tau_range": "" if np.isnan(split.tau) else f"{split.low:.2f} to {split.high:.2f}",
                 "same_best": "" if np.isnan(split.same_best) else f"{100 * split.same_best:.0f} %",

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from xaijax._runs import tables
 from xaijax.bench.columns import Columns
+from xaijax.metrics import METRICS
 from xaijax.metrics.statistics import mean_interval
 
 
@@ -54,11 +55,12 @@ def _of_model(model: str, scores: Columns, patients: Mapping[str, int] | None, s
         images, methods, values = scores.matrix(metric)
         codes, names = scores.reasons(metric)
         groups = scores.units(metric, patients)
+        ends = METRICS[metric].range if metric in METRICS else ()
         for target in dict.fromkeys(one for one, _, name in scores.order if name == metric):
             own = targets[images] == there.index(target) if target else np.ones(len(images), bool)
             for column, method in enumerate(methods):
                 if (target, method, metric) in scores.order:
-                    numbers = _numbers(values[own, column], codes[own, column], names, groups[own], seed)
+                    numbers = _numbers(values[own, column], codes[own, column], names, groups[own], ends, seed)
                     rows[target, method, metric] = Row(model, method, metric, *numbers, target)
     every = list(dict.fromkeys(target for target, _, _ in scores.order))
     return [rows[key] for key in sorted(scores.order, key=lambda key: every.index(key[0]))]
@@ -66,16 +68,17 @@ def _of_model(model: str, scores: Columns, patients: Mapping[str, int] | None, s
 
 def _numbers(
     values: NDArray[np.float64],
-    codes: NDArray[np.int16],
+    codes: NDArray[np.int32],
     names: Sequence[str],
     groups: NDArray[np.int64],
+    ends: Sequence[float | None],
     seed: int,
 ) -> tuple[float, float, float, float, int, int, str]:
     """Mean, median, interval, values, missing values and their reasons, of one method under one metric."""
     there = codes == 0
     own = values[there]
     mean, median = (float(own.mean()), float(np.median(own))) if len(own) else (float("nan"), float("nan"))
-    low, high = mean_interval(own, groups=groups[there], seed=seed)
+    low, high = mean_interval(own, groups=groups[there], ends=ends, seed=seed)
     counts = np.bincount(codes[codes > 0], minlength=len(names))
     skipped = {names[code]: int(counts[code]) for code in np.flatnonzero(counts).tolist()}
     reasons = "; ".join(f"{count} {reason}" for reason, count in sorted(skipped.items()))

@@ -117,8 +117,8 @@ class Cluster:
 
     @property
     def bordering(self) -> bool:
-        """Whether it lies at the border of the image."""
-        return self.border >= BORDERING
+        """Whether it lies at the border of the image; a few images may do so by chance."""
+        return len(self.positions) >= LEAST and self.border >= BORDERING
 
     def row(self, total: int) -> dict[str, Any]:
         """As JSON values; clusters count from 1."""

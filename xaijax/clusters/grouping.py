@@ -62,6 +62,9 @@ def distributions(maps: Any) -> tuple[np.ndarray, np.ndarray]:
         `[N, h, w]` that sum to 1, 0 everywhere for a map without positive evidence; and `[N]` bool, which have any.
     """
     positive = np.clip(np.asarray(maps, np.float64), 0, None)
+    # By the largest first: the sum of large numbers may overflow.
+    top = positive.max(axis=(1, 2), keepdims=True, initial=0.0)
+    positive = positive / np.where(top > 0, top, 1.0)
     total = positive.sum(axis=(1, 2))
     there = total > 0
     return positive / np.where(there, total, 1.0)[:, None, None], there

@@ -144,8 +144,10 @@ def _line(one: "Change") -> dict[str, Any]:
         "interval": f"{one.low:+.3f} to {one.high:+.3f}" if sure else "",
         "n": one.n,
         "p": tables.rounded(one.p_holm),
-        "better": one.better or ("–" if not sure else "too few images" if one.apart else "no difference shown"),
-        "differs": bool(one.better),
+        "better": "metric not believed"
+        if one.believed is False
+        else one.better or ("–" if not sure else "too few images" if one.apart else "no difference shown"),
+        "differs": bool(one.better) and one.believed is not False,
         "note": one.note,
     }
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 ALPHA = 0.05
 CHANCE = 0.5  # AUROC of a model that knows nothing
+FEWEST = 10
+"""Images (or patients) below which intervals alone tell no classifiers apart: those of two images are a point."""
+TIE = 1e-9  # scores that only rounding tells apart
 SHOWN = 60
 """Figures of single classifiers in the page; the others are files next to it."""
 
@@ -148,9 +151,11 @@ def conclusions(one: Mapping[str, Any], several: bool) -> list[str]:
     said = []
     ranked = [row for row in one["recipes"] if row["scores"][main]["value"] is not None]
     if ranked:
-        best = max(ranked, key=lambda row: row["scores"][main]["value"])
-        first, of = ("best ", f", of {best['recipe']}") if len(ranked) > 1 else ("", "")
-        said.append(f"{lead}the {first}{names[main]} is {_with_interval(best['scores'][main])}{of}.")
+        value = max(row["scores"][main]["value"] for row in ranked)
+        best = [row for row in ranked if row["scores"][main]["value"] >= value - TIE]  # rounding makes no difference
+        first, of = ("best ", f", of {' and '.join(row['recipe'] for row in best)}") if len(ranked) > 1 else ("", "")
+        shown = " and ".join(dict.fromkeys(_with_interval(row["scores"][main]) for row in best))
+        said.append(f"{lead}the {first}{names[main]} is {shown}{of}.")
     auroc = "macro_auroc" if "macro_auroc" in names else "auroc"
     for row in one["recipes"]:
         values = row["scores"].get(auroc, {})
@@ -162,14 +167,26 @@ def conclusions(one: Mapping[str, Any], several: bool) -> list[str]:
             )
     told: list[str] = []
     alike: list[str] = []
+    few: list[str] = []
     for pair in one["comparisons"]:
+        if _few(pair):
+            few.append(f"{pair['first']} and {pair['second']} ({pair['units']} {pair['resampled']})")
+            continue
         words = _difference_words(pair)
         if words is not None:
             (told if words[0] else alike).append(words[1])
     said += [f"{lead}{text}" for text in told]
     if alike:
         said.append(f"{lead}not distinguishable here: {'; '.join(alike)}.")
+    if few:
+        said.append(f"{lead}fewer than {FEWEST} to compare on, so no conclusion: {'; '.join(few)}.")
     return said
+
+
+def _few(pair: Mapping[str, Any]) -> bool:
+    """Whether a pair is compared by its interval, and on too few images or patients for one."""
+    tested = pair.get("p_holm") is not None or pair.get("over") == OVER_REPEATS
+    return "why_not" not in pair and not tested and pair.get("units", FEWEST) < FEWEST
 
 
 def _difference_words(pair: Mapping[str, Any]) -> tuple[bool, str] | None:
@@ -220,9 +237,29 @@ def cautions(one: Mapping[str, Any], several: bool) -> list[str]:
             f"{lead}a difference between single trainings holds for these weights; another seed may turn it round. "
             "Trainings with several --seed or --fold say more of the recipes."
         )
+    said += [f"{lead}{text}" for row in one["recipes"] if (text := _without_error(row))]
     if one["left_out"]:
         said.append(f"{lead}{len(one['left_out'])} classifiers know other classes and were not scored.")
     return said
+
+
+def _without_error(row: Mapping[str, Any]) -> str:
+    """What no error on some images says of others: the bootstrap has only right answers to draw, and says nothing.
+
+    Example:
+        >>> perfect = {"value": 1.0, "low": 1.0, "high": 1.0}
+        >>> _without_error({"recipe": "m", "trainings": 1, "images": 9, "scores": {"accuracy": perfect}})
+        'm has no error on 9 images, so its intervals are points; of other images up to 28 % may be wrong (95 %).'
+    """
+    values = row["scores"].get("accuracy", {})
+    if row["trainings"] != 1 or values.get("low") is None or not values["low"] == values["value"] == 1:
+        return ""
+    what = f"{row['recipe']} has no error on {row['images']} images, so its intervals are points"
+    if row.get("interval", "").endswith("patients"):  # images of one patient are not as many as they seem
+        return f"{what} and do not say how sure that is."
+    wrong = 1 - 0.05 ** (1 / row["images"])  # exact, one-sided (Clopper and Pearson, 1934)
+    share = f"{100 * wrong:.0f} %" if wrong >= 0.05 else f"{100 * wrong:.1g} %"
+    return f"{what}; of other images up to {share} may be wrong (95 %)."
 
 
 def _images_of(one: Mapping[str, Any], name: str) -> int:

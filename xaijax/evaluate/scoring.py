@@ -12,7 +12,7 @@ from xaijax._runs.training import Images
 from xaijax.evaluate.gathering import Recipe
 from xaijax.training import corrected_t_test
 from xaijax.training._comparison import drawn_scores, interval
-from xaijax.training._scores import log_softmax, logits, scores_of_logits, two_columns
+from xaijax.training._scores import log_softmax, logits, scores_of_logits, sigmoid, two_columns
 
 NAMES = {"accuracy": "accuracy", "macro_f1": "macro-F1", "micro_f1": "micro-F1", "auroc": "AUROC", "ece": "ECE"}
 """Scores of classes that exclude each other, as tables name them; ECE is lower where it is better."""
@@ -62,7 +62,7 @@ def score(model: Model, images: Images, recipe: str, repeat: str, *, seed: int, 
         given = {"thresholds": classifier.thresholds, "groups": images.groups, "seed": seed}
     metrics = scores_of_logits(raw, own, classifier.classes, output=classifier.output, **given)
     raw = two_columns(raw, classifier.output)
-    chances = _in_order(1 / (1 + np.exp(-raw)) if findings else np.exp(log_softmax(raw)), model.class_index)
+    chances = _in_order(sigmoid(raw) if findings else np.exp(log_softmax(raw)), model.class_index)
     drawn: Mapping[str, np.ndarray] = {}
     if findings:
         intervals = {

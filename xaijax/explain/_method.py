@@ -9,7 +9,7 @@ import numpy as np
 from xaijax import _outputs
 from xaijax._errors import InputError
 from xaijax._options import Range
-from xaijax._ranges import check_range
+from xaijax._ranges import check_range, native
 from xaijax.classifier import Classifier
 from xaijax.explain import _chunk
 from xaijax.explain._targets import Target, score
@@ -38,7 +38,7 @@ def check_batch(classifier: Classifier, images: Any, labels: Any) -> tuple[Any, 
     """`(images, labels)` as arrays, or an error of one sentence about their shapes and types."""
     if not isinstance(classifier, Classifier):
         raise TypeError(f"classifier must be a xaijax.classifier.Classifier; got {type(classifier).__name__}")
-    images = images if is_array(images) else np.asarray(images)
+    images = native(images if is_array(images) else np.asarray(images))
     if images.ndim != 4 or 0 in images.shape:
         raise InputError(f"images must be a non-empty [B, H, W, C]; got shape {tuple(images.shape)}")
     if tuple(images.shape[1:]) != classifier.input_shape:
@@ -50,7 +50,7 @@ def check_batch(classifier: Classifier, images: Any, labels: Any) -> tuple[Any, 
     if labels is None:
         return images, None
     known = not isinstance(labels, jax.Array)  # reading a device array here would wait for the device
-    labels = np.asarray(labels) if known else labels
+    labels = native(np.asarray(labels)) if known else labels
     if classifier.output == "regression" and np.issubdtype(labels.dtype, np.floating):
         raise TypeError("labels of a regression say which of its outputs is explained (0 is the first); got numbers")
     if not (np.issubdtype(labels.dtype, np.integer)):

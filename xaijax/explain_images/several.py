@@ -100,6 +100,7 @@ def run(
             for name, label, own in zip(shown, explained, chances, strict=True)
         ],
         "disagreement": rows,
+        "notes": _blind(config.methods),
         "files": [str(file) for file in files],
     }
     _say(config, said)
@@ -136,7 +137,10 @@ def _maps(
     for number, classifier in enumerate(classifiers):
         images = np.stack([row[number].given for row in seen])
         labels = np.asarray(index[number], np.int32)[explained]
-        raw = np.asarray(METHODS[method].maps(classifier, images, labels, **given), np.float32)
+        own = dict(given)
+        if METHODS[method].family == "control":  # the same random map for all models would be perfect agreement
+            own["seed"] = (int(given["seed"]) + 0x9E3779B1 * number) % 2**32
+        raw = np.asarray(METHODS[method].maps(classifier, images, labels, **own), np.float32)
         if not np.isfinite(raw).all():
             raise InputError(f"the method {method} gives NaN or infinity on model {config.model[number]}; leave it out")
         evidence = METHODS[method].evidence(raw)
@@ -158,6 +162,20 @@ def _compare(method: str, maps: np.ndarray, names: Sequence[str]) -> list[dict[s
             row[f"agreement_{measure}"] = float(np.mean(values)) if np.isfinite(values).all() else None
         rows.append(row | {"mean_spread": float(spread[number])})
     return rows
+
+
+def _blind(methods: Sequence[str]) -> list[str]:
+    """That controls which ignore the model agree perfectly, where they are among the methods."""
+    from xaijax.explain import METHODS
+
+    found = [name for name in methods if METHODS[name].family == "control" and "key" not in METHODS[name].needs]
+    if not found:
+        return []
+    verb = "agrees" if len(found) == 1 else "agree"
+    return [
+        f"{' and '.join(found)} {verb} perfectly between models, because nothing of the model enters: agreement alone "
+        "says nothing of a map"
+    ]
 
 
 def _write(
@@ -218,5 +236,7 @@ def _say(config: ExplainConfig, said: Mapping[str, Any]) -> None:
         style="dim",
         highlight=False,
     )
+    for note in said["notes"]:
+        console.print(note, style="dim", highlight=False)
     for file in said["files"]:
         print(f"written to {file}")

@@ -116,7 +116,7 @@ def evaluate(
         >>> scores.metric.tolist(), scores.method.tolist(), bool(0 <= scores.value[0] <= 1)
         (['sic_mutual'], ['intensity'], True)
     """
-    images, labels = np.asarray(detached(images)), np.asarray(detached(labels))
+    images, labels = checks.as_images(images), np.asarray(detached(labels))
     names = checks.check_images(images, ids)
     output, classes = output_of(classifier), getattr(classifier, "classes", None)
     count, every = len(names), labels

@@ -22,6 +22,7 @@ from xaijax.metrics.scores import HealthTable, Scores
 
 TOLERANCE = 1e-9  # of a scaled information value: rounding, not a fall
 FEW_IMAGES = 10
+"""Images below which no method and no metric is called worse: the bootstrap interval of two images is their range."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ def health(
         metric -> `MetricHealth`, in the order of the scores.
 
     Example:
-        >>> rows = [("a", "random", "iou", 0.5, ""), ("a", "oracle", "iou", 0.2, "")]
+        >>> rows = [(str(i), m, "iou", v, "") for i in range(12) for m, v in (("random", 0.5), ("oracle", 0.2))]
         >>> health(Scores.from_rows(rows))["iou"].warnings[0]
         'the random map (0.500) beats the ground truth (0.200) in iou: here the metric does not measure what it claims'
     """
@@ -373,6 +374,8 @@ def _against_controls(
 ) -> list[Statement]:
     """Compares the controls with the methods: what random beats is not shown to explain anything."""
     upset: list[str] = []
+    unshown: list[str] = []
+    few: dict[str, list[str]] = {}
     beaten: dict[str, list[str]] = {}
     marked: dict[str, list[str]] = {}
     level: dict[str, list[str]] = {}
@@ -393,7 +396,9 @@ def _against_controls(
         if ORACLE in columns:
             gap = _difference(columns[RANDOM] - columns[ORACLE], groups, seed)
             if sign * gap.mean > 0:
-                upset.append(f"{metric} by {abs(gap.mean):.3f}{_sure(gap.low, gap.high)}")
+                words = f"{metric} by {abs(gap.mean):.3f}{_sure(gap.low, gap.high)}"
+                sure = gap.n >= FEW_IMAGES and not gap.low <= 0 <= gap.high
+                (upset if sure else unshown).append(words if sure else f"{words}, {_count(gap.n, 'image')}")
         for method, own in columns.items():
             if method in (RANDOM, ORACLE):
                 continue
@@ -402,6 +407,8 @@ def _against_controls(
                 continue
             if gap.low <= 0 <= gap.high:
                 level.setdefault(method, []).append(metric)
+            elif sign * gap.mean < 0 and gap.n < FEW_IMAGES:
+                few.setdefault(method, []).append(metric)
             elif sign * gap.mean < 0:
                 # These metrics tell what the model uses, not how good a method is.
                 artefact = metric in METRICS and METRICS[metric].family == "artefact"
@@ -414,6 +421,12 @@ def _against_controls(
             "these metrics do not reward the evidence that a person would call right."
         )
         found.append(Statement(text, True, "oracle"))
+    if unshown:
+        text = (
+            f"The ground-truth oracle is not shown to score better than the random control{where}: the mean of the "
+            f"latter is better in {_join(unshown)}; too little to say of these metrics that they fail here."
+        )
+        found.append(Statement(text, True, "oracle"))
     for method, names in beaten.items():
         text = f"{method}{where} scores worse than the random control in {_join(names)} (95 % interval excludes 0)."
         found.append(Statement(text, True, "worse"))
@@ -423,6 +436,13 @@ def _against_controls(
             "excludes 0): a faithful map does where the model uses the artefact."
         )
         found.append(Statement(text, True, "artefact"))
+    if few:
+        parts = "; ".join(f"{method} in {_join(names)}" for method, names in few.items())
+        text = (
+            f"Below the random control{where} on fewer than {FEW_IMAGES} images, which are too few to call a method "
+            f"worse: {parts}."
+        )
+        found.append(Statement(text, kind="few"))
     if level:
         parts = "; ".join(f"{method} in {_join(names)}" for method, names in level.items())
         how = "with these images (95 % interval includes 0)"
@@ -472,6 +492,7 @@ def _metric_health(scores: Scores, metric: str, used: Usage, random: str, oracle
             reasons.setdefault(image, reason)
     entries = {method: _method_health(chosen, method, values[:, i]) for i, method in enumerate(methods)}
     controls = _control_means(methods, values, random, oracle)
+    gap = _control_gap(methods, values, random, oracle)
     return MetricHealth(
         images=len(images),
         used=int(complete.sum()),
@@ -480,7 +501,7 @@ def _metric_health(scores: Scores, metric: str, used: Usage, random: str, oracle
         random=controls[0],
         oracle=controls[1],
         warnings=(
-            *_warnings(metric, len(images), complete.sum(), entries, controls, Counter(reasons.values())),
+            *_warnings(metric, len(images), complete.sum(), entries, controls, gap, Counter(reasons.values())),
             *(one.text.rstrip(".") for one in _neglected([("", used)], several=False)),
         ),
         classes=dict(used.classes),
@@ -521,12 +542,20 @@ def _control_means(methods: list[str], values: np.ndarray, random: str, oracle: 
     return means[0], means[1]
 
 
+def _control_gap(methods: list[str], values: np.ndarray, random: str, oracle: str) -> Difference:
+    """The random control minus the oracle, over the images where both have a value."""
+    if random not in methods or oracle not in methods:
+        return Difference(float("nan"), float("nan"), float("nan"), 0)
+    return _difference(values[:, methods.index(random)] - values[:, methods.index(oracle)], None, 0)
+
+
 def _warnings(
     metric: str,
     images: int,
     used: int,
     entries: dict[str, MethodHealth],
     controls: tuple[float, float],
+    gap: Difference,
     skipped: Counter[str],
 ) -> list[str]:
     found = []
@@ -539,9 +568,13 @@ def _warnings(
     random, oracle = controls
     # NaN compares false: no verdict without both controls.
     if (random > oracle) if higher else (random < oracle):
+        sure = gap.n >= FEW_IMAGES and not gap.low <= 0 <= gap.high
         found.append(
             f"the random map ({random:.3f}) beats the ground truth ({oracle:.3f}) in {metric}: here the metric does "
             "not measure what it claims"
+            if sure
+            else f"the ground truth ({oracle:.3f}) is not shown to beat the random map ({random:.3f}) in {metric} on "
+            f"{_count(gap.n, 'image')}: too little to say that the metric fails here"
         )
     falling = [entry.non_monotone for entry in entries.values() if not np.isnan(entry.non_monotone)]
     if falling and np.mean(falling) > 0.5:

@@ -1,21 +1,42 @@
 """How sure is a mean: bootstrap intervals."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xaijax.metrics._groups import Groups, numbered
+from xaijax.metrics._rounding import scaled
 
 DRAWS = 2000
 LARGE = 10_000
 """Values beyond which the resampling distribution is expanded: 2,000 draws would say less, and take hours."""
 BATCH = 1 << 21  # values that are resampled at once
 LEVEL = 0.95
+Z = 1.959963984540054  # of that level
+
+
+def wilson(mean: float, trials: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share.
+
+    Example:
+        >>> [round(bound, 3) for bound in wilson(0.0, 24)]
+        [0.0, 0.138]
+    """
+    middle = (mean + Z**2 / (2 * trials)) / (1 + Z**2 / trials)
+    half = Z * np.sqrt(mean * (1 - mean) / trials + Z**2 / (4 * trials**2)) / (1 + Z**2 / trials)
+    return float(min(max(middle - half, 0.0), mean)), float(max(min(middle + half, 1.0), mean))
 
 
 def mean_interval(
-    values: Any, *, groups: Groups | None = None, seed: int = 0, draws: int = DRAWS, level: float = LEVEL
+    values: Any,
+    *,
+    groups: Groups | None = None,
+    ends: Sequence[float | None] = (),
+    seed: int = 0,
+    draws: int = DRAWS,
+    level: float = LEVEL,
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of the mean, by `scipy.stats.bootstrap`.
 
@@ -24,9 +45,13 @@ def mean_interval(
 
     Values that belong together are drawn together: those of the findings of one image are not independent.
 
+    Where all values are the lowest or the highest possible one the bootstrap has nothing else to draw, and 4 hits of 4
+    would be "1 to 1": the bound is then Wilson's, as of a share with as many trials as there are values, or groups.
+
     Args:
         values: `[N]` finite numbers, any unit.
         groups: `[N]` what each value belongs to, such as its image; None where every value stands alone.
+        ends: the lowest and the highest possible value, such as (0, 1); without both nothing is widened.
         seed: of the resampling. The same number of values with the same seed is resampled the same way, so methods
             that are scored on the same images are compared on the same draws.
         draws: number of resamples.
@@ -39,11 +64,13 @@ def mean_interval(
         ValueError: for values that are not `[N]` finite numbers.
 
     References:
-        Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
+        Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13; Wilson, JASA 1927.
 
     Example:
         >>> mean_interval([2.0, 2.0, 2.0])
         (2.0, 2.0)
+        >>> mean_interval([1.0, 1.0, 1.0, 1.0], ends=(0, 1))[0].__round__(2)
+        0.51
         >>> mean_interval([0.0, 1.0, 1.0, 0.0], groups=["a", "a", "b", "b"])
         (0.5, 0.5)
     """
@@ -54,6 +81,36 @@ def mean_interval(
         raise ValueError("values must be finite; leave out what has no value")
     if len(array) < 2:
         return float("nan"), float("nan")
+    # By a power of two: neither the sum nor the squares of the values overflow or vanish.
+    array, exponent = scaled(array)
+    low, high = (float(np.ldexp(bound, exponent)) for bound in _bounds(array, groups, seed, draws, level))
+    trials = len(array) if groups is None else numbered(groups)[1]
+    return widened(low, high, float(np.ldexp(array[0], exponent)), trials, ends) if np.ptp(array) == 0 else (low, high)
+
+
+def widened(low: float, high: float, value: float, trials: int, ends: Sequence[float | None]) -> tuple[float, float]:
+    """The interval of values that are all the same: Wilson's where they are an end of what is possible.
+
+    Args:
+        low, high: by the bootstrap; NaN stays.
+        value: of all of them.
+        trials: values, or groups of them.
+        ends: the lowest and the highest possible value; without both nothing is widened.
+
+    Example:
+        >>> [round(bound, 2) for bound in widened(-1.0, -1.0, -1.0, 4, (-1.0, 1.0))]
+        [-1.0, -0.02]
+    """
+    least, most = ends if len(ends) == 2 else (None, None)
+    if least is None or most is None or value not in (least, most) or low != low:
+        return low, high
+    bounds = wilson((value - least) / (most - least), trials)
+    return least + bounds[0] * (most - least), least + bounds[1] * (most - least)
+
+
+def _bounds(
+    array: NDArray[np.float64], groups: Groups | None, seed: int, draws: int, level: float
+) -> tuple[float, float]:
     if groups is not None:
         member, count = numbered(groups)
         if count < len(array):

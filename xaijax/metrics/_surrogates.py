@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from xaijax import _options
 from xaijax._errors import InputError
 from xaijax._options import Range
+from xaijax.metrics import checks
 from xaijax.metrics._evaluate import Predictor, evaluate
 from xaijax.metrics.metric import Explained, image_seed
 from xaijax.metrics.registry import resolve
@@ -156,8 +157,9 @@ def score_among(value: float, copies: Any) -> tuple[float, float]:
     """
     others = np.asarray(copies, np.float64)
     spread = float(others.std(ddof=1))
-    near = TIE * max(abs(value), float(np.abs(others).max()))
-    z = (value - float(others.mean())) / spread if spread > near else math.nan
+    # Each with its own: one score of another size must not tie all others.
+    near = TIE * np.maximum(abs(value), np.abs(others))
+    z = (value - float(others.mean())) / spread if spread > near.max() else math.nan
     return z, (1 + int((others >= value - near).sum())) / (len(others) + 1)
 
 
@@ -212,7 +214,7 @@ def surrogates(
     seed = _options.check(Annotated[int, Range(0)], seed, "seed")
     if options.pop("oracle", False):
         raise InputError("surrogates do not score the ground truth: give it as a method, or leave oracle out")
-    images, labels = np.asarray(images), np.asarray(labels)
+    images, labels = checks.as_images(images), np.asarray(labels)
     if labels.shape != (len(images),):
         raise InputError(f"surrogates take one label per image; got shape {labels.shape} for {len(images)} images")
     names = [str(i) for i in range(len(images))] if ids is None else [str(name) for name in ids]

@@ -58,6 +58,10 @@ class Settings:
     draws: Count = 5
 
 
+ROUNDING = 8 * float(np.finfo(np.float32).eps)
+"""Share of a logit within which it is the same."""
+
+
 def completeness_gap(sums: Any, changes: Any) -> Floats:
     """How far maps are from sharing out the answer.
 
@@ -112,7 +116,10 @@ def _completeness(inputs: Inputs, images: NDArray[np.float32], settings: Setting
     base = np.zeros_like(images)
     if settings.baseline == "mean":
         base += images.mean(axis=(1, 2), keepdims=True)
-    changes = _logits(inputs, images, inputs.labels) - _logits(inputs, base, inputs.labels)
+    answers = _logits(inputs, images, inputs.labels), _logits(inputs, base, inputs.labels)
+    changes = answers[0] - answers[1]
+    # Logits of a network are float32: what their rounding moves is no change to share out.
+    changes[np.abs(changes) <= ROUNDING * np.maximum(*np.abs(answers))] = 0.0
     found: Found = {}
     for method, raw in inputs.raw.items():
         values = completeness_gap(np.asarray(raw, np.float64).sum(axis=(1, 2)), changes)

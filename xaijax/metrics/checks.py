@@ -9,8 +9,19 @@ from numpy.typing import NDArray
 from xaijax import _names
 from xaijax._errors import InputError
 from xaijax._outputs import Output, detached, targets
-from xaijax._ranges import check_range
+from xaijax._ranges import check_range, native
 from xaijax.metrics.metric import LESION_ROLE, ROLES, Explained, Family, Metric
+
+
+def as_images(images: Any) -> NDArray[Any]:
+    """Images as the metrics read them: in the byte order of this machine, float16 and bfloat16 as float32.
+
+    Example:
+        >>> as_images(np.array([258], ">u2")).view(np.uint8).tolist(), as_images(np.zeros(1, np.float16)).dtype
+        ([2, 1], dtype('float32'))
+    """
+    found = native(np.asarray(detached(images)))
+    return found.astype(np.float32) if found.dtype.name in ("float16", "bfloat16") else found
 
 
 def check_images(images: NDArray[Any], ids: Sequence[str] | None) -> list[str]:
@@ -93,9 +104,10 @@ def check_labels(
         )
     meanings = None if classes is None else targets(output, classes)
     top = None if meanings is None else len(meanings)
-    wrong = np.flatnonzero((labels < 0) | (labels >= (np.inf if top is None else top)))
+    # Without names the model's answers say how many classes there are; numbers that 32 bits do not hold would wrap.
+    wrong = np.flatnonzero((labels < 0) | (labels >= (2**31 if top is None else top)))
     if wrong.size:
-        allowed = "0 or more" if top is None else f"in [0, {top})"
+        allowed = "0 or more, and below 2^31" if top is None else f"in [0, {top})"
         raise InputError(f"labels must be {allowed}; image {names[wrong[0]]!r} has {labels[wrong[0]]}")
     named = [meanings[label] for label in labels] if output == "sigmoid" and meanings else None
     return every, labels.astype(np.int32), named
@@ -188,10 +200,11 @@ def _check_values(what: str, method: str, values: Any, images: NDArray[Any], nam
             likely = ": resize them to the images"
         raise InputError(f"{what} of {method!r} must be [B, H, W] = {wanted} like images; got {values.shape}{likely}")
     if values.dtype != np.float64:
-        if values.dtype.kind not in "fbiu":
+        if values.dtype.kind not in "fbiu" and values.dtype.name != "bfloat16":
             raise TypeError(f"{what} of {method!r} must be real numbers; got {values.dtype}")
-        # Integers of more than 24 bits would collide in float32.
-        values = values.astype(np.float64 if values.dtype.kind in "iu" and values.dtype.itemsize > 2 else np.float32)
+        # Integers of more than 24 bits, and floats of more than 32, would collide in float32.
+        wide = values.dtype.itemsize > (2 if values.dtype.kind in "iu" else 4)
+        values = values.astype(np.float64 if wide else np.float32)
     broken = np.flatnonzero(~np.isfinite(values).all(axis=(1, 2)))
     if broken.size:
         raise InputError(

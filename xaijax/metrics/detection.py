@@ -62,7 +62,7 @@ def detect(
         A `Detection`. A constant map has no region at any threshold.
 
     Raises:
-        ValueError: for shapes that differ, or an empty mask.
+        ValueError: for shapes that differ, an empty mask, or a map that is not finite.
 
     Example:
         >>> heat, mask = np.zeros((8, 8)), np.zeros((8, 8), bool)
@@ -77,6 +77,10 @@ def detect(
         raise ValueError(f"heat and mask must be [H, W] alike; got {heat.shape} and {mask.shape}")
     if not mask.any():
         raise ValueError("the mask is empty: there is nothing to find")
+    if not np.isfinite(heat).all():
+        raise ValueError("heat must be finite; it holds NaN or infinity: leave the map out or repair it")
+    if np.abs(heat).max() > np.finfo(np.float64).max / 2:
+        heat = heat / 2  # so that its range is finite
     lesions, count = ndimage.label(mask, NEIGHBOURS)
     low, high = heat.min(), heat.max()
     size = len(thresholds)

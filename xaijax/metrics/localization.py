@@ -5,15 +5,17 @@ artefact is not rewarded: lesion scores and the ground-truth oracle refuse these
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from xaijax import kernels
+from xaijax._options import NonNegative, Range
 from xaijax.metrics.checks import check_role
-from xaijax.metrics.metric import LESION_ROLE, Family, Inputs, Metric, NoSettings, Result, Row
+from xaijax.metrics.metric import LESION_ROLE, Family, Inputs, Metric, Result, Row
 
 # In the order of the kernel's codes.
 REASON_CODES = ("", "empty_mask", "full_mask", "flat_map", "not_finite")
@@ -28,6 +30,19 @@ _PARITY = {
     "mass_accuracy": f"{_QUANTUS} (positive maps)",
     "top15_precision": f"{_QUANTUS} (top-k intersection)",
 }
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options of the family: `evaluate(..., settings={"localization": {"tolerance": 15}})`.
+
+    Attributes:
+        threshold: of IoU, Dice and boundary F1, a share of the map's range after ReLU.
+        tolerance: of the pointing game, pixels around the mask that count as hits; the original game allows 15.
+    """
+
+    threshold: Annotated[float, Range(0, 1, without_low=True)] = 0.5
+    tolerance: NonNegative = 0.0
 
 
 def oracle_maps(masks: Any, *, mask_role: str | None = "lesion") -> NDArray[np.float32]:
@@ -64,7 +79,7 @@ def oracle_maps(masks: Any, *, mask_role: str | None = "lesion") -> NDArray[np.f
     return maps
 
 
-def score(inputs: Inputs, metrics: Sequence[Metric], settings: NoSettings) -> Result:
+def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Result:
     """Scores maps against lesion masks; an empty mask has no value, whatever the metric."""
     rows: list[Row] = []
     masks = np.ascontiguousarray(inputs.masks[LESION_ROLE])
@@ -73,6 +88,8 @@ def score(inputs: Inputs, metrics: Sequence[Metric], settings: NoSettings) -> Re
             np.ascontiguousarray(values),
             masks,
             scores=[metric.measure for metric in metrics],
+            threshold=settings.threshold,
+            tolerance=settings.tolerance,
             percent=PERCENT,
             num_threads=inputs.num_threads,
         )
@@ -210,4 +227,4 @@ def _metrics() -> Iterable[Metric]:
         )
 
 
-FAMILY = Family(NAME, tuple(_metrics()), score, title="Localization")
+FAMILY = Family(NAME, tuple(_metrics()), score, settings=Settings, title="Localization")

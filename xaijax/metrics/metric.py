@@ -30,6 +30,7 @@ from xaijax import _options
 from xaijax._errors import InputError
 from xaijax._options import Range
 from xaijax._outputs import Output
+from xaijax.kernels import MAX_FRACTIONS
 from xaijax.metrics.answers import Answers, Predict, output_of, predictor
 
 if TYPE_CHECKING:
@@ -371,6 +372,8 @@ def check_ascending(what: str, fractions: Sequence[float] | None) -> None:
     """
     if fractions is not None and not (fractions and all(a < b for a, b in itertools.pairwise(fractions))):
         raise InputError(f"{what} is {fractions}; it must be at least one number, in ascending order")
+    if fractions is not None and len(fractions) >= MAX_FRACTIONS:  # 1 is added at the end
+        raise InputError(f"{what} has {len(fractions):,} numbers; it must have fewer than {MAX_FRACTIONS:,}")
 
 
 def shorten(text: str, limit: int) -> str:

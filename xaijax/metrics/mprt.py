@@ -37,11 +37,12 @@ BINS = 100
 DRAW = 5
 
 
-def value_entropy(maps: Any) -> Floats:
-    """Natural-log entropy of the histogram of each map's values, in 100 bins over its own range.
+def value_entropy(maps: Any, bins: int = BINS) -> Floats:
+    """Natural-log entropy of the histogram of each map's values, in bins over its own range.
 
     Args:
         maps: `[B, H, W]`, any unit, finite.
+        bins: how many.
 
     Returns:
         `[B]` nats, 0 for a map with one value.
@@ -52,7 +53,10 @@ def value_entropy(maps: Any) -> Floats:
     """
     found = []
     for one in np.asarray(maps, np.float64):
-        shares = np.histogram(one, BINS)[0] / one.size
+        low, high = one.min(), one.max()
+        if 0 < high - low < 2 * bins * np.spacing(max(abs(low), abs(high))):
+            one = (one - low) / (high - low)  # NumPy has no numbers for the edges of its bins
+        shares = np.histogram(one, bins)[0] / one.size
         shares = shares[shares > 0]
         found.append(max(float(-(shares * np.log(shares)).sum()), 0.0))
     return np.array(found)
@@ -83,6 +87,7 @@ def score_random_models(
     *,
     draws: int,
     noise: float,
+    bins: int = BINS,
 ) -> tuple[list[Row], list[tuple[Any, ...]]]:
     """Rows and curves of all metrics that look at random models.
 
@@ -94,6 +99,7 @@ def score_random_models(
         models: (share of the layers re-initialised, classifier), ascending to 1.
         draws: of smooth MPRT.
         noise: of smooth MPRT, as a share of the image's range.
+        bins: of efficient MPRT.
     """
     trained: dict[str, dict[str, Any]] = {PLAIN: {method: inputs.raw[method] for method in methods}}
     if SMOOTH in asked:
@@ -121,7 +127,7 @@ def score_random_models(
     curves: list[tuple[Any, ...]] = []
     for method in methods:
         for metric in asked.get(EFFICIENT, ()):
-            rows += rows_of(inputs.ids, method, metric, *_efficient(inputs.raw[method], last[method]))
+            rows += rows_of(inputs.ids, method, metric, *_efficient(inputs.raw[method], last[method], bins))
         for kind in curved:
             flat = np.ptp(np.abs(trained[kind][method]), axis=(1, 2)) == 0
             for metric in asked[kind]:
@@ -132,8 +138,8 @@ def score_random_models(
     return rows, curves
 
 
-def _efficient(trained: Any, random: Any) -> tuple[Floats, list[str]]:
-    before, after = value_entropy(trained), value_entropy(random)
+def _efficient(trained: Any, random: Any, bins: int) -> tuple[Floats, list[str]]:
+    before, after = value_entropy(trained, bins), value_entropy(random, bins)
     values = np.divide(after - before, before, out=np.full(len(before), np.nan), where=before > 0)
     return values, ["" if h > 0 else "flat_map" for h in before]
 

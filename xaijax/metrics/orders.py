@@ -48,10 +48,14 @@ def by_share(maps: NDArray[Any], fractions: Sequence[float]) -> tuple[Levels, in
     Returns:
         `(levels [M, H, W], n)`, n = `len(fractions)`.
 
+    Raises:
+        InputError: for more levels than there can be.
+
     Example:
         >>> by_share(np.array([[[0.0, 1.0, 2.0, 2.0]]]), (0.25, 1.0))[0].tolist()
         [[[2, 2, 1, 2]]]
     """
+    _check(len(fractions), "fractions", "give fewer (perturbation.fractions)")
     flat = maps.reshape(len(maps), -1)
     pixels = flat.shape[1]
     counts = pixels - np.ceil((pixels - 1) * (1.0 - np.asarray(fractions, np.float64))).astype(np.int64)
@@ -71,6 +75,9 @@ def by_rank(maps: NDArray[Any], steps: int) -> tuple[Levels, int]:
     Returns:
         `(levels [M, H, W], n)`.
 
+    Raises:
+        InputError: for more levels than there can be.
+
     Example:
         >>> by_rank(np.array([[[0.0, 1.0, 2.0, 2.0]]]), 4)[0].tolist()
         [[[4, 3, 1, 2]]]
@@ -78,8 +85,7 @@ def by_rank(maps: NDArray[Any], steps: int) -> tuple[Levels, int]:
     flat = maps.reshape(len(maps), -1)
     pixels = flat.shape[1]
     n = min(steps, pixels)
-    if n > kernels.MAX_FRACTIONS:
-        raise InputError(f"steps is {steps:,}; the most levels that can be told apart are {kernels.MAX_FRACTIONS:,}")
+    _check(n, "steps", "take fewer")
     level = (np.arange(pixels, dtype=np.int64) * n // pixels + 1).astype(np.uint16)
     levels = np.empty(flat.shape, np.uint16)
     np.put_along_axis(levels, np.argsort(-flat, axis=1, kind="stable"), level[None], axis=1)
@@ -99,6 +105,9 @@ def by_patch(maps: NDArray[Any], side: int, count: int) -> tuple[Levels, int]:
     Returns:
         `(levels [M, H, W], n)`, n = `count`, or the number of squares if that is smaller.
 
+    Raises:
+        InputError: for more levels than there can be.
+
     Example:
         >>> by_patch(np.array([[[0.0, 1.0, 2.0, 2.0, 1.0]]]), 2, 2)[0].tolist()
         [[[3, 3, 1, 1, 2]]]
@@ -107,6 +116,7 @@ def by_patch(maps: NDArray[Any], side: int, count: int) -> tuple[Levels, int]:
     rows, columns = np.arange(height) // side, np.arange(width) // side
     ranks, squares = _ranks(maps, rows[:, None] * (columns[-1] + 1) + columns)
     n = min(count, squares)
+    _check(n, "squares", "hide fewer, or make them larger (perturbation.patch)")
     return np.minimum(ranks, n + 1).astype(np.uint16), n
 
 
@@ -121,6 +131,9 @@ def by_sum(maps: NDArray[Any], side: int) -> tuple[Levels, int]:
 
     Returns:
         `(levels [M, H, W], n)`, n = number of squares.
+
+    Raises:
+        InputError: for more levels than there can be.
 
     Example:
         >>> by_sum(np.array([[[0.0, 1.0, 2.0, 2.0, 3.0]]]), 2)[0].tolist()
@@ -150,12 +163,16 @@ def by_segment(maps: NDArray[Any], segments: NDArray[np.integer]) -> tuple[Level
         [[[3, 1, 3, 2]]]
     """
     ranks, count = _ranks(maps, segments)
+    _check(count, "segments", "ask for fewer (perturbation.segments)")
+    return ranks.astype(np.uint16), count
+
+
+def _check(count: int, what: str, advice: str) -> None:
+    """Refuses more levels than 16 bits hold: they would wrap around, and the last pixels go first."""
     if count > kernels.MAX_FRACTIONS:
         raise InputError(
-            f"an image has {count:,} segments, more than the {kernels.MAX_FRACTIONS:,} that can be hidden one by one: "
-            "ask for fewer (perturbation.segments)"
+            f"{count:,} {what} are more than the {kernels.MAX_FRACTIONS:,} that can be hidden one by one: {advice}"
         )
-    return ranks.astype(np.uint16), count
 
 
 def _ranks(maps: NDArray[Any], segments: NDArray[np.integer]) -> tuple[NDArray[np.int64], int]:

@@ -41,6 +41,7 @@ class Settings:
         regions: of region perturbation, how many at most.
         sigma: standard deviation of the blurred baseline, pixels.
         noise: standard deviation of noisy linear fills, as a share of the image's range.
+        road_fractions: shares of the pixels that ROAD imputes, in ascending order.
         segments: number of segments that SLIC aims for in IROF.
         compactness: of SLIC's segments in IROF.
     """
@@ -52,11 +53,13 @@ class Settings:
     regions: Steps = 100
     sigma: Annotated[float, Range(0, 1e6, without_low=True, without_high=True)] = 10.0
     noise: Annotated[float, Range(0, 1e6, without_high=True)] = 0.01
+    road_fractions: Fractions = ROAD_FRACTIONS
     segments: Steps = 300
     compactness: Annotated[float, Range(0, 1e6, without_low=True, without_high=True)] = 10.0
 
     def __post_init__(self) -> None:
         check_ascending("perturbation.fractions", self.fractions)
+        check_ascending("perturbation.road_fractions", self.road_fractions)
 
     def shares(self) -> tuple[float, ...]:
         """The shares of insertion and deletion, ascending to 1."""
@@ -70,7 +73,7 @@ class Settings:
             case "quantile" | "share":
                 return len(self.shares())
             case "road" | "road_share":
-                return len(ROAD_FRACTIONS)
+                return len(self.road_fractions)
             case "rank":
                 return self.flip_steps
             case "patch":
@@ -125,9 +128,9 @@ class ImageResponses:
             case "share":
                 return orders.by_share(maps, settings.shares())
             case "road":
-                return orders.by_quantile(maps, ROAD_FRACTIONS, num_threads=threads)
+                return orders.by_quantile(maps, settings.road_fractions, num_threads=threads)
             case "road_share":
-                return orders.by_share(maps, ROAD_FRACTIONS)
+                return orders.by_share(maps, settings.road_fractions)
             case "rank":
                 return orders.by_rank(maps, settings.flip_steps)
             case "patch":

@@ -49,11 +49,13 @@ class Settings:
             last stage is always the fully random model.
         smooth_draws: of smooth MPRT, noisy images whose maps are averaged, at each stage.
         smooth_noise: of smooth MPRT, standard deviation as a share of the image's range.
+        bins: of efficient MPRT, into which the values of a map are counted.
     """
 
     stages: Annotated[int, Range(0, 1_000_000)] = 0
     smooth_draws: Count = 50
     smooth_noise: Positive = 0.1
+    bins: Annotated[int, Range(2, 1_000_000)] = mprt.BINS
 
 
 def randomised(classifier: Any, *, seed: int, stages: int = 0) -> Iterator[tuple[str, float, Any]]:
@@ -150,7 +152,14 @@ def score(inputs: Inputs, metrics: Sequence[Metric], settings: Settings) -> Resu
         stages = settings.stages if asked.keys() & {mprt.PLAIN, mprt.SMOOTH} else 1
         models = ((share, model) for _, share, model in randomised(inputs.classifier, seed=inputs.seed, stages=stages))
         found, curves = mprt.score_random_models(
-            inputs, images, able, asked, models, draws=settings.smooth_draws, noise=settings.smooth_noise
+            inputs,
+            images,
+            able,
+            asked,
+            models,
+            draws=settings.smooth_draws,
+            noise=settings.smooth_noise,
+            bins=settings.bins,
         )
         rows += found
     return Result(rows, responses=Responses.from_rows(curves))

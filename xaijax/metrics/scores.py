@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from xaijax._errors import InputError
 from xaijax.metrics import _plot
 from xaijax.metrics._columns import (
     NAMES,
@@ -64,7 +65,7 @@ class ScoreTable(Protocol):
 class HealthTable(ScoreTable, Protocol):
     """Scores with what is needed to say whether they can be trusted."""
 
-    def reasons(self, metric: str) -> tuple[NDArray[np.int16], list[str]]:
+    def reasons(self, metric: str) -> tuple[NDArray[np.int32], list[str]]:
         """For the images and methods of `matrix` 0 for a value, else the number of the reason, -1 for no row; names."""
 
     def classes(self, images: Any, labels: Mapping[str, str] | None = None) -> tuple[NDArray[np.int32], list[str]]:
@@ -195,17 +196,22 @@ class Scores(Columns):
         """One metric as a table: `(images, methods, values [images, methods])`, NaN where there is no value.
 
         Where rows are about findings, each image stands there once for each, as "image: finding".
+
+        Raises:
+            InputError: where an image has two values of one method and metric.
         """
         chosen = self.metric == metric
         pairs = self._pairs()
         images, methods = list(dict.fromkeys(pairs[chosen])), list(dict.fromkeys(self.method[chosen]))
         values = np.full((len(images), len(methods)), np.nan)
         row, column = {name: i for i, name in enumerate(images)}, {name: i for i, name in enumerate(methods)}
-        for image, method, value in zip(pairs[chosen], self.method[chosen], self.value[chosen], strict=True):
-            values[row[image], column[method]] = value
+        place = np.array([row[image] for image in pairs[chosen]], np.int64)
+        where = np.array([column[method] for method in self.method[chosen]], np.int64)
+        _refuse_doubles(place * len(methods) + where, pairs[chosen], self.method[chosen], metric)
+        values[place, where] = self.value[chosen]
         return images, methods, values
 
-    def reasons(self, metric: str) -> tuple[NDArray[np.int16], list[str]]:
+    def reasons(self, metric: str) -> tuple[NDArray[np.int32], list[str]]:
         """Why values of `matrix` are missing: `(codes [images, methods], reasons)`.
 
         A code is 0 for a value, else the place of the reason among the reasons, and -1 where there is no row.
@@ -214,7 +220,7 @@ class Scores(Columns):
         pairs = self._pairs()[chosen]
         row, column = ({name: i for i, name in enumerate(dict.fromkeys(c))} for c in (pairs, self.method[chosen]))
         known = {"": 0}
-        codes = np.full((len(row), len(column)), -1, np.int16)
+        codes = np.full((len(row), len(column)), -1, np.int32)
         for image, method, reason in zip(pairs, self.method[chosen], self.reason[chosen], strict=True):
             codes[row[image], column[method]] = known.setdefault(reason, len(known))
         return codes, list(known)
@@ -300,6 +306,8 @@ class Scores(Columns):
             metric  method   mean  95 % interval  median  images  skipped
             iou     cam     0.600   0.500..0.700   0.600       2  1 flat_map
         """
+        for metric in self.metrics():
+            self.matrix(metric)  # refuses what is there twice, which would count twice
         values: dict[tuple[str, str, str], list[float]] = {}
         units: dict[tuple[str, str, str], list[Any]] = {}
         reasons: dict[tuple[str, str, str], Counter[str]] = {}
@@ -318,7 +326,7 @@ class Scores(Columns):
             SummaryRow(
                 *key[1:],
                 *_mean(own),
-                *mean_interval(own, groups=units.get(key), seed=seed),
+                *mean_interval(own, groups=units.get(key), ends=_ends(key[2]), seed=seed),
                 len(own),
                 dict(reasons[key]),
                 key[0],
@@ -354,6 +362,25 @@ class Scores(Columns):
         columns = [table.column(name).to_pylist() for name in (*NAMES, "value", "reason")]
         made = cls.from_rows(zip(*columns, strict=True), None if curves is None else Curves.from_arrow(curves))
         return with_target(made, table)
+
+
+def _ends(metric: str) -> tuple[float | None, ...]:
+    """The range of a metric; nothing for one that is not known."""
+    from xaijax.metrics.registry import METRICS  # whose families make scores
+
+    return METRICS[metric].range if metric in METRICS else ()
+
+
+def _refuse_doubles(places: NDArray[np.int64], images: Texts, methods: Texts, metric: str) -> None:
+    """Refuses two values of one image, method and metric: which of them counts is not known."""
+    order = np.argsort(places, kind="stable")
+    twice = np.flatnonzero(np.diff(places[order]) == 0)
+    if len(twice):
+        at = order[twice[0] + 1]
+        raise InputError(
+            f"the scores have two rows of {images[at]}, {methods[at]} and {metric} ({len(twice)} such rows in all): "
+            "keep one row of each image, method and metric, or tell images apart by their names"
+        )
 
 
 def _mean(values: Sequence[float]) -> tuple[float, float]:

@@ -237,7 +237,7 @@ def _bench_part(out: Path, made: Plan, chapter: Chapter, cell: Cell) -> tuple[di
         }
         _table(out, f"{cell.name}-per-class", rows)
         more.append(_class_table(rows))
-        behind = results.behind(rows)
+        behind = results.behind(rows, found)
     figures = sorted(
         path for path in (cell.folder / "figures").glob("*.svg") if "-aic-" in path.name or "-sic-" in path.name
     )
@@ -282,11 +282,7 @@ def _method_lines(
                 if score.median_area is not None:
                     row[f"{metric}_median_curve"] = score.median_area
                 small = "" if math.isnan(score.low) else f"{tables.rounded(score.low)} to {tables.rounded(score.high)}"
-                mark = (
-                    " ▲"
-                    if score.beats and score.n >= results.ENOUGH and score.verdict in ("", results.BELIEVED)
-                    else ""
-                )
+                mark = " ▲" if score.beats and score.enough and score.verdict in ("", results.BELIEVED) else ""
                 spread = "" if math.isnan(score.sd) else f" ± {tables.rounded(score.sd)}"
                 line.append({"text": f"{tables.rounded(score.mean)}{spread}{mark}", "small": small})
             rows.append(row)
@@ -349,18 +345,7 @@ def _cascade_part(out: Path, made: Plan, cell: Cell) -> tuple[dict[str, Any], li
     sweep = results.read_rows(cell.folder / "sweep.csv")
     if sweep:
         more.insert(0, _plain_table("Settings", sweep))
-    said = []
-    for row in written.get("tests", []):
-        # Of the first metric that the masks allow.
-        if row["metric"] == metrics[0] and row["p_wilcoxon_holm"] == row["p_wilcoxon_holm"]:
-            word = "more" if row["difference"] > 0 else "less"
-            if row["p_wilcoxon_holm"] <= 0.05 and row["images"] >= results.ENOUGH:
-                said.append(
-                    f"{row['cascade']} has {word} {SHORT[row['metric']]} than {row['method']}, "
-                    f"by {abs(row['difference']):.3f}."
-                )
-    if not said and metrics:
-        said = [f"no cascade differs from a single method in {SHORT[metrics[0]]} (Wilcoxon, Holm) on these images."]
+    said = cascade_answers(written.get("tests", []), metrics[0]) if metrics else []
     if not metrics:
         said = ["the data have no masks: nothing was localized."]
     elif metrics[0] not in LESION:
@@ -375,6 +360,37 @@ def _cascade_part(out: Path, made: Plan, cell: Cell) -> tuple[dict[str, Any], li
         "more": more,
     }
     return part, said
+
+
+def cascade_answers(tests: Sequence[Mapping[str, Any]], metric: str) -> list[str]:
+    """Where a cascade differs from a single method in a metric, in sentences.
+
+    Example:
+        >>> test = {"cascade": "cascade K=2", "method": "cam", "metric": "iou", "images": 12, "difference": 0.2}
+        >>> cascade_answers([test | {"p_wilcoxon_holm": 0.01}], "iou")
+        ['cascade K=2 has more IoU than cam, by 0.200.']
+        >>> cascade_answers([test | {"p_wilcoxon_holm": 0.01, "images": 4}], "iou")
+        ['1 comparison with a single method in IoU rests on fewer than 10 images: no conclusion.']
+    """
+    own = [row for row in tests if row["metric"] == metric]
+    enough = [row for row in own if row["images"] >= results.ENOUGH]
+    said = [
+        f"{row['cascade']} has {'more' if row['difference'] > 0 else 'less'} {_title(metric)} than {row['method']}, "
+        f"by {abs(row['difference']):.3f}."
+        for row in enough
+        if row["p_wilcoxon_holm"] is not None and row["p_wilcoxon_holm"] <= 0.05  # NaN is not
+    ]
+    few = len(own) - len(enough)
+    if few or not own:
+        what = "1 comparison" if few == 1 else f"{few} comparisons" if own else "every comparison"
+        verb = "rest" if few > 1 else "rests"
+        said.append(
+            f"{what} with a single method in {_title(metric)} {verb} on fewer than {results.ENOUGH} images: no "
+            "conclusion."
+        )
+    elif not said:
+        said = [f"no cascade differs from a single method in {_title(metric)} (Wilcoxon, Holm) on these images."]
+    return said
 
 
 def _plain_table(title: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from xaijax._runs.folder import read_json
 from xaijax.bench.store import Store
 from xaijax.metrics import METRICS, ORACLE, REASONS
 from xaijax.metrics.pic_curve import area, read_curve
+from xaijax.plot._style import controls
 from xaijax.study.plan import Cell
 
 RANDOM, BELIEVED = "random", "believe"
@@ -33,6 +34,8 @@ class Score:
         verdict: of the calibration; "" without one.
         beats: whether it is better than the random control: the interval of the paired difference excludes 0; None
             where that was not tested.
+        pairs: images with a value for it and the random control, or patients where several images are of one; None
+            where that is not known.
     """
 
     mean: float
@@ -43,6 +46,12 @@ class Score:
     median_area: float | None = None
     verdict: str = ""
     beats: bool | None = None
+    pairs: int | None = None
+
+    @property
+    def enough(self) -> bool:
+        """Whether a comparison with the random control rests on enough images, or patients."""
+        return min(self.n, self.n if self.pairs is None else self.pairs) >= ENOUGH
 
 
 Scores = dict[tuple[str, str, str], Score]
@@ -81,14 +90,15 @@ def of_bench(cell: Cell, names: Mapping[str, str]) -> Scores:
             n=int(row["n"]),
             median_area=areas.get(key),
             verdict=row.get("verdict", ""),
-            beats=beats.get(key),
+            beats=beats[key][0] if key in beats else None,
+            pairs=beats[key][1] if key in beats else None,
         )
     return found
 
 
-def _against_random(rows: Sequence[Mapping[str, str]]) -> dict[tuple[str, str, str], bool]:
-    """(model, method, metric) -> whether the method is better than the random control."""
-    found: dict[tuple[str, str, str], bool] = {}
+def _against_random(rows: Sequence[Mapping[str, str]]) -> dict[tuple[str, str, str], tuple[bool, int]]:
+    """(model, method, metric) -> whether the method is better than the random control, and on how many images."""
+    found: dict[tuple[str, str, str], tuple[bool, int]] = {}
     for row in rows:
         if row["compared"] != "methods" or RANDOM not in (row["first"], row["second"]) or not row["low"]:
             continue
@@ -97,7 +107,7 @@ def _against_random(rows: Sequence[Mapping[str, str]]) -> dict[tuple[str, str, s
         if method == RANDOM:
             method, low, high = row["second"], -high, -low
         better = METRICS[row["metric"]].higher_is_better
-        found[(row["model"], method, row["metric"])] = low > 0 if better else high < 0
+        found[(row["model"], method, row["metric"])] = (low > 0 if better else high < 0), int(row["n"])
     return found
 
 
@@ -145,36 +155,55 @@ def per_class(cell: Cell, metrics: Sequence[str], names: Mapping[str, str]) -> l
     ]
 
 
-def behind(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """In which classes the mean of a method is no better than that of the random map, in sentences; of `per_class`.
+def behind(rows: Sequence[Mapping[str, Any]], found: Scores) -> list[str]:
+    """In which classes the mean of a method is no better than that of the random map, in sentences.
+
+    Args:
+        rows: of `per_class`.
+        found: of `of_bench`: metrics that a calibration does not support decide nothing.
 
     Example:
-        >>> same = {"model": "m", "metric": "road", "class": "a", "images": 9}
-        >>> behind([same | {"method": "cam", "mean": 0.7}, same | {"method": "random", "mean": 0.5}])
-        ['m, road: cam is no better than the random map on a (means over 9 images).']
+        >>> same = {"model": "m", "metric": "road", "class": "a", "images": 12}
+        >>> behind([same | {"method": "cam", "mean": 0.7}, same | {"method": "random", "mean": 0.5}], {})
+        ['m, road: cam is no better than the random map on a (means over 12 images).']
         >>> rows = [same | {"method": name, "mean": mean} for name, mean in (("a", 0.7), ("b", 0.5), ("random", 0.5))]
-        >>> behind(rows)
-        ['m, road: a, b are no better than the random map on a (means over 9 images).']
+        >>> behind(rows, {})
+        ['m, road: a, b are no better than the random map on a (means over 12 images).']
+        >>> behind([row | {"images": 2} for row in rows], {})
+        ['m: 2 comparisons with a random map by class rest on fewer than 10 images: no conclusion.']
     """
+    rows = [
+        row
+        for row in rows
+        if (key := (row["model"], row["method"], row["metric"])) not in found or found[key].verdict in ("", BELIEVED)
+    ]
     means = {(row["model"], row["metric"], row["class"], row["method"]): row for row in rows}
-    found: dict[tuple[str, str, str], list[str]] = {}
+    worse: dict[tuple[str, str, str], list[str]] = {}
+    few: Counter[str] = Counter()
     for (model, metric, label, method), row in means.items():
         other = means.get((model, metric, label, RANDOM))
         if method in (RANDOM, ORACLE) or other is None:
             continue
+        if min(row["images"], other["images"]) < ENOUGH:
+            few[model] += 1
+            continue
         ahead = row["mean"] > other["mean"] if METRICS[metric].higher_is_better else row["mean"] < other["mean"]
         if not ahead:
-            found.setdefault((model, metric, method), []).append(label)
+            worse.setdefault((model, metric, method), []).append(label)
     classes = list(dict.fromkeys(row["class"] for row in rows))
     alike: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
-    for (model, metric, method), labels in found.items():
+    for (model, metric, method), labels in worse.items():
         alike.setdefault((model, metric, tuple(sorted(labels, key=classes.index))), []).append(method)
-    images = sorted({row["images"] for row in rows})
+    images = sorted({row["images"] for row in rows if row["images"] >= ENOUGH})
     counted = "" if not images else f"{images[0]}" if len(images) == 1 else f"{images[0]} to {images[-1]}"
     return [
         f"{model}, {_title(metric)}: {', '.join(methods)} {'is' if len(methods) == 1 else 'are'} no better than the "
         f"random map on {', '.join(labels)} (means over {counted} images)."
         for (model, metric, labels), methods in alike.items()
+    ] + [
+        f"{model}: {count} {'comparison' if count == 1 else 'comparisons'} with a random map by class "
+        f"{'rests' if count == 1 else 'rest'} on fewer than {ENOUGH} images: no conclusion."
+        for model, count in few.items()
     ]
 
 
@@ -225,14 +254,18 @@ def answers(found: Scores, metrics: Sequence[str]) -> list[str]:
         better: dict[bool, dict[str, list[str]]] = {True: {}, False: {}}
         tested: dict[bool, dict[str, None]] = {True: {}, False: {}}
         few = unsupported = 0
+        blind: dict[str, dict[str, None]] = {}
         for metric in metrics:
             for (own, method, name), score in found.items():
                 if (own, name) != (model, metric) or method in (RANDOM, ORACLE) or score.beats is None:
                     continue
-                if score.n < ENOUGH:
+                if not score.enough:
                     few += 1
                 elif score.verdict not in ("", BELIEVED):
                     unsupported += 1
+                elif method in controls():
+                    if score.beats:
+                        blind.setdefault(method, {})[metric] = None
                 else:
                     judged = score.verdict == BELIEVED
                     tested[judged][metric] = None
@@ -245,6 +278,11 @@ def answers(found: Scores, metrics: Sequence[str]) -> list[str]:
             elif tested[judged]:
                 said.append(f"{model}: no method is ahead of a random map in {', '.join(map(_title, tested[judged]))}.")
         unjudged |= tested[False]
+        said += [
+            f"{model}: {method}, which knows nothing of the model, is ahead of a random map in "
+            f"{', '.join(map(_title, own))} too: there such a lead alone is no sign of the model."
+            for method, own in blind.items()
+        ]
         if few:
             said.append(
                 f"{model}: {few} comparisons with a random map rest on fewer than {ENOUGH} images: no conclusion."

@@ -218,7 +218,7 @@ def corrected_t_test(first: Any, second: Any, *, overlap: float = 0.0) -> dict[s
 
     Returns:
         JSON values: `difference`, `low` and `high` (95 %), `p_value`, `repeats`; None where there are fewer than two
-        repeats or all differences are equal.
+        repeats or all differences are equal but for rounding.
 
     Raises:
         InputError: for scores of different numbers of repeats.
@@ -235,12 +235,13 @@ def corrected_t_test(first: Any, second: Any, *, overlap: float = 0.0) -> dict[s
     mean = float(each.mean())
     found: dict[str, Any] = {"difference": mean, "low": None, "high": None, "p_value": None, "repeats": n}
     spread = float(each.std(ddof=1)) if n > 1 else 0.0
-    if spread <= 1e-15:
+    rounding = 8 * float(np.finfo(np.float64).eps) * float(np.abs([first, second]).max())
+    if spread <= rounding:
         return found
     error = spread * np.sqrt(1 / n + overlap)
     reach = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * error
     p_value = 2 * stats.t.sf(abs(mean) / error, n - 1)
-    return found | {"low": mean - reach, "high": mean + reach, "p_value": float(p_value)}
+    return found | {"low": float(mean - reach), "high": float(mean + reach), "p_value": float(p_value)}
 
 
 def _accuracy_and_macro_f1(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -29,11 +29,15 @@ def auroc(labels: Any, probabilities: Any) -> float:
         labels: `[N]` bool.
         probabilities: `[N]`, any unit; higher means more likely.
 
+    Raises:
+        InputError: for NaN, labels other than 0 and 1, and shapes that differ.
+
     Example:
         >>> auroc([False, False, True, True], [0.1, 0.4, 0.35, 0.8])
         0.75
     """
-    return float(_auroc(*_sorted(labels, probabilities), np.ones((1, len(np.asarray(labels)))))[0])
+    truth, chances = _checked(labels, probabilities)
+    return float(_auroc(*_sorted(truth, chances), np.ones((1, len(truth))))[0]) if len(truth) else float("nan")
 
 
 def average_precision(labels: Any, probabilities: Any) -> float:
@@ -43,11 +47,29 @@ def average_precision(labels: Any, probabilities: Any) -> float:
         labels: `[N]` bool.
         probabilities: `[N]`, any unit; higher means more likely.
 
+    Raises:
+        InputError: for NaN, labels other than 0 and 1, and shapes that differ.
+
     Example:
         >>> round(average_precision([False, False, True, True], [0.1, 0.4, 0.35, 0.8]), 4)
         0.8333
     """
-    return float(_auprc(*_sorted(labels, probabilities), np.ones((1, len(np.asarray(labels)))))[0])
+    truth, chances = _checked(labels, probabilities)
+    return float(_auprc(*_sorted(truth, chances), np.ones((1, len(truth))))[0]) if len(truth) else float("nan")
+
+
+def _checked(labels: Any, probabilities: Any) -> tuple[np.ndarray, np.ndarray]:
+    """`[N]` bool and `[N]` float64; NaN would be ranked below all others without a word."""
+    truth, chances = np.asarray(labels), np.asarray(probabilities, np.float64)
+    if truth.ndim != 1 or truth.shape != chances.shape:
+        raise InputError(f"labels and probabilities must be [N] alike; got {truth.shape} and {chances.shape}")
+    known = np.isin(truth, (0, 1))
+    if np.isnan(chances).any() or not known.all():
+        raise InputError(
+            f"labels must be 0 or 1 and probabilities numbers; {int((~known).sum())} labels and "
+            f"{int(np.isnan(chances).sum())} probabilities of {len(truth)} are not: leave these images out"
+        )
+    return truth.astype(bool), chances
 
 
 def class_areas(chances: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -66,7 +66,7 @@ def scores_of_logits(
     if output == "regression":
         raise InputError("a regression has no scores of a classification")
     if output == "sigmoid":
-        return finding_scores(labels, 1 / (1 + np.exp(-logits)), classes, **findings)
+        return finding_scores(labels, sigmoid(logits), classes, **findings)
     labels, logits = np.asarray(labels), two_columns(logits, output)
     bad = int((~np.isfinite(logits).all(axis=1)).sum())
     if bad:
@@ -114,6 +114,18 @@ def two_columns(logits: np.ndarray, output: Output) -> np.ndarray:
         [[0.0, 2.0]]
     """
     return np.concatenate([np.zeros_like(logits), logits], axis=1) if output == "binary" else logits
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Logits -> probabilities; of any size, without an overflow.
+
+    Example:
+        >>> sigmoid(np.array([-1000.0, 0.0, 1000.0])).tolist()
+        [0.0, 0.5, 1.0]
+    """
+    from scipy.special import expit
+
+    return np.asarray(expit(logits))
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:

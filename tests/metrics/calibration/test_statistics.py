@@ -88,6 +88,18 @@ def test_sums_in_another_order_are_ties():
     assert np.isnan(statistics.twin([[np.nan]], [[2.0]])).all()
 
 
+@pytest.mark.parametrize("exponent", [-1000, -600, 600, 1000])
+def test_the_share_of_texture_does_not_depend_on_the_unit(exponent):
+    q = np.random.default_rng(0).random((4, 3, 5))
+    np.testing.assert_array_equal(statistics.texture_share(np.ldexp(q, exponent)), statistics.texture_share(q))
+
+
+@pytest.mark.filterwarnings("error")
+def test_infinity_ties_with_itself_alone():
+    found = statistics.compare([np.inf, -np.inf, np.inf, 1.0], [np.inf, -np.inf, 1.0, np.inf])
+    assert found.tolist() == [0.5, 0.5, 1.0, 0.0]
+
+
 def test_the_bootstrap_draws_groups():
     rng = np.random.default_rng(0)
     groups = np.repeat([str(i) for i in range(12)], 5)

@@ -397,6 +397,98 @@ def test_differences_that_only_rounding_tells_apart_are_ties():
         np.testing.assert_allclose(found, step * scale, rtol=0, atol=4e-16 * 8 * scale)
 
 
+@pytest.mark.parametrize("large", [1e13, 1e16, 1e300])
+def test_one_image_with_large_values_changes_no_other_difference(large):
+    """The rounding of 1e13 is 0.002: it must not make the differences of all other images zero."""
+    rng = np.random.default_rng(0)
+    a = rng.random(60)
+    b = a - rng.normal(0.02, 0.05, 60)
+    a[7] = b[7] = large
+    pair = compare_two(a, b)
+    assert pair.note == ""
+    assert pair.difference == pytest.approx(np.mean(a - b), rel=1e-12)
+    assert pair.p_t == pytest.approx(stats.ttest_rel(a, b).pvalue, rel=1e-9)
+    assert pair.p_w == pytest.approx(stats.wilcoxon(a - b, method="asymptotic").pvalue, rel=1e-9)
+
+    a[7], b[7] = large, 0.0  # the large value is the one difference that dominates the mean, and one rank of 60
+    assert compare_two(a, b).p_w == pytest.approx(stats.wilcoxon(a - b, method="asymptotic").pvalue, rel=1e-9)
+
+
+def test_values_of_sizes_up_to_a_thousandfold_apart_are_tied_by_their_rounding():
+    d = tied_differences(np.array([100.3, 0.3, 0.5]), np.array([100.1, 0.1, 0.3]))
+    assert len(set(d.tolist())) == 1
+
+
+@pytest.mark.parametrize("exponent", [-1070, -1000, -700, 700, 1000])
+def test_statistics_do_not_depend_on_the_unit_of_the_values(exponent):
+    """Squares of values below 1e-162 vanish: SciPy's t is infinite and its p 0 there. Above 1e154 they overflow."""
+    rng = np.random.default_rng(1)
+    # Few bits, so that the smallest values are still exact.
+    a, b = rng.integers(0, 200, 40).astype(float), rng.integers(0, 100, 40).astype(float)
+    one = compare_two(a, b)
+    other = compare_two(np.ldexp(a, exponent), np.ldexp(b, exponent))
+    for name in ("t", "p_t", "p_w", "cohens_d", "rank_biserial"):
+        assert getattr(other, name) == pytest.approx(getattr(one, name), rel=1e-9), name
+    if exponent > -1070:
+        for name in ("difference", "low", "high"):
+            assert getattr(other, name) == pytest.approx(np.ldexp(getattr(one, name), exponent), rel=1e-12), name
+    low, high = st.mean_interval(np.ldexp(np.tile(a, 300), min(exponent, 1000)))
+    wanted = st.mean_interval(np.tile(a, 300))
+    if exponent > -1070:
+        assert (low, high) == pytest.approx(tuple(np.ldexp(wanted, min(exponent, 1000))), rel=1e-9)
+
+
+@pytest.mark.parametrize(("hits", "count"), [(0, 4), (4, 4), (0, 30), (30, 30)])
+def test_no_miss_in_a_few_images_is_no_certainty(hits, count):
+    """4 hits of 4 are "1 to 1" by the bootstrap, which has only hits to draw."""
+    values = [1.0] * hits + [0.0] * (count - hits)
+    peer = stats.binomtest(hits, count).proportion_ci(method="wilson")
+    wanted = pytest.approx((peer.low, peer.high), abs=1e-9)
+    assert st.mean_interval(values, ends=(0, 1)) == wanted
+    assert st.mean_interval([2 * v - 1 for v in values], ends=(-1, 1)) == pytest.approx(
+        (2 * peer.low - 1, 2 * peer.high - 1), abs=1e-9
+    )
+    found = st.cluster_means(np.array(values)[:, None], [str(n) for n in range(count)], ends=(0, 1))
+    assert (found.low[0], found.high[0]) == wanted
+    scores = Scores.from_rows([(str(n), "cam", "pointing_game", v, "") for n, v in enumerate(values)])
+    (row,) = scores.summary()
+    (mean,) = st.analyze(scores)["pointing_game"].means
+    assert (row.low, row.high) == (mean.low, mean.high) == wanted
+    # Images of one patient are one trial; values between the ends, and metrics without one, are as they were.
+    groups = ["a"] * (count // 2) + ["b"] * (count - count // 2)
+    pair = stats.binomtest(2 if hits else 0, 2).proportion_ci(method="wilson")
+    assert st.mean_interval(values, groups=groups, ends=(0, 1)) == pytest.approx((pair.low, pair.high), abs=1e-9)
+    assert st.mean_interval([0.5] * count, ends=(0, 1)) == (0.5, 0.5)
+    assert st.mean_interval(values, ends=(0, None)) == st.mean_interval(values) == (values[0], values[0])
+
+
+def test_infinity_is_no_equal_value():
+    with pytest.raises(ValueError, match="1 of 3 are infinite"):
+        compare_two([np.inf, 1.0, 2.0], [0.0, 1.0, 1.0])
+    with pytest.raises(ValueError, match="2 of 2 are infinite"):
+        compare_two([1.7e308, 1.6e308], [-1.7e308, -1.6e308])
+
+
+def test_differences_that_do_not_vary_but_for_rounding_have_no_effect_size():
+    assert np.isnan(st.cohens_d([0.1 + 0.2, 0.3, 0.3]))
+    assert st.cohens_d(np.array([1.0, 2.0, 3.0]) * 1e-200) == st.cohens_d(np.array([1.0, 2.0, 3.0]) * 1e200) == 2.0
+
+
+def test_ranks_are_tied_where_rounding_alone_tells_values_apart():
+    """A rounding that always falls the same way would be a significant difference on every image."""
+    x = np.random.default_rng(2).random(30) + 0.1
+    same = np.stack([x, np.nextafter(x, 2), (x + 0.3) - 0.3], axis=1)
+    ranking = st.friedman(same, ["a", "b", "c"])
+    assert ranking.ranks.tolist() == [2.0, 2.0, 2.0]
+    assert ranking.note == "all methods have the same value on every image"
+
+    real = np.stack([x, x + 1e-12, x - 1e-12], axis=1)  # small, and no rounding
+    ranking = st.friedman(real, ["a", "b", "c"])
+    assert ranking.methods == ("b", "a", "c")
+    peer = stats.friedmanchisquare(*real.T)
+    assert (ranking.statistic, ranking.p) == (peer.statistic, peer.pvalue)
+
+
 # ------------------------------------------------------------------- what belongs together: findings, patients
 
 

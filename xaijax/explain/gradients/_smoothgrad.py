@@ -48,16 +48,23 @@ def smooth(
     scale = std * (images.max((1, 2, 3)) - images.min((1, 2, 3)))
     # Without a key (given noise) the keys are not used; zeros keep one shape of program.
     keys = image_keys(key, images) if noise is None else scale
+    # A variance is taken around the attributions of the image itself: where they hardly vary, the difference of two
+    # large sums would be rounding alone.
+    centre = jnp.zeros(images.shape[:1])
+    if statistic == "variance":
+        centre = _chunk.map_images(lambda group: attributions(*group), (images, labels), batch_size)
 
     def part(group: tuple, index: jax.Array, valid: jax.Array) -> tuple:
-        x, y, own_keys, own_scale = group
+        x, y, own_keys, own_scale, own_centre = group
         unit = unit_noise(own_keys, index, x.shape[1:]) if noise is None else jnp.asarray(noise)[index][None]
         noisy = x[:, None] + own_scale[:, None, None, None, None] * unit
         found = attributions(_chunk.flatten(noisy), _chunk.repeat(y, len(index))).reshape(noisy.shape)
+        if statistic == "variance":
+            found = found - own_centre[:, None]
         found = found * jnp.sqrt(valid)[None, :, None, None, None]  # valid is 0 or 1
         return found.sum(1), (found**2).sum(1)
 
-    total, squares = _chunk.sum_variants(part, (images, labels, keys, scale), count, batch_size)
+    total, squares = _chunk.sum_variants(part, (images, labels, keys, scale, centre), count, batch_size)
     if statistic == "mean":
         return total / count
     if statistic == "square":
@@ -235,7 +242,7 @@ def smoothgrad_squared(
     return _plain(classifier, images, labels, "square", draws, std, key, target, reduce, batch_size)
 
 
-@explainer(family="gradient", cost=76, needs={"key"})
+@explainer(family="gradient", cost=79, needs={"key"})
 def vargrad(
     classifier: Classifier,
     images: jax.Array,

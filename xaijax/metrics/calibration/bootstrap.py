@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from xaijax.metrics._interval import wilson
+
 DRAWS = 2000
-Z = 1.959963984540054
 
 
 class Mean(NamedTuple):
@@ -24,18 +25,6 @@ class Mean(NamedTuple):
     low: float
     high: float
     groups: int
-
-
-def wilson(mean: float, trials: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share.
-
-    Example:
-        >>> [round(bound, 3) for bound in wilson(0.0, 24)]
-        [0.0, 0.138]
-    """
-    middle = (mean + Z**2 / (2 * trials)) / (1 + Z**2 / trials)
-    half = Z * np.sqrt(mean * (1 - mean) / trials + Z**2 / (4 * trials**2)) / (1 + Z**2 / trials)
-    return float(min(max(middle - half, 0.0), mean)), float(max(min(middle + half, 1.0), mean))
 
 
 def mean_of(

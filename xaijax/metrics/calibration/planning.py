@@ -198,7 +198,7 @@ def plan(
         >>> plan(Bright(), images, [1, 1, 1], masks=images[..., 0] > 0)
         Plan(quick, 3 images, cases: 3 view, 3 mosaic, 3 parts)
     """
-    images, labels = np.asarray(images), np.asarray(labels)
+    images, labels = checks.as_images(images), np.asarray(labels)
     names = checks.check_images(images, ids)
     if not names:
         raise InputError("calibration needs images; got none")

@@ -24,7 +24,9 @@ def compare(first: Any, second: Any) -> Floats:
     """
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
     result = np.where(a > b, 1.0, 0.0)
-    result[np.abs(a - b) <= TIE * np.maximum(np.abs(a), np.abs(b))] = 0.5
+    with np.errstate(invalid="ignore"):  # infinity ties with itself
+        near = np.isfinite(a) & np.isfinite(b) & (np.abs(a - b) <= TIE * np.maximum(np.abs(a), np.abs(b)))
+    result[near | (a == b)] = 0.5
     result[np.isnan(a) | np.isnan(b)] = np.nan
     return result
 
@@ -97,6 +99,9 @@ def texture_share(values: Any) -> Floats:
         [0.0, 1.0]
     """
     q = np.asarray(values, np.float64)
+    # By powers of two, so that no square vanishes or overflows.
+    exponents = np.frexp(np.abs(q).max(axis=(1, 2), keepdims=True))[1]
+    q = np.ldexp(q, -np.where(np.isfinite(q).all(axis=(1, 2), keepdims=True), exponents, 0))
     mean = q.mean(axis=(1, 2), keepdims=True)
     total = ((q - mean) ** 2).sum(axis=(1, 2))
     levels = q.shape[1] * ((q.mean(axis=1) - mean[:, 0]) ** 2).sum(axis=1)

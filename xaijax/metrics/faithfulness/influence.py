@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xaijax.metrics.faithfulness.probe import Floats, Kind, Probe, Reading, cells_of, correlate, pieces_of
+from xaijax.metrics.faithfulness.probe import Floats, Kind, Probe, Reading, cells_of, correlate, falls, pieces_of
 from xaijax.metrics.faithfulness.settings import Settings
 
 NAME = "monotonicity_correlation"
@@ -44,7 +44,7 @@ class Influence(Probe):
     def read(self, intact: float, responses: Mapping[Any, Floats]) -> dict[tuple[str, str], Reading]:
         """Spearman over the cells."""
         cells = self._cells().reshape(-1)
-        influence = np.array([np.mean((responses[cell] - intact) ** 2) for cell in range(int(cells.max()) + 1)])
+        influence = np.array([np.mean(falls(intact, responses[cell]) ** 2) for cell in range(int(cells.max()) + 1)])
         found = {}
         for method, values in self.scene.raw.items():
             claimed: Floats = np.bincount(cells, weights=np.abs(values.reshape(-1).astype(np.float64))).astype(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xaijax import kernels
+from xaijax.metrics._rounding import ROUNDING
 from xaijax.metrics.faithfulness.settings import Settings
 from xaijax.metrics.metric import image_seed, shorten
 
@@ -124,6 +125,22 @@ def cells_of(shape: tuple[int, int], side: int) -> NDArray[np.int64]:
     return np.unique(cells, return_inverse=True)[1].reshape(shape)
 
 
+def falls(intact: float, responses: Floats) -> Floats:
+    """`f(x) - f(x changed)`, 0 where only rounding tells the two apart.
+
+    Example:
+        >>> falls(0.3, np.array([0.1 + 0.2, 0.25])).round(2).tolist()
+        [0.0, 0.05]
+    """
+    found = intact - responses
+    return np.where(np.abs(found) <= ROUNDING * np.maximum(abs(intact), np.abs(responses)), 0.0, found)
+
+
+def _flat(values: Floats) -> bool:
+    """Whether values do not vary, or by rounding alone: its correlation with anything is noise."""
+    return bool(np.ptp(values) <= ROUNDING * np.abs(values).max())
+
+
 def correlate(a: Floats, b: Floats, measure: str) -> Reading:
     """Pearson or Spearman correlation of what a map claims and what the model does, each `[n]`.
 
@@ -135,9 +152,9 @@ def correlate(a: Floats, b: Floats, measure: str) -> Reading:
     """
     if not np.isfinite(b).all():
         return Reading(np.nan, "not_finite")
-    if np.ptp(a) == 0:
+    if _flat(a):
         return Reading(np.nan, "flat_claims")
-    if np.ptp(b) == 0:
+    if _flat(b):
         return Reading(np.nan, "flat_answers")
     # By the largest value first: squares of tiny differences would vanish.
     a, b = ((values - values.mean()) / np.ptp(values) for values in (a, b))

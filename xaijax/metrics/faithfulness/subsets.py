@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xaijax.metrics.faithfulness.probe import Floats, Probe, Scene
+from xaijax.metrics.faithfulness.probe import Floats, Probe, Scene, falls
 
 
 class Subsets(Probe):
@@ -33,4 +33,4 @@ class Subsets(Probe):
         """`(method, Σ_S Φ [n], f(x) - f(x without S) [n])` of the subsets of a key."""
         sums = np.concatenate(self._sums[key])
         for method, claimed in zip(self.scene.raw, sums.T, strict=True):
-            yield method, claimed, intact - responses[key]
+            yield method, claimed, falls(intact, responses[key])

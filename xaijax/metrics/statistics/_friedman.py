@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from xaijax.metrics._groups import Groups, kept, numbered, one_of_each
+from xaijax.metrics._rounding import tied_rows
 from xaijax.metrics.metric import shorten
 from xaijax.metrics.statistics.pairs import check_values
 
@@ -21,7 +22,8 @@ class Ranking:
 
     Attributes:
         methods: from the best mean rank to the worst.
-        ranks: `[M]` mean ranks over the images, 1 is best; ties share their mean.
+        ranks: `[M]` mean ranks over the images, 1 is best; values tie where at most rounding tells them apart, and ties
+            share their mean.
         n: images (or groups) that all methods have a value for; only they count.
         missing: images left out.
         statistic, p: Friedman's chi-squared (corrected for ties, M - 1 degrees of freedom) and its p-value.
@@ -98,7 +100,9 @@ def friedman(
     if n == 0:
         note = "no image has a value for every method"
         return Ranking(tuple(names), np.full(count, np.nan), 0, missing, alpha=alpha, note=note)
-    ranks = stats.rankdata(-rows if higher_is_better else rows, axis=1).mean(axis=0)
+    # Ranks would turn what rounding alone tells apart into a difference, and the same one on every image.
+    places = tied_rows(-rows if higher_is_better else rows)
+    ranks = stats.rankdata(places, axis=1).mean(axis=0)
     order = np.argsort(ranks, kind="stable")
     methods, ranks = tuple(names[i] for i in order), ranks[order]
     ranking = Ranking(methods, ranks, n, missing, alpha=alpha)
@@ -106,9 +110,9 @@ def friedman(
         return dataclasses.replace(ranking, note="fewer than three methods: see the paired tests")
     if n < 2:
         return dataclasses.replace(ranking, note="fewer than two images have a value for every method")
-    if (rows == rows[:, :1]).all():
+    if (places == places[:, :1]).all():
         return dataclasses.replace(ranking, note="all methods have the same value on every image")
-    found = stats.friedmanchisquare(*rows.T)
+    found = stats.friedmanchisquare(*places.T)
     unit = np.sqrt(count * (count + 1) / (6.0 * n))
     gap = float(stats.studentized_range.ppf(1.0 - alpha, count, np.inf) / np.sqrt(2.0) * unit)
     apart = np.abs(ranks[:, None] - ranks[None, :])

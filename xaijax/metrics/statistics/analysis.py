@@ -53,9 +53,13 @@ class MetricStatistics:
     note: str = ""
 
     def __repr__(self) -> str:
-        best = self.ranking.methods[0] if self.ranking.n else "none"
+        ranking = self.ranking
+        first = [
+            method for method, rank in zip(ranking.methods, ranking.ranks, strict=True) if rank == ranking.ranks[0]
+        ]
+        best = " and ".join(first) if ranking.n else "none"
         counts = f"{len(self.means)} methods, {len(self.pairs)} pairs, {self.ranking.n} images with all values"
-        return f"MetricStatistics({self.metric}: {counts}, best: {shorten(best, 60)})"
+        return f"MetricStatistics({self.metric}: {counts}, best mean rank: {shorten(best, 60)})"
 
 
 def analyze(
@@ -125,10 +129,11 @@ def _metric(
     images, methods, values = scores.matrix(metric)
     groups = scores.units(metric, patients)
     means = []
+    ends = METRICS[metric].range if metric in METRICS else ()
     for method, column in zip(methods, values.T, strict=True):
         known = ~np.isnan(column)
         there = column[known]
-        low, high = mean_interval(there, groups=kept(groups, known), seed=seed)
+        low, high = mean_interval(there, groups=kept(groups, known), ends=ends, seed=seed)
         mean = float(there.mean()) if len(there) else float("nan")
         means.append(Mean(method, mean, low, high, len(there), len(images) - len(there)))
     tested = [i for i, method in enumerate(methods) if method not in leave_out]

@@ -1,12 +1,13 @@
 """Means with intervals where several images belong together: the images of a patient are not independent."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from xaijax.metrics._interval import DRAWS, LEVEL
+from xaijax.metrics._interval import DRAWS, LEVEL, widened
 
 MOST = 5000
 """Clusters up to which they are drawn; of more the interval is that of the normal approximation."""
@@ -30,7 +31,13 @@ class ClusterMeans(NamedTuple):
 
 
 def cluster_means(
-    values: Any, clusters: Any, *, seed: int = 0, draws: int = DRAWS, level: float = LEVEL
+    values: Any,
+    clusters: Any,
+    *,
+    ends: Sequence[float | None] = (),
+    seed: int = 0,
+    draws: int = DRAWS,
+    level: float = LEVEL,
 ) -> ClusterMeans:
     """Means over images, with percentile bootstrap intervals for which whole clusters are drawn.
 
@@ -40,6 +47,7 @@ def cluster_means(
     Args:
         values: `[N, C]`, NaN where an image has no value.
         clusters: `[N]` what each image belongs to, such as its patient.
+        ends: the lowest and the highest possible value, as in `mean_interval`.
         seed: of the draws.
         draws: number of resamples.
         level: coverage, between 0 and 1.
@@ -85,5 +93,9 @@ def cluster_means(
             for column in np.flatnonzero(held > 1):
                 known = means[:, column][~np.isnan(means[:, column])]
                 low[column], high[column] = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    for column in np.flatnonzero(held > 1):
+        own = array[there[:, column], column]
+        if np.ptp(own) == 0:
+            low[column], high[column] = widened(low[column], high[column], float(own[0]), int(held[column]), ends)
     few = held < 2
     return ClusterMeans(mean, np.where(few, np.nan, low), np.where(few, np.nan, high), n, held)

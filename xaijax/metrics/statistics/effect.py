@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from xaijax.metrics._rounding import ROUNDING, scaled
+
 
 def cohens_d(differences: Any) -> float:
     """Cohen's d of paired scores (d_z): `mean(d) / sd(d)`, sd with n - 1.
@@ -14,7 +16,7 @@ def cohens_d(differences: Any) -> float:
 
     Returns:
         Any size and sign; 0.2 is usually called small, 0.5 medium, 0.8 large. NaN for fewer than two differences or
-        where they do not vary.
+        where they do not vary by more than rounding.
 
     References:
         Cohen, Statistical Power Analysis for the Behavioral Sciences, 1988, section 2.3.5.
@@ -26,8 +28,10 @@ def cohens_d(differences: Any) -> float:
     d = np.asarray(differences, np.float64)
     if len(d) < 2:
         return float("nan")
-    spread = float(d.std(ddof=1))
-    return float(d.mean()) / spread if spread > 0 else float("nan")
+    d = scaled(d)[0]
+    if np.ptp(d) <= ROUNDING * np.abs(d).max():
+        return float("nan")
+    return float(d.mean() / d.std(ddof=1))
 
 
 def rank_biserial(differences: Any) -> float:

@@ -11,12 +11,14 @@ from scipy import stats
 
 from xaijax.metrics._groups import Groups, kept, numbered, one_of_each
 from xaijax.metrics._interval import mean_interval
+from xaijax.metrics._rounding import ROUNDING, scaled
 from xaijax.metrics.statistics._holm import holm
 from xaijax.metrics.statistics.effect import cohens_d, rank_biserial
 
 EXACT_TIES = 13  # images up to which tied differences get all 2^n sign changes (8,192)
 MOST_EXACT = 50  # images up to which the exact distribution is used where nothing is tied, as SciPy chooses
 ALPHA = 0.05
+ALIKE = 1000  # times as large: values of sizes further apart are not tied by the rounding of the larger ones
 NONE = float("nan")
 
 NOTES = {
@@ -134,7 +136,7 @@ def compare_two(
         A `Pair`; what has no value is NaN, and `note` says why.
 
     Raises:
-        ValueError: for arrays that are not one value per image.
+        ValueError: for arrays that are not one value per image, and infinity.
 
     Example:
         >>> a, b = [0.5, 0.9, 0.4, 0.3], [0.3, 0.3, 0.4, 0.2]  # two findings of image x, one of y, one of z
@@ -145,6 +147,13 @@ def compare_two(
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if a.ndim != 1 or a.shape != b.shape:
         raise ValueError(f"a and b must be [images] alike; got {a.shape} and {b.shape}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        infinite = np.isinf(a) | np.isinf(b) | np.isinf(a - b)
+    if infinite.any():
+        raise ValueError(
+            f"a, b and their differences must be finite, or NaN where there is no value; {int(infinite.sum())} of "
+            f"{len(a)} are infinite: leave them out"
+        )
     both = ~(np.isnan(a) | np.isnan(b))
     units = len(a) if groups is None else numbered(groups)[1]
     some = kept(groups, both)
@@ -155,22 +164,25 @@ def compare_two(
         return Pair(first, second, n, missing, difference, note=NOTES["few"])
     d = tied_differences(a, b)
     low, high = mean_interval(d, seed=seed)
-    pair = Pair(first, second, n, missing, float(d.mean()), low, high)
+    one, exponent = scaled(d)  # squares of very small differences would vanish, and sums of large ones overflow
+    pair = Pair(first, second, n, missing, float(np.ldexp(one.mean(), exponent)), low, high)
     if not d.any():
         return dataclasses.replace(pair, note=NOTES["equal"])
     w, p_w, kind = _wilcoxon(d)
     pair = dataclasses.replace(pair, w=w, p_w=p_w, w_kind=kind, rank_biserial=rank_biserial(d), note=_few(d))
     if (d == d[0]).all():
         return dataclasses.replace(pair, note="; ".join(filter(None, (NOTES["constant"], pair.note))))
-    found = stats.ttest_rel(d, np.zeros_like(d))
+    found = stats.ttest_rel(one, np.zeros_like(one))
     return dataclasses.replace(pair, t=float(found.statistic), p_t=float(found.pvalue), cohens_d=cohens_d(d))
 
 
 def tied_differences(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
     """`a - b`, where differences that only rounding tells apart are tied: 0.5 - 0.3 and 0.3 - 0.1.
 
-    Rounding moves a difference by a few units in the last place of what is subtracted. Magnitudes that are closer than
-    eight of them become equal, those within eight of zero become zero; nothing else changes.
+    Rounding moves a difference by a few units in the last place of what is subtracted, image by image: one image with
+    large values must not decide which others are tied. A difference within eight such units of zero becomes zero;
+    magnitudes that are closer than eight units of the larger values become equal, where these are at most `ALIKE` times
+    the others; nothing else changes.
 
     Args:
         a, b: `[N]`, finite, N at least 1.
@@ -179,20 +191,22 @@ def tied_differences(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[
         `[N]` float64.
 
     Example:
-        >>> d = tied_differences(np.array([0.5, 0.3, 0.1 + 0.2]), np.array([0.3, 0.1, 0.3]))
-        >>> bool(d[0] == d[1]), float(d[2])
-        (True, 0.0)
+        >>> d = tied_differences(np.array([0.5, 0.3, 0.1 + 0.2, 1e16]), np.array([0.3, 0.1, 0.3, 1e16]))
+        >>> bool(d[0] == d[1]), d[2:].tolist()
+        (True, [0.0, 0.0])
     """
     d = a - b
-    rounding = 8 * np.finfo(np.float64).eps * max(np.abs(a).max(), np.abs(b).max())
-    sizes = np.abs(d)
+    rounding = ROUNDING * np.maximum(np.abs(a), np.abs(b))
+    sizes = np.where(np.abs(d) <= rounding, 0.0, np.abs(d))
     order = np.argsort(sizes, kind="stable")
-    ascending = sizes[order]
-    first = np.concatenate([[True], np.diff(ascending) > rounding])
-    # Every magnitude becomes the smallest of its tie; the tie that begins within rounding of zero becomes zero.
-    ascending = ascending[first][np.cumsum(first) - 1]
+    ascending, limits = sizes[order], rounding[order]
+    finer = np.minimum(limits[1:], limits[:-1])
+    first = np.ones(len(d), bool)
+    first[1:] = np.diff(ascending) > np.minimum(np.maximum(limits[1:], limits[:-1]), ALIKE * finer)
+    first[1:] |= ascending[:-1] == 0  # what is not zero is told apart from zero
+    first[1:] &= ascending[1:] != ascending[:-1]
     tied = np.empty_like(sizes)
-    tied[order] = np.where(ascending <= rounding, 0.0, ascending)
+    tied[order] = ascending[first][np.cumsum(first) - 1]  # the smallest of its tie
     return np.copysign(tied, d) * (tied > 0)
 
 
