@@ -100,7 +100,7 @@ def test_a_control_that_leads_by_chance_refutes_no_metric():
     found = controls("iou", 0.5 + noise, [0.5] * 40)
     assert "too little to say" in health(found)["iou"].warnings[0]
     (text,) = (s.text for s in statements(found) if s.kind == "oracle")
-    assert re.search(r"iou by 0\.001 \(95 % interval -0\.0\d+ to 0\.0\d+\), 40 images", text)
+    assert re.search(r"iou by 0\.001 \(95 % interval -0\.0\d+ to 0\.0\d+, 40 images\)", text)
 
 
 def test_without_controls_or_values():

@@ -396,9 +396,9 @@ def _against_controls(
         if ORACLE in columns:
             gap = _difference(columns[RANDOM] - columns[ORACLE], groups, seed)
             if sign * gap.mean > 0:
-                words = f"{metric} by {abs(gap.mean):.3f}{_sure(gap.low, gap.high)}"
                 sure = gap.n >= FEW_IMAGES and not gap.low <= 0 <= gap.high
-                (upset if sure else unshown).append(words if sure else f"{words}, {_count(gap.n, 'image')}")
+                words = f"{metric} by {abs(gap.mean):.3f}{_interval(gap, with_images=not sure)}"
+                (upset if sure else unshown).append(words)
         for method, own in columns.items():
             if method in (RANDOM, ORACLE):
                 continue
@@ -424,7 +424,7 @@ def _against_controls(
     if unshown:
         text = (
             f"The ground-truth oracle is not shown to score better than the random control{where}: the mean of the "
-            f"latter is better in {_join(unshown)}; too little to say of these metrics that they fail here."
+            f"latter is better in {_join(unshown)}, which is too little to say that these metrics fail here."
         )
         found.append(Statement(text, True, "oracle"))
     for method, names in beaten.items():
@@ -462,10 +462,11 @@ def _higher_is_better(metric: str) -> bool:
     return METRICS[metric].higher_is_better if metric in METRICS else True
 
 
-def _sure(low: float, high: float) -> str:
-    if not np.isfinite(low):
-        return ""
-    return f" (95 % interval {low:.3f} to {high:.3f})"
+def _interval(gap: Difference, *, with_images: bool) -> str:
+    """The interval of a difference in brackets, where there is one, and of how many images."""
+    parts = [f"95 % interval {gap.low:.3f} to {gap.high:.3f}"] if np.isfinite(gap.low) else []
+    parts += [_count(gap.n, "image")] if with_images else []
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _named(what: str, model: str, several: bool) -> str:
