@@ -255,3 +255,13 @@ def test_patients_of_an_archive_are_not_kept_together_without_a_word(tmp_path):
     np.savez(tmp_path / "set.npz", images=values, labels=np.array([0, 1, 0, 1]), patient_id=np.array([1, 1, 2, 2]))
     notes = open_dataset(tmp_path / "set.npz").found.notes
     assert any(note.startswith("A split does not keep the patients of patient_id together") for note in notes)
+
+
+@pytest.mark.parametrize("name", ["annotations", "unknown", "test"])
+def test_the_only_other_folder_is_a_class_with_a_note(tmp_path, name):
+    for label in ("normal", name):
+        image(tmp_path / label / "1.png")
+    dataset = open_dataset(tmp_path)
+    assert dataset.classes == tuple(sorted(("normal", name)))
+    assert any(note.startswith(f"The folder {name} was taken as a class") for note in dataset.found.notes)
+    assert not open_dataset(tmp_path, classes=["normal", name]).found.notes

@@ -224,6 +224,12 @@ def dataset(
         _note_nested(found, census)
     _note_absent(sides, names, classes, census)
     _note_twins([image for _, found in sides for one in found.folders for image in one.images], census)
+    odd = [] if reading.classes else [name for name in classes if is_odd(name)]
+    if odd:
+        census.note(
+            f"The folder {odd[0]} was taken as a class, and is called like a part of a data set or its annotations; if "
+            "it is none, take it away."
+        )
     if named_like_patients(classes, 2):
         census.note(
             f"The classes ({', '.join(classes[:3])} ...) are named like patients or cases; if they are, give a table "
