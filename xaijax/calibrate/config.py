@@ -25,12 +25,14 @@ Construction = Literal["view", "mosaic", "parts", "and", "or", "natural", "cue"]
 CUE = "cue"
 """The construction that fine-tunes a copy of the model."""
 
-# One metric of each kind that scores fixed maps: twenty, which "quick" judges in minutes.
+# Metrics of each kind that score fixed maps, the best of docs/studies/which-metric.md among them: "quick" judges them in
+# minutes.
 DEFAULT_METRICS = (
     *("aic", "sic"),
     *("deletion_black", "deletion_mean", "deletion_blur", "deletion_linear"),
     *("insertion_black", "insertion_mean", "insertion_blur", "insertion_linear"),
     *("pixel_flipping", "irof", "road", "average_drop", "infidelity_patches", "sparseness"),
+    *("monotonicity_correlation", "pgi"),
 )
 
 FREE = options.FREE | {"minutes", "plan", "device"}
