@@ -25,7 +25,7 @@ Construction = Literal["view", "mosaic", "parts", "and", "or", "natural", "cue"]
 CUE = "cue"
 """The construction that fine-tunes a copy of the model."""
 
-# Metrics of each kind that score fixed maps, with the best of docs/studies/which-metric.md: "quick" judges them in minutes.
+# Metrics of each kind that score fixed maps, with the best of the study of metrics: "quick" judges them in minutes.
 DEFAULT_METRICS = (
     *("aic", "sic"),
     *("deletion_black", "deletion_mean", "deletion_blur", "deletion_linear"),
