@@ -22,9 +22,8 @@ file called so is an image where there is no such image. Masks may be arrays (`.
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import get_args
 
 from xaijax.data import files, spelling
@@ -33,22 +32,16 @@ from xaijax.data._folder_names import (
     is_odd,
     is_plain,
     like_patients,
-    named_like_patients,
     patients_above,
     sides_of_classes,
 )
-from xaijax.data.annotations import Annotations
-from xaijax.data.dataset import Case, Dataset
-from xaijax.data.found import Census
-from xaijax.data.masks import Entry
-from xaijax.data.reading import MaskRole, Reading
+from xaijax.data.reading import MaskRole
 from xaijax.data.scan import Tree, join, parent
 
 OWN_TABLE = "labels.csv"
 LEFT_OVER = "it lies outside the class folders"
 ANNOTATION = "its folder is named like annotations, next to one of images"
 NO_IMAGE = "it is a mask and no image has its name"
-SEVERAL = "it is a mask and several images in different folders have its name"
 DEEPER = "it lies in a sub-folder of a class folder that has images of its own"
 COPY = "its folder holds folders that are called like the classes, as a second copy of the data set does"
 DATA_SET = f"its folder has a {OWN_TABLE} and so is a data set of its own"
@@ -188,187 +181,6 @@ def _is_copy(one: ClassFolder, found: Sequence[tuple[ClassFolder, dict[str, str]
     return len(names & inner) > 1
 
 
-def dataset(
-    folder: Path,
-    tree: Tree,
-    sides: Sequence[tuple[str | None, Classes]],
-    reading: Reading,
-    census: Census,
-    *,
-    mask_role: MaskRole | None = None,
-    reasons: dict[str, str] | None = None,
-    group_of: Callable[[str], str | None] | None = None,
-) -> Dataset:
-    """The data set of class folders.
-
-    Args:
-        folder: as it was opened.
-        tree: its names.
-        sides: `(side of a split or None, its class folders)`.
-        reading: how to read the files.
-        census: counts them.
-        mask_role: what masks without a role outline, where the layout is known and nobody says it.
-        reasons: folder -> why other images below it are left out.
-        group_of: image -> what must stay together in a split; default: the patient that a DICOM file names.
-
-    Returns:
-        Classes sorted by name; cases by class, side, folder and name.
-    """
-    names = spelling.join((one.name for _, found in sides for one in found.folders), census)
-    classes = tuple(sorted(set(names.values())))
-    reasons = dict(reasons or {})
-    used: dict[str, str] = {}
-    cases = []
-    for _, found in sides:
-        reasons |= found.reasons
-        _note_nested(found, census)
-    _note_absent(sides, names, classes, census)
-    _note_twins([image for _, found in sides for one in found.folders for image in one.images], census)
-    odd = [] if reading.classes else [name for name in classes if is_odd(name)]
-    if odd:
-        census.note(
-            f"The folder {odd[0]} was taken as a class, and is called like a part of a data set or its annotations; if "
-            "it is none, take it away."
-        )
-    if named_like_patients(classes, 2):
-        census.note(
-            f"The classes ({', '.join(classes[:3])} ...) are named like patients or cases; if they are, give a table "
-            "of the classes with --labels."
-        )
-    several = _shared_masks([one for _, found in sides for one in found.folders], census)
-    images = (image for _, found in sides for one in found.folders for image in one.images)
-    annotated = Annotations(tree, images, census)
-    used |= annotated.used
-    for label, name in enumerate(classes):
-        for side, found in sides:
-            for one in found.folders:
-                if names[one.name] == name:
-                    cases += list(_cases(tree, one, label, side, reading, used, annotated, several, group_of))
-    tree.count(census, used, reasons, dict.fromkeys(several, SEVERAL))
-    if group_of is None:
-        _note_one_patient_each(cases, classes, census)
-    primary = reading.mask_role or mask_role or files.primary_role(case.source for case in cases)
-    return Dataset(folder.resolve().name, classes, primary, tuple(cases), found=census.found())
-
-
-def _note_one_patient_each(cases: Sequence[Case], classes: Sequence[str], census: Census) -> None:
-    """Classes that hold one patient each, by what their DICOM files say, are rather patients than classes."""
-    patients: dict[int, set[str | None]] = {}
-    for case in cases:
-        patients.setdefault(case.label, set()).add(case.group)
-    alone = [next(iter(there)) for there in patients.values() if len(there) == 1]
-    if None not in alone and len(set(alone)) == len(classes) > 1 and len(cases) > len(classes):
-        census.note(
-            f"Each class ({', '.join(classes[:3])}{' ...' if len(classes) > 3 else ''}) holds files of one patient; if "
-            "the folders are patients, give a table of the classes with --labels."
-        )
-
-
-def _cases(
-    tree: Tree,
-    one: ClassFolder,
-    label: int,
-    side: str | None,
-    reading: Reading,
-    used: dict[str, str],
-    annotated: Annotations,
-    several: Collection[str],
-    group_of: Callable[[str], str | None] | None,
-) -> Iterator[Case]:
-    for image in one.images:
-        masks = one.masks.get(image, ())
-        if several:
-            masks = tuple(pair for pair in masks if pair[1] not in several)
-        used[image] = "image"
-        if image.lower().endswith(".hdr"):  # Analyze keeps the values in a file of their own
-            used |= dict.fromkeys((f"{image[:-4]}.img", f"{image[:-4]}.IMG"), "values of an image")
-        used.update((mask, "mask") for _, mask in masks)
-        path = tree.path(image)
-        entries: list[tuple[MaskRole | None, Entry]] = [(role, tree.path(mask)) for role, mask in masks]
-        entries += [(None, entry) for entry in annotated.entries.get(image, ())]
-        source = files.ImageFile(path, tuple(entries), reading)
-        group = files.patient(path) if group_of is None else group_of(image)
-        yield Case(image, label, source, group, split=side)
-
-
-def _shared_masks(folders: Sequence[ClassFolder], census: Census) -> set[str]:
-    """Masks that fit images of one name in several folders, which are not used. Images of one folder that differ in
-    their suffix alone share theirs, with a note."""
-    first: dict[str, str] = {}
-    alike: dict[str, str] = {}
-    apart: set[str] = set()
-    for one in folders:
-        for image, masks in one.masks.items():
-            for _, mask in masks:
-                other = first.setdefault(mask, image)
-                if other == image:
-                    continue
-                if parent(other) == parent(image):
-                    alike[mask] = image
-                else:
-                    apart.add(mask)
-    alike = {mask: image for mask, image in alike.items() if mask not in apart}
-    if alike:
-        mask, image = next(iter(alike.items()))
-        census.note(
-            f"{len(alike)} {'mask belongs' if len(alike) == 1 else 'masks belong'} to several images that differ in "
-            f"their suffix alone: {mask} is the mask of {first[mask]} and of {image}."
-        )
-    return apart
-
-
-def _note_absent(
-    sides: Sequence[tuple[str | None, Classes]], names: dict[str, str], classes: Sequence[str], census: Census
-) -> None:
-    """Folders that may be meant as classes and hold no image, and classes that are absent from a side."""
-    empty = [name for _, found in sides for name in found.empty if found.folders]
-    if empty:
-        shown = ", ".join(empty[:5]) + (f" and {len(empty) - 5} more" if len(empty) > 5 else "")
-        census.note(
-            f"The folder {shown} holds no image and is not a class."
-            if len(empty) == 1
-            else f"The folders {shown} hold no images and are not classes."
-        )
-    there: dict[str, set[str]] = {}
-    for side, found in sides:
-        if side is not None and found.folders:
-            there.setdefault(side, set()).update(names[one.name] for one in found.folders)
-    for side, known in there.items():
-        absent = [name for name in classes if name not in known]
-        if absent:
-            shown = ", ".join(absent[:5]) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
-            census.note(f"The side {side} has no image of the class{'es' if len(absent) > 1 else ''} {shown}.")
-
-
-def _note_twins(images: Iterable[str], census: Census) -> None:
-    """Images of one folder that differ in their suffix alone are often one image in two formats."""
-    first: dict[str, str] = {}
-    twins = []
-    for image in images:
-        other = first.setdefault(join(parent(image), _stem(image)), image)
-        if other != image:
-            twins.append((other, image))
-    if twins:
-        one, other = twins[0]
-        count = "1 image has" if len(twins) == 1 else f"{len(twins)} images have"
-        census.note(
-            f"{count} the name of another in the same folder with another suffix, such as {one} and {other}; if they "
-            "are the same image, take one of them away."
-        )
-
-
-def _note_nested(found: Classes, census: Census) -> None:
-    nested = [one for one in found.folders if one.nested]
-    if nested and len(nested) < len(found.folders):
-        for one in nested:
-            census.note(f"The images of class {one.name} lie deeper than those of other classes, in {one.nested}.")
-    elif nested:
-        census.note(
-            f"Images lie in sub-folders of the class folders, such as {nested[0].nested}; a split does not keep "
-            "sub-folders together. If they are the classes, name them with --classes."
-        )
-
-
 def _class_folder(tree: Tree, base: str, name: str) -> tuple[ClassFolder, dict[str, str]]:
     """A folder as a class, and why other images in it would be left out."""
     place = join(base, name)
@@ -380,7 +192,7 @@ def _class_folder(tree: Tree, base: str, name: str) -> tuple[ClassFolder, dict[s
     if own:
         there, more = _images_and_masks(tree, own)
         # Masks may lie in the class folder itself and their images in its `images/`.
-        stems = set(map(_stem, there))
+        stems = set(map(stem_of, there))
         loose = {image: next((s for s in _mask_stems(image)[1:] if s in stems), None) for image in images}
         if there and all(loose.values()):
             images, adjacent = there, more
@@ -390,20 +202,20 @@ def _class_folder(tree: Tree, base: str, name: str) -> tuple[ClassFolder, dict[s
     if _last(base).lower() in _IMAGES:
         near += [(parent(base), name), (parent(base), "")]
     shared = _mask_places(tree, near)
-    masks = {image: _masks_of(_stem(image), adjacent, shared) for image in images}
+    masks = {image: _masks_of(stem_of(image), adjacent, shared) for image in images}
     nested = not images
     if nested:
         for holder in _image_folders(tree, place, reasons):
             here, adjacent = _images_and_masks(tree, holder)
             above = [(parent(holder), "")] if _last(holder).lower() in _IMAGES else []
             places = _mask_places(tree, [(holder, ""), *above])
-            masks |= {image: _masks_of(_stem(image), adjacent, places) for image in here}
+            masks |= {image: _masks_of(stem_of(image), adjacent, places) for image in here}
             images += here
         # Masks of the whole class are of use where the name of an image occurs once.
-        names = Counter(map(_stem, images))
+        names = Counter(map(stem_of, images))
         for image in images:
-            if names[_stem(image)] == 1:
-                masks[image] = tuple(dict.fromkeys((*masks[image], *_masks_of(_stem(image), {}, shared))))
+            if names[stem_of(image)] == 1:
+                masks[image] = tuple(dict.fromkeys((*masks[image], *_masks_of(stem_of(image), {}, shared))))
     there_are = {image: found for image, found in masks.items() if found}
     return ClassFolder(name, place, tuple(images), there_are, parent(images[0]) if nested and images else ""), reasons
 
@@ -439,7 +251,7 @@ def _annotates(tree: Tree, folder: str) -> bool:
 def _images_and_masks(tree: Tree, folder: str) -> tuple[list[str], Stems]:
     """Images of a folder, and masks next to them by the name of their image."""
     names = [name for name in tree.files[folder] if files.looks_like_image(tree.path(join(folder, name)))]
-    stems = {_stem(name) for name in names}
+    stems = {stem_of(name) for name in names}
     images = []
     masks: Stems = {}
     for name in names:
@@ -485,7 +297,7 @@ def _masks_of(stem: str, adjacent: Stems, places: Sequence[tuple[MaskRole | None
 def _mask_stems(name: str) -> tuple[str, ...]:
     """The names of images that a mask file may belong to: its own, what stands before `_mask` or behind `mask_`, and
     that with `image` in the place of `mask`."""
-    stem = _stem(name)
+    stem = stem_of(name)
     behind, before = _MASK_OF.fullmatch(stem), _MASK_BEFORE.fullmatch(stem)
     found = [stem]
     if behind:
@@ -499,7 +311,7 @@ def _last(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def _stem(name: str) -> str:
+def stem_of(name: str) -> str:
     """The name of a file without its folder and suffix, its accents in one form; .nii.gz is one suffix."""
     last = _last(name)
     stem = last[:-7] if last.lower().endswith(".nii.gz") else last.rpartition(".")[0] or last

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xaijax._errors import InputError
-from xaijax.data import _folder_names, class_tree, spelling
+from xaijax.data import _folder_names, class_cases, class_tree, spelling
 from xaijax.data.class_tree import Classes
 from xaijax.data.dataset import Dataset
 from xaijax.data.found import Census
@@ -132,8 +132,8 @@ def read(folder: Path, reading: Reading) -> Dataset:
         raise InputError(f"{folder} has no class folder with images")
     known = next((one for one in KNOWN if one.matches(found)), None)
     if known is None:
-        return class_tree.dataset(folder, tree, [(None, found)], reading, census)
+        return class_cases.dataset(folder, tree, [(None, found)], reading, census)
     census.layout = known.layout
     if any(one.masks for one in found.folders) and reading.mask_role in (None, known.mask_role):
         census.note(f"Masks outline the {known.outline} ({known.mask_role}), as in the published set.")
-    return class_tree.dataset(folder, tree, [(None, found)], reading, census, mask_role=known.mask_role)
+    return class_cases.dataset(folder, tree, [(None, found)], reading, census, mask_role=known.mask_role)

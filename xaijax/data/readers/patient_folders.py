@@ -23,7 +23,7 @@ from pathlib import Path
 
 from xaijax._errors import InputError
 from xaijax._names import normal
-from xaijax.data import _folder_names, class_tree, spelling
+from xaijax.data import _folder_names, class_cases, class_tree, spelling
 from xaijax.data.class_tree import Classes
 from xaijax.data.dataset import Dataset
 from xaijax.data.found import Census
@@ -104,7 +104,7 @@ def read(folder: Path, reading: Reading) -> Dataset:
         f"folders ({', '.join(list(patients)[:3])} ...) are patients: {len(patients)}. If the first are the classes, "
         "give a table with --labels."
     )
-    return class_tree.dataset(
+    return class_cases.dataset(
         folder,
         tree,
         [(None, found) for found in patients.values()],

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from xaijax._errors import InputError
-from xaijax.data import class_tree, spelling
+from xaijax.data import class_cases, class_tree, spelling
 from xaijax.data.class_tree import Classes
 from xaijax.data.dataset import Dataset
 from xaijax.data.found import Census
@@ -65,7 +65,7 @@ def read(folder: Path, reading: Reading) -> Dataset:
     sides = _sides(tree, reading.classes)
     if not sides:
         raise InputError(f"{folder} has no folder of a split that holds class folders with images")
-    return class_tree.dataset(folder, tree, sides, reading, census, reasons={"": NO_SIDE})
+    return class_cases.dataset(folder, tree, sides, reading, census, reasons={"": NO_SIDE})
 
 
 def _sides(tree: Tree, wanted: tuple[str, ...]) -> list[tuple[str, Classes]]:
