@@ -115,7 +115,30 @@ class TestClassFolders:
         batch = dataset.read()
         assert batch.has_mask.tolist() == [False, True, False]
         np.testing.assert_array_equal(batch.masks[1], mask)
-        assert "sub-folders together" in dataset.found.notes[0]
+        assert [case.group for case in dataset.cases] == ["p1", "p2", "p3"]
+        assert "Sub-folders of the class folders, such as p1, are called like patients" in dataset.found.notes[0]
+
+    @pytest.mark.parametrize(
+        ("places", "groups"),
+        [
+            (("a/p1", "a/p2", "b/p1"), ["p1", "p2", "p1"]),  # one name, one patient: no split can separate them
+            (
+                ("a/images/patient_07", "a/images/patient_08", "b/images/patient_09"),
+                ["patient_07", "patient_08", "patient_09"],
+            ),
+            (("a/left", "a/right", "b/mid"), [None, None, None]),
+            (("a/p1", "a/right", "b/p2"), [None, None, None]),
+            (("a/1", "a/2", "b/3"), [None, None, None]),  # may be anything
+        ],
+    )
+    def test_sub_folders_are_groups_where_all_are_called_like_patients(self, tmp_path, places, groups):
+        for number, place in enumerate(places):
+            picture(tmp_path / place / f"{number}.png", number)
+        dataset = open_dataset(tmp_path)
+        assert [case.group for case in dataset.cases] == groups
+        said = [note for note in dataset.found.notes if "split" in note]
+        assert len(said) == 1
+        assert ("taken as patients" if groups[0] else "does not keep sub-folders together") in said[0]
 
     @pytest.mark.parametrize("inner", [("p1", "p1"), ("case_3", "case_3"), ("0007", "0007"), ("PNG", "PNG")])
     def test_sub_folders_of_patients_may_have_the_same_names_in_two_classes(self, tmp_path, inner):

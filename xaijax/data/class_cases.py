@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from xaijax.data import files, spelling
-from xaijax.data._folder_names import is_odd, named_like_patients
+from xaijax.data._folder_names import is_odd, is_plain, named_like_patients
 from xaijax.data.annotations import Annotations
 from xaijax.data.class_tree import Classes, ClassFolder, stem_of
 from xaijax.data.dataset import Case, Dataset
@@ -37,7 +37,8 @@ def dataset(
         census: counts them.
         mask_role: what masks without a role outline, where the layout is known and nobody says it.
         reasons: folder -> why other images below it are left out.
-        group_of: image -> what must stay together in a split; default: the patient that a DICOM file names.
+        group_of: image -> what must stay together in a split; default: the patient that a DICOM file names, else the
+            sub-folder of the class where all of these are called like patients, which is noted.
 
     Returns:
         Classes sorted by name; cases by class, side, folder and name.
@@ -47,9 +48,17 @@ def dataset(
     reasons = dict(reasons or {})
     used: dict[str, str] = {}
     cases = []
+    below = {} if group_of is not None else _patients_below(one for _, found in sides for one in found.folders)
     for _, found in sides:
         reasons |= found.reasons
-        _note_nested(found, census)
+        if not below:
+            _note_nested(found, census)
+    if below:
+        census.note(
+            f"Sub-folders of the class folders, such as {next(iter(below.values()))}, are called like patients and "
+            "taken as patients: a split keeps the images of each together, also where two classes have one of the same "
+            "name. If they are none, give a table of images and labels with --labels."
+        )
     _note_absent(sides, names, classes, census)
     _note_twins([image for _, found in sides for one in found.folders for image in one.images], census)
     odd = [] if reading.classes else [name for name in classes if is_odd(name)]
@@ -63,6 +72,10 @@ def dataset(
             f"The classes ({', '.join(classes[:3])} ...) are named like patients or cases; if they are, give a table "
             "of the classes with --labels."
         )
+
+    def patient(image: str) -> str | None:
+        return group_of(image) if group_of is not None else files.patient(tree.path(image)) or below.get(image)
+
     several = _shared_masks([one for _, found in sides for one in found.folders], census)
     images = (image for _, found in sides for one in found.folders for image in one.images)
     annotated = Annotations(tree, images, census)
@@ -71,12 +84,24 @@ def dataset(
         for side, found in sides:
             for one in found.folders:
                 if names[one.name] == name:
-                    cases += list(_cases(tree, one, label, side, reading, used, annotated, several, group_of))
+                    cases += list(_cases(tree, one, label, side, reading, used, annotated, several, patient))
     tree.count(census, used, reasons, dict.fromkeys(several, SEVERAL))
     if group_of is None:
         _note_one_patient_each(cases, classes, census)
     primary = reading.mask_role or mask_role or files.primary_role(case.source for case in cases)
     return Dataset(folder.resolve().name, classes, primary, tuple(cases), found=census.found())
+
+
+def _patients_below(folders: Iterable[ClassFolder]) -> dict[str, str]:
+    """image -> its sub-folder, where all images lie in sub-folders and all of these are called like patients."""
+    found: dict[str, str] = {}
+    for one in folders:
+        for image in one.images:
+            between = [part for part in image[len(one.place) + 1 :].split("/")[:-1] if not is_plain(part)]
+            if not between:
+                return {}
+            found[image] = between[0]
+    return found if named_like_patients(set(found.values()), 2) else {}
 
 
 def _note_one_patient_each(cases: Sequence[Case], classes: Sequence[str], census: Census) -> None:
@@ -101,7 +126,7 @@ def _cases(
     used: dict[str, str],
     annotated: Annotations,
     several: Collection[str],
-    group_of: Callable[[str], str | None] | None,
+    group_of: Callable[[str], str | None],
 ) -> Iterator[Case]:
     for image in one.images:
         masks = one.masks.get(image, ())
@@ -115,8 +140,7 @@ def _cases(
         entries: list[tuple[MaskRole | None, Entry]] = [(role, tree.path(mask)) for role, mask in masks]
         entries += [(None, entry) for entry in annotated.entries.get(image, ())]
         source = files.ImageFile(path, tuple(entries), reading)
-        group = files.patient(path) if group_of is None else group_of(image)
-        yield Case(image, label, source, group, split=side)
+        yield Case(image, label, source, group_of(image), split=side)
 
 
 def _shared_masks(folders: Sequence[ClassFolder], census: Census) -> set[str]:
