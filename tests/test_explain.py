@@ -203,7 +203,7 @@ def test_the_metric_of_layers_is_the_one_that_a_calibration_supports(tmp_path):
     from xaijax.explain_images.layers import faithfulness
 
     name, source = faithfulness(models.builtin(), tmp_path / "out")
-    assert name == "sic_webp"
+    assert name == "infidelity_patches"
     assert source == "supported best by the calibration that comes with xaijax"
 
 
