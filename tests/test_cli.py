@@ -526,7 +526,7 @@ def test_a_name_that_is_no_text_is_refused_in_one_sentence():
         [sys.executable, "-m", "xaijax", "bench", "--out", b"r\xfcn"], capture_output=True, text=True, timeout=100
     )
     assert done.returncode == 2
-    assert re.fullmatch(r"xaijax: error: the argument 'r\?n' is no text in the encoding [\w-]+: .*\n", done.stderr)
+    assert re.fullmatch(r"xaijax: error: the argument 'r\?n' cannot be read in the encoding [\w-]+: .*\n", done.stderr)
 
 
 def test_python_without_docstrings_is_refused_and_without_asserts_works():

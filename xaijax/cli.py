@@ -88,7 +88,7 @@ def interrupts_repeated(seconds: float = 0.05) -> Iterator[None]:
     """Repeats a Ctrl-C that Python dropped, so that one is always enough.
 
     An interrupt that arrives while Python runs a finalizer or a callback of the garbage collector (JAX has one) cannot
-    leave it: Python prints "Exception ignored" and goes on with the command.
+    leave it: Python prints "Exception ignored" and continues with the command.
 
     Args:
         seconds: after which the interrupt is repeated, for the callback to end.

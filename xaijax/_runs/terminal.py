@@ -44,7 +44,7 @@ def _replace(error: UnicodeError) -> tuple[str, int]:
 def adapt() -> None:
     """Makes the standard streams take every sign, whatever their encoding.
 
-    A stream in UTF-8 stays as it is but for names of files that are no text, which it shows as `?`.
+    A stream in UTF-8 is left alone but for names of files that cannot be decoded, which it shows with `?`.
     """
     codecs.register_error(HANDLER, _replace)
     for stream in (sys.stdout, sys.stderr):
@@ -53,7 +53,7 @@ def adapt() -> None:
 
 
 def refuse_undecoded(arguments: list[str]) -> None:
-    """Refuses arguments that are no text: they could not be written into a run's files.
+    """Refuses arguments that cannot be decoded: they could not be written into a run's files.
 
     Raises:
         ValueError: in one sentence.
@@ -62,6 +62,6 @@ def refuse_undecoded(arguments: list[str]) -> None:
         if any("\udc80" <= sign <= "\udcff" for sign in text):
             encoding = sys.getfilesystemencoding()
             raise ValueError(
-                f"the argument {nearest(text)!r} is no text in the encoding {encoding}: set PYTHONUTF8=1, or give a "
-                "name in UTF-8"
+                f"the argument {nearest(text)!r} cannot be read in the encoding {encoding}: set PYTHONUTF8=1, or give "
+                "a name in UTF-8"
             )

@@ -71,7 +71,7 @@ def distributions(maps: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def features(maps: np.ndarray, grid: int) -> np.ndarray:
-    """Maps as points whose Euclidean distance says how different they are.
+    """Maps as points whose Euclidean distance measures how different they are.
 
     Args:
         maps: `[N, h, w]` as distributions.

@@ -1,10 +1,12 @@
 """Boxes of findings as masks, for data sets that publish rectangles instead of outlines."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from xaijax._errors import InputError
 from xaijax.data.dataset import Content, Element, Source
 from xaijax.data.reading import MaskRole
 
@@ -20,6 +22,21 @@ class Box:
     y: float
     width: float
     height: float
+
+
+def numbers(cells: Sequence[str], where: str) -> tuple[float, float, float, float]:
+    """The four numbers of a box in a table; `where` names the line.
+
+    Raises:
+        InputError: for cells that are not four finite numbers.
+    """
+    try:
+        first, second, third, fourth = map(float, cells)
+        if not all(map(math.isfinite, (first, second, third, fourth))):
+            raise ValueError
+    except ValueError:
+        raise InputError(f"{where}: the edges of a box must be four numbers") from None
+    return first, second, third, fourth
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,9 +129,9 @@ class Annotations:
             by_stem.setdefault(_stem(file), []).append(file)
         stems = Counter(map(_stem, images))
         for image in images if files else ():
-            beside = f"{image.rpartition('.')[0]}{suffix}"
+            adjacent = f"{image.rpartition('.')[0]}{suffix}"
             own = by_stem.get(_stem(image), [])
-            found = beside if beside in files else own[0] if len(own) == 1 and stems[_stem(image)] == 1 else None
+            found = adjacent if adjacent in files else own[0] if len(own) == 1 and stems[_stem(image)] == 1 else None
             if found is not None:
                 yield image, found
 

@@ -10,14 +10,13 @@ References:
     possible pneumonia", Radiology: Artificial Intelligence 1:1, 2019.
 """
 
-import math
 import re
 from pathlib import Path
 from types import MappingProxyType
 
 from xaijax._errors import InputError
 from xaijax._names import normal
-from xaijax.data._boxes import Box, Boxed
+from xaijax.data._boxes import Box, Boxed, numbers
 from xaijax.data.dataset import Dataset, Source
 from xaijax.data.files import ImageFile
 from xaijax.data.found import Census
@@ -118,13 +117,7 @@ def _images(table: TextTable) -> tuple[dict[str, tuple[int, int]], dict[str, lis
 
 
 def _box(table: TextTable, line: int, cells: tuple[str, ...]) -> Box:
-    try:
-        x, y, width, height = map(float, cells)
-        if not all(map(math.isfinite, (x, y, width, height))):
-            raise ValueError
-    except ValueError:
-        raise InputError(f"{table.path}, line {line}: the edges of a box must be four numbers") from None
-    return Box("pneumonia", x, y, width, height)
+    return Box("pneumonia", *numbers(cells, f"{table.path}, line {line}"))
 
 
 def _details(folder: Path, index: FileIndex) -> dict[str, str]:

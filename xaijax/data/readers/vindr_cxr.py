@@ -13,13 +13,12 @@ References:
     Nguyen et al., "VinDr-CXR: An open dataset of chest X-rays with radiologist's annotations", Sci. Data 9:429, 2022.
 """
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from xaijax._errors import InputError
-from xaijax.data._boxes import Box, Boxed
+from xaijax.data._boxes import Box, Boxed, numbers
 from xaijax.data.dataset import Dataset, Source
 from xaijax.data.files import ImageFile
 from xaijax.data.found import Census
@@ -151,12 +150,7 @@ def _images(table: TextTable, census: Census) -> Iterator[tuple[str, _Image]]:
 
 
 def _box(table: TextTable, at: int, name: str, edges: tuple[str, ...]) -> Box:
-    try:
-        left, top, right, bottom = map(float, edges)
-        if not all(map(math.isfinite, (left, top, right, bottom))):
-            raise ValueError
-    except ValueError:
-        raise InputError(f"{table.path}, line {table.lines[at]}: the edges of a box must be four numbers") from None
+    left, top, right, bottom = numbers(edges, f"{table.path}, line {table.lines[at]}")
     return Box(name, left, top, right - left, bottom - top)
 
 
