@@ -12,6 +12,7 @@ quantus, captum and grad-cam (`.ci/full` installs them); `--ours` does without.
 import argparse
 import csv
 import dataclasses
+import itertools
 import json
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import spearmanr
 
 from xaijax._errors import InputError
 from xaijax._runs import provenance
@@ -54,6 +56,17 @@ COLUMNS = (
     *("data", "model", "package", "metric", "verdict", "decided_by", "concordance", "low", "high", "twin", "twin_low"),
     *("twin_high", "random_dominance", "random_dominance_low", "random_dominance_high", "tau", "cases"),
 )
+
+SAME = (
+    ("quantus", "Selectivity", "selectivity"),
+    ("quantus", "RegionPerturbation", "region_perturbation"),
+    ("quantus", "Sparseness", "sparseness"),
+    ("quantus", "Complexity", "entropy"),
+    ("quantus", "PixelFlipping", "pixel_flipping"),
+    ("grad-cam", "DropInConfidence", "average_drop"),
+    ("grad-cam", "ROADCombined", "road_combined"),
+)
+"""Metrics of other packages and those of ours with one definition."""
 
 
 def peers() -> dict[str, OtherMetric]:
@@ -288,6 +301,41 @@ def predicted(pairs: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def numbers(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """What the page says in words: verdicts per network, metrics that none refutes, rank correlations of C between
+    networks, both orders against one, and how far metrics of other packages are from ours."""
+    own = by_metric(rows)
+    pairs = list(dict.fromkeys((row["data"], row["model"]) for row in rows))
+
+    def value(name: tuple[str, str], pair: tuple[str, str], key: str = "concordance") -> float:
+        return float(own[name][pair][key] or "nan")
+
+    lines = [f"{' '.join(pair)}: {dict(Counter(own[name][pair]['verdict'] for name in own))}" for pair in pairs]
+    for name in own:
+        verdicts = [own[name][pair]["verdict"] for pair in pairs]
+        if "no" not in verdicts and set(verdicts) != {"not_judged"}:
+            lines.append(f"refuted nowhere: {name[1]}, C {span([own[name][pair]['concordance'] for pair in pairs])}")
+    for first, second in itertools.combinations(pairs, 2):
+        both = [name for name in own if own[name][first]["low"] and own[name][second]["low"]]
+        rho = spearmanr(*([value(name, pair) for name in both] for pair in (first, second))).statistic
+        lines.append(
+            f"rank correlation of C, {' '.join(first)} and {' '.join(second)}: {rho:.2f} ({len(both)} metrics)"
+        )
+    difference = [name for name in own if name[0] == "xaijax" and name[1].endswith("_abpc")]
+    compared = [
+        value(name, pair) > max(value(("xaijax", one), pair) for one in (name[1][:-5], f"{name[1][:-5]}_lerf"))
+        for name in difference
+        for pair in pairs
+        if ("xaijax", name[1][:-5]) in own
+    ]
+    lines.append(f"_abpc has a larger C than either curve: {sum(compared)} of {len(compared)}")
+    for package, theirs, ours in SAME:
+        apart = max(abs(value((package, theirs), pair) - value(("xaijax", ours), pair)) for pair in pairs)
+        alike = sum(own[package, theirs][pair]["verdict"] == own["xaijax", ours][pair]["verdict"] for pair in pairs)
+        lines.append(f"{package} {theirs} and {ours}: C differs by {apart:.3f} at most, {alike} verdicts are equal")
+    return lines
+
+
 def figure(rows: Sequence[Mapping[str, str]]) -> None:
     """One square per metric and pair, coloured and marked by the verdict; metrics that are best first."""
     import matplotlib.pyplot as plt
@@ -347,7 +395,7 @@ def write_page(path: Path, rows: Sequence[Mapping[str, str]], pairs: Mapping[str
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the pairs that are missing and writes the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, required=True, help="holds trained models and scores")
+    parser.add_argument("--folder", type=Path, help="holds trained models and scores")
     parser.add_argument("--images", type=Path, help="folder of the data sets; phantoms need none")
     parser.add_argument("--data", nargs="+", default=list(DATA), choices=list(DATA))
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
@@ -355,7 +403,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--ours", action="store_true", help="leave out metrics of other packages")
     parser.add_argument("--plan", action="store_true", help="print cases, passes and time, and stop")
     parser.add_argument("--write", type=Path, help="a page whose tables are replaced; the figure is made, too")
+    parser.add_argument("--numbers", action="store_true", help="print what the page says of the results, and stop")
     given = parser.parse_args(arguments)
+    if given.numbers:
+        print("\n".join(numbers(read_results())))
+        return 0
+    if given.folder is None:
+        parser.error("--folder is needed: it holds trained models and scores")
     warnings.simplefilter("ignore")
     try:
         others = {} if given.ours else peers()
